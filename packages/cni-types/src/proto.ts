@@ -1,0 +1,2 @@
+/** Messages and service of Calico's gRPC CNI dataplane, generated from `proto/`. */
+export * from './gen/cni/cnibackend.js';

@@ -1,0 +1,27 @@
+#!/usr/bin/env bash
+# Generates a package's wire code from its .proto files into src/gen: generate-proto.sh [MAP=IMPORT ...]
+# Run in the package's folder. Hermetic: buf and ts-proto come from node_modules, nothing is fetched.
+set -euo pipefail
+package=$(pwd)
+root=$(cd "$(dirname "$0")/.." && pwd)
+options=(
+  env=both esModuleInterop=true importSuffix=.js forceLong=bigint oneof=unions-value useOptionals=messages
+  outputServices=grpc-js outputJsonMethods=false outputPartialMethods=false unrecognizedEnum=false
+  removeEnumPrefix=false useDate=false
+)
+for mapping in "$@"; do options+=("M$mapping"); done
+opt=$(IFS=,; echo "${options[*]}")
+imports=${GENERATE_IMPORTS:-false}
+rm -rf "$package/src/gen"
+cd "$root"
+node_modules/.bin/buf generate "${package#"$root"/}/proto" --template "$(cat <<JSON
+{ "version": "v2",
+  "plugins": [{
+    "local": "$root/node_modules/.bin/protoc-gen-ts_proto",
+    "out": "$package/src/gen",
+    "opt": "$opt",
+    "include_imports": $imports,
+    "include_wkt": $imports
+  }] }
+JSON
+)"
