@@ -6,7 +6,7 @@ package=$(pwd)
 root=$(cd "$(dirname "$0")/.." && pwd)
 options=(
   env=both esModuleInterop=true importSuffix=.js forceLong=bigint oneof=unions-value useOptionals=messages
-  outputServices=grpc-js outputJsonMethods=false outputPartialMethods=false unrecognizedEnum=false
+  outputServices=grpc-js outputJsonMethods=false unrecognizedEnum=false
   removeEnumPrefix=false useDate=false
 )
 for mapping in "$@"; do options+=("M$mapping"); done

@@ -1,0 +1,34 @@
+#!/usr/bin/env bash
+# Installs what building and testing need: Debian packages, pnpm, npm dependencies. Safe to run again; quick when
+# nothing is missing.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+fail() { echo "setup: $*" >&2; exit 1; }
+
+command -v node >/dev/null || fail "Node.js 20.19 or newer is needed; install it from https://nodejs.org"
+node -e 'const [a, b] = process.versions.node.split(".").map(Number); process.exit(a > 20 || (a === 20 && b >= 19) ? 0 : 1)' ||
+  fail "Node.js 20.19 or newer is needed; this is $(node --version)"
+
+# command:package
+missing=()
+for need in ip:iproute2 ping:iputils-ping arping:iputils-arping nsenter:util-linux ethtool:ethtool git:git; do
+  command -v "${need%%:*}" >/dev/null || missing+=("${need##*:}")
+done
+[ -x /usr/lib/cni/host-local ] || [ -x /opt/cni/bin/host-local ] || missing+=(containernetworking-plugins)
+if [ ${#missing[@]} -gt 0 ]; then
+  command -v apt-get >/dev/null || fail "missing: ${missing[*]}; install them (this script knows apt-get only)"
+  [ "$(id -u)" = 0 ] || fail "missing Debian packages: ${missing[*]}; run as root, or: sudo apt-get install ${missing[*]}"
+  echo "setup: installing ${missing[*]}"
+  log=$(mktemp)
+  { apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "${missing[@]}"; } \
+    >"$log" 2>&1 || { tail -n 20 "$log" >&2; fail "apt-get could not install ${missing[*]}"; }
+  rm -f "$log"
+fi
+
+wanted=$(node -p 'require("./package.json").packageManager.split("@")[1]')
+if [ "$(pnpm --version 2>/dev/null || true)" != "$wanted" ]; then
+  echo "setup: installing pnpm $wanted"
+  npm install --global --silent "pnpm@$wanted" || fail "npm could not install pnpm $wanted"
+fi
+pnpm install --frozen-lockfile --silent || fail "pnpm install failed"

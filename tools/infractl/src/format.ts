@@ -1,0 +1,134 @@
+import {
+  type DeviceEntry,
+  ObjectKind,
+  type ObjectReference,
+  ObjectState,
+  type StatusResponse,
+} from '@infra-offload/infra-api';
+
+const KINDS: Record<ObjectKind, string> = {
+  [ObjectKind.OBJECT_KIND_UNSPECIFIED]: 'object',
+  [ObjectKind.OBJECT_KIND_NODE]: 'node',
+  [ObjectKind.OBJECT_KIND_POD]: 'pod',
+  [ObjectKind.OBJECT_KIND_SERVICE]: 'service',
+};
+
+const STATES: Record<ObjectState, string> = {
+  [ObjectState.OBJECT_STATE_UNSPECIFIED]: 'UNKNOWN',
+  [ObjectState.OBJECT_STATE_PENDING]: 'PENDING',
+  [ObjectState.OBJECT_STATE_PROGRAMMED]: 'PROGRAMMED',
+  [ObjectState.OBJECT_STATE_DEGRADED]: 'DEGRADED',
+};
+
+/** `service default/web:http/TCP` */
+export function formatReference(reference: ObjectReference | undefined): string {
+  return reference ? `${KINDS[reference.kind]} ${reference.name}` : 'object';
+}
+
+/** Reads `service/default/web:http/TCP`, `pod/…`, `node/…` as the commands take it; undefined if it is none. */
+export function parseReference(text: string): ObjectReference | undefined {
+  const slash = text.indexOf('/');
+  const kind = [ObjectKind.OBJECT_KIND_NODE, ObjectKind.OBJECT_KIND_POD, ObjectKind.OBJECT_KIND_SERVICE].find(
+    (candidate) => slash > 0 && KINDS[candidate] === text.slice(0, slash),
+  );
+  return kind === undefined || slash + 1 >= text.length ? undefined : { kind, name: text.slice(slash + 1) };
+}
+
+/** Rows as aligned columns; the last column is not padded. */
+export function formatColumns(rows: readonly (readonly string[])[]): string {
+  const widths: number[] = [];
+  for (const row of rows) {
+    row.forEach((cell, column) => {
+      widths[column] = Math.max(widths[column] ?? 0, cell.length);
+    });
+  }
+  return rows
+    .map((row) =>
+      row.map((cell, column) => (column === row.length - 1 ? cell : cell.padEnd(widths[column] ?? 0))),
+    )
+    .map((row) => row.join('  ').trimEnd())
+    .join('\n');
+}
+
+/** The status for people: target, agent, objects that need attention, tables in use, counters. */
+export function formatStatus(response: StatusResponse): string {
+  const sections: string[] = [];
+  const target = response.target;
+  if (target) {
+    const role = target.connected ? (target.primary ? 'primary' : 'not primary') : 'not connected';
+    sections.push(
+      formatColumns([
+        ['Target', `${target.address} (${role}, ${target.inSync ? 'in sync' : 'not in sync'})`],
+        ['Written', `${target.updatesWritten} updates in ${target.writeRequests} requests`],
+        ['Full sync', `${target.lastFullSyncMs} ms`],
+        ...(target.lastError ? [['Last error', target.lastError]] : []),
+        [
+          'Agent',
+          response.agent?.connected
+            ? `${response.agent.nodeName}, revision ${response.agent.appliedRevision} applied`
+            : 'not connected',
+        ],
+        [
+          'Objects',
+          `${response.programmed} programmed, ${response.pending} pending, ${response.degraded} degraded`,
+        ],
+      ]),
+    );
+  }
+  if (response.objects.length > 0) {
+    sections.push(
+      formatColumns([
+        ['OBJECT', 'STATE', 'REASON', 'MESSAGE'],
+        ...response.objects.map((object) => [
+          formatReference(object.object),
+          STATES[object.state],
+          object.reason || '-',
+          object.message || '-',
+        ]),
+      ]),
+    );
+  }
+  const used = response.tables.filter((table) => table.entries > 0n);
+  if (used.length > 0) {
+    sections.push(
+      formatColumns([
+        ['TABLE', 'ENTRIES', 'SIZE'],
+        ...used.map((table) => [table.name, `${table.entries}`, table.size > 0n ? `${table.size}` : '-']),
+      ]),
+    );
+  }
+  if (response.counters.length > 0) {
+    sections.push(
+      formatColumns([
+        ['COUNTER', 'INDEX', 'PACKETS', 'BYTES'],
+        ...response.counters.map((counter) => [
+          counter.name,
+          counter.index,
+          `${counter.packets}`,
+          counter.bytes > 0n ? `${counter.bytes}` : '-',
+        ]),
+      ]),
+    );
+  }
+  return `${sections.join('\n\n')}\n`;
+}
+
+/** One line an entry: what it is, and the device's error if it is not installed. */
+export function formatEntry(entry: DeviceEntry): string {
+  const state = entry.installed ? '' : `  [not installed${entry.error ? `: ${entry.error}` : ''}]`;
+  return `${entry.text}${state}`;
+}
+
+/** JSON with 64-bit numbers as decimal strings, as protobuf's JSON mapping has them, and enum names. */
+export function toJson(value: unknown): string {
+  return JSON.stringify(
+    value,
+    (key, field: unknown) => {
+      if (typeof field === 'bigint') return field.toString();
+      if (key === 'state' && typeof field === 'number') return STATES[field as ObjectState] ?? field;
+      if (key === 'kind' && typeof field === 'number') return KINDS[field as ObjectKind] ?? field;
+      return field;
+    },
+    2,
+  );
+}
