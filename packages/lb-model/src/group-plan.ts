@@ -1,0 +1,339 @@
+import { LbModelError } from './errors.js';
+
+/** A place that traffic can be sent to. Address and port together are its identity. */
+export interface EndpointSpec {
+  /** IPv4 address as an unsigned 32-bit integer. */
+  readonly address: number;
+  /** 1 to 65535. */
+  readonly port: number;
+  /** Share of new flows relative to the other endpoints; an integer from 1 to 2^31 - 1. */
+  readonly weight: number;
+}
+
+/** What one service wants: its endpoints, in any order; the same one twice counts once, with the larger weight. */
+export interface ServiceState {
+  readonly key: string;
+  readonly endpoints: readonly EndpointSpec[];
+}
+
+/** Takes new flows. */
+export interface ActiveSlot extends EndpointSpec {
+  readonly state: 'active';
+  readonly slot: number;
+  readonly since: number;
+}
+
+/** No new flows, old ones go on. */
+export interface DrainingSlot {
+  readonly state: 'draining';
+  readonly slot: number;
+  readonly address: number;
+  readonly port: number;
+  readonly since: number;
+  readonly until: number;
+}
+
+/** No entry any more, but old flows may still name the number: nobody else gets it yet. */
+export interface RestingSlot {
+  readonly state: 'resting';
+  readonly slot: number;
+  readonly address: number;
+  readonly port: number;
+  readonly since: number;
+  readonly until: number;
+}
+
+export type Slot = ActiveSlot | DrainingSlot | RestingSlot;
+
+/**
+ * Which slot (1 to `size`) each endpoint of a group has. Plain immutable data: it can be stored as JSON, and two
+ * equal plans are deeply equal.
+ */
+export interface GroupPlan {
+  readonly key: string;
+  /** Slots of the group, numbered from 1. */
+  readonly size: number;
+  /** Slots that are active, draining or resting, by number. */
+  readonly slots: readonly Slot[];
+  /** Slots that have rested, longest free first. */
+  readonly rested: readonly number[];
+  /** Slots above this number were never used. */
+  readonly highestUsed: number;
+  /** Endpoints that found no slot, since all are active; by address and port. */
+  readonly overflow: readonly EndpointSpec[];
+  /** Draining and resting slots that the last planning gave to other endpoints before their time. */
+  readonly evicted: readonly (DrainingSlot | RestingSlot)[];
+}
+
+export interface PlanOptions {
+  /** Current time in milliseconds. */
+  readonly now: number;
+  /** Milliseconds for which an endpoint that has left the service still gets its old flows; 0 for none. */
+  readonly drainMs: number;
+  /** Milliseconds for which the number of a removed endpoint goes to nobody else; 0 for none. */
+  readonly restMs: number;
+}
+
+/** A group without endpoints. @throws LbModelError INVALID_ARGUMENT if `size` is not an integer >= 1 */
+export function emptyGroupPlan(key: string, size: number): GroupPlan {
+  if (!Number.isSafeInteger(size) || size < 1) {
+    throw new LbModelError('INVALID_ARGUMENT', `group '${key}': not a number of slots: ${size}`, {
+      key,
+      size,
+    });
+  }
+  return { key, size, slots: [], rested: [], highestUsed: 0, overflow: [], evicted: [] };
+}
+
+/**
+ * The plan for what `service` wants now. Endpoints that stay keep their slots; one that comes back while its slot
+ * drains or rests gets it back; new ones get the slot that is free longest and, if there is none, the one that has
+ * rested longest, then the one that has drained longest (told in `evicted`). What leaves drains, then rests.
+ * Endpoints that fit nowhere are told in `overflow`: those already in stay in, the others enter in the order of
+ * address and port. Returns `previous` itself if nothing changes.
+ * @throws LbModelError INVALID_ENDPOINT, INVALID_ARGUMENT (the service's key is not the plan's)
+ */
+export function planGroup(previous: GroupPlan, service: ServiceState, options: PlanOptions): GroupPlan {
+  if (service.key !== previous.key) {
+    throw new LbModelError(
+      'INVALID_ARGUMENT',
+      `service '${service.key}' planned into group '${previous.key}'`,
+      {
+        service: service.key,
+        group: previous.key,
+      },
+    );
+  }
+  const wanted = collapse(service);
+  const draft = new Draft(previous, options);
+  for (const slot of previous.slots) draft.carryOver(slot, wanted);
+  const newcomers = [...wanted.values()].sort(byAddressAndPort);
+  for (const endpoint of newcomers) draft.place(endpoint);
+  return draft.finish();
+}
+
+/** The plan after time has passed: drains and rests that are over end. Returns `previous` itself if none is. */
+export function advanceGroup(previous: GroupPlan, options: PlanOptions): GroupPlan {
+  const draft = new Draft(previous, options);
+  for (const slot of previous.slots) {
+    if (slot.state === 'active') draft.keep(slot);
+    else draft.age(slot);
+  }
+  return draft.finish(previous.overflow);
+}
+
+/**
+ * Ends the draining of an address on all its ports, since nothing answers there any more (its pod is deleted).
+ * Returns `previous` itself if the address does not drain.
+ */
+export function endDrain(previous: GroupPlan, address: number, options: PlanOptions): GroupPlan {
+  const draft = new Draft(previous, options);
+  for (const slot of previous.slots) {
+    if (slot.state === 'draining' && slot.address === address) draft.rest(slot);
+    else draft.keep(slot);
+  }
+  return draft.finish(previous.overflow);
+}
+
+/** When `advanceGroup` will change the plan next; undefined if time changes nothing. */
+export function nextDeadline(plan: GroupPlan): number | undefined {
+  let next: number | undefined;
+  for (const slot of plan.slots) {
+    if (slot.state !== 'active' && (next === undefined || slot.until < next)) next = slot.until;
+  }
+  return next;
+}
+
+/** Address and port as one integer below 2^48. */
+export function endpointId(endpoint: { readonly address: number; readonly port: number }): number {
+  return endpoint.address * 0x10000 + endpoint.port;
+}
+
+function byAddressAndPort(a: EndpointSpec, b: EndpointSpec): number {
+  return endpointId(a) - endpointId(b);
+}
+
+function collapse(service: ServiceState): Map<number, EndpointSpec> {
+  const wanted = new Map<number, EndpointSpec>();
+  for (const endpoint of service.endpoints) {
+    checkEndpoint(service.key, endpoint);
+    const id = endpointId(endpoint);
+    const known = wanted.get(id);
+    if (known === undefined || known.weight < endpoint.weight) wanted.set(id, endpoint);
+  }
+  return wanted;
+}
+
+const MAX_WEIGHT = 0x7fffffff;
+
+/** @throws LbModelError INVALID_ENDPOINT */
+export function checkEndpoint(key: string, endpoint: EndpointSpec): void {
+  const { address, port, weight } = endpoint;
+  const problem =
+    !Number.isInteger(address) || address < 0 || address > 0xffffffff
+      ? `address ${address} is not an unsigned 32-bit integer`
+      : !Number.isInteger(port) || port < 1 || port > 65535
+        ? `port ${port} is not in 1 to 65535`
+        : !Number.isInteger(weight) || weight < 1 || weight > MAX_WEIGHT
+          ? `weight ${weight} is not an integer from 1 to ${MAX_WEIGHT}`
+          : undefined;
+  if (problem !== undefined) {
+    throw new LbModelError('INVALID_ENDPOINT', `service '${key}': ${problem}`, { key, endpoint });
+  }
+}
+
+/** A plan in the making. Slots that do not change keep their objects, so that an unchanged plan is recognised. */
+class Draft {
+  readonly #previous: GroupPlan;
+  readonly #options: PlanOptions;
+  readonly #slots = new Map<number, Slot>();
+  readonly #rested: number[];
+  #restedTaken = 0;
+  readonly #freed: { readonly slot: number; readonly since: number }[] = [];
+  #highestUsed: number;
+  readonly #overflow: EndpointSpec[] = [];
+  readonly #evicted: (DrainingSlot | RestingSlot)[] = [];
+  #evictable: (DrainingSlot | RestingSlot)[] | undefined;
+  #changed = false;
+
+  constructor(previous: GroupPlan, options: PlanOptions) {
+    this.#previous = previous;
+    this.#options = options;
+    this.#rested = [...previous.rested];
+    this.#highestUsed = previous.highestUsed;
+  }
+
+  /** Takes an endpoint that has a slot out of `wanted`. */
+  carryOver(slot: Slot, wanted: Map<number, EndpointSpec>): void {
+    const id = endpointId(slot);
+    const endpoint = wanted.get(id);
+    if (endpoint !== undefined) {
+      wanted.delete(id);
+      if (slot.state === 'active' && slot.weight === endpoint.weight) this.keep(slot);
+      else this.#activate(slot.slot, endpoint, slot.state === 'active' ? slot.since : this.#options.now);
+    } else if (slot.state === 'active') {
+      this.#drain(slot);
+    } else {
+      this.age(slot);
+    }
+  }
+
+  /** Finds a slot for an endpoint that has none. */
+  place(endpoint: EndpointSpec): void {
+    const slot = this.#freeSlot();
+    if (slot === undefined) this.#overflow.push(specOf(endpoint));
+    else this.#activate(slot, endpoint, this.#options.now);
+  }
+
+  keep(slot: Slot): void {
+    this.#slots.set(slot.slot, slot);
+  }
+
+  age(slot: DrainingSlot | RestingSlot): void {
+    if (slot.until > this.#options.now) this.keep(slot);
+    else if (slot.state === 'draining') this.rest(slot);
+    else this.#free(slot.slot, slot.since);
+  }
+
+  rest(slot: ActiveSlot | DrainingSlot): void {
+    const { now, restMs } = this.#options;
+    this.#changed = true;
+    // The entry goes away now, however long ago it could have: the rest counts from here.
+    if (restMs > 0) this.#slots.set(slot.slot, stopped(slot, 'resting', now, restMs));
+    else this.#free(slot.slot, now);
+  }
+
+  finish(overflow: readonly EndpointSpec[] = this.#overflow): GroupPlan {
+    const previous = this.#previous;
+    if (!this.#changed && previous.evicted.length === 0 && sameEndpoints(overflow, previous.overflow)) {
+      return previous;
+    }
+    this.#queueFreed();
+    return {
+      key: previous.key,
+      size: previous.size,
+      slots: [...this.#slots.values()].sort((a, b) => a.slot - b.slot),
+      rested: this.#rested.slice(this.#restedTaken),
+      highestUsed: this.#highestUsed,
+      overflow,
+      evicted: this.#evicted,
+    };
+  }
+
+  #drain(slot: ActiveSlot): void {
+    const { now, drainMs } = this.#options;
+    this.#changed = true;
+    if (drainMs > 0) this.#slots.set(slot.slot, stopped(slot, 'draining', now, drainMs));
+    else this.rest(slot);
+  }
+
+  #activate(slot: number, endpoint: EndpointSpec, since: number): void {
+    this.#changed = true;
+    this.#slots.set(slot, { state: 'active', slot, ...specOf(endpoint), since });
+  }
+
+  #free(slot: number, since: number): void {
+    this.#changed = true;
+    this.#freed.push({ slot, since });
+  }
+
+  #queueFreed(): void {
+    this.#freed.sort((a, b) => a.since - b.since || a.slot - b.slot);
+    for (const { slot } of this.#freed) this.#rested.push(slot);
+    this.#freed.length = 0;
+  }
+
+  #freeSlot(): number | undefined {
+    if (this.#highestUsed < this.#previous.size) return ++this.#highestUsed;
+    this.#queueFreed();
+    const rested = this.#rested[this.#restedTaken];
+    if (rested !== undefined) {
+      this.#restedTaken++;
+      return rested;
+    }
+    return this.#evict();
+  }
+
+  #evict(): number | undefined {
+    if (this.#evictable === undefined) {
+      this.#evictable = [];
+      for (const slot of this.#slots.values()) if (slot.state !== 'active') this.#evictable.push(slot);
+      // Popped from the end: resting before draining, the oldest of each first.
+      this.#evictable.sort(
+        (a, b) =>
+          Number(a.state === 'resting') - Number(b.state === 'resting') ||
+          b.since - a.since ||
+          b.slot - a.slot,
+      );
+    }
+    const slot = this.#evictable.pop();
+    if (slot === undefined) return undefined;
+    this.#evicted.push(slot);
+    return slot.slot;
+  }
+}
+
+function specOf({ address, port, weight }: EndpointSpec): EndpointSpec {
+  return { address, port, weight };
+}
+
+function stopped<State extends 'draining' | 'resting'>(
+  { slot, address, port }: ActiveSlot | DrainingSlot,
+  state: State,
+  now: number,
+  duration: number,
+) {
+  return { state, slot, address, port, since: now, until: now + duration };
+}
+
+function sameEndpoints(a: readonly EndpointSpec[], b: readonly EndpointSpec[]): boolean {
+  return (
+    a.length === b.length &&
+    a.every((endpoint, i) => {
+      const other = b[i];
+      return (
+        other !== undefined && endpointId(endpoint) === endpointId(other) && endpoint.weight === other.weight
+      );
+    })
+  );
+}

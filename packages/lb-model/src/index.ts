@@ -1,0 +1,37 @@
+export {
+  type BucketEndpoint,
+  type BucketTable,
+  maglevBuckets,
+  rebalanceBuckets,
+} from './buckets.js';
+export { LbModelError, type LbModelErrorCode } from './errors.js';
+export { applyGroupSteps, diffGroupPlans, diffGroupViews, type GroupStep } from './group-diff.js';
+export {
+  type ActiveSlot,
+  advanceGroup,
+  type DrainingSlot,
+  type EndpointSpec,
+  emptyGroupPlan,
+  endDrain,
+  type GroupPlan,
+  nextDeadline,
+  type PlanOptions,
+  planGroup,
+  type RestingSlot,
+  type ServiceState,
+  type Slot,
+} from './group-plan.js';
+export {
+  type GroupView,
+  groupView,
+  restoreGroupPlan,
+  type SlotEndpoint,
+  type SlotMember,
+} from './group-view.js';
+export {
+  type AllocateOptions,
+  type Allocation,
+  IdPool,
+  type IdPoolOptions,
+  type IdPoolState,
+} from './id-pool.js';
