@@ -208,6 +208,25 @@ export const AddRequest: MessageFns<AddRequest> = {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
   },
+
+  create<I extends Exact<DeepPartial<AddRequest>, I>>(base?: I): AddRequest {
+    return AddRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<AddRequest>, I>>(object: I): AddRequest {
+    const message = createBaseAddRequest();
+    message.interfaceName = object.interfaceName ?? "";
+    message.netns = object.netns ?? "";
+    message.desiredHostInterfaceName = object.desiredHostInterfaceName ?? "";
+    message.settings = (object.settings !== undefined && object.settings !== null)
+      ? ContainerSettings.fromPartial(object.settings)
+      : undefined;
+    message.containerIps = object.containerIps?.map((e) => IPConfig.fromPartial(e)) || [];
+    message.containerRoutes = object.containerRoutes?.map((e) => e) || [];
+    message.workload = (object.workload !== undefined && object.workload !== null)
+      ? WorkloadIDs.fromPartial(object.workload)
+      : undefined;
+    return message;
+  },
 };
 
 function createBaseContainerSettings(): ContainerSettings {
@@ -265,6 +284,16 @@ export const ContainerSettings: MessageFns<ContainerSettings> = {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
   },
+
+  create<I extends Exact<DeepPartial<ContainerSettings>, I>>(base?: I): ContainerSettings {
+    return ContainerSettings.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ContainerSettings>, I>>(object: I): ContainerSettings {
+    const message = createBaseContainerSettings();
+    message.allowIpForwarding = object.allowIpForwarding ?? false;
+    message.mtu = object.mtu ?? 0;
+    return message;
+  },
 };
 
 function createBaseIPConfig(): IPConfig {
@@ -321,6 +350,16 @@ export const IPConfig: MessageFns<IPConfig> = {
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
+  },
+
+  create<I extends Exact<DeepPartial<IPConfig>, I>>(base?: I): IPConfig {
+    return IPConfig.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<IPConfig>, I>>(object: I): IPConfig {
+    const message = createBaseIPConfig();
+    message.address = object.address ?? "";
+    message.gateway = object.gateway ?? "";
+    return message;
   },
 };
 
@@ -472,6 +511,39 @@ export const WorkloadIDs: MessageFns<WorkloadIDs> = {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
   },
+
+  create<I extends Exact<DeepPartial<WorkloadIDs>, I>>(base?: I): WorkloadIDs {
+    return WorkloadIDs.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<WorkloadIDs>, I>>(object: I): WorkloadIDs {
+    const message = createBaseWorkloadIDs();
+    message.name = object.name ?? "";
+    message.namespace = object.namespace ?? "";
+    message.labels = (globalThis.Object.entries(object.labels ?? {}) as [string, string][]).reduce(
+      (acc: { [key: string]: string }, [key, value]: [string, string]) => {
+        if (value !== undefined) {
+          acc[key] = globalThis.String(value);
+        }
+        return acc;
+      },
+      {},
+    );
+    message.annotations = (globalThis.Object.entries(object.annotations ?? {}) as [string, string][]).reduce(
+      (acc: { [key: string]: string }, [key, value]: [string, string]) => {
+        if (value !== undefined) {
+          acc[key] = globalThis.String(value);
+        }
+        return acc;
+      },
+      {},
+    );
+    message.endpoint = object.endpoint ?? "";
+    message.node = object.node ?? "";
+    message.orchestrator = object.orchestrator ?? "";
+    message.pod = object.pod ?? "";
+    message.ports = object.ports?.map((e) => Port.fromPartial(e)) || [];
+    return message;
+  },
 };
 
 function createBaseWorkloadIDs_LabelsEntry(): WorkloadIDs_LabelsEntry {
@@ -529,6 +601,16 @@ export const WorkloadIDs_LabelsEntry: MessageFns<WorkloadIDs_LabelsEntry> = {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
   },
+
+  create<I extends Exact<DeepPartial<WorkloadIDs_LabelsEntry>, I>>(base?: I): WorkloadIDs_LabelsEntry {
+    return WorkloadIDs_LabelsEntry.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<WorkloadIDs_LabelsEntry>, I>>(object: I): WorkloadIDs_LabelsEntry {
+    const message = createBaseWorkloadIDs_LabelsEntry();
+    message.key = object.key ?? "";
+    message.value = object.value ?? "";
+    return message;
+  },
 };
 
 function createBaseWorkloadIDs_AnnotationsEntry(): WorkloadIDs_AnnotationsEntry {
@@ -585,6 +667,16 @@ export const WorkloadIDs_AnnotationsEntry: MessageFns<WorkloadIDs_AnnotationsEnt
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
+  },
+
+  create<I extends Exact<DeepPartial<WorkloadIDs_AnnotationsEntry>, I>>(base?: I): WorkloadIDs_AnnotationsEntry {
+    return WorkloadIDs_AnnotationsEntry.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<WorkloadIDs_AnnotationsEntry>, I>>(object: I): WorkloadIDs_AnnotationsEntry {
+    const message = createBaseWorkloadIDs_AnnotationsEntry();
+    message.key = object.key ?? "";
+    message.value = object.value ?? "";
+    return message;
   },
 };
 
@@ -653,6 +745,17 @@ export const Port: MessageFns<Port> = {
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
+  },
+
+  create<I extends Exact<DeepPartial<Port>, I>>(base?: I): Port {
+    return Port.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<Port>, I>>(object: I): Port {
+    const message = createBasePort();
+    message.name = object.name ?? "";
+    message.protocol = object.protocol ?? "";
+    message.port = object.port ?? 0;
+    return message;
   },
 };
 
@@ -733,6 +836,18 @@ export const AddReply: MessageFns<AddReply> = {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
   },
+
+  create<I extends Exact<DeepPartial<AddReply>, I>>(base?: I): AddReply {
+    return AddReply.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<AddReply>, I>>(object: I): AddReply {
+    const message = createBaseAddReply();
+    message.successful = object.successful ?? false;
+    message.errorMessage = object.errorMessage ?? "";
+    message.hostInterfaceName = object.hostInterfaceName ?? "";
+    message.containerMac = object.containerMac ?? "";
+    return message;
+  },
 };
 
 function createBaseDelRequest(): DelRequest {
@@ -790,6 +905,16 @@ export const DelRequest: MessageFns<DelRequest> = {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
   },
+
+  create<I extends Exact<DeepPartial<DelRequest>, I>>(base?: I): DelRequest {
+    return DelRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<DelRequest>, I>>(object: I): DelRequest {
+    const message = createBaseDelRequest();
+    message.interfaceName = object.interfaceName ?? "";
+    message.netns = object.netns ?? "";
+    return message;
+  },
 };
 
 function createBaseDelReply(): DelReply {
@@ -846,6 +971,16 @@ export const DelReply: MessageFns<DelReply> = {
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
+  },
+
+  create<I extends Exact<DeepPartial<DelReply>, I>>(base?: I): DelReply {
+    return DelReply.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<DelReply>, I>>(object: I): DelReply {
+    const message = createBaseDelReply();
+    message.successful = object.successful ?? false;
+    message.errorMessage = object.errorMessage ?? "";
+    return message;
   },
 };
 
@@ -909,7 +1044,22 @@ export const CniDataplaneClient = makeGenericClientConstructor(CniDataplaneServi
   serviceName: string;
 };
 
+type Builtin = Date | Function | Uint8Array | string | number | boolean | bigint | undefined;
+
+export type DeepPartial<T> = T extends bigint ? string | number | bigint
+  : T extends Builtin ? T : T extends globalThis.Array<infer U> ? globalThis.Array<DeepPartial<U>>
+  : T extends ReadonlyArray<infer U> ? ReadonlyArray<DeepPartial<U>>
+  : T extends { $case: string; value: unknown } ? { $case: T["$case"]; value?: DeepPartial<T["value"]> }
+  : T extends {} ? { [K in keyof T]?: DeepPartial<T[K]> }
+  : Partial<T>;
+
+type KeysOfUnion<T> = T extends T ? keyof T : never;
+export type Exact<P, I extends P> = P extends Builtin ? P
+  : P & { [K in keyof P]: Exact<P[K], I[K]> } & { [K in Exclude<keyof I, KeysOfUnion<P>>]: never };
+
 export interface MessageFns<T> {
   encode(message: T, writer?: BinaryWriter): BinaryWriter;
   decode(input: BinaryReader | Uint8Array, length?: number): T;
+  create<I extends Exact<DeepPartial<T>, I>>(base?: I): T;
+  fromPartial<I extends Exact<DeepPartial<T>, I>>(object: I): T;
 }
