@@ -1,0 +1,41 @@
+import { setMaxListeners } from 'node:events';
+import { Testbed } from '@infra-offload/testbed';
+import { formatSummary } from './format.js';
+import { runScenario } from './scenario.js';
+
+setMaxListeners(20, process);
+
+let testbed: Testbed | undefined;
+let interrupted = false;
+
+/** Ctrl-C in the middle leaves nothing behind either. */
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.on(signal, () => {
+    if (interrupted) return;
+    interrupted = true;
+    console.error(`\n${signal}: cleaning up`);
+    void Promise.resolve(testbed?.stop()).finally(() => process.exit(130));
+  });
+}
+
+const started = performance.now();
+try {
+  console.log('Starting softswitch, infra-manager and infra-agent …');
+  testbed = await Testbed.start({ tapCount: 5 });
+  const summary = await runScenario(testbed, (step) => {
+    console.log(`${((performance.now() - started) / 1000).toFixed(1).padStart(5)} s  ${step}`);
+  });
+  console.log(`\n${formatSummary(summary, performance.now() - started)}`);
+  process.exitCode = summary.failures.length === 0 ? 0 : 1;
+} catch (error) {
+  if (!interrupted) {
+    console.error(`demo: ${error instanceof Error ? error.message : String(error)}`);
+    if (error instanceof Error && error.cause) console.error(error.cause);
+    for (const process of testbed ? [testbed.softswitch, testbed.manager, testbed.agent] : []) {
+      console.error(`--- the end of the log of ${process.name}:\n${process.tail()}`);
+    }
+    process.exitCode = 1;
+  }
+} finally {
+  if (!interrupted) await testbed?.stop();
+}

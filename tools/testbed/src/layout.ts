@@ -1,0 +1,52 @@
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const repository = fileURLToPath(new URL('../../../', import.meta.url));
+
+/** The built programs that the testbed runs. */
+export const programs = {
+  softswitch: join(repository, 'packages/softswitch/dist/cli.js'),
+  manager: join(repository, 'apps/manager/dist/cli.js'),
+  agent: join(repository, 'apps/agent/dist/cli.js'),
+  cni: join(repository, 'apps/agent/dist/infra-cni.js'),
+  infractl: join(repository, 'tools/infractl/dist/cli.js'),
+} as const;
+
+/** Addresses inside the node's namespace. They never meet those of the machine. */
+export const addresses = {
+  p4runtime: '127.0.0.1:9559',
+  gnmi: '127.0.0.1:9339',
+  manager: '127.0.0.1:50002',
+  managerHttp: '127.0.0.1:50003',
+  agentHttp: '127.0.0.1:50096',
+} as const;
+
+export const POD_CIDR = '10.244.0.0/24';
+export const SERVICE_CIDR = '10.96.0.0/16';
+export const HOST_ADDRESS = '172.31.255.1';
+export const TAP_PREFIX = 'P4TAP_';
+
+/** Folders and files of one testbed. */
+export class Layout {
+  readonly manifests: string;
+  readonly logs: string;
+  readonly cniSocket: string;
+
+  constructor(readonly directory: string) {
+    this.manifests = join(directory, 'manifests');
+    this.logs = join(directory, 'logs');
+    this.cniSocket = join(directory, 'cni.sock');
+  }
+
+  log(name: string): string {
+    return join(this.logs, `${name}.log`);
+  }
+
+  config(name: string): string {
+    return join(this.directory, `${name}.yaml`);
+  }
+
+  state(name: string): string {
+    return join(this.directory, `${name}-state`);
+  }
+}

@@ -1,0 +1,53 @@
+import { credentials, Metadata } from '@grpc/grpc-js';
+import {
+  type DeviceEntry,
+  type ListEntriesRequest,
+  ObjectKind,
+  ObjectState,
+  OffloadClient,
+  type StatusResponse,
+} from '@infra-offload/infra-api';
+
+const DEADLINE_MS = 10_000;
+
+/** Asks infra-manager for its status and entries. */
+export class ManagerClient {
+  readonly #client: OffloadClient;
+
+  constructor(address: string) {
+    this.#client = new OffloadClient(address, credentials.createInsecure(), {
+      'grpc.max_receive_message_length': -1,
+      // A manager that was just started again is to be found at once.
+      'grpc.initial_reconnect_backoff_ms': 50,
+      'grpc.max_reconnect_backoff_ms': 200,
+    });
+  }
+
+  status(allObjects = false): Promise<StatusResponse> {
+    return new Promise((resolve, reject) => {
+      this.#client.status({ allObjects }, new Metadata(), { deadline: Date.now() + DEADLINE_MS }, (error, response) => {
+        if (error) reject(error);
+        else resolve(response);
+      });
+    });
+  }
+
+  async entries(request: ListEntriesRequest = { table: '' }): Promise<DeviceEntry[]> {
+    const entries: DeviceEntry[] = [];
+    const stream = this.#client.listEntries(request, new Metadata(), { deadline: Date.now() + DEADLINE_MS });
+    for await (const response of stream) entries.push(...response.entries);
+    return entries;
+  }
+
+  /** State of a service port such as `default/web:http/TCP`; undefined if the manager does not know it. */
+  async serviceState(servicePort: string): Promise<{ state: ObjectState; reason: string; message: string } | undefined> {
+    const { objects } = await this.status(true);
+    return objects.find(
+      ({ object }) => object?.kind === ObjectKind.OBJECT_KIND_SERVICE && object.name === servicePort,
+    );
+  }
+
+  close(): void {
+    this.#client.close();
+  }
+}

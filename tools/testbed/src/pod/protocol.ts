@@ -1,0 +1,52 @@
+/** What the testbed asks the process inside a pod, one JSON object a line, and what it answers. */
+export type Protocol = 'tcp' | 'udp';
+
+export interface Target {
+  readonly protocol: Protocol;
+  readonly address: string;
+  readonly port: number;
+}
+
+export type PodCommand =
+  /** Answers every TCP connection and UDP datagram at this port with who it is. */
+  | { readonly kind: 'serve'; readonly protocol: Protocol; readonly port: number }
+  /** Stops serving; open connections stay. */
+  | { readonly kind: 'unserve'; readonly protocol: Protocol; readonly port: number }
+  /** Makes `count` new connections and asks each once who answered. */
+  | ({ readonly kind: 'spread'; readonly count: number; readonly timeoutMs: number } & Target)
+  /** Opens a connection that stays, under a name. */
+  | ({ readonly kind: 'open'; readonly connection: string; readonly timeoutMs: number } & Target)
+  /** Asks over a connection that was opened. */
+  | { readonly kind: 'ask'; readonly connection: string; readonly timeoutMs: number }
+  | { readonly kind: 'close'; readonly connection: string }
+  /** Sends pseudo-random bytes to an echo over TCP for so long, and compares what comes back. */
+  | ({ readonly kind: 'transfer'; readonly durationMs: number } & Target);
+
+/** What a pod's server says to whoever asks. */
+export interface Answer {
+  /** The pod that answered. */
+  readonly server: string;
+  /** The client's address as the server sees it. */
+  readonly clientAddress: string;
+  readonly clientPort: number;
+}
+
+export interface Spread {
+  /** Connections by the pod that answered. */
+  readonly servers: Record<string, number>;
+  /** Failures by their message. */
+  readonly failures: Record<string, number>;
+  /** Client addresses that the servers saw. */
+  readonly clientAddresses: readonly string[];
+}
+
+export interface Transfer {
+  readonly bytes: number;
+  readonly server: string;
+  /** Longest time between two pieces of data, in milliseconds. */
+  readonly longestGapMs: number;
+}
+
+export type PodReply =
+  | { readonly id: number; readonly ok: true; readonly result: unknown }
+  | { readonly id: number; readonly ok: false; readonly error: string };

@@ -1,0 +1,70 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { closeSync, openSync, readFileSync } from 'node:fs';
+import type { NetworkNamespace } from './netns.js';
+import { eventually } from './shell.js';
+
+/** One of our servers as a process of its own, in a network namespace, with its output in a file. */
+export class ServiceProcess {
+  #child: ChildProcess | undefined;
+  #exit: Promise<number | null> | undefined;
+
+  constructor(
+    readonly name: string,
+    private readonly namespace: NetworkNamespace,
+    private readonly script: string,
+    private readonly args: readonly string[],
+    readonly logFile: string,
+  ) {}
+
+  get pid(): number | undefined {
+    return this.#child?.pid;
+  }
+
+  get running(): boolean {
+    return this.#child !== undefined && this.#child.exitCode === null && this.#child.signalCode === null;
+  }
+
+  /**
+   * Starts it and waits until `ready` says so.
+   *
+   * @throws Error with the end of its log when it ends or is not ready in time
+   */
+  async start(ready: () => Promise<boolean>): Promise<void> {
+    const [command, args] = this.namespace.wrap(process.execPath, ['--enable-source-maps', this.script, ...this.args]);
+    const log = openSync(this.logFile, 'a');
+    const child = spawn(command, args, { stdio: ['ignore', log, log] });
+    closeSync(log);
+    this.#child = child;
+    this.#exit = new Promise((resolve) => {
+      child.on('exit', resolve);
+      child.on('error', () => resolve(null));
+    });
+    try {
+      await eventually(`${this.name} is ready`, async () => {
+        if (!this.running) return false;
+        return (await ready()) || undefined;
+      }, { timeoutMs: 20_000 });
+    } catch (error) {
+      throw new Error(`${this.name} did not start; the end of ${this.logFile}:\n${this.tail()}`, { cause: error });
+    }
+    if (!this.running) {
+      throw new Error(`${this.name} ended at its start; the end of ${this.logFile}:\n${this.tail()}`);
+    }
+  }
+
+  /** Ends it with `signal` and waits; kills it after 10 s. Gives its exit code, null if a signal ended it. */
+  async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<number | null> {
+    const child = this.#child;
+    if (!child || !this.#exit) return null;
+    if (this.running) child.kill(signal);
+    const killer = setTimeout(() => child.kill('SIGKILL'), 10_000);
+    const code = await this.#exit;
+    clearTimeout(killer);
+    this.#child = undefined;
+    return code;
+  }
+
+  tail(lines = 15): string {
+    return readFileSync(this.logFile, 'utf8').trimEnd().split('\n').slice(-lines).join('\n');
+  }
+}
