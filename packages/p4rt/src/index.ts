@@ -1,0 +1,47 @@
+export type { CanonicalCode } from './canonical-code.js';
+export {
+  type DeviceConfig,
+  type DeviceProfile,
+  decodeDeviceConfig,
+  encodeDeviceConfig,
+} from './device-config.js';
+export { entityKey } from './entity-key.js';
+export {
+  type LocalErrorCode,
+  P4rtError,
+  type P4rtErrorCode,
+  type RpcErrorDetails,
+  type WriteError,
+  type WriteErrorDetails,
+  type WriteFailure,
+} from './errors.js';
+export { formatPath, parsePath } from './gnmi/path.js';
+export type {
+  DecodedGroup,
+  DecodedMember,
+  RuntimeActionProfile,
+  TypedActionProfile,
+} from './typed/action-profile.js';
+export { type TypedProgram, typedProgram } from './typed/program.js';
+export type { Counter, Digest, DigestConfig, Meter, Register } from './typed/resources.js';
+export type { RuntimeTable } from './typed/table.js';
+export type {
+  ActionBuilder,
+  BuiltAction,
+  CounterValue,
+  DecodedEntry,
+  DecodedMatch,
+  EntryAction,
+  EntryOptions,
+  GroupMember,
+  IndirectAction,
+  KeyOptions,
+  LpmInput,
+  Match,
+  RangeInput,
+  TernaryInput,
+  TypedTable,
+  Value,
+  WeightedAction,
+} from './typed/types.js';
+export { insert, modify, remove } from './updates.js';

@@ -1,0 +1,305 @@
+import { noBytes } from '../bytes.js';
+import { invalid, P4rtError } from '../errors.js';
+import type { Action, Entity, FieldMatch, TableAction, TableEntry } from '../gen/p4/v1/p4runtime.js';
+import { unknownName } from '../suggest.js';
+import { ActionSet } from './action.js';
+import { counterData, counterValue } from './counter-data.js';
+import {
+  actionSetAction,
+  groupAction,
+  int32,
+  memberAction,
+  type WeightedActionInput,
+  watchedPort,
+} from './indirect.js';
+import { MatchField } from './match-field.js';
+import type { CounterValue, MatchInput, MatchKind, TableDescriptor } from './types.js';
+
+type MatchRecord = Readonly<Record<string, MatchInput<MatchKind> | undefined>>;
+
+interface Options {
+  readonly priority?: number;
+  readonly idleTimeoutNs?: bigint | number;
+  readonly metadata?: Uint8Array;
+}
+
+const NO_OPTIONS: Options = {};
+
+/** A table at run time. Its typed face is `TypedTable`. */
+export class RuntimeTable {
+  readonly name: string;
+  readonly id: number;
+  readonly actions: ReturnType<ActionSet['builders']>;
+  readonly defaultActions: ReturnType<ActionSet['builders']>;
+  readonly fields: readonly MatchField[];
+  readonly actionSetOf: ActionSet;
+  readonly #where: string;
+  readonly #needsPriority: boolean;
+  readonly #indirect: boolean;
+  readonly #directCounter: boolean;
+  readonly #descriptor: TableDescriptor;
+
+  constructor(name: string, descriptor: TableDescriptor) {
+    this.name = name;
+    this.id = descriptor.id;
+    this.#where = `table '${name}'`;
+    this.actionSetOf = new ActionSet(this.#where, descriptor.actions);
+    this.actions = this.actionSetOf.builders('default');
+    this.defaultActions = this.actionSetOf.builders('table');
+    this.fields = Object.entries(descriptor.match).map(
+      ([field, match]) => new MatchField(name, field, match),
+    );
+    this.#needsPriority = descriptor.needsPriority;
+    this.#indirect = descriptor.actionProfile !== undefined;
+    this.#directCounter = descriptor.directCounter !== undefined;
+    this.#descriptor = descriptor;
+  }
+
+  entry(match: MatchRecord, action: Action | TableAction, options: Options = NO_OPTIONS): Entity {
+    if (this.#descriptor.isConst) throw invalid(`${this.#where} is const: the program fixes its entries`);
+    const tableAction = this.#tableAction(action);
+    const entry = this.#entry(this.#match(match), this.#priority(options.priority), tableAction, false);
+    if (options.idleTimeoutNs !== undefined) entry.idleTimeoutNs = this.#timeout(options.idleTimeoutNs);
+    if (options.metadata !== undefined) entry.metadata = options.metadata;
+    return { entity: { $case: 'tableEntry', value: entry } };
+  }
+
+  key(match: MatchRecord, options: Options = NO_OPTIONS): Entity {
+    const entry = this.#entry(this.#match(match), this.#priority(options.priority), undefined, false);
+    return { entity: { $case: 'tableEntry', value: entry } };
+  }
+
+  all(): Entity {
+    return { entity: { $case: 'tableEntry', value: this.#entry([], 0, undefined, false) } };
+  }
+
+  defaultEntry(action?: Action): Entity {
+    if (action !== undefined) {
+      const fixed = this.#descriptor.constDefaultAction;
+      if (fixed !== undefined)
+        throw invalid(`${this.#where}: the program fixes its default action '${fixed}'`);
+      this.actionSetOf.check(action, 'table');
+    }
+    const type: TableAction | undefined = action && { type: { $case: 'action', value: action } };
+    return { entity: { $case: 'tableEntry', value: this.#entry([], 0, type, true) } };
+  }
+
+  member(id: number): TableAction {
+    this.#requireProfile();
+    return memberAction(this.#where, id);
+  }
+
+  group(id: number): TableAction {
+    this.#requireProfile();
+    return groupAction(this.#where, id);
+  }
+
+  actionSet(actions: readonly WeightedActionInput[]): TableAction {
+    this.#requireProfile();
+    for (const { action } of actions) this.actionSetOf.check(action, 'default');
+    return actionSetAction(this.#where, actions);
+  }
+
+  counter(
+    match?: MatchRecord,
+    options: { readonly priority?: number; readonly data?: CounterValue } = {},
+  ): Entity {
+    if (!this.#directCounter) throw invalid(`${this.#where} has no direct counter`);
+    const tableEntry =
+      match === undefined
+        ? this.#entry([], 0, undefined, false)
+        : this.#entry(this.#match(match), this.#priority(options.priority), undefined, false);
+    return {
+      entity: {
+        $case: 'directCounterEntry',
+        value: { tableEntry, data: options.data && counterData(options.data) },
+      },
+    };
+  }
+
+  decode(entity: Entity) {
+    if (entity.entity?.$case !== 'tableEntry') {
+      throw invalid(
+        `${this.#where}: expected a table entry, got ${entity.entity?.$case ?? 'an empty entity'}`,
+      );
+    }
+    const entry = entity.entity.value;
+    this.#requireId(entry);
+    return {
+      match: this.decodeMatch(entry.match),
+      ...(entry.action === undefined ? {} : { action: this.#decodeAction(entry.action) }),
+      priority: entry.priority,
+      isDefault: entry.isDefaultAction,
+      isConst: entry.isConst,
+      idleTimeoutNs: entry.idleTimeoutNs,
+      metadata: entry.metadata,
+      ...(entry.timeSinceLastHit === undefined ? {} : { idleNs: entry.timeSinceLastHit.elapsedNs }),
+      ...(entry.counterData === undefined ? {} : { counter: counterValue(entry.counterData) }),
+    };
+  }
+
+  decodeCounter(entity: Entity) {
+    const entry = entity.entity?.$case === 'directCounterEntry' ? entity.entity.value : undefined;
+    if (entry?.tableEntry === undefined) {
+      throw invalid(
+        `${this.#where}: expected a direct counter entry, got ${entity.entity?.$case ?? 'an empty entity'}`,
+      );
+    }
+    this.#requireId(entry.tableEntry);
+    return {
+      match: this.decodeMatch(entry.tableEntry.match),
+      priority: entry.tableEntry.priority,
+      ...counterValue(entry.data),
+    };
+  }
+
+  decodeMatch(match: readonly FieldMatch[]): Record<string, ReturnType<MatchField['decode']>> {
+    const decoded: Record<string, ReturnType<MatchField['decode']>> = {};
+    for (const fieldMatch of match) {
+      const field = this.fields.find((candidate) => candidate.id === fieldMatch.fieldId);
+      if (field === undefined) {
+        throw new P4rtError(
+          'MALFORMED',
+          `${this.#where} has no match field with id ${fieldMatch.fieldId}`,
+          {},
+        );
+      }
+      decoded[field.name] = field.decode(fieldMatch);
+    }
+    return decoded;
+  }
+
+  #entry(
+    match: FieldMatch[],
+    priority: number,
+    action: TableAction | undefined,
+    isDefault: boolean,
+  ): TableEntry {
+    return {
+      tableId: this.id,
+      match,
+      action,
+      priority,
+      controllerMetadata: 0n,
+      meterConfig: undefined,
+      counterData: undefined,
+      meterCounterData: undefined,
+      isDefaultAction: isDefault,
+      idleTimeoutNs: 0n,
+      timeSinceLastHit: undefined,
+      metadata: noBytes(),
+      isConst: false,
+    };
+  }
+
+  #match(values: MatchRecord): FieldMatch[] {
+    const match: FieldMatch[] = [];
+    let used = 0;
+    for (const field of this.fields) {
+      const value = values[field.name];
+      if (value === undefined) {
+        if (field.kind === 'exact') throw this.#missing(field.name);
+        if (field.name in values) used++;
+        continue;
+      }
+      used++;
+      const encoded = field.encode(value);
+      if (encoded !== undefined) match.push(encoded);
+    }
+    let given = 0;
+    for (const _ in values) given++;
+    if (given !== used) this.#refuseUnknown(values);
+    if (match.length === 0 && this.fields.length === 0) {
+      throw invalid(`${this.#where} has no match fields, so it has only the default entry`);
+    }
+    return match;
+  }
+
+  #priority(priority: number | undefined): number {
+    if (!this.#needsPriority) {
+      if (priority === undefined) return 0;
+      throw invalid(`${this.#where} has no ternary, range or optional field: an entry takes no priority`, {
+        priority,
+      });
+    }
+    if (priority === undefined) {
+      throw invalid(
+        `${this.#where} has ternary, range or optional fields: an entry needs a priority of at least 1`,
+      );
+    }
+    return int32(priority, 1, `${this.#where}: priority`);
+  }
+
+  #tableAction(action: Action | TableAction): TableAction {
+    if ('actionId' in action) {
+      if (this.#indirect) {
+        throw invalid(
+          `${this.#where} has an action profile: an entry takes member(id), group(id) or actionSet([..])`,
+        );
+      }
+      this.actionSetOf.check(action, 'default');
+      return { type: { $case: 'action', value: action } };
+    }
+    this.#requireProfile();
+    return action;
+  }
+
+  #decodeAction(action: TableAction) {
+    const type = action.type;
+    switch (type?.$case) {
+      case 'action':
+        return this.actionSetOf.decode(type.value);
+      case 'actionProfileMemberId':
+        return { kind: 'member' as const, member: type.value };
+      case 'actionProfileGroupId':
+        return { kind: 'group' as const, group: type.value };
+      case 'actionProfileActionSet':
+        return {
+          kind: 'actionSet' as const,
+          actionSet: type.value.actionProfileActions.map(({ action: member, weight, watchKind }) => ({
+            action: this.actionSetOf.decode(member ?? { actionId: 0, params: [] }),
+            weight,
+            ...watchedPort(watchKind),
+          })),
+        };
+      case undefined:
+        throw new P4rtError('MALFORMED', `${this.#where}: the entry's action is empty`, {});
+      default: {
+        const never: never = type;
+        return never;
+      }
+    }
+  }
+
+  #requireId(entry: TableEntry): void {
+    if (entry.tableId !== this.id) {
+      throw invalid(`${this.#where} has id ${this.id}, but the entry is of table ${entry.tableId}`, {});
+    }
+  }
+
+  #requireProfile(): void {
+    if (!this.#indirect) throw invalid(`${this.#where} has no action profile: an entry takes an action`);
+  }
+
+  #timeout(nanoseconds: bigint | number): bigint {
+    if (!this.#descriptor.supportsIdleTimeout) throw invalid(`${this.#where} does not support idle timeouts`);
+    const value =
+      typeof nanoseconds === 'bigint' || Number.isInteger(nanoseconds) ? BigInt(nanoseconds) : -1n;
+    if (value >= 0n && value < 1n << 63n) return value;
+    throw invalid(`${this.#where}: idle timeout ${nanoseconds} ns is not within 0..2^63-1`, { nanoseconds });
+  }
+
+  #missing(name: string): P4rtError<'INVALID'> {
+    const exact = this.fields.filter((field) => field.kind === 'exact').map((field) => `'${field.name}'`);
+    return invalid(`${this.#where}: exact match field '${name}' is missing; it needs ${exact.join(', ')}`, {
+      field: name,
+    });
+  }
+
+  #refuseUnknown(values: MatchRecord): void {
+    const names = this.fields.map((field) => field.name);
+    for (const name of Object.keys(values)) {
+      if (!names.includes(name)) throw unknownName(`${this.#where} has no match field`, name, names);
+    }
+  }
+}
