@@ -1,0 +1,30 @@
+export { ManifestsSource, type ManifestsSourceOptions } from './manifests/manifests-source.js';
+export type { ManifestProblem, ManifestProblemCode, ManifestReport } from './manifests/problem.js';
+export { type ObjectIssue, type ParsedObject, parseObject } from './objects/parse.js';
+export type {
+  EndpointPort,
+  EndpointSlice,
+  LoadBalancerIngress,
+  NamespacedObject,
+  ObjectKind,
+  ObjectKinds,
+  Protocol,
+  Service,
+  ServicePort,
+  SliceEndpoint,
+  TrafficPolicy,
+  WatchedObject,
+} from './objects/types.js';
+export { isLoadBalanced, resolveService, serviceOfSlice } from './services/resolve.js';
+export { type ServiceChange, ServiceTracker, type ServiceTrackerOptions } from './services/tracker.js';
+export type {
+  EmptyReason,
+  ExternalTraffic,
+  Frontend,
+  LoadBalancedEndpoint,
+  LoadBalancedService,
+  NodeIdentity,
+  ServiceCondition,
+} from './services/types.js';
+export type { ObjectSource } from './source.js';
+export { ObjectStore, type ReadableStore, type StoreEvent, type Unsubscribe } from './store.js';

@@ -1,0 +1,102 @@
+import { Composer, type Document, isCollection, isNode, LineCounter, type ParsedNode, Parser } from 'yaml';
+
+type ParsedDocument = Document.Parsed<ParsedNode>;
+
+export interface Position {
+  /** From 1. */
+  readonly line: number;
+  /** From 1. */
+  readonly column: number;
+}
+
+export interface ManifestDocument {
+  readonly value: unknown;
+  /** Where the value at the path is, or would be: then its nearest ancestor. */
+  locate(path: readonly PropertyKey[]): Position;
+  /** Whether `locate` knows already; else it has to read the text again. */
+  readonly positionsKnown: boolean;
+}
+
+export interface DocumentError extends Position {
+  readonly message: string;
+}
+
+export type DocumentResult =
+  | { readonly ok: true; readonly document: ManifestDocument }
+  | { readonly ok: false; readonly error: DocumentError };
+
+/**
+ * The documents of a YAML stream, one by one, so that a caller can do something else in between. JSON is YAML, but is
+ * tried as JSON first, which is many times faster. Merge keys work; aliases are limited, so that a small file cannot
+ * unfold into a huge one.
+ */
+export function* readDocuments(text: string): Generator<DocumentResult> {
+  const source = text.charCodeAt(0) === 0xfeff ? text.slice(1) : text;
+  const json = tryJson(source);
+  if (json !== undefined) yield { ok: true, document: json };
+  else yield* readYaml(source);
+}
+
+function tryJson(text: string): ManifestDocument | undefined {
+  if (!/^\s*[{[]/.test(text)) return undefined;
+  try {
+    const value: unknown = JSON.parse(text);
+    return { value, positionsKnown: false, locate: (path) => locateAgain(text, path) };
+  } catch {
+    return undefined;
+  }
+}
+
+/** JSON.parse keeps no positions, so they are looked up in a second reading, if ever they are needed. */
+function locateAgain(text: string, path: readonly PropertyKey[]): Position {
+  const lines = new LineCounter();
+  for (const document of compose(text, lines)) return locate(document, lines, path);
+  return { line: 1, column: 1 };
+}
+
+function* readYaml(text: string): Generator<DocumentResult> {
+  const lines = new LineCounter();
+  for (const document of compose(text, lines)) {
+    const [error] = document.errors;
+    if (error !== undefined) {
+      yield { ok: false, error: { ...position(lines, error.pos[0]), message: firstLine(error.message) } };
+      continue;
+    }
+    try {
+      const value: unknown = document.toJS({ maxAliasCount: 100 });
+      yield {
+        ok: true,
+        document: { value, positionsKnown: true, locate: (path) => locate(document, lines, path) },
+      };
+    } catch (error) {
+      const message = error instanceof Error ? firstLine(error.message) : String(error);
+      yield { ok: false, error: { ...position(lines, document.range[0]), message } };
+    }
+  }
+}
+
+function compose(text: string, lines: LineCounter): Generator<ParsedDocument, void> {
+  const composer = new Composer({ merge: true, keepSourceTokens: false });
+  return composer.compose(new Parser(lines.addNewLine).parse(text), false, text.length);
+}
+
+function locate(document: ParsedDocument, lines: LineCounter, path: readonly PropertyKey[]): Position {
+  let offset = document.contents?.range[0] ?? document.range[0];
+  let node: unknown = document.contents;
+  for (const key of path) {
+    if (!isCollection(node)) break;
+    node = node.get(key, true);
+    if (!isNode(node) || !node.range) break;
+    offset = node.range[0];
+  }
+  return position(lines, offset);
+}
+
+function position(lines: LineCounter, offset: number): Position {
+  const { line, col } = lines.linePos(offset);
+  return { line: Math.max(line, 1), column: Math.max(col, 1) };
+}
+
+function firstLine(message: string): string {
+  return message.split('\n', 1)[0] ?? message;
+}

@@ -1,0 +1,159 @@
+import type { EndpointSlice, ObjectKinds, Service, WatchedObject } from '../objects/types.js';
+import type { ObjectSource } from '../source.js';
+import { ObjectStore, type ReadableStore } from '../store.js';
+import { DirectoryWatch } from './directory-watch.js';
+import { mergeFiles } from './merge.js';
+import { type ManifestProblem, type ManifestReport, manifestProblem } from './problem.js';
+import { type Scan, scanDirectory } from './scan.js';
+
+export interface ManifestsSourceOptions {
+  /** All its *.yaml, *.yml and *.json files are read, but not those of directories in it. It may come later. */
+  readonly directory: string;
+  readonly onReport?: (report: ManifestReport) => void;
+}
+
+/** A file is read when it has been left alone for so long … */
+const QUIET_MS = 50;
+/** … or when somebody has been writing for so long. */
+const MAX_DELAY_MS = 500;
+/** For changes that no event tells: on network file systems, or behind a link. Longer if a look takes long. */
+const POLL_MS = 2000;
+const POLL_SHARE = 20;
+
+/**
+ * Kubernetes objects from a directory of manifests, kept up to date. Every look compares the whole directory with
+ * what is known, so the stores always become what the files say, whatever was missed in between. A file in which
+ * anything is wrong changes nothing: its last good state stays in force, and `onReport` tells the place.
+ */
+export class ManifestsSource implements ObjectSource {
+  readonly #stores: { readonly [Kind in keyof ObjectKinds]: ObjectStore<ObjectKinds[Kind]> } = {
+    Service: new ObjectStore<Service>(),
+    EndpointSlice: new ObjectStore<EndpointSlice>(),
+  };
+  readonly #directory: string;
+  readonly #onReport: (report: ManifestReport) => void;
+  readonly #watch: DirectoryWatch;
+  #scan: Scan = { files: new Map(), problems: [] };
+  #objects: ReadonlyMap<string, WatchedObject> = new Map();
+  #problems = new Map<string, ManifestProblem>();
+  #state: 'new' | 'running' | 'stopped' = 'new';
+  #synced = false;
+  /** The look that is under way; looks never overlap. */
+  #look: Promise<void> = Promise.resolve();
+  #timer: NodeJS.Timeout | undefined;
+  /** When the first of the changes came that are waiting for a look. */
+  #hintedAt: number | undefined;
+
+  constructor({ directory, onReport }: ManifestsSourceOptions) {
+    this.#directory = directory;
+    this.#onReport = onReport ?? (() => {});
+    this.#watch = new DirectoryWatch(directory, () => this.#onHint());
+  }
+
+  get services(): ReadableStore<Service> {
+    return this.#stores.Service;
+  }
+
+  get endpointSlices(): ReadableStore<EndpointSlice> {
+    return this.#stores.EndpointSlice;
+  }
+
+  get hasSynced(): boolean {
+    return this.#synced;
+  }
+
+  /** Everything that is wrong now. */
+  get problems(): readonly ManifestProblem[] {
+    return [...this.#problems.values()];
+  }
+
+  /** Reads the directory once, then watches it. Never fails: what cannot be read is reported. */
+  async start(): Promise<void> {
+    if (this.#state === 'new') {
+      this.#state = 'running';
+      this.#look = this.#lookNow();
+    }
+    await this.#look;
+  }
+
+  async stop(): Promise<void> {
+    this.#state = 'stopped';
+    clearTimeout(this.#timer);
+    this.#watch.close();
+    await this.#look;
+  }
+
+  #onHint(): void {
+    const now = performance.now();
+    this.#hintedAt ??= now;
+    this.#schedule(Math.min(QUIET_MS, Math.max(0, this.#hintedAt + MAX_DELAY_MS - now)));
+  }
+
+  #schedule(delayMs: number): void {
+    if (this.#state !== 'running') return;
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => {
+      this.#look = this.#look.then(() => this.#lookNow());
+    }, delayMs);
+  }
+
+  async #lookNow(): Promise<void> {
+    if (this.#state !== 'running') return;
+    const began = performance.now();
+    this.#hintedAt = undefined;
+    const watchProblems = await this.#refreshWatch();
+    const scan = await scanDirectory(this.#directory, this.#scan);
+    if (this.#state !== 'running') return;
+    this.#apply(scan, watchProblems);
+    this.#synced = true;
+    if (this.#hintedAt !== undefined) this.#schedule(QUIET_MS);
+    else this.#schedule(Math.max(POLL_MS, (performance.now() - began) * POLL_SHARE));
+  }
+
+  async #refreshWatch(): Promise<ManifestProblem[]> {
+    try {
+      await this.#watch.refresh();
+      return [];
+    } catch (error) {
+      const cause = `cannot be watched, so changes are seen ${POLL_MS} ms later: ${String(error)}`;
+      return [manifestProblem({ code: 'WATCH_FAILED', file: this.#directory, cause })];
+    }
+  }
+
+  /** In one synchronous run, so that what came together is seen together. */
+  #apply(scan: Scan, watchProblems: readonly ManifestProblem[]): void {
+    const merged = mergeFiles(scan.files.values());
+    const removed: WatchedObject[] = [];
+    for (const [key, object] of this.#objects) if (!merged.objects.has(key)) removed.push(object);
+    for (const [key, object] of merged.objects) if (this.#objects.get(key) !== object) this.#set(object);
+    for (const object of removed) this.#stores[object.kind].delete(object.namespace, object.name);
+    this.#scan = scan;
+    this.#objects = merged.objects;
+    const fileProblems = [...scan.files.values()].flatMap((file) => file.problems);
+    this.#report([...watchProblems, ...scan.problems, ...fileProblems, ...merged.problems]);
+  }
+
+  #set(object: WatchedObject): void {
+    switch (object.kind) {
+      case 'Service':
+        this.#stores.Service.set(object);
+        break;
+      case 'EndpointSlice':
+        this.#stores.EndpointSlice.set(object);
+        break;
+      default:
+        object satisfies never;
+    }
+  }
+
+  #report(problems: readonly ManifestProblem[]): void {
+    const before = this.#problems;
+    this.#problems = new Map(problems.map((problem) => [problem.message, problem]));
+    for (const [message, problem] of before) {
+      if (!this.#problems.has(message)) this.#onReport({ type: 'resolved', problem });
+    }
+    for (const [message, problem] of this.#problems) {
+      if (!before.has(message)) this.#onReport({ type: 'problem', problem });
+    }
+  }
+}

@@ -1,0 +1,49 @@
+/**
+ * - `SYNTAX`: the file is not YAML or JSON.
+ * - `INVALID_OBJECT`: an object breaks Kubernetes' rules. In both cases the file's last good state stays in force.
+ * - `UNREADABLE`: the file or directory cannot be read; what was read before stays in force.
+ * - `UNSUPPORTED_VERSION`: an object is skipped, since its apiVersion is not read.
+ * - `DUPLICATE_OBJECT`: an object is skipped, since an earlier file, or the same one further up, has it too.
+ * - `NO_DIRECTORY`: the directory does not exist; that counts as empty.
+ * - `WATCH_FAILED`: changes are seen late, by polling only.
+ */
+export type ManifestProblemCode =
+  | 'SYNTAX'
+  | 'INVALID_OBJECT'
+  | 'UNREADABLE'
+  | 'UNSUPPORTED_VERSION'
+  | 'DUPLICATE_OBJECT'
+  | 'NO_DIRECTORY'
+  | 'WATCH_FAILED';
+
+export interface ManifestProblem {
+  readonly code: ManifestProblemCode;
+  /** One line for people that names everything below. */
+  readonly message: string;
+  /** The file or directory. */
+  readonly file: string;
+  /** From 1. */
+  readonly line?: number;
+  /** From 1. */
+  readonly column?: number;
+  /** "Service default/web". */
+  readonly object?: string;
+  /** "spec.ports[0].port". */
+  readonly path?: string;
+}
+
+/** A problem is told when it comes up and, once, when it is gone. */
+export interface ManifestReport {
+  readonly type: 'problem' | 'resolved';
+  readonly problem: ManifestProblem;
+}
+
+export type ProblemFields = Omit<ManifestProblem, 'message'> & { readonly cause: string };
+
+/** "web.yaml:12:9: Service default/web: spec.ports[0].port: must be …". */
+export function manifestProblem({ cause, ...fields }: ProblemFields): ManifestProblem {
+  const { file, line, column, object, path } = fields;
+  const place = line === undefined ? file : `${file}:${line}:${column ?? 1}`;
+  const message = [place, object, path, cause].filter(Boolean).join(': ');
+  return { ...fields, message };
+}

@@ -1,0 +1,93 @@
+import type { BigIntStats } from 'node:fs';
+import { readdir, readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type LoadedFile, type LoadedObject, loadManifests } from './load-file.js';
+import { type ManifestProblem, manifestProblem } from './problem.js';
+
+/** What is known of one manifest file. */
+export interface ManifestFile {
+  readonly path: string;
+  /** Changes whenever the file does. */
+  readonly signature: string;
+  /** Of the last good state. */
+  readonly objects: readonly LoadedObject[];
+  readonly problems: readonly ManifestProblem[];
+}
+
+export interface Scan {
+  /** By name. */
+  readonly files: ReadonlyMap<string, ManifestFile>;
+  /** Of the directory itself. */
+  readonly problems: readonly ManifestProblem[];
+}
+
+/** Larger files are certainly no manifests for one node. */
+const MAX_FILE_BYTES = 64 * 1024 * 1024;
+
+/** Looks at a directory and reads the files that are not what they were at the previous scan. Never throws. */
+export async function scanDirectory(directory: string, previous: Scan): Promise<Scan> {
+  const listing = await listManifests(directory);
+  if (!listing.ok) return { files: listing.gone ? new Map() : previous.files, problems: [listing.problem] };
+  const files = new Map<string, ManifestFile>();
+  for (const name of listing.names) {
+    const file = await scanFile(join(directory, name), previous.files.get(name));
+    if (file !== undefined) files.set(name, file);
+  }
+  return { files, problems: [] };
+}
+
+type Listing =
+  | { readonly ok: true; readonly names: readonly string[] }
+  | { readonly ok: false; readonly gone: boolean; readonly problem: ManifestProblem };
+
+async function listManifests(directory: string): Promise<Listing> {
+  try {
+    const names = await readdir(directory);
+    // Names with a dot in front are editors' and ConfigMap volumes' own.
+    return { ok: true, names: names.filter((name) => /^[^.].*\.(ya?ml|json)$/.test(name)).sort() };
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') {
+      const cause = 'the directory does not exist; it will be read when it does';
+      return {
+        ok: false,
+        gone: true,
+        problem: manifestProblem({ code: 'NO_DIRECTORY', file: directory, cause }),
+      };
+    }
+    return { ok: false, gone: false, problem: unreadable(directory, error) };
+  }
+}
+
+async function scanFile(path: string, previous: ManifestFile | undefined): Promise<ManifestFile | undefined> {
+  let signature = '';
+  try {
+    const stats = await stat(path, { bigint: true });
+    signature = signatureOf(stats);
+    if (previous?.signature === signature) return previous;
+    if (!stats.isFile()) throw new Error('is not a regular file');
+    if (stats.size > MAX_FILE_BYTES) throw new Error(`has ${stats.size} bytes, more than ${MAX_FILE_BYTES}`);
+    const loaded = await loadManifests(path, await readFile(path, 'utf8'));
+    return { path, signature, objects: stateInForce(loaded, previous), problems: loaded.problems };
+  } catch (error) {
+    // Removed since the listing, or a link that leads nowhere: not there.
+    if (errorCode(error) === 'ENOENT') return undefined;
+    return { path, signature, objects: previous?.objects ?? [], problems: [unreadable(path, error)] };
+  }
+}
+
+function stateInForce(loaded: LoadedFile, previous: ManifestFile | undefined): readonly LoadedObject[] {
+  return loaded.good ? loaded.objects : (previous?.objects ?? []);
+}
+
+function signatureOf({ dev, ino, size, mtimeNs, ctimeNs }: BigIntStats): string {
+  return `${dev}:${ino}:${size}:${mtimeNs}:${ctimeNs}`;
+}
+
+function unreadable(file: string, error: unknown): ManifestProblem {
+  const cause = error instanceof Error ? error.message : String(error);
+  return manifestProblem({ code: 'UNREADABLE', file, cause });
+}
+
+function errorCode(error: unknown): unknown {
+  return error instanceof Error && 'code' in error ? error.code : undefined;
+}

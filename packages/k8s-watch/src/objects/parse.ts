@@ -1,0 +1,77 @@
+import { isRecord } from '../plain-values.js';
+import { isObjectKind, KIND_SCHEMAS } from './schema.js';
+import type { WatchedObject } from './types.js';
+
+export interface ObjectIssue {
+  /** From the object's root. */
+  readonly path: readonly PropertyKey[];
+  readonly message: string;
+}
+
+export type ParsedObject =
+  | { readonly result: 'object'; readonly object: WatchedObject }
+  /** A kind that is not watched. */
+  | { readonly result: 'ignored' }
+  /** A kind that is watched, in a version that is not read. */
+  | { readonly result: 'unsupported'; readonly description: string; readonly issue: ObjectIssue }
+  | { readonly result: 'invalid'; readonly description: string; readonly issues: readonly ObjectIssue[] };
+
+/** Reads one object as Kubernetes writes it, and checks the fields that are used. Never throws. */
+export function parseObject(value: unknown): ParsedObject {
+  if (!isRecord(value))
+    return invalid('', [{ path: [], message: `is ${nameType(value)}, not a Kubernetes object` }]);
+  const { apiVersion, kind } = value;
+  const description = describe(value);
+  if (typeof kind !== 'string' || kind === '') {
+    return invalid(description, [{ path: ['kind'], message: 'is needed: a string, such as "Service"' }]);
+  }
+  if (typeof apiVersion !== 'string' || apiVersion === '') {
+    return invalid(description, [{ path: ['apiVersion'], message: 'is needed: a string, such as "v1"' }]);
+  }
+  if (!isObjectKind(kind)) return { result: 'ignored' };
+  const { group, version, schema } = KIND_SCHEMAS[kind];
+  const slash = apiVersion.lastIndexOf('/');
+  // Other groups have kinds of the same name (Knative's Service, for instance): not ours.
+  if (apiVersion.slice(0, Math.max(slash, 0)) !== group) return { result: 'ignored' };
+  if (apiVersion.slice(slash + 1) !== version) {
+    const supported = group === '' ? version : `${group}/${version}`;
+    const message = `'${apiVersion}' is not supported, only '${supported}'`;
+    return { result: 'unsupported', description, issue: { path: ['apiVersion'], message } };
+  }
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return { result: 'object', object: parsed.data };
+  const issues = parsed.error.issues.map(({ path, message }) => ({
+    path,
+    message: message.replace(/^I/, 'i'),
+  }));
+  return invalid(description, issues);
+}
+
+/** "Service default/web", as far as it can be told. */
+export function describe(value: unknown): string {
+  if (!isRecord(value)) return '';
+  const metadata = isRecord(value.metadata) ? value.metadata : {};
+  const kind = typeof value.kind === 'string' ? value.kind : 'object';
+  const namespace = typeof metadata.namespace === 'string' ? metadata.namespace : 'default';
+  return typeof metadata.name === 'string' ? `${kind} ${namespace}/${metadata.name}` : kind;
+}
+
+/** "spec.ports[0].port". */
+export function formatPath(path: readonly PropertyKey[]): string {
+  let text = '';
+  for (const key of path) {
+    if (typeof key === 'number') text += `[${key}]`;
+    else if (/^[\w-]+$/.test(String(key))) text += text === '' ? String(key) : `.${String(key)}`;
+    else text += `["${String(key)}"]`;
+  }
+  return text;
+}
+
+function invalid(description: string, issues: readonly ObjectIssue[]): ParsedObject {
+  return { result: 'invalid', description, issues };
+}
+
+function nameType(value: unknown): string {
+  if (value === null || value === undefined) return 'nothing';
+  return Array.isArray(value) ? 'a list' : `a ${typeof value}`;
+}
