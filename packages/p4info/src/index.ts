@@ -1,0 +1,16 @@
+/**
+ * P4Info: text and binary reader, lookup, value codecs, pretty-printer, typed program generator.
+ * The wire messages themselves are under `@infra-offload/p4info/proto`.
+ */
+export { generateDescriptor } from './codegen.js';
+export type * from './descriptor.js';
+export { P4InfoError, type P4InfoErrorCode, type P4InfoErrorDetails, type P4InfoWarning } from './errors.js';
+export { formatProgram } from './format-program.js';
+export type { P4DataType } from './model/data-type.js';
+export type * from './model/objects.js';
+export { type P4Key, P4Program, type ParseOptions } from './model/program.js';
+export { formatIpv4, formatIpv6, formatMac, parseIpv4, parseIpv6, parseMac } from './values/addresses.js';
+export { canonical, decodeBigint, decodeNumber, decodeString } from './values/decode.js';
+export { encode, type P4Value } from './values/encode.js';
+export { formatValue, guessFormat, type ValueFormat } from './values/format.js';
+export { decodeSigned, encodeSigned } from './values/signed.js';

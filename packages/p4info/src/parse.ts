@@ -1,0 +1,118 @@
+import { P4InfoError, type P4InfoWarning } from './errors.js';
+import { descriptorSetBase64 } from './gen/descriptor-set.js';
+import { P4Info } from './proto.js';
+import { textToWire } from './text/reader.js';
+import { type MessageType, Schema } from './text/schema.js';
+import { checkWire } from './wire/check.js';
+
+type Warn = (warning: P4InfoWarning) => void;
+
+let loaded: { readonly schema: Schema; readonly type: MessageType } | undefined;
+
+/** The types of P4Info, read from their descriptors once. */
+function p4InfoTypes() {
+  if (loaded === undefined) {
+    const schema = new Schema(Buffer.from(descriptorSetBase64, 'base64'));
+    const type = schema.message('p4.config.v1.P4Info');
+    if (type === undefined) throw new Error('the embedded descriptors have no p4.config.v1.P4Info');
+    loaded = { schema, type };
+  }
+  return loaded;
+}
+
+/**
+ * Reads a P4Info in protobuf text format or in binary.
+ *
+ * A string is text. Bytes are
+ * 1. text, if they start with a UTF-8 byte order mark;
+ * 2. binary, if they are a complete P4Info message: with known fields only if they hold no control characters but white
+ *    space, since text has none, and with fields of a newer version if they do;
+ * 3. text, if they start, after white space, like text: with a name, `#` or `[`;
+ * 4. binary that is damaged.
+ *
+ * No text is a complete message but by intent: its first byte would have to be a tag and its second a length that fits.
+ *
+ * @throws P4InfoError as {@link P4Program.parse}
+ */
+export function readP4Info(input: string | Uint8Array, warn: Warn): P4Info {
+  const wire = typeof input === 'string' ? readText(input, warn) : readBytes(input, warn);
+  if (wire.length === 0) {
+    throw new P4InfoError('EMPTY', 'there is no P4Info in it: no field of p4.config.v1.P4Info');
+  }
+  return P4Info.decode(wire);
+}
+
+function readBytes(bytes: Uint8Array, warn: Warn): Uint8Array {
+  if (bytes.length === 0) throw new P4InfoError('EMPTY', 'the P4Info is empty (0 bytes)');
+  if ((bytes[0] === 0xff && bytes[1] === 0xfe) || (bytes[0] === 0xfe && bytes[1] === 0xff)) {
+    throw new P4InfoError('ENCODING', 'this is UTF-16 text; P4Info text is UTF-8');
+  }
+  const hasByteOrderMark = bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf;
+  if (!hasByteOrderMark && isBinary(bytes)) {
+    const { type } = p4InfoTypes();
+    checkWire(bytes, type, ({ path, number, offset }) => {
+      warn({
+        message: `field ${number} of ${path === '' ? 'P4Info' : path} (byte ${offset}) is not known; it is left out`,
+      });
+    });
+    return bytes;
+  }
+  return readText(decodeUtf8(bytes), warn);
+}
+
+function isBinary(bytes: Uint8Array): boolean {
+  const newerFields = bytes.some(isControl);
+  try {
+    checkWire(bytes, p4InfoTypes().type, ({ offset }) => {
+      if (!newerFields) throw new P4InfoError('CORRUPT', 'not known', { offset });
+    });
+    return true;
+  } catch (error) {
+    if (!P4InfoError.is(error)) throw error;
+    return !startsLikeText(bytes);
+  }
+}
+
+/** A control character that is no white space. */
+function isControl(byte: number): boolean {
+  return byte < 0x20 && (byte < 0x09 || byte > 0x0d);
+}
+
+function startsLikeText(bytes: Uint8Array): boolean {
+  const first = bytes.find((byte) => byte !== 0x20 && (byte < 0x09 || byte > 0x0d));
+  return first === undefined || /[A-Za-z0-9_#[]/.test(String.fromCharCode(first));
+}
+
+function decodeUtf8(bytes: Uint8Array): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch (cause) {
+    // Decode leniently for the place: the first replacement character that is not in the bytes themselves.
+    const { line, column } = firstInvalid(bytes);
+    const message = `${line}:${column}: the text is not UTF-8`;
+    throw new P4InfoError('ENCODING', message, { line, column }, { cause });
+  }
+}
+
+function firstInvalid(bytes: Uint8Array): { readonly line: number; readonly column: number } {
+  let line = 1;
+  let start = 0;
+  for (let i = 0; i <= bytes.length; i++) {
+    if (i < bytes.length && bytes[i] !== 0x0a) continue;
+    const text = new TextDecoder('utf-8').decode(bytes.subarray(start, i));
+    const encoded = Buffer.from(text);
+    const differs = encoded.findIndex((byte, index) => byte !== bytes[start + index]);
+    if (differs >= 0) return { line, column: encoded.subarray(0, differs).toString('utf8').length + 1 };
+    line++;
+    start = i + 1;
+  }
+  return { line, column: 1 };
+}
+
+function readText(text: string, warn: Warn): Uint8Array {
+  const { schema, type } = p4InfoTypes();
+  const withoutMark = text.charCodeAt(0) === 0xfeff ? text.slice(1) : text;
+  if (withoutMark.trim() === '')
+    throw new P4InfoError('EMPTY', 'the P4Info is empty: there is nothing but white space');
+  return textToWire(withoutMark, type, { schema, onWarning: warn });
+}

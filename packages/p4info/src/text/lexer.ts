@@ -1,0 +1,180 @@
+import { P4InfoError, type P4InfoErrorCode } from '../errors.js';
+
+export type TokenKind = 'name' | 'number' | 'string' | 'symbol' | 'end';
+
+/** A piece of the text; `text` is as written, quotes included. */
+export interface Token {
+  readonly kind: TokenKind;
+  readonly text: string;
+  readonly offset: number;
+}
+
+const space = /(?:[ \t\r\n\f\v]+|#[^\n]*)*/y;
+const name = /[A-Za-z_][A-Za-z0-9_]*/y;
+// Hexadecimal and octal are integers only; `1.`, `.5`, `1e3` and a suffix f make a float.
+const number = /(?:0[xX][0-9a-fA-F]+|(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?[fF]?)/y;
+const numberRest = /[A-Za-z0-9_.]*/y;
+const string = /"[^"\\\n\0]*(?:\\[^\n\0][^"\\\n\0]*)*"|'[^'\\\n\0]*(?:\\[^\n\0][^'\\\n\0]*)*'/y;
+const stringStart = /.{0,40}/y;
+const bracketName = /[A-Za-z0-9_./~!$&()*+,;=%-]+/y;
+
+/** Splits protobuf text format into tokens, one token ahead. */
+export class Lexer {
+  readonly #text: string;
+  #offset = 0;
+  #token: Token;
+  #lineStarts: number[] | undefined;
+
+  constructor(text: string) {
+    this.#text = text;
+    this.#token = this.#scan();
+  }
+
+  /** The next token, not yet taken. */
+  get token(): Token {
+    return this.#token;
+  }
+
+  /** Takes the next token. */
+  next(): Token {
+    const token = this.#token;
+    if (token.kind !== 'end') this.#token = this.#scan();
+    return token;
+  }
+
+  /** Takes the next token if it is that symbol. */
+  accept(symbol: string): boolean {
+    const { kind, text } = this.#token;
+    if (kind !== 'symbol' || text !== symbol) return false;
+    this.next();
+    return true;
+  }
+
+  /** @param what What should be there, for the message. */
+  expect(symbol: string, what = `'${symbol}'`): void {
+    if (!this.accept(symbol)) throw this.unexpected(what);
+  }
+
+  /** Takes `[name]`, an extension or the type URL of an Any, where the next token is `[`. Spaces within do not count. */
+  bracketedName(): Token {
+    const offset = this.#token.offset;
+    let text = '';
+    for (;;) {
+      this.#skipSpace();
+      const part = this.#match(bracketName);
+      if (part === '') break;
+      text += part;
+    }
+    if (this.#text.charAt(this.#offset) !== ']' || text === '') {
+      throw this.error('SYNTAX', `expected [type URL] or [extension name]`, {
+        kind: 'symbol',
+        text: `[${text}`,
+        offset,
+      });
+    }
+    this.#offset++;
+    this.#token = this.#scan();
+    return { kind: 'name', text, offset };
+  }
+
+  unexpected(expected: string): P4InfoError {
+    return this.error('SYNTAX', `expected ${expected}, found ${describe(this.#token)}`, this.#token);
+  }
+
+  error(
+    code: P4InfoErrorCode,
+    message: string,
+    token: Token,
+    options?: { readonly cause?: unknown },
+  ): P4InfoError {
+    const { line, column } = this.position(token.offset);
+    const details = { line, column, token: token.text };
+    return new P4InfoError(code, `${line}:${column}: ${message}`, details, options);
+  }
+
+  /** 1-based line and column of an offset. */
+  position(offset: number): { readonly line: number; readonly column: number } {
+    this.#lineStarts ??= [0, ...Array.from(this.#text.matchAll(/\n/g), ({ index }) => index + 1)];
+    let low = 0;
+    let high = this.#lineStarts.length;
+    while (high - low > 1) {
+      const middle = (low + high) >>> 1;
+      if ((this.#lineStarts[middle] ?? 0) <= offset) low = middle;
+      else high = middle;
+    }
+    return { line: low + 1, column: offset - (this.#lineStarts[low] ?? 0) + 1 };
+  }
+
+  #scan(): Token {
+    this.#skipSpace();
+    const offset = this.#offset;
+    if (offset >= this.#text.length) return { kind: 'end', text: '', offset };
+    const char = this.#text.charAt(offset);
+    if (/[A-Za-z_]/.test(char)) return { kind: 'name', text: this.#match(name), offset };
+    if (/[0-9.]/.test(char)) return this.#number(offset);
+    if (char === '"' || char === "'") return this.#string(offset);
+    if (/[:{}<>[\],;-]/.test(char)) {
+      this.#offset++;
+      return { kind: 'symbol', text: char, offset };
+    }
+    const text = String.fromCodePoint(this.#text.codePointAt(offset) ?? 0);
+    throw this.error('SYNTAX', `unexpected ${describeCharacter(text)}`, { kind: 'symbol', text, offset });
+  }
+
+  #number(offset: number): Token {
+    const text = this.#match(number);
+    const rest = this.#match(numberRest);
+    const token: Token = { kind: 'number', text: text + rest, offset };
+    if (text === '' || rest !== '')
+      throw this.error('SYNTAX', `malformed number '${token.text || '.'}'`, token);
+    return token;
+  }
+
+  #string(offset: number): Token {
+    const text = this.#match(string);
+    if (text !== '') return { kind: 'string', text, offset };
+    const start = this.#match(stringStart);
+    throw this.error('SYNTAX', 'this string is not closed on its line', {
+      kind: 'string',
+      text: start,
+      offset,
+    });
+  }
+
+  #skipSpace(): void {
+    this.#match(space);
+  }
+
+  /** Takes what matches here, perhaps nothing. */
+  #match(pattern: RegExp): string {
+    pattern.lastIndex = this.#offset;
+    const text = pattern.exec(this.#text)?.[0] ?? '';
+    this.#offset += text.length;
+    return text;
+  }
+}
+
+export function describe(token: Token): string {
+  switch (token.kind) {
+    case 'end':
+      return 'the end of the text';
+    case 'string':
+      return `the string ${shorten(token.text)}`;
+    case 'name':
+    case 'number':
+    case 'symbol':
+      return `'${shorten(token.text)}'`;
+    default:
+      return token.kind satisfies never;
+  }
+}
+
+export function shorten(text: string): string {
+  return text.length <= 60 ? text : `${text.slice(0, 50)}…`;
+}
+
+function describeCharacter(text: string): string {
+  const code = text.codePointAt(0) ?? 0;
+  if (code >= 0x20 && code !== 0x7f) return `character '${text}'`;
+  return `control character 0x${code.toString(16).padStart(2, '0')} (is this a binary P4Info that was cut or altered?)`;
+}
