@@ -1,0 +1,81 @@
+import { z } from 'zod';
+import { LOG_LEVELS, LOG_MODULES } from '../log.js';
+import { isUnicastMac, parseMac } from '../state/addresses.js';
+
+/** `host:port`, `[v6]:port`; the port may be 0 where the system is to choose one. */
+function address(minPort: 0 | 1) {
+  return z.string().refine(
+    (text) => {
+      const match = /^(?:\[[0-9a-fA-F:]+\]|[A-Za-z0-9](?:[-A-Za-z0-9.]*[A-Za-z0-9])?):(\d{1,5})$/.exec(text);
+      return match !== null && Number(match[1]) >= minPort && Number(match[1]) <= 65_535;
+    },
+    { error: `expected "host:port" with a port from ${minPort} to 65535` },
+  );
+}
+
+const level = z.enum(LOG_LEVELS);
+const seconds = (max: number) => z.int().min(0).max(max);
+
+/** The configuration file, after defaults. Unknown keys are errors. */
+export const configSchema = z.strictObject({
+  /** Where the agent finds the Offload service. */
+  listen: address(0).default('127.0.0.1:50002'),
+  target: z
+    .strictObject({
+      p4runtimeAddress: address(1).default('localhost:9559'),
+      gnmiAddress: address(1).default('localhost:9339'),
+      /** P4Runtime device id. */
+      deviceId: z.int().min(1).max(Number.MAX_SAFE_INTEGER).default(1),
+      /** Milliseconds that an RPC to the target may take. */
+      deadlineMs: z.int().min(100).max(600_000).default(10_000),
+    })
+    .prefault({}),
+  /** Holds the wanted state across restarts; made if it is missing. */
+  stateDirectory: z.string().min(1).default('/var/lib/infra-offload/manager'),
+  metrics: z
+    .strictObject({
+      /** Where /metrics, /healthz and /readyz are served; "off" for nowhere. */
+      listen: z
+        .union([z.literal('off'), address(0)], {
+          error: 'expected "host:port" with a port from 0 to 65535, or "off"',
+        })
+        .default('127.0.0.1:50012'),
+    })
+    .prefault({}),
+  log: z
+    .strictObject({
+      level: level.default('info'),
+      modules: z
+        .strictObject(Object.fromEntries(LOG_MODULES.map((module) => [module, level.optional()])))
+        .default({}),
+    })
+    .prefault({}),
+  dataPlane: z
+    .strictObject({
+      /** Source MAC of what the data plane sends to pods, and what it answers for a pod's address. */
+      gatewayMac: z
+        .string()
+        .refine((text) => isUnicastMac(parseMac(text) ?? 0), { error: 'expected a unicast MAC' })
+        .default('02:00:a9:fe:01:01'),
+      /** Seconds for which the old connections of a TCP endpoint that left its service go on; 0 for none. */
+      drainSeconds: seconds(86_400).default(3600),
+    })
+    .prefault({}),
+  reconcile: z
+    .strictObject({
+      /** Updates of one Write at most. */
+      batchUpdates: z.int().min(1).max(5000).default(256),
+      /** Bytes of one Write at most, about. */
+      batchBytes: z.int().min(1024).max(3_000_000).default(1_000_000),
+      /** Writes that may be on their way at the same time. */
+      writesInFlight: z.int().min(1).max(64).default(4),
+      /** Longest pause between two attempts at a refused entry. */
+      maxRetrySeconds: z.int().min(1).max(3600).default(30),
+      /** Seconds between two comparisons of all tables with the device; 0 for never. */
+      auditSeconds: seconds(86_400).default(300),
+    })
+    .prefault({}),
+});
+
+/** What the manager runs with. */
+export type Config = z.infer<typeof configSchema>;

@@ -1,0 +1,95 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, test } from 'vitest';
+import { ManagerError } from '../errors.js';
+import { loadConfig } from './load.js';
+
+const directory = mkdtempSync(join(tmpdir(), 'manager-config-'));
+afterAll(() => rmSync(directory, { recursive: true, force: true }));
+
+let files = 0;
+function yaml(text: string): string {
+  const file = join(directory, `${files++}.yaml`);
+  writeFileSync(file, text);
+  return file;
+}
+
+function failure(run: () => unknown): string {
+  try {
+    run();
+  } catch (error) {
+    if (ManagerError.is(error, 'CONFIG')) return error.message;
+    throw error;
+  }
+  throw new Error('expected a failure');
+}
+
+describe('loadConfig', () => {
+  test('has a default for everything', () => {
+    expect(loadConfig({})).toMatchObject({
+      listen: '127.0.0.1:50002',
+      target: { p4runtimeAddress: 'localhost:9559', gnmiAddress: 'localhost:9339', deviceId: 1 },
+      dataPlane: { drainSeconds: 3600 },
+      log: { level: 'info', modules: {} },
+    });
+  });
+
+  test('flags win over the environment, which wins over the file', () => {
+    const file = yaml(
+      'listen: 10.0.0.1:1\ntarget:\n  deviceId: 7\n  gnmiAddress: a:1\nlog:\n  modules: {server: debug}\n',
+    );
+    const config = loadConfig({
+      file,
+      env: { INFRA_MANAGER_LISTEN: '10.0.0.2:2', INFRA_MANAGER_DEVICE_ID: '8' },
+      flags: { listen: '[::1]:0' },
+    });
+    expect(config.listen).toBe('[::1]:0');
+    expect(config.target).toMatchObject({
+      deviceId: 8,
+      gnmiAddress: 'a:1',
+      p4runtimeAddress: 'localhost:9559',
+    });
+    expect(config.log.modules.server).toBe('debug');
+  });
+
+  test('an empty file is a file of defaults', () => {
+    expect(loadConfig({ file: yaml('# nothing\n') }).listen).toBe('127.0.0.1:50002');
+  });
+
+  test.each([
+    ['liste: 1', /unknown key "liste"; known here: listen, target, stateDirectory/],
+    [
+      'target: {p4runtime: x}',
+      /unknown key "target\.p4runtime"; known here: p4runtimeAddress, gnmiAddress, deviceId/,
+    ],
+    ['log: {modules: {sever: info}}', /unknown key "log\.modules\.sever"/],
+    ['listen: 50002', /listen: .*expected string/],
+    ['listen: localhost', /listen: expected "host:port" with a port from 0 to 65535/],
+    ['target: {deviceId: 0}', /target\.deviceId: .*>=1/],
+    ['target: nowhere', /target: .*expected object/],
+    ['dataPlane: {gatewayMac: "01:00:00:00:00:00"}', /dataPlane\.gatewayMac: expected a unicast MAC/],
+    ['log: {level: loud}', /log\.level: .*"fatal"/],
+    ['- a\n- b', /expected keys and values at the top/],
+    ['a: b: c', /:1:\d+: Nested mappings/],
+  ])('%j fails with one line that names the place', (text, message) => {
+    const said = failure(() => loadConfig({ file: yaml(text) }));
+    expect(said).toMatch(message);
+    expect(said).not.toContain('\n');
+  });
+
+  test('names the flag or the variable at fault', () => {
+    expect(failure(() => loadConfig({ flags: { 'device-id': 'one' } }))).toMatch(
+      /^--device-id: target\.deviceId/,
+    );
+    expect(failure(() => loadConfig({ env: { INFRA_MANAGER_LISTEN: ':' } }))).toMatch(
+      /^INFRA_MANAGER_LISTEN: listen/,
+    );
+  });
+
+  test('a missing file fails with its name', () => {
+    expect(failure(() => loadConfig({ file: '/no/such/file.yaml' }))).toMatch(
+      /^config \/no\/such\/file\.yaml: ENOENT/,
+    );
+  });
+});

@@ -1,0 +1,114 @@
+import { readFileSync } from 'node:fs';
+import { parse, YAMLParseError } from 'yaml';
+import type { z } from 'zod';
+import { ManagerError, messageOf } from '../errors.js';
+import { type Config, configSchema } from './config.js';
+
+/** Settings that a flag or an environment variable may override: path in the file, flag, variable. */
+export const OVERRIDES = [
+  { path: 'listen', flag: 'listen', env: 'INFRA_MANAGER_LISTEN' },
+  { path: 'target.p4runtimeAddress', flag: 'p4runtime', env: 'INFRA_MANAGER_P4RUNTIME' },
+  { path: 'target.gnmiAddress', flag: 'gnmi', env: 'INFRA_MANAGER_GNMI' },
+  { path: 'target.deviceId', flag: 'device-id', env: 'INFRA_MANAGER_DEVICE_ID' },
+  { path: 'stateDirectory', flag: 'state-directory', env: 'INFRA_MANAGER_STATE_DIRECTORY' },
+  { path: 'metrics.listen', flag: 'metrics-listen', env: 'INFRA_MANAGER_METRICS_LISTEN' },
+  { path: 'log.level', flag: 'log-level', env: 'INFRA_MANAGER_LOG_LEVEL' },
+] as const;
+
+type Override = (typeof OVERRIDES)[number];
+
+export interface ConfigSources {
+  /** YAML file; none means defaults. */
+  readonly file?: string | undefined;
+  /** Values of flags, by the flag's name; they win over everything. */
+  readonly flags?: { readonly [F in Override['flag']]?: string | undefined };
+  /** Environment; it wins over the file. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
+}
+
+/**
+ * Reads the configuration: the file, the environment over it, flags over both.
+ *
+ * @throws ManagerError CONFIG with one line that names the source and the key.
+ */
+export function loadConfig({ file, flags = {}, env = {} }: ConfigSources): Config {
+  const tree = file === undefined ? {} : readYaml(file);
+  const origin = new Map<string, string>();
+  for (const override of OVERRIDES) {
+    const flag = flags[override.flag];
+    const value = flag ?? env[override.env];
+    if (value === undefined) continue;
+    origin.set(override.path, flag === undefined ? override.env : `--${override.flag}`);
+    set(tree, override.path.split('.'), override.path === 'target.deviceId' ? toNumber(value) : value);
+  }
+  const parsed = configSchema.safeParse(tree);
+  if (parsed.success) return parsed.data;
+  throw new ManagerError('CONFIG', describe(parsed.error, file, origin));
+}
+
+type Tree = Record<string, unknown>;
+
+function readYaml(file: string): Tree {
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (error) {
+    throw new ManagerError('CONFIG', `config ${file}: ${messageOf(error)}`, { file }, error);
+  }
+  try {
+    const tree: unknown = parse(text) ?? {};
+    if (!isTree(tree))
+      throw new ManagerError('CONFIG', `config ${file}: expected keys and values at the top`);
+    return tree;
+  } catch (error) {
+    if (!(error instanceof YAMLParseError)) throw error;
+    const [at] = error.linePos ?? [];
+    const place = at === undefined ? file : `${file}:${at.line}:${at.col}`;
+    throw new ManagerError(
+      'CONFIG',
+      `config ${place}: ${error.message.split(/ at line |:?\n/)[0]}`,
+      { file },
+      error,
+    );
+  }
+}
+
+function isTree(value: unknown): value is Tree {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function set(tree: Tree, [key = '', ...rest]: readonly string[], value: unknown): void {
+  if (rest.length === 0) {
+    tree[key] = value;
+    return;
+  }
+  const child = tree[key] ?? {};
+  // A scalar where a section belongs is reported by the schema.
+  if (!isTree(child)) return;
+  tree[key] = child;
+  set(child, rest, value);
+}
+
+function toNumber(text: string): number | string {
+  return /^\d+$/.test(text) ? Number(text) : text;
+}
+
+function describe(error: z.ZodError, file: string | undefined, origin: ReadonlyMap<string, string>): string {
+  const issue = error.issues[0];
+  if (issue === undefined) return 'the configuration is wrong';
+  const path = issue.path.join('.');
+  const source = origin.get(path) ?? (file === undefined ? 'config' : `config ${file}`);
+  if (issue.code === 'unrecognized_keys') {
+    const keys = issue.keys.map((key) => (path === '' ? key : `${path}.${key}`));
+    return `${source}: unknown key ${keys.map((key) => `"${key}"`).join(', ')}; known here: ${knownKeys(issue.path)}`;
+  }
+  return `${source}: ${path}: ${issue.message}`;
+}
+
+function knownKeys(path: readonly PropertyKey[]): string {
+  const defaults: unknown = path.reduce<unknown>(
+    (tree, key) => (isTree(tree) ? tree[String(key)] : undefined),
+    configSchema.parse({}),
+  );
+  return isTree(defaults) ? Object.keys(defaults).join(', ') : 'none';
+}

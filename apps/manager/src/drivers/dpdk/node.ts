@@ -1,0 +1,118 @@
+import { cidrContains, formatCidr, formatIPv4 } from '../../state/addresses.js';
+import type { HostInterface, NodeObject } from '../../state/objects.js';
+import type { Claim, CompileContext, Compiled, Condition } from '../driver.js';
+import { addressClaim, conflictOf, interfaceClaims, missingPort } from './pod.js';
+import type { DpdkRow } from './rows.js';
+import { unsupportedAddresses } from './service.js';
+
+/** The port that the pipeline takes for the host's: a constant of the P4 program. */
+export const HOST_PORT = 0;
+/** What pods use as their gateway: 169.254.1.1. */
+export const GATEWAY_ADDRESS = 0xa9fe0101;
+
+const NODE_CLAIM: Claim = { key: 'node', what: 'the node of this target', reason: 'NodeConflict' };
+
+/** A node's rows: the host port, ARP for what lives on the node, ranges of services, and routes. */
+export function compileNode(
+  node: NodeObject,
+  context: CompileContext,
+  gatewayMac: number,
+): Compiled<DpdkRow> {
+  const conflict = conflictOf([NODE_CLAIM], context);
+  if (conflict !== undefined) return { rows: [], conditions: [conflict] };
+  const rows: DpdkRow[] = [];
+  const conditions: Condition[] = [];
+  if (node.host !== undefined) compileHost(node, node.host, context, gatewayMac, rows, conditions);
+  for (const { address, length } of node.serviceCidrs) {
+    rows.push({ table: 'route_table', address, length, action: 'unreachable' });
+  }
+  const uplinks = new Set<number>();
+  for (const route of node.routes) {
+    const lost = conflictOf(interfaceClaims(route.interfaceName, context), context);
+    const found = context.port(route.interfaceName);
+    if (lost !== undefined || found.kind !== 'known') {
+      const { severity, reason, message } = lost ?? missingPort(route.interfaceName, portNotKnown(found));
+      conditions.push({ severity, reason, message: `route ${formatCidr(route.cidr)}: ${message}` });
+      continue;
+    }
+    if (found.port !== HOST_PORT) uplinks.add(found.port);
+    rows.push({
+      table: 'route_table',
+      ...route.cidr,
+      action: 'nexthop',
+      port: found.port,
+      dstMac: route.nextHopMac,
+      srcMac: route.sourceMac,
+    });
+  }
+  for (const port of uplinks) rows.push({ table: 'port_table', port, role: 'uplink' });
+  if (node.unsupportedAddresses.length > 0) conditions.push(unsupportedAddresses(node.unsupportedAddresses));
+  return { rows, conditions };
+}
+
+/** The node's part of a target is one node's; so are its addresses and interfaces. */
+export function nodeClaims(node: NodeObject, context: CompileContext): readonly Claim[] {
+  const claims: Claim[] = [NODE_CLAIM];
+  if (node.host !== undefined) {
+    claims.push({
+      key: `port/${HOST_PORT}`,
+      what: `port ${HOST_PORT} (the host's)`,
+      reason: 'InterfaceConflict',
+    });
+    for (const address of hostAddresses(node.host)) claims.push(addressClaim(address));
+  }
+  for (const name of nodeInterfaces(node)) claims.push(...interfaceClaims(name, context));
+  return claims;
+}
+
+/** Interfaces that a node names, each once. */
+export function nodeInterfaces(node: NodeObject): readonly string[] {
+  const names = new Set(node.routes.map((route) => route.interfaceName));
+  if (node.host !== undefined) names.add(node.host.interfaceName);
+  return [...names];
+}
+
+function compileHost(
+  node: NodeObject,
+  host: HostInterface,
+  context: CompileContext,
+  gatewayMac: number,
+  rows: DpdkRow[],
+  conditions: Condition[],
+): void {
+  const found = context.port(host.interfaceName);
+  if (found.kind !== 'known') {
+    conditions.push(missingPort(host.interfaceName, found));
+  } else if (found.port !== HOST_PORT) {
+    conditions.push({
+      severity: 'degraded',
+      reason: 'HostPortMismatch',
+      message: `interface ${host.interfaceName} is port ${found.port} of the target, but the pipeline reaches the host through port ${HOST_PORT}`,
+    });
+  }
+  rows.push({ table: 'port_table', port: HOST_PORT, role: 'host' });
+  const ranges = [...node.serviceCidrs, ...node.routes.map((route) => route.cidr)];
+  for (const ip of hostAddresses(host)) {
+    const lost = conflictOf([addressClaim(ip)], context);
+    if (lost !== undefined) {
+      conditions.push(lost);
+      continue;
+    }
+    rows.push({ table: 'arp_table', ip, mac: host.mac });
+    // A packet for the host gets there through a miss, unchanged, unless a wider range would take it elsewhere.
+    if (ranges.some((range) => cidrContains(range, ip))) {
+      rows.push({ table: 'pod_forward', ip, port: HOST_PORT, dstMac: host.mac, srcMac: gatewayMac });
+    }
+  }
+}
+
+function hostAddresses(host: HostInterface): readonly number[] {
+  return [GATEWAY_ADDRESS, ...host.addresses.filter((address) => address !== GATEWAY_ADDRESS)];
+}
+
+function portNotKnown(found: ReturnType<CompileContext['port']>) {
+  return found.kind === 'known' ? ({ kind: 'unknown' } as const) : found;
+}
+
+/** An address of the node itself, for messages. */
+export const gatewayText = formatIPv4(GATEWAY_ADDRESS);

@@ -1,0 +1,262 @@
+import type { Entity } from '@infra-offload/p4rt/proto';
+import { unreachable } from '../../errors.js';
+import type { RowModel } from '../../reconciler/model.js';
+
+/** Ports of the data plane by what is behind them. */
+export type PortRow =
+  | { readonly table: 'port_table'; readonly port: number; readonly role: 'pod'; readonly podIp: number }
+  | { readonly table: 'port_table'; readonly port: number; readonly role: 'host' | 'uplink' };
+
+/** ARP requests for `ip` are answered with `mac`. */
+export interface ArpRow {
+  readonly table: 'arp_table';
+  readonly ip: number;
+  readonly mac: number;
+}
+
+/** Packets to `ip` leave through `port`. */
+export interface PodForwardRow {
+  readonly table: 'pod_forward';
+  readonly ip: number;
+  readonly port: number;
+  readonly dstMac: number;
+  readonly srcMac: number;
+}
+
+/** Packets to a range: to a next hop, or dropped. */
+export type RouteRow =
+  | {
+      readonly table: 'route_table';
+      readonly address: number;
+      readonly length: number;
+      readonly action: 'nexthop';
+      readonly port: number;
+      readonly dstMac: number;
+      readonly srcMac: number;
+    }
+  | {
+      readonly table: 'route_table';
+      readonly address: number;
+      readonly length: number;
+      readonly action: 'unreachable';
+    };
+
+/** Slot `id & 255` of group `id >> 8` stands for this address and port. */
+export interface EndpointRow {
+  readonly table: 'endpoint';
+  readonly id: number;
+  readonly ip: number;
+  readonly port: number;
+}
+
+/** Member `id` of the action profile: the slot of the same number. */
+export interface MemberRow {
+  readonly table: 'member';
+  readonly id: number;
+}
+
+/** The slots of a group that take new flows. `members` is in ascending order. */
+export interface GroupRow {
+  readonly table: 'group';
+  readonly id: number;
+  readonly members: readonly { readonly slot: number; readonly weight: number }[];
+}
+
+/** Entry of `endpoint_group` that names the group of the same number. */
+export interface GroupEntryRow {
+  readonly table: 'endpoint_group';
+  readonly id: number;
+}
+
+/** One frontend. */
+export interface ServiceRow {
+  readonly table: 'service';
+  readonly ip: number;
+  readonly protocol: number;
+  readonly port: number;
+  /** Group and service id. */
+  readonly id: number;
+  readonly flags: number;
+  readonly affinityProfile: number;
+}
+
+/** Found on the device with a content that this driver never writes; it is replaced or removed. */
+export interface ForeignRow {
+  readonly table: 'foreign';
+  readonly key: string;
+  readonly in: Exclude<DpdkRow['table'], 'foreign'>;
+  readonly entity: Entity;
+}
+
+/** One entity of the device, with addresses as numbers. */
+export type DpdkRow =
+  | PortRow
+  | ArpRow
+  | PodForwardRow
+  | RouteRow
+  | EndpointRow
+  | MemberRow
+  | GroupRow
+  | GroupEntryRow
+  | ServiceRow
+  | ForeignRow;
+
+/** Slots that a group can have: members 1 to 255, since the target refuses others. */
+export const GROUP_SLOTS = 255;
+/** No endpoints: packets are dropped with their own reason. */
+export const FLAG_NO_ENDPOINTS = 2;
+/** ClientIP affinity. */
+export const FLAG_AFFINITY = 1;
+
+/** The number of a slot in the table `endpoint`. */
+export function endpointNumber(group: number, slot: number): number {
+  return group * 256 + slot;
+}
+
+const PHASES: Record<DpdkRow['table'], number> = {
+  port_table: 0,
+  arp_table: 0,
+  pod_forward: 0,
+  route_table: 0,
+  endpoint: 0,
+  member: 1,
+  group: 2,
+  endpoint_group: 3,
+  service: 4,
+  foreign: 4,
+};
+
+const NOTHING: readonly string[] = [];
+
+/** How rows of this driver depend on one another: endpoint < member < group < group entry < service entry. */
+export const dpdkRows: RowModel<DpdkRow> = {
+  phases: 5,
+  phase: (row) => (row.table === 'foreign' ? PHASES[row.in] : PHASES[row.table]),
+  key: rowKey,
+  table: tableOf,
+  equal,
+
+  requires(row) {
+    switch (row.table) {
+      case 'group':
+        return row.members.flatMap(({ slot }) => [
+          `member/${slot}`,
+          `endpoint/${endpointNumber(row.id, slot)}`,
+        ]);
+      case 'endpoint_group':
+        return [`group/${row.id}`];
+      case 'service':
+        return (row.flags & FLAG_NO_ENDPOINTS) === 0 ? [`endpoint_group/${row.id}`] : NOTHING;
+      default:
+        return NOTHING;
+    }
+  },
+
+  // A slot that still stands for another endpoint must not get new flows; a group may always be named.
+  usable: (installed) => installed.table === 'group' || installed.table === 'endpoint_group',
+
+  without(row, refused) {
+    if (row.table !== 'group') return undefined;
+    const members = row.members.filter(
+      ({ slot }) => !refused(`member/${slot}`) && !refused(`endpoint/${endpointNumber(row.id, slot)}`),
+    );
+    return members.length === 0 ? undefined : { ...row, members };
+  },
+
+  bytes: (row) => (row.table === 'group' ? 40 + 12 * row.members.length : 100),
+};
+
+function rowKey(row: DpdkRow): string {
+  switch (row.table) {
+    case 'port_table':
+      return `port_table/${row.port}`;
+    case 'arp_table':
+      return `arp_table/${row.ip}`;
+    case 'pod_forward':
+      return `pod_forward/${row.ip}`;
+    case 'route_table':
+      return `route_table/${row.address}/${row.length}`;
+    case 'endpoint':
+      return `endpoint/${row.id}`;
+    case 'member':
+      return `member/${row.id}`;
+    case 'group':
+      return `group/${row.id}`;
+    case 'endpoint_group':
+      return `endpoint_group/${row.id}`;
+    case 'service':
+      return `service/${row.ip}/${row.protocol}/${row.port}`;
+    case 'foreign':
+      return row.key;
+    default:
+      return unreachable(row);
+  }
+}
+
+function tableOf(row: DpdkRow): string {
+  const table = row.table === 'foreign' ? row.in : row.table;
+  return table === 'member' || table === 'group' ? 'endpoint_selector' : table;
+}
+
+function equal(a: DpdkRow, b: DpdkRow): boolean {
+  if (a === b) return true;
+  switch (a.table) {
+    case 'port_table':
+      return (
+        b.table === 'port_table' &&
+        a.port === b.port &&
+        a.role === b.role &&
+        (a.role !== 'pod' || (b.role === 'pod' && a.podIp === b.podIp))
+      );
+    case 'arp_table':
+      return b.table === 'arp_table' && a.ip === b.ip && a.mac === b.mac;
+    case 'pod_forward':
+      return b.table === 'pod_forward' && a.ip === b.ip && sameHop(a, b);
+    case 'route_table':
+      return (
+        b.table === 'route_table' &&
+        a.address === b.address &&
+        a.length === b.length &&
+        a.action === b.action &&
+        (a.action !== 'nexthop' || (b.action === 'nexthop' && sameHop(a, b)))
+      );
+    case 'endpoint':
+      return b.table === 'endpoint' && a.id === b.id && a.ip === b.ip && a.port === b.port;
+    case 'member':
+    case 'endpoint_group':
+      return b.table === a.table && a.id === b.id;
+    case 'group':
+      return b.table === 'group' && a.id === b.id && sameMembers(a, b);
+    case 'service':
+      return (
+        b.table === 'service' &&
+        a.ip === b.ip &&
+        a.protocol === b.protocol &&
+        a.port === b.port &&
+        a.id === b.id &&
+        a.flags === b.flags &&
+        a.affinityProfile === b.affinityProfile
+      );
+    case 'foreign':
+      return false;
+    default:
+      return unreachable(a);
+  }
+}
+
+interface Hop {
+  readonly port: number;
+  readonly dstMac: number;
+  readonly srcMac: number;
+}
+
+function sameHop(a: Hop, b: Hop): boolean {
+  return a.port === b.port && a.dstMac === b.dstMac && a.srcMac === b.srcMac;
+}
+
+function sameMembers(a: GroupRow, b: GroupRow): boolean {
+  return (
+    a.members.length === b.members.length &&
+    a.members.every(({ slot, weight }, i) => b.members[i]?.slot === slot && b.members[i]?.weight === weight)
+  );
+}

@@ -1,0 +1,148 @@
+import type { GroupPlan } from '@infra-offload/lb-model';
+import { formatIPv4 } from '../../state/addresses.js';
+import { describeKey, type Frontend, type Protocol, type ServiceObject } from '../../state/objects.js';
+import type { Claim, CompileContext, Compiled, Condition, ServiceAllocation } from '../driver.js';
+import {
+  type DpdkRow,
+  endpointNumber,
+  FLAG_AFFINITY,
+  FLAG_NO_ENDPOINTS,
+  GROUP_SLOTS,
+  type GroupRow,
+} from './rows.js';
+
+/** Seconds of the learner timeouts by index, fixed in the pipeline. */
+export const AFFINITY_TIMEOUTS = [10, 30, 60, 120, 300, 43_200, 120, 120] as const;
+
+const PROTOCOL_NUMBERS: Record<Protocol, number> = { TCP: 6, UDP: 17, SCTP: 132 };
+
+/**
+ * A service's rows: an endpoint per slot that is active or draining, one group of the active slots and its entry, and
+ * one service entry per frontend that no other service holds.
+ */
+export function compileService(
+  service: ServiceObject | undefined,
+  { id, plan }: ServiceAllocation,
+  context: CompileContext,
+): Compiled<DpdkRow> {
+  const rows: DpdkRow[] = [];
+  for (const slot of plan.slots) {
+    if (slot.state === 'resting') continue;
+    rows.push({ table: 'endpoint', id: endpointNumber(id, slot.slot), ip: slot.address, port: slot.port });
+  }
+  if (service === undefined) return { rows, conditions: [] };
+
+  const conditions: Condition[] = [];
+  const group = groupOf(id, plan);
+  if (group !== undefined) rows.push(group, { table: 'endpoint_group', id });
+  else if (service.frontends.length > 0) conditions.push(NO_ENDPOINTS);
+  const affinity = affinityOf(service, conditions);
+  const flags = (affinity === undefined ? 0 : FLAG_AFFINITY) | (group === undefined ? FLAG_NO_ENDPOINTS : 0);
+  const lost: string[] = [];
+  for (const frontend of service.frontends) {
+    const holder = context.holder(frontendKey(frontend, service.protocol));
+    if (holder !== undefined) {
+      lost.push(`${formatFrontend(frontend)} (held by ${describeKey(holder)})`);
+      continue;
+    }
+    rows.push({
+      table: 'service',
+      ip: frontend.address,
+      protocol: PROTOCOL_NUMBERS[service.protocol],
+      port: frontend.port,
+      id,
+      flags,
+      affinityProfile: affinity ?? 0,
+    });
+  }
+  if (lost.length > 0) {
+    conditions.push({
+      severity: 'degraded',
+      reason: 'FrontendConflict',
+      message: `another service has ${lost.join(', ')}`,
+    });
+  }
+  if (plan.overflow.length > 0) {
+    conditions.push({
+      severity: 'degraded',
+      reason: 'TooManyEndpoints',
+      message: `${service.endpoints.length} endpoints, ${GROUP_SLOTS} of them are served: a group has ${GROUP_SLOTS} slots`,
+    });
+  }
+  if (service.unsupportedAddresses.length > 0)
+    conditions.push(unsupportedAddresses(service.unsupportedAddresses));
+  return { rows, conditions };
+}
+
+/** Every frontend may be claimed by one service. */
+export function serviceClaims(service: ServiceObject): readonly Claim[] {
+  if (refusal(service) !== undefined) return [];
+  return service.frontends.map((frontend) => ({
+    key: frontendKey(frontend, service.protocol),
+    what: `frontend ${formatFrontend(frontend)}/${service.protocol}`,
+    reason: 'FrontendConflict',
+  }));
+}
+
+/** The pipeline translates TCP and UDP only. */
+export function refusal(service: ServiceObject): Condition | undefined {
+  if (service.protocol !== 'SCTP') return undefined;
+  return {
+    severity: 'degraded',
+    reason: 'UnsupportedProtocol',
+    message: 'the pipeline balances TCP and UDP only, not SCTP; its packets are forwarded untranslated',
+  };
+}
+
+/** For addresses of a family that the pipeline does not know. */
+export function unsupportedAddresses(addresses: readonly string[]): Condition {
+  return {
+    severity: 'degraded',
+    reason: 'UnsupportedAddressFamily',
+    message: `the pipeline knows IPv4 only, left out: ${addresses.slice(0, 5).join(', ')}${
+      addresses.length > 5 ? ` and ${addresses.length - 5} more` : ''
+    }`,
+  };
+}
+
+const NO_ENDPOINTS: Condition = {
+  severity: 'note',
+  reason: 'NoEndpoints',
+  message: 'no endpoint takes new connections: packets are dropped (drop counter 4)',
+};
+
+function groupOf(id: number, plan: GroupPlan): GroupRow | undefined {
+  const members: { slot: number; weight: number }[] = [];
+  for (const slot of plan.slots) {
+    if (slot.state === 'active') members.push({ slot: slot.slot, weight: slot.weight });
+  }
+  return members.length === 0 ? undefined : { table: 'group', id, members };
+}
+
+/** Index of the shortest timeout that is long enough, or the longest. */
+function affinityOf(service: ServiceObject, conditions: Condition[]): number | undefined {
+  const wanted = service.affinitySeconds;
+  if (wanted === undefined) return undefined;
+  let best = 0;
+  AFFINITY_TIMEOUTS.forEach((seconds, i) => {
+    const known = AFFINITY_TIMEOUTS[best] ?? 0;
+    if (seconds >= wanted ? known < wanted || seconds < known : seconds > known) best = i;
+  });
+  const given = AFFINITY_TIMEOUTS[best];
+  if (given !== wanted) {
+    conditions.push({
+      severity: 'note',
+      reason: 'AffinityTimeoutChanged',
+      message: `session affinity lasts ${given} s instead of ${wanted} s: the pipeline has fixed timeouts`,
+    });
+  }
+  return best;
+}
+
+function frontendKey({ address, port }: Frontend, protocol: Protocol): string {
+  return `frontend/${address}/${port}/${protocol}`;
+}
+
+function formatFrontend({ address, port }: Frontend): string {
+  return `${formatIPv4(address)}:${port}`;
+}

@@ -1,0 +1,94 @@
+import type { GroupPlan } from '@infra-offload/lb-model';
+import type { P4Program } from '@infra-offload/p4info';
+import type { Entity } from '@infra-offload/p4rt/proto';
+import type { RowModel } from '../reconciler/model.js';
+import type { NodeObject, ObjectKey, PodObject, ServiceObject } from '../state/objects.js';
+
+/** Something to know about an object beside what the device holds; see the table of reasons in the README. */
+export interface Condition {
+  /**
+   * `note`: the object is served as asked, except for what the message says. `degraded`: not all of it is served.
+   * `pending`: it will be, as soon as something else has happened.
+   */
+  readonly severity: 'note' | 'degraded' | 'pending';
+  /** One CamelCase word. */
+  readonly reason: string;
+  readonly message: string;
+}
+
+/** What an object becomes on the device. */
+export interface Compiled<Row> {
+  readonly rows: readonly Row[];
+  readonly conditions: readonly Condition[];
+}
+
+/** Where an interface of the target is, as far as known. */
+export type PortLookup =
+  | { readonly kind: 'known'; readonly port: number }
+  /** Not asked yet, or no answer. */
+  | { readonly kind: 'unknown' }
+  | { readonly kind: 'missing'; readonly message: string };
+
+/**
+ * Something that only one object can have, such as an address or a frontend. The first that claims it keeps it; the
+ * others are told, and get it when the first goes.
+ */
+export interface Claim {
+  /** Unique among everything that can be claimed. */
+  readonly key: string;
+  /** For messages: "address 10.244.1.7". */
+  readonly what: string;
+  /** The reason reported to those who come too late. */
+  readonly reason: string;
+}
+
+/** What the driver is told beside the object itself. */
+export interface CompileContext {
+  /** Port of an interface. */
+  port(interfaceName: string): PortLookup;
+  /** Who holds a claim, if it is another object. */
+  holder(claimKey: string): ObjectKey | undefined;
+}
+
+/** The ids of a service, stable for its life. */
+export interface ServiceAllocation {
+  /** 1 to `Driver.limits.serviceIds`. */
+  readonly id: number;
+  readonly plan: GroupPlan;
+}
+
+/** Pure functions from one wanted object to the rows of one kind of target, and what those rows mean in P4. */
+export interface Driver<Row> extends RowModel<Row> {
+  readonly program: P4Program;
+  readonly deviceConfig: Uint8Array;
+  /** Tables and action profiles that this driver writes, by alias: what is read back and compared. */
+  readonly tables: readonly string[];
+  readonly limits: { readonly serviceIds: number; readonly endpointsPerService: number };
+  /** Seconds for which flows may remember the endpoint of a service, so that its number must not be reused. */
+  memorySeconds(service: ServiceObject): number;
+  /** Whether a client may be sent to a draining endpoint again, which then must not drain. */
+  remembersClients(service: ServiceObject): boolean;
+  /** Why this kind of service cannot be served at all, if that is so. */
+  refusal(service: ServiceObject): Condition | undefined;
+
+  /** What is there before any object. */
+  base(): readonly Row[];
+  node(node: NodeObject, context: CompileContext): Compiled<Row>;
+  pod(pod: PodObject, context: CompileContext): Compiled<Row>;
+  /** `service` is undefined when it is deleted and old flows still drain. */
+  service(
+    service: ServiceObject | undefined,
+    allocation: ServiceAllocation,
+    context: CompileContext,
+  ): Compiled<Row>;
+  /** What an object needs for itself, in any order. Interfaces count by port as well, once that is known. */
+  claims(object: NodeObject | PodObject | ServiceObject, context: CompileContext): readonly Claim[];
+  /** Interfaces of the target that an object names. */
+  interfaces(object: NodeObject | PodObject | ServiceObject): readonly string[];
+
+  toEntity(row: Row): Entity;
+  /** The row of an entity read from the device; undefined for what is no row, such as a default entry. */
+  fromEntity(entity: Entity): Row | undefined;
+  /** Reads everything in one of `tables`. */
+  readAll(table: string): readonly Entity[];
+}

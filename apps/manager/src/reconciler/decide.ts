@@ -1,0 +1,81 @@
+import type { Cell, Operation, RowModel } from './model.js';
+
+/** What to do about one cell now. */
+export type Decision<Row> =
+  | { readonly kind: 'settled' }
+  | { readonly kind: 'write'; readonly operation: Operation<Row> }
+  /** For the cell `key`; `blocked` when that one was refused, so that it may take long. */
+  | { readonly kind: 'wait'; readonly key: string; readonly blocked: boolean }
+  /** Until nothing in the device names the row any more. */
+  | { readonly kind: 'wait-for-dependents' }
+  /** Until the owner's inserts are in the device. */
+  | { readonly kind: 'wait-for-owner' };
+
+const SETTLED = { kind: 'settled' } as const;
+
+/**
+ * The one rule of the reconciler, a pure function: a row is written when everything that it names is in the device,
+ * and deleted when nothing in the device, or on its way there, names it and the owner's inserts have arrived.
+ */
+export function decide<Row>(
+  cell: Cell<Row>,
+  model: RowModel<Row>,
+  lookup: (key: string) => Cell<Row> | undefined,
+): Decision<Row> {
+  return cell.wanted === undefined ? decideRemoval(cell) : decideWrite(cell, cell.wanted, model, lookup);
+}
+
+function decideRemoval<Row>(cell: Cell<Row>): Decision<Row> {
+  const row = cell.installed ?? cell.doubtful[0];
+  if (row === undefined) return SETTLED;
+  if (cell.dependents > 0) return { kind: 'wait-for-dependents' };
+  if (cell.owner !== undefined && cell.owner.rising > 0) return { kind: 'wait-for-owner' };
+  return { kind: 'write', operation: { kind: 'delete', row, cell } };
+}
+
+function decideWrite<Row>(
+  cell: Cell<Row>,
+  wanted: Row,
+  model: RowModel<Row>,
+  lookup: (key: string) => Cell<Row> | undefined,
+): Decision<Row> {
+  let pending: string | undefined;
+  let refused: Set<string> | undefined;
+  let firstRefused = '';
+  for (const key of model.requires(wanted)) {
+    switch (availability(lookup(key), model)) {
+      case 'ready':
+        break;
+      case 'pending':
+        pending = key;
+        break;
+      case 'refused':
+        if (refused === undefined) firstRefused = key;
+        refused = (refused ?? new Set()).add(key);
+        break;
+    }
+  }
+  if (pending !== undefined) return { kind: 'wait', key: pending, blocked: false };
+  const blocked: Decision<Row> = { kind: 'wait', key: firstRefused, blocked: true };
+  const row = refused === undefined ? wanted : model.without(wanted, (key) => refused.has(key));
+  if (row === undefined) return blocked;
+  const { installed } = cell;
+  if (installed !== undefined && cell.doubtful.length === 0 && !cell.exists && model.equal(installed, row)) {
+    return refused === undefined ? SETTLED : blocked;
+  }
+  const kind = installed !== undefined || cell.exists ? 'modify' : 'insert';
+  return { kind: 'write', operation: { kind, row, cell } };
+}
+
+function availability<Row>(
+  cell: Cell<Row> | undefined,
+  model: RowModel<Row>,
+): 'ready' | 'pending' | 'refused' {
+  if (cell === undefined) return 'pending';
+  if (cell.state === 'idle') return cell.wanted === undefined ? 'pending' : 'ready';
+  const { installed, wanted } = cell;
+  if (wanted !== undefined && installed !== undefined && cell.flight?.kind !== 'delete') {
+    if (model.usable(installed, wanted)) return 'ready';
+  }
+  return cell.failure !== undefined || cell.bucket === 'blocked' ? 'refused' : 'pending';
+}

@@ -1,0 +1,254 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { type Operation, Owner } from './model.js';
+import { Planner } from './planner.js';
+import { drain, ToyDevice, type ToyRow, toyModel } from './testing.js';
+
+const leaf = (id: number, value = 0): ToyRow => ({ table: 'leaf', id, value });
+const group = (id: number, ...leaves: number[]): ToyRow => ({ table: 'group', id, leaves });
+const head = (id: number, of?: number): ToyRow => ({ table: 'head', id, group: of });
+
+function world() {
+  return { planner: new Planner(toyModel), device: new ToyDevice(), owner: new Owner<ToyRow>('a') };
+}
+
+describe('Planner', () => {
+  test('writes up the phases and deletes down, each batch only what is ready', () => {
+    const { planner, device, owner } = world();
+    planner.setWanted(owner, [head(1, 1), group(1, 1, 2), leaf(1), leaf(2)]);
+    expect(owner.progress).toBe('pending');
+    const kinds: string[] = [];
+    const step = () => {
+      const batch = planner.nextBatch({ updates: 100, bytes: 1e6 });
+      kinds.push(batch.map((op) => `${op.kind} ${op.cell.key}`).join(', '));
+      for (const op of batch) planner.report(op, device.apply(op));
+    };
+    step();
+    step();
+    step();
+    expect(owner.progress).toBe('done');
+    planner.setWanted(owner, []);
+    step();
+    step();
+    step();
+    expect(kinds).toEqual([
+      'insert leaf/1, insert leaf/2',
+      'insert group/1',
+      'insert head/1',
+      'delete head/1',
+      'delete group/1',
+      'delete leaf/1, delete leaf/2',
+    ]);
+    expect(owner.progress).toBe('done');
+    expect([...planner.cells()]).toEqual([]);
+    expect(device.violations).toEqual([]);
+  });
+
+  test('makes before it breaks: a removal waits for the inserts of its owner', () => {
+    const { planner, device, owner } = world();
+    planner.setWanted(owner, [leaf(1)]);
+    drain(planner, device);
+    planner.setWanted(owner, [leaf(2)]);
+    const batch = planner.nextBatch({ updates: 100, bytes: 1e6 });
+    expect(batch.map((op) => op.kind)).toEqual(['insert']);
+    for (const op of batch) planner.report(op, device.apply(op));
+    drain(planner, device);
+    expect([...device.rows.keys()]).toEqual(['leaf/2']);
+  });
+
+  test('a refused leaf degrades its owner alone, and the group goes on without it', () => {
+    const { planner, device, owner } = world();
+    const other = new Owner<ToyRow>('b');
+    device.capacity = 4;
+    planner.setWanted(other, [leaf(9)]);
+    drain(planner, device);
+    planner.setWanted(owner, [leaf(1), group(1, 1), head(1, 1)]);
+    drain(planner, device);
+    planner.setWanted(owner, [leaf(1), leaf(2), group(1, 1, 2), head(1, 1)]);
+    drain(planner, device);
+    expect(owner.progress).toBe('failed');
+    expect(other.progress).toBe('done');
+    expect(planner.cell('leaf/2')?.failure).toMatchObject({ reason: 'TableFull', attempts: 1 });
+    expect(device.rows.get('group/1')).toEqual(group(1, 1));
+
+    planner.setWanted(other, []);
+    drain(planner, device);
+    const cell = planner.cell('leaf/2');
+    if (cell) planner.retry(cell);
+    drain(planner, device);
+    expect(owner.progress).toBe('done');
+    expect(device.rows.get('group/1')).toEqual(group(1, 1, 2));
+    expect(device.violations).toEqual([]);
+  });
+
+  test('what waits for a refused row of another owner is blocked, not pending', () => {
+    const { planner, device, owner } = world();
+    const base = new Owner<ToyRow>('base');
+    device.capacity = 0;
+    planner.setWanted(base, [leaf(1)]);
+    planner.setWanted(owner, [group(1, 1)]);
+    drain(planner, device);
+    expect(owner.progress).toBe('failed');
+    expect(owner.blocked).toBe(1);
+  });
+
+  test('a key that changes hands while it is being deleted ends up with the new owner', () => {
+    const { planner, device, owner } = world();
+    const heir = new Owner<ToyRow>('heir');
+    planner.setWanted(owner, [leaf(1, 1)]);
+    drain(planner, device);
+    planner.setWanted(owner, []);
+    const [flying] = planner.nextBatch({ updates: 9, bytes: 1e6 });
+    expect(planner.setWanted(heir, [leaf(1, 2)])).toEqual([]);
+    expect(owner.progress).toBe('done');
+    if (flying) planner.report(flying, device.apply(flying));
+    drain(planner, device);
+    expect(device.rows.get('leaf/1')).toEqual(leaf(1, 2));
+    expect(heir.progress).toBe('done');
+  });
+
+  test('rows that another owner wants are left to it and named', () => {
+    const { planner, owner } = world();
+    planner.setWanted(owner, [leaf(1, 1)]);
+    expect(planner.setWanted(new Owner('late'), [leaf(1, 2)])).toEqual(['leaf/1']);
+  });
+
+  test('a reset writes nothing that is right, and removes what nobody wants', () => {
+    const { planner, device, owner } = world();
+    const rows = [leaf(1), group(1, 1), head(1, 1)];
+    planner.setWanted(owner, rows);
+    planner.reset([...rows, leaf(7), group(7, 7)]);
+    for (const row of [...rows, leaf(7), group(7, 7)]) device.rows.set(toyModel.key(row), row);
+    drain(planner, device);
+    expect(device.writes).toBe(2);
+    expect([...device.rows.keys()].sort()).toEqual(['group/1', 'head/1', 'leaf/1']);
+    expect(planner.settled).toBe(true);
+  });
+
+  test('an audit finds what is changed, extra and lost, and leaves alone what moves', () => {
+    const { planner, device, owner } = world();
+    planner.setWanted(owner, [leaf(1), leaf(2), leaf(3), leaf(4)]);
+    drain(planner, device);
+    device.rows.set('leaf/1', leaf(1, 99));
+    device.rows.delete('leaf/2');
+    device.rows.set('leaf/8', leaf(8));
+    const audit = planner.beginAudit();
+    const read = [...device.rows.values()];
+    planner.setWanted(owner, [leaf(1), leaf(2), leaf(3)]);
+    drain(planner, device);
+    expect(read.filter((row) => planner.auditRow(audit, row)).length).toBe(2);
+    expect(planner.endAudit(audit, 'leaf')).toBe(1);
+    drain(planner, device);
+    expect([...device.rows.values()].sort((a, b) => a.id - b.id)).toEqual([leaf(1), leaf(2), leaf(3)]);
+  });
+});
+
+type Wish = { readonly leaves: readonly number[]; readonly value: number; readonly heads: number };
+
+/** Rows as a driver would make them: closed under references, disjoint between owners. */
+function rowsOf(owner: number, { leaves, value, heads }: Wish): ToyRow[] {
+  const ids = [...new Set(leaves)].map((slot) => owner * 10 + slot);
+  const rows: ToyRow[] = ids.map((id) => leaf(id, value));
+  if (ids.length > 0) rows.push(group(owner, ...ids));
+  for (let i = 0; i < heads; i++) rows.push(head(owner * 10 + i, ids.length > 0 ? owner : undefined));
+  return rows;
+}
+
+const wish = fc.record({
+  leaves: fc.array(fc.integer({ min: 0, max: 4 }), { maxLength: 4 }),
+  value: fc.integer({ min: 0, max: 2 }),
+  heads: fc.integer({ min: 0, max: 2 }),
+});
+const fate = fc.constantFrom('ok', 'ok', 'ok', 'refuse', 'lose', 'lost-answer', 'unsent');
+const step = fc.oneof(
+  { weight: 4, arbitrary: fc.record({ kind: fc.constant('want' as const), owner: fc.nat(3), wish }) },
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      kind: fc.constant('write' as const),
+      updates: fc.integer({ min: 1, max: 5 }),
+      fates: fc.array(fate, { minLength: 1, maxLength: 5 }),
+      hold: fc.boolean(),
+    }),
+  },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant('land' as const) }) },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant('retry' as const) }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('restart' as const), wipe: fc.boolean() }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({ kind: fc.constant('capacity' as const), rows: fc.integer({ min: 3, max: 40 }) }),
+  },
+);
+
+test('property: whatever fails, the order holds, and in the end the device holds exactly what is wanted', () => {
+  fc.assert(
+    fc.property(fc.array(step, { minLength: 1, maxLength: 60 }), (steps) => {
+      const planner = new Planner(toyModel);
+      const device = new ToyDevice();
+      const owners = [0, 1, 2, 3].map((i) => new Owner<ToyRow>(`owner ${i}`));
+      const wanted = new Map<number, ToyRow[]>();
+      let inFlight: Operation<ToyRow>[] = [];
+      const land = () => {
+        for (const op of inFlight.splice(0)) planner.report(op, device.apply(op));
+      };
+      const wantedKeys = () => new Set([...wanted.values()].flat().map((row) => toyModel.key(row)));
+      for (const action of steps) {
+        switch (action.kind) {
+          case 'want': {
+            const rows = rowsOf(action.owner, action.wish);
+            const owner = owners[action.owner];
+            if (owner) planner.setWanted(owner, rows);
+            wanted.set(action.owner, rows);
+            break;
+          }
+          case 'write': {
+            const batch = planner.nextBatch({ updates: action.updates, bytes: 1e6 });
+            const wantedNow = wantedKeys();
+            for (const op of batch) expect(op.kind === 'delete' && wantedNow.has(op.cell.key)).toBe(false);
+            batch.forEach((op, i) => {
+              const fateOfOne = action.fates[i % action.fates.length];
+              if (action.hold) inFlight.push(op);
+              else if (fateOfOne === 'refuse')
+                planner.report(op, { kind: 'refused', reason: 'X', message: 'no' });
+              else if (fateOfOne === 'unsent') planner.report(op, { kind: 'unsent' });
+              else if (fateOfOne === 'lose')
+                planner.report(op, { kind: 'unknown', reason: 'X', message: 'lost' });
+              else if (fateOfOne === 'lost-answer') {
+                device.apply(op);
+                planner.report(op, { kind: 'unknown', reason: 'X', message: 'lost' });
+              } else planner.report(op, device.apply(op));
+            });
+            break;
+          }
+          case 'land':
+            land();
+            break;
+          case 'retry':
+            for (const cell of planner.takeFailed()) planner.retry(cell);
+            break;
+          case 'restart':
+            inFlight = [];
+            if (action.wipe) device.rows.clear();
+            planner.reset([...device.rows.values()]);
+            break;
+          case 'capacity':
+            device.capacity = action.rows;
+            break;
+        }
+      }
+      land();
+      device.capacity = Number.POSITIVE_INFINITY;
+      for (const cell of planner.cells()) planner.retry(cell);
+      drain(planner, device, 5);
+      expect(device.violations).toEqual([]);
+      const expected = [...wanted.values()].flat();
+      expect(new Map([...device.rows].sort())).toEqual(
+        new Map(expected.map((row): [string, ToyRow] => [toyModel.key(row), row]).sort()),
+      );
+      expect(planner.settled).toBe(true);
+      for (const owner of owners) expect(owner.progress).toBe('done');
+      expect([...planner.cells()].length).toBe(expected.length);
+    }),
+    { numRuns: 1500 },
+  );
+});

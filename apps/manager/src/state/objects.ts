@@ -1,0 +1,124 @@
+import { ObjectKind, type ObjectReference } from '@infra-offload/infra-api';
+import { unreachable } from '../errors.js';
+import type { Cidr } from './addresses.js';
+
+/** The wanted objects in the manager's own terms: validated, addresses as numbers (see addresses.ts). */
+export type WantedState = NodeObject | PodObject | ServiceObject;
+
+/** What the node itself needs. There is one; a second one is a conflict. */
+export interface NodeObject {
+  readonly kind: 'node';
+  readonly name: string;
+  readonly host: HostInterface | undefined;
+  /** Ranges of service addresses: what no service claims in there is dropped. */
+  readonly serviceCidrs: readonly Cidr[];
+  readonly routes: readonly Route[];
+  /** Addresses that are well-formed but not IPv4. They are reported, not programmed. */
+  readonly unsupportedAddresses: readonly string[];
+}
+
+export interface HostInterface {
+  readonly interfaceName: string;
+  readonly mac: number;
+  readonly addresses: readonly number[];
+}
+
+export interface Route {
+  readonly cidr: Cidr;
+  readonly interfaceName: string;
+  readonly nextHopMac: number;
+  readonly sourceMac: number;
+}
+
+/** One interface of one pod. */
+export interface PodObject {
+  readonly kind: 'pod';
+  readonly attachmentId: string;
+  readonly namespace: string;
+  readonly name: string;
+  readonly interfaceName: string;
+  readonly mac: number;
+  readonly ip: number;
+}
+
+export type Protocol = 'TCP' | 'UDP' | 'SCTP';
+
+/** One port of one Kubernetes Service. */
+export interface ServiceObject {
+  readonly kind: 'service';
+  readonly namespace: string;
+  readonly name: string;
+  readonly portName: string;
+  readonly protocol: Protocol;
+  readonly frontends: readonly Frontend[];
+  readonly endpoints: readonly Endpoint[];
+  /** Seconds, 1 to 86400; undefined without ClientIP affinity. */
+  readonly affinitySeconds: number | undefined;
+  /** Frontends and endpoints that are well-formed but not IPv4. They are reported, not programmed. */
+  readonly unsupportedAddresses: readonly string[];
+}
+
+export interface Frontend {
+  readonly address: number;
+  readonly port: number;
+}
+
+export interface Endpoint {
+  readonly address: number;
+  readonly port: number;
+  /** At least 1. */
+  readonly weight: number;
+}
+
+export type ObjectKindName = WantedState['kind'];
+
+/**
+ * Names an object across restarts: `node/<name>`, `pod/<attachment id>` or
+ * `service/<namespace>/<name>:<port name>/<protocol>`.
+ */
+export type ObjectKey = `${ObjectKindName}/${string}`;
+
+/** The key of an object. */
+export function objectKey(object: WantedState): ObjectKey {
+  switch (object.kind) {
+    case 'node':
+      return `node/${object.name}`;
+    case 'pod':
+      return `pod/${object.attachmentId}`;
+    case 'service':
+      return `service/${object.namespace}/${object.name}:${object.portName}/${object.protocol}`;
+    default:
+      return unreachable(object);
+  }
+}
+
+const KINDS: Record<ObjectKindName, ObjectKind> = {
+  node: ObjectKind.OBJECT_KIND_NODE,
+  pod: ObjectKind.OBJECT_KIND_POD,
+  service: ObjectKind.OBJECT_KIND_SERVICE,
+};
+
+/** The wire reference of a key. */
+export function referenceOf(key: ObjectKey): ObjectReference {
+  const slash = key.indexOf('/');
+  return { kind: KINDS[kindOf(key)], name: key.slice(slash + 1) };
+}
+
+/** The kind an object key names. */
+export function kindOf(key: ObjectKey): ObjectKindName {
+  return key.startsWith('service/') ? 'service' : key.startsWith('pod/') ? 'pod' : 'node';
+}
+
+/** The key of a wire reference, or undefined when its kind is unknown or its name empty. */
+export function keyOfReference(reference: ObjectReference): ObjectKey | undefined {
+  if (reference.name === '') return undefined;
+  for (const kind of ['node', 'pod', 'service'] as const) {
+    if (KINDS[kind] === reference.kind) return `${kind}/${reference.name}`;
+  }
+  return undefined;
+}
+
+/** `service default/web:http/TCP`, for messages. */
+export function describeKey(key: ObjectKey): string {
+  return key.replace('/', ' ');
+}

@@ -1,0 +1,142 @@
+import { crc32 } from 'node:zlib';
+import type { GroupPlan } from '@infra-offload/lb-model';
+import { z } from 'zod';
+import { ManagerError } from '../errors.js';
+import type { WantedState } from './objects.js';
+
+/**
+ * What is kept of one object. A deleted service stays as long as old flows of it drain, without `object`.
+ * Everything is plain JSON.
+ */
+export interface StoredRecord {
+  readonly object?: WantedState | undefined;
+  /** Ids of a service. */
+  readonly id?: number | undefined;
+  readonly plan?: GroupPlan | undefined;
+  /** Claims that another object holds, see claims.ts. */
+  readonly lost?: readonly string[] | undefined;
+  /** Ports of the interfaces that the object names, as last told by the target. */
+  readonly ports?: Readonly<Record<string, number>> | undefined;
+}
+
+const uint32 = z.int().min(0).max(0xffff_ffff);
+const port = z.int().min(1).max(65_535);
+const mac = z
+  .int()
+  .min(0)
+  .max(2 ** 48 - 1);
+const cidr = z.object({ address: uint32, length: z.int().min(0).max(32) });
+
+const node = z.object({
+  kind: z.literal('node'),
+  name: z.string(),
+  host: z.object({ interfaceName: z.string(), mac, addresses: z.array(uint32) }).optional(),
+  serviceCidrs: z.array(cidr),
+  routes: z.array(z.object({ cidr, interfaceName: z.string(), nextHopMac: mac, sourceMac: mac })),
+  unsupportedAddresses: z.array(z.string()),
+});
+
+const pod = z.object({
+  kind: z.literal('pod'),
+  attachmentId: z.string(),
+  namespace: z.string(),
+  name: z.string(),
+  interfaceName: z.string(),
+  mac,
+  ip: uint32,
+});
+
+const service = z.object({
+  kind: z.literal('service'),
+  namespace: z.string(),
+  name: z.string(),
+  portName: z.string(),
+  protocol: z.enum(['TCP', 'UDP', 'SCTP']),
+  frontends: z.array(z.object({ address: uint32, port })),
+  endpoints: z.array(z.object({ address: uint32, port, weight: z.int().min(1) })),
+  affinitySeconds: z.int().min(1).optional(),
+  unsupportedAddresses: z.array(z.string()),
+});
+
+const endpoint = { address: uint32, port };
+const slot = z.discriminatedUnion('state', [
+  z.object({
+    state: z.literal('active'),
+    slot: z.int(),
+    ...endpoint,
+    weight: z.int().min(1),
+    since: z.number(),
+  }),
+  z.object({
+    state: z.literal('draining'),
+    slot: z.int(),
+    ...endpoint,
+    since: z.number(),
+    until: z.number(),
+  }),
+  z.object({ state: z.literal('resting'), slot: z.int(), ...endpoint, since: z.number(), until: z.number() }),
+]);
+
+const plan = z.object({
+  key: z.string(),
+  size: z.int().min(1),
+  slots: z.array(slot),
+  rested: z.array(z.int()),
+  highestUsed: z.int(),
+  overflow: z.array(z.object({ ...endpoint, weight: z.int().min(1) })),
+});
+
+const record = z.object({
+  object: z.discriminatedUnion('kind', [node, pod, service]).optional(),
+  id: z.int().min(1).optional(),
+  plan: plan.optional(),
+  lost: z.array(z.string()).optional(),
+  ports: z.record(z.string(), uint32).optional(),
+});
+
+const CHECKSUM_BYTES = 4;
+
+/** JSON with a CRC-32 before it, so that a damaged record never counts as a wish. */
+export function encodeRecord(stored: StoredRecord): Buffer {
+  const json = JSON.stringify(stored, dropEvicted);
+  const bytes = Buffer.allocUnsafe(CHECKSUM_BYTES + Buffer.byteLength(json));
+  bytes.write(json, CHECKSUM_BYTES);
+  bytes.writeUInt32BE(crc32(bytes.subarray(CHECKSUM_BYTES)), 0);
+  return bytes;
+}
+
+/** @throws ManagerError STORE when the bytes are damaged or written by something else. */
+export function decodeRecord(key: string, bytes: Buffer): StoredRecord {
+  if (bytes.length < CHECKSUM_BYTES || bytes.readUInt32BE(0) !== crc32(bytes.subarray(CHECKSUM_BYTES))) {
+    throw new ManagerError('STORE', `record ${key}: the checksum is wrong`);
+  }
+  const parsed = record.safeParse(JSON.parse(bytes.toString('utf8', CHECKSUM_BYTES)));
+  if (!parsed.success) {
+    const issue = parsed.error.issues[0];
+    throw new ManagerError('STORE', `record ${key}: ${issue?.path.join('.')}: ${issue?.message}`);
+  }
+  const { object, plan: stored, ...rest } = parsed.data;
+  return {
+    ...rest,
+    object: object && withOptionals(object),
+    // What was evicted is of interest only to the one who planned.
+    plan: stored && { ...stored, evicted: [] },
+  };
+}
+
+function withOptionals(
+  object: z.infer<typeof node> | z.infer<typeof pod> | z.infer<typeof service>,
+): WantedState {
+  switch (object.kind) {
+    case 'node':
+      return { ...object, host: object.host };
+    case 'pod':
+      return object;
+    case 'service':
+      return { ...object, affinitySeconds: object.affinitySeconds };
+  }
+}
+
+function dropEvicted(key: string, value: unknown): unknown {
+  return key === 'evicted' ? undefined : value;
+}

@@ -1,0 +1,190 @@
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, renameSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Database, open, type RootDatabase } from 'lmdb';
+import { ManagerError, messageOf } from '../errors.js';
+import type { Logger } from '../log.js';
+import type { ObjectKey } from './objects.js';
+import { decodeRecord, encodeRecord, type StoredRecord } from './record.js';
+
+/** Written into every store; another value is another program's, or another time's, store. */
+const FORMAT = 'infra-offload-manager/1';
+const FILE = 'state.mdb';
+const FORMAT_KEY = 'format';
+const OPTIONS = { noSubdir: true, maxDbs: 4, encoding: 'binary' } as const;
+
+/** What a store held when it was opened. */
+export interface StoreContents {
+  readonly records: ReadonlyMap<ObjectKey, StoredRecord>;
+  /** Released service ids and when (epoch milliseconds), in that order. */
+  readonly restingIds: readonly (readonly [id: number, releasedAt: number])[];
+  /** Where an unusable store was moved to, and why. */
+  readonly moved?: { readonly to: string; readonly why: string };
+}
+
+/**
+ * What is wanted, kept in LMDB across restarts. Writes are queued and committed together, off the main thread;
+ * {@link committed} tells when they are safe from a crash of the manager.
+ */
+export class StateStore {
+  readonly #root: RootDatabase<Buffer, string>;
+  readonly #objects: Database<Buffer, string>;
+  readonly #ids: Database<Buffer, number>;
+  #failure: unknown;
+
+  private constructor(file: string) {
+    this.#root = open<Buffer, string>(file, OPTIONS);
+    this.#objects = this.#root.openDB<Buffer, string>('objects', { encoding: 'binary' });
+    this.#ids = this.#root.openDB<Buffer, number>('ids', { encoding: 'binary', keyEncoding: 'uint32' });
+  }
+
+  /**
+   * Opens the store of `directory`, creating both if need be. A store that is damaged, foreign or of another version
+   * is moved aside, never deleted, and a new one begun: the agent's next snapshot fills it.
+   *
+   * @throws ManagerError STORE when the directory cannot be used at all.
+   */
+  static async open(
+    directory: string,
+    logger: Logger,
+  ): Promise<{ readonly store: StateStore; readonly contents: StoreContents }> {
+    const file = join(directory, FILE);
+    try {
+      mkdirSync(directory, { recursive: true, mode: 0o700 });
+    } catch (error) {
+      throw new ManagerError(
+        'STORE',
+        `stateDirectory ${directory}: ${messageOf(error)}`,
+        { directory },
+        error,
+      );
+    }
+    if (!existsSync(file)) return { store: await StateStore.#create(file), contents: EMPTY };
+    let store: StateStore | undefined;
+    let why: string;
+    try {
+      probe(file);
+      store = new StateStore(file);
+      return { store, contents: store.#read() };
+    } catch (error) {
+      why = messageOf(error);
+    }
+    await store?.close();
+    const to = moveAside(file);
+    logger.warn({ file, movedTo: to, why }, 'the state store is unusable: moved aside, beginning anew');
+    return { store: await StateStore.#create(file), contents: { ...EMPTY, moved: { to, why } } };
+  }
+
+  put(key: ObjectKey, record: StoredRecord): void {
+    this.#watch(this.#objects.put(key, encodeRecord(record)));
+  }
+
+  remove(key: ObjectKey): void {
+    this.#watch(this.#objects.remove(key));
+  }
+
+  /** Remembers that a service id rests since `releasedAt`. */
+  restId(id: number, releasedAt: number): void {
+    const bytes = Buffer.alloc(8);
+    bytes.writeDoubleBE(releasedAt);
+    this.#watch(this.#ids.put(id, bytes));
+  }
+
+  /** Forgets that an id rests. */
+  wakeId(id: number): void {
+    this.#watch(this.#ids.remove(id));
+  }
+
+  /**
+   * Resolves when everything written so far survives a crash of this process.
+   *
+   * @throws ManagerError STORE when something could not be written (disk full), now or before.
+   */
+  async committed(): Promise<void> {
+    await this.#root.committed;
+    if (this.#failure === undefined) return;
+    const cause = this.#failure;
+    this.#failure = undefined;
+    throw new ManagerError('STORE', `the state store cannot be written: ${messageOf(cause)}`, {}, cause);
+  }
+
+  async close(): Promise<void> {
+    await this.#root.close();
+  }
+
+  static async #create(file: string): Promise<StateStore> {
+    try {
+      const store = new StateStore(file);
+      await store.#root.put(FORMAT_KEY, Buffer.from(FORMAT));
+      return store;
+    } catch (error) {
+      throw new ManagerError('STORE', `state store ${file}: ${messageOf(error)}`, { file }, error);
+    }
+  }
+
+  #read(): StoreContents {
+    const format = this.#root.get(FORMAT_KEY)?.toString();
+    if (format !== FORMAT)
+      throw new ManagerError('STORE', `its format is ${format ?? 'unknown'}, not ${FORMAT}`);
+    const records = new Map<ObjectKey, StoredRecord>();
+    for (const { key, value } of this.#objects.getRange()) {
+      if (!isObjectKey(key))
+        throw new ManagerError('STORE', `record ${JSON.stringify(key)} is of an unknown kind`);
+      records.set(key, decodeRecord(key, value));
+    }
+    const restingIds: [number, number][] = [];
+    for (const { key, value } of this.#ids.getRange()) restingIds.push([key, value.readDoubleBE(0)]);
+    return { records, restingIds: restingIds.sort((a, b) => a[1] - b[1]) };
+  }
+
+  #watch(write: Promise<boolean>): void {
+    write.catch((error: unknown) => {
+      this.#failure ??= error;
+    });
+  }
+}
+
+const EMPTY: StoreContents = { records: new Map(), restingIds: [] };
+
+function isObjectKey(key: unknown): key is ObjectKey {
+  return typeof key === 'string' && /^(node|pod|service)\//.test(key);
+}
+
+/**
+ * Reads a store from end to end in a process of its own, because a damaged LMDB file can kill the process that maps
+ * it.
+ */
+function probe(file: string): void {
+  const script = `
+    const { open } = await import(process.argv[1]);
+    const root = open(process.argv[2], { ...${JSON.stringify(OPTIONS)}, readOnly: true });
+    if (root.get(${JSON.stringify(FORMAT_KEY)})?.toString() !== ${JSON.stringify(FORMAT)}) {
+      throw new Error('not a store of this program, or of another version');
+    }
+    for (const db of [root, root.openDB('objects', { encoding: 'binary' }),
+                      root.openDB('ids', { encoding: 'binary', keyEncoding: 'uint32' })]) {
+      for (const { value } of db.getRange()) value?.length;
+    }
+    process.exit(0);`;
+  const result = spawnSync(
+    process.execPath,
+    ['--input-type=module', '-e', script, import.meta.resolve('lmdb'), file],
+    { encoding: 'utf8', timeout: 60_000, env: {} },
+  );
+  if (result.status === 0) return;
+  const said = /^(?:\w*Error): (.*)$/m.exec(result.stderr ?? '')?.[1];
+  throw new ManagerError(
+    'STORE',
+    said ?? `reading it ended with ${result.signal ?? `status ${result.status}`}`,
+  );
+}
+
+/** Renames a store and its lock. */
+function moveAside(file: string): string {
+  const stamp = new Date().toISOString().replace(/[:.]/g, '-');
+  let to = `${file}.unusable-${stamp}`;
+  for (let i = 1; existsSync(to); i++) to = `${file}.unusable-${stamp}-${i}`;
+  renameSync(file, to);
+  if (existsSync(`${file}-lock`)) renameSync(`${file}-lock`, `${to}-lock`);
+  return to;
+}

@@ -1,0 +1,285 @@
+import { isIPv6 } from 'node:net';
+import {
+  type WantedObject,
+  type Node as WireNode,
+  type Pod as WirePod,
+  Protocol as WireProtocol,
+  type Service as WireService,
+} from '@infra-offload/infra-api';
+import { ManagerError, unreachable } from '../errors.js';
+import { type Cidr, isUnicastIPv4, isUnicastMac, parseCidr, parseIPv4, parseMac } from './addresses.js';
+import {
+  describeKey,
+  type Endpoint,
+  type Frontend,
+  type NodeObject,
+  type ObjectKey,
+  type PodObject,
+  type Protocol,
+  type Route,
+  type ServiceObject,
+  type WantedState,
+} from './objects.js';
+
+/** Longest part of a name: a Kubernetes DNS subdomain. */
+const MAX_NAME = 253;
+/** Longest interface name that a target may use. */
+const MAX_INTERFACE_NAME = 64;
+/** Longest affinity timeout, as in Kubernetes. */
+const MAX_AFFINITY_SECONDS = 86_400;
+
+/**
+ * The key of an object on the wire, however wrong the rest of it is: what its status is reported under.
+ *
+ * @returns undefined when there is no object at all, which is a breach of the protocol.
+ */
+export function wireKey(wire: WantedObject): ObjectKey | undefined {
+  const object = wire.object;
+  switch (object?.$case) {
+    case undefined:
+      return undefined;
+    case 'node':
+      return `node/${object.value.name}`;
+    case 'pod':
+      return `pod/${object.value.attachmentId}`;
+    case 'service': {
+      const { namespace, name, portName, protocol } = object.value;
+      return `service/${namespace}/${name}:${portName}/${protocolName(protocol) ?? protocol}`;
+    }
+    default:
+      return unreachable(object);
+  }
+}
+
+/**
+ * Turns a wire object into the manager's model of it.
+ *
+ * @throws ManagerError INVALID_OBJECT naming object, field and value.
+ */
+export function readObject(wire: WantedObject): WantedState {
+  const object = wire.object;
+  switch (object?.$case) {
+    case undefined:
+      throw new ManagerError('INVALID_OBJECT', 'the message holds no object');
+    case 'node':
+      return readNode(object.value);
+    case 'pod':
+      return readPod(object.value);
+    case 'service':
+      return readService(object.value);
+    default:
+      return unreachable(object);
+  }
+}
+
+/** See {@link readObject}. */
+export function readPod(wire: WirePod): PodObject {
+  const check: Checker = new Checker(`pod/${wire.attachmentId}`);
+  if (!/^[^/\s]+\/[^/\s]+$/.test(wire.attachmentId) || wire.attachmentId.length > MAX_NAME) {
+    check.fail('attachment_id', wire.attachmentId, '"<container id>/<interface name>"');
+  }
+  const address = wire.addresses[0];
+  if (address === undefined || wire.addresses.length > 1) {
+    check.fail('addresses', wire.addresses.join(', '), 'exactly one IPv4 address');
+  }
+  return {
+    kind: 'pod',
+    attachmentId: wire.attachmentId,
+    namespace: check.name('namespace', wire.namespace),
+    name: check.name('name', wire.name),
+    interfaceName: check.interfaceName('interface_name', wire.interfaceName),
+    mac: check.mac('mac', wire.mac),
+    ip: check.ipv4('addresses[0]', address),
+  };
+}
+
+function readNode(wire: WireNode): NodeObject {
+  const check: Checker = new Checker(`node/${wire.name}`);
+  const unsupported: string[] = [];
+  const cidrs = (field: string, texts: readonly string[]): Cidr[] =>
+    texts.flatMap((text, i) => {
+      if (isIPv6Cidr(text)) {
+        unsupported.push(text);
+        return [];
+      }
+      return [check.cidr(`${field}[${i}]`, text)];
+    });
+  const host = wire.hostInterface;
+  const routes = wire.routes.flatMap((route, i): Route[] => {
+    const at = `routes[${i}]`;
+    const [cidr] = isIPv6Cidr(route.cidr) ? cidrs(at, [route.cidr]) : [check.cidr(`${at}.cidr`, route.cidr)];
+    if (cidr === undefined) return [];
+    return [
+      {
+        cidr,
+        interfaceName: check.interfaceName(`${at}.interface_name`, route.interfaceName),
+        nextHopMac: check.mac(`${at}.next_hop_mac`, route.nextHopMac),
+        sourceMac: check.mac(`${at}.source_mac`, route.sourceMac),
+      },
+    ];
+  });
+  const node: NodeObject = {
+    kind: 'node',
+    name: check.name('name', wire.name),
+    host: host && {
+      interfaceName: check.interfaceName('host_interface.interface_name', host.interfaceName),
+      mac: check.mac('host_interface.mac', host.mac),
+      addresses: distinct(
+        host.addresses.flatMap((address, i) => {
+          if (isIPv6(address)) {
+            unsupported.push(address);
+            return [];
+          }
+          return [check.ipv4(`host_interface.addresses[${i}]`, address)];
+        }),
+        (address) => address,
+      ),
+    },
+    serviceCidrs: distinct(cidrs('service_cidrs', wire.serviceCidrs), cidrKey),
+    routes,
+    unsupportedAddresses: unsupported,
+  };
+  const claimed = new Set(node.serviceCidrs.map(cidrKey));
+  wire.routes.forEach((route, i) => {
+    const cidr = parseCidr(route.cidr);
+    if (cidr === undefined) return;
+    if (claimed.has(cidrKey(cidr))) {
+      check.fail(`routes[${i}].cidr`, route.cidr, 'a range that no other route and no service CIDR names');
+    }
+    claimed.add(cidrKey(cidr));
+  });
+  return node;
+}
+
+function readService(wire: WireService): ServiceObject {
+  const protocol = protocolName(wire.protocol);
+  const check: Checker = new Checker(
+    `service/${wire.namespace}/${wire.name}:${wire.portName}/${protocol ?? wire.protocol}`,
+  );
+  if (protocol === undefined) check.fail('protocol', String(wire.protocol), 'TCP, UDP or SCTP');
+  const unsupported: string[] = [];
+  const frontends: Frontend[] = [];
+  for (const [i, { address, port }] of wire.frontends.entries()) {
+    const ip = check.ipv4OrIPv6(`frontends[${i}].address`, address);
+    check.port(`frontends[${i}].port`, port);
+    if (ip === undefined) unsupported.push(`frontend [${address}]:${port}`);
+    else frontends.push({ address: ip, port });
+  }
+  const endpoints: Endpoint[] = [];
+  for (const [i, { address, port, weight }] of wire.endpoints.entries()) {
+    const ip = check.ipv4OrIPv6(`endpoints[${i}].address`, address);
+    check.port(`endpoints[${i}].port`, port);
+    if (weight > 0x7fff_ffff) check.fail(`endpoints[${i}].weight`, String(weight), '0 to 2147483647');
+    if (ip === undefined) unsupported.push(`endpoint [${address}]:${port}`);
+    else endpoints.push({ address: ip, port, weight: weight || 1 });
+  }
+  const affinity = wire.sessionAffinity?.timeoutSeconds;
+  if (affinity !== undefined && (affinity < 1 || affinity > MAX_AFFINITY_SECONDS)) {
+    check.fail('session_affinity.timeout_seconds', String(affinity), `1 to ${MAX_AFFINITY_SECONDS}`);
+  }
+  return {
+    kind: 'service',
+    namespace: check.name('namespace', wire.namespace),
+    name: check.name('name', wire.name),
+    portName: wire.portName === '' ? '' : check.name('port_name', wire.portName),
+    protocol,
+    // The same pair twice, as overlapping EndpointSlices have it, is one endpoint.
+    frontends: distinct(frontends, socketKey),
+    endpoints: distinct(endpoints, socketKey),
+    affinitySeconds: affinity,
+    unsupportedAddresses: unsupported,
+  };
+}
+
+function protocolName(protocol: WireProtocol): Protocol | undefined {
+  switch (protocol) {
+    case WireProtocol.PROTOCOL_TCP:
+      return 'TCP';
+    case WireProtocol.PROTOCOL_UDP:
+      return 'UDP';
+    case WireProtocol.PROTOCOL_SCTP:
+      return 'SCTP';
+    default:
+      return undefined;
+  }
+}
+
+/** IPv4 address and port as one number: 48 bits. */
+export function socketKey({ address, port }: { readonly address: number; readonly port: number }): number {
+  return address * 65_536 + port;
+}
+
+function cidrKey({ address, length }: Cidr): number {
+  return address * 64 + length;
+}
+
+function isIPv6Cidr(text: string): boolean {
+  const [address = '', length = '', rest] = text.split('/');
+  return rest === undefined && isIPv6(address) && /^\d{1,3}$/.test(length) && Number(length) <= 128;
+}
+
+function distinct<T>(items: readonly T[], key: (item: T) => number): readonly T[] {
+  if (items.length < 2) return items;
+  const seen = new Set<number>();
+  return items.filter((item) => {
+    const k = key(item);
+    return !seen.has(k) && seen.add(k);
+  });
+}
+
+class Checker {
+  constructor(private readonly object: ObjectKey) {}
+
+  fail(field: string, value: string, expected: string): never {
+    const shown = value.length > 80 ? `${value.slice(0, 80)}…` : value;
+    throw new ManagerError(
+      'INVALID_OBJECT',
+      `${describeKey(this.object)}: ${field} is ${JSON.stringify(shown)}; expected ${expected}`,
+      { object: this.object, field },
+    );
+  }
+
+  name(field: string, value: string): string {
+    if (!/^[A-Za-z0-9]([-A-Za-z0-9._]*[A-Za-z0-9])?$/.test(value) || value.length > MAX_NAME) {
+      this.fail(field, value, `a Kubernetes name (letters, digits, "-", "."; up to ${MAX_NAME})`);
+    }
+    return value;
+  }
+
+  interfaceName(field: string, value: string): string {
+    if (!/^[^\s/[\]=]+$/.test(value) || value.length > MAX_INTERFACE_NAME) {
+      this.fail(field, value, 'the name of an interface of the target, such as "P4TAP_3"');
+    }
+    return value;
+  }
+
+  mac(field: string, value: string): number {
+    const mac = parseMac(value);
+    if (mac === undefined || !isUnicastMac(mac))
+      this.fail(field, value, 'a unicast MAC such as "02:00:00:00:00:01"');
+    return mac;
+  }
+
+  ipv4(field: string, value: string): number {
+    const ip = parseIPv4(value);
+    if (ip === undefined || !isUnicastIPv4(ip)) {
+      this.fail(field, value, 'a unicast IPv4 address without prefix length, such as "10.244.1.7"');
+    }
+    return ip;
+  }
+
+  /** undefined for IPv6. */
+  ipv4OrIPv6(field: string, value: string): number | undefined {
+    return isIPv6(value) ? undefined : this.ipv4(field, value);
+  }
+
+  cidr(field: string, value: string): Cidr {
+    return (
+      parseCidr(value) ?? this.fail(field, value, 'an IPv4 range without host bits, such as "10.96.0.0/12"')
+    );
+  }
+
+  port(field: string, value: number): void {
+    if (value < 1 || value > 65_535) this.fail(field, String(value), '1 to 65535');
+  }
+}
