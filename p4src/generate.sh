@@ -1,6 +1,9 @@
 #!/usr/bin/env bash
-# Generates the typed programs from the P4Info that p4c wrote.
+# Makes src/gen from the artifacts of p4c in dpdk/: the typed descriptor, and the artifacts' texts as TypeScript, so that the
+# package needs no files beside its code. Hermetic.
 set -euo pipefail
 cd "$(dirname "$0")"
 mkdir -p src/gen
-node --import tsx --conditions @infra-offload/source ../packages/p4info/src/cli.ts dpdk/k8s_dp.p4info.txtpb --name k8sDp --out src/gen/k8s-dp.ts
+node --import tsx --conditions @infra-offload/source ../packages/p4info/src/cli.ts \
+  dpdk/k8s_dp.p4info.txtpb --name k8sDp --out src/gen/k8s-dp.ts
+node scripts/embed-artifacts.mjs

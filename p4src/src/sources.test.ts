@@ -1,0 +1,42 @@
+import { createHash } from 'node:crypto';
+import { readdirSync, readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { k8sDpArtifacts } from './index.js';
+
+const folder = new URL('../dpdk/', import.meta.url);
+
+describe('the recorded hashes of the P4 sources and artifacts', () => {
+  const record = readFileSync(new URL('SOURCES.sha256', folder), 'utf8');
+  const recorded = new Map(
+    record
+      .trimEnd()
+      .split('\n')
+      .map((line) => [line.slice(66), line.slice(0, 64)]),
+  );
+
+  it('cover every P4 source and every artifact', () => {
+    const files = readdirSync(folder).filter((file) => /\.(?:p4|spec|txtpb|json)$/.test(file));
+    expect([...recorded.keys()].sort()).toEqual(files.sort());
+  });
+
+  it.each([...recorded])('%s is what was recorded', (file, hash) => {
+    const now = createHash('sha256')
+      .update(readFileSync(new URL(file, folder)))
+      .digest('hex');
+    const advice = `${file} has changed: run p4c and record anew (see README, "Rebuilding the artifacts")`;
+    expect(now, advice).toBe(hash);
+  });
+});
+
+describe('the embedded artifacts', () => {
+  it.each([
+    ['p4info', 'k8s_dp.p4info.txtpb'],
+    ['spec', 'k8s_dp.spec'],
+    ['context', 'context.json'],
+    ['bfrt', 'bf-rt.json'],
+  ] as const)('%s is dpdk/%s', (name, file) => {
+    expect(k8sDpArtifacts[name] === readFileSync(new URL(file, folder), 'utf8'), 'run pnpm generate').toBe(
+      true,
+    );
+  });
+});
