@@ -1,0 +1,112 @@
+import type { PacketHandler } from '../ports/provider.js';
+
+/** An unsigned integer in host meaning: a number up to 32 bits of width, a bigint beyond. */
+export type Value = number | bigint;
+
+/** One field of a table key. No mask means all bits. */
+export interface KeyField {
+  readonly value: Value;
+  readonly mask?: Value;
+}
+
+export interface ParamSchema {
+  readonly name: string;
+  readonly width: number;
+}
+
+export interface ActionSchema {
+  readonly name: string;
+  readonly params: readonly ParamSchema[];
+}
+
+export interface TableSchema {
+  readonly name: string;
+  /** `learner` tables are filled by the data plane itself. */
+  readonly kind: 'table' | 'learner';
+  readonly key: readonly {
+    readonly name: string;
+    readonly width: number;
+    readonly match: 'exact' | 'lpm' | 'wildcard';
+  }[];
+  readonly actions: ReadonlyMap<string, ActionSchema>;
+  readonly size: number;
+  readonly defaultAction: {
+    readonly action: string;
+    readonly args: readonly Value[];
+    readonly isConst: boolean;
+  };
+}
+
+export interface SelectorSchema {
+  readonly name: string;
+  /** Groups are numbered 0..groups-1. */
+  readonly groups: number;
+  /** Slots of a group; members that groups can have are numbered 0..slots-1. */
+  readonly slots: number;
+}
+
+/** What a program has, by the names of its SWX specification. */
+export interface PipelineSchema {
+  readonly tables: ReadonlyMap<string, TableSchema>;
+  readonly selectors: ReadonlyMap<string, SelectorSchema>;
+  /** Register arrays (counters are some, too) and their sizes. */
+  readonly registers: ReadonlyMap<string, number>;
+}
+
+export interface DataplaneEntry {
+  readonly key: readonly KeyField[];
+  /** Lowest first; only for tables with `lpm` or `wildcard` fields. */
+  readonly priority?: number;
+  readonly action: string;
+  readonly args: readonly Value[];
+}
+
+export interface LearnedEntry {
+  readonly key: readonly Value[];
+  readonly action: string;
+  readonly args: readonly Value[];
+}
+
+/**
+ * A program in a data plane, spoken to in the terms of SWX. Calls are checked by the caller against
+ * {@link PipelineSchema}, so what they throw (SoftswitchError) are limits: RESOURCE_EXHAUSTED, or INTERNAL.
+ */
+export interface Pipeline {
+  readonly schema: PipelineSchema;
+  /** Adds or replaces an entry. */
+  tableSet(table: string, entry: DataplaneEntry): void;
+  tableDelete(table: string, key: readonly KeyField[], priority?: number): void;
+  tableSetDefault(table: string, action: string, args: readonly Value[]): void;
+  /** Index of the entry in the register arrays of direct counters; the default entry has 0. */
+  entryIndex(table: string, key: readonly KeyField[], priority?: number): number;
+  learnedEntries(learner: string): Iterable<LearnedEntry>;
+  selectorSet(selector: string, group: number, members: readonly { member: number; weight: number }[]): void;
+  selectorDelete(selector: string, group: number): void;
+  registerRead(register: string, index: number): bigint;
+  registerWrite(register: string, index: number, value: bigint): void;
+  /**
+   * Ends a batch of changes. A data plane that stages changes makes them live here; the promise settles when packets
+   * see them. One that changes at once has nothing to do.
+   */
+  commit(): Promise<void> | undefined;
+}
+
+/** What a data plane did with one packet, as text. */
+export interface PacketTrace {
+  readonly text: string;
+}
+
+/** Runs one program at a time over the packets of the ports. */
+export interface Dataplane {
+  /** Whether all changes between two commits reach packets at once, so that a batch can be DATAPLANE_ATOMIC. */
+  readonly atomicBatches: boolean;
+  /** Prepares a program from its SWX specification, without packets; INVALID_ARGUMENT if it cannot run it. */
+  load(spec: string, file: string): Pipeline;
+  /** Gives all packets from now on to `pipeline`; without one they are dropped. */
+  activate(pipeline: Pipeline | undefined): void;
+  /** Where the ports deliver packets. */
+  readonly receive: PacketHandler;
+  /** Runs a packet for real and tells what happened; FAILED_PRECONDITION without a program. */
+  trace(port: number, packet: Uint8Array): PacketTrace;
+  stop(): Promise<void>;
+}

@@ -1,0 +1,58 @@
+import type { SpecActionRef, SpecDefaultAction, SpecKeyField, SwxSpec } from '@infra-offload/swx';
+import type { ActionSchema, PipelineSchema, SelectorSchema, TableSchema } from './dataplane.js';
+
+/** What a control plane needs to know of an SWX specification. */
+export function schemaOf(spec: SwxSpec): PipelineSchema {
+  const actions = new Map<string, ActionSchema>();
+  for (const { name, args } of spec.actions.values()) {
+    const params = args?.fields.map((field) => ({ name: field.name, width: field.bits })) ?? [];
+    actions.set(name, { name, params });
+  }
+  const tables = new Map<string, TableSchema>();
+  for (const table of spec.tables.values()) tables.set(table.name, tableSchema('table', table, actions));
+  for (const learner of spec.learners.values())
+    tables.set(learner.name, tableSchema('learner', learner, actions));
+  const selectors = new Map<string, SelectorSchema>();
+  for (const { name, groups, slots } of spec.selectors.values()) selectors.set(name, { name, groups, slots });
+  const registers = new Map<string, number>();
+  for (const { name, size } of spec.registers.values()) registers.set(name, size);
+  return { tables, selectors, registers };
+}
+
+interface SpecTableLike {
+  readonly name: string;
+  readonly key: readonly SpecKeyField[];
+  readonly actions: readonly SpecActionRef[];
+  readonly defaultAction: SpecDefaultAction;
+  readonly size: number;
+}
+
+function tableSchema(
+  kind: TableSchema['kind'],
+  table: SpecTableLike,
+  actions: ReadonlyMap<string, ActionSchema>,
+): TableSchema {
+  const own = new Map<string, ActionSchema>();
+  for (const { name } of table.actions) {
+    const action = actions.get(name);
+    if (action !== undefined) own.set(name, action);
+  }
+  const { name: action, args, isConst } = table.defaultAction;
+  const params = actions.get(action)?.params ?? [];
+  return {
+    name: table.name,
+    kind,
+    key: table.key.map((field) => ({
+      name: field.text,
+      width: field.operand.field.bits,
+      match: field.match,
+    })),
+    actions: own,
+    size: table.size,
+    defaultAction: {
+      action,
+      args: args.map((value, i) => ((params[i]?.width ?? 64) <= 32 ? Number(value) : value)),
+      isConst,
+    },
+  };
+}

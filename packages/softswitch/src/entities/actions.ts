@@ -1,0 +1,75 @@
+import type { Action } from '@infra-offload/p4rt/proto';
+import type { Value } from '../dataplane/dataplane.js';
+import { fail } from '../errors.js';
+import type { BoundAction } from '../pipeline/bound.js';
+import { readValue, writeValue } from './bytes.js';
+
+/** A checked action with its arguments, in the order of the program. */
+export interface ActionCall {
+  readonly action: BoundAction;
+  readonly args: readonly Value[];
+}
+
+/**
+ * Checks an action ("Action Specification"): INVALID_ARGUMENT if `owner` does not have it or the parameters are not
+ * exactly its own, PERMISSION_DENIED outside its scope, OUT_OF_RANGE for values too large.
+ */
+export function parseAction(
+  owner: string,
+  actions: ReadonlyMap<number, BoundAction>,
+  action: Action,
+  use: 'entry' | 'default',
+): ActionCall {
+  const bound = actions.get(action.actionId);
+  if (bound === undefined) {
+    const known = [...actions.values()].map(({ id, name }) => `${id} ${name}`).join(', ');
+    fail('INVALID_ARGUMENT', `${owner}: no action ${action.actionId}; it has ${known}`);
+  }
+  if (bound.scope === (use === 'entry' ? 'default' : 'table')) {
+    const only = use === 'entry' ? 'the default action' : 'an entry';
+    fail('PERMISSION_DENIED', `${owner}: action ${bound.name} may only be ${only}`);
+  }
+  const { params } = bound;
+  const given = action.params;
+  const args: Value[] = new Array(params.length);
+  let filled = 0;
+  for (let i = 0; i < given.length; i++) {
+    const one = given[i];
+    if (one === undefined) break;
+    const at = params[i]?.id === one.paramId ? i : params.findIndex((param) => param.id === one.paramId);
+    const param = params[at];
+    if (param === undefined) {
+      const known = params.map(({ id, name }) => `${id} ${name}`).join(', ') || 'none';
+      fail(
+        'INVALID_ARGUMENT',
+        `${owner}, action ${bound.name}: no parameter ${one.paramId}; it has ${known}`,
+      );
+    }
+    if (args[at] !== undefined)
+      fail('INVALID_ARGUMENT', `${owner}, action ${bound.name}: ${param.name} given twice`);
+    const value = readValue(
+      one.value,
+      param.width,
+      () => `${owner}, action ${bound.name}, parameter ${param.name}`,
+    );
+    args[at] = param.wide && typeof value === 'number' ? BigInt(value) : value;
+    filled++;
+  }
+  if (filled !== params.length) {
+    const missing = params.filter((_, i) => args[i] === undefined).map((param) => param.name);
+    fail('INVALID_ARGUMENT', `${owner}, action ${bound.name}: parameters missing: ${missing.join(', ')}`);
+  }
+  return { action: bound, args };
+}
+
+export function formatAction({ action, args }: ActionCall): Action {
+  return {
+    actionId: action.id,
+    params: action.params.map((param, i) => ({ paramId: param.id, value: writeValue(args[i] ?? 0) })),
+  };
+}
+
+/** A text that is the same for the same action with the same arguments. */
+export function actionText({ action, args }: ActionCall): string {
+  return `${action.id}(${args.join()})`;
+}

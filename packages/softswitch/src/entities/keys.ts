@@ -1,0 +1,175 @@
+import type { FieldMatch } from '@infra-offload/p4rt/proto';
+import type { KeyField, Value } from '../dataplane/dataplane.js';
+import { fail } from '../errors.js';
+import type { BoundField, BoundTable } from '../pipeline/bound.js';
+import { allOnes, exceedsMask, prefixLength, prefixMask, readValue, writeValue } from './bytes.js';
+
+/** A checked table key: what the data plane takes, and a text that is the same for the same key. */
+export interface ParsedKey {
+  readonly fields: readonly KeyField[];
+  readonly text: string;
+  readonly priority: number;
+}
+
+/** P4Runtime takes the highest priority first, SWX the lowest. */
+const HIGHEST_PRIORITY = 0x7fff_ffff;
+
+/**
+ * Checks a match key ("Match Format"). INVALID_ARGUMENT for fields that are unknown, missing, given twice or not in
+ * canonical form, and for a priority where none belongs or none where one does; OUT_OF_RANGE for values too large.
+ */
+export function parseKey(table: BoundTable, match: readonly FieldMatch[], priority: number): ParsedKey {
+  if (table.needsPriority ? priority <= 0 : priority !== 0) {
+    fail(
+      'INVALID_ARGUMENT',
+      table.needsPriority
+        ? `table ${table.name}: priority must be above 0, because the key has ternary or optional fields`
+        : `table ${table.name}: priority must be 0, because the key has no ternary or optional fields`,
+    );
+  }
+  const { fields } = table;
+  const parsed: (KeyField | undefined)[] = new Array(fields.length);
+  for (let i = 0; i < match.length; i++) {
+    const one = match[i];
+    if (one === undefined) break;
+    const at = fields[i]?.id === one.fieldId ? i : table.fieldIndex.get(one.fieldId);
+    const field = at === undefined ? undefined : fields[at];
+    if (at === undefined || field === undefined) {
+      const known = fields.map(({ id, name }) => `${id} ${name}`).join(', ') || 'none';
+      fail('INVALID_ARGUMENT', `table ${table.name}: no match field ${one.fieldId}; it has ${known}`);
+    }
+    if (parsed[at] !== undefined) fail('INVALID_ARGUMENT', `${where(table, field)}: given twice`);
+    parsed[at] = parseField(table, field, one);
+  }
+  let text = table.needsPriority ? `${priority}` : '';
+  const key = parsed as KeyField[];
+  for (let i = 0; i < fields.length; i++) {
+    let value = key[i];
+    if (value === undefined) {
+      const field = fields[i] ?? fail('INTERNAL', 'field');
+      if (field.kind === 'exact')
+        fail('INVALID_ARGUMENT', `${where(table, field)}: missing, and exact matches must be given`);
+      value = field.wide ? ANY_WIDE : ANY;
+      key[i] = value;
+    }
+    text += value.mask === undefined ? `,${value.value}` : `,${value.value}/${value.mask}`;
+  }
+  return { fields: key, text, priority };
+}
+
+const ANY: KeyField = { value: 0, mask: 0 };
+const ANY_WIDE: KeyField = { value: 0n, mask: 0n };
+
+function parseField(table: BoundTable, field: BoundField, match: FieldMatch): KeyField {
+  const type = match.fieldMatchType;
+  switch (field.kind) {
+    case 'exact':
+      if (type?.$case !== 'exact') break;
+      return { value: read(table, field, type.value.value) };
+    case 'optional':
+      if (type?.$case !== 'optional') break;
+      return { value: read(table, field, type.value.value), mask: widen(field, allOnes(field.width)) };
+    case 'lpm': {
+      if (type?.$case !== 'lpm') break;
+      const { prefixLen } = type.value;
+      if (prefixLen < 1 || prefixLen > field.width) {
+        const hint = prefixLen === 0 ? '; leave the field out to match anything' : '';
+        fail(
+          'INVALID_ARGUMENT',
+          `${where(table, field)}: prefix length ${prefixLen} is not in 1..${field.width}${hint}`,
+        );
+      }
+      const value = read(table, field, type.value.value);
+      const mask = widen(field, prefixMask(field.width, prefixLen));
+      if (exceedsMask(value, mask))
+        fail('INVALID_ARGUMENT', `${where(table, field)}: bits behind the prefix must be 0`);
+      return { value, mask };
+    }
+    case 'ternary': {
+      if (type?.$case !== 'ternary') break;
+      const value = read(table, field, type.value.value);
+      const mask = read(table, field, type.value.mask);
+      if (BigInt(mask) === 0n) {
+        fail('INVALID_ARGUMENT', `${where(table, field)}: mask 0; leave the field out to match anything`);
+      }
+      if (exceedsMask(value, mask))
+        fail('INVALID_ARGUMENT', `${where(table, field)}: bits outside the mask must be 0`);
+      return { value, mask };
+    }
+    default: {
+      const never: never = field.kind;
+      return never;
+    }
+  }
+  fail(
+    'INVALID_ARGUMENT',
+    `${where(table, field)}: it matches ${field.kind}, not ${type?.$case ?? 'nothing'}`,
+  );
+}
+
+function read(table: BoundTable, field: BoundField, bytes: Uint8Array): Value {
+  return widen(
+    field,
+    readValue(bytes, field.width, () => where(table, field)),
+  );
+}
+
+function widen(field: BoundField, value: Value): Value {
+  return field.wide && typeof value === 'number' ? BigInt(value) : value;
+}
+
+function where(table: BoundTable, field: BoundField): string {
+  return `table ${table.name}, match field ${field.name}`;
+}
+
+/** The key as the wire has it: canonical, don't-care fields left out. */
+export function formatKey(table: BoundTable, key: readonly KeyField[]): FieldMatch[] {
+  const match: FieldMatch[] = [];
+  for (let i = 0; i < table.fields.length; i++) {
+    const field = table.fields[i];
+    const part = key[i];
+    if (field === undefined || part === undefined) break;
+    const { value, mask } = part;
+    const fieldId = field.id;
+    if (mask === undefined) {
+      match.push({ fieldId, fieldMatchType: { $case: 'exact', value: { value: writeValue(value) } } });
+      continue;
+    }
+    if (mask === 0 || mask === 0n) continue;
+    switch (field.kind) {
+      case 'lpm': {
+        const prefixLen = prefixLength(mask, field.width);
+        match.push({
+          fieldId,
+          fieldMatchType: { $case: 'lpm', value: { value: writeValue(value), prefixLen } },
+        });
+        break;
+      }
+      case 'ternary': {
+        const ternary = { value: writeValue(value), mask: writeValue(mask) };
+        match.push({ fieldId, fieldMatchType: { $case: 'ternary', value: ternary } });
+        break;
+      }
+      default:
+        match.push({ fieldId, fieldMatchType: { $case: 'optional', value: { value: writeValue(value) } } });
+    }
+  }
+  return match;
+}
+
+/**
+ * The priority of an entry in the data plane, where the lowest wins: the P4Runtime priority turned round, or the
+ * number of bits that a longest prefix match leaves open. None for exact tables.
+ */
+export function targetPriority(table: BoundTable, key: ParsedKey): number | undefined {
+  if (table.exact) return undefined;
+  if (table.needsPriority) return HIGHEST_PRIORITY - key.priority;
+  for (let i = 0; i < table.fields.length; i++) {
+    const field = table.fields[i];
+    const mask = key.fields[i]?.mask;
+    if (field?.kind === 'lpm' && mask !== undefined) {
+      return field.width - (mask === 0 || mask === 0n ? 0 : prefixLength(mask, field.width));
+    }
+  }
+  return 0;
+}

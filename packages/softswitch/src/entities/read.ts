@@ -1,0 +1,252 @@
+import type {
+  CounterEntry,
+  DirectCounterEntry,
+  Entity,
+  RegisterEntry,
+  TableEntry,
+} from '@infra-offload/p4rt/proto';
+import { fail } from '../errors.js';
+import type { BoundCounter, BoundRegister } from '../pipeline/bound.js';
+import { formatAction } from './actions.js';
+import { writeValue } from './bytes.js';
+import { cellRange, readCounter } from './counters.js';
+import { type Forwarding, refuseEntity } from './forwarding.js';
+import { formatKey, parseKey } from './keys.js';
+import { readLearned } from './learned.js';
+import { bareEntry } from './messages.js';
+import { formatTableAction } from './table-actions.js';
+import type { StoredEntry, TableStore } from './tables.js';
+
+/**
+ * What one entity of a ReadRequest asks for ("Wildcard Reads"). Entries, members and groups are those of this moment,
+ * made into messages as they are taken out; counters and registers are read then. Throws if the request is wrong.
+ */
+export function readEntity(forwarding: Forwarding, { entity }: Entity): Iterable<Entity> {
+  if (entity === undefined) fail('INVALID_ARGUMENT', 'the request has no entity');
+  switch (entity.$case) {
+    case 'tableEntry':
+      return readTables(forwarding, entity.value);
+    case 'actionProfileMember': {
+      const { actionProfileId, memberId } = entity.value;
+      if (actionProfileId === 0) refuseFilter(memberId !== 0, 'a member id');
+      return selected(forwarding, actionProfileId).flatMap((store) => store.members.snapshot(memberId));
+    }
+    case 'actionProfileGroup': {
+      const { actionProfileId, groupId } = entity.value;
+      if (actionProfileId === 0) refuseFilter(groupId !== 0, 'a group id');
+      return selected(forwarding, actionProfileId).flatMap((store) => store.snapshotGroups(groupId));
+    }
+    case 'counterEntry':
+      return readCounters(forwarding, entity.value);
+    case 'directCounterEntry':
+      return readDirectCounters(forwarding, entity.value);
+    case 'registerEntry':
+      return readRegisters(forwarding, entity.value);
+    default:
+      return refuseEntity(entity);
+  }
+}
+
+function selected(forwarding: Forwarding, profileId: number) {
+  return profileId === 0 ? [...forwarding.profiles.values()] : [forwarding.profile(profileId)];
+}
+
+function refuseFilter(given: boolean, what: string): void {
+  if (given) fail('INVALID_ARGUMENT', `a read of all tables or profiles cannot be narrowed by ${what}`);
+}
+
+function readTables(forwarding: Forwarding, filter: TableEntry): Iterable<Entity> {
+  if (filter.tableId === 0) {
+    refuseFilter(filter.match.length > 0, 'a match');
+    refuseFilter(filter.priority !== 0, 'a priority');
+    refuseFilter(filter.action !== undefined, 'an action');
+    // What the data plane has learned may be millions of entries: it is only read by the table's own id.
+    const stores = [...forwarding.tables.values()].filter((store) => store.table.kind === 'table');
+    return chain(stores.map((store) => readTable(store, filter)));
+  }
+  const store = forwarding.table(filter.tableId);
+  if (filter.timeSinceLastHit !== undefined && !store.table.supportsIdleTimeout) {
+    fail('INVALID_ARGUMENT', `table ${store.table.name} has no idle timeouts`);
+  }
+  return store.table.kind === 'learner' ? readLearned(store, filter) : readTable(store, filter);
+}
+
+function readTable(store: TableStore, filter: TableEntry): Iterable<Entity> {
+  const { table } = store;
+  if (filter.isDefaultAction) {
+    if (filter.match.length > 0)
+      fail('INVALID_ARGUMENT', `table ${table.name}: the default entry has no match`);
+    return [toEntity(defaultEntry(store, filter))];
+  }
+  let entries: StoredEntry[];
+  if (filter.match.length > 0) {
+    const entry = store.find(parseKey(table, filter.match, filter.priority));
+    entries = entry === undefined ? [] : [entry];
+  } else {
+    entries = store.snapshot();
+    if (filter.priority !== 0) entries = entries.filter((entry) => entry.key.priority === filter.priority);
+  }
+  const action = filter.action?.type;
+  if (action !== undefined) {
+    if (action.$case !== 'action' || table.indirect !== undefined) {
+      fail(
+        'INVALID_ARGUMENT',
+        `table ${table.name}: entries can only be filtered by the action of a direct table`,
+      );
+    }
+    const id = action.value.actionId;
+    if (!table.actions.has(id)) fail('INVALID_ARGUMENT', `table ${table.name}: no action ${id}`);
+    entries = entries.filter((entry) => entry.action.kind === 'action' && entry.action.call.action.id === id);
+  }
+  if (filter.controllerMetadata !== 0n) {
+    entries = entries.filter((entry) => entry.controllerMetadata === filter.controllerMetadata);
+  }
+  if (filter.metadata.length > 0) {
+    entries = entries.filter((entry) => Buffer.compare(entry.metadata, filter.metadata) === 0);
+  }
+  return map(entries, (entry) => toEntity(tableEntry(store, entry, filter.counterData !== undefined)));
+}
+
+function tableEntry(store: TableStore, entry: StoredEntry, withCounter: boolean): TableEntry {
+  const { table } = store;
+  const message = bareEntry(table.id);
+  message.match = formatKey(table, entry.key.fields);
+  message.priority = entry.key.priority;
+  message.action = formatTableAction(entry.action);
+  message.metadata = entry.metadata;
+  message.controllerMetadata = entry.controllerMetadata;
+  // An entry that was deleted since the read began has no counter any more.
+  if (withCounter && table.directCounter !== undefined && store.find(entry.key) !== undefined) {
+    message.counterData = readCounter(store.pipeline, table.directCounter, store.counterIndex(entry.key));
+  }
+  return message;
+}
+
+function defaultEntry(store: TableStore, filter: TableEntry): TableEntry {
+  const { table, defaultEntry: entry } = store;
+  const message = bareEntry(table.id);
+  message.isDefaultAction = true;
+  message.isConst = table.constDefault;
+  message.metadata = entry.metadata;
+  message.controllerMetadata = entry.controllerMetadata;
+  if (entry.call !== undefined)
+    message.action = { type: { $case: 'action', value: formatAction(entry.call) } };
+  if (filter.counterData !== undefined && table.directCounter !== undefined) {
+    message.counterData = readCounter(store.pipeline, table.directCounter, 0);
+  }
+  return message;
+}
+
+function toEntity(value: TableEntry): Entity {
+  return { entity: { $case: 'tableEntry', value } };
+}
+
+function readCounters(forwarding: Forwarding, filter: CounterEntry): Iterable<Entity> {
+  const { program, pipeline } = forwarding;
+  if (filter.counterId === 0) {
+    refuseFilter(filter.index !== undefined, 'an index');
+    return chain([...program.counters.values()].map((counter) => cells(counter, 0, counter.size)));
+  }
+  const counter =
+    program.counters.get(filter.counterId) ??
+    fail('NOT_FOUND', `the program has no counter ${filter.counterId}`);
+  const { first, end } = cellRange(`counter ${counter.name}`, filter.index, counter.size);
+  return cells(counter, first, end);
+
+  function cells(counter: BoundCounter, first: number, end: number): Iterable<Entity> {
+    return map(range(first, end), (index) => ({
+      entity: {
+        $case: 'counterEntry',
+        value: {
+          counterId: counter.id,
+          index: { index: BigInt(index) },
+          data: readCounter(pipeline, counter, index),
+        },
+      },
+    }));
+  }
+}
+
+function readDirectCounters(
+  forwarding: Forwarding,
+  { tableEntry: filter }: DirectCounterEntry,
+): Iterable<Entity> {
+  if (filter === undefined || filter.tableId === 0) {
+    refuseFilter((filter?.match.length ?? 0) > 0, 'a match');
+    return chain(
+      [...forwarding.program.directCounters.values()].map((table) =>
+        read(forwarding.table(table.id), undefined),
+      ),
+    );
+  }
+  const store = forwarding.table(filter.tableId);
+  if (store.table.directCounter === undefined) {
+    fail('INVALID_ARGUMENT', `table ${store.table.name} has no direct counter`);
+  }
+  return read(store, filter);
+
+  function read(store: TableStore, filter: TableEntry | undefined): Iterable<Entity> {
+    const { table } = store;
+    const counter = table.directCounter;
+    if (counter === undefined) return [];
+    if (filter?.isDefaultAction === true) {
+      const message = { ...bareEntry(table.id), isDefaultAction: true };
+      return [directCounter(message, readCounter(store.pipeline, counter, 0))];
+    }
+    let entries: StoredEntry[];
+    if (filter !== undefined && filter.match.length > 0) {
+      const entry = store.find(parseKey(table, filter.match, filter.priority));
+      entries = [entry ?? fail('NOT_FOUND', `table ${table.name}: no such entry`)];
+    } else entries = store.snapshot();
+    return flatMap(entries, (entry) => {
+      if (store.find(entry.key) === undefined) return [];
+      const message = bareEntry(table.id);
+      message.match = formatKey(table, entry.key.fields);
+      message.priority = entry.key.priority;
+      return [directCounter(message, readCounter(store.pipeline, counter, store.counterIndex(entry.key)))];
+    });
+  }
+}
+
+function directCounter(tableEntry: TableEntry, data: DirectCounterEntry['data']): Entity {
+  return { entity: { $case: 'directCounterEntry', value: { tableEntry, data } } };
+}
+
+function readRegisters(forwarding: Forwarding, filter: RegisterEntry): Iterable<Entity> {
+  if (filter.registerId === 0) {
+    refuseFilter(filter.index !== undefined, 'an index');
+    const registers = [...forwarding.program.registers.values()].filter((register) => register.width > 0);
+    return chain(registers.map((register) => cells(register, 0, register.size)));
+  }
+  const register = forwarding.register(filter.registerId);
+  const { first, end } = cellRange(`register ${register.name}`, filter.index, register.size);
+  return cells(register, first, end);
+
+  function cells(register: BoundRegister, first: number, end: number): Iterable<Entity> {
+    const { target, width, id: registerId } = register;
+    if (target === undefined) return [];
+    return map(range(first, end), (index) => {
+      const value = writeValue(BigInt.asUintN(width, forwarding.pipeline.registerRead(target, index)));
+      const data = { data: { $case: 'bitstring' as const, value } };
+      return {
+        entity: { $case: 'registerEntry', value: { registerId, index: { index: BigInt(index) }, data } },
+      };
+    });
+  }
+}
+
+export function* map<T, U>(items: Iterable<T>, convert: (item: T) => U): Generator<U> {
+  for (const item of items) yield convert(item);
+}
+
+function* flatMap<T, U>(items: Iterable<T>, convert: (item: T) => readonly U[]): Generator<U> {
+  for (const item of items) yield* convert(item);
+}
+
+function* chain<T>(parts: readonly Iterable<T>[]): Generator<T> {
+  for (const part of parts) yield* part;
+}
+
+function* range(first: number, end: number): Generator<number> {
+  for (let i = first; i < end; i++) yield i;
+}

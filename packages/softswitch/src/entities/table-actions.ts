@@ -1,0 +1,127 @@
+import type { TableAction } from '@infra-offload/p4rt/proto';
+import type { Value } from '../dataplane/dataplane.js';
+import { fail } from '../errors.js';
+import type { BoundTable } from '../pipeline/bound.js';
+import { type ActionCall, formatAction, parseAction } from './actions.js';
+import { formatSet, type OneShot, type ProfileStore } from './profiles.js';
+
+/** What a table entry does. */
+export type EntryAction =
+  | { readonly kind: 'action'; readonly call: ActionCall }
+  | { readonly kind: 'member'; readonly id: number }
+  | { readonly kind: 'group'; readonly id: number }
+  | { readonly kind: 'oneShot'; readonly set: OneShot };
+
+/**
+ * Checks the action of a table entry and counts its use of members and groups ({@link releaseAction} takes that
+ * back). INVALID_ARGUMENT if it is not of the kind that the table takes, NOT_FOUND for an unknown member or group.
+ */
+export function acquireAction(
+  table: BoundTable,
+  profile: ProfileStore | undefined,
+  action: TableAction,
+): EntryAction {
+  const { type } = action;
+  const owner = `table ${table.name}`;
+  if (profile === undefined) {
+    if (type?.$case !== 'action')
+      fail('INVALID_ARGUMENT', `${owner}: it takes an action, not ${type?.$case ?? 'nothing'}`);
+    return { kind: 'action', call: parseAction(owner, table.actions, type.value, 'entry') };
+  }
+  switch (type?.$case) {
+    case 'actionProfileMemberId': {
+      profile.members.get(type.value).uses.count++;
+      return { kind: 'member', id: type.value };
+    }
+    case 'actionProfileGroupId': {
+      profile.group(type.value).uses.count++;
+      return { kind: 'group', id: type.value };
+    }
+    case 'actionProfileActionSet':
+      return { kind: 'oneShot', set: profile.acquireSet(type.value) };
+    default:
+      fail(
+        'INVALID_ARGUMENT',
+        `${owner}: it takes a member, a group or an action set, not ${type?.$case ?? 'nothing'}`,
+      );
+  }
+}
+
+/** Counts the use of an action that was released again; only for what is there still or again. */
+export function reacquireAction(profile: ProfileStore | undefined, action: EntryAction): EntryAction {
+  if (profile === undefined || action.kind === 'action') return action;
+  switch (action.kind) {
+    case 'member':
+      profile.members.get(action.id).uses.count++;
+      return action;
+    case 'group':
+      profile.group(action.id).uses.count++;
+      return action;
+    case 'oneShot':
+      return { kind: 'oneShot', set: profile.restoreSet(action.set) };
+    default: {
+      const never: never = action;
+      return never;
+    }
+  }
+}
+
+export function releaseAction(profile: ProfileStore | undefined, action: EntryAction): void {
+  if (profile === undefined || action.kind === 'action') return;
+  switch (action.kind) {
+    case 'member':
+      profile.members.get(action.id).uses.count--;
+      return;
+    case 'group':
+      profile.group(action.id).uses.count--;
+      return;
+    case 'oneShot':
+      profile.releaseSet(action.set);
+      return;
+    default: {
+      const never: never = action;
+      return never;
+    }
+  }
+}
+
+/** The action in terms of the program. */
+export function targetAction(
+  table: BoundTable,
+  profile: ProfileStore | undefined,
+  action: EntryAction,
+): { action: string; args: readonly Value[] } {
+  if (action.kind === 'action') return { action: action.call.action.target, args: action.call.args };
+  const { indirect } = table;
+  if (profile === undefined || indirect === undefined)
+    fail('INTERNAL', `table ${table.name} has no action profile`);
+  switch (action.kind) {
+    case 'member':
+      return { action: indirect.setMember, args: [profile.members.get(action.id).number] };
+    case 'group':
+      return { action: indirect.setGroup, args: [profile.group(action.id).number] };
+    case 'oneShot':
+      return { action: indirect.setGroup, args: [action.set.number] };
+    default: {
+      const never: never = action;
+      return never;
+    }
+  }
+}
+
+export function formatTableAction(action: EntryAction): TableAction {
+  switch (action.kind) {
+    case 'action':
+      return { type: { $case: 'action', value: formatAction(action.call) } };
+    case 'member':
+      return { type: { $case: 'actionProfileMemberId', value: action.id } };
+    case 'group':
+      return { type: { $case: 'actionProfileGroupId', value: action.id } };
+    case 'oneShot':
+      return { type: { $case: 'actionProfileActionSet', value: formatSet(action.set) } };
+    default: {
+      const never: never = action;
+      return never;
+    }
+  }
+}

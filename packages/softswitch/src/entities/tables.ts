@@ -1,0 +1,271 @@
+import { type CounterData, type TableEntry, Update_Type } from '@infra-offload/p4rt/proto';
+import type { Pipeline } from '../dataplane/dataplane.js';
+import { fail } from '../errors.js';
+import type { BoundTable } from '../pipeline/bound.js';
+import { type ActionCall, parseAction } from './actions.js';
+import { readCounter, writeCounter } from './counters.js';
+import type { Journal } from './journal.js';
+import { type ParsedKey, parseKey, targetPriority } from './keys.js';
+import type { ProfileStore } from './profiles.js';
+import {
+  acquireAction,
+  type EntryAction,
+  reacquireAction,
+  releaseAction,
+  targetAction,
+} from './table-actions.js';
+
+/** What the target keeps for the controller without looking at it. */
+interface Attached {
+  readonly metadata: Uint8Array;
+  readonly controllerMetadata: bigint;
+}
+
+/** An entry as it is now; never changed, only replaced, so that readers can hold on to it. */
+export interface StoredEntry extends Attached {
+  readonly key: ParsedKey;
+  readonly action: EntryAction;
+}
+
+export interface StoredDefault extends Attached {
+  /** Undefined: an action of the program that P4Info does not have. */
+  readonly call: ActionCall | undefined;
+}
+
+const NO_METADATA = new Uint8Array(0);
+
+/** The entries of one table, here and in the data plane. */
+export class TableStore {
+  readonly #entries = new Map<string, StoredEntry>();
+  #default: StoredDefault;
+
+  constructor(
+    readonly pipeline: Pipeline,
+    readonly table: BoundTable,
+    readonly profile: ProfileStore | undefined,
+  ) {
+    this.#default = this.#initialDefault();
+  }
+
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  get defaultEntry(): StoredDefault {
+    return this.#default;
+  }
+
+  /** The entries as they are now. */
+  snapshot(): StoredEntry[] {
+    return [...this.#entries.values()];
+  }
+
+  find(key: ParsedKey): StoredEntry | undefined {
+    return this.#entries.get(key.text);
+  }
+
+  update(type: Update_Type, entry: TableEntry, journal: Journal | undefined): void {
+    const { table } = this;
+    if (table.kind === 'learner') {
+      fail(
+        'PERMISSION_DENIED',
+        `table ${table.name} is filled by the data plane (add_on_miss): it cannot be written`,
+      );
+    }
+    if (entry.isConst) fail('INVALID_ARGUMENT', `table ${table.name}: is_const must not be set in a write`);
+    if (entry.isDefaultAction) {
+      this.#updateDefault(type, entry, journal);
+      return;
+    }
+    if (type !== Update_Type.DELETE) this.#checkAttached(entry);
+    if (table.isConst && (type !== Update_Type.MODIFY || entry.action !== undefined)) {
+      fail('PERMISSION_DENIED', `table ${table.name} is constant`);
+    }
+    switch (type) {
+      case Update_Type.INSERT:
+        this.#insert(entry, journal);
+        return;
+      case Update_Type.MODIFY:
+        this.#modify(entry, journal);
+        return;
+      default:
+        this.#delete(entry, journal);
+    }
+  }
+
+  /** Index of the entry's cell in the arrays of its direct counter. */
+  counterIndex(key: ParsedKey): number {
+    return this.pipeline.entryIndex(this.table.target, key.fields, targetPriority(this.table, key));
+  }
+
+  #insert(entry: TableEntry, journal: Journal | undefined): void {
+    const { table } = this;
+    if (table.fields.length === 0)
+      fail('INVALID_ARGUMENT', `table ${table.name} has no key: it has a default entry only`);
+    const key = parseKey(table, entry.match, entry.priority);
+    if (this.#entries.has(key.text)) fail('ALREADY_EXISTS', `table ${table.name}: the entry exists already`);
+    if (entry.action === undefined) fail('INVALID_ARGUMENT', `table ${table.name}: the action is missing`);
+    if (this.#entries.size >= table.size) {
+      fail('RESOURCE_EXHAUSTED', `table ${table.name} is full: it holds ${table.size} entries`);
+    }
+    const action = acquireAction(table, this.profile, entry.action);
+    const stored: StoredEntry = { key, action, ...attached(entry) };
+    try {
+      this.#put(stored);
+    } catch (error) {
+      releaseAction(this.profile, action);
+      throw error;
+    }
+    if (table.directCounter !== undefined) this.#count(key, entry.counterData ?? NO_COUNT, undefined);
+    journal?.push(() => this.#drop(key));
+  }
+
+  #modify(entry: TableEntry, journal: Journal | undefined): void {
+    const before = this.#existing(entry);
+    if (entry.action === undefined) {
+      this.#entries.set(before.key.text, { ...before, ...attached(entry) });
+    } else {
+      const action = acquireAction(this.table, this.profile, entry.action);
+      try {
+        this.#replace({ key: before.key, action, ...attached(entry) });
+      } catch (error) {
+        releaseAction(this.profile, action);
+        throw error;
+      }
+    }
+    const keptAction = entry.action === undefined;
+    journal?.push(() => {
+      const current = this.#entries.get(before.key.text) ?? before;
+      if (keptAction) this.#entries.set(before.key.text, { ...before, action: current.action });
+      else this.#replace({ ...before, action: reacquireAction(this.profile, before.action) });
+    });
+    if (entry.counterData !== undefined) this.#count(before.key, entry.counterData, journal);
+  }
+
+  #delete(entry: TableEntry, journal: Journal | undefined): void {
+    const stored = this.#existing(entry);
+    if (journal !== undefined) {
+      // Taken back in reverse: the entry first, then what it had counted.
+      const { directCounter } = this.table;
+      if (directCounter !== undefined) {
+        const counted = readCounter(this.pipeline, directCounter, this.counterIndex(stored.key));
+        journal.push(() => this.#count(stored.key, counted, undefined));
+      }
+      journal.push(() => this.#put({ ...stored, action: reacquireAction(this.profile, stored.action) }));
+    }
+    this.#drop(stored.key);
+  }
+
+  #existing(entry: TableEntry): StoredEntry {
+    const key = parseKey(this.table, entry.match, entry.priority);
+    return this.#entries.get(key.text) ?? fail('NOT_FOUND', `table ${this.table.name}: no such entry`);
+  }
+
+  #put(entry: StoredEntry): void {
+    const { table } = this;
+    const { action, args } = targetAction(table, this.profile, entry.action);
+    const priority = targetPriority(table, entry.key);
+    const key = entry.key.fields;
+    this.pipeline.tableSet(
+      table.target,
+      priority === undefined ? { key, action, args } : { key, priority, action, args },
+    );
+    this.#entries.set(entry.key.text, entry);
+  }
+
+  /** Puts another version in an entry's place and gives back what the old one used. */
+  #replace(entry: StoredEntry): void {
+    const before = this.#entries.get(entry.key.text);
+    this.#put(entry);
+    if (before !== undefined) releaseAction(this.profile, before.action);
+  }
+
+  #drop(key: ParsedKey): void {
+    const current = this.#entries.get(key.text);
+    if (current === undefined) return;
+    this.pipeline.tableDelete(this.table.target, key.fields, targetPriority(this.table, key));
+    this.#entries.delete(key.text);
+    releaseAction(this.profile, current.action);
+  }
+
+  #count(key: ParsedKey, data: CounterData, journal: Journal | undefined): void {
+    const counter = this.table.directCounter;
+    if (counter !== undefined) writeCounter(this.pipeline, counter, this.counterIndex(key), data, journal);
+  }
+
+  #updateDefault(type: Update_Type, entry: TableEntry, journal: Journal | undefined): void {
+    const { table } = this;
+    if (type !== Update_Type.MODIFY) {
+      fail(
+        'INVALID_ARGUMENT',
+        `table ${table.name}: the default entry always exists, it can only be modified`,
+      );
+    }
+    if (entry.match.length > 0 || entry.priority !== 0) {
+      fail('INVALID_ARGUMENT', `table ${table.name}: the default entry has no match and no priority`);
+    }
+    if (entry.idleTimeoutNs !== 0n)
+      fail('INVALID_ARGUMENT', `table ${table.name}: the default entry has no idle timeout`);
+    this.#checkAttached(entry);
+    if (table.constDefault) fail('PERMISSION_DENIED', `table ${table.name}: the default action is constant`);
+    const before = this.#default;
+    const requested = entry.action?.type;
+    if (entry.action === undefined) this.#setDefault(this.#initialDefault());
+    else if (requested?.$case === 'action') {
+      const call = parseAction(`table ${table.name}`, table.actions, requested.value, 'default');
+      this.#setDefault({ call, ...attached(entry) });
+    } else fail('INVALID_ARGUMENT', `table ${table.name}: the default entry takes an action`);
+    journal?.push(() => this.#setDefault(before));
+    const counted = entry.action === undefined ? NO_COUNT : entry.counterData;
+    if (table.directCounter !== undefined && counted !== undefined) {
+      writeCounter(this.pipeline, table.directCounter, 0, counted, journal);
+    }
+  }
+
+  #setDefault(entry: StoredDefault): void {
+    const { defaultAction } =
+      this.pipeline.schema.tables.get(this.table.target) ?? fail('INTERNAL', this.table.target);
+    if (entry.call === undefined)
+      this.pipeline.tableSetDefault(this.table.target, defaultAction.action, defaultAction.args);
+    else this.pipeline.tableSetDefault(this.table.target, entry.call.action.target, entry.call.args);
+    this.#default = entry;
+  }
+
+  #initialDefault(): StoredDefault {
+    return { call: this.table.defaultAction, metadata: NO_METADATA, controllerMetadata: 0n };
+  }
+
+  /** What a write may carry beside key and action. */
+  #checkAttached(entry: TableEntry): void {
+    const { table } = this;
+    if (entry.idleTimeoutNs !== 0n) {
+      if (!table.supportsIdleTimeout) fail('INVALID_ARGUMENT', `table ${table.name} has no idle timeouts`);
+      fail(
+        'UNIMPLEMENTED',
+        `table ${table.name}: SWX keeps no idle times of entries that the controller writes`,
+      );
+    }
+    if (entry.timeSinceLastHit !== undefined) {
+      fail('INVALID_ARGUMENT', `table ${table.name}: time_since_last_hit must not be set in a write`);
+    }
+    if (entry.meterConfig !== undefined || entry.meterCounterData !== undefined) {
+      if (!table.hasDirectMeter) fail('INVALID_ARGUMENT', `table ${table.name} has no direct meter`);
+      fail('UNIMPLEMENTED', `table ${table.name}: meters are not supported`);
+    }
+    const { counterData } = entry;
+    if (counterData === undefined) return;
+    if (table.directCounter === undefined)
+      fail('INVALID_ARGUMENT', `table ${table.name} has no direct counter`);
+    if (counterData.packetCount < 0n || counterData.byteCount < 0n) {
+      fail('INVALID_ARGUMENT', `table ${table.name}: counts cannot be negative`);
+    }
+  }
+}
+
+const NO_COUNT: CounterData = { byteCount: 0n, packetCount: 0n };
+
+function attached(entry: TableEntry): Attached {
+  // A copy, because the bytes are a view of the whole request.
+  const metadata = entry.metadata.length === 0 ? NO_METADATA : entry.metadata.slice();
+  return { metadata, controllerMetadata: entry.controllerMetadata };
+}

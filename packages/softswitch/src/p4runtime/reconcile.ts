@@ -1,0 +1,75 @@
+import { type Entity, Update_Type } from '@infra-offload/p4rt/proto';
+import type { Forwarding } from '../entities/forwarding.js';
+import { bareEntry } from '../entities/messages.js';
+import { readEntity } from '../entities/read.js';
+import { messageOf, SoftswitchError } from '../errors.js';
+
+/**
+ * Writes everything that `from` holds into the fresh `to`: members, groups, entries with their counters, default
+ * entries, and the cells of counters and registers that both have in the same size. INVALID_ARGUMENT if the new
+ * program cannot hold one of them; `to` is to be thrown away then. What the data plane learned itself is lost.
+ */
+export function transferState(from: Forwarding, to: Forwarding): void {
+  const counterData = { byteCount: 0n, packetCount: 0n };
+  const tables = [...from.tables.values()].filter((store) => store.table.kind === 'table');
+  const entries: Entity[] = tables.map(({ table }) => tableRequest({ ...bareEntry(table.id), counterData }));
+  const requests: Entity[] = [
+    {
+      entity: { $case: 'actionProfileMember', value: { actionProfileId: 0, memberId: 0, action: undefined } },
+    },
+    {
+      entity: {
+        $case: 'actionProfileGroup',
+        value: { actionProfileId: 0, groupId: 0, members: [], maxSize: 0 },
+      },
+    },
+    ...entries,
+  ];
+  for (const request of requests) {
+    for (const entity of readEntity(from, request)) apply(to, Update_Type.INSERT, entity);
+  }
+  for (const { table } of tables) {
+    if (table.constDefault) continue;
+    const request = tableRequest({ ...bareEntry(table.id), isDefaultAction: true, counterData });
+    for (const entity of readEntity(from, request)) apply(to, Update_Type.MODIFY, entity);
+  }
+  copyCells(from, to);
+}
+
+function tableRequest(value: ReturnType<typeof bareEntry>): Entity {
+  return { entity: { $case: 'tableEntry', value } };
+}
+
+function apply(to: Forwarding, type: Update_Type, entity: Entity): void {
+  try {
+    to.update({ type, entity }, undefined);
+  } catch (error) {
+    throw new SoftswitchError(
+      'INVALID_ARGUMENT',
+      `the new program cannot take over the state: ${messageOf(error)}`,
+      {
+        cause: error,
+      },
+    );
+  }
+}
+
+function copyCells(from: Forwarding, to: Forwarding): void {
+  const copy = (source: string | undefined, target: string | undefined, size: number): void => {
+    if (source === undefined || target === undefined) return;
+    for (let i = 0; i < size; i++)
+      to.pipeline.registerWrite(target, i, from.pipeline.registerRead(source, i));
+  };
+  for (const counter of from.program.counters.values()) {
+    const target = to.program.counters.get(counter.id);
+    if (target === undefined || target.size !== counter.size) continue;
+    copy(counter.packets, target.packets, counter.size);
+    copy(counter.bytes, target.bytes, counter.size);
+  }
+  for (const register of from.program.registers.values()) {
+    const target = to.program.registers.get(register.id);
+    if (target?.size === register.size && target.width === register.width) {
+      copy(register.target, target.target, register.size);
+    }
+  }
+}

@@ -1,0 +1,182 @@
+import {
+  type Metadata,
+  type ServerDuplexStream,
+  type ServerUnaryCall,
+  type ServerWritableStream,
+  type sendUnaryData,
+  status,
+} from '@grpc/grpc-js';
+import type {
+  MasterArbitrationUpdate,
+  P4RuntimeServer,
+  ReadRequest,
+  ReadResponse,
+  StreamMessageRequest,
+  StreamMessageResponse,
+} from '@infra-offload/p4rt/proto';
+import { fail, SoftswitchError } from '../errors.js';
+import type { Logger } from '../logger.js';
+import type { ControllerStream } from './arbitration.js';
+import type { Device } from './device.js';
+import { batchFailure, failure, type ServiceFailure } from './status.js';
+import { sendEntities } from './streamed-read.js';
+
+/** The version of P4Runtime that is implemented, as Capabilities tells it. */
+export const P4RUNTIME_VERSION = '1.5.0';
+
+/** The P4Runtime service over one device. */
+export function p4runtimeService(device: Device, logger: Logger | undefined): P4RuntimeServer {
+  return {
+    capabilities: unary(() => ({ p4runtimeApiVersion: P4RUNTIME_VERSION, experimental: undefined })),
+    getForwardingPipelineConfig: unary((request) => ({ config: device.getPipeline(request) })),
+    setForwardingPipelineConfig: unary(async (request) => {
+      await device.setPipeline(request);
+      return {};
+    }),
+    write: unary(async (request) => {
+      const results = await device.write(request);
+      if (results.length > 0) {
+        logger?.debug(
+          { updates: results.length, failed: results.filter((each) => each).length },
+          'Write failed in part',
+        );
+        throw new BatchFailed(batchFailure('updates', results));
+      }
+      return {};
+    }),
+    read: (call) => {
+      void read(device, call);
+    },
+    streamChannel: (call) => streamChannel(device, call, logger),
+  };
+}
+
+/** Carries a finished status out of a handler. */
+class BatchFailed extends Error {
+  constructor(readonly failure: ServiceFailure) {
+    super(failure.details);
+  }
+}
+
+function unary<Request, Response>(handler: (request: Request) => Response | Promise<Response>) {
+  return (call: ServerUnaryCall<Request, Response>, callback: sendUnaryData<Response>): void => {
+    const run = async (): Promise<Response> => await handler(call.request);
+    run().then(
+      (response) => callback(null, response),
+      (error: unknown) => callback(error instanceof BatchFailed ? error.failure : failure(error)),
+    );
+  };
+}
+
+async function read(device: Device, call: ServerWritableStream<ReadRequest, ReadResponse>): Promise<void> {
+  try {
+    const parts = device.read(call.request);
+    const errors = parts.map((part) => (part instanceof SoftswitchError ? part : undefined));
+    for (const part of parts) if (!(part instanceof SoftswitchError)) await sendEntities(call, part);
+    if (errors.some((error) => error !== undefined)) endWith(call, batchFailure('reads', errors));
+    else call.end();
+  } catch (error) {
+    endWith(call, failure(error));
+  }
+}
+
+function endWith(
+  call: { emit(event: 'error', error: ServiceFailure): boolean; readonly cancelled: boolean },
+  error: { code: status; details: string; metadata?: Metadata },
+): void {
+  if (!call.cancelled) call.emit('error', error);
+}
+
+type Channel = ServerDuplexStream<StreamMessageRequest, StreamMessageResponse>;
+
+/** Messages that may wait for a slow client before errors about its own messages are dropped. */
+const MAX_WAITING_BYTES = 1 << 20;
+
+function streamChannel(device: Device, call: Channel, logger: Logger | undefined): void {
+  const peer = call.getPeer();
+  let open = true;
+  const send = (update: StreamMessageResponse['update']): void => {
+    if (open && !call.cancelled && call.writableLength < MAX_WAITING_BYTES) call.write({ update });
+  };
+  const stream: ControllerStream = {
+    notify(update: MasterArbitrationUpdate) {
+      logger?.debug({ peer, electionId: update.electionId, status: update.status?.message }, 'arbitration');
+      send({ $case: 'arbitration', value: update });
+    },
+  };
+  const leave = (): void => {
+    if (!open) return;
+    open = false;
+    device.arbitration.leave(stream);
+    logger?.debug({ peer }, 'controller left');
+  };
+
+  call.on('data', (message: StreamMessageRequest) => {
+    if (!open) return;
+    try {
+      receive(device, stream, message, send);
+    } catch (error) {
+      leave();
+      endWith(call, failure(error));
+    }
+  });
+  call.on('end', () => {
+    leave();
+    call.end();
+  });
+  call.on('cancelled', leave);
+  call.on('close', leave);
+  call.on('error', leave);
+}
+
+function receive(
+  device: Device,
+  stream: ControllerStream,
+  { update }: StreamMessageRequest,
+  send: (update: StreamMessageResponse['update']) => void,
+): void {
+  if (update === undefined) fail('INVALID_ARGUMENT', 'the stream message is empty');
+  const refuse = (code: status, message: string, details: StreamErrorDetails): void => {
+    send({ $case: 'error', value: { canonicalCode: code, message, space: 'softswitch', code: 0, details } });
+  };
+  switch (update.$case) {
+    case 'arbitration':
+      device.arbitration.update(stream, update.value);
+      return;
+    case 'packet': {
+      const details: StreamErrorDetails = { $case: 'packetOut', value: { packetOut: update.value } };
+      if (!device.arbitration.isPrimary(stream))
+        refuse(status.PERMISSION_DENIED, 'only a primary may send packets', details);
+      else {
+        const reason = device.hasPacketIo ? 'this target has no packet I/O' : 'the program has no packet I/O';
+        refuse(status.UNIMPLEMENTED, reason, details);
+      }
+      return;
+    }
+    case 'digestAck':
+      refuse(
+        status.INVALID_ARGUMENT,
+        `the program has no digest ${update.value.digestId} to be acknowledged`,
+        {
+          $case: 'digestListAck',
+          value: { digestListAck: update.value },
+        },
+      );
+      return;
+    case 'other':
+      refuse(status.UNIMPLEMENTED, 'unknown kind of stream message', {
+        $case: 'other',
+        value: { other: update.value },
+      });
+      return;
+    default: {
+      const never: never = update;
+      return never;
+    }
+  }
+}
+
+type StreamErrorDetails = Extract<
+  NonNullable<StreamMessageResponse['update']>,
+  { $case: 'error' }
+>['value']['details'];
