@@ -83,9 +83,27 @@ describe('IdPool', () => {
   it.each([
     ['a range upside down', { inUse: [[3, 2]], resting: [] }],
     ['an id outside', { inUse: [[4, 5]], resting: [] }],
-    ['an id twice in use', { inUse: [[1, 2], [2, 3]], resting: [] }], // biome-ignore format: one case a line
+    [
+      'an id twice in use',
+      {
+        inUse: [
+          [1, 2],
+          [2, 3],
+        ],
+        resting: [],
+      },
+    ],
     ['an id in use and resting', { inUse: [[1, 2]], resting: [[2, 0]] }],
-    ['a resting id twice', { inUse: [], resting: [[2, 0], [2, 1]] }], // biome-ignore format: one case a line
+    [
+      'a resting id twice',
+      {
+        inUse: [],
+        resting: [
+          [2, 0],
+          [2, 1],
+        ],
+      },
+    ],
     ['something else than an id', { inUse: [[1.5, 2.5]], resting: [] }],
   ] as const)('refuses stored state with %s', (_, state) => {
     expect(() => IdPool.restore(options, state, 0)).toThrow(

@@ -36,8 +36,9 @@ export class DirectoryWatch {
     this.#watched = undefined;
   }
 
-  #watch(path: string, { dev, ino }: Stats): void {
-    const identity = `${dev}:${ino}:${path}`;
+  #watch(path: string, { dev, ino, birthtimeMs }: Stats): void {
+    // The number alone is not enough: a directory that is made again may well get the old one's.
+    const identity = `${dev}:${ino}:${birthtimeMs}:${path}`;
     if (identity === this.#watched) return;
     this.close();
     this.#watcher = watch(path, this.#onHint);

@@ -41,17 +41,25 @@ function tryJson(text: string): ManifestDocument | undefined {
   if (!/^\s*[{[]/.test(text)) return undefined;
   try {
     const value: unknown = JSON.parse(text);
-    return { value, positionsKnown: false, locate: (path) => locateAgain(text, path) };
+    // JSON.parse keeps no positions, so they are looked up in a second reading, if ever they are needed.
+    let locateIn: ManifestDocument['locate'] | undefined;
+    return {
+      value,
+      positionsKnown: false,
+      locate: (path) => {
+        locateIn ??= locator(text);
+        return locateIn(path);
+      },
+    };
   } catch {
     return undefined;
   }
 }
 
-/** JSON.parse keeps no positions, so they are looked up in a second reading, if ever they are needed. */
-function locateAgain(text: string, path: readonly PropertyKey[]): Position {
+function locator(text: string): ManifestDocument['locate'] {
   const lines = new LineCounter();
-  for (const document of compose(text, lines)) return locate(document, lines, path);
-  return { line: 1, column: 1 };
+  const [document] = compose(text, lines);
+  return (path) => (document ? locate(document, lines, path) : { line: 1, column: 1 });
 }
 
 function* readYaml(text: string): Generator<DocumentResult> {

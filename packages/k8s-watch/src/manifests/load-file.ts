@@ -26,9 +26,12 @@ const MAX_PROBLEMS = 20;
 /** The longest stretch of work before others get their turn. */
 const SLICE_MS = 10;
 
-/** Reads all objects of a manifest file that are of a watched kind. Never throws. */
-export async function loadManifests(file: string, text: string): Promise<LoadedFile> {
-  const loader = new Loader(file);
+/**
+ * Reads all objects of a manifest file that are of a watched kind. `hasGoodState`: there is something to keep if this
+ * fails, which the problems then say.
+ */
+export async function loadManifests(file: string, text: string, hasGoodState: boolean): Promise<LoadedFile> {
+  const loader = new Loader(file, hasGoodState);
   let sliceEnd = performance.now() + SLICE_MS;
   for (const result of readDocuments(text)) {
     if (result.ok) {
@@ -48,13 +51,17 @@ export async function loadManifests(file: string, text: string): Promise<LoadedF
 
 class Loader {
   readonly #file: string;
+  readonly #consequence: string;
   readonly #objects: LoadedObject[] = [];
   readonly #problems: ManifestProblem[] = [];
   #good = true;
   #uncounted = 0;
 
-  constructor(file: string) {
+  constructor(file: string, hasGoodState: boolean) {
     this.#file = file;
+    this.#consequence = hasGoodState
+      ? "the file's last good state stays in force"
+      : 'nothing of this file is in force';
   }
 
   /** One step for each object of the document; lists are opened. */
@@ -64,8 +71,7 @@ class Loader {
 
   fail(problem: ProblemFields): void {
     this.#good = false;
-    const kept = 'the last good state of this file stays in force';
-    this.#report({ ...problem, cause: `${problem.cause}; ${kept}` });
+    this.#report({ ...problem, cause: `${problem.cause}; ${this.#consequence}` });
   }
 
   finish(): LoadedFile {

@@ -33,7 +33,8 @@ export class ManifestsSource implements ObjectSource {
   readonly #directory: string;
   readonly #onReport: (report: ManifestReport) => void;
   readonly #watch: DirectoryWatch;
-  #scan: Scan = { files: new Map(), problems: [] };
+  #files: Scan['files'] = new Map();
+  #fileProblems: readonly ManifestProblem[] = [];
   #objects: ReadonlyMap<string, WatchedObject> = new Map();
   #problems = new Map<string, ManifestProblem>();
   #state: 'new' | 'running' | 'stopped' = 'new';
@@ -102,7 +103,7 @@ export class ManifestsSource implements ObjectSource {
     const began = performance.now();
     this.#hintedAt = undefined;
     const watchProblems = await this.#refreshWatch();
-    const scan = await scanDirectory(this.#directory, this.#scan);
+    const scan = await scanDirectory(this.#directory, this.#files);
     if (this.#state !== 'running') return;
     this.#apply(scan, watchProblems);
     this.#synced = true;
@@ -122,15 +123,18 @@ export class ManifestsSource implements ObjectSource {
 
   /** In one synchronous run, so that what came together is seen together. */
   #apply(scan: Scan, watchProblems: readonly ManifestProblem[]): void {
-    const merged = mergeFiles(scan.files.values());
-    const removed: WatchedObject[] = [];
-    for (const [key, object] of this.#objects) if (!merged.objects.has(key)) removed.push(object);
-    for (const [key, object] of merged.objects) if (this.#objects.get(key) !== object) this.#set(object);
-    for (const object of removed) this.#stores[object.kind].delete(object.namespace, object.name);
-    this.#scan = scan;
-    this.#objects = merged.objects;
-    const fileProblems = [...scan.files.values()].flatMap((file) => file.problems);
-    this.#report([...watchProblems, ...scan.problems, ...fileProblems, ...merged.problems]);
+    if (scan.files !== this.#files) {
+      const { objects, problems } = mergeFiles(scan.files.values());
+      const before = this.#objects;
+      this.#files = scan.files;
+      this.#objects = objects;
+      this.#fileProblems = [...[...scan.files.values()].flatMap((file) => file.problems), ...problems];
+      for (const [key, object] of objects) if (before.get(key) !== object) this.#set(object);
+      for (const [key, { kind, namespace, name }] of before) {
+        if (!objects.has(key)) this.#stores[kind].delete(namespace, name);
+      }
+    }
+    this.#report([...watchProblems, ...scan.problems, ...this.#fileProblems]);
   }
 
   #set(object: WatchedObject): void {

@@ -18,7 +18,7 @@ export function mergeFiles(files: Iterable<ManifestFile>): MergedObjects {
   const origins = new Map<string, string>();
   const problems: ManifestProblem[] = [];
   for (const { path, objects: loaded } of files) {
-    for (const { object, position } of loaded) {
+    for (const { object, position } of loaded ?? []) {
       const key = objectKey(object);
       const origin = origins.get(key);
       if (origin !== undefined) {

@@ -1,7 +1,7 @@
 import type { BigIntStats } from 'node:fs';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type LoadedFile, type LoadedObject, loadManifests } from './load-file.js';
+import { type LoadedObject, loadManifests } from './load-file.js';
 import { type ManifestProblem, manifestProblem } from './problem.js';
 
 /** What is known of one manifest file. */
@@ -9,8 +9,8 @@ export interface ManifestFile {
   readonly path: string;
   /** Changes whenever the file does. */
   readonly signature: string;
-  /** Of the last good state. */
-  readonly objects: readonly LoadedObject[];
+  /** Of the last good state; undefined if there never was one. */
+  readonly objects: readonly LoadedObject[] | undefined;
   readonly problems: readonly ManifestProblem[];
 }
 
@@ -24,16 +24,34 @@ export interface Scan {
 /** Larger files are certainly no manifests for one node. */
 const MAX_FILE_BYTES = 64 * 1024 * 1024;
 
-/** Looks at a directory and reads the files that are not what they were at the previous scan. Never throws. */
-export async function scanDirectory(directory: string, previous: Scan): Promise<Scan> {
+/** Files read at a time. */
+const CONCURRENCY = 32;
+
+/**
+ * Looks at a directory and reads the files that are not what they were at the previous scan. `files` is the previous
+ * map if none has changed. Never throws.
+ */
+export async function scanDirectory(directory: string, previous: Scan['files']): Promise<Scan> {
   const listing = await listManifests(directory);
-  if (!listing.ok) return { files: listing.gone ? new Map() : previous.files, problems: [listing.problem] };
-  const files = new Map<string, ManifestFile>();
-  for (const name of listing.names) {
-    const file = await scanFile(join(directory, name), previous.files.get(name));
-    if (file !== undefined) files.set(name, file);
+  if (!listing.ok) {
+    const files = listing.gone && previous.size > 0 ? new Map() : previous;
+    return { files, problems: [listing.problem] };
   }
-  return { files, problems: [] };
+  const files = new Map<string, ManifestFile>();
+  let changed = false;
+  for (let i = 0; i < listing.names.length; i += CONCURRENCY) {
+    const names = listing.names.slice(i, i + CONCURRENCY);
+    const scanned = await Promise.all(
+      names.map((name) => scanFile(join(directory, name), previous.get(name))),
+    );
+    for (const [j, name] of names.entries()) {
+      const file = scanned[j];
+      if (file !== undefined) files.set(name, file);
+      changed ||= file !== previous.get(name);
+    }
+  }
+  changed ||= files.size !== previous.size;
+  return { files: changed ? files : previous, problems: [] };
 }
 
 type Listing =
@@ -58,7 +76,7 @@ async function listManifests(directory: string): Promise<Listing> {
   }
 }
 
-async function scanFile(path: string, previous: ManifestFile | undefined): Promise<ManifestFile | undefined> {
+async function scanFile(path: string, previous?: ManifestFile): Promise<ManifestFile | undefined> {
   let signature = '';
   try {
     const stats = await stat(path, { bigint: true });
@@ -66,17 +84,18 @@ async function scanFile(path: string, previous: ManifestFile | undefined): Promi
     if (previous?.signature === signature) return previous;
     if (!stats.isFile()) throw new Error('is not a regular file');
     if (stats.size > MAX_FILE_BYTES) throw new Error(`has ${stats.size} bytes, more than ${MAX_FILE_BYTES}`);
-    const loaded = await loadManifests(path, await readFile(path, 'utf8'));
-    return { path, signature, objects: stateInForce(loaded, previous), problems: loaded.problems };
+    const loaded = await loadManifests(path, await readFile(path, 'utf8'), previous?.objects !== undefined);
+    return {
+      path,
+      signature,
+      objects: loaded.good ? loaded.objects : previous?.objects,
+      problems: loaded.problems,
+    };
   } catch (error) {
     // Removed since the listing, or a link that leads nowhere: not there.
     if (errorCode(error) === 'ENOENT') return undefined;
-    return { path, signature, objects: previous?.objects ?? [], problems: [unreadable(path, error)] };
+    return { path, signature, objects: previous?.objects, problems: [unreadable(path, error)] };
   }
-}
-
-function stateInForce(loaded: LoadedFile, previous: ManifestFile | undefined): readonly LoadedObject[] {
-  return loaded.good ? loaded.objects : (previous?.objects ?? []);
 }
 
 function signatureOf({ dev, ino, size, mtimeNs, ctimeNs }: BigIntStats): string {

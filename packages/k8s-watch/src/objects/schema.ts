@@ -17,6 +17,11 @@ function listOf<Schema extends z.ZodType>(schema: Schema) {
     .transform((given): z.output<Schema>[] => given ?? []);
 }
 
+function portFrom(min: number) {
+  const message = `must be an integer from ${min} to 65535`;
+  return z.int(message).min(min, message).max(65535, message);
+}
+
 const name = z
   .string()
   .max(253)
@@ -34,7 +39,8 @@ const metadata = z.object({
 });
 
 const protocol = withDefault(z.enum(['TCP', 'UDP', 'SCTP']), 'TCP');
-const portNumber = z.int().min(1).max(65535);
+const portNumber = portFrom(1);
+const optionalPort = portFrom(0).nullish();
 const portName = withDefault(
   z
     .string()
@@ -47,7 +53,7 @@ const cidr = z.string().refine(isCidr, 'must be a CIDR, such as 10.0.0.0/8');
 const trafficPolicy = withDefault(z.enum(['Cluster', 'Local']), 'Cluster');
 
 const servicePort = z
-  .object({ name: portName, protocol, port: portNumber, nodePort: z.int().min(0).max(65535).nullish() })
+  .object({ name: portName, protocol, port: portNumber, nodePort: optionalPort })
   .transform(({ nodePort, ...port }) => (nodePort ? { ...port, nodePort } : port));
 
 const servicePorts = listOf(servicePort).check((context) => {
@@ -81,7 +87,7 @@ const serviceSpec = z.object({
       clientIP: z.object({ timeoutSeconds: z.int().min(1).max(MAX_AFFINITY_SECONDS).nullish() }).nullish(),
     })
     .nullish(),
-  healthCheckNodePort: z.int().min(0).max(65535).nullish(),
+  healthCheckNodePort: optionalPort,
   loadBalancerSourceRanges: listOf(z.string().trim().pipe(cidr)),
 });
 
@@ -155,11 +161,8 @@ const sliceEndpoint = z
     ...(hints?.forZones.length ? { hintedZones: hints.forZones } : {}),
   }));
 
-const slicePort = z.object({
-  name: z.string().nullish(),
-  protocol,
-  port: portNumber.nullish(),
-});
+// Kubernetes defaults the name to the empty one, so a nil name never gets to a node.
+const slicePort = z.object({ name: portName, protocol, port: portNumber.nullish() });
 
 const endpointSliceSchema = z
   .object({
@@ -188,7 +191,7 @@ const endpointSliceSchema = z
       addressType,
       endpoints,
       ports: ports.flatMap(({ name, protocol, port }) =>
-        typeof name === 'string' && typeof port === 'number' ? [{ name, protocol, port }] : [],
+        typeof port === 'number' ? [{ name, protocol, port }] : [],
       ),
     }),
   );

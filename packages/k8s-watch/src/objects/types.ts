@@ -54,8 +54,9 @@ export interface EndpointSlice extends NamespacedObject {
   readonly endpoints: readonly SliceEndpoint[];
 }
 
-/** A port of a slice that has a name and a number; others are left out, as nothing can be sent to them. */
+/** A port of a slice. Those without a number ("all ports") are left out, as kube-proxy does. */
 export interface EndpointPort {
+  /** Empty for the unnamed port. */
   readonly name: string;
   readonly protocol: Protocol;
   readonly port: number;
