@@ -1,3 +1,7 @@
+/**
+ * A P4Runtime and gNMI client: typed table builders, sessions, device configs.
+ * The wire messages themselves are under `@infra-offload/p4rt/proto`.
+ */
 export type { CanonicalCode } from './canonical-code.js';
 export {
   type DeviceConfig,
@@ -5,6 +9,7 @@ export {
   decodeDeviceConfig,
   encodeDeviceConfig,
 } from './device-config.js';
+export { entityEquals } from './entity-equals.js';
 export { entityKey } from './entity-key.js';
 export {
   type LocalErrorCode,
@@ -15,7 +20,16 @@ export {
   type WriteErrorDetails,
   type WriteFailure,
 } from './errors.js';
+export { formatEntity, formatUpdate, type ProgramLike } from './format.js';
 export { formatPath, parsePath } from './gnmi/path.js';
+export type { PipelineAction, PipelineConfig, PipelineParts } from './session/pipeline.js';
+export {
+  P4RuntimeSession,
+  type SessionEvents,
+  type SessionOptions,
+  type WriteOptions,
+} from './session/session.js';
+export type { ControllerRole, ReconnectOptions, SessionState } from './session/state.js';
 export type {
   DecodedGroup,
   DecodedMember,

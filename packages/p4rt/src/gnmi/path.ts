@@ -26,8 +26,8 @@ export function parsePath(text: string): Path {
 export function formatPath(path: Pick<Path, 'origin' | 'elem' | 'element'>): string {
   const elements =
     path.elem.length > 0
-      ? path.elem.map(({ name, key }) => escape(name, /[\\/[]/g) + formatKeys(key))
-      : path.element.map((name) => escape(name, /[\\/[]/g));
+      ? path.elem.map(({ name, key }) => escaped(name, /[\\/[]/g) + formatKeys(key))
+      : path.element.map((name) => escaped(name, /[\\/[]/g));
   const body = elements.join('/');
   if (path.origin !== '') return `${path.origin}:/${body}`;
   // A first name with a colon would read as an origin.
@@ -37,11 +37,11 @@ export function formatPath(path: Pick<Path, 'origin' | 'elem' | 'element'>): str
 function formatKeys(keys: PathElem['key']): string {
   return Object.keys(keys)
     .sort()
-    .map((name) => `[${escape(name, /[\\=\]]/g)}=${escape(keys[name] ?? '', /[\\\]]/g)}]`)
+    .map((name) => `[${escaped(name, /[\\=\]]/g)}=${escaped(keys[name] ?? '', /[\\\]]/g)}]`)
     .join('');
 }
 
-function escape(text: string, special: RegExp): string {
+function escaped(text: string, special: RegExp): string {
   return text.replace(special, '\\$&');
 }
 

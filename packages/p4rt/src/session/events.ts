@@ -1,0 +1,41 @@
+type Listener<A extends readonly unknown[]> = (...args: A) => unknown;
+
+/**
+ * Typed events whose listeners cannot break the emitter: what a listener throws, or rejects with, goes to
+ * `onListenerError`, and the other listeners are still called.
+ */
+export class Events<M extends { [event: string]: readonly unknown[] }> {
+  readonly #listeners = new Map<keyof M, Set<Listener<never>>>();
+  readonly #onListenerError: (error: unknown, event: keyof M) => void;
+
+  constructor(onListenerError: (error: unknown, event: keyof M) => void) {
+    this.#onListenerError = onListenerError;
+  }
+
+  on<E extends keyof M>(event: E, listener: Listener<M[E]>): () => void {
+    const listeners = this.#listeners.get(event) ?? new Set();
+    this.#listeners.set(event, listeners.add(listener));
+    return () => {
+      listeners.delete(listener);
+    };
+  }
+
+  emit<E extends keyof M>(event: E, ...args: M[E]): void {
+    for (const listener of [...(this.#listeners.get(event) ?? [])] as Listener<M[E]>[]) {
+      try {
+        const result = listener(...args);
+        if (result instanceof Promise) result.catch((error: unknown) => this.#onListenerError(error, event));
+      } catch (error) {
+        this.#onListenerError(error, event);
+      }
+    }
+  }
+
+  has(event: keyof M): boolean {
+    return (this.#listeners.get(event)?.size ?? 0) > 0;
+  }
+
+  clear(): void {
+    this.#listeners.clear();
+  }
+}

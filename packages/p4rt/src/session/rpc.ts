@@ -1,0 +1,114 @@
+import {
+  type CallOptions,
+  type ChannelCredentials,
+  Client,
+  type ClientUnaryCall,
+  credentials as grpcCredentials,
+  Metadata,
+  type MethodDefinition,
+  type ServiceError,
+  status,
+} from '@grpc/grpc-js';
+import { type P4rtError, rpcError } from '../errors.js';
+
+/** Longest time without an answer to a unary call, unless told otherwise. */
+export const DEFAULT_DEADLINE_MS = 10_000;
+
+/** The longest delay that a timer of Node takes. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
+/** One channel to a server: unary calls with deadlines, errors wrapped, everything cancelled on close. */
+export class Rpc {
+  readonly address: string;
+  readonly client: Client;
+  readonly #deadlineMs: number;
+  readonly #calls = new Set<{ cancel(): void }>();
+
+  constructor(
+    address: string,
+    credentials: ChannelCredentials | undefined,
+    deadlineMs: number,
+    reconnectMaxMs: number,
+  ) {
+    this.address = address;
+    this.#deadlineMs = deadlineMs;
+    this.client = new Client(address, credentials ?? grpcCredentials.createInsecure(), {
+      // Pipeline configs and reads pass the 4 MB that gRPC allows by default.
+      'grpc.max_receive_message_length': -1,
+      'grpc.max_send_message_length': -1,
+      // Who calls decides when to try again, so the channel must not sleep much longer than the caller.
+      'grpc.initial_reconnect_backoff_ms': 100,
+      'grpc.max_reconnect_backoff_ms': reconnectMaxMs,
+      'grpc.dns_min_time_between_resolutions_ms': Math.min(reconnectMaxMs, 1_000),
+    });
+  }
+
+  /** @throws P4rtError with the name of the gRPC code; `cause` is grpc-js's ServiceError */
+  unary<Q, R>(
+    definition: Pick<MethodDefinition<Q, R>, 'path' | 'requestSerialize' | 'responseDeserialize'>,
+    request: Q,
+    deadlineMs = this.#deadlineMs,
+  ): Promise<R> {
+    const method = methodName(definition.path);
+    return new Promise((resolve, reject) => {
+      const call: ClientUnaryCall = this.client.makeUnaryRequest(
+        definition.path,
+        definition.requestSerialize,
+        definition.responseDeserialize,
+        request,
+        new Metadata(),
+        deadline(deadlineMs),
+        (error, response) => {
+          this.#calls.delete(call);
+          if (error !== null) reject(this.wrap(method, error));
+          else if (response === undefined) reject(this.error(method, status.INTERNAL, 'the answer is empty'));
+          else resolve(response);
+        },
+      );
+      this.#calls.add(call);
+    });
+  }
+
+  /** Has a call cancelled when the channel closes. */
+  track<C extends { cancel(): void }>(call: C): C {
+    this.#calls.add(call);
+    return call;
+  }
+
+  untrack(call: { cancel(): void }): void {
+    this.#calls.delete(call);
+  }
+
+  wrap(method: string, error: unknown): P4rtError {
+    if (isServiceError(error)) return rpcError(method, this.address, error.code, error.details, error);
+    return rpcError(
+      method,
+      this.address,
+      status.UNKNOWN,
+      error instanceof Error ? error.message : String(error),
+      error,
+    );
+  }
+
+  error(method: string, code: number, message: string): P4rtError {
+    return rpcError(method, this.address, code, message);
+  }
+
+  close(): void {
+    for (const call of this.#calls) call.cancel();
+    this.#calls.clear();
+    this.client.close();
+  }
+}
+
+export function isServiceError(error: unknown): error is ServiceError {
+  return error instanceof Error && 'code' in error && typeof error.code === 'number' && 'details' in error;
+}
+
+function deadline(ms: number): CallOptions {
+  return { deadline: Date.now() + Math.min(ms, MAX_TIMER_MS) };
+}
+
+function methodName(path: string): string {
+  return path.slice(path.lastIndexOf('/') + 1);
+}

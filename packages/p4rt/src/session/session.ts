@@ -1,0 +1,388 @@
+import type { ChannelCredentials } from '@grpc/grpc-js';
+import type { P4Program } from '@infra-offload/p4info';
+import type { P4Info } from '@infra-offload/p4info/proto';
+import { invalid, P4rtError, type WriteFailure } from '../errors.js';
+import { formatUpdate, type ProgramLike } from '../format.js';
+import {
+  type DigestList,
+  type Entity,
+  type IdleTimeoutNotification,
+  P4RuntimeService,
+  type PacketIn,
+  type PacketMetadata,
+  type ReadRequest,
+  type StreamError,
+  type StreamMessageResponse,
+  type Update,
+  WriteRequest,
+  WriteRequest_Atomicity,
+} from '../gen/p4/v1/p4runtime.js';
+import { Events } from './events.js';
+import { Pipeline, type PipelineAction, type PipelineConfig, type PipelineParts } from './pipeline.js';
+import { readEntities } from './read.js';
+import { DEFAULT_DEADLINE_MS, Rpc } from './rpc.js';
+import {
+  type ControllerIdentity,
+  type ControllerRole,
+  DEFAULT_RECONNECT,
+  type ReconnectOptions,
+  type SessionState,
+} from './state.js';
+import { ArbitratedStream } from './stream.js';
+import { toUint128 } from './uint128.js';
+import { type RawFailure, type WriteTransport, writeBatches } from './write.js';
+import { planBatches } from './write-plan.js';
+
+/** Updates of one Write: the details of a Write whose updates all fail still arrive, see the README. */
+const DEFAULT_MAX_UPDATES = 256;
+/** Bytes of one Write: gRPC servers take 4 MiB unless told otherwise. */
+const DEFAULT_MAX_BYTES = 4_000_000;
+
+export interface SessionOptions {
+  /** `host:port` or any other target of gRPC. */
+  readonly address: string;
+  readonly deviceId: bigint | number;
+  /** 1 to 2^128 - 1; the controller with the highest one is the primary. */
+  readonly electionId: bigint;
+  /** Role of the controller, by name; none is the default role, which may do everything. */
+  readonly role?: string | ControllerRole;
+  /** Default: no encryption. */
+  readonly credentials?: ChannelCredentials;
+  /** Longest wait for an answer, in ms. Default 10,000. */
+  readonly deadlineMs?: number;
+  /** Default 256. Above about 400, some failures arrive late, see the README. */
+  readonly maxUpdatesPerWrite?: number;
+  /** Default 4,000,000. An update that is larger is sent alone. */
+  readonly maxBytesPerWrite?: number;
+  /** How to reconnect; false to stay disconnected. */
+  readonly reconnect?: ReconnectOptions | false;
+  /** Where names in errors come from until a pipeline is set or got. */
+  readonly program?: ProgramLike;
+}
+
+/** Events of a session and what their listeners get. */
+export type SessionEvents = {
+  /** Arbitration was answered, for the first time or after a broken stream. Comes before `primary` or `backup`. */
+  readonly connected: [];
+  /** The stream broke; unless switched off, the session reconnects. */
+  readonly disconnected: [error: P4rtError];
+  /** This controller has become the primary. */
+  readonly primary: [];
+  /** This controller is not, or no longer, the primary; or the primary has changed. */
+  readonly backup: [state: Extract<SessionState, { kind: 'backup' }>];
+  readonly packetIn: [packet: PacketIn];
+  /** Data of a digest; acknowledge it, or the server will send it again. */
+  readonly digest: [digest: DigestList, acknowledge: () => void];
+  readonly idleTimeout: [notification: IdleTimeoutNotification];
+  /** The server could not do what a stream message asked for, such as to send a packet. */
+  readonly streamError: [error: P4rtError, details: StreamError];
+  /** A listener threw. Without a listener for this one, it becomes a process warning. */
+  readonly listenerError: [error: unknown, event: string];
+};
+
+export interface WriteOptions {
+  /** Default `CONTINUE_ON_ERROR`. The others need all updates in one Write and are refused if they do not fit. */
+  readonly atomicity?: 'CONTINUE_ON_ERROR' | 'ROLLBACK_ON_ERROR' | 'DATAPLANE_ATOMIC';
+  /** Writes under way at a time, default 1. With more, only updates of one and the same key keep their order. */
+  readonly concurrency?: number;
+  readonly deadlineMs?: number;
+}
+
+/**
+ * A controller's session with a P4Runtime server: it holds the StreamChannel, keeps arbitrating, and carries all RPCs.
+ * Whenever it is not connected, calls fail at once with UNAVAILABLE.
+ */
+export class P4RuntimeSession {
+  readonly address: string;
+  readonly deviceId: bigint;
+  readonly electionId: bigint;
+  readonly #identity: ControllerIdentity;
+  readonly #options: SessionOptions;
+  readonly #deadlineMs: number;
+  readonly #rpc: Rpc;
+  readonly #stream: ArbitratedStream;
+  readonly #pipeline: Pipeline;
+  readonly #events: Events<SessionEvents>;
+  #program: ProgramLike | undefined;
+
+  /**
+   * Connects and arbitrates. Resolves as soon as the server has told whether this is the primary.
+   * @throws P4rtError the first failure to connect (UNAVAILABLE), DEADLINE_EXCEEDED without an answer, INVALID options
+   */
+  static async open(options: SessionOptions): Promise<P4RuntimeSession> {
+    const session = new P4RuntimeSession(options);
+    try {
+      await new Promise<void>((resolve, reject) => {
+        session.on('connected', resolve);
+        session.on('disconnected', reject);
+        session.#stream.open();
+      });
+    } catch (error) {
+      session.close();
+      throw error;
+    }
+    session.#events.clear();
+    return session;
+  }
+
+  private constructor(options: SessionOptions) {
+    this.address = options.address;
+    this.deviceId = BigInt(options.deviceId);
+    this.electionId = options.electionId;
+    if (this.electionId === 0n) throw invalid('election id 0 makes no controller; it starts at 1');
+    toUint128(this.electionId);
+    const role = typeof options.role === 'string' ? { name: options.role } : options.role;
+    this.#identity = { deviceId: this.deviceId, electionId: this.electionId, role };
+    this.#options = options;
+    this.#program = options.program;
+    this.#deadlineMs = options.deadlineMs ?? DEFAULT_DEADLINE_MS;
+    this.#events = new Events((error, event) => this.#listenerFailed(error, String(event)));
+    const reconnect =
+      options.reconnect === false ? undefined : { ...DEFAULT_RECONNECT, ...options.reconnect };
+    const maxDelayMs = (reconnect ?? DEFAULT_RECONNECT).maxDelayMs;
+    this.#rpc = new Rpc(options.address, options.credentials, this.#deadlineMs, maxDelayMs);
+    this.#stream = new ArbitratedStream(this.#rpc, this.#identity, this.#deadlineMs, reconnect, {
+      onState: (state, before) => this.#stateChanged(state, before),
+      onMessage: (message) => this.#received(message),
+    });
+    this.#pipeline = new Pipeline(this.#rpc, this.#identity);
+  }
+
+  get state(): SessionState {
+    return this.#stream.state;
+  }
+
+  get isPrimary(): boolean {
+    return this.#stream.state.kind === 'primary';
+  }
+
+  /** Calls a listener on each event, until the function that it gives back is called, or the session is closed. */
+  on<E extends keyof SessionEvents>(event: E, listener: (...args: SessionEvents[E]) => unknown): () => void {
+    return this.#events.on(event, listener);
+  }
+
+  /** Version of the P4Runtime API that the server implements. */
+  async capabilities(): Promise<{ readonly apiVersion: string }> {
+    this.#stream.requireConnected('Capabilities');
+    const { p4runtimeApiVersion } = await this.#rpc.unary(P4RuntimeService.capabilities, {
+      deviceId: this.deviceId,
+    });
+    return { apiVersion: p4runtimeApiVersion };
+  }
+
+  /**
+   * Verifies, saves or commits a pipeline (P4Runtime 1.5, "SetForwardingPipelineConfig").
+   * @throws P4rtError UNIMPLEMENTED where the target cannot RECONCILE_AND_COMMIT; see {@link reconcilePipeline}
+   */
+  async setPipeline(
+    p4info: P4Program | P4Info,
+    deviceConfig: Uint8Array,
+    options: { readonly action: PipelineAction; readonly cookie?: bigint; readonly deadlineMs?: number },
+  ): Promise<void> {
+    this.#stream.requireConnected('SetForwardingPipelineConfig');
+    await this.#pipeline.set(p4info, deviceConfig, options);
+    this.#program = this.#pipeline.program ?? this.#program;
+  }
+
+  /** Commits the pipeline that was last saved (`VERIFY_AND_SAVE`). */
+  async commitPipeline(options: { readonly deadlineMs?: number } = {}): Promise<void> {
+    this.#stream.requireConnected('SetForwardingPipelineConfig');
+    await this.#pipeline.commit(options.deadlineMs);
+  }
+
+  /**
+   * Sets a pipeline and keeps the entries that still fit (RECONCILE_AND_COMMIT). Targets that cannot do that get
+   * VERIFY_AND_COMMIT, which clears all entries: the action that was done is what it gives back.
+   */
+  async reconcilePipeline(
+    p4info: P4Program | P4Info,
+    deviceConfig: Uint8Array,
+    options: { readonly cookie?: bigint; readonly deadlineMs?: number } = {},
+  ): Promise<'RECONCILE_AND_COMMIT' | 'VERIFY_AND_COMMIT'> {
+    try {
+      await this.setPipeline(p4info, deviceConfig, { ...options, action: 'RECONCILE_AND_COMMIT' });
+      return 'RECONCILE_AND_COMMIT';
+    } catch (error) {
+      if (!P4rtError.is(error, 'UNIMPLEMENTED')) throw error;
+    }
+    await this.setPipeline(p4info, deviceConfig, { ...options, action: 'VERIFY_AND_COMMIT' });
+    return 'VERIFY_AND_COMMIT';
+  }
+
+  /** The pipeline of the device; undefined if it has none. */
+  async getPipeline(parts: PipelineParts = 'ALL'): Promise<PipelineConfig | undefined> {
+    this.#stream.requireConnected('GetForwardingPipelineConfig');
+    const config = await this.#pipeline.get(parts);
+    this.#program = this.#pipeline.program ?? this.#program;
+    return config;
+  }
+
+  /**
+   * Writes updates, in order, in as many Writes as their number, their size and their keys need. An update whose result
+   * is lost is found out about: by sending smaller batches, and by reading back what was sent twice.
+   * @throws WriteError (P4rtError WRITE_FAILED) naming each update that failed; all others were done
+   * @throws P4rtError INVALID for an update that cannot be encoded, or an atomic write that needs more than one batch;
+   *   nothing was sent then
+   */
+  async write(updates: readonly Update[], options: WriteOptions = {}): Promise<void> {
+    this.#stream.requireConnected('Write');
+    const { atomicity = 'CONTINUE_ON_ERROR', concurrency = 1, deadlineMs = this.#deadlineMs } = options;
+    const maxUpdates = this.#options.maxUpdatesPerWrite ?? DEFAULT_MAX_UPDATES;
+    const maxBytes = this.#options.maxBytesPerWrite ?? DEFAULT_MAX_BYTES;
+    const batches = planBatches(updates, { maxUpdates, maxBytes });
+    if (atomicity !== 'CONTINUE_ON_ERROR' && batches.length > 1) {
+      throw invalid(
+        `${atomicity}: ${updates.length} updates do not fit one Write (at most ${maxUpdates} updates, ${maxBytes} bytes, ` +
+          'no key twice)',
+        { batches: batches.length },
+      );
+    }
+    const header = WriteRequest.encode({
+      deviceId: this.deviceId,
+      roleId: this.#identity.role?.id ?? 0n,
+      role: this.#identity.role?.name ?? '',
+      electionId: toUint128(this.electionId),
+      updates: [],
+      atomicity: WriteRequest_Atomicity[atomicity],
+    }).finish();
+    const transport: WriteTransport = {
+      send: async (encoded, patience) => {
+        this.#stream.requireConnected('Write');
+        await this.#rpc.unary(RAW_WRITE, Buffer.concat([header, ...encoded]), deadlineMs * patience);
+      },
+      readBack: (entity) => this.#readOne(entity),
+    };
+    const divisible = atomicity === 'CONTINUE_ON_ERROR';
+    const failures = await writeBatches(batches, transport, { concurrency, divisible });
+    if (failures.length > 0) throw this.#writeError(updates, failures);
+  }
+
+  /**
+   * Reads entities; those without a key are wildcards. The server is asked for more only as entities are taken, and
+   * leaving the loop cancels the read.
+   * @param options `deadlineMs` is the longest wait for the next answer
+   */
+  async *read(
+    entities: Entity | readonly Entity[],
+    options: { readonly deadlineMs?: number } = {},
+  ): AsyncGenerator<Entity, void, void> {
+    this.#stream.requireConnected('Read');
+    const request: ReadRequest = {
+      deviceId: this.deviceId,
+      role: this.#identity.role?.name ?? '',
+      entities: isList(entities) ? [...entities] : [entities],
+    };
+    yield* readEntities(this.#rpc, request, options.deadlineMs ?? this.#deadlineMs);
+  }
+
+  /** Sends a packet. What the server thinks of it comes as `streamError`. @throws P4rtError UNAVAILABLE */
+  packetOut(payload: Uint8Array, metadata: readonly PacketMetadata[] = []): void {
+    this.#stream.send({ $case: 'packet', value: { payload, metadata: [...metadata] } });
+  }
+
+  /** Ends the session: calls under way fail with CANCELLED, no event comes any more. May be called again. */
+  close(): void {
+    if (this.#stream.state.kind === 'closed') return;
+    this.#events.clear();
+    this.#stream.close();
+    this.#rpc.close();
+  }
+
+  async #readOne(entity: Entity): Promise<Entity | undefined> {
+    for await (const found of this.read(entity)) return found;
+    return undefined;
+  }
+
+  #writeError(updates: readonly Update[], raw: readonly RawFailure[]): P4rtError<'WRITE_FAILED'> {
+    const failures = raw.flatMap((failure): WriteFailure[] => {
+      const update = updates[failure.index];
+      return update === undefined ? [] : [{ ...failure, update, entry: formatUpdate(this.#program, update) }];
+    });
+    const shown = failures
+      .slice(0, 3)
+      .map(({ index, entry, code, message }) => `[${index}] ${entry}: ${code} ${message}`);
+    const more = failures.length > shown.length ? `; and ${failures.length - shown.length} more` : '';
+    const summary = `${failures.length} of ${updates.length} updates failed`;
+    return new P4rtError('WRITE_FAILED', `Write at ${this.address}: ${summary}: ${shown.join('; ')}${more}`, {
+      failures,
+      total: updates.length,
+      address: this.address,
+    });
+  }
+
+  #stateChanged(state: SessionState, before: SessionState): void {
+    switch (state.kind) {
+      case 'connecting':
+      case 'closed':
+        return;
+      case 'disconnected':
+        this.#events.emit('disconnected', state.error);
+        return;
+      case 'primary':
+        if (before.kind === 'connecting') this.#events.emit('connected');
+        this.#events.emit('primary');
+        return;
+      case 'backup':
+        if (before.kind === 'connecting') this.#events.emit('connected');
+        this.#events.emit('backup', state);
+        return;
+      default:
+        state satisfies never;
+    }
+  }
+
+  #received(message: NonNullable<StreamMessageResponse['update']>): void {
+    switch (message.$case) {
+      case 'packet':
+        this.#events.emit('packetIn', message.value);
+        return;
+      case 'digest': {
+        const { digestId, listId } = message.value;
+        this.#events.emit('digest', message.value, () => {
+          this.#stream.send({ $case: 'digestAck', value: { digestId, listId } });
+        });
+        return;
+      }
+      case 'idleTimeoutNotification':
+        this.#events.emit('idleTimeout', message.value);
+        return;
+      case 'error': {
+        const { canonicalCode, message: text } = message.value;
+        this.#events.emit(
+          'streamError',
+          this.#rpc.error('StreamChannel', canonicalCode, text),
+          message.value,
+        );
+        return;
+      }
+      case 'arbitration':
+      case 'other':
+        return;
+      default:
+        message satisfies never;
+    }
+  }
+
+  #listenerFailed(error: unknown, event: string): void {
+    if (event !== 'listenerError' && this.#events.has('listenerError')) {
+      this.#events.emit('listenerError', error, event);
+      return;
+    }
+    const warning = error instanceof Error ? error : new Error(String(error));
+    process.emitWarning(
+      `a listener of '${event}' failed: ${warning.stack ?? warning.message}`,
+      'P4RuntimeSession',
+    );
+  }
+}
+
+function isList(entities: Entity | readonly Entity[]): entities is readonly Entity[] {
+  return Array.isArray(entities);
+}
+
+/** Write with a request that is encoded already. */
+const RAW_WRITE = {
+  path: P4RuntimeService.write.path,
+  requestSerialize: (bytes: Buffer) => bytes,
+  responseDeserialize: P4RuntimeService.write.responseDeserialize,
+};
