@@ -1,7 +1,7 @@
 import * as z from 'zod/mini';
 import { type AttachmentKey, checkContainerId, checkIfname } from './environment.js';
 import { CniError, CniErrorCode } from './error.js';
-import { dnsSchema, formatResult, type Result } from './result.js';
+import { type Dns, dnsSchema, formatResult, type Result } from './result.js';
 import { parseJson, validate } from './validate.js';
 import { type CniVersion, isSupportedVersion, supportedVersions } from './versions.js';
 
@@ -40,10 +40,18 @@ const listSchema = z.looseObject({
 });
 
 /** What a plugin gets on standard input (CNI 1.1.0, section 3, "Plugin configuration objects"). Keys of its own stay. */
-export type PluginConfig = Readonly<
-  Omit<z.output<typeof pluginSchema>, 'cniVersion' | 'prevResult' | 'cni.dev/valid-attachments'>
-> & {
+export interface PluginConfig {
   readonly cniVersion: CniVersion;
+  /** Name of the network. */
+  readonly name: string;
+  /** File name of the plugin. */
+  readonly type: string;
+  readonly capabilities?: Readonly<Record<string, boolean>> | undefined;
+  /** What the runtime says about this container, as far as `capabilities` ask for it. */
+  readonly runtimeConfig?: Readonly<Record<string, unknown>> | undefined;
+  readonly args?: Readonly<Record<string, unknown>> | undefined;
+  readonly ipam?: { readonly type?: string | undefined; readonly [key: string]: unknown } | undefined;
+  readonly dns?: Dns | undefined;
   /**
    * What the chain has made so far; on CHECK and DEL the whole ADD's result. For parseResult: it is not checked here,
    * because a DEL must not fail for it.
@@ -51,7 +59,8 @@ export type PluginConfig = Readonly<
   readonly prevResult: unknown;
   /** GC only: what must stay. Absent unless the configuration names it. */
   readonly validAttachments: readonly AttachmentKey[] | undefined;
-};
+  readonly [key: string]: unknown;
+}
 
 /** A network configuration list (CNI 1.1.0, section 1), `.conflist` on disk; a single configuration becomes one, too. */
 export interface NetworkConfigList {

@@ -1,0 +1,71 @@
+import { request } from 'node:http';
+import { CniError, CniErrorCode } from '@infra-offload/cni-types';
+import type { OperationName, Operations } from './protocol.js';
+
+/** Longer than anything in the agent takes; only an agent that hangs is cut off. */
+const timeoutMs = 60_000;
+
+/** infra-cni's side of the socket. */
+export class AgentClient {
+  readonly #socketPath: string;
+
+  constructor(socketPath: string) {
+    this.#socketPath = socketPath;
+  }
+
+  /** @throws CniError: the agent's own, or 11 if it does not run, or went away. */
+  async call<Name extends OperationName>(
+    operation: Name,
+    body: Operations[Name]['request'],
+  ): Promise<Operations[Name]['response']> {
+    const { status, text } = await this.#post(`/v1/${operation}`, JSON.stringify(body));
+    let json: unknown;
+    try {
+      json = JSON.parse(text);
+    } catch (cause) {
+      throw new CniError(CniErrorCode.decodeFailure, `infra-agent answered no JSON: ${text.slice(0, 200)}`, {
+        cause,
+      });
+    }
+    // What the agent of the same build answers is not checked again.
+    if (status === 200) return json as Operations[Name]['response'];
+    throw (
+      CniError.parse(json) ??
+      new CniError(CniErrorCode.internal, `infra-agent answered HTTP status ${status}`)
+    );
+  }
+
+  #post(path: string, body: string): Promise<{ readonly status: number; readonly text: string }> {
+    return new Promise((resolve, reject) => {
+      const fail = (cause: Error) =>
+        reject(
+          new CniError(
+            CniErrorCode.tryAgainLater,
+            `infra-agent does not answer on ${this.#socketPath}: ${cause.message}`,
+            { details: 'is infra-agent running on this node?', cause },
+          ),
+        );
+      const outgoing = request(
+        {
+          socketPath: this.#socketPath,
+          path,
+          method: 'POST',
+          headers: { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) },
+          agent: false,
+          timeout: timeoutMs,
+        },
+        (response) => {
+          const chunks: Buffer[] = [];
+          response.on('data', (chunk: Buffer) => chunks.push(chunk));
+          response.once('error', fail);
+          response.once('end', () =>
+            resolve({ status: response.statusCode ?? 0, text: Buffer.concat(chunks).toString() }),
+          );
+        },
+      );
+      outgoing.once('timeout', () => outgoing.destroy(new Error(`no answer in ${timeoutMs / 1000} s`)));
+      outgoing.once('error', fail);
+      outgoing.end(body);
+    });
+  }
+}

@@ -1,0 +1,226 @@
+import { spawn } from 'node:child_process';
+import { statSync } from 'node:fs';
+import { isIPv4 } from 'node:net';
+import { join } from 'node:path';
+import {
+  type CniCommand,
+  CniError,
+  CniErrorCode,
+  type Dns,
+  type PluginConfig,
+  parseAddressPrefix,
+  parseResult,
+  type Result,
+  type ResultRoute,
+} from '@infra-offload/cni-types';
+import { InfraCniErrorCode } from './error-codes.js';
+
+/** What a pod gets. */
+export interface AddressAssignment {
+  /** IPv4, without prefix length. */
+  readonly address: string;
+  readonly routes: readonly ResultRoute[];
+  readonly dns: Dns;
+}
+
+/** Where a pod's address comes from. */
+export interface Ipam {
+  /** @throws CniError; nothing is taken then. */
+  add(): Promise<AddressAssignment>;
+  /** Gives the address back; succeeds if none was taken. */
+  del(): Promise<void>;
+  check(): Promise<void>;
+  /** Passes on GC and STATUS, which plugins know from 1.1.0 on. */
+  pass(command: 'GC' | 'STATUS'): Promise<void>;
+}
+
+/** What the delegated plugin is run with. */
+export interface IpamContext {
+  readonly config: PluginConfig;
+  /** The configuration as it came, for the plugin's standard input. */
+  readonly stdin: string;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** CNI_PATH. */
+  readonly path: readonly string[];
+}
+
+/**
+ * The plugin that `ipam.type` names, or else the static address in `runtimeConfig.ips` or `args.cni.ips`.
+ *
+ * @throws CniError 7 if the configuration has neither, and `command` needs one.
+ */
+export function selectIpam(command: CniCommand, context: IpamContext): Ipam {
+  const { config } = context;
+  const type = config.ipam?.type;
+  if (type !== undefined) return new DelegatedIpam(type, context);
+  // A DEL must not fail for what only ADD needs.
+  if (command !== 'ADD') return new StaticIpam([]);
+  const addresses = staticAddresses(config);
+  if (addresses === undefined) {
+    throw new CniError(
+      CniErrorCode.invalidConfig,
+      'the network configuration says not where addresses come from: set ipam.type, for instance to host-local, or give the pod runtimeConfig.ips',
+    );
+  }
+  return new StaticIpam(addresses);
+}
+
+/** Runs the IPAM plugin as the specification wants (CNI 1.1.0, section 4): same environment, same configuration. */
+class DelegatedIpam implements Ipam {
+  readonly #type: string;
+  readonly #context: IpamContext;
+
+  constructor(type: string, context: IpamContext) {
+    this.#type = type;
+    this.#context = context;
+  }
+
+  async add(): Promise<AddressAssignment> {
+    try {
+      const output = await this.#execute('ADD');
+      const what = `the answer of IPAM plugin ${this.#type}`;
+      return assignmentOf(parseResult(parseOutput(output, what), what), this.#type);
+    } catch (error) {
+      await this.del().catch((cause: unknown) =>
+        console.error(`after a failed ADD: ${CniError.from(cause).message}`),
+      );
+      throw error;
+    }
+  }
+
+  async del(): Promise<void> {
+    await this.#execute('DEL');
+  }
+
+  async check(): Promise<void> {
+    await this.#execute('CHECK');
+  }
+
+  async pass(command: 'GC' | 'STATUS'): Promise<void> {
+    await this.#execute(command);
+  }
+
+  async #execute(command: CniCommand): Promise<string> {
+    const { path, env, stdin } = this.#context;
+    const file = findPlugin(this.#type, path);
+    const { code, stdout } = await run(file, { ...env, CNI_COMMAND: command }, stdin);
+    if (code === 0) return stdout;
+    const error = CniError.parse(tryParse(stdout));
+    if (error === undefined) {
+      throw new CniError(
+        CniErrorCode.internal,
+        `IPAM plugin ${this.#type} failed at ${command} with exit code ${code}`,
+        stdout === '' ? {} : { details: stdout.trim() },
+      );
+    }
+    throw new CniError(error.code, `IPAM plugin ${this.#type} failed at ${command}: ${error.message}`, {
+      details: error.details,
+      cause: error,
+    });
+  }
+}
+
+/** The runtime has chosen the address. */
+class StaticIpam implements Ipam {
+  readonly #addresses: readonly string[];
+
+  constructor(addresses: readonly string[]) {
+    this.#addresses = addresses;
+  }
+
+  async add(): Promise<AddressAssignment> {
+    const ips = this.#addresses.map((text) => ({ address: isIPv4(text) ? `${text}/32` : text }));
+    return assignmentOf({ interfaces: [], ips, routes: [], dns: {} }, 'ips');
+  }
+
+  async del(): Promise<void> {}
+
+  async check(): Promise<void> {}
+
+  async pass(): Promise<void> {}
+}
+
+/** The pipeline needs exactly one IPv4 address for a pod; a default route is what a pod has if IPAM names none. */
+function assignmentOf(result: Result, source: string): AddressAssignment {
+  const addresses = result.ips.map(({ address }) => address);
+  const [only, ...others] = addresses.map(parseAddressPrefix);
+  if (only?.family !== 4 || others.length > 0) {
+    const got = addresses.length === 0 ? 'none' : addresses.join(', ');
+    throw new CniError(
+      InfraCniErrorCode.unusableAddress,
+      `a pod needs exactly one IPv4 address; ${source} gives ${got}`,
+    );
+  }
+  const foreign = result.routes.find(({ dst }) => parseAddressPrefix(dst)?.family !== 4);
+  if (foreign !== undefined) {
+    throw new CniError(
+      InfraCniErrorCode.unusableAddress,
+      `${source} gives a route to ${foreign.dst}; pods have IPv4 only`,
+    );
+  }
+  const routes = result.routes.length > 0 ? result.routes : [{ dst: '0.0.0.0/0' }];
+  return { address: only.address, routes, dns: result.dns };
+}
+
+/** `runtimeConfig.ips` (capability `ips`), else `args.cni.ips`: CNI's conventions for addresses that the runtime chooses. */
+function staticAddresses(config: PluginConfig): readonly string[] | undefined {
+  const cniArgs = config.args?.cni;
+  const ips =
+    config.runtimeConfig?.ips ??
+    (typeof cniArgs === 'object' && cniArgs !== null && 'ips' in cniArgs ? cniArgs.ips : undefined);
+  if (ips === undefined) return undefined;
+  const isAddressList = (value: unknown): value is string[] =>
+    Array.isArray(value) &&
+    value.every((ip) => typeof ip === 'string' && (isIPv4(ip) || parseAddressPrefix(ip) !== undefined));
+  if (isAddressList(ips)) return ips;
+  throw new CniError(
+    CniErrorCode.invalidConfig,
+    `the network configuration: ips is not a list of addresses: ${JSON.stringify(ips)}`,
+  );
+}
+
+function findPlugin(type: string, path: readonly string[]): string {
+  for (const directory of path) {
+    const file = join(directory, type);
+    if (statSync(file, { throwIfNoEntry: false })?.isFile()) return file;
+  }
+  throw new CniError(
+    CniErrorCode.invalidEnvironment,
+    `there is no IPAM plugin ${type} in CNI_PATH (${path.join(':') || 'empty'})`,
+  );
+}
+
+function run(
+  file: string,
+  env: Readonly<Record<string, string | undefined>>,
+  stdin: string,
+): Promise<{ readonly code: number | null; readonly stdout: string }> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(file, [], { env: { ...env }, stdio: ['pipe', 'pipe', 'inherit'] });
+    const stdout: Buffer[] = [];
+    child.stdout.on('data', (chunk: Buffer) => stdout.push(chunk));
+    // The plugin may end before it has read its input; its exit code tells why.
+    child.stdin.on('error', () => {});
+    child.stdin.end(stdin);
+    child.once('error', (cause) =>
+      reject(new CniError(CniErrorCode.ioFailure, `cannot run ${file}: ${cause.message}`, { cause })),
+    );
+    child.once('close', (code) => resolve({ code, stdout: Buffer.concat(stdout).toString() }));
+  });
+}
+
+function tryParse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function parseOutput(text: string, what: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new CniError(CniErrorCode.decodeFailure, `${what} is not JSON: ${text.slice(0, 200)}`, { cause });
+  }
+}

@@ -1,0 +1,233 @@
+import {
+  CniError,
+  CniErrorCode,
+  type CniInvocation,
+  type CniVersion,
+  formatResult,
+  isAtLeast,
+  isSupportedVersion,
+  latestVersion,
+  type PluginConfig,
+  parseAddressPrefix,
+  parseEnvironment,
+  parsePluginConfig,
+  parseResult,
+  type Result,
+  supportedVersions,
+} from '@infra-offload/cni-types';
+import { AgentClient } from './agent-client.js';
+import { type AddressAssignment, type Ipam, selectIpam } from './ipam.js';
+import { type AttachResponse, defaultSocketPath } from './protocol.js';
+
+/** The next hop of every pod; the pipeline answers ARP requests for it. */
+const gateway = '169.254.1.1';
+
+/** What a run of the plugin leaves for the runtime. */
+export interface PluginOutcome {
+  /** For standard output; empty for operations without a result. */
+  readonly output: string;
+  readonly exitCode: 0 | 1;
+}
+
+type Environment = Readonly<Record<string, string | undefined>>;
+type PodInvocation = Extract<CniInvocation, { readonly netns: string }>;
+type DelInvocation = Extract<CniInvocation, { readonly command: 'DEL' }>;
+
+/** What every operation works with. */
+interface Context {
+  readonly config: PluginConfig;
+  readonly agent: AgentClient;
+  readonly ipam: Ipam;
+}
+
+/** infra-cni as a function: the CNI_ environment and standard input in, standard output and exit code out. */
+export async function runPlugin(env: Environment, stdin: string): Promise<PluginOutcome> {
+  let version: CniVersion = latestVersion;
+  try {
+    const invocation = parseEnvironment(env);
+    if (invocation.command === 'VERSION') return success(reportVersion(stdin));
+    const config = parsePluginConfig(stdin);
+    version = config.cniVersion;
+    const context: Context = {
+      config,
+      agent: new AgentClient(readSocketPath(config)),
+      ipam: selectIpam(invocation.command, { config, stdin, env, path: invocation.path }),
+    };
+    switch (invocation.command) {
+      case 'ADD':
+        return success(formatResult(await add(invocation, context), version));
+      case 'DEL':
+        await del(invocation, context);
+        return success();
+      case 'CHECK':
+        await check(invocation, context);
+        return success();
+      case 'GC':
+        await collectGarbage(context);
+        return success();
+      case 'STATUS':
+        await status(context);
+        return success();
+      default:
+        return invocation satisfies never;
+    }
+  } catch (error) {
+    return { output: `${JSON.stringify(CniError.from(error).toResult(version))}\n`, exitCode: 1 };
+  }
+}
+
+function success(result?: object): PluginOutcome {
+  return { output: result === undefined ? '' : `${JSON.stringify(result)}\n`, exitCode: 0 };
+}
+
+/** The agent is asked first, so that nothing is taken from IPAM, nor given back, for a pod that cannot be attached. */
+async function add(invocation: PodInvocation, { config, agent, ipam }: Context): Promise<Result> {
+  const { containerId, ifname, netns, args } = invocation;
+  const previous = config.prevResult === undefined ? undefined : readPrevResult(config);
+  const mtu = readMtu(config);
+  await agent.call('prepare', { containerId, ifname, netns });
+  const assignment = await ipam.add();
+  try {
+    const attached = await agent.call('attach', {
+      containerId,
+      ifname,
+      netns,
+      network: config.name,
+      pod: { namespace: args.podNamespace ?? '', name: args.podName ?? '' },
+      address: assignment.address,
+      mtu,
+      routes: assignment.routes,
+    });
+    return resultOf(invocation, config, assignment, attached, previous);
+  } catch (error) {
+    await ipam
+      .del()
+      .catch((cause: unknown) => console.error(`after a failed ADD: ${CniError.from(cause).message}`));
+    throw error;
+  }
+}
+
+/** What earlier plugins of the chain have made stays, ours comes after it. */
+function resultOf(
+  { ifname, netns }: PodInvocation,
+  config: PluginConfig,
+  { address, routes, dns }: AddressAssignment,
+  { mac, mtu }: AttachResponse,
+  previous: Result = { interfaces: [], ips: [], routes: [], dns: {} },
+): Result {
+  return {
+    interfaces: [...previous.interfaces, { name: ifname, mac, mtu, sandbox: netns }],
+    ips: [...previous.ips, { address: `${address}/32`, gateway, interface: previous.interfaces.length }],
+    routes: [...previous.routes, ...routes.map((route) => ({ ...route, gw: gateway }))],
+    dns: { ...previous.dns, ...(config.dns ?? dns) },
+  };
+}
+
+/** The address is given back even if the agent fails; the runtime then comes again for the rest. */
+async function del({ containerId, ifname }: DelInvocation, { agent, ipam }: Context): Promise<void> {
+  try {
+    await agent.call('detach', { containerId, ifname });
+  } finally {
+    await ipam.del();
+  }
+}
+
+async function check(
+  { containerId, ifname, netns }: PodInvocation,
+  { config, agent, ipam }: Context,
+): Promise<void> {
+  if (!isAtLeast(config.cniVersion, '0.4.0')) {
+    throw new CniError(
+      CniErrorCode.incompatibleVersion,
+      `CHECK needs CNI version 0.4.0, not ${config.cniVersion}`,
+    );
+  }
+  const result = readPrevResult(config);
+  const index = result.interfaces.findIndex((entry) => entry.name === ifname && entry.sandbox);
+  const own = result.interfaces[index];
+  if (own === undefined) {
+    throw new CniError(CniErrorCode.invalidConfig, `prevResult has no interface ${ifname} of the container`);
+  }
+  await ipam.check();
+  await agent.call('check', {
+    containerId,
+    ifname,
+    netns,
+    mac: own.mac,
+    addresses: result.ips
+      .filter((ip) => ip.interface === index)
+      .map(({ address }) => parseAddressPrefix(address)?.address ?? address),
+  });
+}
+
+async function collectGarbage({ config, agent, ipam }: Context): Promise<void> {
+  if (config.validAttachments === undefined) {
+    throw new CniError(
+      CniErrorCode.invalidConfig,
+      'GC without cni.dev/valid-attachments would detach every pod of the network; an empty list says that this is meant',
+    );
+  }
+  try {
+    await agent.call('gc', { network: config.name, valid: config.validAttachments });
+  } finally {
+    if (isAtLeast(config.cniVersion, '1.1.0')) await ipam.pass('GC');
+  }
+}
+
+async function status({ config, agent, ipam }: Context): Promise<void> {
+  try {
+    await agent.call('status', {});
+  } catch (error) {
+    const { message, code } = CniError.from(error);
+    if (code !== CniErrorCode.tryAgainLater) throw error;
+    throw new CniError(CniErrorCode.notAvailable, message, { cause: error });
+  }
+  if (isAtLeast(config.cniVersion, '1.1.0')) await ipam.pass('STATUS');
+}
+
+/** The answer is in the version that was asked with, or else in the newest. */
+function reportVersion(stdin: string): object {
+  let asked: unknown;
+  try {
+    asked = JSON.parse(stdin);
+  } catch (cause) {
+    if (stdin.trim() !== '') {
+      throw new CniError(CniErrorCode.decodeFailure, 'standard input is not JSON', { cause });
+    }
+  }
+  const version =
+    typeof asked === 'object' && asked !== null && 'cniVersion' in asked ? asked.cniVersion : undefined;
+  return {
+    cniVersion: isSupportedVersion(version) ? version : latestVersion,
+    supportedVersions,
+  };
+}
+
+function readPrevResult(config: PluginConfig): Result {
+  if (config.prevResult === undefined) {
+    throw new CniError(
+      CniErrorCode.invalidConfig,
+      'the network configuration lacks prevResult, which CHECK needs',
+    );
+  }
+  return parseResult(config.prevResult, 'prevResult', CniErrorCode.invalidConfig);
+}
+
+function readSocketPath(config: PluginConfig): string {
+  const { socket = defaultSocketPath } = config;
+  if (typeof socket === 'string' && socket.startsWith('/')) return socket;
+  throw new CniError(
+    CniErrorCode.invalidConfig,
+    `the network configuration: socket: ${JSON.stringify(socket)} is not an absolute path`,
+  );
+}
+
+function readMtu(config: PluginConfig): number | undefined {
+  const { mtu } = config;
+  if (mtu === undefined) return undefined;
+  if (typeof mtu === 'number' && Number.isInteger(mtu) && mtu >= 576 && mtu <= 9000) return mtu;
+  throw new CniError(
+    CniErrorCode.invalidConfig,
+    `the network configuration: mtu: ${JSON.stringify(mtu)} is not a whole number from 576 to 9000`,
+  );
+}

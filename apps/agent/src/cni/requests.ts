@@ -1,0 +1,103 @@
+import { isIPv4 } from 'node:net';
+import {
+  CniError,
+  CniErrorCode,
+  checkContainerId,
+  checkIfname,
+  checkNetns,
+  parseAddressPrefix,
+} from '@infra-offload/cni-types';
+import * as z from 'zod';
+import { mtuSchema } from '../config/schema.js';
+import type { OperationName, Operations } from './protocol.js';
+
+const checked = (check: (value: string) => string) =>
+  z.string().transform((value, context) => {
+    try {
+      return check(value);
+    } catch (error) {
+      context.issues.push({ code: 'custom', message: CniError.from(error).message, input: value });
+      return z.NEVER;
+    }
+  });
+
+const ipv4 = z.string().refine(isIPv4, 'is not an IPv4 address');
+const uint = z.number().int().min(0).max(0xffffffff);
+const key = { containerId: checked(checkContainerId), ifname: checked(checkIfname) };
+const netns = checked(checkNetns);
+
+const route = z.strictObject({
+  dst: z.string().refine((text) => parseAddressPrefix(text)?.family === 4, 'is not an IPv4 CIDR'),
+  gw: z.string().optional(),
+  mtu: uint.optional(),
+  advmss: uint.optional(),
+  priority: uint.optional(),
+  table: uint.optional(),
+  scope: z.number().int().min(0).max(255).optional(),
+});
+
+const schemas = {
+  prepare: z.strictObject({ ...key, netns }),
+  attach: z.strictObject({
+    ...key,
+    netns,
+    network: z.string(),
+    pod: z.strictObject({ namespace: z.string(), name: z.string() }),
+    address: ipv4,
+    mtu: mtuSchema.optional(),
+    routes: z.array(route),
+  }),
+  detach: z.strictObject(key),
+  check: z.strictObject({ ...key, netns, mac: z.string().optional(), addresses: z.array(z.string()) }),
+  gc: z.strictObject({ network: z.string(), valid: z.array(z.strictObject(key)) }),
+  status: z.strictObject({}),
+} satisfies { [Name in OperationName]: z.ZodType<Operations[Name]['request']> };
+
+/** A request with its operation. */
+export type CniRequest = {
+  [Name in OperationName]: { readonly operation: Name; readonly body: Operations[Name]['request'] };
+}[OperationName];
+
+/**
+ * Reads the request of an operation.
+ *
+ * @returns undefined if there is no such operation.
+ * @throws CniError 6 if `text` is no JSON, 7 if it is not what the operation wants.
+ */
+export function parseRequest(operation: string, text: string): CniRequest | undefined {
+  switch (operation) {
+    case 'prepare':
+      return { operation, body: parse(schemas.prepare, text) };
+    case 'attach':
+      return { operation, body: parse(schemas.attach, text) };
+    case 'detach':
+      return { operation, body: parse(schemas.detach, text) };
+    case 'check':
+      return { operation, body: parse(schemas.check, text) };
+    case 'gc':
+      return { operation, body: parse(schemas.gc, text) };
+    case 'status':
+      return { operation, body: parse(schemas.status, text) };
+    default:
+      return undefined;
+  }
+}
+
+function parse<T>(schema: z.ZodType<T>, text: string): T {
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch (cause) {
+    throw new CniError(
+      CniErrorCode.decodeFailure,
+      `the request is not JSON: ${CniError.from(cause).message}`,
+      { cause },
+    );
+  }
+  const result = schema.safeParse(json);
+  if (result.success) return result.data;
+  const problems = result.error.issues.map(
+    ({ path, message }) => `${path.join('.') || 'request'}: ${message}`,
+  );
+  throw new CniError(CniErrorCode.invalidConfig, problems.join('; '), { cause: result.error });
+}

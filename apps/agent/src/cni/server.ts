@@ -1,0 +1,197 @@
+import { chmod, lstat, mkdir, unlink } from 'node:fs/promises';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { connect } from 'node:net';
+import { dirname } from 'node:path';
+import { CniError, CniErrorCode } from '@infra-offload/cni-types';
+import type { Logger } from 'pino';
+import { AgentError, isSystemError, messageOf } from '../errors.js';
+import type { Attacher } from './attacher.js';
+import { InfraCniErrorCode } from './error-codes.js';
+import { maxRequestBytes } from './protocol.js';
+import { type CniRequest, parseRequest } from './requests.js';
+
+export interface CniServerOptions {
+  readonly socketPath: string;
+  readonly logger: Logger;
+  /** Called after each request: code 0 is success, else the CNI error code. */
+  readonly onRequest?: (operation: string, code: number, seconds: number) => void;
+}
+
+/** Serves infra-cni on a unix socket that only the agent's user can use. */
+export class CniServer {
+  readonly #options: CniServerOptions;
+  readonly #server: Server;
+  readonly #running = new Set<Promise<void>>();
+  #attacher: Attacher | undefined;
+
+  private constructor(options: CniServerOptions) {
+    this.#options = options;
+    this.#server = createServer((request, response) => {
+      const running = this.#handle(request, response).finally(() => this.#running.delete(running));
+      this.#running.add(running);
+    });
+    this.#server.on('clientError', (_error, socket) => {
+      if (socket.writable) socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n');
+    });
+  }
+
+  /**
+   * Listens on the socket, making its directory if it is not there, and removing a socket on which nobody listens.
+   *
+   * @throws AgentError SOCKET
+   */
+  static async start(options: CniServerOptions): Promise<CniServer> {
+    const { socketPath } = options;
+    const server = new CniServer(options);
+    try {
+      await mkdir(dirname(socketPath), { recursive: true, mode: 0o755 });
+      await removeStaleSocket(socketPath);
+      await server.#listen(socketPath);
+      await chmod(socketPath, 0o600);
+    } catch (cause) {
+      if (AgentError.is(cause)) throw cause;
+      throw new AgentError('SOCKET', `CNI socket ${socketPath}: ${messageOf(cause)}`, { cause });
+    }
+    return server;
+  }
+
+  /** Answers requests from now on. Until then they are told to come again: the socket alone keeps a second agent away. */
+  serve(attacher: Attacher): void {
+    this.#attacher = attacher;
+  }
+
+  /** Takes no new requests and waits for those that are running; removes the socket. */
+  async stop(): Promise<void> {
+    const closed = new Promise((resolve) => this.#server.close(resolve));
+    await Promise.all(this.#running);
+    this.#server.closeAllConnections();
+    await closed;
+  }
+
+  #listen(socketPath: string): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#server.once('error', reject);
+      // The socket is bound within this call, so the mask holds for it alone.
+      const umask = process.umask(0o177);
+      try {
+        this.#server.listen(socketPath, resolve);
+      } finally {
+        process.umask(umask);
+      }
+    });
+  }
+
+  async #handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const start = performance.now();
+    const operation = /^\/v1\/([a-z]+)$/.exec(request.url ?? '')?.[1] ?? '';
+    let name = 'unknown';
+    try {
+      if (request.method !== 'POST') throw badRequest('only POST is served');
+      const parsed = parseRequest(operation, await readBody(request));
+      if (parsed === undefined) throw badRequest(`there is no operation ${request.url}`);
+      name = operation;
+      const body = await this.#execute(parsed);
+      send(response, 200, body);
+      this.#options.onRequest?.(name, 0, (performance.now() - start) / 1000);
+    } catch (error) {
+      const cniError = CniError.from(error);
+      if (cniError.code === CniErrorCode.internal) {
+        this.#options.logger.error({ operation: name, err: error }, 'request failed');
+      } else {
+        this.#options.logger.debug(
+          { operation: name, code: cniError.code, reason: cniError.message },
+          'request refused',
+        );
+      }
+      send(response, httpStatus(cniError.code), cniError.toResult());
+      this.#options.onRequest?.(name, cniError.code, (performance.now() - start) / 1000);
+    }
+  }
+
+  async #execute(request: CniRequest): Promise<object> {
+    const attacher = this.#attacher;
+    if (attacher === undefined) throw new CniError(CniErrorCode.tryAgainLater, 'infra-agent is starting');
+    switch (request.operation) {
+      case 'prepare':
+        await attacher.prepare(request.body);
+        return {};
+      case 'attach':
+        return attacher.attach(request.body);
+      case 'detach':
+        await attacher.detach(request.body);
+        return {};
+      case 'check':
+        await attacher.check(request.body);
+        return {};
+      case 'gc':
+        await attacher.collectGarbage(request.body);
+        return {};
+      case 'status':
+        await attacher.status();
+        return {};
+      default:
+        return request satisfies never;
+    }
+  }
+}
+
+function badRequest(message: string): CniError {
+  return new CniError(CniErrorCode.decodeFailure, message);
+}
+
+function httpStatus(code: number): number {
+  switch (code) {
+    case CniErrorCode.invalidEnvironment:
+    case CniErrorCode.decodeFailure:
+    case CniErrorCode.invalidConfig:
+    case CniErrorCode.invalidNetns:
+      return 400;
+    case CniErrorCode.unknownContainer:
+      return 404;
+    case InfraCniErrorCode.interfaceExists:
+    case InfraCniErrorCode.addressInUse:
+    case InfraCniErrorCode.checkFailed:
+      return 409;
+    case CniErrorCode.tryAgainLater:
+    case CniErrorCode.notAvailable:
+      return 503;
+    default:
+      return 500;
+  }
+}
+
+function send(response: ServerResponse, statusCode: number, body: object): void {
+  response.writeHead(statusCode, { 'content-type': 'application/json', connection: 'close' });
+  response.end(`${JSON.stringify(body)}\n`);
+}
+
+async function readBody(request: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    length += chunk.length;
+    if (length > maxRequestBytes) throw badRequest(`the request is longer than ${maxRequestBytes} bytes`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString();
+}
+
+async function removeStaleSocket(path: string): Promise<void> {
+  try {
+    if (!(await lstat(path)).isSocket()) {
+      throw new AgentError('SOCKET', `CNI socket ${path}: there is a file of that name which is no socket`);
+    }
+  } catch (error) {
+    if (isSystemError(error, 'ENOENT')) return;
+    throw error;
+  }
+  const isServed = await new Promise<boolean>((resolve) => {
+    const probe = connect(path, () => {
+      probe.destroy();
+      resolve(true);
+    });
+    probe.once('error', () => resolve(false));
+  });
+  if (isServed) throw new AgentError('SOCKET', `CNI socket ${path}: another infra-agent listens there`);
+  await unlink(path);
+}

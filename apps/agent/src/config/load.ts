@@ -1,0 +1,90 @@
+import { readFileSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { parse, YAMLParseError } from 'yaml';
+import type * as z from 'zod';
+import { AgentError, isSystemError, messageOf } from '../errors.js';
+import { type AgentConfig, configSchema } from './schema.js';
+
+/** Where the configuration is looked for unless a flag says otherwise; it need not be there. */
+export const defaultConfigPath = '/etc/infra/infraagent-config.yaml';
+
+/** Settings from flags and environment, which go before those of the file. */
+export type ConfigOverrides = Readonly<Record<string, unknown>>;
+
+/**
+ * Reads the configuration: defaults, over them the file, over it `overrides`.
+ *
+ * @param path must exist; if absent, `defaultConfigPath` is read if it exists.
+ * @throws AgentError CONFIG that names the file and every wrong key.
+ */
+export function loadConfig(path: string | undefined, overrides: ConfigOverrides = {}): AgentConfig {
+  const file = path ?? defaultConfigPath;
+  const settings = readFile(file, path !== undefined);
+  const known = Object.fromEntries(Object.entries(overrides).filter(([, value]) => value !== undefined));
+  const fromFile = check(file, settings);
+  const all =
+    Object.keys(known).length === 0 ? fromFile : check('flags and environment', { ...settings, ...known });
+  return { ...all, nodeName: all.nodeName ?? hostname().toLowerCase() };
+}
+
+function readFile(file: string, mustExist: boolean): Record<string, unknown> {
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (cause) {
+    if (!mustExist && isSystemError(cause, 'ENOENT')) return {};
+    throw new AgentError('CONFIG', `configuration ${file} cannot be read: ${messageOf(cause)}`, { cause });
+  }
+  let settings: unknown;
+  try {
+    settings = parse(text) ?? {};
+  } catch (cause) {
+    const [position] = cause instanceof YAMLParseError ? (cause.linePos ?? []) : [];
+    const place = position === undefined ? file : `${file}:${position.line}:${position.col}`;
+    const [reason] = messageOf(cause).split(' at line ');
+    throw new AgentError('CONFIG', `${place}: ${reason}`, { cause });
+  }
+  if (typeof settings !== 'object' || settings === null || Array.isArray(settings)) {
+    throw new AgentError('CONFIG', `${file}: the configuration is not a mapping of keys to values`);
+  }
+  return { ...settings };
+}
+
+function check(source: string, settings: Record<string, unknown>): z.output<typeof configSchema> {
+  const result = configSchema.safeParse(settings);
+  if (result.success) return result.data;
+  const problems = result.error.issues.map((issue) => describeIssue(issue));
+  throw new AgentError('CONFIG', `${source}: ${problems.join('; ')}`, { cause: result.error });
+}
+
+function describeIssue(issue: z.core.$ZodIssue): string {
+  const path = issue.path.join('.');
+  if (issue.code !== 'unrecognized_keys') return `${path}: ${issue.message}`;
+  const within = path === '' ? Object.keys(configSchema.shape) : [];
+  return issue.keys
+    .map((key) => {
+      const similar = within.find((known) => isSimilar(known, key));
+      const name = path === '' ? key : `${path}.${key}`;
+      return `unknown key '${name}'${similar ? `; did you mean '${similar}'?` : ''}`;
+    })
+    .join('; ');
+}
+
+/** Whether one is the other's beginning, or they differ by two letters at most, whatever the case. */
+function isSimilar(known: string, key: string): boolean {
+  const [a, b] = [known.toLowerCase(), key.toLowerCase()];
+  return (b.length >= 4 && (a.startsWith(b) || b.startsWith(a))) || editDistance(a, b) <= 2;
+}
+
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
+  for (const [i, letter] of [...a].entries()) {
+    const next = [i + 1];
+    for (const [j, other] of [...b].entries()) {
+      const substituted = (row[j] ?? 0) + (letter === other ? 0 : 1);
+      next.push(Math.min(substituted, (row[j + 1] ?? 0) + 1, (next[j] ?? 0) + 1));
+    }
+    row = next;
+  }
+  return row[b.length] ?? 0;
+}

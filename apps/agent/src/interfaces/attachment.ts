@@ -1,0 +1,60 @@
+import { createHash } from 'node:crypto';
+import type { AttachmentKey, ResultRoute } from '@infra-offload/cni-types';
+import * as z from 'zod';
+
+/** The next hop of everything that leaves a pod; the pipeline answers ARP requests for it. */
+export const podGateway = '169.254.1.1';
+
+const routeSchema = z.object({
+  dst: z.string(),
+  gw: z.string().optional(),
+  mtu: z.number().optional(),
+  advmss: z.number().optional(),
+  priority: z.number().optional(),
+  table: z.number().optional(),
+  scope: z.number().optional(),
+}) satisfies z.ZodType<ResultRoute>;
+
+/** One interface of one pod, as kept in the state directory. */
+export const attachmentSchema = z.strictObject({
+  version: z.literal(1),
+  /** `allocated`: ADD has not been answered yet. `attached`: it succeeded. */
+  phase: z.enum(['allocated', 'attached']),
+  containerId: z.string(),
+  ifname: z.string(),
+  /** The CNI network that attached it: GC of another network leaves it alone. */
+  network: z.string(),
+  pod: z.object({ namespace: z.string(), name: z.string() }),
+  /** The interface's name in the pool, which is how the target knows it. */
+  interfaceName: z.string(),
+  mac: z.string(),
+  mtu: z.number().int(),
+  netns: z.object({ path: z.string(), inode: z.string() }),
+  /** IPv4, without prefix length. */
+  address: z.string(),
+  routes: z.array(routeSchema),
+});
+
+export type Attachment = Readonly<z.output<typeof attachmentSchema>>;
+
+/** `<container id>/<interface name>`: unique on the node, and the pod's name in the manager's contract. */
+export function attachmentId(key: AttachmentKey): string {
+  return `${key.containerId}/${key.ifname}`;
+}
+
+/** For messages: the pod, if the runtime named it, and the attachment. */
+export function describeAttachment(attachment: Pick<Attachment, 'containerId' | 'ifname' | 'pod'>): string {
+  const { namespace, name } = attachment.pod;
+  const id = attachmentId(attachment);
+  return name === '' ? `container ${id}` : `pod ${namespace}/${name} (${id})`;
+}
+
+/** Longest file name that the usual file systems take, less the suffixes `.json` and `.tmp`. */
+const maxBaseName = 240;
+
+/** The name of the attachment's state file. `:` is in neither part. */
+export function attachmentFileName(key: AttachmentKey): string {
+  const name = `${key.containerId}:${key.ifname}`;
+  if (name.length <= maxBaseName) return `${name}.json`;
+  return `${key.containerId.slice(0, 100)}~${createHash('sha256').update(name).digest('hex')}.json`;
+}

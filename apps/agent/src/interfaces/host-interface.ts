@@ -1,0 +1,57 @@
+import { podGateway } from './attachment.js';
+import { IpRoute } from './iproute.js';
+
+/**
+ * The MAC address under which the node's kernel sends to the pipeline. Any would do, since the pipeline rewrites the MAC
+ * addresses of all that it forwards to pods; a fixed one spares ARP. Locally administered, from 169.254.1.1.
+ */
+const gatewayMac = '02:00:a9:fe:01:01';
+
+/** What the node's own interface shall have. */
+export interface HostInterfaceSettings {
+  readonly name: string;
+  readonly mtu: number;
+  /** IPv4 addresses of the node on this interface, without prefix length. The first is the source towards pods. */
+  readonly addresses: readonly string[];
+  /** CIDRs of pods and services: what the node's kernel reaches through the pipeline. */
+  readonly cidrs: readonly string[];
+}
+
+/** The node's interface as it is. */
+export interface HostInterfaceState {
+  readonly name: string;
+  readonly mac: string;
+  readonly ifindex: number;
+}
+
+/**
+ * Sets the node's interface up: MTU, addresses (/32), and routes to `cidrs` through the pipeline. The next hop is
+ * 169.254.1.1 as an on-link gateway with a permanent neighbour entry, so that the kernel asks no ARP for pods. Addresses
+ * and routes that others have made stay.
+ *
+ * @param known what an earlier call has returned: if the interface is still that one, and up, nothing is done.
+ * @returns `known` itself then; undefined if there is no such interface.
+ * @throws AgentError COMMAND_FAILED
+ */
+export async function setUpHostInterface(
+  settings: HostInterfaceSettings,
+  known?: HostInterfaceState,
+): Promise<HostInterfaceState | undefined> {
+  const ip = new IpRoute();
+  const { name, mtu, addresses, cidrs } = settings;
+  const link = (await ip.links()).find(({ ifname }) => ifname === name);
+  if (link?.address === undefined) return undefined;
+  const isKnown = known?.ifindex === link.ifindex && known.mac === link.address;
+  if (isKnown && link.mtu === mtu && link.flags.includes('UP')) return known;
+  const [source] = addresses;
+  await ip.batch([
+    `link set dev ${name} mtu ${mtu} up`,
+    ...addresses.map((address) => `address replace ${address}/32 dev ${name}`),
+    `neighbour replace ${podGateway} lladdr ${gatewayMac} dev ${name} nud permanent`,
+    ...cidrs.map(
+      (cidr) =>
+        `route replace ${cidr} via ${podGateway} dev ${name} onlink${source === undefined ? '' : ` src ${source}`}`,
+    ),
+  ]);
+  return isKnown ? known : { name, mac: link.address, ifindex: link.ifindex };
+}

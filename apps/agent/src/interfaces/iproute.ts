@@ -1,0 +1,140 @@
+import { spawn } from 'node:child_process';
+import { AgentError } from '../errors.js';
+
+/** A link as `ip -json link show` tells it, as far as it is used here. */
+export interface Link {
+  readonly ifindex: number;
+  readonly ifname: string;
+  readonly flags: readonly string[];
+  readonly mtu: number;
+  /** The MAC address, on Ethernet links. */
+  readonly address?: string;
+}
+
+/** An address of a link, as `ip -json address show` tells it. */
+export interface LinkAddress {
+  readonly family: string;
+  readonly local: string;
+  readonly prefixlen: number;
+}
+
+/** A route of the main table, as `ip -json route show` tells it. */
+export interface KernelRoute {
+  readonly dst: string;
+  readonly gateway?: string;
+  readonly dev?: string;
+  readonly scope?: string;
+}
+
+/**
+ * iproute2 in one network namespace: the agent's own (no path), or that at a path. Commands inside another namespace
+ * run under nsenter, which takes any path, unlike `ip -netns`.
+ */
+export class IpRoute {
+  readonly #prefix: readonly string[];
+
+  constructor(netns?: string) {
+    this.#prefix = netns === undefined ? ['ip'] : ['nsenter', `--net=${netns}`, 'ip'];
+  }
+
+  /** All links. */
+  async links(): Promise<Link[]> {
+    return this.#json<Link>(['-json', 'link', 'show']);
+  }
+
+  /** The link's own data and its addresses; undefined if there is no such link. */
+  async addresses(
+    ifname: string,
+  ): Promise<(Link & { readonly addr_info: readonly LinkAddress[] }) | undefined> {
+    const links = await this.#json<Link & { readonly addr_info: readonly LinkAddress[] }>([
+      '-json',
+      'address',
+      'show',
+    ]);
+    return links.find((link) => link.ifname === ifname);
+  }
+
+  /** IPv4 routes through a link, of all tables but `local`. */
+  async routes(ifname: string): Promise<KernelRoute[]> {
+    const routes = await this.#json<KernelRoute & { readonly table?: string }>([
+      '-json',
+      '-4',
+      'route',
+      'show',
+      'table',
+      'all',
+      'dev',
+      ifname,
+    ]);
+    return routes.filter((route) => route.table !== 'local');
+  }
+
+  /** Runs one command, for instance `['link', 'set', 'dev', 'eth0', 'up']`. */
+  async run(args: readonly string[]): Promise<void> {
+    await this.#execute(args, undefined);
+  }
+
+  /**
+   * Runs several commands in one process, in order, up to the first that fails. Words must not have characters that
+   * `ip -batch` treats specially: white space, quotes, `#`, backslash.
+   *
+   * @throws AgentError COMMAND_FAILED that names the command which failed.
+   */
+  async batch(commands: readonly string[]): Promise<void> {
+    await this.#execute(['-batch', '-'], commands);
+  }
+
+  async #json<T>(args: readonly string[]): Promise<T[]> {
+    const text = (await this.#execute(args, undefined)).trim();
+    // Nothing at all is what ip prints for an empty list in some versions.
+    return text === '' ? [] : (JSON.parse(text) as T[]);
+  }
+
+  async #execute(args: readonly string[], batch: readonly string[] | undefined): Promise<string> {
+    const [file = 'ip', ...words] = [...this.#prefix, ...args];
+    const { code, stdout, stderr } = await runProcess(file, words, batch?.join('\n'));
+    if (code === 0) return stdout;
+    const failedLine = Number(/Command failed -:(\d+)/.exec(stderr)?.[1]);
+    const command = batch?.[failedLine - 1] ?? words.join(' ');
+    const reason = stderr
+      .split('\n')
+      .filter((line) => line !== '' && !line.startsWith('Command failed'))
+      .join('; ');
+    throw new AgentError('COMMAND_FAILED', `${file} ${command}: ${reason || `exit code ${code}`}`, {
+      details: { command: [file, ...words].join(' '), stderr },
+    });
+  }
+}
+
+interface ProcessResult {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+function runProcess(
+  file: string,
+  args: readonly string[],
+  stdin: string | undefined,
+): Promise<ProcessResult> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(file, args, { stdio: [stdin === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'] });
+    const stdout: Buffer[] = [];
+    const stderr: Buffer[] = [];
+    child.stdout?.on('data', (chunk: Buffer) => stdout.push(chunk));
+    child.stderr?.on('data', (chunk: Buffer) => stderr.push(chunk));
+    // The command may end before it has read its input; its exit code tells why.
+    child.stdin?.on('error', () => {});
+    child.stdin?.end(stdin);
+    child.once('error', (cause) =>
+      reject(new AgentError('COMMAND_FAILED', `cannot run ${file}: ${cause.message}`, { cause })),
+    );
+    child.once('close', (code, signal) =>
+      resolve({
+        code: code ?? 128,
+        stdout: Buffer.concat(stdout).toString(),
+        stderr: Buffer.concat(stderr).toString() || (signal ? `ended by ${signal}` : ''),
+      }),
+    );
+  });
+}

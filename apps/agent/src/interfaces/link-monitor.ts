@@ -1,0 +1,57 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import type { Logger } from 'pino';
+
+/** A burst of link events counts as one, this many milliseconds after its first. */
+const settleMs = 50;
+const restartDelayMs = 1000;
+
+/**
+ * Tells when links in the agent's network namespace come, go or change, by `ip monitor link`. A monitor that dies is
+ * started again, and counts as a change, since events may have been missed.
+ */
+export class LinkMonitor {
+  readonly #onChange: () => void;
+  readonly #logger: Logger;
+  #child: ChildProcess | undefined;
+  #settling: NodeJS.Timeout | undefined;
+  #restarting: NodeJS.Timeout | undefined;
+  #stopped = false;
+
+  constructor(onChange: () => void, logger: Logger) {
+    this.#onChange = onChange;
+    this.#logger = logger;
+  }
+
+  start(): void {
+    const child = spawn('ip', ['monitor', 'link'], { stdio: ['ignore', 'pipe', 'ignore'] });
+    this.#child = child;
+    child.stdout.on('data', () => this.#changed());
+    child.once('error', (error) => this.#ended(error.message));
+    child.once('exit', (code, signal) => this.#ended(`exit ${signal ?? code}`));
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    clearTimeout(this.#settling);
+    clearTimeout(this.#restarting);
+    this.#child?.kill();
+  }
+
+  #changed(): void {
+    if (this.#stopped) return;
+    this.#settling ??= setTimeout(() => {
+      this.#settling = undefined;
+      this.#onChange();
+    }, settleMs);
+  }
+
+  #ended(reason: string): void {
+    if (this.#stopped || this.#restarting !== undefined) return;
+    this.#logger.warn({ reason }, 'ip monitor ended; starting it again');
+    this.#restarting = setTimeout(() => {
+      this.#restarting = undefined;
+      this.start();
+      this.#changed();
+    }, restartDelayMs);
+  }
+}

@@ -1,0 +1,52 @@
+import { stat } from 'node:fs/promises';
+import { CniError, CniErrorCode } from '@infra-offload/cni-types';
+import { isSystemError } from '../errors.js';
+
+/**
+ * A network namespace: where it was found, and what tells whether the path still leads to the same one (paths are
+ * reused: a process id by another process, a name by another container).
+ */
+export interface NetnsReference {
+  readonly path: string;
+  /** Inode of the namespace, in decimal. */
+  readonly inode: string;
+}
+
+/** The agent's own network namespace, in a form that stays right inside other namespaces. */
+export const ownNetnsPath = `/proc/${process.pid}/ns/net`;
+
+/**
+ * Finds out which network namespace `path` leads to.
+ *
+ * @throws CniError 8 if it leads to none, or to that of the agent.
+ */
+export async function resolveNetns(path: string): Promise<NetnsReference> {
+  const own = await stat(ownNetnsPath, { bigint: true });
+  let found: Awaited<typeof own>;
+  try {
+    found = await stat(path, { bigint: true });
+  } catch (cause) {
+    throw new CniError(CniErrorCode.invalidNetns, `network namespace ${path} does not exist`, { cause });
+  }
+  if (found.dev !== own.dev) {
+    throw new CniError(CniErrorCode.invalidNetns, `${path} is not a network namespace`);
+  }
+  if (found.ino === own.ino) {
+    throw new CniError(CniErrorCode.invalidNetns, `${path} is the network namespace of the node itself`);
+  }
+  return { path, inode: String(found.ino) };
+}
+
+/** Whether the path still leads to the namespace that it led to before. */
+export async function isAlive(netns: NetnsReference): Promise<boolean> {
+  try {
+    const [own, found] = await Promise.all([
+      stat(ownNetnsPath, { bigint: true }),
+      stat(netns.path, { bigint: true }),
+    ]);
+    return found.dev === own.dev && String(found.ino) === netns.inode;
+  } catch (error) {
+    if (isSystemError(error, 'ENOENT', 'ENOTDIR', 'ESRCH', 'EACCES')) return false;
+    throw error;
+  }
+}

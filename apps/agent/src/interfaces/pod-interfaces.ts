@@ -1,0 +1,70 @@
+import type { Attachment } from './attachment.js';
+
+/** An interface taken from the pool, not yet in a pod. */
+export interface AllocatedInterface {
+  /** As the target names it. */
+  readonly name: string;
+  readonly mac: string;
+}
+
+/** How many interfaces the pool has. */
+export interface PoolUsage {
+  /** Free now. */
+  readonly free: number;
+  /** Taken by attachments. */
+  readonly taken: number;
+}
+
+/** What a look at the system says about an attachment. */
+export type AttachmentCondition =
+  /** The interface is in its pod. */
+  | 'in-place'
+  /** The pod's namespace lives, but the interface is back in the pool: the target has made it anew. */
+  | 'returned'
+  /** The pod's namespace lives, but the interface is nowhere: the target may make it anew. */
+  | 'missing'
+  /** The pod's namespace is gone. */
+  | 'netns-gone';
+
+/**
+ * The interfaces that the target offers for pods, of one kind. Callers see to it that no two calls work on one
+ * attachment at once.
+ */
+export interface PodInterfaces {
+  /**
+   * Takes a free interface; it is not given away again until `release`, or `discard` if nothing came of it.
+   *
+   * @throws CniError 11 if none is free.
+   */
+  allocate(): Promise<AllocatedInterface>;
+
+  /** Gives back an interface for which `configure` was never called. */
+  discard(interfaceName: string): void;
+
+  /**
+   * Moves the interface into the pod's namespace and sets name, address, MTU and routes. It may fail halfway: then
+   * `release` undoes it.
+   *
+   * @throws CniError 100 if the pod has an interface of that name.
+   */
+  configure(attachment: Attachment): Promise<void>;
+
+  /** Brings the interface back into the pool, from wherever it is now. Succeeds if it is gone with its namespace. */
+  release(attachment: Attachment): Promise<void>;
+
+  /** What is not as `configure` left it, in words; empty if all is well. */
+  check(attachment: Attachment): Promise<string[]>;
+
+  /**
+   * Takes over attachments of an earlier run: their interfaces count as taken from now on.
+   */
+  recover(attachments: readonly Attachment[]): void;
+
+  /** Looks where the attachment's interface is now. */
+  locate(attachment: Attachment): Promise<AttachmentCondition>;
+
+  /** Interfaces that count as taken and are nevertheless in the pool: the target has made them anew. */
+  returned(): Promise<ReadonlySet<string>>;
+
+  usage(): Promise<PoolUsage>;
+}

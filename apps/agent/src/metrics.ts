@@ -1,0 +1,118 @@
+import { ObjectState } from '@infra-offload/infra-api';
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import type { PodInterfaces } from './interfaces/pod-interfaces.js';
+import { kindName, type StatusBook } from './sync/status-book.js';
+import type { SyncClient } from './sync/sync-client.js';
+
+/** What the gauges look at when they are asked. */
+export interface MetricsSources {
+  readonly interfaces: PodInterfaces;
+  readonly sync: SyncClient;
+  readonly statuses: StatusBook;
+  readonly wantedObjects: () => number;
+  readonly manifestProblems: () => number;
+}
+
+/** What the agent counts and measures, for Prometheus. */
+export class AgentMetrics {
+  readonly registry = new Registry();
+  readonly #requests = new Histogram({
+    name: 'infra_agent_cni_request_duration_seconds',
+    help: 'Requests of infra-cni by operation and CNI error code; code 0 is success',
+    labelNames: ['operation', 'code'] as const,
+    buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
+    registers: [this.registry],
+  });
+  readonly #applied = new Histogram({
+    name: 'infra_agent_sync_apply_duration_seconds',
+    help: 'From a Sync message sent to applied by the manager',
+    buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 10],
+    registers: [this.registry],
+  });
+  readonly #streamEnds = new Counter({
+    name: 'infra_agent_sync_stream_ends_total',
+    help: 'Sync streams that have ended, or could not be opened',
+    registers: [this.registry],
+  });
+
+  constructor() {
+    collectDefaultMetrics({ register: this.registry });
+  }
+
+  readonly onRequest = (operation: string, code: number, seconds: number): void => {
+    this.#requests.observe({ operation, code }, seconds);
+  };
+
+  readonly onApplied = (seconds: number): void => {
+    this.#applied.observe(seconds);
+  };
+
+  readonly onStreamEnd = (): void => {
+    this.#streamEnds.inc();
+  };
+
+  /** Adds the gauges. To be called once. */
+  observe(sources: MetricsSources): void {
+    const registers = [this.registry];
+    new Gauge({
+      name: 'infra_agent_sync_up',
+      help: '1 if the manager has the state of the node and follows its changes',
+      registers,
+      collect() {
+        this.set(sources.sync.state.kind === 'synchronised' ? 1 : 0);
+      },
+    });
+    new Gauge({
+      name: 'infra_agent_wanted_objects',
+      help: 'Objects that the node wants from its data plane',
+      registers,
+      collect() {
+        this.set(sources.wantedObjects());
+      },
+    });
+    new Gauge({
+      name: 'infra_agent_object_status',
+      help: "Objects by what the manager has last said of them; an object's programmed state may go unsaid",
+      labelNames: ['kind', 'state'] as const,
+      registers,
+      collect() {
+        this.reset();
+        for (const { object, state } of sources.statuses.values()) {
+          if (object !== undefined) this.inc({ kind: kindName(object.kind), state: stateName(state) });
+        }
+      },
+    });
+    new Gauge({
+      name: 'infra_agent_pool_interfaces',
+      help: 'Pod interfaces of the target, by whether they are free or taken',
+      labelNames: ['state'] as const,
+      registers,
+      async collect() {
+        const { free, taken } = await sources.interfaces.usage();
+        this.set({ state: 'free' }, free);
+        this.set({ state: 'taken' }, taken);
+      },
+    });
+    new Gauge({
+      name: 'infra_agent_manifest_problems',
+      help: 'Problems in the manifests directory, as logged',
+      registers,
+      collect() {
+        this.set(sources.manifestProblems());
+      },
+    });
+  }
+}
+
+function stateName(state: ObjectState): string {
+  switch (state) {
+    case ObjectState.OBJECT_STATE_PENDING:
+      return 'pending';
+    case ObjectState.OBJECT_STATE_PROGRAMMED:
+      return 'programmed';
+    case ObjectState.OBJECT_STATE_DEGRADED:
+      return 'degraded';
+    default:
+      return 'unspecified';
+  }
+}

@@ -1,0 +1,122 @@
+import type { Change } from '@infra-offload/infra-api';
+import { type ObjectKey, referenceOfKey, type WantedState } from './wanted-state.js';
+
+/** Bounds of one message. A burst is split, so that the manager can begin before the end is sent. */
+const maxChanges = 512;
+const maxBytes = 512 * 1024;
+
+/** Revision 0 is before every change. */
+const noRevision = 0n;
+
+interface SentBatch {
+  readonly lastRevision: bigint;
+  readonly keys: ReadonlySet<ObjectKey>;
+}
+
+/**
+ * What is still to be said on one Sync stream: the snapshot first, then what has changed. An object that changes
+ * again before its turn has come costs one message only.
+ */
+export class ChangeQueue {
+  readonly #wanted: WantedState;
+  readonly #snapshot: ObjectKey[];
+  readonly #changed = new Set<ObjectKey>();
+  /** Sent, not yet applied; oldest first. */
+  readonly #sent: SentBatch[] = [];
+  #stage: 'begin' | 'snapshot' | 'changes' = 'begin';
+  #snapshotPosition = 0;
+  #revision = noRevision;
+  #snapshotRevision: bigint | undefined;
+  #applied = noRevision;
+
+  constructor(wanted: WantedState) {
+    this.#wanted = wanted;
+    this.#snapshot = wanted.keys();
+  }
+
+  /** The revision of the last change handed out. */
+  get revision(): bigint {
+    return this.#revision;
+  }
+
+  /** Whether the manager has taken over the whole snapshot. */
+  get isSnapshotApplied(): boolean {
+    return this.#snapshotRevision !== undefined && this.#applied >= this.#snapshotRevision;
+  }
+
+  /** Whether the manager has applied all that it was, or has to be, told of the object. */
+  isSettled(key: ObjectKey): boolean {
+    return this.isSnapshotApplied && !this.#changed.has(key) && !this.#sent.some(({ keys }) => keys.has(key));
+  }
+
+  /** The object is another one, or no more. */
+  push(key: ObjectKey): void {
+    this.#changed.add(key);
+  }
+
+  /** The manager has applied everything up to `revision`. */
+  applied(revision: bigint): void {
+    if (revision > this.#applied) this.#applied = revision;
+    while (this.#sent[0] !== undefined && this.#sent[0].lastRevision <= this.#applied) this.#sent.shift();
+  }
+
+  /** The next message; empty if there is nothing to say. */
+  nextBatch(nodeName: string): Change[] {
+    const changes: Change[] = [];
+    const keys = new Set<ObjectKey>();
+    let bytes = 0;
+    const add = (change: Change['change']) => {
+      this.#revision += 1n;
+      changes.push({ revision: this.#revision, change });
+    };
+    const isFull = () => changes.length >= maxChanges || bytes >= maxBytes;
+    if (this.#stage === 'begin') {
+      add({ $case: 'snapshotBegin', value: { nodeName } });
+      this.#stage = 'snapshot';
+    }
+    while (this.#stage === 'snapshot' && !isFull()) {
+      const key = this.#snapshot[this.#snapshotPosition++];
+      if (key === undefined) {
+        add({ $case: 'snapshotEnd', value: {} });
+        this.#snapshotRevision = this.#revision;
+        this.#stage = 'changes';
+        break;
+      }
+      const object = this.#wanted.get(key);
+      // Gone since: the end of the snapshot says so.
+      if (object === undefined) continue;
+      this.#changed.delete(key);
+      keys.add(key);
+      add({ $case: 'upsert', value: object });
+      bytes += estimateBytes(object);
+    }
+    if (this.#stage === 'changes') {
+      for (const key of this.#changed) {
+        if (isFull()) break;
+        this.#changed.delete(key);
+        keys.add(key);
+        const object = this.#wanted.get(key);
+        if (object === undefined) {
+          add({ $case: 'remove', value: referenceOfKey(key) });
+        } else {
+          add({ $case: 'upsert', value: object });
+          bytes += estimateBytes(object);
+        }
+      }
+    }
+    if (changes.length > 0) this.#sent.push({ lastRevision: this.#revision, keys });
+    return changes;
+  }
+}
+
+/** Services are the objects that grow: about 24 bytes for an endpoint. */
+function estimateBytes(object: {
+  readonly object?: { readonly $case: string; readonly value: object } | undefined;
+}): number {
+  const value = object.object?.value;
+  const endpoints =
+    value !== undefined && 'endpoints' in value && Array.isArray(value.endpoints)
+      ? value.endpoints.length
+      : 0;
+  return 128 + endpoints * 24;
+}
