@@ -2,6 +2,21 @@ import { canonical, decodeBigint, decodeString, encode } from '@infra-offload/p4
 import { invalid, P4rtError } from '../errors.js';
 import type { Value } from './types.js';
 
+const small = new Array<Uint8Array | undefined>(0x1_0000);
+
+/**
+ * The bytes of a number below 2^16, one array for each number: most values of tables are small (protocols, ports, flags,
+ * ids), and an array takes over 100 bytes of memory, several times all the rest of a match.
+ */
+function smallBytes(value: number): Uint8Array {
+  let bytes = small[value];
+  if (bytes === undefined) {
+    bytes = value < 0x100 ? Uint8Array.of(value) : Uint8Array.of(value >>> 8, value & 0xff);
+    small[value] = bytes;
+  }
+  return bytes;
+}
+
 /** Encodes and decodes the values of one match field or action parameter. */
 export class ValueCodec {
   /** Bits; 0 for `sdn_string`, whose bytes are UTF-8 text. */
@@ -9,15 +24,19 @@ export class ValueCodec {
   /** Where the value belongs, for error messages: "table 'service' match field 'dst_ip'". */
   readonly where: string;
   readonly #limit: number;
+  /** Numbers below this are within the width and small; 0 for `sdn_string`, which takes no numbers. */
+  readonly #smallLimit: number;
 
   constructor(bitwidth: number, where: string) {
     this.bitwidth = bitwidth;
     this.where = where;
     this.#limit = 2 ** bitwidth;
+    this.#smallLimit = bitwidth === 0 ? 0 : Math.min(this.#limit, 0x1_0000);
   }
 
-  /** The canonical byte string of a value. @throws P4rtError INVALID */
+  /** The canonical byte string of a value, perhaps shared: never write into it. @throws P4rtError INVALID */
   encode(value: Value): Uint8Array {
+    if (typeof value === 'number' && value < this.#smallLimit && value >>> 0 === value) return smallBytes(value);
     try {
       return encode(this.bitwidth, value);
     } catch (error) {
