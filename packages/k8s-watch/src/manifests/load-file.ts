@@ -1,5 +1,5 @@
 import { setImmediate } from 'node:timers/promises';
-import { describe, formatPath, type ObjectIssue, parseObject } from '../objects/parse.js';
+import { formatPath, type ObjectIssue, parseObject } from '../objects/parse.js';
 import { isObjectKind } from '../objects/schema.js';
 import type { WatchedObject } from '../objects/types.js';
 import { isRecord } from '../plain-values.js';
@@ -8,7 +8,6 @@ import { type ManifestProblem, manifestProblem, type ProblemFields } from './pro
 
 export interface LoadedObject {
   readonly object: WatchedObject;
-  readonly description: string;
   /** Where the object begins; not known of JSON. */
   readonly position: Position | undefined;
 }
@@ -105,7 +104,6 @@ class Loader {
       case 'object':
         this.#objects.push({
           object: detached(parsed.object),
-          description: describe(value),
           position: document.positionsKnown ? document.locate(root) : undefined,
         });
         return;

@@ -42,13 +42,13 @@ export function parseObject(value: unknown): ParsedObject {
   if (parsed.success) return { result: 'object', object: parsed.data };
   const issues = parsed.error.issues.map(({ path, message }) => ({
     path,
-    message: message.replace(/^I/, 'i'),
+    message: message.replace(/^[A-Z](?=[a-z])/, (letter) => letter.toLowerCase()),
   }));
   return invalid(description, issues);
 }
 
 /** "Service default/web", as far as it can be told. */
-export function describe(value: unknown): string {
+function describe(value: unknown): string {
   if (!isRecord(value)) return '';
   const metadata = isRecord(value.metadata) ? value.metadata : {};
   const kind = typeof value.kind === 'string' ? value.kind : 'object';

@@ -17,9 +17,17 @@ function listOf<Schema extends z.ZodType>(schema: Schema) {
     .transform((given): z.output<Schema>[] => given ?? []);
 }
 
-function portFrom(min: number) {
-  const message = `must be an integer from ${min} to 65535`;
-  return z.int(message).min(min, message).max(65535, message);
+function integer(min: number, max: number) {
+  const message = `must be an integer from ${min} to ${max}`;
+  return z.int(message).min(min, message).max(max, message);
+}
+
+/** An IP address, or one of some words. */
+function ipOr(...words: readonly string[]) {
+  const choices = words.map((word) => ` or "${word}"`).join('');
+  return z
+    .string()
+    .refine((text) => isIP(text) !== 0 || words.includes(text), `must be an IP address${choices}`);
 }
 
 const name = z
@@ -39,8 +47,8 @@ const metadata = z.object({
 });
 
 const protocol = withDefault(z.enum(['TCP', 'UDP', 'SCTP']), 'TCP');
-const portNumber = portFrom(1);
-const optionalPort = portFrom(0).nullish();
+const portNumber = integer(1, 65535);
+const optionalPort = integer(0, 65535).nullish();
 const portName = withDefault(
   z
     .string()
@@ -48,7 +56,7 @@ const portName = withDefault(
     .regex(/^([a-z0-9]([-a-z0-9]*[a-z0-9])?)?$/, 'must be lower case letters, digits and "-"'),
   '',
 );
-const ip = z.string().refine((text) => isIP(text) !== 0, 'must be an IP address');
+const ip = ipOr();
 const cidr = z.string().refine(isCidr, 'must be a CIDR, such as 10.0.0.0/8');
 const trafficPolicy = withDefault(z.enum(['Cluster', 'Local']), 'Cluster');
 
@@ -57,6 +65,7 @@ const servicePort = z
   .transform(({ nodePort, ...port }) => (nodePort ? { ...port, nodePort } : port));
 
 const servicePorts = listOf(servicePort).check((context) => {
+  if (context.issues.length > 0) return;
   const ports = context.value;
   const names = new Set<string>();
   const numbers = new Set<string>();
@@ -75,8 +84,8 @@ const servicePorts = listOf(servicePort).check((context) => {
 
 const serviceSpec = z.object({
   type: withDefault(z.enum(['ClusterIP', 'NodePort', 'LoadBalancer', 'ExternalName']), 'ClusterIP'),
-  clusterIP: z.union([z.literal(['None', '']), ip], 'must be an IP address, "None" or ""').nullish(),
-  clusterIPs: listOf(z.union([z.literal('None'), ip], 'must be an IP address or "None"')),
+  clusterIP: ipOr('None', '').nullish(),
+  clusterIPs: listOf(ipOr('None')),
   externalIPs: listOf(ip),
   ports: servicePorts,
   internalTrafficPolicy: trafficPolicy,
@@ -84,7 +93,7 @@ const serviceSpec = z.object({
   sessionAffinity: withDefault(z.enum(['None', 'ClientIP']), 'None'),
   sessionAffinityConfig: z
     .object({
-      clientIP: z.object({ timeoutSeconds: z.int().min(1).max(MAX_AFFINITY_SECONDS).nullish() }).nullish(),
+      clientIP: z.object({ timeoutSeconds: integer(1, MAX_AFFINITY_SECONDS).nullish() }).nullish(),
     })
     .nullish(),
   healthCheckNodePort: optionalPort,
@@ -96,7 +105,7 @@ const serviceStatus = z.object({
     .object({
       ingress: listOf(
         z.object({
-          ip: withDefault(z.union([z.literal(''), ip], 'must be an IP address'), ''),
+          ip: withDefault(ipOr(''), ''),
           ipMode: withDefault(z.enum(['VIP', 'Proxy']), 'VIP'),
         }),
       ),
@@ -107,6 +116,7 @@ const serviceStatus = z.object({
 const serviceSchema = z
   .object({ metadata, spec: serviceSpec, status: serviceStatus.nullish() })
   .check((context) => {
+    if (context.issues.length > 0) return;
     const { type, ports, clusterIP, clusterIPs } = context.value.spec;
     const headless = clusterIP === 'None' || clusterIPs[0] === 'None';
     if (ports.length > 0 || type === 'ExternalName' || headless) return;
@@ -172,6 +182,7 @@ const endpointSliceSchema = z
     ports: listOf(slicePort),
   })
   .check((context) => {
+    if (context.issues.length > 0) return;
     const { addressType, endpoints } = context.value;
     for (const [i, { address }] of endpoints.entries()) {
       const problem = addressProblem(addressType, address);

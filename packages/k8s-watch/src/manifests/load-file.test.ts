@@ -1,0 +1,133 @@
+import { describe, expect, it } from 'vitest';
+import { loadManifests } from './load-file.js';
+
+const service = (name: string) =>
+  `apiVersion: v1\nkind: Service\nmetadata: {name: ${name}}\nspec: {clusterIP: 10.96.0.1, ports: [{port: 80}]}\n`;
+const json = (name: string) => ({
+  apiVersion: 'v1',
+  kind: 'Service',
+  metadata: { name },
+  spec: { clusterIP: '10.96.0.1', ports: [{ port: 80 }] },
+});
+
+async function load(text: string, hasGoodState = false) {
+  const { objects, good, problems } = await loadManifests('f.yaml', text, hasGoodState);
+  return {
+    names: objects.map(({ object }) => object.name),
+    good,
+    problems: problems.map(({ message }) => message),
+  };
+}
+
+describe('loadManifests', () => {
+  it.each([
+    ['one document', service('a'), ['a']],
+    ['several documents', `---\n${service('a')}---\n${service('b')}...\n`, ['a', 'b']],
+    ['empty documents and comments', `# nothing\n---\n---\n# here\n${service('a')}---\n`, ['a']],
+    ['an empty file', '', []],
+    ['Windows line ends', `${service('a')}---\n${service('b')}`.replaceAll('\n', '\r\n'), ['a', 'b']],
+    ['a byte order mark', `\ufeff${service('a')}`, ['a']],
+    ['JSON', JSON.stringify(json('a'), null, 2), ['a']],
+    ['a List', JSON.stringify({ apiVersion: 'v1', kind: 'List', items: [json('a'), json('b')] }), ['a', 'b']],
+    [
+      'a List in YAML',
+      `kind: List\napiVersion: v1\nitems:\n- ${service('a').trim().replaceAll('\n', '\n  ')}\n`,
+      ['a'],
+    ],
+    [
+      'a List in a List',
+      JSON.stringify({ kind: 'List', items: [{ kind: 'List', items: [json('a')] }] }),
+      ['a'],
+    ],
+    [
+      'a typed list, whose items need not tell their kind',
+      JSON.stringify({
+        apiVersion: 'v1',
+        kind: 'ServiceList',
+        items: [{ ...json('a'), kind: undefined, apiVersion: undefined }],
+      }),
+      ['a'],
+    ],
+    [
+      'lists of other kinds, and without items',
+      '{kind: PodList, apiVersion: v1, items: [7]}\n---\n{kind: List, apiVersion: v1}',
+      [],
+    ],
+    ['other kinds', `{kind: Pod, apiVersion: v1}\n---\n${service('a')}`, ['a']],
+    [
+      'anchors and merge keys',
+      `kind: List\nitems:\n- &a {${'apiVersion: v1, kind: Service, metadata: {name: a}, spec: {ports: [{port: 80}]}'}}\n- {<<: *a, metadata: {name: b}}\n`,
+      ['a', 'b'],
+    ],
+  ])('reads %s', async (_, text, names) => {
+    expect(await load(text)).toEqual({ names, good: true, problems: [] });
+  });
+
+  it.each([
+    [
+      'a syntax error',
+      `${service('a')}---\nkind: [`,
+      /^f\.yaml:\d+:\d+: .*; nothing of this file is in force$/,
+    ],
+    ['a tab', 'kind:\n\tService', /^f\.yaml:2:1: Tabs are not allowed as indentation/],
+    ['a key twice', 'kind: Service\nkind: Service', /^f\.yaml:2:1: Map keys must be unique/],
+    ['an alias that leads nowhere', `${service('a')}---\nkind: *x`, /^f\.yaml:5:1: Unresolved alias/],
+    ['a truncated JSON file', JSON.stringify(json('a')).slice(0, -3), /^f\.yaml:1:\d+: /],
+    ['plain text', 'once upon a time', /^f\.yaml:1:1: is a string, not a Kubernetes object;/],
+    ['something binary', '\u0000\u0001\ufffd\u0002', /^f\.yaml:1:1: /],
+    [
+      'a broken field in YAML',
+      service('a').replace('port: 80', 'port: x'),
+      /^f\.yaml:4:45: Service default\/a: spec\.ports\[0\]\.port: must be/,
+    ],
+    [
+      'a missing field, at its parent',
+      service('a').replace('name: a', ''),
+      /^f\.yaml:3:11: Service: metadata\.name: invalid input/,
+    ],
+    [
+      'a broken field in JSON',
+      JSON.stringify(json('a'), null, 1).replace('80', '0'),
+      /^f\.yaml:11:13: Service default\/a: spec\.ports\[0\]\.port: must be/,
+    ],
+    [
+      'a broken item of a list',
+      `kind: List\nitems:\n- {kind: Service, apiVersion: v1, metadata: {name: a, namespace: 7}}`,
+      /^f\.yaml:3:\d+: Service default\/a: items\[0\]\.(metadata\.namespace|spec): /,
+    ],
+  ])('reports %s with its place', async (_, text, message) => {
+    const result = await load(text);
+    expect(result.good).toBe(false);
+    expect(result.problems[0]).toMatch(message);
+  });
+
+  it('says what stays in force', async () => {
+    expect((await load('kind: [', true)).problems[0]).toMatch(/; the file's last good state stays in force$/);
+  });
+
+  it('does not unfold a small file into a huge one', async () => {
+    const bomb = ['a: &a [x, x, x, x, x, x, x, x, x, x]'];
+    for (let i = 1; i < 10; i++) {
+      const [from, to] = [String.fromCharCode(96 + i), String.fromCharCode(97 + i)];
+      bomb.push(`${to}: &${to} [${Array(10).fill(`*${from}`).join(', ')}]`);
+    }
+    expect((await load(bomb.join('\n'))).problems[0]).toMatch(/^f\.yaml:1:1: Excessive alias count/);
+  });
+
+  it('skips an object of another version, and reads the others', async () => {
+    const text = `apiVersion: discovery.k8s.io/v1beta1\nkind: EndpointSlice\nmetadata: {name: x}\n---\n${service('a')}`;
+    expect(await load(text)).toEqual({
+      names: ['a'],
+      good: true,
+      problems: [
+        "f.yaml:1:13: EndpointSlice default/x: apiVersion: 'discovery.k8s.io/v1beta1' is not supported, only 'discovery.k8s.io/v1'",
+      ],
+    });
+  });
+
+  it('counts problems beyond the twentieth', async () => {
+    const { problems } = await load(Array(25).fill('- x').join('\n---\n'));
+    expect(problems).toHaveLength(21);
+    expect(problems.at(-1)).toBe('f.yaml: 5 more problems in this file');
+  });
+});
