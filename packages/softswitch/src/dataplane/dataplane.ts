@@ -1,3 +1,4 @@
+import type { Trace } from '@infra-offload/swx';
 import type { PacketHandler } from '../ports/provider.js';
 
 /** An unsigned integer in host meaning: a number up to 32 bits of width, a bigint beyond. */
@@ -91,11 +92,6 @@ export interface Pipeline {
   commit(): Promise<void> | undefined;
 }
 
-/** What a data plane did with one packet, as text. */
-export interface PacketTrace {
-  readonly text: string;
-}
-
 /** Runs one program at a time over the packets of the ports. */
 export interface Dataplane {
   /** Whether all changes between two commits reach packets at once, so that a batch can be DATAPLANE_ATOMIC. */
@@ -107,6 +103,6 @@ export interface Dataplane {
   /** Where the ports deliver packets. */
   readonly receive: PacketHandler;
   /** Runs a packet for real and tells what happened; FAILED_PRECONDITION without a program. */
-  trace(port: number, packet: Uint8Array): PacketTrace;
+  trace(port: number, packet: Uint8Array): Trace;
   stop(): Promise<void>;
 }

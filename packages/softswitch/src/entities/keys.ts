@@ -80,7 +80,7 @@ function parseField(table: BoundTable, field: BoundField, match: FieldMatch): Ke
         );
       }
       const value = read(table, field, type.value.value);
-      const mask = widen(field, prefixMask(field.width, prefixLen));
+      const mask = prefixMask(field.targetWidth, spareBits(field) + prefixLen);
       if (exceedsMask(value, mask))
         fail('INVALID_ARGUMENT', `${where(table, field)}: bits behind the prefix must be 0`);
       return { value, mask };
@@ -118,6 +118,11 @@ function widen(field: BoundField, value: Value): Value {
   return field.wide && typeof value === 'number' ? BigInt(value) : value;
 }
 
+/** Bits that the program has and P4Info has not. They are 0, and part of every prefix. */
+function spareBits(field: BoundField): number {
+  return field.targetWidth - field.width;
+}
+
 function where(table: BoundTable, field: BoundField): string {
   return `table ${table.name}, match field ${field.name}`;
 }
@@ -138,7 +143,7 @@ export function formatKey(table: BoundTable, key: readonly KeyField[]): FieldMat
     if (mask === 0 || mask === 0n) continue;
     switch (field.kind) {
       case 'lpm': {
-        const prefixLen = prefixLength(mask, field.width);
+        const prefixLen = prefixLength(mask, field.targetWidth) - spareBits(field);
         match.push({
           fieldId,
           fieldMatchType: { $case: 'lpm', value: { value: writeValue(value), prefixLen } },
@@ -168,7 +173,7 @@ export function targetPriority(table: BoundTable, key: ParsedKey): number | unde
     const field = table.fields[i];
     const mask = key.fields[i]?.mask;
     if (field?.kind === 'lpm' && mask !== undefined) {
-      return field.width - (mask === 0 || mask === 0n ? 0 : prefixLength(mask, field.width));
+      return field.targetWidth - (mask === 0 || mask === 0n ? 0 : prefixLength(mask, field.targetWidth));
     }
   }
   return 0;

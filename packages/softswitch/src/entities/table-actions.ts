@@ -80,7 +80,7 @@ export function releaseAction(profile: ProfileStore | undefined, action: EntryAc
       return;
     default: {
       const never: never = action;
-      return never;
+      fail('INTERNAL', `unhandled ${String(never)}`);
     }
   }
 }

@@ -171,7 +171,7 @@ function receive(
       return;
     default: {
       const never: never = update;
-      return never;
+      fail('INTERNAL', `unhandled ${String(never)}`);
     }
   }
 }

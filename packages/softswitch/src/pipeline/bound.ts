@@ -1,11 +1,13 @@
 import type { P4Info } from '@infra-offload/p4info/proto';
 import type { Value } from '../dataplane/dataplane.js';
 
-/** A number in P4Info (`width` bits) and in the program (`wide`: more than 32 bits, so a bigint). */
+/** A number with `width` bits in P4Info, and `targetWidth`, which may be more, in the program. */
 export interface BoundValue {
   readonly id: number;
   readonly name: string;
   readonly width: number;
+  readonly targetWidth: number;
+  /** Its values are bigints: the program has more than 32 bits. */
   readonly wide: boolean;
 }
 

@@ -53,7 +53,7 @@ export async function loadLibc(): Promise<Libc> {
   const library = koffi.load(null);
   const names = new Map(Object.entries(koffi.os.errno).map(([name, value]) => [value, name]));
   // Some numbers have two names; this one is asked for by name.
-  names.set(koffi.os.errno['EAGAIN'] ?? 11, 'EAGAIN');
+  names.set(koffi.os.errno.EAGAIN ?? 11, 'EAGAIN');
   const epollWait = library.func('int epoll_wait(int epfd, void *events, int maxevents, int timeout)');
   const epollPoll: (epoll: Fd, events: Uint8Array, capacity: number, timeout: number) => number = epollWait;
   const open: (path: string, flags: number) => Fd = library.func('int open(const char *path, int flags)');

@@ -1,0 +1,73 @@
+#!/usr/bin/env node
+import { logVerbosity, setLogVerbosity } from '@grpc/grpc-js';
+import { Command } from 'commander';
+import { pino } from 'pino';
+import { type ConfigFlags, credentialsOf, LOG_LEVELS, readConfig } from './config.js';
+import { messageOf, SoftswitchError } from './errors.js';
+import { TapPorts } from './ports/tap.js';
+import { Softswitch } from './softswitch.js';
+
+const EXIT_FAILED = 1;
+
+async function run(flags: ConfigFlags & { config?: string }): Promise<void> {
+  const config = readConfig(flags.config, flags);
+  const logger = pino(
+    { name: 'softswitch', level: config.logLevel },
+    pino.destination({ dest: 2, sync: true }),
+  );
+  // grpc-js reports failures of its own, besides those it throws.
+  setLogVerbosity(logVerbosity.NONE);
+  const credentials = credentialsOf(config.tls);
+  const ports = await TapPorts.open({ ...config.taps, logger });
+  const softswitch = await Softswitch.start({
+    p4runtimeAddress: config.p4runtime,
+    gnmiAddress: config.gnmi,
+    deviceId: config.deviceId,
+    ports,
+    credentials,
+    logger,
+  });
+
+  let stopping = false;
+  const stop = (signal: NodeJS.Signals): void => {
+    if (stopping) return;
+    stopping = true;
+    logger.info({ signal }, 'stopping');
+    softswitch.stop().then(
+      () => process.exit(0),
+      (error: unknown) => fatal(error),
+    );
+  };
+  process.on('SIGTERM', stop);
+  process.on('SIGINT', stop);
+
+  const names = ports.list().map((port) => port.name);
+  const range = names.length > 1 ? `${names[0]}..${names.at(-1)}` : (names[0] ?? 'none');
+  console.log(
+    `softswitch ready: p4runtime ${softswitch.p4runtimeAddress}, gnmi ${softswitch.gnmiAddress}, ` +
+      `device ${config.deviceId}, ports ${range}`,
+  );
+}
+
+function fatal(error: unknown): void {
+  console.error(`softswitch: ${messageOf(error)}`);
+  if (!SoftswitchError.is(error) && error instanceof Error) console.error(error.stack);
+  process.exit(EXIT_FAILED);
+}
+
+const command = new Command('softswitch')
+  .description('A P4Runtime and gNMI target that runs SWX pipelines over TAP ports')
+  .option('-c, --config <file>', 'YAML configuration; flags go over it')
+  .option('--p4runtime <host:port>', 'address of the P4Runtime service (127.0.0.1:9559)')
+  .option('--gnmi <host:port>', 'address of the gNMI service (127.0.0.1:9339)')
+  .option('--device-id <number>', 'P4Runtime device id (1)')
+  .option('--taps <count>', 'TAP ports to make at the start (16)')
+  .option('--tap-prefix <text>', 'names of the TAP ports, before the number (P4TAP_)')
+  .option('--mtu <bytes>', 'MTU of the TAP ports (1500)')
+  .option('--tls-cert <file>', 'certificate of both services, PEM; without it they are plain text')
+  .option('--tls-key <file>', 'key of the certificate, PEM')
+  .option('--tls-ca <file>', 'certificate authority that clients must have a certificate of, PEM')
+  .option('--log-level <level>', `${LOG_LEVELS.join(', ')} (info); logs go to standard error`)
+  .action((flags: ConfigFlags & { config?: string }) => run(flags).catch(fatal));
+
+await command.parseAsync();

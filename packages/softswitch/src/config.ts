@@ -1,0 +1,124 @@
+import { readFileSync } from 'node:fs';
+import { ServerCredentials } from '@grpc/grpc-js';
+import { parseDocument } from 'yaml';
+import { z } from 'zod';
+import { fail, messageOf } from './errors.js';
+import { MAX_MTU, MIN_MTU } from './ports/registry.js';
+
+export const LOG_LEVELS = ['silent', 'error', 'warn', 'info', 'debug'] as const;
+
+const address = z
+  .string()
+  .regex(/^(unix:.+|(\[[0-9a-fA-F:.]+\]|[^:[\]]+):\d{1,5})$/, 'must be host:port, [IPv6]:port or unix:path');
+
+/** The configuration of the CLI, as its YAML file has it. Flags go over it. */
+export const configSchema = z.strictObject({
+  p4runtime: address.default('127.0.0.1:9559'),
+  gnmi: address.default('127.0.0.1:9339'),
+  deviceId: z.int().min(1).default(1),
+  taps: z
+    .strictObject({
+      prefix: z
+        .string()
+        .regex(/^[A-Za-z0-9][A-Za-z0-9_.-]{0,10}$/, 'must be 1 to 11 of A-Z a-z 0-9 _ . -')
+        .default('P4TAP_'),
+      count: z.int().min(0).max(4096).default(16),
+      mtu: z.int().min(MIN_MTU).max(MAX_MTU).default(1500),
+    })
+    .prefault({}),
+  tls: z.strictObject({ cert: z.string(), key: z.string(), ca: z.string().optional() }).optional(),
+  logLevel: z.enum(LOG_LEVELS).default('info'),
+});
+
+export type Config = z.infer<typeof configSchema>;
+
+/** Values of flags; what is undefined leaves the file's value. */
+export interface ConfigFlags {
+  readonly p4runtime?: string | undefined;
+  readonly gnmi?: string | undefined;
+  readonly deviceId?: string | undefined;
+  readonly tapPrefix?: string | undefined;
+  readonly taps?: string | undefined;
+  readonly mtu?: string | undefined;
+  readonly tlsCert?: string | undefined;
+  readonly tlsKey?: string | undefined;
+  readonly tlsCa?: string | undefined;
+  readonly logLevel?: string | undefined;
+}
+
+/** Reads the configuration: the file, if there is one, and the flags over it. INVALID_ARGUMENT names the fault. */
+export function readConfig(file: string | undefined, flags: ConfigFlags): Config {
+  const base = file === undefined ? {} : readFile(file);
+  const taps = section(base.taps);
+  const tls = {
+    ...section(base.tls),
+    ...given({ cert: flags.tlsCert, key: flags.tlsKey, ca: flags.tlsCa }),
+  };
+  const merged = {
+    ...base,
+    ...given({
+      p4runtime: flags.p4runtime,
+      gnmi: flags.gnmi,
+      deviceId: number(flags.deviceId),
+      logLevel: flags.logLevel,
+    }),
+    taps: {
+      ...taps,
+      ...given({ prefix: flags.tapPrefix, count: number(flags.taps), mtu: number(flags.mtu) }),
+    },
+    ...(Object.keys(tls).length === 0 ? {} : { tls }),
+  };
+  const parsed = configSchema.safeParse(merged);
+  if (parsed.success) return parsed.data;
+  const faults = parsed.error.issues.map((issue) => `${issue.path.join('.') || 'file'}: ${issue.message}`);
+  fail(
+    'INVALID_ARGUMENT',
+    `configuration${file === undefined ? '' : ` (${file} and flags)`}: ${faults.join('; ')}`,
+  );
+}
+
+/** TLS with the files of the configuration; clients need a certificate if there is a `ca`. */
+export function credentialsOf(tls: Config['tls']): ServerCredentials {
+  if (tls === undefined) return ServerCredentials.createInsecure();
+  const pair = { cert_chain: readBytes(tls.cert), private_key: readBytes(tls.key) };
+  return ServerCredentials.createSsl(
+    tls.ca === undefined ? null : readBytes(tls.ca),
+    [pair],
+    tls.ca !== undefined,
+  );
+}
+
+function readFile(file: string): Record<string, unknown> {
+  const document = parseDocument(readBytes(file).toString('utf8'));
+  const [error] = document.errors;
+  if (error !== undefined) fail('INVALID_ARGUMENT', `${file}: ${error.message.split('\n')[0]}`);
+  const value: unknown = document.toJS() ?? {};
+  const parsed = z.record(z.string(), z.unknown()).safeParse(value);
+  if (!parsed.success) fail('INVALID_ARGUMENT', `${file}: it must be a mapping`);
+  return parsed.data;
+}
+
+function readBytes(file: string): Buffer {
+  try {
+    return readFileSync(file);
+  } catch (error) {
+    fail('INVALID_ARGUMENT', `cannot read ${file}: ${messageOf(error)}`);
+  }
+}
+
+/** A mapping, an empty one for nothing; anything else is left for the schema to refuse. */
+function section(value: unknown): object {
+  if (value === undefined || value === null) return {};
+  return typeof value === 'object' ? value : { value };
+}
+
+function given<T extends object>(values: T): Partial<T> {
+  const kept = Object.entries(values).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(kept) as Partial<T>;
+}
+
+/** A flag's number; text that is none is left for the schema to refuse. */
+function number(text: string | undefined): number | string | undefined {
+  if (text === undefined) return undefined;
+  return /^\d+$/.test(text) ? Number(text) : text;
+}

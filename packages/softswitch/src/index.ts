@@ -1,0 +1,21 @@
+export type {
+  ActionSchema,
+  Dataplane,
+  DataplaneEntry,
+  KeyField,
+  LearnedEntry,
+  ParamSchema,
+  Pipeline,
+  PipelineSchema,
+  SelectorSchema,
+  TableSchema,
+  Value,
+} from './dataplane/dataplane.js';
+export { EngineDataplane } from './dataplane/engine.js';
+export { schemaOf } from './dataplane/schema.js';
+export { SoftswitchError, type StatusName } from './errors.js';
+export type { Logger } from './logger.js';
+export { MemoryPorts } from './ports/memory.js';
+export type { PacketHandler, PortInfo, PortProvider, PortRequest, PortStatistics } from './ports/provider.js';
+export { type TapOptions, TapPorts } from './ports/tap.js';
+export { Softswitch, type SoftswitchOptions } from './softswitch.js';

@@ -1,0 +1,137 @@
+import { Server, ServerCredentials, type UntypedServiceImplementation } from '@grpc/grpc-js';
+import { gnmi, P4RuntimeService } from '@infra-offload/p4rt/proto';
+import type { Trace } from '@infra-offload/swx';
+import type { Dataplane } from './dataplane/dataplane.js';
+import { EngineDataplane } from './dataplane/engine.js';
+import { fail, messageOf, SoftswitchError } from './errors.js';
+import { gnmiService } from './gnmi/service.js';
+import type { Logger } from './logger.js';
+import { Device } from './p4runtime/device.js';
+import { p4runtimeService } from './p4runtime/service.js';
+import { MemoryPorts } from './ports/memory.js';
+import type { PortProvider } from './ports/provider.js';
+
+/** Largest request: a P4Info, a device config or a batch of updates is far smaller. */
+const MAX_REQUEST_BYTES = 64 << 20;
+/** How long open calls may go on when the switch stops. */
+const STOP_GRACE_MS = 250;
+
+export interface SoftswitchOptions {
+  /** `host:port` of the P4Runtime service; port 0 takes a free one. Default `127.0.0.1:9559`. */
+  readonly p4runtimeAddress?: string;
+  /** `host:port` of the gNMI service. Default `127.0.0.1:9339`. */
+  readonly gnmiAddress?: string;
+  /** The P4Runtime device id, not 0. Default 1. */
+  readonly deviceId?: bigint | number;
+  /** Default: in-memory ports, of which there are none yet. They are stopped with the switch. */
+  readonly ports?: PortProvider;
+  /** Default: the engine in this process. */
+  readonly dataplane?: Dataplane;
+  /** Credentials of both services. Default: none, plain text. */
+  readonly credentials?: ServerCredentials;
+  readonly logger?: Logger;
+}
+
+/** A P4Runtime and gNMI target that runs SWX pipelines over its ports. */
+export class Softswitch {
+  private constructor(
+    /** Where the P4Runtime service listens, with the port that was really taken. */
+    readonly p4runtimeAddress: string,
+    /** Where the gNMI service listens. */
+    readonly gnmiAddress: string,
+    readonly ports: PortProvider,
+    private readonly dataplane: Dataplane,
+    private readonly servers: readonly Server[],
+  ) {}
+
+  /**
+   * Starts both services and the ports. UNAVAILABLE if an address cannot be listened on, INVALID_ARGUMENT for options
+   * that make no sense; the ports are stopped then.
+   */
+  static async start(options: SoftswitchOptions = {}): Promise<Softswitch> {
+    const { logger, ports = new MemoryPorts(), credentials = ServerCredentials.createInsecure() } = options;
+    const dataplane = options.dataplane ?? new EngineDataplane(ports, logger === undefined ? {} : { logger });
+    const servers: Server[] = [];
+    try {
+      const device = new Device(deviceIdOf(options.deviceId ?? 1), dataplane, logger);
+      const listen = async (
+        service: Parameters<Server['addService']>[0],
+        handlers: UntypedServiceImplementation,
+        address: string,
+      ): Promise<string> => {
+        const server = new Server({
+          'grpc.max_receive_message_length': MAX_REQUEST_BYTES,
+          'grpc.max_send_message_length': -1,
+        });
+        server.addService(service, handlers);
+        servers.push(server);
+        return await bind(server, address, credentials);
+      };
+      const p4runtime = await listen(
+        P4RuntimeService,
+        { ...p4runtimeService(device, logger) },
+        options.p4runtimeAddress ?? '127.0.0.1:9559',
+      );
+      const management = await listen(
+        gnmi.gNMIService,
+        { ...gnmiService(ports, logger) },
+        options.gnmiAddress ?? '127.0.0.1:9339',
+      );
+      await ports.start(dataplane.receive);
+      return new Softswitch(p4runtime, management, ports, dataplane, servers);
+    } catch (error) {
+      for (const server of servers) server.forceShutdown();
+      await ports.stop();
+      throw error;
+    }
+  }
+
+  /** Runs a packet through the pipeline for real and tells every step. FAILED_PRECONDITION without a pipeline. */
+  trace(port: number, packet: Uint8Array): Trace {
+    return this.dataplane.trace(port, packet);
+  }
+
+  /** Ends both services, stops the data plane and removes the ports. May be called twice. */
+  async stop(): Promise<void> {
+    await this.ports.stop();
+    await this.dataplane.stop();
+    await Promise.all(this.servers.map(shutdown));
+  }
+}
+
+function deviceIdOf(id: bigint | number): bigint {
+  if (typeof id === 'number' && !Number.isSafeInteger(id))
+    fail('INVALID_ARGUMENT', `device id ${id} is no integer`);
+  const value = BigInt(id);
+  if (value < 1n || value >= 1n << 64n) fail('INVALID_ARGUMENT', `device id ${value} is not in 1..2^64-1`);
+  return value;
+}
+
+function bind(server: Server, address: string, credentials: ServerCredentials): Promise<string> {
+  return new Promise((resolve, reject) => {
+    server.bindAsync(address, credentials, (error, port) => {
+      if (error === null) {
+        resolve(
+          address.startsWith('unix:') ? address : `${address.slice(0, address.lastIndexOf(':'))}:${port}`,
+        );
+        return;
+      }
+      const reason = /E[A-Z]{4,}/.exec(error.message)?.[0];
+      const why = reason === 'EADDRINUSE' ? 'the address is in use (another softswitch?)' : messageOf(error);
+      reject(new SoftswitchError('UNAVAILABLE', `cannot listen on ${address}: ${why}`, { cause: error }));
+    });
+  });
+}
+
+async function shutdown(server: Server): Promise<void> {
+  await new Promise<void>((resolve) => {
+    const timer = setTimeout(() => {
+      server.forceShutdown();
+      resolve();
+    }, STOP_GRACE_MS);
+    server.tryShutdown(() => {
+      clearTimeout(timer);
+      resolve();
+    });
+  });
+}
