@@ -1,0 +1,16 @@
+export type {
+  ActionCall,
+  InstalledEntry,
+  KeyValue,
+  LearnedEntry,
+  TableEntry,
+} from './control.js';
+export { SwxError, type SwxErrorCode, type SwxErrorDetails } from './errors.js';
+export { type ParseSpecOptions, parseSpec } from './parser/parse.js';
+export { SwxPipeline, type SwxPipelineOptions, type SwxStats } from './pipeline.js';
+export type { MirrorSession } from './runtime/machine.js';
+export type { MeterColor, MeterProfile, MeterStats } from './runtime/meters.js';
+export type { SelectorMember } from './runtime/selector.js';
+export type * from './spec.js';
+export { formatTrace, type Trace, type TraceStep, type TraceValue } from './trace.js';
+export type { SwxValue } from './values.js';

@@ -1,0 +1,312 @@
+import { type Layout, layOut, MAX_PACKET_BYTES } from './compiler/layout.js';
+import { programSource } from './compiler/program.js';
+import { TraceSites } from './compiler/sites.js';
+import {
+  type ActionCall,
+  type InstalledEntry,
+  type KeyValue,
+  type LearnedEntry,
+  LearnerControl,
+  TableControl,
+  type TableEntry,
+} from './control.js';
+import { SwxError, unknownName } from './errors.js';
+import { LearnerTable } from './runtime/learner.js';
+import { Machine, type MachineCounts, type MirrorSession } from './runtime/machine.js';
+import { MatchTable } from './runtime/match-table.js';
+import type { MeterArray, MeterProfile, MeterStats } from './runtime/meters.js';
+import { Selector, type SelectorMember } from './runtime/selector.js';
+import type { SwxSpec } from './spec.js';
+import { type Trace, Tracer } from './trace.js';
+import { TableReader } from './trace-tables.js';
+import { toWords } from './values.js';
+
+export interface SwxPipelineOptions {
+  /** A monotonic clock in ms, for learners and meters; performance.now by default. */
+  readonly now?: () => number;
+  /** Takes the packets that come out. `packet` is only valid during the call, and `process` must not be called in it. */
+  readonly onTransmit: (port: number, packet: Uint8Array) => void;
+}
+
+/** What a pipeline has done so far. */
+export interface SwxStats extends Readonly<MachineCounts> {
+  /** Look-ups by table, selector and learner (a selector has no misses). */
+  readonly tables: Readonly<Record<string, { readonly hits: number; readonly misses: number }>>;
+}
+
+type Run = () => number;
+
+/** A DPDK SWX pipeline, compiled to JavaScript. */
+export class SwxPipeline {
+  private readonly machine: Machine;
+  private readonly layout: Layout;
+  private readonly run: Run;
+  private traced: { readonly run: Run; readonly tracer: Tracer } | undefined;
+  private running = false;
+  private readonly tables = new Map<string, TableControl>();
+  private readonly learners = new Map<string, LearnerControl>();
+  private readonly selectors = new Map<string, Selector>();
+
+  /**
+   * Compiles a spec. The pipeline starts with empty tables.
+   *
+   * @throws SwxError UNSUPPORTED for what the engine does not have: externs, arithmetic shifts over 64 bits.
+   */
+  constructor(
+    readonly spec: SwxSpec,
+    options: SwxPipelineOptions,
+  ) {
+    this.layout = layOut(spec);
+    this.machine = new Machine(
+      spec,
+      this.layout,
+      options.now ?? (() => performance.now()),
+      options.onTransmit,
+    );
+    for (const table of this.machine.tables) {
+      if (table instanceof MatchTable)
+        this.tables.set(table.table.name, new TableControl(spec, table.table, table));
+      else if (table instanceof Selector) this.selectors.set(table.name, table);
+    }
+    const learnerTables = this.machine.tables.filter((table) => table instanceof LearnerTable);
+    [...spec.learners.values()].forEach((learner, i) => {
+      const table = learnerTables[i];
+      if (table === undefined) return;
+      this.learners.set(learner.name, new LearnerControl(spec, learner, table, () => this.machine.now()));
+    });
+    this.run = this.compile(undefined);
+  }
+
+  /**
+   * Runs a packet through the pipeline; onTransmit gets what comes out, before this returns.
+   * The packet itself is not written.
+   *
+   * @param port the input port, 0 … 2^32-1
+   * @param length bytes of `packet` that count; all by default, 65536 at most
+   */
+  process(port: number, packet: Uint8Array, length: number = packet.length): void {
+    this.execute(this.run, port, packet, length);
+  }
+
+  /** Runs a packet for real, as `process` does, and tells each step. */
+  trace(port: number, packet: Uint8Array): Trace {
+    const traced = this.traced ?? this.compileTraced();
+    const before = packet.slice();
+    this.machine.tracer = traced.tracer;
+    try {
+      this.execute(traced.run, port, packet, packet.length);
+    } finally {
+      this.machine.tracer = undefined;
+    }
+    return { port, packet: before, steps: traced.tracer.take() };
+  }
+
+  private execute(run: Run, port: number, packet: Uint8Array, length: number): void {
+    if (this.running) {
+      const message =
+        'process() was called during onTransmit: keep a copy of the packet and send it afterwards';
+      throw new SwxError('UNSUPPORTED', message);
+    }
+    if (length > MAX_PACKET_BYTES || length > packet.length || !(length >= 0)) {
+      const most = Math.min(MAX_PACKET_BYTES, packet.length);
+      throw new SwxError('INVALID_VALUE', `the length of the packet is ${length}, not one of 0 … ${most}`);
+    }
+    this.running = true;
+    try {
+      this.machine.process(run, port, packet, length);
+    } finally {
+      this.running = false;
+    }
+  }
+
+  private compile(sites: TraceSites | undefined): Run {
+    return new Function('X', programSource(this.spec, this.layout, sites))(this.machine);
+  }
+
+  private compileTraced(): { readonly run: Run; readonly tracer: Tracer } {
+    const sites = new TraceSites();
+    const reader = new TableReader(this.spec, this.machine, this.tables, this.learners);
+    const tracer = new Tracer(sites.all, reader);
+    this.machine.tracer = tracer;
+    this.traced = { run: this.compile(sites), tracer };
+    return this.traced;
+  }
+
+  // Tables. Values are unsigned integers in host meaning, in the order of the spec; see TableEntry.
+
+  /** Adds an entry, or replaces the one with the same key (and priority); a replaced one keeps its index. */
+  tableSet(table: string, entry: TableEntry): void {
+    this.table(table).set(entry);
+  }
+
+  /** Removes an entry; false when there is none. The priority counts in tables with a wildcard field. */
+  tableDelete(table: string, key: readonly KeyValue[], priority?: number): boolean {
+    return this.table(table).delete(key, priority);
+  }
+
+  tableGet(table: string, key: readonly KeyValue[], priority?: number): InstalledEntry | undefined {
+    return this.table(table).get(key, priority);
+  }
+
+  /** All entries, by index. */
+  tableEntries(table: string): Iterable<InstalledEntry> {
+    return this.table(table).entries();
+  }
+
+  tableEntryCount(table: string): number {
+    return this.table(table).count;
+  }
+
+  /** Removes all entries. The default action stays. */
+  tableClear(table: string): void {
+    this.table(table).clear();
+  }
+
+  /** Sets the default action, unless the spec has it as `const`. */
+  tableSetDefault(table: string, action: string, args: readonly ActionCall['args'][number][] = []): void {
+    this.table(table).setDefault({ action, args });
+  }
+
+  /** Puts the default action of the spec back. */
+  tableResetDefault(table: string): void {
+    this.table(table).reset();
+  }
+
+  tableDefault(table: string): ActionCall {
+    return this.table(table).default();
+  }
+
+  /** What `entryid` gives for an entry, and so its index into register arrays of direct counters; 0 when there is none. */
+  entryIndex(table: string, key: readonly KeyValue[], priority?: number): number {
+    return this.table(table).index(key, priority);
+  }
+
+  // Selectors.
+
+  /**
+   * Sets the members of a group, all at once and in this order. Members are numbers below the slots of a group
+   * (`n_members_per_group_max`), weights are shares of the slots. A group without members gives member 0.
+   */
+  selectorSet(selector: string, group: number, members: readonly SelectorMember[]): void {
+    this.selector(selector).set(group, members);
+  }
+
+  /** Empties and forgets a group; false when it was not set. */
+  selectorDelete(selector: string, group: number): boolean {
+    return this.selector(selector).delete(group);
+  }
+
+  /** The groups that are set, with their members. */
+  selectorGroups(
+    selector: string,
+  ): Iterable<{ readonly group: number; readonly members: readonly SelectorMember[] }> {
+    return this.selector(selector).entries();
+  }
+
+  // Learners.
+
+  /** The entries that have not expired. */
+  learnerEntries(learner: string): Iterable<LearnedEntry> {
+    this.machine.forgetTime();
+    return this.learner(learner).entries();
+  }
+
+  /** Number of entries that have not expired. Takes time in proportion to the entries. */
+  learnerCount(learner: string): number {
+    this.machine.forgetTime();
+    return this.learner(learner).count();
+  }
+
+  /** Changes a timeout for entries that are learned or rearmed from now on. */
+  learnerSetTimeout(learner: string, index: number, seconds: number): void {
+    this.learner(learner).setTimeout(index, seconds);
+  }
+
+  // Registers, meters, mirrors, RSS.
+
+  /** A register: 64 bits. Arrays are as large as declared, rounded up to a power of two. */
+  registerRead(array: string, index: number): bigint {
+    const words = this.register(array, index);
+    return (BigInt((words[index * 2] ?? 0) >>> 0) << 32n) | BigInt((words[index * 2 + 1] ?? 0) >>> 0);
+  }
+
+  registerWrite(array: string, index: number, value: bigint): void {
+    const words = this.register(array, index);
+    words.set(
+      toWords(value, 64, () => `regarray '${array}'`),
+      index * 2,
+    );
+  }
+
+  /** Gives a meter a profile and full buckets, or none: then all packets are green. */
+  meterSet(array: string, index: number, profile: MeterProfile | undefined): void {
+    this.machine.forgetTime();
+    this.meter(array).set(index, profile);
+  }
+
+  meterStats(array: string, index: number): MeterStats {
+    return this.meter(array).stats(index);
+  }
+
+  /** Where the copies of a mirroring session go; packets that name a session which is not set are not copied. */
+  mirrorSet(session: number, target: MirrorSession | undefined): void {
+    if (target === undefined) this.machine.mirrorSessions.delete(session);
+    else this.machine.mirrorSessions.set(session, target);
+  }
+
+  /** Sets the key of an `rss` object; all zero at first, which hashes everything to 0. */
+  rssSetKey(object: string, key: Uint8Array): void {
+    const index = this.spec.rss.indexOf(object);
+    if (index < 0) throw unknownName('rss object', object, this.spec.rss);
+    if (key.length < 4)
+      throw new SwxError('INVALID_VALUE', `rss '${object}': a key has at least 4 bytes, not ${key.length}`);
+    this.machine.rssKeys[index] = key.slice();
+  }
+
+  /** Counts since the start. */
+  get stats(): SwxStats {
+    const { counts, lookups } = this.machine;
+    const names = [...this.spec.tables.keys(), ...this.spec.learners.keys(), ...this.spec.selectors.keys()];
+    const tables = names.map((name, i) => [
+      name,
+      { hits: lookups[2 * i] ?? 0, misses: lookups[2 * i + 1] ?? 0 },
+    ]);
+    return { ...counts, tables: Object.fromEntries(tables) };
+  }
+
+  private table(name: string): TableControl {
+    return find('table', name, this.tables);
+  }
+
+  private learner(name: string): LearnerControl {
+    return find('learner', name, this.learners);
+  }
+
+  private selector(name: string): Selector {
+    return find('selector', name, this.selectors);
+  }
+
+  private meter(name: string): MeterArray {
+    const index = [...this.spec.meters.keys()].indexOf(name);
+    const array = this.machine.meters[index];
+    if (array === undefined) throw unknownName('metarray', name, this.spec.meters.keys(), { object: name });
+    return array;
+  }
+
+  private register(name: string, index: number): Int32Array {
+    const words = this.machine.registers[[...this.spec.registers.keys()].indexOf(name)];
+    if (words === undefined)
+      throw unknownName('regarray', name, this.spec.registers.keys(), { object: name });
+    if (!Number.isInteger(index) || index < 0 || index >= words.length / 2) {
+      const message = `regarray '${name}': index ${index} is not one of 0 … ${words.length / 2 - 1}`;
+      throw new SwxError('INVALID_VALUE', message, { object: name, token: String(index) });
+    }
+    return words;
+  }
+}
+
+function find<T>(kind: string, name: string, objects: ReadonlyMap<string, T>): T {
+  const object = objects.get(name);
+  if (object === undefined) throw unknownName(kind, name, objects.keys(), { object: name });
+  return object;
+}

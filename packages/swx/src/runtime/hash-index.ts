@@ -1,0 +1,109 @@
+import type { RowStore } from './rows.js';
+
+const FIRST_SLOTS = 16;
+/** Start value and multiplier of the hash of a key. */
+export const HASH_SEED = 0x5bd1e995 | 0;
+export const HASH_MULTIPLIER = 0x9e3779b1 | 0;
+
+/** Hash of a key's words. Generated lookups contain the same steps, unrolled: see compiler/tables.ts. */
+export function hashWords(words: Int32Array, from: number, count: number): number {
+  let h = HASH_SEED;
+  for (let i = from; i < from + count; i++) {
+    h = Math.imul(h ^ (words[i] ?? 0), HASH_MULTIPLIER);
+    h ^= h >>> 15;
+  }
+  return h ^ (h >>> 13);
+}
+
+/** Finds rows by their key words: open addressing with linear probing, at most half full. */
+export class HashIndex {
+  /** Row numbers; 0 is an empty slot. */
+  slots = new Int32Array(FIRST_SLOTS);
+  mask = FIRST_SLOTS - 1;
+  private count = 0;
+
+  constructor(private readonly store: RowStore) {}
+
+  get size(): number {
+    return this.count;
+  }
+
+  /** The row with this key; 0 when there is none. */
+  find(key: Int32Array): number {
+    const { keyWords } = this.store.shape;
+    let slot = hashWords(key, 0, keyWords) & this.mask;
+    for (;;) {
+      const row = this.slots[slot] ?? 0;
+      if (row === 0 || this.equals(row, key)) return row;
+      slot = (slot + 1) & this.mask;
+    }
+  }
+
+  /** Adds a row, whose key is in the store and not in the index. */
+  insert(row: number): void {
+    if ((this.count + 1) * 2 > this.slots.length) this.resize(this.slots.length * 2);
+    this.place(row);
+    this.count++;
+  }
+
+  /** Removes a row whose key is still in the store. */
+  remove(row: number): void {
+    let hole = this.home(row);
+    while (this.slots[hole] !== row) {
+      if (this.slots[hole] === 0) return;
+      hole = (hole + 1) & this.mask;
+    }
+    // Rows behind the hole move up when it lies between their home and their place, so that no mark is needed.
+    let next = hole;
+    for (;;) {
+      next = (next + 1) & this.mask;
+      const follower = this.slots[next] ?? 0;
+      if (follower === 0) break;
+      const home = this.home(follower);
+      if (((next - home) & this.mask) >= ((next - hole) & this.mask)) {
+        this.slots[hole] = follower;
+        hole = next;
+      }
+    }
+    this.slots[hole] = 0;
+    this.count--;
+  }
+
+  /** Puts another row in the place of one with the same key. */
+  replace(row: number, by: number): void {
+    let slot = this.home(row);
+    while (this.slots[slot] !== row) slot = (slot + 1) & this.mask;
+    this.slots[slot] = by;
+  }
+
+  clear(): void {
+    this.slots = new Int32Array(FIRST_SLOTS);
+    this.mask = FIRST_SLOTS - 1;
+    this.count = 0;
+  }
+
+  private home(row: number): number {
+    const { shape, stride, rows } = this.store;
+    return hashWords(rows, row * stride, shape.keyWords) & this.mask;
+  }
+
+  private equals(row: number, key: Int32Array): boolean {
+    const { shape, stride, rows } = this.store;
+    const base = row * stride;
+    for (let i = 0; i < shape.keyWords; i++) if (rows[base + i] !== key[i]) return false;
+    return true;
+  }
+
+  private place(row: number): void {
+    let slot = this.home(row);
+    while (this.slots[slot] !== 0) slot = (slot + 1) & this.mask;
+    this.slots[slot] = row;
+  }
+
+  private resize(size: number): void {
+    const old = this.slots;
+    this.slots = new Int32Array(size);
+    this.mask = size - 1;
+    for (const row of old) if (row !== 0) this.place(row);
+  }
+}
