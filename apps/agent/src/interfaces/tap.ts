@@ -65,7 +65,8 @@ export class TapInterfaces implements PodInterfaces {
       ...(this.#hasIpv6 && mtu >= minIpv6Mtu ? [`link set dev ${ifname} addrgenmode none`] : []),
       `link set dev ${ifname} address ${mac} mtu ${mtu} up`,
       `address add ${address}/32 dev ${ifname}`,
-      `route add ${podGateway}/32 dev ${ifname} scope link`,
+      // Appended, so that a pod can have several interfaces; the first one's routes win.
+      `route append ${podGateway}/32 dev ${ifname} scope link`,
       ...attachment.routes.map((route) => routeCommand(route, ifname)),
     ]);
   }
@@ -158,7 +159,7 @@ export class TapInterfaces implements PodInterfaces {
 
 /** Whatever next hop IPAM thinks of, the pipeline is the only one there is. */
 function routeCommand(route: ResultRoute, ifname: string): string {
-  const words = ['route', 'add', route.dst, 'via', podGateway, 'dev', ifname];
+  const words = ['route', 'append', route.dst, 'via', podGateway, 'dev', ifname];
   if (route.mtu !== undefined) words.push('mtu', String(route.mtu));
   if (route.advmss !== undefined) words.push('advmss', String(route.advmss));
   if (route.priority !== undefined) words.push('metric', String(route.priority));

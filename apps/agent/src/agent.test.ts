@@ -1,0 +1,405 @@
+import { existsSync, readdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { status } from '@grpc/grpc-js';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { grpcError } from './testing/fake-manager.js';
+import { Harness } from './testing/harness.js';
+import { eventually, ip, ipIn, links } from './testing/network.js';
+
+let harness: Harness;
+
+beforeEach(() => {
+  harness = new Harness();
+});
+
+afterEach(async () => {
+  await harness.stop();
+});
+
+/** Addresses that host-local has given away. */
+function leases(): string[] {
+  const directory = join(harness.network.directory, 'ipam', 'pods');
+  return existsSync(directory) ? readdirSync(directory).filter((name) => name.startsWith('10.')) : [];
+}
+
+function stateFiles(): string[] {
+  return readdirSync(join(harness.network.directory, 'state', 'tap'));
+}
+
+function expectNothingLeft(taps: number): void {
+  expect(leases()).toEqual([]);
+  expect(stateFiles()).toEqual([]);
+  expect(harness.network.taps()).toHaveLength(taps);
+  expect(harness.manager.pods.size).toBe(0);
+}
+
+describe('ADD', () => {
+  it('attaches a pod and DEL detaches it', async () => {
+    const { network, manager } = await harness.start(3);
+    const netns = network.addNetns('a');
+    const args = 'IgnoreUnknown=1;K8S_POD_NAMESPACE=shop;K8S_POD_NAME=cart';
+    const mac = links().find(({ ifname }) => ifname === `${network.prefix}1`)?.address;
+
+    const added = await harness.cni('ADD', { netns, args, config: { cniVersion: '1.0.0', mtu: 1400 } });
+
+    expect(added).toEqual({
+      exitCode: 0,
+      json: {
+        cniVersion: '1.0.0',
+        interfaces: [{ name: 'eth0', mac, sandbox: netns }],
+        ips: [{ address: '10.244.7.2/32', gateway: '169.254.1.1', interface: 0 }],
+        routes: [{ dst: '0.0.0.0/0', gw: '169.254.1.1' }],
+        dns: {},
+      },
+    });
+    const [link] = links(netns).filter(({ ifname }) => ifname === 'eth0');
+    expect(link).toMatchObject({ address: mac, mtu: 1400, flags: expect.arrayContaining(['UP']) });
+    expect(link?.addr_info.map(({ local, prefixlen }) => `${local}/${prefixlen}`)).toEqual(['10.244.7.2/32']);
+    const routes = ipIn(netns, '-4', 'route', 'show');
+    expect(routes).toMatch(/^default via 169\.254\.1\.1 dev eth0/m);
+    expect(routes).toMatch(/^169\.254\.1\.1 dev eth0 scope link/m);
+    expect(manager.pods.get('c1/eth0')).toEqual({
+      attachmentId: 'c1/eth0',
+      namespace: 'shop',
+      name: 'cart',
+      interfaceName: `${network.prefix}1`,
+      mac,
+      addresses: ['10.244.7.2'],
+    });
+    expect(statSync(join(network.directory, 'state', 'tap', 'c1:eth0.json')).mode & 0o777).toBe(0o600);
+
+    expect(await harness.cni('DEL', { netns })).toEqual({ exitCode: 0, json: undefined });
+    expectNothingLeft(3);
+    expect(links().find(({ ifname }) => ifname === `${network.prefix}1`)).toMatchObject({
+      address: mac,
+      addr_info: [],
+    });
+    expect(await harness.cni('DEL', { netns })).toEqual({ exitCode: 0, json: undefined });
+  });
+
+  it('gives pods interfaces by number, each to one pod only, and says when there is none', async () => {
+    const { network, manager } = await harness.start(4);
+    network.addTap(10);
+    const pods = ['a', 'b', 'c', 'd', 'e'].map((name) => ({
+      containerId: name,
+      netns: network.addNetns(name),
+    }));
+    const results = await Promise.all(pods.map((pod) => harness.cni('ADD', pod)));
+    const failed = results.filter(({ exitCode }) => exitCode !== 0);
+    expect(failed).toHaveLength(1);
+    expect(failed[0]?.json).toMatchObject({ code: 11, msg: expect.stringContaining('4 are attached') });
+    const used = [...manager.pods.values()].map(({ interfaceName }) =>
+      interfaceName.slice(network.prefix.length),
+    );
+    expect(used.sort()).toEqual(['1', '10', '2', '3']);
+    expect(leases()).toHaveLength(4);
+    await Promise.all(pods.map((pod) => harness.cni('DEL', pod)));
+    expectNothingLeft(5);
+  });
+
+  it.each([
+    [status.UNAVAILABLE, 11],
+    [status.RESOURCE_EXHAUSTED, 11],
+    [status.ALREADY_EXISTS, 101],
+    [status.INVALID_ARGUMENT, 102],
+  ])('leaves nothing behind when the manager answers %i: code %i', async (code, cniCode) => {
+    const { network, manager } = await harness.start(2);
+    const netns = network.addNetns('a');
+    manager.onAddPod = () => {
+      throw grpcError(code, 'the reason');
+    };
+    const { exitCode, json } = await harness.cni('ADD', { netns });
+    expect(exitCode).toBe(1);
+    expect(json).toMatchObject({
+      cniVersion: '1.0.0',
+      code: cniCode,
+      msg: expect.stringContaining('the reason'),
+    });
+    expectNothingLeft(2);
+    expect(links(netns).map(({ ifname }) => ifname)).toEqual(['lo']);
+  });
+
+  it('refuses a name that the pod has already, and leaves that interface alone', async () => {
+    const { network } = await harness.start(2);
+    const netns = network.addNetns('a');
+    ipIn(netns, 'tuntap', 'add', 'dev', 'eth0', 'mode', 'tap');
+    const { json } = await harness.cni('ADD', { netns });
+    expect(json).toMatchObject({ code: 100, msg: expect.stringContaining('already has an interface eth0') });
+    expectNothingLeft(2);
+    expect(links(netns).map(({ ifname }) => ifname)).toContain('eth0');
+  });
+
+  it('refuses a second ADD without taking anything from the first', async () => {
+    const { network, manager } = await harness.start(3);
+    const netns = network.addNetns('a');
+    await harness.cni('ADD', { netns });
+    const { json } = await harness.cni('ADD', { netns });
+    expect(json).toMatchObject({
+      code: 100,
+      msg: expect.stringContaining('attached already, with address 10.244.7.2'),
+    });
+    expect(leases()).toEqual(['10.244.7.2']);
+    expect(manager.pods.size).toBe(1);
+  });
+
+  it('attaches a second interface of the same pod with the routes that IPAM names', async () => {
+    const { network } = await harness.start(3);
+    const netns = network.addNetns('a');
+    await harness.cni('ADD', { netns });
+    const ipam = {
+      type: 'host-local',
+      dataDir: join(network.directory, 'ipam'),
+      ranges: [[{ subnet: '10.9.0.0/24' }]],
+      routes: [{ dst: '10.9.0.0/16', gw: '10.9.0.1' }],
+    };
+    const { json } = await harness.cni('ADD', { netns, ifname: 'net1', config: { name: 'second', ipam } });
+    expect(json.routes).toEqual([{ dst: '10.9.0.0/16', gw: '169.254.1.1' }]);
+    expect(ipIn(netns, '-4', 'route', 'show', '10.9.0.0/16')).toContain('via 169.254.1.1 dev net1');
+    expect(
+      (await harness.cni('DEL', { netns, ifname: 'net1', config: { name: 'second', ipam } })).exitCode,
+    ).toBe(0);
+    expect(links(netns).map(({ ifname }) => ifname)).toContain('eth0');
+  });
+
+  it('takes an address that the runtime has chosen, and names who holds it already', async () => {
+    const { network } = await harness.start(3);
+    const [a, b] = [network.addNetns('a'), network.addNetns('b')];
+    const config = { ipam: undefined, runtimeConfig: { ips: ['10.1.2.3/24'] } };
+    const args = 'K8S_POD_NAMESPACE=shop;K8S_POD_NAME=cart';
+    const { json } = await harness.cni('ADD', { netns: a, args, config });
+    expect(json.ips).toEqual([{ address: '10.1.2.3/32', gateway: '169.254.1.1', interface: 0 }]);
+    const other = {
+      containerId: 'c2',
+      netns: b,
+      config: { ipam: undefined, args: { cni: { ips: ['10.1.2.3'] } } },
+    };
+    expect((await harness.cni('ADD', other)).json).toMatchObject({
+      code: 101,
+      msg: 'address 10.1.2.3 is held by pod shop/cart (c1/eth0)',
+    });
+    // Its namespace goes, but the runtime never says DEL: the address is free nevertheless.
+    network.removeNetns(a);
+    expect((await harness.cni('ADD', other)).exitCode).toBe(0);
+    expect(harness.manager.pods.has('c1/eth0')).toBe(false);
+  });
+
+  it('passes on what an earlier plugin of the chain has made', async () => {
+    const { network } = await harness.start(2);
+    const prevResult = {
+      cniVersion: '1.1.0',
+      interfaces: [{ name: 'x', mtu: 9000 }],
+      ips: [{ address: '10.0.0.1/8', interface: 0 }],
+      dns: { nameservers: ['10.96.0.10'] },
+    };
+    const netns = network.addNetns('a');
+    const config = { cniVersion: '1.1.0', ipam: undefined, runtimeConfig: { ips: ['10.1.2.3'] }, prevResult };
+    const { json } = await harness.cni('ADD', { netns, config: { ...config, dns: { search: ['a.b'] } } });
+    expect(json).toMatchObject({
+      interfaces: [
+        { name: 'x', mtu: 9000 },
+        { name: 'eth0', mtu: 1500, sandbox: netns },
+      ],
+      ips: [
+        { address: '10.0.0.1/8', interface: 0 },
+        { address: '10.1.2.3/32', interface: 1 },
+      ],
+      dns: { nameservers: ['10.96.0.10'], search: ['a.b'] },
+    });
+  });
+
+  it.each([
+    ['/var/run/netns/no-such-netns', 8, /does not exist/],
+    ['/etc/hostname', 8, /is not a network namespace/],
+    ['/proc/1/ns/mnt', 8, /./],
+    ['/proc/self/ns/net', 8, /of the node itself/],
+  ])('refuses the namespace %s', async (netns, code, message) => {
+    await harness.start(2);
+    const { json } = await harness.cni('ADD', { netns });
+    expect(json).toMatchObject({ code, msg: expect.stringMatching(message) });
+    expectNothingLeft(2);
+  });
+});
+
+describe('without the manager', () => {
+  it('refuses ADD with code 11, lets DEL succeed, and says so to STATUS', async () => {
+    const { network, manager } = await harness.start(3);
+    const netns = network.addNetns('a');
+    await harness.cni('ADD', { netns });
+    expect((await harness.cni('STATUS')).exitCode).toBe(0);
+
+    manager.kill();
+    await eventually(() => harness.agent?.problems().length === 1, 'the agent notices');
+    expect(
+      (await harness.cni('ADD', { containerId: 'c2', netns: network.addNetns('b') })).json,
+    ).toMatchObject({ code: 11 });
+    expect((await harness.cni('STATUS')).json).toMatchObject({ code: 50 });
+    expect((await harness.cni('DEL', { netns })).exitCode).toBe(0);
+    expect(leases()).toEqual([]);
+    expect(manager.pods.has('c1/eth0')).toBe(true);
+
+    await manager.start();
+    await eventually(() => harness.agent?.problems().length === 0, 'the agent is back');
+    expectNothingLeft(3);
+  });
+
+  it('says with STATUS that the target is away', async () => {
+    await harness.start(2);
+    harness.manager.target = { connected: false, primary: false };
+    expect((await harness.cni('STATUS')).json).toMatchObject({
+      code: 50,
+      msg: expect.stringContaining('target'),
+    });
+  });
+
+  it('waits with ADD until the manager has taken over the snapshot', async () => {
+    const { network, manager } = await harness.start(2);
+    manager.acknowledges = false;
+    manager.cutStream();
+    await eventually(() => manager.streams === 2 && manager.lastRevision > 1n, 'a second stream');
+    const adding = harness.cni('ADD', { netns: network.addNetns('a') });
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    expect(manager.addPodCalls).toHaveLength(0);
+    manager.acknowledge();
+    expect((await adding).exitCode).toBe(0);
+  });
+});
+
+describe('DEL', () => {
+  it('succeeds after the namespace is gone, and the interface is free when the target has made it anew', async () => {
+    const { network } = await harness.start(2);
+    const netns = network.addNetns('a');
+    await harness.cni('ADD', { netns });
+    network.removeNetns(netns);
+    await eventually(() => network.taps().length === 1, 'the TAP is gone');
+    expect((await harness.cni('DEL', {})).exitCode).toBe(0);
+    const other = { containerId: 'c2', netns: network.addNetns('b') };
+    expect((await harness.cni('ADD', other)).json).toMatchObject({ code: 11 });
+    network.addTap(1);
+    expect((await harness.cni('ADD', other)).exitCode).toBe(0);
+  });
+
+  it('brings the interface back whatever the pod has made of it', async () => {
+    const { network } = await harness.start(2);
+    const netns = network.addNetns('a');
+    const { json } = await harness.cni('ADD', { netns });
+    ipIn(netns, 'link', 'set', 'dev', 'eth0', 'down', 'name', 'mine#"1');
+    ipIn(netns, 'tuntap', 'add', 'dev', 'eth0', 'mode', 'tap');
+    expect((await harness.cni('DEL', { netns })).exitCode).toBe(0);
+    expectNothingLeft(2);
+    expect(links().find(({ ifname }) => ifname === `${network.prefix}1`)?.address).toBe(
+      json.interfaces[0].mac,
+    );
+  });
+
+  it('leaves a foreign namespace alone that has taken the path of the old one', async () => {
+    const { network } = await harness.start(2);
+    const netns = network.addNetns('a');
+    await harness.cni('ADD', { netns });
+    network.removeNetns(netns);
+    expect(network.addNetns('a')).toBe(netns);
+    ipIn(netns, 'tuntap', 'add', 'dev', 'eth0', 'mode', 'tap');
+    expect((await harness.cni('DEL', { netns })).exitCode).toBe(0);
+    expect(links(netns).map(({ ifname }) => ifname)).toContain('eth0');
+  });
+});
+
+describe('CHECK', () => {
+  it('finds what is not as ADD left it', async () => {
+    const { network } = await harness.start(2);
+    const netns = network.addNetns('a');
+    const { json: prevResult } = await harness.cni('ADD', { netns });
+    const check = (config = {}) => harness.cni('CHECK', { netns, config: { prevResult, ...config } });
+    expect(await check()).toEqual({ exitCode: 0, json: undefined });
+
+    expect((await check({ prevResult: undefined })).json).toMatchObject({ code: 7 });
+    expect(
+      (await check({ cniVersion: '0.3.1', prevResult: { ...prevResult, cniVersion: '0.4.0' } })).json,
+    ).toMatchObject({
+      code: 1,
+    });
+    const ips = [{ address: '10.244.7.9/32', interface: 0 }];
+    expect((await check({ prevResult: { ...prevResult, ips } })).json).toMatchObject({
+      code: 103,
+      msg: expect.stringContaining('prevResult has address 10.244.7.9'),
+    });
+    ipIn(netns, 'link', 'set', 'dev', 'eth0', 'mtu', '1300', 'address', '02:00:00:00:00:99');
+    ipIn(netns, 'route', 'delete', 'default');
+    const { json } = await check();
+    expect(json.code).toBe(103);
+    expect(json.msg).toMatch(
+      /MAC address 02:00:00:00:00:99, not .*; eth0 has MTU 1300, not 1500; .*0\.0\.0\.0\/0 via/,
+    );
+    ipIn(netns, 'link', 'delete', 'dev', 'eth0');
+    expect((await check()).json).toMatchObject({ code: 103, msg: expect.stringContaining('eth0 is not in') });
+    await harness.cni('DEL', { netns });
+    // host-local says so first: it has no address for the container.
+    expect((await check()).exitCode).toBe(1);
+    expect((await check({ ipam: undefined })).json).toMatchObject({ code: 3 });
+  });
+});
+
+describe('GC', () => {
+  it('detaches what is not valid any more, of its own network only', async () => {
+    const { network, manager } = await harness.start(4);
+    const config = (address: string) => ({
+      cniVersion: '1.1.0',
+      ipam: undefined,
+      runtimeConfig: { ips: [address] },
+    });
+    for (const [i, containerId] of ['a', 'b'].entries()) {
+      await harness.cni('ADD', {
+        containerId,
+        netns: network.addNetns(containerId),
+        config: config(`10.1.0.${i}`),
+      });
+    }
+    await harness.cni('ADD', {
+      containerId: 'c',
+      netns: network.addNetns('c'),
+      config: { ...config('10.1.0.9'), name: 'other' },
+    });
+    const gc = { cniVersion: '1.1.0', ipam: undefined };
+    expect((await harness.cni('GC', { config: gc })).json).toMatchObject({ code: 7 });
+    const valid = [{ containerID: 'b', ifname: 'eth0' }];
+    expect(await harness.cni('GC', { config: { ...gc, 'cni.dev/valid-attachments': valid } })).toEqual({
+      exitCode: 0,
+      json: undefined,
+    });
+    expect([...manager.pods.keys()].sort()).toEqual(['b/eth0', 'c/eth0']);
+  });
+});
+
+describe('the host interface', () => {
+  it('is set up at start, and again when the target has made it anew', async () => {
+    const { network, manager } = harness;
+    await harness.start(1, {
+      hostInterface: { addresses: [`10.77.${Number.parseInt(network.id.slice(0, 2), 16)}.1`] },
+      podCidrs: [`10.78.${Number.parseInt(network.id.slice(2, 4), 16)}.0/24`],
+      serviceCidrs: [`10.79.${Number.parseInt(network.id.slice(4, 6), 16)}.0/24`],
+      mtu: 1450,
+    });
+    const device = `${network.prefix}0`;
+    const routes = () => ip('-4', 'route', 'show', 'dev', device);
+    const check = () => {
+      const link = links().find(({ ifname }) => ifname === device);
+      expect(link).toMatchObject({ mtu: 1450, flags: expect.arrayContaining(['UP']) });
+      expect(routes()).toMatch(/^10\.78\.\d+\.0\/24 via 169\.254\.1\.1 .*onlink/m);
+      expect(routes()).toMatch(/^10\.79\.\d+\.0\/24 via 169\.254\.1\.1 src 10\.77\.\d+\.1 onlink/m);
+      expect(ip('neighbour', 'show', 'dev', device)).toMatch(
+        /169\.254\.1\.1 lladdr 02:00:a9:fe:01:01 PERMANENT/,
+      );
+      return link?.address;
+    };
+    const nodeMac = () => {
+      const node = manager.objects.get('1:node-1')?.object;
+      return node?.$case === 'node' ? node.value.hostInterface?.mac : undefined;
+    };
+    expect(nodeMac()).toBe(check());
+    network.removeTap(0);
+    await eventually(() => harness.agent?.problems().length === 1, 'the agent notices');
+    network.addTap(0);
+    await eventually(() => harness.agent?.problems().length === 0, 'the interface is set up again');
+    const mac = check();
+    await eventually(() => nodeMac() === mac, 'the manager knows the new MAC address');
+  });
+});

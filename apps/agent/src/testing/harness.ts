@@ -1,0 +1,113 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { pino } from 'pino';
+import { Agent } from '../agent.js';
+import { runPlugin } from '../cni/plugin.js';
+import { type AgentConfig, configSchema } from '../config/schema.js';
+import { FakeManager } from './fake-manager.js';
+import { eventually, TestNetwork } from './network.js';
+
+export interface PluginResult {
+  readonly exitCode: number;
+  /** Standard output as JSON; undefined if there was none. */
+  // biome-ignore lint/suspicious/noExplicitAny: tests look into results of many shapes
+  readonly json: any;
+}
+
+export interface PluginRun {
+  readonly containerId?: string;
+  readonly netns?: string;
+  readonly ifname?: string;
+  readonly args?: string;
+  /** Over the configuration. */
+  readonly config?: Readonly<Record<string, unknown>>;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** A fake manager, an agent and a network, with infra-cni run in this process. */
+export class Harness {
+  readonly network = new TestNetwork();
+  readonly manager = new FakeManager();
+  readonly log: { level: number; msg: string; [key: string]: unknown }[] = [];
+  agent: Agent | undefined;
+
+  get socket(): string {
+    return join(this.network.directory, 'run', 'cni.sock');
+  }
+
+  get manifests(): string {
+    return join(this.network.directory, 'manifests');
+  }
+
+  /** Makes the manager, TAPs 0 to `taps` - 1 and the agent, and waits until it is ready. */
+  async start(taps: number, settings: Readonly<Record<string, unknown>> = {}): Promise<this> {
+    mkdirSync(this.manifests);
+    await this.manager.start();
+    this.network.addTaps(taps);
+    await this.startAgent(settings);
+    await eventually(() => this.agent?.problems().length === 0, `ready: ${this.agent?.problems()}`);
+    return this;
+  }
+
+  config(settings: Readonly<Record<string, unknown>> = {}): AgentConfig {
+    const config = configSchema.parse({
+      managerAddress: this.manager.address,
+      tapPrefix: this.network.prefix,
+      cniSocket: this.socket,
+      stateDirectory: join(this.network.directory, 'state'),
+      manifestsDirectory: this.manifests,
+      monitoringAddress: '127.0.0.1:0',
+      ...settings,
+    });
+    return { ...config, nodeName: 'node-1' };
+  }
+
+  async startAgent(settings: Readonly<Record<string, unknown>> = {}): Promise<Agent> {
+    const destination = { write: (line: string) => void this.log.push(JSON.parse(line)) };
+    const logger = pino({ level: 'debug' }, destination);
+    this.agent = await Agent.start(this.config(settings), (module) => logger.child({ module }));
+    return this.agent;
+  }
+
+  /** Runs infra-cni; with host-local for addresses unless `config` says otherwise. */
+  async cni(command: string, run: PluginRun = {}): Promise<PluginResult> {
+    const { output, exitCode } = await runPlugin(this.env(command, run), this.stdin(run));
+    return { exitCode, json: output === '' ? undefined : JSON.parse(output) };
+  }
+
+  env(command: string, run: PluginRun): Record<string, string> {
+    return {
+      CNI_COMMAND: command,
+      CNI_CONTAINERID: run.containerId ?? 'c1',
+      CNI_NETNS: run.netns ?? '',
+      CNI_IFNAME: run.ifname ?? 'eth0',
+      CNI_ARGS: run.args ?? '',
+      CNI_PATH: '/usr/lib/cni:/opt/cni/bin',
+      ...run.env,
+    };
+  }
+
+  stdin(run: PluginRun): string {
+    return JSON.stringify({
+      cniVersion: '1.0.0',
+      name: 'pods',
+      type: 'infra-cni',
+      socket: this.socket,
+      ipam: {
+        type: 'host-local',
+        dataDir: join(this.network.directory, 'ipam'),
+        ranges: [[{ subnet: '10.244.7.0/24' }]],
+      },
+      ...run.config,
+    });
+  }
+
+  async stop(): Promise<void> {
+    try {
+      await this.agent?.stop();
+    } finally {
+      this.manager.kill();
+      this.network.cleanUp();
+    }
+  }
+}
