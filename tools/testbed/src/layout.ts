@@ -10,6 +10,8 @@ export const programs = {
   agent: join(repository, 'apps/agent/dist/cli.js'),
   cni: join(repository, 'apps/agent/dist/infra-cni.js'),
   infractl: join(repository, 'tools/infractl/dist/cli.js'),
+  demo: join(repository, 'tools/demo/dist/main.js'),
+  relay: fileURLToPath(new URL('./relay.js', import.meta.url)),
 } as const;
 
 /** Addresses inside the node's namespace. They never meet those of the machine. */
@@ -31,11 +33,17 @@ export class Layout {
   readonly manifests: string;
   readonly logs: string;
   readonly cniSocket: string;
+  /** Where host-local keeps its leases. */
+  readonly leases: string;
+  /** Unix socket through which the manager is reached from outside the node's namespace. */
+  readonly managerSocket: string;
 
   constructor(readonly directory: string) {
     this.manifests = join(directory, 'manifests');
     this.logs = join(directory, 'logs');
     this.cniSocket = join(directory, 'cni.sock');
+    this.leases = join(directory, 'leases');
+    this.managerSocket = join(directory, 'manager.sock');
   }
 
   log(name: string): string {

@@ -1,10 +1,13 @@
 import { credentials, Metadata } from '@grpc/grpc-js';
 import {
+  AddPodRequest,
+  type AddPodResponse,
   type DeviceEntry,
   type ListEntriesRequest,
   ObjectKind,
-  ObjectState,
+  type ObjectState,
   OffloadClient,
+  type Pod,
   type StatusResponse,
 } from '@infra-offload/infra-api';
 
@@ -45,6 +48,34 @@ export class ManagerClient {
     return objects.find(
       ({ object }) => object?.kind === ObjectKind.OBJECT_KIND_SERVICE && object.name === servicePort,
     );
+  }
+
+  addPod(pod: Partial<Pod>): Promise<AddPodResponse> {
+    return new Promise((resolve, reject) => {
+      const request = AddPodRequest.fromPartial({ pod });
+      this.#client.addPod(request, new Metadata(), { deadline: Date.now() + DEADLINE_MS }, (error, response) => {
+        if (error) reject(error);
+        else resolve(response);
+      });
+    });
+  }
+
+  /** Sends bytes as an AddPod request, whatever they are. */
+  raw(bytes: Buffer): Promise<Buffer> {
+    return new Promise((resolve, reject) => {
+      this.#client.makeUnaryRequest(
+        '/infra_offload.v1.Offload/AddPod',
+        (value: Buffer) => value,
+        (value: Buffer) => value,
+        bytes,
+        new Metadata(),
+        { deadline: Date.now() + DEADLINE_MS },
+        (error, response) => {
+          if (error) reject(error);
+          else resolve(response ?? Buffer.alloc(0));
+        },
+      );
+    });
   }
 
   close(): void {

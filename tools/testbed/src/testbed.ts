@@ -1,16 +1,18 @@
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { ObjectState } from '@infra-offload/infra-api';
+import { balancedEndpoints } from './balanced-endpoints.js';
 import { type CniCall, type CniResult, cniResult, runPlugin } from './cni.js';
-import { agentConfig, cniConfig, managerConfig, softswitchConfig } from './configs.js';
-import { addresses, Layout, programs } from './layout.js';
+import { agentConfig, cniConfig, managerConfig, NETWORK_NAME, softswitchConfig } from './configs.js';
+import { addresses, Layout, programs, TAP_PREFIX } from './layout.js';
+import { ManagerClient } from './manager-client.js';
 import { toYaml } from './manifests.js';
 import { NetworkNamespace } from './netns.js';
 import { PodProcess } from './pod-process.js';
 import { ServiceProcess } from './service-process.js';
-import { type CommandResult, eventually, run } from './shell.js';
-import { entriesOutput, type ManagerEntry, type ManagerStatus, statusOutput } from './status.js';
+import { type CommandResult, eventually } from './shell.js';
 
 export interface TestbedOptions {
   /** TAP ports of the softswitch; one of them is the host's. 9 if left out. */
@@ -47,6 +49,8 @@ export class Testbed {
   readonly softswitch: ServiceProcess;
   readonly manager: ServiceProcess;
   readonly agent: ServiceProcess;
+  readonly client: ManagerClient;
+  readonly #relay: ServiceProcess;
   #containers = 0;
 
   private constructor(
@@ -61,6 +65,14 @@ export class Testbed {
     this.softswitch = this.#process('softswitch', programs.softswitch, softswitchConfig(options.tapCount ?? 9));
     this.manager = this.#process('manager', programs.manager, managerConfig(this.layout, options.drainSeconds));
     this.agent = this.#process('agent', programs.agent, agentConfig(this.layout));
+    this.#relay = new ServiceProcess(
+      'relay',
+      node,
+      programs.relay,
+      [`${this.layout.managerSocket}=${addresses.manager}`],
+      this.layout.log('relay'),
+    );
+    this.client = new ManagerClient(`unix:${this.layout.managerSocket}`);
   }
 
   /** Starts everything, or cleans up and says why not. */
@@ -70,6 +82,7 @@ export class Testbed {
     const node = await NetworkNamespace.create(`iof-${id}-node`);
     const testbed = new Testbed(id, node, mkdtempSync(join(tmpdir(), 'infra-offload-')), options);
     try {
+      await testbed.#relay.start(async () => existsSync(testbed.layout.managerSocket));
       await testbed.startSoftswitch();
       await testbed.startManager();
       await testbed.startAgent();
@@ -87,8 +100,8 @@ export class Testbed {
 
   startManager(): Promise<void> {
     return this.manager.start(async () => {
-      const { target } = await this.status();
-      return target.connected && target.primary;
+      const { target } = await this.client.status();
+      return target?.connected === true && target.primary;
     });
   }
 
@@ -145,9 +158,37 @@ export class Testbed {
     if (code !== 0) throw new Error(`CNI DEL of pod ${pod.name}: ${stdout.trim()}`);
   }
 
-  /** Runs infra-cni on the node. */
+  /** CNI ADD of a pod that is expected to fail; its namespace is removed again. */
+  async add(name: string): Promise<CommandResult> {
+    const namespace = await NetworkNamespace.create(`iof-${this.id}-${name}`);
+    try {
+      const containerId = `${this.id}-${name}-${++this.#containers}`;
+      return await this.cni({ command: 'ADD', containerId, netns: namespace.path, interfaceName: 'eth0', args: podArgs(name) });
+    } finally {
+      await namespace.remove();
+    }
+  }
+
+  /** CNI CHECK of a pod with the result of its ADD. */
+  check(pod: TestPod): Promise<CommandResult> {
+    const call: CniCall = {
+      command: 'CHECK',
+      containerId: pod.containerId,
+      netns: pod.namespace.path,
+      interfaceName: 'eth0',
+      args: podArgs(pod.name),
+    };
+    return this.cniRaw(call, JSON.stringify({ ...cniConfig(this.layout), prevResult: pod.result }));
+  }
+
+  /** Runs infra-cni on the node with the testbed's configuration. */
   cni(call: CniCall, ip?: string): Promise<CommandResult> {
-    return runPlugin(this.node, programs.cni, call, JSON.stringify(cniConfig(this.layout, ip)));
+    return this.cniRaw(call, JSON.stringify(cniConfig(this.layout, ip)));
+  }
+
+  /** Runs infra-cni on the node with any text as its configuration. */
+  cniRaw(call: CniCall, configuration: string): Promise<CommandResult> {
+    return runPlugin(this.node, programs.cni, call, configuration);
   }
 
   /** Writes a manifest file as `kubectl` users edit them: all at once. */
@@ -165,38 +206,51 @@ export class Testbed {
     rmSync(join(this.layout.manifests, file));
   }
 
-  async status({ all = false } = {}): Promise<ManagerStatus> {
-    return statusOutput.parse(JSON.parse(await this.#infractl(['status', ...(all ? ['--all'] : [])])));
-  }
-
-  async entries(...options: string[]): Promise<ManagerEntry[]> {
-    return entriesOutput.parse(JSON.parse(await this.#infractl(['entries', ...options])));
-  }
-
-  /** Waits until the manager says that exactly these numbers of endpoints are programmed for a service port. */
-  async programmed(servicePort: string, endpoints: number): Promise<void> {
-    await eventually(`service ${servicePort} with ${endpoints} endpoints is programmed`, async () => {
-      const entries = await this.entries('--object', `service/${servicePort}`);
-      const members = entries.filter((entry) => entry.table.endsWith('endpoint_selector'));
-      const { objects } = await this.status({ all: true });
-      const object = objects.find((candidate) => candidate.object.name === servicePort);
-      if (object?.state !== 'PROGRAMMED' || !entries.every((entry) => entry.installed)) return undefined;
-      return memberCount(members) === endpoints || undefined;
+  /** Waits until the service port's status is PROGRAMMED and exactly these addresses take new connections. */
+  async balanced(servicePort: string, endpoints: readonly string[]): Promise<void> {
+    const wanted = [...endpoints].sort().join();
+    await eventually(`service ${servicePort} is balanced over [${wanted}]`, async () => {
+      const state = await this.client.serviceState(servicePort);
+      if (state?.state !== ObjectState.OBJECT_STATE_PROGRAMMED) return undefined;
+      const found = [...(await balancedEndpoints(this.client, servicePort))].sort().join();
+      if (found !== wanted) throw new Error(`it is balanced over [${found}]`);
+      return true;
     });
   }
 
-  /** Tables and counters of the device that are not empty, by name. */
-  async tableSizes(): Promise<Map<string, number>> {
-    const { tables } = await this.status();
-    return new Map(tables.filter((table) => table.entries > 0).map((table) => [table.name, table.entries]));
+  /** Waits until the device holds everything wanted and the agent is connected. */
+  async inSync(): Promise<void> {
+    await eventually('the manager is in sync with agent and target', async () => {
+      const { target, agent, pending } = await this.client.status();
+      return (target?.inSync && agent?.connected && pending === 0) || undefined;
+    });
   }
 
-  /** Packets that the pipeline dropped, by reason. */
-  async drops(): Promise<Map<string, number>> {
-    const { counters } = await this.status();
-    return new Map(
-      counters.filter((counter) => counter.name.endsWith('drop_counter')).map((counter) => [counter.index, counter.packets]),
-    );
+  /** Entries of the tables of the device that are not empty, by name. */
+  async tableSizes(): Promise<Map<string, number>> {
+    const { tables } = await this.client.status();
+    return new Map(tables.filter(({ entries }) => entries > 0n).map(({ name, entries }) => [name, Number(entries)]));
+  }
+
+  /** Packets that the pipeline dropped for reasons that match. */
+  async drops(reason: RegExp): Promise<number> {
+    const { counters } = await this.client.status();
+    return counters
+      .filter(({ name, index }) => name.endsWith('drop_counter') && reason.test(index))
+      .reduce((sum, { packets }) => sum + Number(packets), 0);
+  }
+
+  /** TAP devices that are in the node's namespace, sorted. */
+  async tapLinks(): Promise<string[]> {
+    const links = JSON.parse(await this.node.must('ip', ['-json', 'link', 'show'])) as { ifname: string }[];
+    return links.map(({ ifname }) => ifname).filter((name) => name.startsWith(TAP_PREFIX)).sort();
+  }
+
+  /** Addresses that IPAM has given out. */
+  leases(): string[] {
+    const folder = join(this.layout.leases, NETWORK_NAME);
+    if (!existsSync(folder)) return [];
+    return readdirSync(folder).filter((name) => /^\d+\.\d+\.\d+\.\d+$/.test(name)).sort();
   }
 
   /** Ends and removes all that the testbed made; never throws. */
@@ -205,7 +259,8 @@ export class Testbed {
       await pod.process.stop();
       await pod.namespace.remove();
     }
-    for (const process of [this.agent, this.manager, this.softswitch]) await process.stop();
+    this.client.close();
+    for (const process of [this.agent, this.manager, this.softswitch, this.#relay]) await process.stop();
     await this.node.remove();
     rmSync(this.layout.directory, { recursive: true, force: true });
   }
@@ -213,10 +268,6 @@ export class Testbed {
   #process(name: string, script: string, config: string): ServiceProcess {
     writeFileSync(this.layout.config(name), config);
     return new ServiceProcess(name, this.node, script, ['--config', this.layout.config(name)], this.layout.log(name));
-  }
-
-  async #infractl(args: readonly string[]): Promise<string> {
-    return this.node.must(process.execPath, [programs.infractl, '--manager', addresses.manager, '-o', 'json', ...args]);
   }
 
   async #listens(address: string): Promise<boolean> {

@@ -1,0 +1,194 @@
+import {
+  endpointSlice,
+  eventually,
+  type ServiceOptions,
+  service,
+  Testbed,
+  type TestPod,
+} from '@infra-offload/testbed';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+
+let bed: Testbed;
+let client: TestPod;
+let webs: TestPod[];
+
+const WEB: ServiceOptions = {
+  name: 'web',
+  clusterIp: '10.96.0.10',
+  ports: [
+    { name: 'http', port: 80, targetPort: 8080 },
+    { name: 'admin', port: 81, targetPort: 9090 },
+    { name: 'dns', protocol: 'UDP', port: 53, targetPort: 5353 },
+  ],
+};
+const HTTP = { protocol: 'tcp', address: WEB.clusterIp, port: 80 } as const;
+const ADMIN = { protocol: 'tcp', address: WEB.clusterIp, port: 81 } as const;
+const DNS = { protocol: 'udp', address: WEB.clusterIp, port: 53 } as const;
+
+async function scale(pods: readonly TestPod[], options: ServiceOptions = WEB): Promise<void> {
+  bed.apply(`${options.name}.yaml`, [service(options), endpointSlice(options, pods.map(({ ip }) => ({ ip })))]);
+  for (const port of options.ports) {
+    await bed.balanced(
+      `default/${options.name}:${port.name ?? ''}/${port.protocol ?? 'TCP'}`,
+      pods.map(({ ip }) => ip),
+    );
+  }
+}
+
+beforeAll(async () => {
+  bed = await Testbed.start({ tapCount: 6 });
+  client = await bed.addPod('client');
+  webs = [];
+  for (const name of ['web-1', 'web-2', 'web-3']) {
+    const pod = await bed.addPod(name);
+    await pod.process.serve('tcp', 8080);
+    await pod.process.serve('tcp', 9090);
+    await pod.process.serve('udp', 5353);
+    webs.push(pod);
+  }
+  await scale(webs);
+});
+
+afterAll(() => bed?.stop());
+
+/** Checksum errors that the kernels of all pods counted. */
+async function checksumErrors(): Promise<number> {
+  let errors = 0;
+  for (const pod of [client, ...webs]) {
+    const snmp = await pod.namespace.must('cat', ['/proc/net/snmp', '/proc/net/netstat']);
+    const lines = snmp.split('\n');
+    for (let index = 0; index + 1 < lines.length; index += 2) {
+      const names = lines[index]?.split(' ') ?? [];
+      const values = lines[index + 1]?.split(' ') ?? [];
+      names.forEach((name, column) => {
+        if (/CsumErrors|InErrs|InHdrErrors/.test(name)) errors += Number(values[column]);
+      });
+    }
+  }
+  return errors;
+}
+
+describe('a ClusterIP service', () => {
+  it.each([
+    ['TCP', HTTP],
+    ['UDP', DNS],
+  ])('spreads %s connections over all endpoints', async (_name, target) => {
+    const { servers, failures, clientAddresses } = await client.process.spread(target, 90);
+    expect(failures).toEqual({});
+    expect(Object.keys(servers).sort()).toEqual(['web-1', 'web-2', 'web-3']);
+    // 90 connections by hash over 3 endpoints: fewer than 12 at one of them has a chance below 1 in 10,000.
+    for (const count of Object.values(servers)) expect(count).toBeGreaterThan(11);
+    // The endpoints see the client itself: no source translation.
+    expect(clientAddresses).toEqual([client.ip]);
+  });
+
+  it('is reached from the node', async () => {
+    const script = `require('node:net').connect(80,'10.96.0.10',function(){this.write('A\\n')}).on('data',d=>{console.log(String(d));process.exit(0)}).on('error',e=>{console.log(e.code);process.exit(1)})`;
+    const output = await bed.node.must(process.execPath, ['-e', script], { timeoutMs: 5_000 });
+    expect(JSON.parse(output).server).toMatch(/^web-/);
+  });
+
+  it('sends each port to its own target port', async () => {
+    for (const pod of webs) await pod.process.unserve('tcp', 9090);
+    expect(Object.keys((await client.process.spread(ADMIN, 5)).failures)).toEqual(['ECONNREFUSED']);
+    expect((await client.process.spread(HTTP, 5)).failures).toEqual({});
+    for (const pod of webs) await pod.process.serve('tcp', 9090);
+    expect((await client.process.spread(ADMIN, 20)).failures).toEqual({});
+  });
+
+  it('keeps every packet of a connection on its endpoint', async () => {
+    const { server } = await client.process.open('kept', HTTP);
+    for (let index = 0; index < 20; index++) expect((await client.process.ask('kept')).server).toBe(server);
+    await client.process.close('kept');
+  });
+
+  it('carries data intact, with right checksums', async () => {
+    const before = await checksumErrors();
+    const { bytes } = await client.process.transfer(HTTP, 1_000);
+    expect(bytes).toBeGreaterThan(100_000);
+    expect(await checksumErrors()).toBe(before);
+  });
+
+  it('lets a pod reach itself through the service', async () => {
+    const [self] = webs;
+    if (!self) throw new Error('no pod');
+    const { servers, failures } = await self.process.spread(HTTP, 60);
+    expect(failures).toEqual({});
+    expect(servers['web-1']).toBeGreaterThan(0);
+  });
+});
+
+describe('scaling', () => {
+  it('moves new connections and leaves the established ones alone', async () => {
+    const [first, second, third] = webs;
+    if (!first || !second || !third) throw new Error('three pods are needed');
+    for (let index = 0; ; index++) {
+      expect(index).toBeLessThan(200);
+      if ((await client.process.open(`to-third`, HTTP)).server === 'web-3') break;
+      await client.process.close('to-third');
+    }
+    await scale([first, second]);
+    expect(Object.keys((await client.process.spread(HTTP, 60)).servers).sort()).toEqual(['web-1', 'web-2']);
+    expect((await client.process.ask('to-third')).server).toBe('web-3');
+    await scale(webs);
+    expect(Object.keys((await client.process.spread(HTTP, 90)).servers).sort()).toEqual(['web-1', 'web-2', 'web-3']);
+    expect((await client.process.ask('to-third')).server).toBe('web-3');
+    await client.process.close('to-third');
+  });
+
+  it('moves a UDP flow away from an endpoint that left', async () => {
+    const { server } = await client.process.open('flow', DNS);
+    expect((await client.process.ask('flow')).server).toBe(server);
+    await scale(webs.filter((pod) => pod.name !== server));
+    expect((await client.process.ask('flow')).server).not.toBe(server);
+    await client.process.close('flow');
+    await scale(webs);
+  });
+
+  it('to zero drops with the reason "no endpoints", and back works', async () => {
+    const before = await bed.drops(/endpoint/i);
+    await scale([]);
+    expect((await client.process.spread(HTTP, 3, 500)).servers).toEqual({});
+    expect(await bed.drops(/endpoint/i)).toBeGreaterThan(before);
+    await scale(webs);
+    expect((await client.process.spread(HTTP, 30)).failures).toEqual({});
+  });
+});
+
+describe('ClientIP affinity', () => {
+  const sticky: ServiceOptions = {
+    name: 'sticky',
+    clusterIp: '10.96.0.20',
+    affinitySeconds: 300,
+    ports: [{ name: 'http', port: 80, targetPort: 8080 }],
+  };
+  const target = { protocol: 'tcp', address: sticky.clusterIp, port: 80 } as const;
+
+  it('gives a client the same endpoint for every connection, also after scaling up', async () => {
+    const [first, second, third] = webs;
+    if (!first || !second || !third) throw new Error('three pods are needed');
+    await scale([first, second], sticky);
+    const { servers } = await client.process.spread(target, 30);
+    expect(Object.values(servers)).toEqual([30]);
+    await scale(webs, sticky);
+    expect((await client.process.spread(target, 30)).servers).toEqual(servers);
+  });
+});
+
+describe('a service that goes', () => {
+  it('is unreachable, and its entries are gone', async () => {
+    const temporary: ServiceOptions = { name: 'temporary', clusterIp: '10.96.0.30', ports: [{ port: 80, targetPort: 8080 }] };
+    const target = { protocol: 'tcp', address: temporary.clusterIp, port: 80 } as const;
+    const before = await bed.tableSizes();
+    await scale(webs, temporary);
+    expect((await client.process.spread(target, 6)).failures).toEqual({});
+    bed.removeManifest('temporary.yaml');
+    await eventually('the service is gone', async () => {
+      const { objects } = await bed.client.status(true);
+      return objects.every(({ object }) => !object?.name.startsWith('default/temporary:')) || undefined;
+    });
+    expect((await client.process.spread(target, 2, 500)).servers).toEqual({});
+    const after = await bed.tableSizes();
+    for (const table of ['service', 'endpoint_group']) expect(after.get(table)).toBe(before.get(table));
+  });
+});

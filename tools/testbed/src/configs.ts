@@ -1,0 +1,52 @@
+import { stringify } from 'yaml';
+import { addresses, HOST_ADDRESS, type Layout, POD_CIDR, SERVICE_CIDR, TAP_PREFIX } from './layout.js';
+
+/** Name of the CNI network. */
+export const NETWORK_NAME = 'pods';
+
+export function softswitchConfig(tapCount: number): string {
+  return stringify({
+    p4runtimeAddress: addresses.p4runtime,
+    gnmiAddress: addresses.gnmi,
+    deviceId: 1,
+    tap: { prefix: TAP_PREFIX, count: tapCount },
+  });
+}
+
+export function managerConfig(layout: Layout, drainSeconds?: number): string {
+  return stringify({
+    listen: addresses.manager,
+    target: { p4runtimeAddress: addresses.p4runtime, gnmiAddress: addresses.gnmi, deviceId: 1 },
+    stateDirectory: layout.state('manager'),
+    httpAddress: addresses.managerHttp,
+    ...(drainSeconds === undefined ? {} : { drainSeconds }),
+  });
+}
+
+export function agentConfig(layout: Layout): string {
+  return stringify({
+    nodeName: 'node-1',
+    managerAddress: addresses.manager,
+    interfaceType: 'tap',
+    tapPrefix: TAP_PREFIX,
+    cniSocket: layout.cniSocket,
+    stateDirectory: layout.state('agent'),
+    manifestsDirectory: layout.manifests,
+    serviceCidrs: [SERVICE_CIDR],
+    podCidr: POD_CIDR,
+    hostAddresses: [HOST_ADDRESS],
+    httpAddress: addresses.agentHttp,
+  });
+}
+
+/** The network configuration that a container runtime hands to infra-cni, with host-local as its IPAM. */
+export function cniConfig(layout: Layout, ip?: string): object {
+  return {
+    cniVersion: '1.1.0',
+    name: NETWORK_NAME,
+    type: 'infra-cni',
+    agentSocket: layout.cniSocket,
+    ipam: { type: 'host-local', dataDir: layout.leases, ranges: [[{ subnet: POD_CIDR }]] },
+    ...(ip === undefined ? {} : { args: { cni: { ips: [ip] } } }),
+  };
+}

@@ -1,0 +1,17 @@
+export { type CniCall, type CniResult, cniError, cniResult, referencePlugins } from './cni.js';
+export { addresses, HOST_ADDRESS, Layout, POD_CIDR, programs, SERVICE_CIDR, TAP_PREFIX } from './layout.js';
+export { ManagerClient } from './manager-client.js';
+export {
+  type EndpointOptions,
+  endpointSlice,
+  type ServiceOptions,
+  type ServicePort,
+  service,
+  toYaml,
+} from './manifests.js';
+export { NetworkNamespace } from './netns.js';
+export type { Answer, Protocol, Spread, Target, Transfer } from './pod/protocol.js';
+export { PodProcess } from './pod-process.js';
+export { ServiceProcess } from './service-process.js';
+export { type CommandOptions, type CommandResult, eventually, must, run } from './shell.js';
+export { type AddPodOptions, Testbed, type TestbedOptions, type TestPod } from './testbed.js';
