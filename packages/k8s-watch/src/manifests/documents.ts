@@ -1,4 +1,13 @@
-import { Composer, type Document, isCollection, isNode, LineCounter, type ParsedNode, Parser } from 'yaml';
+import {
+  Composer,
+  CST,
+  type Document,
+  isCollection,
+  isNode,
+  LineCounter,
+  type ParsedNode,
+  Parser,
+} from 'yaml';
 
 type ParsedDocument = Document.Parsed<ParsedNode>;
 
@@ -58,13 +67,20 @@ function tryJson(text: string): ManifestDocument | undefined {
 
 function locator(text: string): ManifestDocument['locate'] {
   const lines = new LineCounter();
-  const [document] = compose(text, lines);
-  return (path) => (document ? locate(document, lines, path) : { line: 1, column: 1 });
+  const [composed] = compose(text, lines);
+  if (!composed?.ok) return () => ({ line: 1, column: 1 });
+  return (path) => locate(composed.document, lines, path);
 }
 
 function* readYaml(text: string): Generator<DocumentResult> {
   const lines = new LineCounter();
-  for (const document of compose(text, lines)) {
+  for (const composed of compose(text, lines)) {
+    if (!composed.ok) {
+      const message = `is nested more than ${MAX_DEPTH} levels deep`;
+      yield { ok: false, error: { ...position(lines, composed.offset), message } };
+      continue;
+    }
+    const { document } = composed;
     const [error] = document.errors;
     if (error !== undefined) {
       yield { ok: false, error: { ...position(lines, error.pos[0]), message: firstLine(error.message) } };
@@ -83,9 +99,39 @@ function* readYaml(text: string): Generator<DocumentResult> {
   }
 }
 
-function compose(text: string, lines: LineCounter): Generator<ParsedDocument, void> {
-  const composer = new Composer({ merge: true, keepSourceTokens: false });
-  return composer.compose(new Parser(lines.addNewLine).parse(text), false, text.length);
+type Composed =
+  | { readonly ok: true; readonly document: ParsedDocument }
+  /** Too deep; nothing behind it is read. */
+  | { readonly ok: false; readonly offset: number };
+
+function* compose(text: string, lines: LineCounter): Generator<Composed> {
+  const composer = new Composer({ merge: true, logLevel: 'error' });
+  for (const token of new Parser(lines.addNewLine).parse(text)) {
+    if (isTooDeep(token)) {
+      yield { ok: false, offset: 'offset' in token ? token.offset : 0 };
+      return;
+    }
+    for (const document of composer.next(token)) yield { ok: true, document };
+  }
+  for (const document of composer.end(false, text.length)) yield { ok: true, document };
+}
+
+/** The composer calls itself for each level, and Node may die, rather than throw, when the stack is used up. */
+const MAX_DEPTH = 200;
+
+function isTooDeep(root: CST.Token): boolean {
+  const waiting: { readonly token: CST.Token; readonly depth: number }[] = [{ token: root, depth: 0 }];
+  for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
+    const { token, depth } = next;
+    if (depth > MAX_DEPTH) return true;
+    if (token.type === 'document' && token.value) waiting.push({ token: token.value, depth });
+    if (!CST.isCollection(token)) continue;
+    for (const { key, value } of token.items) {
+      if (key) waiting.push({ token: key, depth: depth + 1 });
+      if (value) waiting.push({ token: value, depth: depth + 1 });
+    }
+  }
+  return false;
 }
 
 function locate(document: ParsedDocument, lines: LineCounter, path: readonly PropertyKey[]): Position {

@@ -114,6 +114,34 @@ describe('loadManifests', () => {
     expect((await load(bomb.join('\n'))).problems[0]).toMatch(/^f\.yaml:1:1: Excessive alias count/);
   });
 
+  it.each([
+    ['YAML', '['.repeat(50_000), /^f\.yaml:1:1: is nested more than 200 levels deep;/],
+    [
+      'blocks',
+      Array.from({ length: 300 }, (_, i) => `${' '.repeat(i)}a:`).join('\n'),
+      /^f\.yaml:1:1: is nested more/,
+    ],
+    [
+      'JSON with a mistake',
+      `{"kind": 7, "x": ${'['.repeat(50_000)}${']'.repeat(50_000)}}`,
+      /^f\.yaml:1:1: kind: is needed/,
+    ],
+    [
+      'lists',
+      `${'{"kind": "List", "items": ['.repeat(5_000)}${']}'.repeat(5_000)}`,
+      /is a list in too many lists/,
+    ],
+  ])('survives deep nesting: %s', async (_, text, message) => {
+    const { problems } = await load(text);
+    expect(problems).toHaveLength(1);
+    expect(problems[0]).toMatch(message);
+  });
+
+  it('reads what is merely deep', async () => {
+    const text = `${service('a')}---\nkind: Deep\napiVersion: v1\nx: ${'['.repeat(150)}${']'.repeat(150)}`;
+    expect(await load(text)).toEqual({ names: ['a'], good: true, problems: [] });
+  });
+
   it('skips an object of another version, and reads the others', async () => {
     const text = `apiVersion: discovery.k8s.io/v1beta1\nkind: EndpointSlice\nmetadata: {name: x}\n---\n${service('a')}`;
     expect(await load(text)).toEqual({

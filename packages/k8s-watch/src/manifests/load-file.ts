@@ -22,6 +22,8 @@ export interface LoadedFile {
 
 /** More problems of one file are only counted. */
 const MAX_PROBLEMS = 20;
+/** Each list in a list adds two steps. */
+const MAX_LIST_PATH = 20;
 /** The longest stretch of work before others get their turn. */
 const SLICE_MS = 10;
 
@@ -87,6 +89,11 @@ class Loader {
     const list = asList(value);
     if (list === undefined) {
       yield () => this.#read(document, value, path);
+      return;
+    }
+    if (path.length > MAX_LIST_PATH) {
+      yield () =>
+        this.fail(this.#problemOf(document, path, '', { path: [], message: 'is a list in too many lists' }));
       return;
     }
     for (const [i, item] of list.items.entries()) {

@@ -16,6 +16,9 @@ export type ParsedObject =
   | { readonly result: 'unsupported'; readonly description: string; readonly issue: ObjectIssue }
   | { readonly result: 'invalid'; readonly description: string; readonly issues: readonly ObjectIssue[] };
 
+/** Longer than any that Kubernetes allows. */
+const MAX_DESCRIPTION = 400;
+
 /** Reads one object as Kubernetes writes it, and checks the fields that are used. Never throws. */
 export function parseObject(value: unknown): ParsedObject {
   if (!isRecord(value))
@@ -48,12 +51,12 @@ export function parseObject(value: unknown): ParsedObject {
 }
 
 /** "Service default/web", as far as it can be told. */
-function describe(value: unknown): string {
-  if (!isRecord(value)) return '';
+function describe(value: Record<string, unknown>): string {
   const metadata = isRecord(value.metadata) ? value.metadata : {};
-  const kind = typeof value.kind === 'string' ? value.kind : 'object';
+  const kind = typeof value.kind === 'string' ? value.kind : '';
+  if (typeof metadata.name !== 'string') return kind;
   const namespace = typeof metadata.namespace === 'string' ? metadata.namespace : 'default';
-  return typeof metadata.name === 'string' ? `${kind} ${namespace}/${metadata.name}` : kind;
+  return `${kind || 'object'} ${namespace}/${metadata.name}`.slice(0, MAX_DESCRIPTION);
 }
 
 /** "spec.ports[0].port". */

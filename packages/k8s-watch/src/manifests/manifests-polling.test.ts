@@ -1,0 +1,28 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, it, vi } from 'vitest';
+import { ManifestsSource } from './manifests-source.js';
+
+vi.mock('node:fs', async (original) => ({
+  ...(await original<typeof import('node:fs')>()),
+  watch: () => {
+    throw new Error('ENOSPC: System limit for number of file watchers reached');
+  },
+}));
+
+it('sees changes by polling where nothing can be watched, and tells', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'manifests-'));
+  const source = new ManifestsSource({ directory });
+  try {
+    await source.start();
+    expect(source.problems.map(({ code }) => code)).toEqual(['WATCH_FAILED']);
+    const service =
+      'apiVersion: v1\nkind: Service\nmetadata: {name: a}\nspec: {clusterIP: 10.96.0.1, ports: [{port: 80}]}';
+    writeFileSync(join(directory, 'a.yaml'), service);
+    await vi.waitFor(() => expect(source.services.size).toBe(1), { timeout: 10_000, interval: 50 });
+  } finally {
+    await source.stop();
+    rmSync(directory, { recursive: true });
+  }
+});
