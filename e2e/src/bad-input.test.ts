@@ -39,7 +39,9 @@ async function everythingElseGoesOn(): Promise<void> {
 /** Waits for a line of the agent's log. */
 async function agentLogs(pattern: RegExp): Promise<string> {
   return eventually(`the agent logs ${pattern}`, () =>
-    readFileSync(bed.agent.logFile, 'utf8').split('\n').find((line) => pattern.test(line)),
+    readFileSync(bed.agent.logFile, 'utf8')
+      .split('\n')
+      .find((line) => pattern.test(line)),
   );
 }
 
@@ -53,7 +55,10 @@ describe('a broken manifest', () => {
   });
 
   it('of another service leaves this one alone', async () => {
-    bed.applyText('other.yaml', toYaml([{ ...service({ ...WEB, name: 'other', clusterIp: '10.96.0.300' }) }]));
+    bed.applyText(
+      'other.yaml',
+      toYaml([{ ...service({ ...WEB, name: 'other', clusterIp: '10.96.0.300' }) }]),
+    );
     await agentLogs(/other\.yaml/);
     await everythingElseGoesOn();
     bed.removeManifest('other.yaml');
@@ -77,7 +82,12 @@ describe('a service that cannot be programmed whole', () => {
 });
 
 describe('the CNI plugin', () => {
-  const call = { command: 'ADD', containerId: 'bad', netns: '/run/netns/none', interfaceName: 'eth0' } as const;
+  const call = {
+    command: 'ADD',
+    containerId: 'bad',
+    netns: '/run/netns/none',
+    interfaceName: 'eth0',
+  } as const;
 
   it.each([
     ['no JSON', '{"cniVersion":', 6],
@@ -91,7 +101,10 @@ describe('the CNI plugin', () => {
 
   it('answers a bad environment with code 4', async () => {
     const result = await bed.cni({ ...call, containerId: '../etc' });
-    expect(JSON.parse(result.stdout)).toMatchObject({ code: 4, msg: expect.stringContaining('CNI_CONTAINERID') });
+    expect(JSON.parse(result.stdout)).toMatchObject({
+      code: 4,
+      msg: expect.stringContaining('CNI_CONTAINERID'),
+    });
   });
 
   it('answers a namespace that is not there, and leaves nothing behind', async () => {
@@ -106,16 +119,27 @@ describe('the CNI plugin', () => {
 
   it('tells its versions without an agent', async () => {
     const result = await bed.cniRaw({ command: 'VERSION' }, JSON.stringify({ cniVersion: '1.1.0' }));
-    expect(JSON.parse(result.stdout).supportedVersions).toEqual(expect.arrayContaining(['0.3.1', '0.4.0', '1.0.0', '1.1.0']));
+    expect(JSON.parse(result.stdout).supportedVersions).toEqual(
+      expect.arrayContaining(['0.3.1', '0.4.0', '1.0.0', '1.1.0']),
+    );
   });
 });
 
 describe('the manager', () => {
   it('refuses a malformed gRPC message with INVALID_ARGUMENT or INTERNAL, and goes on', async () => {
-    await expect(bed.client.addPod({ attachmentId: 'x/eth0', interfaceName: 'P4TAP_1', mac: 'zz', addresses: ['1.2.3'] })).rejects.toMatchObject({
+    await expect(
+      bed.client.addPod({
+        attachmentId: 'x/eth0',
+        interfaceName: 'P4TAP_1',
+        mac: 'zz',
+        addresses: ['1.2.3'],
+      }),
+    ).rejects.toMatchObject({
       code: 3,
     });
-    await expect(bed.client.raw(Buffer.from([0xff, 0xff, 0xff]))).rejects.toMatchObject({ code: expect.any(Number) });
+    await expect(bed.client.raw(Buffer.from([0xff, 0xff, 0xff]))).rejects.toMatchObject({
+      code: expect.any(Number),
+    });
     await everythingElseGoesOn();
   });
 });

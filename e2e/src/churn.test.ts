@@ -21,5 +21,7 @@ it('adds and deletes 50 pods without a leak', async () => {
     await bed.removePod(pod, { namespaceFirst: index % 2 === 1 });
   }
   await bed.inSync();
-  expect({ tables: await bed.tableSizes(), links: await bed.tapLinks(), leases: bed.leases() }).toEqual(before);
+  expect({ tables: await bed.tableSizes(), links: await bed.tapLinks(), leases: bed.leases() }).toEqual(
+    before,
+  );
 });

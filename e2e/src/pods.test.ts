@@ -16,10 +16,16 @@ afterAll(() => bed?.stop());
 describe('an attached pod', () => {
   it('has its address, a default route through the gateway, and the MTU', async () => {
     const link = JSON.parse(await one.namespace.must('ip', ['-json', 'address', 'show', 'dev', 'eth0']));
-    expect(link[0]).toMatchObject({ operstate: expect.stringMatching(/UP|UNKNOWN/), mtu: 1500, address: one.mac });
+    expect(link[0]).toMatchObject({
+      operstate: expect.stringMatching(/UP|UNKNOWN/),
+      mtu: 1500,
+      address: one.mac,
+    });
     expect(link[0].addr_info).toContainEqual(expect.objectContaining({ local: one.ip, prefixlen: 32 }));
     const routes = JSON.parse(await one.namespace.must('ip', ['-json', 'route', 'show']));
-    expect(routes).toContainEqual(expect.objectContaining({ dst: 'default', gateway: '169.254.1.1', dev: 'eth0' }));
+    expect(routes).toContainEqual(
+      expect.objectContaining({ dst: 'default', gateway: '169.254.1.1', dev: 'eth0' }),
+    );
   });
 
   it('passes CNI CHECK with the result of its ADD', async () => {
@@ -33,13 +39,24 @@ describe('an attached pod', () => {
   });
 
   it('reaches the node, and the node reaches it', async () => {
-    expect(await one.namespace.must('ping', ['-c', '2', '-i', '0.1', '-W', '2', HOST_ADDRESS])).toContain('2 received');
+    expect(await one.namespace.must('ping', ['-c', '2', '-i', '0.1', '-W', '2', HOST_ADDRESS])).toContain(
+      '2 received',
+    );
     expect(await bed.node.must('ping', ['-c', '2', '-i', '0.1', '-W', '2', one.ip])).toContain('2 received');
   });
 
   it('has ARP requests for its gateway answered by the data plane', async () => {
     // -D off, -f: ends with the first answer. The kernel of the node does not own 169.254.1.1.
-    const output = await one.namespace.must('arping', ['-c', '1', '-f', '-w', '3', '-I', 'eth0', '169.254.1.1']);
+    const output = await one.namespace.must('arping', [
+      '-c',
+      '1',
+      '-f',
+      '-w',
+      '3',
+      '-I',
+      'eth0',
+      '169.254.1.1',
+    ]);
     expect(output).toMatch(/reply from 169\.254\.1\.1 \[([0-9A-F]{2}:){5}[0-9A-F]{2}\]/i);
     const node = await bed.node.must('ip', ['-json', 'address', 'show']);
     expect(node).not.toContain('"169.254.1.1"');
@@ -55,7 +72,17 @@ describe('an attached pod', () => {
   it('cannot use another source address', async () => {
     const before = await bed.drops(/spoof|source/i);
     await one.namespace.must('ip', ['address', 'add', '10.244.0.250/32', 'dev', 'eth0']);
-    const { code } = await one.namespace.run('ping', ['-c', '3', '-i', '0.1', '-W', '1', '-I', '10.244.0.250', two.ip]);
+    const { code } = await one.namespace.run('ping', [
+      '-c',
+      '3',
+      '-i',
+      '0.1',
+      '-W',
+      '1',
+      '-I',
+      '10.244.0.250',
+      two.ip,
+    ]);
     await one.namespace.must('ip', ['address', 'del', '10.244.0.250/32', 'dev', 'eth0']);
     expect(code).not.toBe(0);
     expect(await bed.drops(/spoof|source/i)).toBeGreaterThanOrEqual(before + 3);

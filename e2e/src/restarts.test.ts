@@ -21,8 +21,17 @@ beforeAll(async () => {
     await pod.process.serve('tcp', 8080);
     webs.push(pod);
   }
-  bed.apply('web.yaml', [service(WEB), endpointSlice(WEB, webs.map(({ ip }) => ({ ip })))]);
-  await bed.balanced('default/web:http/TCP', webs.map(({ ip }) => ip));
+  bed.apply('web.yaml', [
+    service(WEB),
+    endpointSlice(
+      WEB,
+      webs.map(({ ip }) => ({ ip })),
+    ),
+  ]);
+  await bed.balanced(
+    'default/web:http/TCP',
+    webs.map(({ ip }) => ip),
+  );
 });
 
 afterAll(() => bed?.stop());
@@ -57,8 +66,17 @@ describe('a restart of the manager', () => {
     await bed.startManager();
     await bed.balanced('default/web:http/TCP', [first.ip]);
     expect(Object.keys((await client.process.spread(HTTP, 30)).servers)).toEqual(['web-1']);
-    bed.apply('web.yaml', [service(WEB), endpointSlice(WEB, webs.map(({ ip }) => ({ ip })))]);
-    await bed.balanced('default/web:http/TCP', webs.map(({ ip }) => ip));
+    bed.apply('web.yaml', [
+      service(WEB),
+      endpointSlice(
+        WEB,
+        webs.map(({ ip }) => ({ ip })),
+      ),
+    ]);
+    await bed.balanced(
+      'default/web:http/TCP',
+      webs.map(({ ip }) => ip),
+    );
   });
 });
 

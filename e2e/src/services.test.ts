@@ -26,7 +26,13 @@ const ADMIN = { protocol: 'tcp', address: WEB.clusterIp, port: 81 } as const;
 const DNS = { protocol: 'udp', address: WEB.clusterIp, port: 53 } as const;
 
 async function scale(pods: readonly TestPod[], options: ServiceOptions = WEB): Promise<void> {
-  bed.apply(`${options.name}.yaml`, [service(options), endpointSlice(options, pods.map(({ ip }) => ({ ip })))]);
+  bed.apply(`${options.name}.yaml`, [
+    service(options),
+    endpointSlice(
+      options,
+      pods.map(({ ip }) => ({ ip })),
+    ),
+  ]);
   for (const port of options.ports) {
     await bed.balanced(
       `default/${options.name}:${port.name ?? ''}/${port.protocol ?? 'TCP'}`,
@@ -131,7 +137,11 @@ describe('scaling', () => {
     expect(Object.keys((await client.process.spread(HTTP, 60)).servers).sort()).toEqual(['web-1', 'web-2']);
     expect((await client.process.ask('to-third')).server).toBe('web-3');
     await scale(webs);
-    expect(Object.keys((await client.process.spread(HTTP, 90)).servers).sort()).toEqual(['web-1', 'web-2', 'web-3']);
+    expect(Object.keys((await client.process.spread(HTTP, 90)).servers).sort()).toEqual([
+      'web-1',
+      'web-2',
+      'web-3',
+    ]);
     expect((await client.process.ask('to-third')).server).toBe('web-3');
     await client.process.close('to-third');
   });
@@ -177,7 +187,11 @@ describe('ClientIP affinity', () => {
 
 describe('a service that goes', () => {
   it('is unreachable, and its entries are gone', async () => {
-    const temporary: ServiceOptions = { name: 'temporary', clusterIp: '10.96.0.30', ports: [{ port: 80, targetPort: 8080 }] };
+    const temporary: ServiceOptions = {
+      name: 'temporary',
+      clusterIp: '10.96.0.30',
+      ports: [{ port: 80, targetPort: 8080 }],
+    };
     const target = { protocol: 'tcp', address: temporary.clusterIp, port: 80 } as const;
     const before = await bed.tableSizes();
     await scale(webs, temporary);

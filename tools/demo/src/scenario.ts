@@ -1,4 +1,11 @@
-import { endpointSlice, SERVICE_CIDR, type ServiceOptions, service, type Testbed, type TestPod } from '@infra-offload/testbed';
+import {
+  endpointSlice,
+  SERVICE_CIDR,
+  type ServiceOptions,
+  service,
+  type Testbed,
+  type TestPod,
+} from '@infra-offload/testbed';
 
 /** What the demo shows at its end. */
 export interface Summary {
@@ -54,8 +61,18 @@ export async function runScenario(testbed: Testbed, say: (step: string) => void)
   /** Applies the service with these endpoints and waits until the data plane has it. */
   const scale = async (endpoints: readonly TestPod[], what: string) => {
     const applied = performance.now();
-    testbed.apply('web.yaml', [service(WEB), endpointSlice(WEB, endpoints.map((pod) => ({ ip: pod.ip })))]);
-    for (const port of ['http/TCP', 'dns/UDP']) await testbed.balanced(`default/web:${port}`, endpoints.map((pod) => pod.ip));
+    testbed.apply('web.yaml', [
+      service(WEB),
+      endpointSlice(
+        WEB,
+        endpoints.map((pod) => ({ ip: pod.ip })),
+      ),
+    ]);
+    for (const port of ['http/TCP', 'dns/UDP'])
+      await testbed.balanced(
+        `default/web:${port}`,
+        endpoints.map((pod) => pod.ip),
+      );
     timings.push({ what, ms: performance.now() - applied });
   };
 
@@ -66,9 +83,13 @@ export async function runScenario(testbed: Testbed, say: (step: string) => void)
       const names = expected.map((pod) => pod.name);
       const count = Object.values(failed).reduce((sum, value) => sum + value, 0);
       spreads.push({ phase, protocol: target.protocol, servers, failed: count });
-      expect(count === 0, `${phase}, ${target.protocol}: ${count} connections failed: ${Object.keys(failed).join(', ')}`);
       expect(
-        names.every((name) => (servers[name] ?? 0) > 0) && Object.keys(servers).every((name) => names.includes(name)),
+        count === 0,
+        `${phase}, ${target.protocol}: ${count} connections failed: ${Object.keys(failed).join(', ')}`,
+      );
+      expect(
+        names.every((name) => (servers[name] ?? 0) > 0) &&
+          Object.keys(servers).every((name) => names.includes(name)),
         `${phase}, ${target.protocol}: expected connections at ${names.join(', ')}, found ${JSON.stringify(servers)}`,
       );
       expect(
@@ -93,7 +114,9 @@ export async function runScenario(testbed: Testbed, say: (step: string) => void)
   expect(held.size === webs.length, `held connections reach ${[...held.keys()].join(', ')} only`);
   const checkHeld = async (phase: string) => {
     for (const [server, connection] of held) {
-      const answer = await client.process.ask(connection).catch((error: Error) => ({ server: error.message }));
+      const answer = await client.process
+        .ask(connection)
+        .catch((error: Error) => ({ server: error.message }));
       expect(answer.server === server, `${phase}: the connection to ${server} answered ${answer.server}`);
     }
   };
@@ -115,7 +138,10 @@ export async function runScenario(testbed: Testbed, say: (step: string) => void)
   await testbed.inSync();
   timings.push({ what: 'restart of infra-manager until in sync', ms: performance.now() - restarted });
   const { target } = await testbed.client.status();
-  expect(target?.updatesWritten === 0n, `the restarted manager wrote ${target?.updatesWritten} entries; expected none`);
+  expect(
+    target?.updatesWritten === 0n,
+    `the restarted manager wrote ${target?.updatesWritten} entries; expected none`,
+  );
   await checkHeld('manager restarted');
   say(`restarted infra-manager: ${target?.updatesWritten} entries written, the established connections live`);
 

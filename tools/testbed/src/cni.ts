@@ -34,7 +34,9 @@ export interface CniCall {
 
 /** Where Debian's and other installations keep the reference plugins. */
 export function referencePlugins(): string {
-  const folder = ['/usr/lib/cni', '/opt/cni/bin'].find((candidate) => existsSync(join(candidate, 'host-local')));
+  const folder = ['/usr/lib/cni', '/opt/cni/bin'].find((candidate) =>
+    existsSync(join(candidate, 'host-local')),
+  );
   if (!folder) throw new Error('the CNI plugin host-local is missing; install containernetworking-plugins');
   return folder;
 }

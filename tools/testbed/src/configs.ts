@@ -6,20 +6,19 @@ export const NETWORK_NAME = 'pods';
 
 export function softswitchConfig(tapCount: number): string {
   return stringify({
-    p4runtimeAddress: addresses.p4runtime,
-    gnmiAddress: addresses.gnmi,
-    deviceId: 1,
-    tap: { prefix: TAP_PREFIX, count: tapCount },
+    p4runtime: addresses.p4runtime,
+    gnmi: addresses.gnmi,
+    taps: { prefix: TAP_PREFIX, count: tapCount },
   });
 }
 
 export function managerConfig(layout: Layout, drainSeconds?: number): string {
   return stringify({
     listen: addresses.manager,
-    target: { p4runtimeAddress: addresses.p4runtime, gnmiAddress: addresses.gnmi, deviceId: 1 },
+    target: { p4runtimeAddress: addresses.p4runtime, gnmiAddress: addresses.gnmi },
     stateDirectory: layout.state('manager'),
-    httpAddress: addresses.managerHttp,
-    ...(drainSeconds === undefined ? {} : { drainSeconds }),
+    metrics: { listen: addresses.managerHttp },
+    ...(drainSeconds === undefined ? {} : { dataPlane: { drainSeconds } }),
   });
 }
 
@@ -27,15 +26,14 @@ export function agentConfig(layout: Layout): string {
   return stringify({
     nodeName: 'node-1',
     managerAddress: addresses.manager,
-    interfaceType: 'tap',
     tapPrefix: TAP_PREFIX,
     cniSocket: layout.cniSocket,
     stateDirectory: layout.state('agent'),
     manifestsDirectory: layout.manifests,
     serviceCidrs: [SERVICE_CIDR],
-    podCidr: POD_CIDR,
-    hostAddresses: [HOST_ADDRESS],
-    httpAddress: addresses.agentHttp,
+    podCidrs: [POD_CIDR],
+    hostInterface: { addresses: [HOST_ADDRESS] },
+    monitoringAddress: addresses.agentHttp,
   });
 }
 
@@ -45,7 +43,7 @@ export function cniConfig(layout: Layout, ip?: string): object {
     cniVersion: '1.1.0',
     name: NETWORK_NAME,
     type: 'infra-cni',
-    agentSocket: layout.cniSocket,
+    socket: layout.cniSocket,
     ipam: { type: 'host-local', dataDir: layout.leases, ranges: [[{ subnet: POD_CIDR }]] },
     ...(ip === undefined ? {} : { args: { cni: { ips: [ip] } } }),
   };

@@ -28,10 +28,15 @@ export class ManagerClient {
 
   status(allObjects = false): Promise<StatusResponse> {
     return new Promise((resolve, reject) => {
-      this.#client.status({ allObjects }, new Metadata(), { deadline: Date.now() + DEADLINE_MS }, (error, response) => {
-        if (error) reject(error);
-        else resolve(response);
-      });
+      this.#client.status(
+        { allObjects },
+        new Metadata(),
+        { deadline: Date.now() + DEADLINE_MS },
+        (error, response) => {
+          if (error) reject(error);
+          else resolve(response);
+        },
+      );
     });
   }
 
@@ -43,7 +48,9 @@ export class ManagerClient {
   }
 
   /** State of a service port such as `default/web:http/TCP`; undefined if the manager does not know it. */
-  async serviceState(servicePort: string): Promise<{ state: ObjectState; reason: string; message: string } | undefined> {
+  async serviceState(
+    servicePort: string,
+  ): Promise<{ state: ObjectState; reason: string; message: string } | undefined> {
     const { objects } = await this.status(true);
     return objects.find(
       ({ object }) => object?.kind === ObjectKind.OBJECT_KIND_SERVICE && object.name === servicePort,
@@ -53,10 +60,15 @@ export class ManagerClient {
   addPod(pod: Partial<Pod>): Promise<AddPodResponse> {
     return new Promise((resolve, reject) => {
       const request = AddPodRequest.fromPartial({ pod });
-      this.#client.addPod(request, new Metadata(), { deadline: Date.now() + DEADLINE_MS }, (error, response) => {
-        if (error) reject(error);
-        else resolve(response);
-      });
+      this.#client.addPod(
+        request,
+        new Metadata(),
+        { deadline: Date.now() + DEADLINE_MS },
+        (error, response) => {
+          if (error) reject(error);
+          else resolve(response);
+        },
+      );
     });
   }
 

@@ -18,7 +18,13 @@ export interface ServiceOptions {
 }
 
 /** A v1 Service. */
-export function service({ namespace = 'default', name, clusterIp, ports, affinitySeconds }: ServiceOptions): object {
+export function service({
+  namespace = 'default',
+  name,
+  clusterIp,
+  ports,
+  affinitySeconds,
+}: ServiceOptions): object {
   return {
     apiVersion: 'v1',
     kind: 'Service',

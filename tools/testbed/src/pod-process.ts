@@ -10,7 +10,10 @@ const program = fileURLToPath(new URL('./pod-main.js', import.meta.url));
 
 /** Serves and asks over TCP and UDP from inside a network namespace. */
 export class PodProcess {
-  readonly #pending = new Map<number, { resolve: (result: unknown) => void; reject: (error: Error) => void }>();
+  readonly #pending = new Map<
+    number,
+    { resolve: (result: unknown) => void; reject: (error: Error) => void }
+  >();
   #nextId = 1;
 
   private constructor(

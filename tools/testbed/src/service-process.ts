@@ -30,7 +30,11 @@ export class ServiceProcess {
    * @throws Error with the end of its log when it ends or is not ready in time
    */
   async start(ready: () => Promise<boolean>): Promise<void> {
-    const [command, args] = this.namespace.wrap(process.execPath, ['--enable-source-maps', this.script, ...this.args]);
+    const [command, args] = this.namespace.wrap(process.execPath, [
+      '--enable-source-maps',
+      this.script,
+      ...this.args,
+    ]);
     const log = openSync(this.logFile, 'a');
     const child = spawn(command, args, { stdio: ['ignore', log, log] });
     closeSync(log);
@@ -40,12 +44,18 @@ export class ServiceProcess {
       child.on('error', () => resolve(null));
     });
     try {
-      await eventually(`${this.name} is ready`, async () => {
-        if (!this.running) return false;
-        return (await ready()) || undefined;
-      }, { timeoutMs: 20_000 });
+      await eventually(
+        `${this.name} is ready`,
+        async () => {
+          if (!this.running) return false;
+          return (await ready()) || undefined;
+        },
+        { timeoutMs: 20_000 },
+      );
     } catch (error) {
-      throw new Error(`${this.name} did not start; the end of ${this.logFile}:\n${this.tail()}`, { cause: error });
+      throw new Error(`${this.name} did not start; the end of ${this.logFile}:\n${this.tail()}`, {
+        cause: error,
+      });
     }
     if (!this.running) {
       throw new Error(`${this.name} ended at its start; the end of ${this.logFile}:\n${this.tail()}`);

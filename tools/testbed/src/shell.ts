@@ -16,7 +16,11 @@ export interface CommandOptions {
 }
 
 /** Runs a command to its end, whatever its exit code. */
-export function run(command: string, args: readonly string[], options: CommandOptions = {}): Promise<CommandResult> {
+export function run(
+  command: string,
+  args: readonly string[],
+  options: CommandOptions = {},
+): Promise<CommandResult> {
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, {
       env: options.env ?? process.env,
@@ -45,7 +49,11 @@ export function run(command: string, args: readonly string[], options: CommandOp
  *
  * @throws Error with the command line and what it wrote to standard error
  */
-export async function must(command: string, args: readonly string[], options: CommandOptions = {}): Promise<string> {
+export async function must(
+  command: string,
+  args: readonly string[],
+  options: CommandOptions = {},
+): Promise<string> {
   const { code, stdout, stderr } = await run(command, args, options);
   if (code !== 0) {
     throw new Error(`${command} ${args.join(' ')}: exit code ${code}: ${(stderr || stdout).trim()}`);
@@ -69,7 +77,10 @@ export async function eventually<T>(
       lastError = error;
     }
     if (Date.now() > deadline) {
-      throw new Error(`${what}: not within ${timeoutMs} ms`, lastError === undefined ? undefined : { cause: lastError });
+      throw new Error(
+        `${what}: not within ${timeoutMs} ms`,
+        lastError === undefined ? undefined : { cause: lastError },
+      );
     }
     await new Promise((resolve) => setTimeout(resolve, everyMs));
   }

@@ -62,8 +62,16 @@ export class Testbed {
     this.layout = new Layout(directory);
     mkdirSync(this.layout.manifests);
     mkdirSync(this.layout.logs);
-    this.softswitch = this.#process('softswitch', programs.softswitch, softswitchConfig(options.tapCount ?? 9));
-    this.manager = this.#process('manager', programs.manager, managerConfig(this.layout, options.drainSeconds));
+    this.softswitch = this.#process(
+      'softswitch',
+      programs.softswitch,
+      softswitchConfig(options.tapCount ?? 9),
+    );
+    this.manager = this.#process(
+      'manager',
+      programs.manager,
+      managerConfig(this.layout, options.drainSeconds),
+    );
     this.agent = this.#process('agent', programs.agent, agentConfig(this.layout));
     this.#relay = new ServiceProcess(
       'relay',
@@ -77,7 +85,8 @@ export class Testbed {
 
   /** Starts everything, or cleans up and says why not. */
   static async start(options: TestbedOptions = {}): Promise<Testbed> {
-    if (process.getuid?.() !== 0) throw new Error('network namespaces and TAP devices need root; run as root or with sudo');
+    if (process.getuid?.() !== 0)
+      throw new Error('network namespaces and TAP devices need root; run as root or with sudo');
     const id = randomBytes(3).toString('hex');
     const node = await NetworkNamespace.create(`iof-${id}-node`);
     const testbed = new Testbed(id, node, mkdtempSync(join(tmpdir(), 'infra-offload-')), options);
@@ -95,7 +104,9 @@ export class Testbed {
 
   startSoftswitch(): Promise<void> {
     // Ready when it serves P4Runtime and has made the host's TAP.
-    return this.softswitch.start(async () => (await this.#listens(addresses.p4runtime)) && (await this.#listens(addresses.gnmi)));
+    return this.softswitch.start(
+      async () => (await this.#listens(addresses.p4runtime)) && (await this.#listens(addresses.gnmi)),
+    );
   }
 
   startManager(): Promise<void> {
@@ -122,7 +133,8 @@ export class Testbed {
       const result = cniResult.parse(JSON.parse(stdout));
       const address = result.ips[0]?.address.split('/')[0];
       const mac = result.interfaces.find((candidate) => candidate.sandbox)?.mac;
-      if (!address || !mac) throw new Error(`CNI ADD of pod ${name} gave no address or MAC: ${stdout.trim()}`);
+      if (!address || !mac)
+        throw new Error(`CNI ADD of pod ${name} gave no address or MAC: ${stdout.trim()}`);
       const pod: TestPod = {
         name,
         ip: address,
@@ -142,7 +154,10 @@ export class Testbed {
   }
 
   /** Detaches a pod and removes its namespace, before CNI DEL if `namespaceFirst`. */
-  async removePod(pod: TestPod, { namespaceFirst = false }: { namespaceFirst?: boolean } = {}): Promise<void> {
+  async removePod(
+    pod: TestPod,
+    { namespaceFirst = false }: { namespaceFirst?: boolean } = {},
+  ): Promise<void> {
     await pod.process.stop();
     if (namespaceFirst) await pod.namespace.remove();
     const { containerId } = pod;
@@ -163,7 +178,13 @@ export class Testbed {
     const namespace = await NetworkNamespace.create(`iof-${this.id}-${name}`);
     try {
       const containerId = `${this.id}-${name}-${++this.#containers}`;
-      return await this.cni({ command: 'ADD', containerId, netns: namespace.path, interfaceName: 'eth0', args: podArgs(name) });
+      return await this.cni({
+        command: 'ADD',
+        containerId,
+        netns: namespace.path,
+        interfaceName: 'eth0',
+        args: podArgs(name),
+      });
     } finally {
       await namespace.remove();
     }
@@ -229,7 +250,9 @@ export class Testbed {
   /** Entries of the tables of the device that are not empty, by name. */
   async tableSizes(): Promise<Map<string, number>> {
     const { tables } = await this.client.status();
-    return new Map(tables.filter(({ entries }) => entries > 0n).map(({ name, entries }) => [name, Number(entries)]));
+    return new Map(
+      tables.filter(({ entries }) => entries > 0n).map(({ name, entries }) => [name, Number(entries)]),
+    );
   }
 
   /** Packets that the pipeline dropped for reasons that match. */
@@ -243,14 +266,19 @@ export class Testbed {
   /** TAP devices that are in the node's namespace, sorted. */
   async tapLinks(): Promise<string[]> {
     const links = JSON.parse(await this.node.must('ip', ['-json', 'link', 'show'])) as { ifname: string }[];
-    return links.map(({ ifname }) => ifname).filter((name) => name.startsWith(TAP_PREFIX)).sort();
+    return links
+      .map(({ ifname }) => ifname)
+      .filter((name) => name.startsWith(TAP_PREFIX))
+      .sort();
   }
 
   /** Addresses that IPAM has given out. */
   leases(): string[] {
     const folder = join(this.layout.leases, NETWORK_NAME);
     if (!existsSync(folder)) return [];
-    return readdirSync(folder).filter((name) => /^\d+\.\d+\.\d+\.\d+$/.test(name)).sort();
+    return readdirSync(folder)
+      .filter((name) => /^\d+\.\d+\.\d+\.\d+$/.test(name))
+      .sort();
   }
 
   /** Ends and removes all that the testbed made; never throws. */
@@ -267,7 +295,13 @@ export class Testbed {
 
   #process(name: string, script: string, config: string): ServiceProcess {
     writeFileSync(this.layout.config(name), config);
-    return new ServiceProcess(name, this.node, script, ['--config', this.layout.config(name)], this.layout.log(name));
+    return new ServiceProcess(
+      name,
+      this.node,
+      script,
+      ['--config', this.layout.config(name)],
+      this.layout.log(name),
+    );
   }
 
   async #listens(address: string): Promise<boolean> {

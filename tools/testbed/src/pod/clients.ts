@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { connect } from 'node:net';
-import type { Answer, Spread, Target, Transfer } from './protocol.js';
 import { ByteReader } from './byte-reader.js';
+import type { Answer, Spread, Target, Transfer } from './protocol.js';
 import { ASK_MODE, ECHO_MODE } from './servers.js';
 
 /** Something that can be asked who is at the other end. */
@@ -72,7 +72,8 @@ async function openUdp({ address, port }: Target): Promise<Connection> {
   socket.on('message', (message, from) => {
     const asked = waiting.shift();
     // An unconnected socket takes answers from anybody; the right one comes from where the question went.
-    if (from.address === address && from.port === port) asked?.resolve(JSON.parse(message.toString()) as Answer);
+    if (from.address === address && from.port === port)
+      asked?.resolve(JSON.parse(message.toString()) as Answer);
     else asked?.reject(new Error(`answer from ${from.address}:${from.port}`));
   });
   socket.bind(0, '0.0.0.0');
@@ -162,7 +163,11 @@ export class Clients {
       for (let index = 0; Date.now() < deadline; index++) {
         const sent = pattern(index);
         socket.write(sent);
-        const received = await within(20_000, `no echo for 20 s after ${bytes} bytes`, reader.exactly(sent.length));
+        const received = await within(
+          20_000,
+          `no echo for 20 s after ${bytes} bytes`,
+          reader.exactly(sent.length),
+        );
         if (!received.equals(sent)) throw new Error(`echo differs after ${bytes} bytes`);
         bytes += sent.length;
         longestGapMs = Math.max(longestGapMs, Date.now() - lastData);

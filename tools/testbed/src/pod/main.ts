@@ -35,7 +35,8 @@ createInterface({ input: process.stdin })
     const { id, ...command } = JSON.parse(line) as PodCommand & { id: number };
     execute(command as PodCommand).then(
       (result) => reply({ id, ok: true, result: result ?? null }),
-      (error: unknown) => reply({ id, ok: false, error: error instanceof Error ? error.message : String(error) }),
+      (error: unknown) =>
+        reply({ id, ok: false, error: error instanceof Error ? error.message : String(error) }),
     );
   })
   .on('close', () => process.exit(0));
