@@ -21,7 +21,23 @@ export {
   type WriteFailure,
 } from './errors.js';
 export { formatEntity, formatUpdate, type ProgramLike } from './format.js';
+export {
+  GnmiClient,
+  type GnmiEvent,
+  type GnmiLeaf,
+  type GnmiOptions,
+  type GnmiSampling,
+  type GnmiSet,
+} from './gnmi/client.js';
 export { formatPath, parsePath } from './gnmi/path.js';
+export { decodeValue, encodeValue, type GnmiInput, type GnmiJson, type GnmiValue } from './gnmi/value.js';
+export {
+  createTapPort,
+  type TapPort,
+  tapPortUpdates,
+  virtualPortNumber,
+  virtualPortPath,
+} from './gnmi/virtual-port.js';
 export type { PipelineAction, PipelineConfig, PipelineParts } from './session/pipeline.js';
 export {
   P4RuntimeSession,

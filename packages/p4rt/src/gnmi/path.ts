@@ -4,7 +4,7 @@ import type { Path, PathElem } from '../gen/gnmi/gnmi.js';
 /**
  * Reads a gNMI path: `interfaces/virtual-interface[name=TAP0]/config/mtu`, with or without a leading `/`.
  * An origin stands before the first `/`: `openconfig:/interfaces`. In names and values `\` takes the next character as
- * it is; it is needed for `/`, `[` and `\` in names, and for `]` and `\` in values (gNMI specification, "Representing
+ * it is; it is needed for `/`, `[`, `]` and `\` in names, and for `]` and `\` in values (gNMI specification, "Representing
  * Paths"). The empty path and `/` are the root.
  * @throws P4rtError PATH_SYNTAX with the position of the fault
  */
@@ -26,8 +26,8 @@ export function parsePath(text: string): Path {
 export function formatPath(path: Pick<Path, 'origin' | 'elem' | 'element'>): string {
   const elements =
     path.elem.length > 0
-      ? path.elem.map(({ name, key }) => escaped(name, /[\\/[]/g) + formatKeys(key))
-      : path.element.map((name) => escaped(name, /[\\/[]/g));
+      ? path.elem.map(({ name, key }) => escaped(name, /[\\/[\]]/g) + formatKeys(key))
+      : path.element.map((name) => escaped(name, /[\\/[\]]/g));
   const body = elements.join('/');
   if (path.origin !== '') return `${path.origin}:/${body}`;
   // A first name with a colon would read as an origin.

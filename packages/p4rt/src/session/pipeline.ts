@@ -6,7 +6,7 @@ import {
   P4RuntimeService,
   SetForwardingPipelineConfigRequest_Action,
 } from '../gen/p4/v1/p4runtime.js';
-import type { Rpc } from './rpc.js';
+import type { Rpc } from '../rpc.js';
 import type { ControllerIdentity } from './state.js';
 import { toUint128 } from './uint128.js';
 

@@ -17,10 +17,10 @@ import {
   WriteRequest,
   WriteRequest_Atomicity,
 } from '../gen/p4/v1/p4runtime.js';
+import { DEFAULT_DEADLINE_MS, Rpc } from '../rpc.js';
 import { Events } from './events.js';
 import { Pipeline, type PipelineAction, type PipelineConfig, type PipelineParts } from './pipeline.js';
 import { readEntities } from './read.js';
-import { DEFAULT_DEADLINE_MS, Rpc } from './rpc.js';
 import {
   type ControllerIdentity,
   type ControllerRole,

@@ -6,7 +6,7 @@ import {
   type StreamMessageRequest,
   type StreamMessageResponse,
 } from '../gen/p4/v1/p4runtime.js';
-import type { Rpc } from './rpc.js';
+import type { Rpc } from '../rpc.js';
 import {
   type ControllerIdentity,
   type ReconnectOptions,

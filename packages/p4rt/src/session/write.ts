@@ -1,7 +1,7 @@
 import { entityEquals } from '../entity-equals.js';
 import { P4rtError, type P4rtErrorCode, type WriteFailure } from '../errors.js';
 import { type Entity, type Update, Update_Type } from '../gen/p4/v1/p4runtime.js';
-import { isServiceError } from './rpc.js';
+import { isServiceError } from '../rpc.js';
 import { type UpdateStatus, updateStatuses } from './update-status.js';
 import type { Batch } from './write-plan.js';
 

@@ -36,7 +36,8 @@ export class ValueCodec {
 
   /** The canonical byte string of a value, perhaps shared: never write into it. @throws P4rtError INVALID */
   encode(value: Value): Uint8Array {
-    if (typeof value === 'number' && value < this.#smallLimit && value >>> 0 === value) return smallBytes(value);
+    if (typeof value === 'number' && value < this.#smallLimit && value >>> 0 === value)
+      return smallBytes(value);
     try {
       return encode(this.bitwidth, value);
     } catch (error) {

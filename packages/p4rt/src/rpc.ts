@@ -9,7 +9,7 @@ import {
   type ServiceError,
   status,
 } from '@grpc/grpc-js';
-import { type P4rtError, rpcError } from '../errors.js';
+import { type P4rtError, rpcError } from './errors.js';
 
 /** Longest time without an answer to a unary call, unless told otherwise. */
 export const DEFAULT_DEADLINE_MS = 10_000;
