@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import type { Logger } from 'pino';
 
 /** A burst of link events counts as one, this many milliseconds after its first. */
-const settleMs = 50;
+const settleMs = 200;
 const restartDelayMs = 1000;
 
 /**

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { CniError, CniErrorCode, type ResultRoute } from '@infra-offload/cni-types';
 import { InfraCniErrorCode } from '../cni/error-codes.js';
+import { AgentError } from '../errors.js';
 import { type Attachment, podGateway } from './attachment.js';
 import { IpRoute, type Link } from './iproute.js';
 import { isAlive, ownNetnsPath } from './netns.js';
@@ -51,24 +52,27 @@ export class TapInterfaces implements PodInterfaces {
 
   async configure(attachment: Attachment): Promise<void> {
     const { ifname, interfaceName, netns, address, mac, mtu } = attachment;
-    const inside = new IpRoute(netns.path);
-    // The kernel moves the link even if the new name is taken, so look first.
-    if ((await inside.links()).some((link) => link.ifname === ifname)) {
+    await this.#host.run(['link', 'set', 'dev', interfaceName, 'netns', netns.path]);
+    try {
+      await new IpRoute(netns.path).batch([
+        // First and inside, where the kernel says whether the name is free.
+        `link set dev ${interfaceName} name ${ifname}`,
+        // Pods have no IPv6 here; without a link-local address they send none of its chatter either.
+        ...(this.#hasIpv6 && mtu >= minIpv6Mtu ? [`link set dev ${ifname} addrgenmode none`] : []),
+        `link set dev ${ifname} address ${mac} mtu ${mtu} up`,
+        `address add ${address}/32 dev ${ifname}`,
+        // Appended, so that a pod can have several interfaces; the first one's routes win.
+        `route append ${podGateway}/32 dev ${ifname} scope link`,
+        ...attachment.routes.map((route) => routeCommand(route, ifname)),
+      ]);
+    } catch (cause) {
+      if (!AgentError.is(cause) || !/ name \S+: .*File exists/.test(cause.message)) throw cause;
       throw new CniError(
         InfraCniErrorCode.interfaceExists,
         `network namespace ${netns.path} already has an interface ${ifname}`,
+        { cause },
       );
     }
-    await this.#host.run(['link', 'set', 'dev', interfaceName, 'netns', netns.path, 'name', ifname]);
-    await inside.batch([
-      // Pods have no IPv6 here; without a link-local address they send none of its chatter either.
-      ...(this.#hasIpv6 && mtu >= minIpv6Mtu ? [`link set dev ${ifname} addrgenmode none`] : []),
-      `link set dev ${ifname} address ${mac} mtu ${mtu} up`,
-      `address add ${address}/32 dev ${ifname}`,
-      // Appended, so that a pod can have several interfaces; the first one's routes win.
-      `route append ${podGateway}/32 dev ${ifname} scope link`,
-      ...attachment.routes.map((route) => routeCommand(route, ifname)),
-    ]);
   }
 
   async release(attachment: Attachment): Promise<void> {
