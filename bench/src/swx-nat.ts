@@ -1,0 +1,119 @@
+/** Packets a second through our pipeline in the engine, one core, no I/O: `tsx bench/src/swx-nat.ts` */
+import { readFileSync } from 'node:fs';
+import { parseSpec, SwxPipeline } from '@infra-offload/swx';
+
+const FLOWS = 1000;
+const SECONDS = 2;
+const BURST = 2000;
+const CLIENT = 0x0af40001;
+const SERVER = 0x0af40002;
+const VIP = 0x0a600001;
+const SYN = 2;
+const ACK = 16;
+
+const specFile = new URL('../../p4src/dpdk/k8s_dp.spec', import.meta.url);
+const spec = parseSpec(readFileSync(specFile, 'utf8'), { file: 'k8s_dp.spec' });
+let sent = 0;
+let last = new Uint8Array();
+const pipeline = new SwxPipeline(spec, {
+  onTransmit: (_port, packet) => {
+    sent++;
+    last = packet;
+  },
+});
+for (const [port, address] of [
+  [2, CLIENT],
+  [3, SERVER],
+] as const) {
+  pipeline.tableSet('port_table', { key: [{ value: port }], action: 'set_pod_port', args: [address] });
+  pipeline.tableSet('pod_forward', { key: [{ value: address }], action: 'forward', args: [port, 2n, 3n] });
+}
+pipeline.tableSet('port_table', { key: [{ value: 1 }], action: 'set_uplink_port', args: [] });
+pipeline.tableSet('endpoint_selector', { key: [{ value: 1 }], action: 'select_endpoint', args: [1] });
+pipeline.tableSet('endpoint', { key: [{ value: 257 }], action: 'dnat', args: [SERVER, 8080] });
+pipeline.selectorSet('endpoint_selector_sel', 1, [{ member: 1, weight: 1 }]);
+pipeline.tableSet('endpoint_group', { key: [{ value: 1 }], action: 'endpoint_group_set_group_id', args: [1] });
+pipeline.tableSet('service', { key: [{ value: VIP }, { value: 6 }, { value: 80 }], action: 'set_service', args: [1, 256, 1, 0, 0] });
+
+interface Input {
+  readonly port: number;
+  readonly packet: Uint8Array;
+}
+
+function tcp(port: number, source: number, target: number, sourcePort: number, targetPort: number, flags = ACK): Input {
+  const packet = new Uint8Array(64);
+  const view = new DataView(packet.buffer);
+  view.setUint16(12, 0x0800);
+  packet[14] = 0x45;
+  view.setUint16(16, 50);
+  packet[22] = 64;
+  packet[23] = 6;
+  view.setUint32(26, source);
+  view.setUint32(30, target);
+  view.setUint16(34, sourcePort);
+  view.setUint16(36, targetPort);
+  packet[47] = flags;
+  return { port, packet };
+}
+
+/** Runs the inputs in turn for some seconds; packets a second. */
+function measure(inputs: readonly Input[], seconds = SECONDS, run: (input: Input) => void = forward): number {
+  let next = 0;
+  let packets = 0;
+  const start = performance.now();
+  let elapsed = 0;
+  while (elapsed < seconds * 1000) {
+    for (let i = 0; i < BURST; i++) {
+      const input = inputs[next++];
+      if (next === inputs.length) next = 0;
+      if (input !== undefined) run(input);
+    }
+    packets += BURST;
+    elapsed = performance.now() - start;
+  }
+  return (packets * 1000) / elapsed;
+}
+
+const forward = ({ port, packet }: Input): void => pipeline.process(port, packet);
+const flows = Array.from({ length: FLOWS }, (_, i) => 10_000 + i);
+const sets = {
+  'pod to pod, established, both directions': flows.flatMap((port) => [
+    tcp(2, CLIENT, SERVER, port, 9000),
+    tcp(3, SERVER, CLIENT, 9000, port),
+  ]),
+  'service NAT, established, forward': flows.map((port) => tcp(2, CLIENT, VIP, port, 80)),
+  'service NAT, established, reply': flows.map((port) => tcp(3, SERVER, CLIENT, 8080, port)),
+  'service NAT, established, both directions': flows.flatMap((port) => [
+    tcp(2, CLIENT, VIP, port, 80),
+    tcp(3, SERVER, CLIENT, 8080, port),
+  ]),
+};
+for (const port of flows) {
+  forward(tcp(2, CLIENT, VIP, port, 80, SYN));
+  forward(tcp(2, CLIENT, SERVER, port, 9000, SYN));
+}
+const report = (name: string, rate: number): void => console.log(`${name.padEnd(52)} ${Math.round(rate).toLocaleString('en')} packets/s`);
+for (const inputs of Object.values(sets)) measure(inputs, 0.5);
+for (const [name, inputs] of Object.entries(sets)) {
+  const before = sent;
+  const rate = measure(inputs);
+  report(name, rate);
+  if (sent === before) throw new Error(`no packet came out: ${name}`);
+}
+
+// New flows: each packet is the first of its flow, and is learned in both directions.
+let flow = 0;
+const started = performance.now();
+const NEW_FLOWS = 400_000;
+while (flow < NEW_FLOWS) {
+  const client = tcp(2, CLIENT, VIP, 1024 + (flow % 60_000), 80, SYN);
+  new DataView(client.packet.buffer).setUint32(26, 0x0b000000 + Math.floor(flow / 60_000));
+  forward({ port: 1, packet: client.packet });
+  flow++;
+}
+report('service NAT, new flows (learned both ways)', (NEW_FLOWS * 1000) / (performance.now() - started));
+
+const traced = sets['service NAT, established, both directions'];
+const traceRate = measure(traced, 1, ({ port, packet }) => void pipeline.trace(port, packet));
+report('service NAT, traced step by step', traceRate);
+console.log('last packet:', last.length, 'bytes; stats:', JSON.stringify({ ...pipeline.stats, tables: undefined }));

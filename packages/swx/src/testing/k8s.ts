@@ -1,0 +1,108 @@
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { parseSpec } from '../parser/parse.js';
+import { SwxPipeline } from '../pipeline.js';
+import type { SwxSpec } from '../spec.js';
+import { ip, mac } from './packets.js';
+
+const FILE = fileURLToPath(new URL('../../../../p4src/dpdk/k8s_dp.spec', import.meta.url));
+
+export function k8sSpec(): SwxSpec {
+  return parseSpec(readFileSync(FILE, 'utf8'), { file: 'k8s_dp.spec' });
+}
+
+export interface Sent {
+  readonly port: number;
+  readonly packet: Uint8Array;
+}
+
+export interface Pod {
+  readonly port: number;
+  readonly ip: string;
+  readonly mac: string;
+}
+
+export const GATEWAY_MAC = '02:aa:00:00:00:01';
+export const HOST_PORT = 0;
+export const UPLINK_PORT = 1;
+
+/** A node with our pipeline on it: pods on ports 2 and up, a clock to be set, and the packets that came out. */
+export class Node {
+  readonly sent: Sent[] = [];
+  readonly pods: Pod[] = [];
+  now = 1000;
+  readonly pipeline: SwxPipeline;
+  private base = 0;
+
+  constructor(spec: SwxSpec = k8sSpec()) {
+    this.pipeline = new SwxPipeline(spec, {
+      now: () => this.now,
+      onTransmit: (port, packet) => this.sent.push({ port, packet: packet.slice() }),
+    });
+    this.pipeline.tableSet('port_table', { key: [{ value: HOST_PORT }], action: 'set_host_port', args: [] });
+    this.pipeline.tableSet('port_table', { key: [{ value: UPLINK_PORT }], action: 'set_uplink_port', args: [] });
+    this.pipeline.tableSet('arp_table', {
+      key: [{ value: ip('169.254.1.1') }],
+      action: 'arp_reply',
+      args: [mac(GATEWAY_MAC)],
+    });
+    for (let member = 1; member < 256; member++) {
+      this.pipeline.tableSet('endpoint_selector', { key: [{ value: member }], action: 'select_endpoint', args: [member] });
+    }
+  }
+
+  addPod(address: string): Pod {
+    const port = this.pods.length + 2;
+    const pod = { port, ip: address, mac: `02:00:00:00:00:${port.toString(16).padStart(2, '0')}` };
+    this.pods.push(pod);
+    this.pipeline.tableSet('port_table', { key: [{ value: port }], action: 'set_pod_port', args: [ip(address)] });
+    this.pipeline.tableSet('pod_forward', {
+      key: [{ value: ip(address) }],
+      action: 'forward',
+      args: [port, mac(pod.mac), mac(GATEWAY_MAC)],
+    });
+    return pod;
+  }
+
+  /** A service with its endpoints; returns what changes them. */
+  addService(options: {
+    vip: string;
+    port: number;
+    protocol: 6 | 17;
+    endpoints: readonly { ip: string; port: number }[];
+    affinity?: boolean;
+  }) {
+    const number = ++this.base;
+    const base = number * 256;
+    const { pipeline } = this;
+    options.endpoints.forEach((endpoint, i) => {
+      pipeline.tableSet('endpoint', { key: [{ value: base + i + 1 }], action: 'dnat', args: [ip(endpoint.ip), endpoint.port] });
+    });
+    const setMembers = (members: readonly number[]): void =>
+      pipeline.selectorSet('endpoint_selector_sel', number, members.map((member) => ({ member, weight: 1 })));
+    setMembers(options.endpoints.map((_, i) => i + 1));
+    pipeline.tableSet('endpoint_group', { key: [{ value: number }], action: 'endpoint_group_set_group_id', args: [number] });
+    const flags = (options.affinity === true ? 1 : 0) | (options.endpoints.length === 0 ? 2 : 0);
+    pipeline.tableSet('service', {
+      key: [{ value: ip(options.vip) }, { value: options.protocol }, { value: options.port }],
+      action: 'set_service',
+      args: [number, base, number, flags, 0],
+    });
+    return {
+      setMembers,
+      removeEndpoint: (i: number): boolean => pipeline.tableDelete('endpoint', [{ value: base + i + 1 }]),
+      endpointIndex: (i: number): number => pipeline.entryIndex('endpoint', [{ value: base + i + 1 }]),
+    };
+  }
+
+  /** Sends a packet in; returns what came out. */
+  send(port: number, bytes: Uint8Array): Sent[] {
+    this.sent.length = 0;
+    this.pipeline.process(port, bytes);
+    return [...this.sent];
+  }
+
+  drops(reason: number): number {
+    return Number(this.pipeline.registerRead('drop_counter_0', reason));
+  }
+}
