@@ -106,6 +106,17 @@ describe('maglevBuckets', () => {
     expect(besides / tables).toBeLessThan(0.12 * 64);
   });
 
+  it('gives a light endpoint its one bucket rather than a heavy one one more', () => {
+    const endpoints = [
+      { id: 'a', weight: 31 },
+      { id: 'b', weight: 2 },
+      { id: 'c', weight: 2 },
+    ];
+    const table = maglevBuckets(endpoints, 4);
+    expect(count(table, 'a')).toBe(3);
+    expect(table.overflow).toHaveLength(1);
+  });
+
   it.each([0, -1, 1.5, 2 ** 21])('refuses a table of %d buckets', (size) => {
     expect(() => maglevBuckets(equal(['a']), size)).toThrow(`not ${size}`);
   });

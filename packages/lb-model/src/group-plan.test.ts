@@ -87,13 +87,15 @@ describe('planGroup', () => {
   it('prefers unused slots, then the one that is free longest', () => {
     let current = plan(empty, 0, 10, 11, 12);
     current = plan(current, 0, 10, 12);
-    current = plan(current, 10, 12);
     current = advanceGroup(current, { now: 200, ...timing });
+    current = plan(current, 210, 12);
+    current = advanceGroup(current, { now: 400, ...timing });
     current = advanceGroup(current, { now: 5000, ...timing });
     current = plan(current, 5000, 12, 20);
     expect(show(current)).toBe('3:a12 4:a20');
-    // 11 went before 10, but both were seen to at the same moment, so the numbers decide.
-    expect(show(plan(current, 5000, 12, 20, 21))).toBe('1:a21 3:a12 4:a20');
+    // Slot 2 was left before slot 1, though the end of both rests was seen at the same moment.
+    expect(current.rested).toEqual([2, 1]);
+    expect(show(plan(current, 5000, 12, 20, 21))).toBe('2:a21 3:a12 4:a20');
   });
 
   it('under pressure takes the oldest resting slot, then the oldest draining one, and tells', () => {

@@ -153,9 +153,13 @@ describe('ManifestsSource', () => {
         path: 'spec.ports[0].port',
       }),
     ]);
+    put('b.yaml', service('b', 82));
+    await expectServices('a:80', 'b:82');
+    expect(reports).toHaveLength(1);
+    put('b.yaml', service('b', 81));
     put('a.yaml', 'kind: [');
     await expectReport(/^problem a\.yaml:1:8: .*; the file's last good state stays in force$/m);
-    expect(services()).toEqual(['a:80', 'b:81']);
+    await expectServices('a:80', 'b:81');
     put('a.yaml', service('a', 82));
     await expectServices('a:82', 'b:81');
     expect(source.problems).toEqual([]);

@@ -227,6 +227,12 @@ describe('slices', () => {
     expect(endpoints).toEqual([{ address: '10.0.0.1', port: 8080, nodeName: 'here', local: true }]);
   });
 
+  it('prefer the entry that is ready', () => {
+    const slices = [slice('web', 'a', [endpoint(1, 'S')]), slice('web', 'b', [endpoint(1, 'R')])];
+    expect(show(only(resolveService(service('web'), slices, node)).endpoints)).toBe('1');
+    expect(show(only(resolveService(service('web'), slices.reverse(), node)).endpoints)).toBe('1');
+  });
+
   it('prefer an entry that does not terminate even if it is not ready', () => {
     const slices = [
       slice('web', 'a', [endpoint(1, 'T'), endpoint(2)]),

@@ -33,7 +33,6 @@ export class ServiceTracker {
   readonly #subscriptions: Unsubscribe[];
   #node: NodeIdentity;
   #flushScheduled = false;
-  #closed = false;
 
   constructor({ source, node }: ServiceTrackerOptions) {
     this.#node = node;
@@ -77,7 +76,6 @@ export class ServiceTracker {
 
   /** Stops following the source. */
   close(): void {
-    this.#closed = true;
     for (const unsubscribe of this.#subscriptions) unsubscribe();
     this.#listeners.clear();
   }
@@ -120,7 +118,7 @@ export class ServiceTracker {
     this.#flushScheduled = true;
     queueMicrotask(() => {
       this.#flushScheduled = false;
-      if (!this.#closed) this.flush();
+      this.flush();
     });
   }
 
