@@ -57,6 +57,14 @@ export interface ServiceAllocation {
   readonly plan: GroupPlan;
 }
 
+/** A counter array of the program. */
+export interface CounterFace {
+  readonly name: string;
+  /** The entity that reads one cell. */
+  cell(index: number): Entity;
+  decode(entity: Entity): { readonly index: bigint; readonly packets: bigint; readonly bytes: bigint };
+}
+
 /** Pure functions from one wanted object to the rows of one kind of target, and what those rows mean in P4. */
 export interface Driver<Row> extends RowModel<Row> {
   readonly program: P4Program;
@@ -91,4 +99,10 @@ export interface Driver<Row> extends RowModel<Row> {
   fromEntity(entity: Entity): Row | undefined;
   /** Reads everything in one of `tables`. */
   readAll(table: string): readonly Entity[];
+  /** Counts dropped packets by reason. */
+  readonly drops: CounterFace & {
+    readonly reasons: readonly { readonly reason: number; readonly text: string }[];
+  };
+  /** Counts new flows by service id. */
+  readonly serviceFlows: CounterFace;
 }

@@ -9,7 +9,9 @@ const group = (id: number, ...leaves: number[]): ToyRow => ({ table: 'group', id
 const head = (id: number, of?: number): ToyRow => ({ table: 'head', id, group: of });
 
 function world() {
-  return { planner: new Planner(toyModel), device: new ToyDevice(), owner: new Owner<ToyRow>('a') };
+  const planner = new Planner(toyModel);
+  planner.reset([]);
+  return { planner, device: new ToyDevice(), owner: new Owner<ToyRow>('a') };
 }
 
 describe('Planner', () => {
@@ -125,6 +127,22 @@ describe('Planner', () => {
     expect(planner.settled).toBe(true);
   });
 
+  test('without a device everything is pending, also what was there before', () => {
+    const { planner, device, owner } = world();
+    planner.setWanted(owner, [leaf(1), leaf(2)]);
+    drain(planner, device);
+    planner.detach();
+    expect(owner.progress).toBe('pending');
+    planner.setWanted(owner, [leaf(1)]);
+    expect(owner.progress).toBe('pending');
+    expect(planner.nextBatch({ updates: 9, bytes: 1e6 })).toEqual([]);
+    planner.reset([...device.rows.values()]);
+    drain(planner, device);
+    expect(owner.progress).toBe('done');
+    expect([...device.rows.keys()]).toEqual(['leaf/1']);
+    expect(planner.moving).toBe(0);
+  });
+
   test('an audit finds what is changed, extra and lost, and leaves alone what moves', () => {
     const { planner, device, owner } = world();
     planner.setWanted(owner, [leaf(1), leaf(2), leaf(3), leaf(4)]);
@@ -183,8 +201,7 @@ const step = fc.oneof(
 test('property: whatever fails, the order holds, and in the end the device holds exactly what is wanted', () => {
   fc.assert(
     fc.property(fc.array(step, { minLength: 1, maxLength: 60 }), (steps) => {
-      const planner = new Planner(toyModel);
-      const device = new ToyDevice();
+      const { planner, device } = world();
       const owners = [0, 1, 2, 3].map((i) => new Owner<ToyRow>(`owner ${i}`));
       const wanted = new Map<number, ToyRow[]>();
       let inFlight: Operation<ToyRow>[] = [];
@@ -228,6 +245,7 @@ test('property: whatever fails, the order holds, and in the end the device holds
             break;
           case 'restart':
             inFlight = [];
+            planner.detach();
             if (action.wipe) device.rows.clear();
             planner.reset([...device.rows.values()]);
             break;
@@ -246,6 +264,7 @@ test('property: whatever fails, the order holds, and in the end the device holds
         new Map(expected.map((row): [string, ToyRow] => [toyModel.key(row), row]).sort()),
       );
       expect(planner.settled).toBe(true);
+      expect(planner.moving).toBe(0);
       for (const owner of owners) expect(owner.progress).toBe('done');
       expect([...planner.cells()].length).toBe(expected.length);
     }),

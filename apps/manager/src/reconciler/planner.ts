@@ -26,7 +26,8 @@ export interface BatchLimits {
 const MAX_CONTRADICTIONS = 2;
 
 /**
- * Keeps what is wanted against what is installed and says what to write next. It does no I/O and knows no time: the
+ * Keeps what is wanted against what is installed and says what to write next. It begins without a device, with
+ * everything pending, until {@link reset} tells what the device holds. It does no I/O and knows no time: the
  * executor sends its batches and reports how each update ended. Every operation costs as much as the rows that it
  * touches, however many there are.
  *
@@ -49,6 +50,8 @@ export class Planner<Row> {
   #mark = 0;
   #flying = 0;
   #unsettled = 0;
+  #moving = 0;
+  #attached = false;
 
   constructor(model: RowModel<Row>) {
     this.#model = model;
@@ -59,6 +62,11 @@ export class Planner<Row> {
   /** Updates sent and not yet reported. */
   get flying(): number {
     return this.#flying;
+  }
+
+  /** Cells that are queued or flying for the first time, not as a retry. */
+  get moving(): number {
+    return this.#moving;
   }
 
   /** Whether the device holds what is wanted, as far as known: nothing moves, waits or failed. */
@@ -127,6 +135,7 @@ export class Planner<Row> {
    */
   nextBatch(limits: BatchLimits): Operation<Row>[] {
     const batch: Operation<Row>[] = [];
+    if (!this.#attached) return batch;
     let bytes = 0;
     for (const queue of this.#order()) {
       for (let cell = queue.shift(); cell !== undefined; cell = queue.shift()) {
@@ -192,8 +201,10 @@ export class Planner<Row> {
    * Owners keep what they want.
    */
   reset(installed: Iterable<Row>): void {
+    this.#attached = true;
     this.#clock++;
     this.#flying = 0;
+    this.#failed.length = 0;
     this.#waiters.clear();
     this.#contradictions.clear();
     for (const cell of this.#cells.values()) {
@@ -214,6 +225,18 @@ export class Planner<Row> {
     }
     for (const cell of this.#cells.values()) if (cell.installed !== undefined) this.#count(cell.installed, 1);
     for (const cell of [...this.#cells.values()]) this.#settleOrQueue(cell);
+  }
+
+  /** The device is away: forgets what flies, and everything is pending until {@link reset}. */
+  detach(): void {
+    this.#attached = false;
+    this.#failed.length = 0;
+    this.#flying = 0;
+    for (const cell of this.#cells.values()) {
+      cell.flight = undefined;
+      cell.failure = undefined;
+      this.#move(cell, 'queued');
+    }
   }
 
   /** Begins the audit of one table; what changes from now on is left out of it. One audit at a time. */
@@ -292,7 +315,9 @@ export class Planner<Row> {
   /** Queues a cell, or settles it at once if there is nothing to do. */
   #settleOrQueue(cell: Cell<Row>): void {
     const { installed, wanted } = cell;
-    if (wanted === undefined && installed === undefined && cell.doubtful.length === 0) this.#settle(cell);
+    if (!this.#attached) this.#move(cell, 'queued');
+    else if (wanted === undefined && installed === undefined && cell.doubtful.length === 0)
+      this.#settle(cell);
     else if (wanted !== undefined && installed !== undefined && this.#isInstalled(cell, wanted))
       this.#settle(cell);
     else this.#enqueue(cell);
@@ -438,6 +463,7 @@ export class Planner<Row> {
     cell.state = state;
     const bucket = bucketOf(cell, blocked);
     if (bucket === cell.bucket) return;
+    this.#moving += Number(bucket === 'moving') - Number(cell.bucket === 'moving');
     this.#unbucket(cell);
     cell.bucket = bucket;
     this.#bucket(cell);
@@ -445,11 +471,13 @@ export class Planner<Row> {
 
   #own(cell: Cell<Row>): void {
     cell.bucket = bucketOf(cell, false);
+    this.#moving += Number(cell.bucket === 'moving');
     this.#bucket(cell);
   }
 
   #disown(cell: Cell<Row>): void {
     this.#unbucket(cell);
+    this.#moving -= Number(cell.bucket === 'moving');
     cell.bucket = 'none';
     cell.owner = undefined;
   }

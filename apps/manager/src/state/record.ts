@@ -88,7 +88,7 @@ const plan = z.object({
 
 const record = z.object({
   object: z.discriminatedUnion('kind', [node, pod, service]).optional(),
-  id: z.int().min(1).optional(),
+  id: z.int().min(1).max(65_535).optional(),
   plan: plan.optional(),
   lost: z.array(z.string()).optional(),
   ports: z.record(z.string(), uint32).optional(),

@@ -1,6 +1,7 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { emptyGroupPlan } from '@infra-offload/lb-model';
 import { open } from 'lmdb';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createLoggers } from '../log.js';
@@ -30,7 +31,12 @@ afterEach(() => {
 
 async function fill(records = 1): Promise<void> {
   const { store } = await StateStore.open(directory, logger);
-  for (let i = 0; i < records; i++) store.put(`service/default/web${i}:/TCP`, { object: service, id: i + 1 });
+  for (let i = 0; i < records; i++)
+    store.put(`service/default/web${i}:/TCP`, {
+      object: service,
+      id: i + 1,
+      plan: emptyGroupPlan(`service/default/web${i}:/TCP`, 255),
+    });
   store.restId(77, 1234.5);
   await store.committed();
   await store.close();
@@ -47,7 +53,11 @@ describe('StateStore', () => {
     await fill();
     const contents = await reopen();
     expect(contents.moved).toBeUndefined();
-    expect(contents.records.get('service/default/web0:/TCP')).toEqual({ object: service, id: 1 });
+    expect(contents.records.get('service/default/web0:/TCP')).toMatchObject({
+      object: service,
+      id: 1,
+      plan: { size: 255, slots: [] },
+    });
     expect(contents.restingIds).toEqual([[77, 1234.5]]);
   });
 

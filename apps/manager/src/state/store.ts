@@ -127,10 +127,21 @@ export class StateStore {
     if (format !== FORMAT)
       throw new ManagerError('STORE', `its format is ${format ?? 'unknown'}, not ${FORMAT}`);
     const records = new Map<ObjectKey, StoredRecord>();
+    const ids = new Set<number>();
     for (const { key, value } of this.#objects.getRange()) {
       if (!isObjectKey(key))
         throw new ManagerError('STORE', `record ${JSON.stringify(key)} is of an unknown kind`);
-      records.set(key, decodeRecord(key, value));
+      const record = decodeRecord(key, value);
+      const { id, plan } = record;
+      if (
+        (id === undefined) !== (plan === undefined) ||
+        (plan !== undefined && plan.key !== key) ||
+        ids.has(id ?? 0)
+      ) {
+        throw new ManagerError('STORE', `record ${key}: its ids contradict themselves or another record`);
+      }
+      if (id !== undefined) ids.add(id);
+      records.set(key, record);
     }
     const restingIds: [number, number][] = [];
     for (const { key, value } of this.#ids.getRange()) restingIds.push([key, value.readDoubleBE(0)]);

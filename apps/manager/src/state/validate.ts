@@ -25,6 +25,8 @@ import {
 const MAX_NAME = 253;
 /** Longest interface name that a target may use. */
 const MAX_INTERFACE_NAME = 64;
+/** Pods' gateway, as Calico has it. */
+const GATEWAY = '169.254.1.1';
 /** Longest affinity timeout, as in Kubernetes. */
 const MAX_AFFINITY_SECONDS = 86_400;
 
@@ -89,7 +91,7 @@ export function readPod(wire: WirePod): PodObject {
     name: check.name('name', wire.name),
     interfaceName: check.interfaceName('interface_name', wire.interfaceName),
     mac: check.mac('mac', wire.mac),
-    ip: check.ipv4('addresses[0]', address),
+    ip: check.podAddress('addresses[0]', address),
   };
 }
 
@@ -266,6 +268,11 @@ class Checker {
       this.fail(field, value, 'a unicast IPv4 address without prefix length, such as "10.244.1.7"');
     }
     return ip;
+  }
+
+  podAddress(field: string, value: string): number {
+    if (value === GATEWAY) this.fail(field, value, `another address: ${GATEWAY} is the gateway of all pods`);
+    return this.ipv4(field, value);
   }
 
   /** undefined for IPv6. */

@@ -1,14 +1,13 @@
-import { cidrContains, formatCidr, formatIPv4 } from '../../state/addresses.js';
+import { GATEWAY_IP, HOST_PORT } from '@infra-offload/p4src';
+import { cidrContains, formatCidr, parseIPv4 } from '../../state/addresses.js';
 import type { HostInterface, NodeObject } from '../../state/objects.js';
 import type { Claim, CompileContext, Compiled, Condition } from '../driver.js';
 import { addressClaim, conflictOf, interfaceClaims, missingPort } from './pod.js';
 import type { DpdkRow } from './rows.js';
 import { unsupportedAddresses } from './service.js';
 
-/** The port that the pipeline takes for the host's: a constant of the P4 program. */
-export const HOST_PORT = 0;
 /** What pods use as their gateway: 169.254.1.1. */
-export const GATEWAY_ADDRESS = 0xa9fe0101;
+export const GATEWAY_ADDRESS = parseIPv4(GATEWAY_IP) ?? 0;
 
 const NODE_CLAIM: Claim = { key: 'node', what: 'the node of this target', reason: 'NodeConflict' };
 
@@ -113,6 +112,3 @@ function hostAddresses(host: HostInterface): readonly number[] {
 function portNotKnown(found: ReturnType<CompileContext['port']>) {
   return found.kind === 'known' ? ({ kind: 'unknown' } as const) : found;
 }
-
-/** An address of the node itself, for messages. */
-export const gatewayText = formatIPv4(GATEWAY_ADDRESS);

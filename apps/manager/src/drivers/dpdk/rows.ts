@@ -1,4 +1,5 @@
 import type { Entity } from '@infra-offload/p4rt/proto';
+import { MAX_MEMBER, ServiceFlag } from '@infra-offload/p4src';
 import { unreachable } from '../../errors.js';
 import type { RowModel } from '../../reconciler/model.js';
 
@@ -102,11 +103,7 @@ export type DpdkRow =
   | ForeignRow;
 
 /** Slots that a group can have: members 1 to 255, since the target refuses others. */
-export const GROUP_SLOTS = 255;
-/** No endpoints: packets are dropped with their own reason. */
-export const FLAG_NO_ENDPOINTS = 2;
-/** ClientIP affinity. */
-export const FLAG_AFFINITY = 1;
+export const GROUP_SLOTS = MAX_MEMBER;
 
 /** The number of a slot in the table `endpoint`. */
 export function endpointNumber(group: number, slot: number): number {
@@ -146,7 +143,7 @@ export const dpdkRows: RowModel<DpdkRow> = {
       case 'endpoint_group':
         return [`group/${row.id}`];
       case 'service':
-        return (row.flags & FLAG_NO_ENDPOINTS) === 0 ? [`endpoint_group/${row.id}`] : NOTHING;
+        return (row.flags & ServiceFlag.noEndpoints) === 0 ? [`endpoint_group/${row.id}`] : NOTHING;
       default:
         return NOTHING;
     }

@@ -1,18 +1,9 @@
 import type { GroupPlan } from '@infra-offload/lb-model';
+import { ServiceFlag, timeoutProfiles } from '@infra-offload/p4src';
 import { formatIPv4 } from '../../state/addresses.js';
 import { describeKey, type Frontend, type Protocol, type ServiceObject } from '../../state/objects.js';
 import type { Claim, CompileContext, Compiled, Condition, ServiceAllocation } from '../driver.js';
-import {
-  type DpdkRow,
-  endpointNumber,
-  FLAG_AFFINITY,
-  FLAG_NO_ENDPOINTS,
-  GROUP_SLOTS,
-  type GroupRow,
-} from './rows.js';
-
-/** Seconds of the learner timeouts by index, fixed in the pipeline. */
-export const AFFINITY_TIMEOUTS = [10, 30, 60, 120, 300, 43_200, 120, 120] as const;
+import { type DpdkRow, endpointNumber, GROUP_SLOTS, type GroupRow } from './rows.js';
 
 const PROTOCOL_NUMBERS: Record<Protocol, number> = { TCP: 6, UDP: 17, SCTP: 132 };
 
@@ -37,7 +28,8 @@ export function compileService(
   if (group !== undefined) rows.push(group, { table: 'endpoint_group', id });
   else if (service.frontends.length > 0) conditions.push(NO_ENDPOINTS);
   const affinity = affinityOf(service, conditions);
-  const flags = (affinity === undefined ? 0 : FLAG_AFFINITY) | (group === undefined ? FLAG_NO_ENDPOINTS : 0);
+  const flags =
+    (affinity === undefined ? 0 : ServiceFlag.affinity) | (group === undefined ? ServiceFlag.noEndpoints : 0);
   const lost: string[] = [];
   for (const frontend of service.frontends) {
     const holder = context.holder(frontendKey(frontend, service.protocol));
@@ -124,11 +116,11 @@ function affinityOf(service: ServiceObject, conditions: Condition[]): number | u
   const wanted = service.affinitySeconds;
   if (wanted === undefined) return undefined;
   let best = 0;
-  AFFINITY_TIMEOUTS.forEach((seconds, i) => {
-    const known = AFFINITY_TIMEOUTS[best] ?? 0;
+  timeoutProfiles.forEach((seconds, i) => {
+    const known = timeoutProfiles[best] ?? 0;
     if (seconds >= wanted ? known < wanted || seconds < known : seconds > known) best = i;
   });
-  const given = AFFINITY_TIMEOUTS[best];
+  const given = timeoutProfiles[best];
   if (given !== wanted) {
     conditions.push({
       severity: 'note',

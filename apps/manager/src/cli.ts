@@ -1,0 +1,48 @@
+#!/usr/bin/env node
+import { Command } from 'commander';
+import { loadConfig, OVERRIDES } from './config/load.js';
+import { ManagerError, messageOf } from './errors.js';
+import { createLoggers } from './log.js';
+import { Manager } from './manager.js';
+
+const command = new Command('infra-manager')
+  .description('Keeps a P4 target equal to what infra-agent wants')
+  .option('--config <file>', 'YAML file; defaults without one (env INFRA_MANAGER_CONFIG)')
+  .addHelpText('after', '\nFlags win over environment variables, which win over the file.')
+  .version('0.1.0')
+  .allowExcessArguments(false);
+for (const { flag, path, env } of OVERRIDES) command.option(`--${flag} <value>`, `${path} (env ${env})`);
+
+async function main(): Promise<void> {
+  const { config: file, ...camel } = command.parse().opts<Record<string, string | undefined>>();
+  const flags = Object.fromEntries(
+    OVERRIDES.map(({ flag }) => [
+      flag,
+      camel[flag.replace(/-(.)/g, (_, letter: string) => letter.toUpperCase())],
+    ]),
+  );
+  const config = loadConfig({ file: file ?? process.env.INFRA_MANAGER_CONFIG, flags, env: process.env });
+  const loggers = createLoggers(config.log);
+  const manager = await Manager.start(config, loggers);
+  let stopping = false;
+  const stop = (signal: NodeJS.Signals) => {
+    // The second signal is for those in a hurry.
+    if (stopping) process.exit(1);
+    stopping = true;
+    loggers.manager.info({ signal }, 'stopping');
+    manager.stop().then(
+      () => process.exit(0),
+      (error: unknown) => {
+        loggers.manager.fatal({ err: messageOf(error) }, 'could not stop in order');
+        process.exit(1);
+      },
+    );
+  };
+  process.on('SIGTERM', stop);
+  process.on('SIGINT', stop);
+}
+
+main().catch((error: unknown) => {
+  process.stderr.write(`infra-manager: ${ManagerError.is(error) ? messageOf(error) : String(error)}\n`);
+  process.exit(ManagerError.is(error, 'CONFIG') ? 2 : 1);
+});

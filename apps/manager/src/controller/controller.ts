@@ -1,0 +1,390 @@
+import { emptyGroupPlan, endDrain, type GroupPlan, IdPool, planGroup } from '@infra-offload/lb-model';
+import type { CompileContext, Compiled, Condition, Driver, PortLookup } from '../drivers/driver.js';
+import { unreachable } from '../errors.js';
+import type { Logger } from '../log.js';
+import { Owner, type RowFailure } from '../reconciler/model.js';
+import type { Reconciler } from '../reconciler/reconciler.js';
+import { Claims } from '../state/claims.js';
+import {
+  describeKey,
+  kindOf,
+  type ObjectKey,
+  objectKey,
+  type ServiceObject,
+  type WantedState,
+} from '../state/objects.js';
+import type { StateStore, StoreContents } from '../state/store.js';
+import { Drains } from './drains.js';
+import { Entry, type Status, sameStatus, statusOf } from './entry.js';
+import { PortDirectory } from './ports.js';
+
+export interface ControllerOptions<Row> {
+  readonly driver: Driver<Row>;
+  readonly reconciler: Reconciler<Row>;
+  readonly store: Pick<StateStore, 'put' | 'remove' | 'restId' | 'wakeId'>;
+  /** Seconds for which the old connections of an endpoint that left go on. */
+  readonly drainSeconds: number;
+  readonly logger: Logger;
+  /** Milliseconds since the epoch. */
+  readonly now?: () => number;
+  /** Asks for the port of an interface; the answer comes through {@link Controller.setPort}. */
+  readonly requestPort: (interfaceName: string) => void;
+}
+
+/** Called when the status of an object has changed, or the object has gone. */
+export type StatusListener = (key: ObjectKey) => void;
+
+/** How long a service id rests: as long as the longest affinity entry or flow that may name it. */
+const ID_REST_MS = 43_200_000;
+
+/**
+ * From wanted objects to wanted rows: keeps the objects, what they claim and the ids they have, compiles them through
+ * the driver, and says of each how far it has come. Changing one object costs as much as that object is large.
+ */
+export class Controller<Row> {
+  readonly #driver: Driver<Row>;
+  readonly #reconciler: Reconciler<Row>;
+  readonly #options: ControllerOptions<Row>;
+  readonly #now: () => number;
+  readonly #entries = new Map<ObjectKey, Entry<Row>>();
+  readonly #claims = new Claims();
+  readonly #ports = new PortDirectory();
+  readonly #drains: Drains;
+  readonly #listeners = new Set<StatusListener>();
+  #ids: IdPool;
+  /** Services that found no id. */
+  readonly #withoutId = new Set<ObjectKey>();
+  #generation = 0;
+
+  constructor(options: ControllerOptions<Row>) {
+    this.#options = options;
+    this.#driver = options.driver;
+    this.#reconciler = options.reconciler;
+    this.#now = options.now ?? Date.now;
+    this.#ids = new IdPool({ min: 1, max: options.driver.limits.serviceIds, restMs: ID_REST_MS });
+    this.#drains = new Drains(this.#now, (services) => {
+      for (const key of services) this.#recompile(key);
+    });
+    this.#reconciler.setWanted(new Owner('base'), this.#driver.base());
+  }
+
+  /** Takes up what was stored, as it was: the same ids, and whoever held a claim holds it again. */
+  restore({ records, restingIds }: StoreContents): void {
+    const now = this.#now();
+    const inUse: [number, number][] = [];
+    for (const [key, record] of records) {
+      const entry = new Entry<Row>(key);
+      entry.object = record.object;
+      entry.id = record.id;
+      entry.plan = record.plan;
+      entry.lost = record.lost ?? [];
+      this.#entries.set(key, entry);
+      if (record.id !== undefined) inUse.push([record.id, record.id]);
+      for (const [name, port] of Object.entries(record.ports ?? {}))
+        this.#ports.set(name, { kind: 'known', port });
+    }
+    const used = new Set(inUse.map(([id]) => id));
+    const resting = restingIds.filter(([id]) => !used.has(id));
+    this.#ids = IdPool.restore(
+      { min: 1, max: this.#driver.limits.serviceIds, restMs: ID_REST_MS },
+      { inUse, resting },
+      now,
+    );
+    for (const { key, object, lost } of this.#entries.values()) {
+      if (object === undefined) continue;
+      const claims = this.#driver.claims(object, this.#context(key));
+      this.#claims.set(key, lost.length === 0 ? claims : claims.filter((claim) => !lost.includes(claim.key)));
+    }
+    for (const entry of this.#entries.values()) this.#compile(entry, false);
+  }
+
+  /** Begins a snapshot; what {@link sweep} is to keep must be upserted or touched from now on. */
+  beginSnapshot(): number {
+    return ++this.#generation;
+  }
+
+  /** Removes what the snapshot did not name. Returns it. */
+  sweep(generation: number): readonly ObjectKey[] {
+    const gone: ObjectKey[] = [];
+    for (const entry of this.#entries.values()) {
+      if (entry.generation >= generation || !this.#isPresent(entry)) continue;
+      gone.push(entry.key);
+    }
+    for (const key of gone) this.remove(key);
+    return gone;
+  }
+
+  /** Wants an object, instead of an earlier version if there is one. */
+  upsert(object: WantedState): void {
+    const entry = this.#entryFor(objectKey(object));
+    entry.object = object;
+    entry.invalid = undefined;
+    entry.generation = this.#generation;
+    this.#compile(entry, true);
+  }
+
+  /** Notes that the agent wants a version of an object that makes no sense. */
+  refuse(key: ObjectKey, message: string): void {
+    const entry = this.#entryFor(key);
+    entry.invalid = message;
+    entry.generation = this.#generation;
+    this.#updateStatus(entry);
+  }
+
+  /** Wants an object no more. */
+  remove(key: ObjectKey): void {
+    const entry = this.#entries.get(key);
+    if (entry === undefined) return;
+    const { object } = entry;
+    entry.object = undefined;
+    entry.invalid = undefined;
+    this.#compile(entry, true);
+    if (object?.kind === 'pod') this.#endDrains(object.ip);
+  }
+
+  /** The object as it is wanted. */
+  object(key: ObjectKey): WantedState | undefined {
+    return this.#entries.get(key)?.object;
+  }
+
+  /** What another object has that this one would need. */
+  conflict(object: WantedState): Condition | undefined {
+    const key = objectKey(object);
+    for (const { key: claim, what, reason } of this.#driver.claims(object, this.#context(key))) {
+      const holder = this.#claims.holder(claim, key);
+      if (holder !== undefined)
+        return { severity: 'degraded', reason, message: `${what} is held by ${describeKey(holder)}` };
+    }
+    return undefined;
+  }
+
+  /** Notes the port of an interface, and compiles anew what names it. */
+  setPort(name: string, found: PortLookup): void {
+    if (!this.#ports.set(name, found)) return;
+    for (const key of this.#ports.users(name)) this.#recompile(key);
+  }
+
+  /** Interfaces that objects name. */
+  interfaces(): readonly string[] {
+    return this.#ports.interfaces();
+  }
+
+  /** The object's status; undefined when nothing of it is left. */
+  status(key: ObjectKey): Status | undefined {
+    const entry = this.#entries.get(key);
+    return entry && statusOf(entry, this.#reconciler.attached, this.#failureOf);
+  }
+
+  /** Whether the last change of an object is on the device, or reported as impossible. */
+  isSettled(key: ObjectKey): boolean {
+    return this.status(key)?.state !== 'pending';
+  }
+
+  /** All objects that are wanted, or whose removal failed. */
+  *statuses(): Generator<readonly [ObjectKey, Status]> {
+    for (const entry of this.#entries.values()) {
+      if (this.#isPresent(entry) || entry.status.state === 'degraded') yield [entry.key, entry.status];
+    }
+  }
+
+  /** Who wants the rows of an object. */
+  owner(key: ObjectKey): Owner<Row> | undefined {
+    return this.#entries.get(key)?.owner;
+  }
+
+  /** Services by id. */
+  *serviceIds(): Generator<readonly [number, ObjectKey]> {
+    for (const { id, key } of this.#entries.values()) if (id !== undefined) yield [id, key];
+  }
+
+  onStatus(listener: StatusListener): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** To be called when the reconciler reports progress. */
+  progressed(owners: readonly Owner<Row>[]): void {
+    for (const owner of owners) {
+      const entry = this.#entries.get(owner.key as ObjectKey);
+      if (entry?.owner === owner) this.#updateStatus(entry);
+    }
+  }
+
+  /** To be called when the target has come or gone. */
+  targetChanged(): void {
+    for (const entry of [...this.#entries.values()]) this.#updateStatus(entry);
+  }
+
+  stop(): void {
+    this.#drains.stop();
+  }
+
+  #recompile(key: ObjectKey): void {
+    const entry = this.#entries.get(key);
+    if (entry !== undefined) this.#compile(entry, true);
+  }
+
+  #compile(entry: Entry<Row>, changed: boolean): void {
+    const { key, object, id, plan } = entry;
+    const context = this.#context(key);
+    const claims = object === undefined ? [] : this.#driver.claims(object, context);
+    const promoted = this.#claims.set(key, claims);
+    const lost = claims
+      .filter((claim) => this.#claims.holder(claim.key, key) !== undefined)
+      .map((claim) => claim.key);
+    const lostChanged = lost.length !== entry.lost.length || lost.some((claim, i) => claim !== entry.lost[i]);
+    entry.lost = lost;
+    const names = object === undefined ? [] : this.#driver.interfaces(object);
+    for (const name of this.#ports.use(key, names)) this.#options.requestPort(name);
+    const { rows, conditions } = this.#rowsOf(entry, context);
+    entry.conditions = conditions;
+    const conflicts = this.#reconciler.setWanted(entry.owner, rows);
+    if (conflicts.length > 0) {
+      const message = `another object has ${conflicts.join(', ')}`;
+      entry.conditions = [...conditions, { severity: 'degraded', reason: 'EntryConflict', message }];
+    }
+    if (changed || lostChanged || entry.id !== id || entry.plan !== plan) this.#store(entry, names);
+    this.#updateStatus(entry);
+    for (const heir of promoted) this.#recompile(heir);
+  }
+
+  #rowsOf(entry: Entry<Row>, context: CompileContext): Compiled<Row> {
+    const { object } = entry;
+    switch (object?.kind) {
+      case 'node':
+        return this.#driver.node(object, context);
+      case 'pod':
+        return this.#driver.pod(object, context);
+      case 'service':
+      case undefined:
+        return kindOf(entry.key) === 'service' ? this.#serviceRows(entry, object, context) : NOTHING;
+      default:
+        return unreachable(object);
+    }
+  }
+
+  #serviceRows(
+    entry: Entry<Row>,
+    service: ServiceObject | undefined,
+    context: CompileContext,
+  ): Compiled<Row> {
+    const refusal = service && this.#driver.refusal(service);
+    if (refusal !== undefined) return { rows: [], conditions: [refusal] };
+    if (entry.id === undefined && service !== undefined && !this.#allocate(entry))
+      return this.#noId(entry.key);
+    const { id, plan: before } = entry;
+    if (id === undefined || before === undefined) return NOTHING;
+    const plan = planGroup(
+      before,
+      { key: entry.key, endpoints: service?.endpoints ?? [] },
+      this.#planOptions(entry.key, service),
+    );
+    entry.plan = plan;
+    this.#drains.note(entry.key, plan);
+    if (service === undefined && !plan.slots.some((slot) => slot.state === 'draining')) {
+      this.#release(entry, id);
+      return NOTHING;
+    }
+    return this.#driver.service(service, { id, plan }, context);
+  }
+
+  #planOptions(key: ObjectKey, service: ServiceObject | undefined) {
+    const drains = key.endsWith('/TCP') && (service === undefined || !this.#driver.remembersClients(service));
+    return {
+      now: this.#now(),
+      drainMs: drains ? this.#options.drainSeconds * 1000 : 0,
+      restMs: service === undefined ? ID_REST_MS : this.#driver.memorySeconds(service) * 1000,
+    };
+  }
+
+  #allocate(entry: Entry<Row>): boolean {
+    const found = this.#ids.allocate({ now: this.#now(), allowUnrested: true });
+    if (!found.ok) return false;
+    this.#options.store.wakeId(found.id);
+    this.#withoutId.delete(entry.key);
+    entry.id = found.id;
+    entry.plan = emptyGroupPlan(entry.key, this.#driver.limits.endpointsPerService);
+    return true;
+  }
+
+  #noId(key: ObjectKey): Compiled<Row> {
+    this.#withoutId.add(key);
+    const message = `all ${this.#driver.limits.serviceIds} service ids are in use: remove services, or split the node's load`;
+    return { rows: [], conditions: [{ severity: 'degraded', reason: 'IdsExhausted', message }] };
+  }
+
+  #release(entry: Entry<Row>, id: number): void {
+    const now = this.#now();
+    this.#ids.release(id, now);
+    this.#options.store.restId(id, now);
+    entry.id = undefined;
+    entry.plan = undefined;
+    const [next] = this.#withoutId;
+    if (next === undefined) return;
+    this.#withoutId.delete(next);
+    queueMicrotask(() => this.#recompile(next));
+  }
+
+  /** Nothing answers at an address any more: its old connections need not go on. */
+  #endDrains(address: number): void {
+    for (const key of this.#drains.keys()) {
+      const entry = this.#entries.get(key);
+      if (entry?.plan === undefined) continue;
+      const service = entry.object?.kind === 'service' ? entry.object : undefined;
+      const plan: GroupPlan = endDrain(entry.plan, address, this.#planOptions(key, service));
+      if (plan === entry.plan) continue;
+      entry.plan = plan;
+      this.#compile(entry, true);
+    }
+  }
+
+  #store(entry: Entry<Row>, names: readonly string[]): void {
+    const { key, object, id, plan, lost } = entry;
+    if (object === undefined && id === undefined) {
+      this.#options.store.remove(key);
+      return;
+    }
+    this.#options.store.put(key, {
+      object,
+      id,
+      plan,
+      ...(lost.length === 0 ? {} : { lost }),
+      ports: this.#ports.portsOf(names),
+    });
+  }
+
+  #entryFor(key: ObjectKey): Entry<Row> {
+    let entry = this.#entries.get(key);
+    if (entry === undefined) {
+      entry = new Entry<Row>(key);
+      this.#entries.set(key, entry);
+    }
+    return entry;
+  }
+
+  #isPresent(entry: Entry<Row>): boolean {
+    return entry.object !== undefined || entry.invalid !== undefined;
+  }
+
+  #updateStatus(entry: Entry<Row>): void {
+    const status = statusOf(entry, this.#reconciler.attached, this.#failureOf);
+    const gone = !this.#isPresent(entry) && entry.id === undefined && status.state === 'programmed';
+    if (gone) {
+      this.#entries.delete(entry.key);
+      this.#withoutId.delete(entry.key);
+    } else if (sameStatus(status, entry.status)) return;
+    entry.status = status;
+    for (const listener of this.#listeners) listener(entry.key);
+  }
+
+  #context(key: ObjectKey): CompileContext {
+    return {
+      port: (name) => this.#ports.lookup(name),
+      holder: (claim) => this.#claims.holder(claim, key),
+    };
+  }
+
+  readonly #failureOf = (key: string): RowFailure | undefined => this.#reconciler.cell(key)?.failure;
+}
+
+const NOTHING: Compiled<never> = { rows: [], conditions: [] };

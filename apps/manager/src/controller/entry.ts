@@ -1,0 +1,112 @@
+import type { GroupPlan } from '@infra-offload/lb-model';
+import type { Condition } from '../drivers/driver.js';
+import { Owner, type RowFailure } from '../reconciler/model.js';
+import type { ObjectKey, WantedState } from '../state/objects.js';
+
+export type State = 'pending' | 'programmed' | 'degraded';
+
+/** What is said of an object; the wire's ObjectStatus. */
+export interface Status {
+  readonly state: State;
+  /** One CamelCase word, or empty. */
+  readonly reason: string;
+  readonly message: string;
+}
+
+/** One object, as the manager holds it. */
+export class Entry<Row> {
+  /** Undefined after its deletion, while something of it is left on the device or drains. */
+  object: WantedState | undefined = undefined;
+  /** Id and slots of a service. */
+  id: number | undefined = undefined;
+  plan: GroupPlan | undefined = undefined;
+  /** Claims that another object holds. */
+  lost: readonly string[] = [];
+  conditions: readonly Condition[] = [];
+  /** Why a newer version was not taken; what was there before stays. */
+  invalid: string | undefined = undefined;
+  /** Snapshot that named it last. */
+  generation = 0;
+  status: Status = PENDING;
+  readonly owner: Owner<Row>;
+
+  constructor(readonly key: ObjectKey) {
+    this.owner = new Owner(key);
+  }
+}
+
+const PENDING: Status = { state: 'pending', reason: '', message: '' };
+const PROGRAMMED: Status = { state: 'programmed', reason: '', message: '' };
+const TARGET_AWAY: Status = {
+  state: 'pending',
+  reason: 'TargetUnavailable',
+  message: 'the target is not connected, or another manager is its primary',
+};
+/** Failures that a message spells out. */
+const SHOWN = 3;
+
+/**
+ * Where an entry stands.
+ *
+ * @param failureOf the failure of the cell that a waiting cell waits for.
+ */
+export function statusOf<Row>(
+  entry: Entry<Row>,
+  attached: boolean,
+  failureOf: (key: string) => RowFailure | undefined,
+): Status {
+  if (entry.invalid !== undefined) {
+    const kept = entry.object === undefined ? '' : '; the version before it stays in force';
+    return { state: 'degraded', reason: 'InvalidObject', message: entry.invalid + kept };
+  }
+  const { owner, conditions } = entry;
+  if (!attached) return TARGET_AWAY;
+  if (owner.progress === 'pending') return PENDING;
+  const failures = owner.progress === 'failed' ? failuresOf(owner, failureOf) : [];
+  const degraded = conditions.filter((condition) => condition.severity === 'degraded');
+  const problems = [...failures, ...degraded];
+  const [first] = problems;
+  if (first !== undefined) return { state: 'degraded', reason: first.reason, message: summarise(problems) };
+  const pending = conditions.filter((condition) => condition.severity === 'pending');
+  const [waiting] = pending;
+  if (waiting !== undefined) return { state: 'pending', reason: waiting.reason, message: summarise(pending) };
+  const [note] = conditions;
+  if (note !== undefined) return { state: 'programmed', reason: note.reason, message: summarise(conditions) };
+  return PROGRAMMED;
+}
+
+export function sameStatus(a: Status, b: Status): boolean {
+  return a === b || (a.state === b.state && a.reason === b.reason && a.message === b.message);
+}
+
+interface Problem {
+  readonly reason: string;
+  readonly message: string;
+}
+
+function failuresOf<Row>(
+  owner: Owner<Row>,
+  failureOf: (key: string) => RowFailure | undefined,
+): readonly Problem[] {
+  const failures: Problem[] = [];
+  for (const cell of owner.cells) {
+    if (cell.owner === owner && cell.failure !== undefined) failures.push(cell.failure);
+  }
+  if (failures.length > 0) return failures;
+  const blocked = owner.cells.find((cell) => cell.owner === owner && cell.bucket === 'blocked');
+  const cause = blocked?.waitingFor === undefined ? undefined : failureOf(blocked.waitingFor);
+  return [
+    {
+      reason: 'DependencyFailed',
+      message: `waits for ${blocked?.waitingFor ?? 'another entry'}, which the target refused${
+        cause === undefined ? '' : `: ${cause.message}`
+      }`,
+    },
+  ];
+}
+
+function summarise(problems: readonly Problem[]): string {
+  const shown = problems.slice(0, SHOWN).map((problem) => problem.message);
+  const more = problems.length - shown.length;
+  return shown.join('; ') + (more > 0 ? `; and ${more} more` : '');
+}

@@ -1,0 +1,207 @@
+import type { Entity } from '@infra-offload/p4rt/proto';
+import { k8sDp } from '@infra-offload/p4src';
+import { unreachable } from '../../errors.js';
+import { type DpdkRow, dpdkRows, type RouteRow } from './rows.js';
+
+const {
+  arp_table: arp,
+  endpoint,
+  endpoint_group: endpointGroup,
+  pod_forward: podForward,
+  port_table: ports,
+  route_table: routes,
+  service,
+} = k8sDp.tables;
+const { endpoint_selector: selector } = k8sDp.actionProfiles;
+
+/** The entity of a row. */
+export function toEntity(row: DpdkRow): Entity {
+  switch (row.table) {
+    case 'port_table':
+      return ports.entry({ input_port: row.port }, portAction(row));
+    case 'arp_table':
+      return arp.entry({ target_ip: row.ip }, arp.actions.arp_reply({ mac: row.mac }));
+    case 'pod_forward':
+      return podForward.entry(
+        { pod_ip: row.ip },
+        podForward.actions.forward({ port: row.port, dst_mac: row.dstMac, src_mac: row.srcMac }),
+      );
+    case 'route_table':
+      return routes.entry({ dst: { value: row.address, prefixLength: row.length } }, routeAction(row));
+    case 'endpoint':
+      return endpoint.entry({ endpoint_id: row.id }, endpoint.actions.dnat({ ip: row.ip, port: row.port }));
+    case 'member':
+      return selector.member(row.id, selector.actions.select_endpoint({ endpoint_id: row.id }));
+    case 'group':
+      return selector.group(
+        row.id,
+        row.members.map(({ slot, weight }) => ({ member: slot, weight })),
+      );
+    case 'endpoint_group':
+      return endpointGroup.entry({ group_id: row.id }, endpointGroup.group(row.id));
+    case 'service':
+      return service.entry(
+        { dst_ip: row.ip, protocol: row.protocol, dst_port: row.port },
+        service.actions.set_service({
+          group_id: row.id,
+          endpoint_base: row.id * 256,
+          service_id: row.id,
+          flags: row.flags,
+          affinity_profile: row.affinityProfile,
+        }),
+      );
+    case 'foreign':
+      return row.entity;
+    default:
+      return unreachable(row);
+  }
+}
+
+/** Tables and profiles of this driver, and how all of each is read. */
+export const READ_ALL: Readonly<Record<string, readonly Entity[]>> = {
+  port_table: [ports.all()],
+  arp_table: [arp.all()],
+  pod_forward: [podForward.all()],
+  route_table: [routes.all()],
+  endpoint: [endpoint.all()],
+  endpoint_selector: [selector.members(), selector.groups()],
+  endpoint_group: [endpointGroup.all()],
+  service: [service.all()],
+};
+
+/**
+ * The row of an entity read back. What this driver would never write becomes a `foreign` row under the key of the row
+ * that it stands in the way of; default entries are no rows.
+ */
+export function fromEntity(entity: Entity): DpdkRow | undefined {
+  const read = entity.entity;
+  switch (read?.$case) {
+    case 'tableEntry':
+      return read.value.isDefaultAction ? undefined : fromTableEntry(read.value.tableId, entity);
+    case 'actionProfileMember': {
+      const { member, action } = selector.decodeMember(entity);
+      const row: DpdkRow = { table: 'member', id: member };
+      return action?.params.endpoint_id === member ? row : foreign(row, entity);
+    }
+    case 'actionProfileGroup': {
+      const { group, members, maxSize } = selector.decodeGroup(entity);
+      const row: DpdkRow = {
+        table: 'group',
+        id: group,
+        members: members
+          .map(({ member, weight }) => ({ slot: member, weight }))
+          .sort((a, b) => a.slot - b.slot),
+      };
+      const plain = maxSize === 0 && members.every((member) => member.watchPort === undefined);
+      return plain ? row : foreign(row, entity);
+    }
+    default:
+      return undefined;
+  }
+}
+
+function fromTableEntry(tableId: number, entity: Entity): DpdkRow | undefined {
+  switch (tableId) {
+    case ports.id: {
+      const { match, action } = ports.decode(entity);
+      const port = match.input_port;
+      if (action?.name === 'set_pod_port') {
+        return { table: 'port_table', port, role: 'pod', podIp: action.params.pod_ip };
+      }
+      const row: DpdkRow = {
+        table: 'port_table',
+        port,
+        role: action?.name === 'set_host_port' ? 'host' : 'uplink',
+      };
+      return action?.name === 'set_host_port' || action?.name === 'set_uplink_port'
+        ? row
+        : foreign(row, entity);
+    }
+    case arp.id: {
+      const { match, action } = arp.decode(entity);
+      if (action?.name === 'arp_reply') {
+        return { table: 'arp_table', ip: match.target_ip, mac: Number(action.params.mac) };
+      }
+      return foreign({ table: 'arp_table', ip: match.target_ip, mac: 0 }, entity);
+    }
+    case podForward.id: {
+      const { match, action } = podForward.decode(entity);
+      const row = { table: 'pod_forward', ip: match.pod_ip } as const;
+      if (action?.name === 'forward') return { ...row, ...hop(action.params) };
+      return foreign({ ...row, port: 0, dstMac: 0, srcMac: 0 }, entity);
+    }
+    case routes.id: {
+      const { match, action } = routes.decode(entity);
+      const { value: address, prefixLength: length } = match.dst ?? { value: 0, prefixLength: 0 };
+      const row = { table: 'route_table', address, length } as const;
+      if (action?.name === 'set_nexthop') return { ...row, action: 'nexthop', ...hop(action.params) };
+      const blocked: RouteRow = { ...row, action: 'unreachable' };
+      return action?.name === 'unreachable' ? blocked : foreign(blocked, entity);
+    }
+    case endpoint.id: {
+      const { match, action } = endpoint.decode(entity);
+      const row = { table: 'endpoint', id: match.endpoint_id } as const;
+      if (action?.name === 'dnat') return { ...row, ip: action.params.ip, port: action.params.port };
+      return foreign({ ...row, ip: 0, port: 0 }, entity);
+    }
+    case endpointGroup.id: {
+      const { match, action } = endpointGroup.decode(entity);
+      const row: DpdkRow = { table: 'endpoint_group', id: match.group_id };
+      return action?.kind === 'group' && action.group === match.group_id ? row : foreign(row, entity);
+    }
+    case service.id: {
+      const { match, action } = service.decode(entity);
+      const key = {
+        table: 'service',
+        ip: match.dst_ip,
+        protocol: match.protocol,
+        port: match.dst_port,
+      } as const;
+      if (action?.name === 'set_service') {
+        const {
+          group_id: id,
+          endpoint_base,
+          service_id,
+          flags,
+          affinity_profile: affinityProfile,
+        } = action.params;
+        if (service_id === id && endpoint_base === id * 256) return { ...key, id, flags, affinityProfile };
+      }
+      return foreign({ ...key, id: 0, flags: 0, affinityProfile: 0 }, entity);
+    }
+    default:
+      return undefined;
+  }
+}
+
+function portAction(row: Extract<DpdkRow, { table: 'port_table' }>) {
+  switch (row.role) {
+    case 'pod':
+      return ports.actions.set_pod_port({ pod_ip: row.podIp });
+    case 'host':
+      return ports.actions.set_host_port();
+    case 'uplink':
+      return ports.actions.set_uplink_port();
+    default:
+      return unreachable(row);
+  }
+}
+
+function routeAction(row: RouteRow) {
+  switch (row.action) {
+    case 'nexthop':
+      return routes.actions.set_nexthop({ port: row.port, dst_mac: row.dstMac, src_mac: row.srcMac });
+    case 'unreachable':
+      return routes.actions.unreachable();
+    default:
+      return unreachable(row);
+  }
+}
+
+function hop(params: { readonly port: number; readonly dst_mac: bigint; readonly src_mac: bigint }) {
+  return { port: params.port, dstMac: Number(params.dst_mac), srcMac: Number(params.src_mac) };
+}
+
+function foreign(like: Exclude<DpdkRow, { table: 'foreign' }>, entity: Entity): DpdkRow {
+  return { table: 'foreign', key: dpdkRows.key(like), in: like.table, entity };
+}

@@ -1,0 +1,77 @@
+import { dropReasons, k8sDp, k8sDpDeviceConfig, k8sDpP4Info, MAX_SERVICE_ID } from '@infra-offload/p4src';
+import { unreachable } from '../../errors.js';
+import type { CounterFace, Driver } from '../driver.js';
+import { fromEntity, READ_ALL, toEntity } from './codec.js';
+import { compileNode, nodeClaims, nodeInterfaces } from './node.js';
+import { compilePod, podClaims } from './pod.js';
+import { type DpdkRow, dpdkRows, GROUP_SLOTS } from './rows.js';
+import { compileService, refusal, serviceClaims } from './service.js';
+
+/** Seconds for which an idle TCP flow keeps its endpoint, and a UDP flow. See "Connection tracking" of the pipeline. */
+const TCP_MEMORY_SECONDS = 43_200;
+const UDP_MEMORY_SECONDS = 120;
+
+/** What a deployment chooses. */
+export interface DpdkOptions {
+  /** Source MAC of what the data plane sends to pods, as a number. */
+  readonly gatewayMac: number;
+}
+
+/** The driver of the `k8s_dp` pipeline for DPDK. The contract of its tables is p4src/dpdk/README.md. */
+export function dpdkDriver({ gatewayMac }: DpdkOptions): Driver<DpdkRow> {
+  return {
+    ...dpdkRows,
+    program: k8sDpP4Info(),
+    deviceConfig: k8sDpDeviceConfig(),
+    tables: Object.keys(READ_ALL),
+    limits: { serviceIds: MAX_SERVICE_ID, endpointsPerService: GROUP_SLOTS },
+
+    // Members are the same for all groups: member i is slot i.
+    base: () => Array.from({ length: GROUP_SLOTS }, (_, i): DpdkRow => ({ table: 'member', id: i + 1 })),
+    node: (node, context) => compileNode(node, context, gatewayMac),
+    pod: (pod, context) => compilePod(pod, context, gatewayMac),
+    service: compileService,
+    refusal,
+    memorySeconds: (service) => (service.protocol === 'TCP' ? TCP_MEMORY_SECONDS : UDP_MEMORY_SECONDS),
+    remembersClients: (service) => service.affinitySeconds !== undefined,
+
+    claims(object, context) {
+      switch (object.kind) {
+        case 'node':
+          return nodeClaims(object, context);
+        case 'pod':
+          return podClaims(object, context);
+        case 'service':
+          return serviceClaims(object);
+        default:
+          return unreachable(object);
+      }
+    },
+    interfaces(object) {
+      switch (object.kind) {
+        case 'node':
+          return nodeInterfaces(object);
+        case 'pod':
+          return [object.interfaceName];
+        case 'service':
+          return [];
+        default:
+          return unreachable(object);
+      }
+    },
+
+    toEntity,
+    fromEntity,
+    readAll: (table) => READ_ALL[table] ?? [],
+    drops: { ...counterFace(k8sDp.counters.drop_counter), reasons: dropReasons },
+    serviceFlows: counterFace(k8sDp.counters.service_counter),
+  };
+}
+
+function counterFace(counter: (typeof k8sDp.counters)['drop_counter']): CounterFace {
+  return {
+    name: counter.name,
+    cell: (index) => counter.cell(index),
+    decode: (entity) => counter.decode(entity),
+  };
+}

@@ -1,0 +1,247 @@
+import { Server, ServerCredentials, type ServiceDefinition } from '@grpc/grpc-js';
+import { OffloadService as OffloadDefinition } from '@infra-offload/infra-api';
+import { HealthImplementation } from 'grpc-health-check';
+import type { Config } from './config/config.js';
+import { Controller } from './controller/controller.js';
+import { dpdkDriver } from './drivers/dpdk/driver.js';
+import type { DpdkRow } from './drivers/dpdk/rows.js';
+import { ManagerError, messageOf } from './errors.js';
+import { createLoggers, type Loggers } from './log.js';
+import { createMetrics } from './metrics.js';
+import { Reconciler } from './reconciler/reconciler.js';
+import { HttpServer } from './server/http.js';
+import { Inspector } from './server/inspect.js';
+import { Pods } from './server/pods.js';
+import { OffloadService } from './server/service.js';
+import { parseMac } from './state/addresses.js';
+import { StateStore } from './state/store.js';
+import { TargetConnection } from './target/connection.js';
+import { GnmiPorts } from './target/gnmi.js';
+import { PortResolver } from './target/port-resolver.js';
+
+/** Largest message of the agent: a snapshot of thousands of services may come in one. */
+const MAX_MESSAGE_BYTES = 64 * 1024 * 1024;
+/** How long calls may take to end when the manager stops. */
+const STOP_GRACE_MS = 1_000;
+const HEALTH_NAMES = ['', 'infra_offload.v1.Offload'];
+
+/** A running manager. */
+export class Manager {
+  readonly #stop: () => Promise<void>;
+  #stopped: Promise<void> | undefined;
+
+  private constructor(
+    /** Where the Offload service listens, with the real port. */
+    readonly address: string,
+    /** Where metrics are served; undefined if they are not. */
+    readonly metricsAddress: string | undefined,
+    /** Why the manager is not ready, or undefined when it is. */
+    readonly readiness: () => string | undefined,
+    stop: () => Promise<void>,
+  ) {
+    this.#stop = stop;
+  }
+
+  /**
+   * Starts everything; the target may be away. The wanted state of the last run is in force at once.
+   *
+   * @throws ManagerError CONFIG when an address cannot be listened on, STORE when the state directory cannot be used.
+   */
+  static async start(config: Config, loggers: Loggers = createLoggers(config.log)): Promise<Manager> {
+    const closers: (() => Promise<void> | void)[] = [];
+    const stop = async () => {
+      for (const close of closers.reverse()) await close();
+    };
+    try {
+      return await Manager.#build(config, loggers, closers, stop);
+    } catch (error) {
+      await stop();
+      throw error;
+    }
+  }
+
+  static async #build(
+    config: Config,
+    loggers: Loggers,
+    closers: (() => Promise<void> | void)[],
+    stop: () => Promise<void>,
+  ): Promise<Manager> {
+    const { target, reconcile, dataPlane } = config;
+    const { store, contents } = await StateStore.open(config.stateDirectory, loggers.state);
+    closers.push(() => store.close());
+    const driver = dpdkDriver({ gatewayMac: parseMac(dataPlane.gatewayMac) ?? 0 });
+
+    const reconciler = new Reconciler<DpdkRow>(
+      driver,
+      {
+        batchUpdates: reconcile.batchUpdates,
+        batchBytes: reconcile.batchBytes,
+        writesInFlight: reconcile.writesInFlight,
+        maxRetryMs: reconcile.maxRetrySeconds * 1000,
+      },
+      {
+        progressed: (owners) => controller.progressed(owners),
+        suspected: (suspicion) => connection.suspect(suspicion),
+      },
+      loggers.reconciler,
+    );
+    const controller: Controller<DpdkRow> = new Controller({
+      driver,
+      reconciler,
+      store,
+      drainSeconds: dataPlane.drainSeconds,
+      logger: loggers.manager,
+      requestPort: (name) => resolver.request(name),
+    });
+    closers.push(() => controller.stop());
+    const gnmi = new GnmiPorts({ address: target.gnmiAddress, deadlineMs: target.deadlineMs });
+    closers.push(() => gnmi.close());
+    const resolver = new PortResolver(
+      gnmi,
+      (name) => controller.interfaces().includes(name),
+      (name, found) => controller.setPort(name, found),
+      loggers.target,
+    );
+    closers.push(() => resolver.stop());
+
+    const health = new HealthImplementation(
+      Object.fromEntries(HEALTH_NAMES.map((name) => [name, 'NOT_SERVING'])),
+    );
+    const connection: TargetConnection<DpdkRow> = new TargetConnection(
+      { address: target.p4runtimeAddress, deviceId: target.deviceId, deadlineMs: target.deadlineMs },
+      driver,
+      reconciler,
+      loggers.target,
+      (state) => {
+        for (const name of HEALTH_NAMES)
+          health.setStatus(name, state.kind === 'ready' ? 'SERVING' : 'NOT_SERVING');
+        controller.targetChanged();
+        // Ports may have been made anew while the target was away.
+        if (state.kind === 'ready') for (const name of controller.interfaces()) resolver.request(name);
+      },
+    );
+    closers.push(() => connection.stop());
+    const readiness = () => {
+      switch (connection.state.kind) {
+        case 'ready':
+          return undefined;
+        case 'connecting':
+          return `target ${target.p4runtimeAddress} is away: ${connection.state.lastError || 'connecting'}`;
+        case 'synchronising':
+          return 'synchronising with the target';
+        case 'backup':
+          return 'another manager is the primary of the target';
+      }
+    };
+
+    const inspector = new Inspector({
+      driver,
+      controller,
+      reconciler,
+      logger: loggers.server,
+      targetAddress: target.p4runtimeAddress,
+      targetState: () => connection.state,
+      read: () => {
+        const { session } = connection;
+        return session && ((entities) => session.read(entities));
+      },
+      agent: () => service.agent(),
+    });
+    const service: OffloadService<DpdkRow> = new OffloadService({
+      controller,
+      inspector,
+      pods: new Pods({
+        controller,
+        committed: () => store.committed(),
+        isReady: () => reconciler.attached,
+        lookupPort: (name) => resolver.lookup(name),
+      }),
+      committed: () => store.committed(),
+      backlog: () => reconciler.backlog,
+      logger: loggers.server,
+    });
+    const server = new Server({ 'grpc.max_receive_message_length': MAX_MESSAGE_BYTES });
+    server.addService(OffloadDefinition as ServiceDefinition, service.implementation());
+    health.addToServer(server);
+    closers.push(
+      () => shutdown(server),
+      () => service.stop(),
+    );
+    const port = await bind(server, config.listen);
+    const address = `${config.listen.slice(0, config.listen.lastIndexOf(':'))}:${port}`;
+
+    const registry = createMetrics({
+      reconciler,
+      controller,
+      inspector,
+      targetState: () => connection.state,
+      agentConnected: () => service.agent().connected,
+    });
+    const http =
+      config.metrics.listen === 'off'
+        ? undefined
+        : await HttpServer.listen(config.metrics.listen, registry, readiness);
+    if (http !== undefined) closers.push(() => http.stop());
+
+    controller.restore(contents);
+    if (reconcile.auditSeconds > 0) closers.push(startAudits(reconciler, reconcile.auditSeconds, loggers));
+    connection.start();
+    loggers.manager.info(
+      {
+        listen: address,
+        metrics: http?.address,
+        target: target.p4runtimeAddress,
+        objects: contents.records.size,
+      },
+      'infra-manager runs',
+    );
+    return new Manager(address, http?.address, readiness, stop);
+  }
+
+  /** Ends calls and connections, and waits until everything is stored. May be called twice. */
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stop();
+    return this.#stopped;
+  }
+}
+
+/** Audits the device at intervals. Returns what stops it. */
+function startAudits(reconciler: Reconciler<DpdkRow>, seconds: number, loggers: Loggers): () => void {
+  let running = false;
+  const timer = setInterval(() => {
+    if (running || !reconciler.attached) return;
+    running = true;
+    reconciler
+      .audit()
+      .catch((error: unknown) => loggers.reconciler.warn({ err: messageOf(error) }, 'the audit failed'))
+      .finally(() => {
+        running = false;
+      });
+  }, seconds * 1000);
+  return () => clearInterval(timer);
+}
+
+function bind(server: Server, address: string): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.bindAsync(address, ServerCredentials.createInsecure(), (error, port) => {
+      if (error === null) resolve(port);
+      else
+        reject(
+          new ManagerError('CONFIG', `listen: cannot listen on ${address}: ${messageOf(error)}`, {}, error),
+        );
+    });
+  });
+}
+
+async function shutdown(server: Server): Promise<void> {
+  await new Promise<void>((resolve) => {
+    const timer = setTimeout(() => {
+      server.forceShutdown();
+      resolve();
+    }, STOP_GRACE_MS);
+    server.tryShutdown(() => {
+      clearTimeout(timer);
+      resolve();
+    });
+  });
+}

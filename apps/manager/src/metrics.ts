@@ -1,0 +1,99 @@
+import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
+import type { Controller } from './controller/controller.js';
+import type { Reconciler } from './reconciler/reconciler.js';
+import type { Inspector } from './server/inspect.js';
+import { kindOf } from './state/objects.js';
+import type { TargetState } from './target/connection.js';
+
+/** What the metrics are read from. */
+export interface MetricsSources<Row> {
+  readonly reconciler: Reconciler<Row>;
+  readonly controller: Controller<Row>;
+  readonly inspector: Inspector<Row>;
+  readonly targetState: () => TargetState;
+  readonly agentConnected: () => boolean;
+}
+
+/** The manager's metrics, all read when they are asked for; see the table in the README. */
+export function createMetrics<Row>(sources: MetricsSources<Row>): Registry {
+  const registry = new Registry();
+  const registers = [registry];
+  const { reconciler, controller, inspector, targetState, agentConnected } = sources;
+  collectDefaultMetrics({ register: registry });
+
+  const gauge = (name: string, help: string, read: () => number) =>
+    new Gauge({
+      name: `infra_manager_${name}`,
+      help,
+      registers,
+      collect() {
+        this.set(read());
+      },
+    });
+  const counter = (name: string, help: string, read: () => number) =>
+    new Counter({
+      name: `infra_manager_${name}_total`,
+      help,
+      registers,
+      collect() {
+        this.reset();
+        this.inc(read());
+      },
+    });
+
+  gauge('target_connected', '1 while there is a session with the target.', () =>
+    Number(targetState().kind !== 'connecting'),
+  );
+  gauge('target_primary', '1 while this manager is the primary of the target.', () => {
+    const { kind } = targetState();
+    return Number(kind === 'ready' || kind === 'synchronising');
+  });
+  gauge('target_in_sync', '1 while the target holds everything wanted.', () => Number(reconciler.inSync));
+  gauge('agent_connected', '1 while there is a Sync stream.', () => Number(agentConnected()));
+  gauge(
+    'last_full_sync_seconds',
+    'Duration of the last full synchronisation.',
+    () => reconciler.stats.lastFullSyncMs / 1000,
+  );
+  gauge(
+    'backlog_entities',
+    'Entities on their way to the target, or about to leave.',
+    () => reconciler.backlog,
+  );
+  counter('writes', 'Write requests sent to the target.', () => reconciler.stats.writeRequests);
+  counter('updates_written', 'Entities that the target took.', () => reconciler.stats.updatesWritten);
+  counter(
+    'updates_failed',
+    'Entities that the target refused, or that got no answer.',
+    () => reconciler.stats.updatesFailed,
+  );
+  counter(
+    'drift_repaired',
+    'Entities that differed from what was written, and were repaired.',
+    () => reconciler.stats.driftFound,
+  );
+
+  new Gauge({
+    name: 'infra_manager_objects',
+    help: 'Wanted objects by kind and state.',
+    labelNames: ['kind', 'state'],
+    registers,
+    collect() {
+      this.reset();
+      for (const [key, status] of controller.statuses()) this.inc({ kind: kindOf(key), state: status.state });
+    },
+  });
+  const tableGauge = (name: string, help: string, field: 'entries' | 'size') =>
+    new Gauge({
+      name: `infra_manager_${name}`,
+      help,
+      labelNames: ['table'],
+      registers,
+      collect() {
+        for (const usage of inspector.tables()) this.set({ table: usage.name }, Number(usage[field]));
+      },
+    });
+  tableGauge('table_entries', 'Entities in a table of the target, as far as known.', 'entries');
+  tableGauge('table_size', 'Entities that a table of the target can hold.', 'size');
+  return registry;
+}

@@ -1,0 +1,28 @@
+import { Metadata, type ServiceError, status } from '@grpc/grpc-js';
+import { P4rtError } from '@infra-offload/p4rt';
+import { ManagerError, type ManagerErrorCode, messageOf } from '../errors.js';
+
+const CODES: Record<ManagerErrorCode, status> = {
+  CONFIG: status.INTERNAL,
+  INVALID_OBJECT: status.INVALID_ARGUMENT,
+  PROTOCOL: status.INVALID_ARGUMENT,
+  CONFLICT: status.ALREADY_EXISTS,
+  NOT_FOUND: status.NOT_FOUND,
+  EXHAUSTED: status.RESOURCE_EXHAUSTED,
+  TARGET_UNAVAILABLE: status.UNAVAILABLE,
+  REJECTED: status.INTERNAL,
+  STORE: status.INTERNAL,
+  CANCELLED: status.CANCELLED,
+};
+
+/** The gRPC error for anything thrown. */
+export function toServiceError(error: unknown): ServiceError {
+  const details = messageOf(error);
+  return Object.assign(new Error(details), { code: codeOf(error), details, metadata: new Metadata() });
+}
+
+function codeOf(error: unknown): status {
+  if (ManagerError.is(error)) return CODES[error.code];
+  if (P4rtError.is(error, 'UNAVAILABLE', 'CANCELLED', 'DEADLINE_EXCEEDED')) return status.UNAVAILABLE;
+  return status.INTERNAL;
+}

@@ -1,0 +1,183 @@
+import type {
+  DeviceEntry,
+  ListEntriesRequest,
+  ObjectStatus,
+  StatusRequest,
+  StatusResponse,
+  TableUsage,
+} from '@infra-offload/infra-api';
+import { P4InfoError } from '@infra-offload/p4info';
+import { formatEntity } from '@infra-offload/p4rt';
+import type { Entity } from '@infra-offload/p4rt/proto';
+import type { Controller } from '../controller/controller.js';
+import type { CounterFace, Driver } from '../drivers/driver.js';
+import { ManagerError, messageOf } from '../errors.js';
+import type { Logger } from '../log.js';
+import type { Cell } from '../reconciler/model.js';
+import type { Reconciler } from '../reconciler/reconciler.js';
+import { keyOfReference, type ObjectKey, referenceOf } from '../state/objects.js';
+import type { TargetState } from '../target/connection.js';
+import { toObjectStatus } from './sync.js';
+
+export interface InspectContext<Row> {
+  readonly driver: Driver<Row>;
+  readonly controller: Controller<Row>;
+  readonly reconciler: Reconciler<Row>;
+  readonly logger: Logger;
+  readonly targetAddress: string;
+  readonly targetState: () => TargetState;
+  /** Reads from the device; undefined when it is away. */
+  readonly read: () => ((entities: readonly Entity[]) => AsyncIterable<Entity>) | undefined;
+  readonly agent: () => {
+    readonly connected: boolean;
+    readonly nodeName: string;
+    readonly appliedRevision: bigint;
+  };
+}
+
+/** Counter cells of one Read. */
+const CELLS_PER_READ = 1000;
+
+/** Status and ListEntries: what operators look at. */
+export class Inspector<Row> {
+  readonly #context: InspectContext<Row>;
+
+  constructor(context: InspectContext<Row>) {
+    this.#context = context;
+  }
+
+  async status({ allObjects }: StatusRequest): Promise<StatusResponse> {
+    const { controller, reconciler, targetAddress, targetState, agent } = this.#context;
+    const counts = { programmed: 0, pending: 0, degraded: 0 };
+    const objects: ObjectStatus[] = [];
+    for (const [key, status] of controller.statuses()) {
+      counts[status.state]++;
+      if (allObjects || status.state !== 'programmed') objects.push(toObjectStatus(key, status));
+    }
+    const target = targetState();
+    return {
+      target: {
+        address: targetAddress,
+        connected: target.kind !== 'connecting',
+        primary: target.kind === 'synchronising' || target.kind === 'ready',
+        inSync: reconciler.inSync,
+        writeRequests: BigInt(reconciler.stats.writeRequests),
+        updatesWritten: BigInt(reconciler.stats.updatesWritten),
+        lastFullSyncMs: BigInt(reconciler.stats.lastFullSyncMs),
+        lastError: target.kind === 'connecting' ? target.lastError : '',
+      },
+      agent: agent(),
+      objects,
+      tables: this.tables(),
+      ...counts,
+      counters: await this.#counters(),
+    };
+  }
+
+  /** How full the tables are that the manager writes, as far as it knows. */
+  tables(): TableUsage[] {
+    const { driver, reconciler } = this.#context;
+    const entries = new Map<string, bigint>(driver.tables.map((table) => [table, 0n]));
+    for (const { installed } of reconciler.cells()) {
+      if (installed === undefined) continue;
+      const table = driver.table(installed);
+      entries.set(table, (entries.get(table) ?? 0n) + 1n);
+    }
+    return [...entries].map(([name, used]) => ({
+      name,
+      entries: used,
+      size: BigInt(driver.program.findTable(name)?.size ?? driver.program.actionProfile(name).size),
+    }));
+  }
+
+  /**
+   * What the manager wants or found on the device.
+   *
+   * @throws ManagerError INVALID_OBJECT for an unknown table or object.
+   */
+  *entries({ table, object }: ListEntriesRequest): Generator<DeviceEntry> {
+    const alias = table === '' ? undefined : this.#alias(table);
+    const { driver } = this.#context;
+    for (const cell of this.#cells(object === undefined ? undefined : this.#key(object))) {
+      const row = cell.wanted ?? cell.installed;
+      if (row === undefined) continue;
+      const of = driver.table(row);
+      if (alias === undefined || alias === of) yield this.#entry(cell, row, of);
+    }
+  }
+
+  #cells(key: ObjectKey | undefined): Iterable<Cell<Row>> {
+    if (key === undefined) return this.#context.reconciler.cells();
+    const owner = this.#context.controller.owner(key);
+    return owner?.cells.filter((cell) => cell.owner === owner) ?? [];
+  }
+
+  #entry(cell: Cell<Row>, row: Row, table: string): DeviceEntry {
+    const { driver } = this.#context;
+    const { wanted, installed, failure, owner } = cell;
+    const key = owner?.key ?? '';
+    return {
+      table,
+      text: formatEntity(driver.program, driver.toEntity(row)),
+      objects: key.includes('/') ? [referenceOf(key as ObjectKey)] : [],
+      installed: installed !== undefined && (wanted === undefined || driver.equal(wanted, installed)),
+      error: failure === undefined ? '' : `${failure.reason}: ${failure.message}`,
+    };
+  }
+
+  #key(reference: NonNullable<ListEntriesRequest['object']>): ObjectKey {
+    const key = keyOfReference(reference);
+    if (key !== undefined) return key;
+    throw new ManagerError(
+      'INVALID_OBJECT',
+      `object: kind ${reference.kind}, name "${reference.name}" names no object`,
+    );
+  }
+
+  #alias(name: string): string {
+    const { program, tables } = this.#context.driver;
+    const profile = program.actionProfiles.find((one) => one.name === name || one.alias === name);
+    try {
+      const alias = profile?.alias ?? program.table(name).alias;
+      if (tables.includes(alias)) return alias;
+    } catch (error) {
+      if (!P4InfoError.is(error)) throw error;
+      throw new ManagerError('INVALID_OBJECT', `table: ${messageOf(error)}`, {}, error);
+    }
+    throw new ManagerError(
+      'INVALID_OBJECT',
+      `table "${name}" is filled by the data plane; choose ${tables.join(', ')}`,
+    );
+  }
+
+  async #counters(): Promise<StatusResponse['counters']> {
+    const { controller, driver, logger } = this.#context;
+    const { drops, serviceFlows } = driver;
+    const reasons = new Map(drops.reasons.map(({ reason, text }) => [reason, `${reason} (${text})`]));
+    const services = new Map([...controller.serviceIds()].map(([id, key]) => [id, referenceOf(key).name]));
+    try {
+      return [...(await this.#nonZero(drops, reasons)), ...(await this.#nonZero(serviceFlows, services))];
+    } catch (error) {
+      logger.warn({ err: messageOf(error) }, 'counters cannot be read');
+      return [];
+    }
+  }
+
+  async #nonZero(
+    counter: CounterFace,
+    names: ReadonlyMap<number, string>,
+  ): Promise<StatusResponse['counters']> {
+    const read = this.#context.read();
+    const found: StatusResponse['counters'] = [];
+    const indexes = [...names.keys()];
+    for (let i = 0; read !== undefined && i < indexes.length; i += CELLS_PER_READ) {
+      const cells = indexes.slice(i, i + CELLS_PER_READ).map((index) => counter.cell(index));
+      for await (const entity of read(cells)) {
+        const { index, packets, bytes } = counter.decode(entity);
+        if (packets === 0n && bytes === 0n) continue;
+        found.push({ name: counter.name, index: names.get(Number(index)) ?? String(index), packets, bytes });
+      }
+    }
+    return found;
+  }
+}

@@ -1,0 +1,114 @@
+import type { AddPodRequest, AddPodResponse, DeletePodRequest } from '@infra-offload/infra-api';
+import type { Controller } from '../controller/controller.js';
+import type { Status } from '../controller/entry.js';
+import { ManagerError } from '../errors.js';
+import type { ObjectKey } from '../state/objects.js';
+import { readPod } from '../state/validate.js';
+
+export interface PodsContext<Row> {
+  readonly controller: Controller<Row>;
+  readonly committed: () => Promise<void>;
+  /** Whether the target is connected, and ours to write. */
+  readonly isReady: () => boolean;
+  /** Asks the target for the port of an interface, now. */
+  readonly lookupPort: (interfaceName: string) => Promise<number>;
+}
+
+/** AddPod and DeletePod: calls that answer when the data plane has done it. */
+export class Pods<Row> {
+  readonly #context: PodsContext<Row>;
+
+  constructor(context: PodsContext<Row>) {
+    this.#context = context;
+  }
+
+  /** @throws ManagerError as the contract says; the pod is not kept then. */
+  async add({ pod }: AddPodRequest, cancelled: AbortSignal): Promise<AddPodResponse> {
+    if (pod === undefined) throw new ManagerError('INVALID_OBJECT', 'AddPod: the request holds no pod');
+    const object = readPod(pod);
+    const key: ObjectKey = `pod/${object.attachmentId}`;
+    const { controller } = this.#context;
+    this.#requireTarget();
+    // A TAP that was made anew may have another number than the last time.
+    const port = await this.#context.lookupPort(object.interfaceName);
+    const conflict = controller.conflict(object);
+    if (conflict !== undefined)
+      throw new ManagerError('CONFLICT', `pod ${object.attachmentId}: ${conflict.message}`);
+    controller.upsert(object);
+    try {
+      const [status] = await Promise.all([this.#settled(key, cancelled), this.#context.committed()]);
+      if (status?.state === 'degraded') throw failure(key, status);
+      if (status === undefined)
+        throw new ManagerError('CANCELLED', `pod ${object.attachmentId} was deleted meanwhile`);
+    } catch (error) {
+      // Only what this call wanted: a newer wish for the same attachment stays.
+      if (controller.object(key) === object) controller.remove(key);
+      throw error;
+    }
+    return { port };
+  }
+
+  /** @throws ManagerError when something of the pod may be left in the data plane; its removal goes on. */
+  async delete({ attachmentId }: DeletePodRequest, cancelled: AbortSignal): Promise<void> {
+    if (attachmentId === '') throw new ManagerError('INVALID_OBJECT', 'DeletePod: attachment_id is empty');
+    const key: ObjectKey = `pod/${attachmentId}`;
+    const { controller } = this.#context;
+    controller.remove(key);
+    await this.#context.committed();
+    if (controller.status(key) === undefined) return;
+    const status = await this.#settled(key, cancelled);
+    if (status?.state === 'degraded') throw failure(key, status);
+  }
+
+  /** Waits until the data plane has what is wanted of an object, or refuses it; undefined when nothing is left. */
+  async #settled(key: ObjectKey, cancelled: AbortSignal): Promise<Status | undefined> {
+    const { controller } = this.#context;
+    return new Promise((resolve, reject) => {
+      const finish = (done: () => void) => {
+        stopListening();
+        cancelled.removeEventListener('abort', check);
+        done();
+      };
+      const check = () => {
+        const status = controller.status(key);
+        if (status?.state !== 'pending') finish(() => resolve(status));
+        else if (cancelled.aborted)
+          finish(() => reject(new ManagerError('CANCELLED', 'the caller gave up waiting')));
+        else if (!this.#context.isReady()) finish(() => reject(targetAway()));
+      };
+      const stopListening = controller.onStatus((changed) => {
+        if (changed === key) check();
+      });
+      cancelled.addEventListener('abort', check);
+      check();
+    });
+  }
+
+  #requireTarget(): void {
+    if (!this.#context.isReady()) throw targetAway();
+  }
+}
+
+function targetAway(): ManagerError {
+  return new ManagerError(
+    'TARGET_UNAVAILABLE',
+    'the target is not connected, or another manager is its primary: try again',
+  );
+}
+
+function failure(key: ObjectKey, { reason, message }: Status): ManagerError {
+  const text = `${key.replace('/', ' ')}: ${reason}: ${message}`;
+  switch (reason) {
+    case 'TableFull':
+    case 'IdsExhausted':
+      return new ManagerError('EXHAUSTED', text);
+    case 'AddressConflict':
+    case 'InterfaceConflict':
+    case 'EntryConflict':
+      return new ManagerError('CONFLICT', text);
+    case 'InterfaceNotFound':
+      return new ManagerError('NOT_FOUND', text);
+    default:
+      return new ManagerError('REJECTED', text);
+  }
+}

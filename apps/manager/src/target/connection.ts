@@ -1,0 +1,221 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { P4RuntimeSession } from '@infra-offload/p4rt';
+import type { Driver } from '../drivers/driver.js';
+import { messageOf } from '../errors.js';
+import type { Logger } from '../log.js';
+import type { Reconciler } from '../reconciler/reconciler.js';
+import { ensurePipeline } from './pipeline.js';
+
+/** Where the connection stands. */
+export type TargetState =
+  | { readonly kind: 'connecting'; readonly lastError: string }
+  /** Primary; the pipeline is being set and the tables are being read. */
+  | { readonly kind: 'synchronising' }
+  | { readonly kind: 'ready' }
+  /** Another manager is primary. */
+  | { readonly kind: 'backup' };
+
+export interface TargetOptions {
+  readonly address: string;
+  readonly deviceId: number;
+  readonly deadlineMs: number;
+}
+
+const FIRST_RETRY_MS = 100;
+const MAX_RETRY_MS = 5_000;
+
+/**
+ * Keeps a session with the target: connects until it succeeds, becomes primary, sets the pipeline and attaches the
+ * reconciler; detaches it whenever the session is lost or another manager has become primary.
+ */
+export class TargetConnection<Row> {
+  readonly #options: TargetOptions;
+  readonly #driver: Driver<Row>;
+  readonly #reconciler: Reconciler<Row>;
+  readonly #logger: Logger;
+  readonly #onState: (state: TargetState) => void;
+  readonly #stop = new AbortController();
+  #state: TargetState = { kind: 'connecting', lastError: '' };
+  #session: P4RuntimeSession | undefined;
+  /** Counts roles and sessions: what began under an older one no longer counts. */
+  #term = 0;
+  #lastElectionId = 0n;
+  #retry = 0;
+
+  constructor(
+    options: TargetOptions,
+    driver: Driver<Row>,
+    reconciler: Reconciler<Row>,
+    logger: Logger,
+    onState: (state: TargetState) => void,
+  ) {
+    this.#options = options;
+    this.#driver = driver;
+    this.#reconciler = reconciler;
+    this.#logger = logger;
+    this.#onState = onState;
+  }
+
+  get state(): TargetState {
+    return this.#state;
+  }
+
+  /** The session while it may be used to read. */
+  get session(): P4RuntimeSession | undefined {
+    return this.#state.kind === 'ready' || this.#state.kind === 'synchronising' ? this.#session : undefined;
+  }
+
+  /** Begins connecting, in the background. */
+  start(): void {
+    void this.#connect();
+  }
+
+  stop(): void {
+    this.#stop.abort();
+    this.#term++;
+    this.#session?.close();
+    this.#session = undefined;
+    this.#reconciler.detach();
+  }
+
+  /** To be called when a write failed in a way that puts the connection in doubt. */
+  suspect(suspicion: 'disconnected' | 'not-primary' | 'pipeline'): void {
+    const session = this.#session;
+    if (session === undefined) return;
+    this.#logger.warn({ suspicion }, 'writes fail: checking role and pipeline anew');
+    // A broken stream reconnects by itself; its events go on from there.
+    if (session.state.kind === 'primary') this.#retrySynchronise(session, ++this.#term);
+  }
+
+  async #connect(): Promise<void> {
+    const term = ++this.#term;
+    for (let attempt = 0; this.#isCurrent(term); attempt++) {
+      try {
+        const session = await P4RuntimeSession.open({
+          address: this.#options.address,
+          deviceId: this.#options.deviceId,
+          electionId: this.#nextElectionId(),
+          deadlineMs: this.#options.deadlineMs,
+          maxUpdatesPerWrite: 5000,
+          program: this.#driver.program,
+        });
+        if (this.#isCurrent(term)) this.#opened(session);
+        else session.close();
+        return;
+      } catch (error) {
+        this.#away(messageOf(error));
+      }
+      await this.#pause(attempt);
+    }
+  }
+
+  /** Later managers and later attempts have higher ids: milliseconds since the epoch, never one twice. */
+  #nextElectionId(): bigint {
+    const now = BigInt(Date.now());
+    this.#lastElectionId = now > this.#lastElectionId ? now : this.#lastElectionId + 1n;
+    return this.#lastElectionId;
+  }
+
+  #opened(session: P4RuntimeSession): void {
+    this.#session = session;
+    session.on('primary', () => this.#primary(session));
+    session.on('backup', () => this.#backup(session));
+    session.on('disconnected', (error) => {
+      this.#term++;
+      this.#away(error.message);
+    });
+    session.on('listenerError', (error) => this.#logger.error({ err: error }, 'internal error'));
+    if (session.isPrimary) this.#primary(session);
+    else this.#backup(session);
+  }
+
+  #primary(session: P4RuntimeSession): void {
+    this.#logger.info(
+      { address: this.#options.address, electionId: session.electionId.toString() },
+      'primary',
+    );
+    this.#retry = 0;
+    void this.#synchronise(session, ++this.#term);
+  }
+
+  #backup(session: P4RuntimeSession): void {
+    const term = ++this.#term;
+    this.#reconciler.detach();
+    const { state } = session;
+    if (state.kind !== 'backup') return;
+    if (this.#state.kind !== 'backup') {
+      this.#logger.warn(
+        {
+          primaryElectionId: state.primaryElectionId?.toString(),
+          ownElectionId: session.electionId.toString(),
+        },
+        'another manager is the primary of this target: not writing',
+      );
+    }
+    this.#enter({ kind: 'backup' });
+    if (state.primaryElectionId !== undefined) return;
+    // There is no primary any more, and our election id is too low to become it: come back with a higher one.
+    void this.#pause(0).then(() => {
+      if (!this.#isCurrent(term)) return;
+      session.close();
+      this.#session = undefined;
+      void this.#connect();
+    });
+  }
+
+  async #synchronise(session: P4RuntimeSession, term: number): Promise<void> {
+    const valid = () => this.#isCurrent(term) && session.isPrimary;
+    this.#reconciler.detach();
+    this.#enter({ kind: 'synchronising' });
+    try {
+      const pipeline = await ensurePipeline(session, this.#driver, this.#logger);
+      if (!valid()) return;
+      const entities = await this.#reconciler.attach(
+        { write: (updates) => session.write(updates), read: (wanted) => session.read(wanted) },
+        valid,
+      );
+      if (!valid()) return;
+      this.#retry = 0;
+      this.#logger.info({ pipeline, entities }, 'read the target back');
+      this.#enter({ kind: 'ready' });
+    } catch (error) {
+      if (!valid()) return;
+      this.#logger.error({ err: messageOf(error) }, 'cannot synchronise with the target, trying again');
+      this.#retrySynchronise(session, term);
+    }
+  }
+
+  #retrySynchronise(session: P4RuntimeSession, term: number): void {
+    this.#reconciler.detach();
+    this.#enter({ kind: 'synchronising' });
+    void this.#pause(this.#retry++).then(() => {
+      if (this.#isCurrent(term) && session.isPrimary) void this.#synchronise(session, term);
+    });
+  }
+
+  #away(lastError: string): void {
+    this.#reconciler.detach();
+    if (this.#state.kind !== 'connecting' || this.#state.lastError === '') {
+      this.#logger.warn(
+        { address: this.#options.address, err: lastError },
+        'the target is away, trying again',
+      );
+    }
+    this.#enter({ kind: 'connecting', lastError });
+  }
+
+  #enter(state: TargetState): void {
+    if (this.#stop.signal.aborted) return;
+    this.#state = state;
+    this.#onState(state);
+  }
+
+  #isCurrent(term: number): boolean {
+    return term === this.#term && !this.#stop.signal.aborted;
+  }
+
+  async #pause(attempt: number): Promise<void> {
+    const delay = Math.min(MAX_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(attempt, 10));
+    await sleep(delay, undefined, { signal: this.#stop.signal, ref: false }).catch(() => undefined);
+  }
+}

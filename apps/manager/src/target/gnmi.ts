@@ -1,0 +1,29 @@
+import { GnmiClient, P4rtError, virtualPortNumber } from '@infra-offload/p4rt';
+import { ManagerError, messageOf } from '../errors.js';
+import type { PortSource } from './port-resolver.js';
+
+/** Ports of the target's virtual interfaces, asked through gNMI (`tdi-portin-id`). */
+export class GnmiPorts implements PortSource {
+  readonly #client: GnmiClient;
+
+  constructor(options: { readonly address: string; readonly deadlineMs: number }) {
+    this.#client = GnmiClient.connect(options);
+  }
+
+  async portOf(interfaceName: string): Promise<number> {
+    try {
+      return await virtualPortNumber(this.#client, interfaceName);
+    } catch (error) {
+      if (P4rtError.is(error, 'NOT_FOUND', 'MALFORMED')) {
+        const message = `the target has no interface ${interfaceName}: ${messageOf(error)}`;
+        throw new ManagerError('NOT_FOUND', message, { interface: interfaceName }, error);
+      }
+      const message = `the target cannot be asked for the port of ${interfaceName}: ${messageOf(error)}`;
+      throw new ManagerError('TARGET_UNAVAILABLE', message, { interface: interfaceName }, error);
+    }
+  }
+
+  close(): void {
+    this.#client.close();
+  }
+}
