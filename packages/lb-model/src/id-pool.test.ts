@@ -154,6 +154,7 @@ describe('IdPool', () => {
             if (id === undefined) continue;
             pool.release(id, now);
             inUse.delete(id);
+            releasedAt.delete(id);
             releasedAt.set(id, now);
           } else {
             const allocation = pool.allocate({ now, ...(step.prefer ? { prefer: step.prefer } : {}) });
@@ -167,6 +168,7 @@ describe('IdPool', () => {
               expect(allocation.id).toBe(step.prefer);
             inUse.add(allocation.id);
           }
+          expect(pool.state().resting).toEqual([...releasedAt].filter(([id]) => !inUse.has(id)));
           expect(pool.used).toBe(inUse.size);
           for (const id of inUse) expect(pool.isInUse(id)).toBe(true);
         }
