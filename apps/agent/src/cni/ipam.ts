@@ -76,6 +76,9 @@ class DelegatedIpam implements Ipam {
   }
 
   async add(): Promise<AddressAssignment> {
+    const { path } = this.#context;
+    // Without the plugin there is nothing to undo either.
+    findPlugin(this.#type, path);
     try {
       const output = await this.#execute('ADD');
       const what = `the answer of IPAM plugin ${this.#type}`;

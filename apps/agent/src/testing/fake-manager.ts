@@ -113,6 +113,15 @@ export class FakeManager {
     this.#stream = undefined;
   }
 
+  /** Reads no more from the Sync stream. */
+  pause(): void {
+    this.#stream?.pause();
+  }
+
+  resume(): void {
+    this.#stream?.resume();
+  }
+
   /** Ends the Sync stream only. */
   cutStream(code = status.UNAVAILABLE): void {
     this.#stream?.emit('error', grpcError(code, 'cut by the test'));

@@ -1,0 +1,303 @@
+import { execFile } from 'node:child_process';
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { createServer, type Server } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { runPlugin } from './plugin.js';
+
+let directory: string;
+let agent: Server;
+/** What the agent was asked: operation and body. */
+let calls: { operation: string; body: Record<string, unknown> }[];
+/** What it answers. */
+let answers: Record<string, { status: number; json: unknown }>;
+
+beforeEach(async () => {
+  directory = mkdtempSync(join(tmpdir(), 'infra-cni-'));
+  calls = [];
+  answers = { attach: { status: 200, json: { mac: '02:00:00:00:00:01', mtu: 1500 } } };
+  agent = createServer(async (request, response) => {
+    const chunks: Buffer[] = [];
+    for await (const chunk of request as AsyncIterable<Buffer>) chunks.push(chunk);
+    const operation = request.url?.slice('/v1/'.length) ?? '';
+    calls.push({ operation, body: JSON.parse(Buffer.concat(chunks).toString()) });
+    const { status, json } = answers[operation] ?? { status: 200, json: {} };
+    response.writeHead(status);
+    response.end(typeof json === 'string' ? json : JSON.stringify(json));
+  });
+  await new Promise<void>((resolve) => agent.listen(join(directory, 'cni.sock'), resolve));
+});
+
+afterEach(async () => {
+  agent.closeAllConnections();
+  await new Promise((resolve) => agent.close(resolve));
+  rmSync(directory, { recursive: true, force: true });
+});
+
+/** Makes an IPAM plugin that keeps a log of its runs, and answers ADD with `result`. */
+function makeIpam(result: string, exitCode = 0): void {
+  const script = `#!/bin/sh
+echo "$CNI_COMMAND $CNI_CONTAINERID $CNI_IFNAME" >> ${directory}/ipam.log
+cat > ${directory}/ipam.stdin
+[ "$CNI_COMMAND" != DEL ] || exit 0
+cat <<'END'
+${result}
+END
+exit ${exitCode}
+`;
+  writeFileSync(join(directory, 'ipam'), script, { mode: 0o755 });
+}
+
+const ipamRuns = () =>
+  existsSync(join(directory, 'ipam.log'))
+    ? readFileSync(join(directory, 'ipam.log'), 'utf8')
+        .trim()
+        .split('\n')
+        .map((line) => line.split(' ')[0])
+    : [];
+
+const oneAddress = '{"cniVersion":"1.0.0","ips":[{"address":"10.1.0.5/24","gateway":"10.1.0.1"}]}';
+
+async function run(
+  command: string,
+  config: Record<string, unknown> | string = {},
+  env: Record<string, string> = {},
+) {
+  const stdin =
+    typeof config === 'string'
+      ? config
+      : JSON.stringify({
+          cniVersion: '1.0.0',
+          name: 'pods',
+          type: 'infra-cni',
+          socket: join(directory, 'cni.sock'),
+          ipam: { type: 'ipam' },
+          ...config,
+        });
+  const environment = {
+    CNI_COMMAND: command,
+    CNI_CONTAINERID: 'c1',
+    CNI_NETNS: '/var/run/netns/a',
+    CNI_IFNAME: 'eth0',
+    CNI_PATH: directory,
+    PATH: process.env.PATH ?? '',
+    ...env,
+  };
+  const { output, exitCode } = await runPlugin(environment, stdin);
+  return { exitCode, json: output === '' ? undefined : JSON.parse(output), stdin };
+}
+
+describe('ADD', () => {
+  it('runs the IPAM plugin with its own environment and input', async () => {
+    makeIpam(oneAddress);
+    const { json, stdin } = await run(
+      'ADD',
+      { cniVersion: '0.3.1', mtu: 1400 },
+      { CNI_ARGS: 'K8S_POD_NAME=a;IP=10.1.0.5' },
+    );
+    expect(json).toMatchObject({ cniVersion: '0.3.1', ips: [{ version: '4', address: '10.1.0.5/32' }] });
+    expect(readFileSync(join(directory, 'ipam.log'), 'utf8')).toBe('ADD c1 eth0\n');
+    expect(readFileSync(join(directory, 'ipam.stdin'), 'utf8')).toBe(stdin);
+    expect(calls.map(({ operation }) => operation)).toEqual(['prepare', 'attach']);
+    expect(calls[1]?.body).toMatchObject({
+      address: '10.1.0.5',
+      mtu: 1400,
+      network: 'pods',
+      pod: { namespace: '', name: 'a' },
+      routes: [{ dst: '0.0.0.0/0' }],
+    });
+  });
+
+  it('takes no address if the agent cannot attach', async () => {
+    makeIpam(oneAddress);
+    answers.prepare = { status: 503, json: { cniVersion: '1.1.0', code: 11, msg: 'not yet', details: 'x' } };
+    expect((await run('ADD')).json).toEqual({ cniVersion: '1.0.0', code: 11, msg: 'not yet', details: 'x' });
+    expect(ipamRuns()).toEqual([]);
+  });
+
+  it.each([
+    [{ status: 409, json: { code: 100, msg: 'taken' } }, 100],
+    [{ status: 500, json: {} }, 999],
+    [{ status: 200, json: 'no json' }, 6],
+  ])('gives the address back when the agent answers %j', async (answer, code) => {
+    makeIpam(oneAddress);
+    answers.attach = answer;
+    expect(await run('ADD')).toMatchObject({ exitCode: 1, json: { code } });
+    expect(ipamRuns()).toEqual(['ADD', 'DEL']);
+  });
+
+  it.each<[string, string, number, number, RegExp]>([
+    [
+      'fails with a CNI error',
+      '{"code":11,"msg":"full","details":"d"}',
+      1,
+      11,
+      /IPAM plugin ipam failed at ADD: full/,
+    ],
+    ['fails with something else', 'segmentation fault', 139, 999, /failed at ADD with exit code 139/],
+    ['answers no JSON', 'fine', 0, 6, /answer of IPAM plugin ipam is not JSON: fine/],
+    ['answers another shape', '{"cniVersion":"1.0.0","ips":"x"}', 0, 6, /answer of IPAM plugin ipam: ips: /],
+    ['gives no address', '{"cniVersion":"1.0.0"}', 0, 104, /exactly one IPv4 address; ipam gives none/],
+    [
+      'gives two',
+      '{"cniVersion":"1.0.0","ips":[{"address":"10.1.0.5/24"},{"address":"fd00::5/64"}]}',
+      0,
+      104,
+      /gives 10.1.0.5\/24, fd00::5\/64/,
+    ],
+    ['gives IPv6', '{"cniVersion":"1.0.0","ips":[{"address":"fd00::5/64"}]}', 0, 104, /gives fd00::5\/64/],
+    [
+      'gives an IPv6 route',
+      '{"cniVersion":"1.0.0","ips":[{"address":"10.1.0.5/24"}],"routes":[{"dst":"::/0"}]}',
+      0,
+      104,
+      /route to ::\/0/,
+    ],
+  ])('undoes what an IPAM plugin did that %s', async (_what, result, exitCode, code, message) => {
+    makeIpam(result, exitCode);
+    expect((await run('ADD')).json).toMatchObject({ code, msg: expect.stringMatching(message) });
+    expect(ipamRuns()).toEqual(['ADD', 'DEL']);
+    expect(calls.map(({ operation }) => operation)).toEqual(['prepare']);
+  });
+
+  it.each<[string, Record<string, unknown> | string, Record<string, string>, number, RegExp]>([
+    ['no JSON', '{"cniVersion"', {}, 6, /is not JSON/],
+    ['nothing', '', {}, 6, /is not JSON/],
+    ['an old version', { cniVersion: '0.2.0' }, {}, 1, /"0.2.0" is not supported/],
+    ['no IPAM', { ipam: undefined }, {}, 7, /set ipam.type/],
+    ['an IPAM without type', { ipam: { subnet: '10.0.0.0/8' } }, {}, 7, /set ipam.type/],
+    [
+      'an IPAM plugin that is not there',
+      { ipam: { type: 'dhcp' } },
+      {},
+      4,
+      /no IPAM plugin dhcp in CNI_PATH/,
+    ],
+    ['no CNI_PATH', {}, { CNI_PATH: '' }, 4, /CNI_PATH \(empty\)/],
+    ['no interface name', {}, { CNI_IFNAME: '' }, 4, /CNI_IFNAME is not set/],
+    ['a wrong MTU', { mtu: '1500' }, {}, 7, /mtu: "1500" is not a whole number/],
+    ['a wrong socket', { socket: 'cni.sock' }, {}, 7, /socket: "cni.sock" is not an absolute path/],
+    ['a wrong prevResult', { prevResult: { ips: [] } }, {}, 7, /prevResult: cniVersion/],
+    [
+      'wrong static addresses',
+      { ipam: undefined, args: { cni: { ips: ['x'] } } },
+      {},
+      7,
+      /not a list of addresses: \["x"\]/,
+    ],
+    [
+      'no agent',
+      { socket: '/nowhere/cni.sock' },
+      {},
+      11,
+      /infra-agent does not answer on \/nowhere\/cni.sock/,
+    ],
+  ])('refuses %s', async (_what, config, env, code, message) => {
+    const { exitCode, json } = await run('ADD', config, env);
+    expect(exitCode).toBe(1);
+    expect(json).toMatchObject({ code, msg: expect.stringMatching(message) });
+  });
+});
+
+describe('DEL', () => {
+  it('gives the address back even if the agent fails, and says so', async () => {
+    makeIpam(oneAddress);
+    answers.detach = { status: 500, json: { code: 999, msg: 'stuck' } };
+    expect(await run('DEL')).toMatchObject({ exitCode: 1, json: { code: 999, msg: 'stuck' } });
+    expect(ipamRuns()).toEqual(['DEL']);
+  });
+
+  it('does not care for what only ADD needs', async () => {
+    const config = { ipam: undefined, mtu: 'x', prevResult: 7, runtimeConfig: { ips: 7 } };
+    expect(await run('DEL', config, { CNI_NETNS: '' })).toMatchObject({ exitCode: 0, json: undefined });
+    expect(calls.map(({ operation }) => operation)).toEqual(['detach']);
+  });
+});
+
+describe('GC, STATUS and VERSION', () => {
+  it('passes GC and STATUS on to IPAM from version 1.1.0 on', async () => {
+    makeIpam('');
+    const gc = { 'cni.dev/valid-attachments': [{ containerID: 'a', ifname: 'eth0' }] };
+    expect((await run('GC', { ...gc, cniVersion: '1.1.0' })).exitCode).toBe(0);
+    expect((await run('STATUS', { cniVersion: '1.1.0' })).exitCode).toBe(0);
+    expect((await run('STATUS', { cniVersion: '1.0.0' })).exitCode).toBe(0);
+    expect(ipamRuns()).toEqual(['GC', 'STATUS']);
+    expect(calls[0]).toEqual({
+      operation: 'gc',
+      body: { network: 'pods', valid: [{ containerId: 'a', ifname: 'eth0' }] },
+    });
+  });
+
+  it('says with code 50 that there is no agent', async () => {
+    expect((await run('STATUS', { socket: '/nowhere/cni.sock' })).json).toMatchObject({ code: 50 });
+  });
+
+  it.each([
+    ['{"cniVersion":"0.4.0"}', '0.4.0'],
+    ['{"cniVersion":"9.0.0"}', '1.1.0'],
+    ['', '1.1.0'],
+  ])('answers VERSION to %j', async (stdin, cniVersion) => {
+    expect((await run('VERSION', stdin)).json).toEqual({
+      cniVersion,
+      supportedVersions: ['0.3.0', '0.3.1', '0.4.0', '1.0.0', '1.1.0'],
+    });
+  });
+});
+
+describe('the built executable', () => {
+  const execute = promisify(execFile);
+  const root = fileURLToPath(new URL('../..', import.meta.url));
+  let output: string;
+
+  beforeAll(async () => {
+    output = mkdtempSync(join(tmpdir(), 'infra-cni-build-'));
+    await execute(join(root, '../../node_modules/.bin/tsup'), ['--out-dir', output], { cwd: root });
+  }, 60_000);
+
+  afterAll(() => {
+    rmSync(output, { recursive: true, force: true });
+  });
+
+  function start(file: string, command: string, stdin: string, cwd = '/') {
+    const env = { PATH: process.env.PATH, CNI_COMMAND: command };
+    const running = execute(file, [], { env, cwd });
+    running.child.stdin?.end(stdin);
+    return running;
+  }
+
+  it.each(['{}', '{"type":"module"}'])(
+    'is one file that runs from anywhere, in a package %s',
+    async (manifest) => {
+      const target = mkdtempSync(join(output, 'bin-'));
+      writeFileSync(join(target, 'package.json'), manifest);
+      for (const name of ['infra-cni', 'infra-cni.js']) {
+        const file = join(target, name);
+        copyFileSync(join(output, 'infra-cni.js'), file);
+        chmodSync(file, 0o755);
+        const { stdout, stderr } = await start(file, 'VERSION', '{"cniVersion":"1.0.0"}', '/');
+        expect(JSON.parse(stdout)).toMatchObject({ cniVersion: '1.0.0' });
+        expect(stderr).toBe('');
+      }
+      expect(readFileSync(join(output, 'infra-cni.js')).length).toBeLessThan(64 * 1024);
+    },
+  );
+
+  it('fails with a CNI error on standard output and exit code 1', async () => {
+    await expect(start(join(output, 'infra-cni.js'), 'PAINT', '{}')).rejects.toMatchObject({
+      code: 1,
+      stdout: expect.stringMatching(/^\{"cniVersion":"1.1.0","code":4,"msg":"CNI_COMMAND 'PAINT' is unknown/),
+      stderr: '',
+    });
+  });
+});
