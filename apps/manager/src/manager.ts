@@ -160,6 +160,7 @@ export class Manager {
       backlog: () => reconciler.backlog,
       logger: loggers.server,
     });
+    controller.restore(contents);
     const server = new Server({ 'grpc.max_receive_message_length': MAX_MESSAGE_BYTES });
     server.addService(OffloadDefinition as ServiceDefinition, service.implementation());
     health.addToServer(server);
@@ -183,7 +184,6 @@ export class Manager {
         : await HttpServer.listen(config.metrics.listen, registry, readiness);
     if (http !== undefined) closers.push(() => http.stop());
 
-    controller.restore(contents);
     if (reconcile.auditSeconds > 0) closers.push(startAudits(reconciler, reconcile.auditSeconds, loggers));
     connection.start();
     loggers.manager.info(

@@ -1,0 +1,87 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { MemoryPorts, Softswitch } from '@infra-offload/softswitch';
+import type { z } from 'zod';
+import { configSchema } from '../config/config.js';
+import { createLoggers, type LogLevel } from '../log.js';
+import { Manager } from '../manager.js';
+import { TestAgent } from './agent.js';
+
+type ConfigInput = z.input<typeof configSchema>;
+
+/** A softswitch with in-memory ports, managers and agents, all taken down together. */
+export class TestWorld {
+  readonly directory = mkdtempSync(join(tmpdir(), 'manager-world-'));
+  ports = new MemoryPorts(16);
+  target: Softswitch | undefined;
+  readonly #managers: Manager[] = [];
+  readonly #agents: TestAgent[] = [];
+  #addresses = { p4runtime: '127.0.0.1:0', gnmi: '127.0.0.1:0' };
+
+  /** Starts the target, at the addresses of the last one. */
+  async startTarget(): Promise<Softswitch> {
+    this.ports = new MemoryPorts(16);
+    this.target = await Softswitch.start({
+      p4runtimeAddress: this.#addresses.p4runtime,
+      gnmiAddress: this.#addresses.gnmi,
+      ports: this.ports,
+    });
+    this.#addresses = { p4runtime: this.target.p4runtimeAddress, gnmi: this.target.gnmiAddress };
+    return this.target;
+  }
+
+  async stopTarget(): Promise<void> {
+    await this.target?.stop();
+    this.target = undefined;
+  }
+
+  async startManager(config: ConfigInput = {}): Promise<Manager> {
+    const level = (process.env.MANAGER_TEST_LOG ?? 'silent') as LogLevel;
+    const full = configSchema.parse({
+      listen: '127.0.0.1:0',
+      stateDirectory: join(this.directory, 'state'),
+      metrics: { listen: '127.0.0.1:0' },
+      ...config,
+      target: {
+        p4runtimeAddress: this.#addresses.p4runtime,
+        gnmiAddress: this.#addresses.gnmi,
+        ...config.target,
+      },
+    });
+    const manager = await Manager.start(full, createLoggers({ level, modules: {} }));
+    this.#managers.push(manager);
+    return manager;
+  }
+
+  agent(manager: Manager): TestAgent {
+    const agent = new TestAgent(manager.address);
+    this.#agents.push(agent);
+    return agent;
+  }
+
+  async stop(): Promise<void> {
+    for (const agent of this.#agents) agent.close();
+    for (const manager of this.#managers) await manager.stop();
+    await this.stopTarget();
+    rmSync(this.directory, { recursive: true, force: true });
+  }
+}
+
+/** Waits until `done`; fails after `timeoutMs`. */
+export async function eventually(
+  done: () => boolean | Promise<boolean>,
+  what: string,
+  timeoutMs = 10_000,
+): Promise<void> {
+  const deadline = performance.now() + timeoutMs;
+  while (!(await done())) {
+    if (performance.now() > deadline) throw new Error(`timed out waiting for ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
+
+/** Waits until a manager is ready. */
+export async function ready(manager: Manager): Promise<void> {
+  await eventually(() => manager.readiness() === undefined, 'the manager to be ready');
+}
