@@ -1,11 +1,17 @@
 import { P4InfoError, type P4InfoWarning } from './errors.js';
 import { descriptorSetBase64 } from './gen/descriptor-set.js';
 import { P4Info } from './proto.js';
+import type { Position } from './text/lexer.js';
 import { textToWire } from './text/reader.js';
 import { type MessageType, Schema } from './text/schema.js';
 import { checkWire } from './wire/check.js';
 
-type Warn = (warning: P4InfoWarning) => void;
+/** What is told while reading. */
+export interface ReadListener {
+  readonly onWarning: (warning: P4InfoWarning) => void;
+  /** Called for each object of the text, with its path (`tables[3]`) and where it begins. */
+  readonly onObject: (path: string, position: Position) => void;
+}
 
 let loaded: { readonly schema: Schema; readonly type: MessageType } | undefined;
 
@@ -34,30 +40,24 @@ function p4InfoTypes() {
  *
  * @throws P4InfoError as {@link P4Program.parse}
  */
-export function readP4Info(input: string | Uint8Array, warn: Warn): P4Info {
-  const wire = typeof input === 'string' ? readText(input, warn) : readBytes(input, warn);
-  if (wire.length === 0) {
-    throw new P4InfoError('EMPTY', 'there is no P4Info in it: no field of p4.config.v1.P4Info');
-  }
-  return P4Info.decode(wire);
+export function readP4Info(input: string | Uint8Array, listener: ReadListener): P4Info {
+  return P4Info.decode(typeof input === 'string' ? readText(input, listener) : readBytes(input, listener));
 }
 
-function readBytes(bytes: Uint8Array, warn: Warn): Uint8Array {
+function readBytes(bytes: Uint8Array, listener: ReadListener): Uint8Array {
   if (bytes.length === 0) throw new P4InfoError('EMPTY', 'the P4Info is empty (0 bytes)');
   if ((bytes[0] === 0xff && bytes[1] === 0xfe) || (bytes[0] === 0xfe && bytes[1] === 0xff)) {
     throw new P4InfoError('ENCODING', 'this is UTF-16 text; P4Info text is UTF-8');
   }
   const hasByteOrderMark = bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf;
-  if (!hasByteOrderMark && isBinary(bytes)) {
-    const { type } = p4InfoTypes();
-    checkWire(bytes, type, ({ path, number, offset }) => {
-      warn({
-        message: `field ${number} of ${path === '' ? 'P4Info' : path} (byte ${offset}) is not known; it is left out`,
-      });
+  if (hasByteOrderMark || !isBinary(bytes)) return readText(decodeUtf8(bytes), listener);
+  checkWire(bytes, p4InfoTypes().type, ({ path, number, offset }) => {
+    const owner = path === '' ? 'P4Info' : path;
+    listener.onWarning({
+      message: `field ${number} of ${owner} (at byte ${offset}) is not known; it is left out`,
     });
-    return bytes;
-  }
-  return readText(decodeUtf8(bytes), warn);
+  });
+  return bytes;
 }
 
 function isBinary(bytes: Uint8Array): boolean {
@@ -109,10 +109,27 @@ function firstInvalid(bytes: Uint8Array): { readonly line: number; readonly colu
   return { line, column: 1 };
 }
 
-function readText(text: string, warn: Warn): Uint8Array {
-  const { schema, type } = p4InfoTypes();
+function readText(text: string, { onWarning, onObject }: ReadListener): Uint8Array {
   const withoutMark = text.charCodeAt(0) === 0xfeff ? text.slice(1) : text;
   if (withoutMark.trim() === '')
     throw new P4InfoError('EMPTY', 'the P4Info is empty: there is nothing but white space');
-  return textToWire(withoutMark, type, { schema, onWarning: warn });
+  const { schema, type } = p4InfoTypes();
+  let first: P4InfoWarning | undefined;
+  const counts = new Map<string, number>();
+  const wire = textToWire(withoutMark, type, {
+    schema,
+    onWarning: (warning) => {
+      first ??= warning;
+      onWarning(warning);
+    },
+    onMessage: (field, position) => {
+      const count = counts.get(field) ?? 0;
+      counts.set(field, count + 1);
+      onObject(`${field}[${count}]`, position);
+    },
+  });
+  if (wire.length > 0) return wire;
+  const found =
+    first === undefined ? 'nothing but comments' : `${first.line}:${first.column}: ${first.message}`;
+  throw new P4InfoError('EMPTY', `there is no field of P4Info in the text; found ${found}`);
 }

@@ -1,14 +1,16 @@
-import { P4InfoError } from '../errors.js';
 import { type ActionProfile, type P4Info, type Table, Table_IdleTimeoutBehavior } from '../proto.js';
 import {
   actionScope,
-  checkUnique,
+  checkUniqueFields,
+  checkUniqueObjects,
   counterUnit,
   fieldOf,
+  invalid,
   matchFieldOf,
   meterType,
   meterUnit,
   objectOf,
+  ownerOf,
   type Warn,
 } from './convert.js';
 import { TypeResolver } from './data-type.js';
@@ -74,10 +76,11 @@ class Builder {
     this.#p4info = p4info;
     this.#warn = warn;
     this.#types = new TypeResolver(p4info.typeInfo);
-    this.#actions = this.#byId('action', this.#makeActions());
-    this.#profiles = this.#byId('action profile', p4info.actionProfiles.map(profileDraft));
+    this.#actions = this.#byId('action', 'actions', this.#makeActions());
+    this.#profiles = this.#byId('action profile', 'action_profiles', p4info.actionProfiles.map(profileDraft));
     this.#directCounters = this.#byId(
       'direct counter',
+      'direct_counters',
       p4info.directCounters.map((counter, i) => ({
         ...objectOf(counter.preamble, 'direct counter', `direct_counters[${i}]`),
         unit: counterUnit(counter.spec?.unit),
@@ -86,6 +89,7 @@ class Builder {
     );
     this.#directMeters = this.#byId(
       'direct meter',
+      'direct_meters',
       p4info.directMeters.map((meter, i) => ({
         ...objectOf(meter.preamble, 'direct meter', `direct_meters[${i}]`),
         unit: meterUnit(meter.spec?.unit),
@@ -100,7 +104,7 @@ class Builder {
 
   build(): ProgramParts {
     const tables = this.#p4info.tables.map((table, i) => this.#makeTable(table, i));
-    const byId = this.#byId('table', tables);
+    const byId = this.#byId('table', 'tables', tables);
     this.#linkTables(byId);
     const parts: ProgramParts = {
       tables,
@@ -110,35 +114,38 @@ class Builder {
       directMeters: [...this.#directMeters.values()],
       ...this.#makeIndirect(),
     };
-    this.#checkIdsAcrossKinds(parts);
+    this.#checkIds(parts);
     return parts;
   }
 
   #makeActions(): P4Action[] {
     return this.#p4info.actions.map((action, i) => {
-      const object = objectOf(action.preamble, 'action', `actions[${i}]`);
-      const owner = ` of action '${object.name}'`;
+      const path = `actions[${i}]`;
+      const object = objectOf(action.preamble, 'action', path);
+      const owner = ownerOf(object, 'action', path);
       const params = action.params.map((param) => fieldOf(param, this.#types, 'parameter', owner));
-      checkUnique(params, 'parameter', owner, this.#warn);
-      return new P4Action(object, params, new NameIndex(params, 'parameter', owner));
+      checkUniqueFields(params, 'parameter', owner, this.#warn);
+      return new P4Action(object, params, new NameIndex(params, 'parameter', owner.text));
     });
   }
 
   #makeTable(table: Table, i: number): P4Table {
-    const object = objectOf(table.preamble, 'table', `tables[${i}]`);
-    const owner = ` of table '${object.name}'`;
+    const path = `tables[${i}]`;
+    const object = objectOf(table.preamble, 'table', path);
+    const owner = ownerOf(object, 'table', path);
     const matchFields = table.matchFields.map((field) => matchFieldOf(field, this.#types, owner, this.#warn));
-    checkUnique(matchFields, 'match field', owner, this.#warn);
-    const actions = table.actionRefs.map((ref): P4ActionRef => {
+    checkUniqueFields(matchFields, 'match field', owner, this.#warn);
+    const refs = new Map<P4Action, P4ActionRef>();
+    for (const ref of table.actionRefs) {
       const action = this.#actions.get(ref.id);
       if (action === undefined) {
-        throw new P4InfoError(
-          'INVALID',
-          `table '${object.name}' has action id ${ref.id}, but there is no such action`,
-        );
+        throw invalid(`table '${object.name}' has action id ${ref.id}, but there is no such action`, path);
       }
-      return { action, scope: actionScope(ref.scope) };
-    });
+      const scope = actionScope(ref.scope);
+      const other = refs.get(action);
+      refs.set(action, { action, scope: other === undefined || other.scope === scope ? scope : 'both' });
+    }
+    const actions = [...refs.values()];
     const resources = new Set(table.directResourceIds);
     const direct = <T extends { readonly id: number }>(all: ReadonlyMap<number, T>) =>
       [...resources].map((id) => all.get(id)).find((resource) => resource !== undefined);
@@ -173,9 +180,9 @@ class Builder {
     const actionIndex = new NameIndex(
       actions.map(({ action }) => action),
       'action',
-      owner,
+      owner.text,
     );
-    return new P4Table(object, parts, new NameIndex(matchFields, 'match field', owner), actionIndex);
+    return new P4Table(object, parts, new NameIndex(matchFields, 'match field', owner.text), actionIndex);
   }
 
   #linkTables(tables: ReadonlyMap<number, P4Table>): void {
@@ -236,17 +243,19 @@ class Builder {
         dataType: this.#types.resolve(digest.typeSpec),
       })),
       valueSets: valueSets.map((valueSet, i) => {
-        const object = objectOf(valueSet.preamble, 'value set', `value_sets[${i}]`);
-        const owner = ` of value set '${object.name}'`;
+        const path = `value_sets[${i}]`;
+        const object = objectOf(valueSet.preamble, 'value set', path);
+        const owner = ownerOf(object, 'value set', path);
         const matchFields = valueSet.match.map((field) => matchFieldOf(field, this.#types, owner, warn));
-        checkUnique(matchFields, 'match field', owner, warn);
+        checkUniqueFields(matchFields, 'match field', owner, warn);
         return { ...object, size: valueSet.size, matchFields };
       }),
       packetMetadata: controllerPacketMetadata.map((header, i) => {
-        const object = objectOf(header.preamble, 'packet metadata', `controller_packet_metadata[${i}]`);
-        const owner = ` of packet metadata '${object.name}'`;
+        const path = `controller_packet_metadata[${i}]`;
+        const object = objectOf(header.preamble, 'packet metadata header', path);
+        const owner = ownerOf(object, 'packet metadata header', path);
         const fields = header.metadata.map((field) => fieldOf(field, this.#types, 'field', owner));
-        checkUnique(fields, 'field', owner, warn);
+        checkUniqueFields(fields, 'field', owner, warn);
         return { ...object, fields };
       }),
       externs: externs.flatMap((extern, i) =>
@@ -260,8 +269,8 @@ class Builder {
     };
   }
 
-  #byId<T extends P4Object>(kind: string, items: readonly T[]): Map<number, T> {
-    checkUnique(items, kind, '', this.#warn);
+  #byId<T extends P4Object>(kind: string, field: string, items: readonly T[]): Map<number, T> {
+    checkUniqueObjects(items, kind, field, this.#warn);
     return new Map(items.map((item) => [item.id, item]));
   }
 
@@ -270,20 +279,16 @@ class Builder {
   }
 
   /** Ids are unique in the whole program; objects of different kinds are told apart here all the same. */
-  #checkIdsAcrossKinds(parts: ProgramParts): void {
-    const { counters, meters, registers, digests, valueSets, packetMetadata, externs } = parts;
-    for (const [kind, items] of Object.entries({
-      counters,
-      meters,
-      registers,
-      digests,
-      valueSets,
-      packetMetadata,
-    })) {
-      checkUnique(items, kindName[kind] ?? kind, '', this.#warn);
-    }
+  #checkIds(parts: ProgramParts): void {
+    const { counters, meters, registers, digests, valueSets, packetMetadata } = parts;
+    checkUniqueObjects(counters, 'counter', 'counters', this.#warn);
+    checkUniqueObjects(meters, 'meter', 'meters', this.#warn);
+    checkUniqueObjects(registers, 'register', 'registers', this.#warn);
+    checkUniqueObjects(digests, 'digest', 'digests', this.#warn);
+    checkUniqueObjects(valueSets, 'value set', 'value_sets', this.#warn);
+    checkUniqueObjects(packetMetadata, 'packet metadata header', 'controller_packet_metadata', this.#warn);
     const seen = new Map<number, P4Object>();
-    for (const item of Object.values<readonly P4Object[]>({ ...parts, externs }).flat()) {
+    for (const item of Object.values<readonly P4Object[]>({ ...parts }).flat()) {
       const other = seen.get(item.id);
       if (other !== undefined)
         this.#warn({ message: `'${other.name}' and '${item.name}' have the same id ${item.id}` });
@@ -291,15 +296,6 @@ class Builder {
     }
   }
 }
-
-const kindName: Readonly<Record<string, string>> = {
-  counters: 'counter',
-  meters: 'meter',
-  registers: 'register',
-  digests: 'digest',
-  valueSets: 'value set',
-  packetMetadata: 'packet metadata header',
-};
 
 function profileDraft(profile: ActionProfile, i: number): ProfileDraft {
   const semantics = profile.selectorSizeSemantics;

@@ -17,44 +17,52 @@ import type { P4Field, P4MatchField, P4Object } from './objects.js';
 
 export type Warn = (warning: P4InfoWarning) => void;
 
-/** @param path Where the object stands in P4Info, for one that has no name. */
+/** What an object is, where it stands in P4Info, and what to call it in messages. */
+export interface Owner {
+  readonly kind: string;
+  /** Such as `tables[3]`. */
+  readonly path: string;
+  /** ` of table 'x'` */
+  readonly text: string;
+}
+
 export function objectOf(preamble: Preamble | undefined, kind: string, path: string): P4Object {
-  if (preamble === undefined || preamble.name === '') {
-    throw new P4InfoError('INVALID', `${path}: a ${kind} without a name in its preamble`, { path });
-  }
+  if (preamble === undefined || preamble.name === '')
+    throw invalid(`a ${kind} has no name in its preamble`, path);
   const { id, name, alias, annotations } = preamble;
-  if (id === 0)
-    throw new P4InfoError('INVALID', `${path}: ${kind} '${name}' has no id (0 is none)`, { path });
+  if (id === 0) throw invalid(`${kind} '${name}' has no id (0 is none)`, path);
   return { id, name, alias: alias === '' ? name : alias, annotations };
 }
 
-/** @param owner What the field belongs to, for messages: ` of action 'x'`. */
+export function ownerOf({ name }: P4Object, kind: string, path: string): Owner {
+  return { kind, path, text: ` of ${kind} '${name}'` };
+}
+
 export function fieldOf(
   field: Action_Param | ControllerPacketMetadata_Metadata | MatchField,
   types: TypeResolver,
   kind: string,
-  owner: string,
+  owner: Owner,
 ): P4Field {
   const { id, name, bitwidth } = field;
-  const fault = id === 0 ? 'has no id (0 is none)' : bitwidth < 0 ? `has ${bitwidth} bits` : undefined;
-  if (fault !== undefined) throw new P4InfoError('INVALID', `${kind} '${name}'${owner} ${fault}`);
+  if (id === 0) throw invalid(`${kind} '${name}'${owner.text} has no id (0 is none)`, owner.path);
+  if (bitwidth < 0) throw invalid(`${kind} '${name}'${owner.text} is ${bitwidth} bits wide`, owner.path);
   const typeName = field.typeName?.name;
   const isString = types.isString(typeName);
   return { id, name, bitwidth: isString ? 0 : bitwidth, ...(typeName ? { typeName } : {}), isString };
 }
 
-export function matchFieldOf(
-  field: MatchField,
-  types: TypeResolver,
-  owner: string,
-  warn: Warn,
-): P4MatchField {
+export function invalid(message: string, path: string): P4InfoError {
+  return new P4InfoError('INVALID', `${path}: ${message}`, { path });
+}
+
+export function matchFieldOf(field: MatchField, types: TypeResolver, owner: Owner, warn: Warn): P4MatchField {
   const base = fieldOf(field, types, 'match field', owner);
   if (field.match?.$case === 'otherMatchType')
     return { ...base, kind: 'other', otherKind: field.match.value };
   const kind = matchKind(field.match?.value ?? MatchField_MatchType.UNSPECIFIED);
   if (kind === undefined)
-    warn({ message: `match field '${base.name}'${owner} has no match kind that is known here` });
+    warn({ message: `match field '${base.name}'${owner.text} has no match kind that is known here` });
   return { ...base, kind: kind ?? 'other' };
 }
 
@@ -96,20 +104,33 @@ export function meterType(type: MeterSpec_Type | undefined): MeterType {
   return type === MeterSpec_Type.SINGLE_RATE_TWO_COLOR ? 'single-rate-two-color' : 'two-rate-three-color';
 }
 
+/** Refuses an id that two fields of one owner share; a name that they share is only odd. */
+export function checkUniqueFields(fields: readonly Named[], kind: string, owner: Owner, warn: Warn): void {
+  checkUnique(fields, kind, owner.text, () => owner.path, warn);
+}
+
 /** Refuses an id that two objects of one kind share; a name that they share is only odd. */
-export function checkUnique(items: readonly Named[], kind: string, owner: string, warn: Warn): void {
+export function checkUniqueObjects(objects: readonly Named[], kind: string, field: string, warn: Warn): void {
+  checkUnique(objects, kind, '', (index) => `${field}[${index}]`, warn);
+}
+
+function checkUnique(
+  items: readonly Named[],
+  kind: string,
+  ofOwner: string,
+  pathOf: (index: number) => string,
+  warn: Warn,
+): void {
   const byId = new Map<number, Named>();
   const names = new Set<string>();
-  for (const item of items) {
-    const other = byId.get(item.id);
+  for (const [index, item] of items.entries()) {
+    const { id, name } = item;
+    const other = byId.get(id);
     if (other !== undefined) {
-      throw new P4InfoError(
-        'INVALID',
-        `${kind}s '${other.name}' and '${item.name}'${owner} have the same id ${item.id}`,
-      );
+      throw invalid(`${kind}s '${other.name}' and '${name}'${ofOwner} have the same id ${id}`, pathOf(index));
     }
-    byId.set(item.id, item);
-    if (names.has(item.name)) warn({ message: `there are two ${kind}s '${item.name}'${owner}` });
-    names.add(item.name);
+    byId.set(id, item);
+    if (names.has(name)) warn({ message: `there are two ${kind}s '${name}'${ofOwner}` });
+    names.add(name);
   }
 }

@@ -1,7 +1,8 @@
 import type { ProgramDescriptor } from '../descriptor.js';
-import type { P4InfoWarning } from '../errors.js';
+import { P4InfoError, type P4InfoWarning } from '../errors.js';
 import { readP4Info } from '../parse.js';
 import type { P4Info } from '../proto.js';
+import type { Position } from '../text/lexer.js';
 import { buildProgram, type ProgramParts } from './build.js';
 import { describeProgram } from './describe.js';
 import { NameIndex } from './name-index.js';
@@ -41,38 +42,38 @@ export class P4Program {
   readonly #parts: ProgramParts;
   readonly #indexes: ReturnType<typeof indexesOf>;
 
-  private constructor(
-    p4info: P4Info,
-    warnings: P4InfoWarning[],
-    onWarning?: (warning: P4InfoWarning) => void,
-  ) {
+  private constructor(p4info: P4Info, warnings: readonly P4InfoWarning[], parts: ProgramParts) {
     this.p4info = p4info;
     this.warnings = warnings;
-    this.#parts = buildProgram(p4info, (warning) => {
-      warnings.push(warning);
-      onWarning?.(warning);
-    });
-    this.#indexes = indexesOf(this.#parts);
+    this.#parts = parts;
+    this.#indexes = indexesOf(parts);
   }
 
   /**
-   * Reads a P4Info in protobuf text format or in binary, told apart by content (see {@link readP4Info}).
+   * Reads a P4Info in protobuf text format or in binary, told apart by content: a string is text; bytes are binary if they
+   * are a complete message, or if they do not start like text.
    *
-   * @throws P4InfoError `SYNTAX`, `FIELD` or `ENCODING`, with line and column; `CORRUPT`, with offset and path;
-   *   `EMPTY`; `INVALID`
+   * @throws P4InfoError `SYNTAX`, `FIELD`, `ENCODING` or `INVALID`, with line and column if it is text; `CORRUPT`, with
+   *   offset and path; `EMPTY`, if there is not one field of P4Info
    */
   static parse(input: string | Uint8Array, options: ParseOptions = {}): P4Program {
-    const warnings: P4InfoWarning[] = [];
-    const p4info = readP4Info(input, (warning) => {
-      warnings.push(warning);
-      options.onWarning?.(warning);
+    const places = new Map<string, Position>();
+    const { warnings, warn } = collector(options);
+    const p4info = readP4Info(input, {
+      onWarning: warn,
+      onObject: (path, position) => places.set(path, position),
     });
-    return new P4Program(p4info, warnings, options.onWarning);
+    try {
+      return new P4Program(p4info, warnings, buildProgram(p4info, warn));
+    } catch (error) {
+      throw P4InfoError.is(error) ? placed(error, places) : error;
+    }
   }
 
   /** @throws P4InfoError `INVALID` */
   static fromP4Info(p4info: P4Info, options: ParseOptions = {}): P4Program {
-    return new P4Program(p4info, [], options.onWarning);
+    const { warnings, warn } = collector(options);
+    return new P4Program(p4info, warnings, buildProgram(p4info, warn));
   }
 
   /** `pkg_info.name`; p4c leaves it empty unless the program has a `@pkginfo`. */
@@ -191,6 +192,23 @@ export class P4Program {
   describe(name = this.name): ProgramDescriptor {
     return describeProgram(name, this.#parts);
   }
+}
+
+function collector({ onWarning }: ParseOptions) {
+  const warnings: P4InfoWarning[] = [];
+  const warn = (warning: P4InfoWarning) => {
+    warnings.push(warning);
+    onWarning?.(warning);
+  };
+  return { warnings, warn };
+}
+
+/** The error with the place in the text of the object that it is about. */
+function placed(error: P4InfoError, places: ReadonlyMap<string, Position>): P4InfoError {
+  const place = places.get(error.details.path?.replace(/\].*$/, ']') ?? '');
+  if (place === undefined) return error;
+  const message = `${place.line}:${place.column}: ${error.message}`;
+  return new P4InfoError(error.code, message, { ...error.details, ...place }, { cause: error });
 }
 
 function indexesOf(parts: ProgramParts) {

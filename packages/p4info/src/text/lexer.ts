@@ -2,6 +2,12 @@ import { P4InfoError, type P4InfoErrorCode } from '../errors.js';
 
 export type TokenKind = 'name' | 'number' | 'string' | 'symbol' | 'end';
 
+/** 1-based; columns count UTF-16 units. */
+export interface Position {
+  readonly line: number;
+  readonly column: number;
+}
+
 /** A piece of the text; `text` is as written, quotes included. */
 export interface Token {
   readonly kind: TokenKind;
@@ -9,14 +15,12 @@ export interface Token {
   readonly offset: number;
 }
 
-const space = /(?:[ \t\r\n\f\v]+|#[^\n]*)*/y;
-const name = /[A-Za-z_][A-Za-z0-9_]*/y;
 // Hexadecimal and octal are integers only; `1.`, `.5`, `1e3` and a suffix f make a float.
 const number = /(?:0[xX][0-9a-fA-F]+|(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?[fF]?)/y;
 const numberRest = /[A-Za-z0-9_.]*/y;
-const string = /"[^"\\\n\0]*(?:\\[^\n\0][^"\\\n\0]*)*"|'[^'\\\n\0]*(?:\\[^\n\0][^'\\\n\0]*)*'/y;
-const stringStart = /.{0,40}/y;
+const name = /[A-Za-z_][A-Za-z0-9_]*/y;
 const bracketName = /[A-Za-z0-9_./~!$&()*+,;=%-]+/y;
+const stringStart = /.{0,40}/y;
 
 /** Splits protobuf text format into tokens, one token ahead. */
 export class Lexer {
@@ -77,8 +81,8 @@ export class Lexer {
     return { kind: 'name', text, offset };
   }
 
-  unexpected(expected: string): P4InfoError {
-    return this.error('SYNTAX', `expected ${expected}, found ${describe(this.#token)}`, this.#token);
+  unexpected(expected: string, code: P4InfoErrorCode = 'SYNTAX'): P4InfoError {
+    return this.error(code, `expected ${expected}, found ${describe(this.#token)}`, this.#token);
   }
 
   error(
@@ -93,8 +97,8 @@ export class Lexer {
   }
 
   /** 1-based line and column of an offset. */
-  position(offset: number): { readonly line: number; readonly column: number } {
-    this.#lineStarts ??= [0, ...Array.from(this.#text.matchAll(/\n/g), ({ index }) => index + 1)];
+  position(offset: number): Position {
+    this.#lineStarts ??= lineStarts(this.#text);
     let low = 0;
     let high = this.#lineStarts.length;
     while (high - low > 1) {
@@ -109,40 +113,54 @@ export class Lexer {
     this.#skipSpace();
     const offset = this.#offset;
     if (offset >= this.#text.length) return { kind: 'end', text: '', offset };
-    const char = this.#text.charAt(offset);
-    if (/[A-Za-z_]/.test(char)) return { kind: 'name', text: this.#match(name), offset };
-    if (/[0-9.]/.test(char)) return this.#number(offset);
-    if (char === '"' || char === "'") return this.#string(offset);
-    if (/[:{}<>[\],;-]/.test(char)) {
-      this.#offset++;
-      return { kind: 'symbol', text: char, offset };
-    }
+    const code = this.#text.charCodeAt(offset);
+    if (isLetter(code)) return { kind: 'name', text: this.#match(name), offset };
+    if (isDigit(code) || (code === 0x2e && isDigit(this.#text.charCodeAt(offset + 1))))
+      return this.#number(offset);
+    if (code === 0x22 || code === 0x27) return this.#string(offset, code);
     const text = String.fromCodePoint(this.#text.codePointAt(offset) ?? 0);
-    throw this.error('SYNTAX', `unexpected ${describeCharacter(text)}`, { kind: 'symbol', text, offset });
+    if (!':{}<>[],;-'.includes(text)) {
+      throw this.error('SYNTAX', `unexpected ${describeCharacter(text)}`, { kind: 'symbol', text, offset });
+    }
+    this.#offset++;
+    return { kind: 'symbol', text, offset };
   }
 
   #number(offset: number): Token {
     const text = this.#match(number);
     const rest = this.#match(numberRest);
     const token: Token = { kind: 'number', text: text + rest, offset };
-    if (text === '' || rest !== '')
-      throw this.error('SYNTAX', `malformed number '${token.text || '.'}'`, token);
+    if (rest !== '') throw this.error('SYNTAX', `malformed number '${token.text}'`, token);
     return token;
   }
 
-  #string(offset: number): Token {
-    const text = this.#match(string);
-    if (text !== '') return { kind: 'string', text, offset };
-    const start = this.#match(stringStart);
-    throw this.error('SYNTAX', 'this string is not closed on its line', {
-      kind: 'string',
-      text: start,
-      offset,
-    });
+  // Strings and white space may be long: no regular expressions here, which would run out of stack.
+  #string(offset: number, quote: number): Token {
+    for (let i = offset + 1; i < this.#text.length; i++) {
+      const code = this.#text.charCodeAt(i);
+      if (code === quote) {
+        this.#offset = i + 1;
+        return { kind: 'string', text: this.#text.slice(offset, i + 1), offset };
+      }
+      if (code === 0x0a || code === 0) break;
+      if (code === 0x5c && this.#text.charCodeAt(i + 1) !== 0x0a) i++;
+    }
+    const text = this.#match(stringStart);
+    throw this.error('SYNTAX', 'this string is not closed on its line', { kind: 'string', text, offset });
   }
 
   #skipSpace(): void {
-    this.#match(space);
+    for (;;) {
+      const code = this.#text.charCodeAt(this.#offset);
+      if (code === 0x20 || (code >= 0x09 && code <= 0x0d)) {
+        this.#offset++;
+      } else if (code === 0x23) {
+        const end = this.#text.indexOf('\n', this.#offset);
+        this.#offset = end < 0 ? this.#text.length : end;
+      } else {
+        return;
+      }
+    }
   }
 
   /** Takes what matches here, perhaps nothing. */
@@ -154,7 +172,21 @@ export class Lexer {
   }
 }
 
-export function describe(token: Token): string {
+function isLetter(code: number): boolean {
+  return (code >= 0x61 && code <= 0x7a) || (code >= 0x41 && code <= 0x5a) || code === 0x5f;
+}
+
+function isDigit(code: number): boolean {
+  return code >= 0x30 && code <= 0x39;
+}
+
+function lineStarts(text: string): number[] {
+  const starts = [0];
+  for (let end = text.indexOf('\n'); end >= 0; end = text.indexOf('\n', end + 1)) starts.push(end + 1);
+  return starts;
+}
+
+function describe(token: Token): string {
   switch (token.kind) {
     case 'end':
       return 'the end of the text';
@@ -169,6 +201,7 @@ export function describe(token: Token): string {
   }
 }
 
+/** A text to quote in a message. */
 export function shorten(text: string): string {
   return text.length <= 60 ? text : `${text.slice(0, 50)}…`;
 }

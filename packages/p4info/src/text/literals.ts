@@ -24,59 +24,78 @@ const simpleEscapes: Readonly<Record<string, number>> = {
   '"': 0x22,
 };
 
-// Characters that stand for themselves, in as long runs as possible, or one escape.
-const piece =
-  /[^\\]+|\\(?:([abfnrtv?\\'"])|([0-7]{1,3})|[xX]([0-9a-fA-F]{1,2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8}))/y;
+const escapeSequence =
+  /\\(?:([abfnrtv?\\'"])|([0-7]{1,3})|[xX]([0-9a-fA-F]{1,2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8}))/y;
+const lowSurrogate = /\\u([dD][c-fC-F][0-9a-fA-F]{2})/y;
 
 /** The bytes of a quoted string as it stands in the text; characters are UTF-8. */
 export function stringBytes(quoted: string): Uint8Array {
-  const body = quoted.slice(1, -1);
-  const parts: Uint8Array[] = [];
-  piece.lastIndex = 0;
-  while (piece.lastIndex < body.length) {
-    const index = piece.lastIndex;
-    const match = piece.exec(body);
-    if (match === null) throw new LiteralFault(`bad escape '${badEscape(body, index)}'`, index + 1);
-    const [text, simple, octal, hex, shortUnicode, longUnicode] = match;
-    const unicode = shortUnicode ?? longUnicode;
-    if (simple !== undefined) parts.push(Uint8Array.of(simpleEscapes[simple] ?? 0));
-    else if (octal !== undefined) parts.push(octalByte(octal, index));
-    else if (hex !== undefined) parts.push(Uint8Array.of(Number.parseInt(hex, 16)));
-    else if (unicode !== undefined) parts.push(unicodeBytes(body, index, Number.parseInt(unicode, 16)));
-    else parts.push(plainBytes(text, index));
+  const end = quoted.length - 1;
+  // No escape stands for more bytes than it has characters.
+  const bytes = Buffer.alloc(Buffer.byteLength(quoted));
+  let length = 0;
+  for (let i = 1; i < end; ) {
+    const backslash = quoted.indexOf('\\', i);
+    const stop = backslash < 0 ? end : backslash;
+    const lone = loneSurrogate(quoted, i, stop);
+    if (lone >= 0) throw new LiteralFault('half of a surrogate pair', lone);
+    length += bytes.write(quoted.slice(i, stop), length);
+    if (stop === end) break;
+    escapeSequence.lastIndex = stop;
+    const match = escapeSequence.exec(quoted);
+    if (match === null) throw new LiteralFault(`bad escape '${badEscape(quoted, stop)}'`, stop);
+    const [, simple, octal, hex, short, long] = match;
+    i = escapeSequence.lastIndex;
+    if (simple !== undefined) {
+      bytes[length++] = simpleEscapes[simple] ?? 0;
+    } else if (octal !== undefined || hex !== undefined) {
+      bytes[length++] = octal === undefined ? Number.parseInt(hex ?? '', 16) : octalByte(octal, stop);
+    } else {
+      const unicode = unicodeCharacter(quoted, match[0], stop, Number.parseInt(short ?? long ?? '', 16), i);
+      length += bytes.write(unicode.character, length);
+      i = unicode.end;
+    }
   }
-  return parts.length === 1 && parts[0] !== undefined ? parts[0] : Buffer.concat(parts);
+  return bytes.subarray(0, length);
 }
 
-function octalByte(digits: string, index: number): Uint8Array {
+function octalByte(digits: string, index: number): number {
   const value = Number.parseInt(digits, 8);
-  if (value > 255) throw new LiteralFault(`escape '\\${digits}' is more than one byte`, index + 1);
-  return Uint8Array.of(value);
+  if (value > 255) throw new LiteralFault(`escape '\\${digits}' is more than one byte`, index);
+  return value;
 }
 
-/** A code point, or two \u escapes that are a UTF-16 surrogate pair. */
-function unicodeBytes(body: string, index: number, codePoint: number): Uint8Array {
-  const written = body.slice(index, index + (body.charAt(index + 1) === 'u' ? 6 : 10));
-  if (codePoint > 0x10ffff) throw new LiteralFault(`escape '${written}' is beyond U+10FFFF`, index + 1);
-  if (codePoint < 0xd800 || codePoint > 0xdfff) return Buffer.from(String.fromCodePoint(codePoint));
-  const low = /\\u([dD][c-fC-F][0-9a-fA-F]{2})/y;
-  low.lastIndex = piece.lastIndex;
-  const digits = codePoint < 0xdc00 ? low.exec(body)?.[1] : undefined;
-  if (digits === undefined)
-    throw new LiteralFault(`escape '${written}' is half of a surrogate pair`, index + 1);
-  piece.lastIndex = low.lastIndex;
-  return Buffer.from(String.fromCharCode(codePoint, Number.parseInt(digits, 16)));
+/** A code point, or two \u escapes that are a UTF-16 surrogate pair; and where it ends. */
+function unicodeCharacter(
+  quoted: string,
+  written: string,
+  index: number,
+  codePoint: number,
+  end: number,
+): { readonly character: string; readonly end: number } {
+  if (codePoint > 0x10ffff) throw new LiteralFault(`escape '${written}' is beyond U+10FFFF`, index);
+  if (codePoint < 0xd800 || codePoint > 0xdfff) return { character: String.fromCodePoint(codePoint), end };
+  lowSurrogate.lastIndex = end;
+  const digits = codePoint < 0xdc00 ? lowSurrogate.exec(quoted)?.[1] : undefined;
+  if (digits === undefined) throw new LiteralFault(`escape '${written}' is half of a surrogate pair`, index);
+  return { character: String.fromCharCode(codePoint, Number.parseInt(digits, 16)), end: end + 6 };
 }
 
-function plainBytes(text: string, index: number): Uint8Array {
-  const lone = /\p{Surrogate}/u.exec(text);
-  if (lone !== null) throw new LiteralFault('half of a surrogate pair', index + lone.index + 1);
-  return Buffer.from(text);
+/** Index of a surrogate without its other half, or -1. */
+function loneSurrogate(text: string, start: number, end: number): number {
+  for (let i = start; i < end; i++) {
+    const code = text.charCodeAt(i);
+    if (code < 0xd800 || code > 0xdfff) continue;
+    const next = text.charCodeAt(i + 1);
+    if (code > 0xdbff || !(next >= 0xdc00 && next <= 0xdfff)) return i;
+    i++;
+  }
+  return -1;
 }
 
-function badEscape(body: string, index: number): string {
-  const letter = body.charAt(index + 1);
-  return /[xXuU]/.test(letter) ? body.slice(index, index + 6) : `\\${letter}`;
+function badEscape(quoted: string, index: number): string {
+  const length = /[uU]/.test(quoted.charAt(index + 1)) ? 6 : 2;
+  return quoted.slice(index, Math.min(index + length, quoted.length - 1));
 }
 
 /** Ranges of the integer types. */
@@ -93,27 +112,35 @@ export const integerRanges = {
   fixed64: [0n, 2n ** 64n - 1n],
 } as const satisfies Record<string, readonly [bigint, bigint]>;
 
+const beyondRanges = 2n ** 65n;
+
 export type IntegerType = keyof typeof integerRanges;
 
 export function isIntegerType(scalar: string): scalar is IntegerType {
   return Object.hasOwn(integerRanges, scalar);
 }
 
-/** The value of an unsigned decimal, hexadecimal or octal integer literal. */
-export function integerValue(literal: string): bigint {
-  const octal = /^0([0-7]+)$/.exec(literal)?.[1];
-  if (octal === undefined && /^0\d+$/.test(literal)) {
-    throw new LiteralFault(`'${literal}' starts with 0, which makes it octal, but has other digits`);
-  }
-  if (!/^(?:0[xX][0-9a-fA-F]+|\d+)$/.test(literal))
-    throw new LiteralFault(`expected an integer, found '${literal}'`);
-  return BigInt(octal === undefined ? literal : `0o${octal}`);
+/** Whether a number is written as an integer, good or bad. */
+export function isIntegerLiteral(literal: string): boolean {
+  return /^(?:0[xX][0-9a-fA-F]+|\d+)$/.test(literal);
 }
 
-/** The value of an unsigned decimal number literal. */
-export function floatValue(literal: string): number {
-  if (/^0(?:[xX]|\d+[fF]?$)/.test(literal)) {
-    throw new LiteralFault(`a floating point number is decimal, not '${literal}'`);
+/** The value of an unsigned decimal, hexadecimal or octal integer literal; of one beyond all ranges, just that. */
+export function integerValue(literal: string): bigint {
+  if (literal.replace(/^0[xX]?0*/, '').length > 64) return beyondRanges;
+  if (!/^0\d+$/.test(literal)) return BigInt(literal);
+  if (/[89]/.test(literal)) {
+    throw new LiteralFault(`'${literal}' starts with 0, which makes it octal, but has other digits`);
   }
+  return BigInt(`0o${literal.slice(1)}`);
+}
+
+/** Whether a number is written in decimal, as floating point numbers are. */
+export function isDecimalLiteral(literal: string): boolean {
+  return !/^0(?:[xX]|\d+[fF]?$)/.test(literal);
+}
+
+/** The value of an unsigned decimal number. */
+export function floatValue(literal: string): number {
   return Number(literal.replace(/[fF]$/, ''));
 }

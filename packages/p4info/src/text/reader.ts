@@ -1,18 +1,11 @@
 import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
 import type { P4InfoWarning } from '../errors.js';
 import { didYouMean } from '../nearest.js';
-import { Lexer, type Token } from './lexer.js';
-import {
-  floatValue,
-  type IntegerType,
-  integerRanges,
-  integerValue,
-  LiteralFault,
-  stringBytes,
-} from './literals.js';
-import { anyName, type EnumType, type Field, type MessageType, type Scalar, type Schema } from './schema.js';
+import { Lexer, type Position, type Token } from './lexer.js';
+import { readEnumValue, readScalar } from './scalars.js';
+import { anyName, type Field, type MessageType, type Schema } from './schema.js';
 
-/** Messages within messages, as deep as protobuf's own readers go. */
+/** How deep messages may nest, the outermost one included; decoders have the same limit. */
 export const maxDepth = 100;
 
 export interface TextFormatOptions {
@@ -20,6 +13,14 @@ export interface TextFormatOptions {
   readonly schema: Schema;
   /** Called for a field that the type does not have, or an Any of an unknown type; both are left out. */
   readonly onWarning: (warning: P4InfoWarning) => void;
+  /** Called for each message that the outermost one holds, in order, with the place of its name or brace. */
+  readonly onMessage?: (field: string, position: Position) => void;
+}
+
+/** A brace that is open. */
+interface Brace {
+  readonly close: string;
+  readonly token: Token;
 }
 
 /**
@@ -34,18 +35,18 @@ export function textToWire(text: string, type: MessageType, options: TextFormatO
   return new TextReader(text, options).read(type);
 }
 
-const utf8 = new TextDecoder('utf-8', { fatal: true });
-
 class TextReader {
   readonly #lexer: Lexer;
   readonly #schema: Schema;
   readonly #onWarning: (warning: P4InfoWarning) => void;
+  readonly #onMessage: ((field: string, position: Position) => void) | undefined;
   #depth = 0;
 
-  constructor(text: string, { schema, onWarning }: TextFormatOptions) {
+  constructor(text: string, { schema, onWarning, onMessage }: TextFormatOptions) {
     this.#lexer = new Lexer(text);
     this.#schema = schema;
     this.#onWarning = onWarning;
+    this.#onMessage = onMessage;
   }
 
   read(type: MessageType): Uint8Array {
@@ -54,11 +55,11 @@ class TextReader {
     return writer.finish();
   }
 
-  /** Fields up to and with `close`, or up to the end of the text. */
-  #fields(type: MessageType, writer: BinaryWriter, close: string | undefined): void {
+  /** Fields up to what closes `brace`, which is taken, or up to the end of the text. */
+  #fields(type: MessageType, writer: BinaryWriter, brace: Brace | undefined): void {
     const seen = new Seen();
-    while (!this.#atEnd(close)) {
-      const token = this.#fieldName(close);
+    while (!this.#atEnd(brace)) {
+      const token = this.#fieldName(brace);
       const field = token.bracketed ? undefined : type.fields.get(token.text);
       if (field === undefined) this.#unknown(type, token);
       else this.#field(field, token, writer, seen);
@@ -71,18 +72,25 @@ class TextReader {
     }
   }
 
-  #atEnd(close: string | undefined): boolean {
-    return close === undefined ? this.#lexer.token.kind === 'end' : this.#lexer.accept(close);
+  #atEnd(brace: Brace | undefined): boolean {
+    return brace === undefined ? this.#lexer.token.kind === 'end' : this.#lexer.accept(brace.close);
   }
 
   /** A name; an extension's or Any's in brackets; or a number, as protobuf prints fields that it does not know itself. */
-  #fieldName(close: string | undefined): Token & { readonly bracketed: boolean } {
+  #fieldName(brace: Brace | undefined): Token & { readonly bracketed: boolean } {
     const { kind, text } = this.#lexer.token;
     if (text === '[') return { ...this.#lexer.bracketedName(), bracketed: true };
     if (kind !== 'name' && !(kind === 'number' && /^\d+$/.test(text))) {
-      throw this.#lexer.unexpected(close === undefined ? 'a field name' : `a field name or '${close}'`);
+      throw this.#lexer.unexpected(
+        brace === undefined ? 'a field name' : `a field name or ${this.#closing(brace)}`,
+      );
     }
     return { ...this.#lexer.next(), bracketed: false };
+  }
+
+  #closing({ close, token }: Brace): string {
+    const { line, column } = this.#lexer.position(token.offset);
+    return `'${close}' for the '${token.text}' at ${line}:${column}`;
   }
 
   #separator(): void {
@@ -112,24 +120,25 @@ class TextReader {
     const { name, number, type } = field;
     switch (type.kind) {
       case 'message':
+        if (this.#depth === 0) this.#onMessage?.(name, this.#lexer.position(this.#lexer.token.offset));
         if (type.message.name === anyName) {
           const content = this.#any(type.message);
           return content === undefined ? writer : writer.tag(number, WireType.LengthDelimited).bytes(content);
         }
         writer.tag(number, WireType.LengthDelimited).fork();
-        this.#inBraces((close) => this.#fields(type.message, writer, close));
+        this.#inBraces((brace) => this.#fields(type.message, writer, brace));
         return writer.join();
       case 'enum':
-        return writer.tag(number, WireType.Varint).int32(this.#enumValue(type.enum));
+        return writer.tag(number, WireType.Varint).int32(readEnumValue(this.#lexer, type.enum));
       case 'scalar':
-        return this.#scalar(name, number, type.scalar, writer);
+        return readScalar(this.#lexer, name, number, type.scalar, writer);
       default:
         return type satisfies never;
     }
   }
 
   /** `content` takes the closing brace. */
-  #inBraces<T>(content: (close: string) => T): T {
+  #inBraces<T>(content: (brace: Brace) => T): T {
     const token = this.#lexer.token;
     const close = token.text === '{' ? '}' : token.text === '<' ? '>' : undefined;
     if (close === undefined) throw this.#lexer.unexpected(`'{' or '<'`);
@@ -137,22 +146,22 @@ class TextReader {
     if (this.#depth > maxDepth)
       throw this.#lexer.error('SYNTAX', `messages nest deeper than ${maxDepth}`, token);
     this.#lexer.next();
-    const result = content(close);
+    const result = content({ close, token });
     this.#depth--;
     return result;
   }
 
   /** An Any by its fields or expanded; undefined if it is of an unknown type. */
   #any(type: MessageType): Uint8Array | undefined {
-    return this.#inBraces((close) => {
+    return this.#inBraces((brace) => {
       const writer = new BinaryWriter();
       if (this.#lexer.token.text !== '[') {
-        this.#fields(type, writer, close);
+        this.#fields(type, writer, brace);
         return writer.finish();
       }
       const content = this.#expandedAny();
       this.#separator();
-      this.#lexer.expect(close, `'${close}' (an expanded Any holds nothing else)`);
+      this.#lexer.expect(brace.close, `'${brace.close}' (an expanded Any holds nothing else)`);
       return content;
     });
   }
@@ -171,122 +180,10 @@ class TextReader {
     }
     this.#lexer.accept(':');
     const value = new BinaryWriter();
-    this.#inBraces((close) => this.#fields(type, value, close));
+    this.#inBraces((brace) => this.#fields(type, value, brace));
     const any = new BinaryWriter();
     any.tag(1, WireType.LengthDelimited).string(url.text);
     return any.tag(2, WireType.LengthDelimited).bytes(value.finish()).finish();
-  }
-
-  #enumValue(type: EnumType): number {
-    const token = this.#lexer.token;
-    if (token.kind !== 'name') return Number(this.#integer('int32', `a value of ${type.name}`));
-    const value = type.values.get(token.text);
-    if (value === undefined) {
-      const message = `${type.name} has no value '${token.text}'${didYouMean(token.text, [...type.values.keys()])}`;
-      throw this.#lexer.error('FIELD', message, token);
-    }
-    this.#lexer.next();
-    return value;
-  }
-
-  #scalar(name: string, number: number, scalar: Scalar, writer: BinaryWriter): BinaryWriter {
-    switch (scalar) {
-      case 'string':
-        return writer.tag(number, WireType.LengthDelimited).string(this.#text(name));
-      case 'bytes':
-        return writer.tag(number, WireType.LengthDelimited).bytes(this.#bytes(name));
-      case 'bool':
-        return writer.tag(number, WireType.Varint).bool(this.#bool(name));
-      case 'float':
-        return writer.tag(number, WireType.Bit32).float(Math.fround(this.#float(name)));
-      case 'double':
-        return writer.tag(number, WireType.Bit64).double(this.#float(name));
-      case 'int32':
-      case 'sint32':
-      case 'uint32':
-        return writer.tag(number, WireType.Varint)[scalar](Number(this.#integer(scalar, `'${name}'`)));
-      case 'int64':
-      case 'sint64':
-      case 'uint64':
-        return writer.tag(number, WireType.Varint)[scalar](this.#integer(scalar, `'${name}'`));
-      case 'fixed32':
-      case 'sfixed32':
-        return writer.tag(number, WireType.Bit32)[scalar](Number(this.#integer(scalar, `'${name}'`)));
-      case 'fixed64':
-      case 'sfixed64':
-        return writer.tag(number, WireType.Bit64)[scalar](this.#integer(scalar, `'${name}'`));
-      default:
-        return scalar satisfies never;
-    }
-  }
-
-  /** One string, or several side by side. */
-  #bytes(name: string): Uint8Array {
-    if (this.#lexer.token.kind !== 'string') throw this.#lexer.unexpected(`a string for '${name}'`);
-    const parts: Uint8Array[] = [];
-    while (this.#lexer.token.kind === 'string') {
-      const token = this.#lexer.next();
-      parts.push(this.#literal(token, stringBytes));
-    }
-    return Buffer.concat(parts);
-  }
-
-  #text(name: string): string {
-    const start = this.#lexer.token;
-    const bytes = this.#bytes(name);
-    try {
-      return utf8.decode(bytes);
-    } catch (cause) {
-      throw this.#lexer.error('FIELD', `the string of '${name}' is not UTF-8`, start, { cause });
-    }
-  }
-
-  #bool(name: string): boolean {
-    const token = this.#lexer.token;
-    const value =
-      token.kind === 'number'
-        ? boolNumbers.get(this.#literal(token, integerValue))
-        : boolNames.get(token.text);
-    if (value === undefined) throw this.#lexer.unexpected(`true or false for '${name}'`);
-    this.#lexer.next();
-    return value;
-  }
-
-  #integer(type: IntegerType, what: string): bigint {
-    const negative = this.#lexer.accept('-');
-    const token = this.#lexer.token;
-    if (token.kind !== 'number') throw this.#lexer.unexpected(`an integer for ${what}`);
-    const value = this.#literal(token, integerValue) * (negative ? -1n : 1n);
-    const [low, high] = integerRanges[type];
-    if (value < low || value > high) {
-      const sign = negative ? '-' : '';
-      throw this.#lexer.error(
-        'FIELD',
-        `${sign}${token.text} is out of range for ${what} (${type}: ${low} to ${high})`,
-        token,
-      );
-    }
-    this.#lexer.next();
-    return value;
-  }
-
-  #float(name: string): number {
-    const sign = this.#lexer.accept('-') ? -1 : 1;
-    const token = this.#lexer.token;
-    const value =
-      token.kind === 'number' ? this.#literal(token, floatValue) : floatNames.get(token.text.toLowerCase());
-    if (value === undefined) throw this.#lexer.unexpected(`a number for '${name}'`);
-    this.#lexer.next();
-    return sign * value;
-  }
-
-  #literal<T>(token: Token, read: (literal: string) => T): T {
-    try {
-      return read(token.text);
-    } catch (fault) {
-      if (!(fault instanceof LiteralFault)) throw fault;
-      throw this.#lexer.error('SYNTAX', fault.message, { ...token, offset: token.offset + fault.index });
-    }
   }
 
   #unknown(type: MessageType, token: Token & { readonly bracketed: boolean }): void {
@@ -302,15 +199,15 @@ class TextReader {
   #skipValue(): void {
     const colon = this.#lexer.accept(':');
     const { text } = this.#lexer.token;
-    if (text === '{' || text === '<') this.#inBraces((close) => this.#skipFields(close));
+    if (text === '{' || text === '<') this.#inBraces((brace) => this.#skipFields(brace));
     else if (text === '[') this.#list(() => this.#skipElement());
     else if (colon) this.#skipScalar();
     else throw this.#lexer.unexpected(`':', '{' or '<'`);
   }
 
-  #skipFields(close: string): void {
-    while (!this.#lexer.accept(close)) {
-      this.#fieldName(close);
+  #skipFields(brace: Brace): void {
+    while (!this.#lexer.accept(brace.close)) {
+      this.#fieldName(brace);
       this.#skipValue();
       this.#separator();
     }
@@ -318,7 +215,7 @@ class TextReader {
 
   #skipElement(): void {
     const { text } = this.#lexer.token;
-    if (text === '{' || text === '<') this.#inBraces((close) => this.#skipFields(close));
+    if (text === '{' || text === '<') this.#inBraces((brace) => this.#skipFields(brace));
     else this.#skipScalar();
   }
 
@@ -356,23 +253,3 @@ class Seen {
     return undefined;
   }
 }
-
-const boolNames: ReadonlyMap<string, boolean> = new Map([
-  ['true', true],
-  ['True', true],
-  ['t', true],
-  ['false', false],
-  ['False', false],
-  ['f', false],
-]);
-
-const boolNumbers: ReadonlyMap<bigint, boolean> = new Map([
-  [0n, false],
-  [1n, true],
-]);
-
-const floatNames: ReadonlyMap<string, number> = new Map([
-  ['inf', Number.POSITIVE_INFINITY],
-  ['infinity', Number.POSITIVE_INFINITY],
-  ['nan', Number.NaN],
-]);

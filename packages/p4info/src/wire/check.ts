@@ -35,7 +35,7 @@ class WireChecker {
   }
 
   message(type: MessageType, start: number, end: number, depth: number): void {
-    if (depth > maxDepth) throw this.#fault(start, `messages nest deeper than ${maxDepth}`);
+    if (depth >= maxDepth) throw this.#fault(start, `messages nest deeper than ${maxDepth}`);
     this.#offset = start;
     const counts = new Map<Field, number>();
     while (this.#offset < end) {
@@ -112,7 +112,7 @@ class WireChecker {
   }
 
   #skipGroup(group: number, end: number, depth: number): void {
-    if (depth > maxDepth) throw this.#fault(this.#offset, `messages nest deeper than ${maxDepth}`);
+    if (depth >= maxDepth) throw this.#fault(this.#offset, `messages nest deeper than ${maxDepth}`);
     for (;;) {
       const offset = this.#offset;
       const { number, wire } = this.#tag(end);
