@@ -38,6 +38,7 @@ export {
   virtualPortNumber,
   virtualPortPath,
 } from './gnmi/virtual-port.js';
+export { type CloneSessionInput, cloneSession, multicastGroup, type ReplicaInput } from './replication.js';
 export type { PipelineAction, PipelineConfig, PipelineParts } from './session/pipeline.js';
 export {
   P4RuntimeSession,

@@ -2,9 +2,9 @@ import { status } from '@grpc/grpc-js';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { P4rtError } from '../errors.js';
 import { SetForwardingPipelineConfigRequest_Action as Action, type Entity } from '../gen/p4/v1/p4runtime.js';
-import { fixture } from '../typed/fixture.js';
+import { FakeServer } from '../testing/fake-server.js';
+import { fixture } from '../testing/fixture.js';
 import { typedProgram } from '../typed/program.js';
-import { FakeServer } from './fake-server.js';
 import { P4RuntimeSession, type SessionEvents, type SessionOptions } from './session.js';
 
 const { service } = typedProgram(fixture).tables;

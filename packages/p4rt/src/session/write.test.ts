@@ -4,10 +4,10 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { entityKey } from '../entity-key.js';
 import { P4rtError, type WriteError, type WriteFailure } from '../errors.js';
 import { type Entity, Update, WriteRequest, WriteRequest_Atomicity } from '../gen/p4/v1/p4runtime.js';
-import { fixture } from '../typed/fixture.js';
+import { FakeServer, type Outcome, updateErrors } from '../testing/fake-server.js';
+import { fixture } from '../testing/fixture.js';
 import { typedProgram } from '../typed/program.js';
 import { insert, modify, remove } from '../updates.js';
-import { FakeServer, type Outcome, updateErrors } from './fake-server.js';
 import { P4RuntimeSession, type SessionOptions } from './session.js';
 import { planBatches } from './write-plan.js';
 

@@ -9,6 +9,7 @@ import type {
   BuiltAction,
   DecodedActionOf,
   GroupMember,
+  Value,
 } from './types.js';
 
 /** A member of an action profile read back. */
@@ -60,7 +61,7 @@ export class RuntimeActionProfile {
   readonly id: number;
   readonly name: string;
   readonly actions: ReturnType<ActionSet['builders']>;
-  readonly actionSetOf: ActionSet;
+  readonly #actionSet: ActionSet;
   readonly #where: string;
   readonly #descriptor: ActionProfileDescriptor;
 
@@ -70,12 +71,17 @@ export class RuntimeActionProfile {
     this.#where = `action profile '${name}'`;
     this.#descriptor = descriptor;
     const actions: Readonly<Record<string, ActionDescriptor>> = descriptor.actions;
-    this.actionSetOf = new ActionSet(this.#where, actions);
-    this.actions = this.actionSetOf.builders(undefined);
+    this.#actionSet = new ActionSet(this.#where, actions);
+    this.actions = this.#actionSet.builders(undefined);
+  }
+
+  /** An action by a name from elsewhere. @throws P4rtError UNKNOWN_NAME, INVALID */
+  action(name: string, params?: Readonly<Record<string, Value>>): Action {
+    return this.#actionSet.build(name, params);
   }
 
   member(id: number, action?: Action): Entity {
-    if (action !== undefined) this.actionSetOf.check(action, 'default');
+    if (action !== undefined) this.#actionSet.check(action, 'default');
     return this.#member(uint32(id, `${this.#where}: member id`), action);
   }
 
@@ -126,7 +132,7 @@ export class RuntimeActionProfile {
     if (member?.actionProfileId !== this.id) throw this.#foreign('member', entity);
     return {
       member: member.memberId,
-      ...(member.action === undefined ? {} : { action: this.actionSetOf.decode(member.action) }),
+      ...(member.action === undefined ? {} : { action: this.#actionSet.decode(member.action) }),
     };
   }
 

@@ -68,12 +68,6 @@ export class ActionCodec {
     return { kind: 'action', name: this.name, params };
   }
 
-  /** Bit width of a parameter, for printing. */
-  param(id: number): { readonly name: string; readonly bitwidth: number } | undefined {
-    const found = this.#params.find((param) => param.id === id);
-    return found && { name: found.name, bitwidth: found.codec.bitwidth };
-  }
-
   #missing(name: string): P4rtError<'INVALID'> {
     const names = this.#params.map((param) => `'${param.name}'`).join(', ');
     return invalid(`${this.#where}: parameter '${name}' is missing; it takes ${names}`, { param: name });
@@ -134,10 +128,6 @@ export class ActionSet {
         action: codec.name,
       });
     }
-  }
-
-  find(id: number): ActionCodec | undefined {
-    return this.#byId.get(id);
   }
 
   /** @throws P4rtError MALFORMED */

@@ -1,6 +1,13 @@
 import { noBytes } from '../bytes.js';
 import { invalid, P4rtError } from '../errors.js';
-import type { Action, Entity, FieldMatch, TableAction, TableEntry } from '../gen/p4/v1/p4runtime.js';
+import type {
+  Action,
+  Entity,
+  FieldMatch,
+  MeterConfig,
+  TableAction,
+  TableEntry,
+} from '../gen/p4/v1/p4runtime.js';
 import { unknownName } from '../suggest.js';
 import { ActionSet } from './action.js';
 import { counterData, counterValue } from './counter-data.js';
@@ -13,7 +20,7 @@ import {
   watchedPort,
 } from './indirect.js';
 import { MatchField } from './match-field.js';
-import type { CounterValue, MatchInput, MatchKind, TableDescriptor } from './types.js';
+import type { CounterValue, MatchInput, MatchKind, TableDescriptor, Value } from './types.js';
 
 type MatchRecord = Readonly<Record<string, MatchInput<MatchKind> | undefined>>;
 
@@ -31,27 +38,25 @@ export class RuntimeTable {
   readonly id: number;
   readonly actions: ReturnType<ActionSet['builders']>;
   readonly defaultActions: ReturnType<ActionSet['builders']>;
-  readonly fields: readonly MatchField[];
-  readonly actionSetOf: ActionSet;
+  readonly #fields: readonly MatchField[];
+  readonly #actionSet: ActionSet;
   readonly #where: string;
   readonly #needsPriority: boolean;
   readonly #indirect: boolean;
-  readonly #directCounter: boolean;
   readonly #descriptor: TableDescriptor;
 
   constructor(name: string, descriptor: TableDescriptor) {
     this.name = name;
     this.id = descriptor.id;
     this.#where = `table '${name}'`;
-    this.actionSetOf = new ActionSet(this.#where, descriptor.actions);
-    this.actions = this.actionSetOf.builders('default');
-    this.defaultActions = this.actionSetOf.builders('table');
-    this.fields = Object.entries(descriptor.match).map(
+    this.#actionSet = new ActionSet(this.#where, descriptor.actions);
+    this.actions = this.#actionSet.builders('default');
+    this.defaultActions = this.#actionSet.builders('table');
+    this.#fields = Object.entries(descriptor.match).map(
       ([field, match]) => new MatchField(name, field, match),
     );
     this.#needsPriority = descriptor.needsPriority;
     this.#indirect = descriptor.actionProfile !== undefined;
-    this.#directCounter = descriptor.directCounter !== undefined;
     this.#descriptor = descriptor;
   }
 
@@ -78,7 +83,7 @@ export class RuntimeTable {
       const fixed = this.#descriptor.constDefaultAction;
       if (fixed !== undefined)
         throw invalid(`${this.#where}: the program fixes its default action '${fixed}'`);
-      this.actionSetOf.check(action, 'table');
+      this.#actionSet.check(action, 'table');
     }
     const type: TableAction | undefined = action && { type: { $case: 'action', value: action } };
     return { entity: { $case: 'tableEntry', value: this.#entry([], 0, type, true) } };
@@ -96,7 +101,7 @@ export class RuntimeTable {
 
   actionSet(actions: readonly WeightedActionInput[]): TableAction {
     this.#requireProfile();
-    for (const { action } of actions) this.actionSetOf.check(action, 'default');
+    for (const { action } of actions) this.#actionSet.check(action, 'default');
     return actionSetAction(this.#where, actions);
   }
 
@@ -104,17 +109,33 @@ export class RuntimeTable {
     match?: MatchRecord,
     options: { readonly priority?: number; readonly data?: CounterValue } = {},
   ): Entity {
-    if (!this.#directCounter) throw invalid(`${this.#where} has no direct counter`);
-    const tableEntry =
-      match === undefined
-        ? this.#entry([], 0, undefined, false)
-        : this.#entry(this.#match(match), this.#priority(options.priority), undefined, false);
+    if (this.#descriptor.directCounter === undefined) throw invalid(`${this.#where} has no direct counter`);
+    const tableEntry = this.#keyOrAll(match, options.priority);
     return {
       entity: {
         $case: 'directCounterEntry',
         value: { tableEntry, data: options.data && counterData(options.data) },
       },
     };
+  }
+
+  meter(
+    match?: MatchRecord,
+    options: { readonly priority?: number; readonly config?: MeterConfig } = {},
+  ): Entity {
+    if (this.#descriptor.directMeter === undefined) throw invalid(`${this.#where} has no direct meter`);
+    const tableEntry = this.#keyOrAll(match, options.priority);
+    return {
+      entity: {
+        $case: 'directMeterEntry',
+        value: { tableEntry, config: options.config, counterData: undefined },
+      },
+    };
+  }
+
+  /** An action by a name from elsewhere. @throws P4rtError UNKNOWN_NAME, INVALID */
+  action(name: string, params?: Readonly<Record<string, Value>>): Action {
+    return this.#actionSet.build(name, params);
   }
 
   decode(entity: Entity) {
@@ -126,7 +147,7 @@ export class RuntimeTable {
     const entry = entity.entity.value;
     this.#requireId(entry);
     return {
-      match: this.decodeMatch(entry.match),
+      match: this.#decodeMatch(entry.match),
       ...(entry.action === undefined ? {} : { action: this.#decodeAction(entry.action) }),
       priority: entry.priority,
       isDefault: entry.isDefaultAction,
@@ -147,16 +168,16 @@ export class RuntimeTable {
     }
     this.#requireId(entry.tableEntry);
     return {
-      match: this.decodeMatch(entry.tableEntry.match),
+      match: this.#decodeMatch(entry.tableEntry.match),
       priority: entry.tableEntry.priority,
       ...counterValue(entry.data),
     };
   }
 
-  decodeMatch(match: readonly FieldMatch[]): Record<string, ReturnType<MatchField['decode']>> {
+  #decodeMatch(match: readonly FieldMatch[]): Record<string, ReturnType<MatchField['decode']>> {
     const decoded: Record<string, ReturnType<MatchField['decode']>> = {};
     for (const fieldMatch of match) {
-      const field = this.fields.find((candidate) => candidate.id === fieldMatch.fieldId);
+      const field = this.#fields.find((candidate) => candidate.id === fieldMatch.fieldId);
       if (field === undefined) {
         throw new P4rtError(
           'MALFORMED',
@@ -192,10 +213,15 @@ export class RuntimeTable {
     };
   }
 
+  #keyOrAll(match: MatchRecord | undefined, priority: number | undefined): TableEntry {
+    if (match === undefined) return this.#entry([], 0, undefined, false);
+    return this.#entry(this.#match(match), this.#priority(priority), undefined, false);
+  }
+
   #match(values: MatchRecord): FieldMatch[] {
     const match: FieldMatch[] = [];
     let used = 0;
-    for (const field of this.fields) {
+    for (const field of this.#fields) {
       const value = values[field.name];
       if (value === undefined) {
         if (field.kind === 'exact') throw this.#missing(field.name);
@@ -209,7 +235,7 @@ export class RuntimeTable {
     let given = 0;
     for (const _ in values) given++;
     if (given !== used) this.#refuseUnknown(values);
-    if (match.length === 0 && this.fields.length === 0) {
+    if (match.length === 0 && this.#fields.length === 0) {
       throw invalid(`${this.#where} has no match fields, so it has only the default entry`);
     }
     return match;
@@ -237,7 +263,7 @@ export class RuntimeTable {
           `${this.#where} has an action profile: an entry takes member(id), group(id) or actionSet([..])`,
         );
       }
-      this.actionSetOf.check(action, 'default');
+      this.#actionSet.check(action, 'default');
       return { type: { $case: 'action', value: action } };
     }
     this.#requireProfile();
@@ -248,7 +274,7 @@ export class RuntimeTable {
     const type = action.type;
     switch (type?.$case) {
       case 'action':
-        return this.actionSetOf.decode(type.value);
+        return this.#actionSet.decode(type.value);
       case 'actionProfileMemberId':
         return { kind: 'member' as const, member: type.value };
       case 'actionProfileGroupId':
@@ -257,7 +283,7 @@ export class RuntimeTable {
         return {
           kind: 'actionSet' as const,
           actionSet: type.value.actionProfileActions.map(({ action: member, weight, watchKind }) => ({
-            action: this.actionSetOf.decode(member ?? { actionId: 0, params: [] }),
+            action: this.#actionSet.decode(member ?? { actionId: 0, params: [] }),
             weight,
             ...watchedPort(watchKind),
           })),
@@ -290,14 +316,14 @@ export class RuntimeTable {
   }
 
   #missing(name: string): P4rtError<'INVALID'> {
-    const exact = this.fields.filter((field) => field.kind === 'exact').map((field) => `'${field.name}'`);
+    const exact = this.#fields.filter((field) => field.kind === 'exact').map((field) => `'${field.name}'`);
     return invalid(`${this.#where}: exact match field '${name}' is missing; it needs ${exact.join(', ')}`, {
       field: name,
     });
   }
 
   #refuseUnknown(values: MatchRecord): void {
-    const names = this.fields.map((field) => field.name);
+    const names = this.#fields.map((field) => field.name);
     for (const name of Object.keys(values)) {
       if (!names.includes(name)) throw unknownName(`${this.#where} has no match field`, name, names);
     }

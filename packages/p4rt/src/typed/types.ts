@@ -7,7 +7,7 @@ import type {
   ProgramDescriptor,
   TableDescriptor,
 } from '@infra-offload/p4info';
-import type { Action, Entity, TableAction } from '../gen/p4/v1/p4runtime.js';
+import type { Action, Entity, MeterConfig, TableAction } from '../gen/p4/v1/p4runtime.js';
 
 export type {
   ActionDescriptor,
@@ -61,9 +61,6 @@ export type Match<T extends TableDescriptor> =
             | undefined;
         }
       >;
-
-/** A match of which any part may be left out: reads take it as a filter. */
-export type PartialMatch<T extends TableDescriptor> = Partial<Match<T>>;
 
 type PriorityOption<T extends TableDescriptor> = boolean extends T['needsPriority']
   ? { readonly priority?: number }
@@ -268,6 +265,11 @@ interface CountedTable<T extends TableDescriptor> {
   ): { readonly match: DecodedMatch<T>; readonly priority: number } & CounterValue;
 }
 
+interface MeteredTable<T extends TableDescriptor> {
+  /** The direct meter of one entry, or of all entries without a match. With `config`, to modify it. */
+  meter(match?: Match<T>, options?: { readonly priority?: number; readonly config?: MeterConfig }): Entity;
+}
+
 /** A table of a typed program. */
 export type TypedTable<T extends TableDescriptor> = TableBase<T> &
   (T extends { readonly actionProfile: infer P extends string }
@@ -279,4 +281,9 @@ export type TypedTable<T extends TableDescriptor> = TableBase<T> &
     ? CountedTable<T>
     : IsDynamic<T['match']> extends true
       ? CountedTable<T>
+      : unknown) &
+  (T extends { readonly directMeter: string }
+    ? MeteredTable<T>
+    : IsDynamic<T['match']> extends true
+      ? MeteredTable<T>
       : unknown);

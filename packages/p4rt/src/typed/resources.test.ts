@@ -1,0 +1,128 @@
+import { describe, expect, it } from 'vitest';
+import { Entity } from '../gen/p4/v1/p4runtime.js';
+import { cloneSession, multicastGroup } from '../replication.js';
+import { fixture } from '../testing/fixture.js';
+import { typedProgram } from './program.js';
+
+const program = typedProgram(fixture);
+const { counters, meters, registers, digests, actionProfiles } = program;
+const wire = (entity: Entity) => Entity.decode(Entity.encode(entity).finish());
+const INVALID = expect.objectContaining({ code: 'INVALID' });
+
+describe('action profiles', () => {
+  const { selector, plain } = actionProfiles;
+
+  it('have members and groups that come back', () => {
+    const member = selector.member(3, selector.actions.select({ endpoint_id: 9 }));
+    expect(selector.decodeMember(wire(member))).toEqual({
+      member: 3,
+      action: { kind: 'action', name: 'select', params: { endpoint_id: 9 } },
+    });
+    expect(selector.decodeMember(selector.members())).toEqual({ member: 0 });
+    const group = selector.group(
+      1,
+      [{ member: 3, weight: 2, watchPort: Uint8Array.of(5) }, { member: 4 }],
+      10,
+    );
+    expect(selector.decodeGroup(group)).toEqual({
+      group: 1,
+      members: [
+        { member: 3, weight: 2, watchPort: Uint8Array.of(5) },
+        { member: 4, weight: 1 },
+      ],
+      maxSize: 10,
+    });
+    expect(selector.decodeGroup(wire(selector.groups()))).toEqual({ group: 0, members: [], maxSize: 0 });
+  });
+
+  it('refuse what cannot be', () => {
+    expect(() => selector.group(1, [{ member: 1, weight: 0 }])).toThrow(
+      /weight of member 1 0 is not within 1/,
+    );
+    expect(() => selector.group(1, [{ member: 1, weight: 1.5 }])).toThrow(INVALID);
+    expect(() => selector.group(1, [{ member: 1 }, { member: 1 }])).toThrow(/member 1 is named twice/);
+    expect(() => selector.group(1, [{ member: 1, weight: 5 }], 4)).toThrow(/add up to 5/);
+    expect(() => selector.group(1, [], 17)).toThrow(/above the profile's 16/);
+    expect(() => selector.group(-1)).toThrow(INVALID);
+    expect(() => selector.member(2 ** 32)).toThrow(INVALID);
+    expect(() => plain.group(1)).toThrow(/no selector/);
+    expect(() => selector.decodeMember(plain.member(1))).toThrow(INVALID);
+    expect(() => selector.decodeGroup(selector.member(1))).toThrow(INVALID);
+    expect(() => program.actionProfile('selectr')).toThrow(/did you mean 'selector'/);
+    expect(() => program.actionProfile('selector').action('selec', {})).toThrow(/did you mean 'select'/);
+  });
+});
+
+describe('counters, meters, registers and digests', () => {
+  it('have cells that come back', () => {
+    expect(counters.drops.decode(wire(counters.drops.cell(255, { packets: 2n, bytes: 3n })))).toEqual({
+      index: 255n,
+      packets: 2n,
+      bytes: 3n,
+    });
+    const config = { cir: 1n, cburst: 2n, pir: 3n, pburst: 4n, eburst: 0n };
+    expect(meters.policer.decode(wire(meters.policer.cell(1n, config)))).toEqual({ index: 1n, config });
+    expect(registers.state.decode(wire(registers.state.cell(7, '02:00:00:00:00:01')))).toEqual({
+      index: 7n,
+      value: 0x0200_0000_0001n,
+    });
+    expect(digests.learn.config({ maxTimeoutNs: 0n, maxListSize: 1, ackTimeoutNs: 5n }).entity).toMatchObject(
+      {
+        value: { digestId: fixture.digests.learn.id, config: { maxListSize: 1, ackTimeoutNs: 5n } },
+      },
+    );
+  });
+
+  it('have wildcards without index', () => {
+    for (const entity of [counters.drops.all(), meters.policer.all(), registers.state.all()]) {
+      expect(entity.entity?.value).toMatchObject({ index: undefined });
+    }
+  });
+
+  it('refuse what cannot be', () => {
+    expect(() => counters.drops.cell(256)).toThrow(/counter 'drops': index 256 is not within 0\.\.255/);
+    expect(() => counters.drops.cell(-1)).toThrow(INVALID);
+    expect(() => counters.drops.cell(0.5)).toThrow(INVALID);
+    expect(() => counters.drops.cell(0, { packets: -1n, bytes: 0n })).toThrow(INVALID);
+    expect(() => registers.state.cell(0, 2n ** 48n)).toThrow(/register 'state'/);
+    expect(() => registers.pairs.cell(0, 1)).toThrow(/struct pair_t; make its RegisterEntry by hand/);
+    expect(() => registers.state.decode(registers.state.cell(0))).toThrow(
+      expect.objectContaining({ code: 'MALFORMED' }),
+    );
+    expect(() => counters.drops.decode(meters.policer.all())).toThrow(
+      /expected a cell of counter 'drops', got meterEntry/,
+    );
+    expect(() => digests.learn.config({ maxTimeoutNs: 0n, maxListSize: -1, ackTimeoutNs: 0n })).toThrow(
+      INVALID,
+    );
+    expect(() => program.counter('drop')).toThrow(/did you mean 'drops'/);
+    expect(() => program.register('nothing')).toThrow(/choose from 'state', 'pairs'/);
+  });
+});
+
+describe('packet replication', () => {
+  it('makes multicast groups and clone sessions', () => {
+    const replicas = [{ port: Uint8Array.of(1) }, { port: Uint8Array.of(1), instance: 1 }, { egressPort: 2 }];
+    const group = multicastGroup(5, replicas).entity?.value;
+    expect(group).toMatchObject({
+      type: {
+        value: {
+          multicastGroupId: 5,
+          replicas: [
+            { portKind: { $case: 'port', value: Uint8Array.of(1) }, instance: 0 },
+            { instance: 1 },
+            { portKind: { $case: 'egressPort', value: 2 } },
+          ],
+        },
+      },
+    });
+    expect(
+      cloneSession(1, { replicas: [{ egressPort: 1 }], packetLengthBytes: 64 }).entity?.value,
+    ).toMatchObject({
+      type: { value: { sessionId: 1, classOfService: 0, packetLengthBytes: 64 } },
+    });
+    expect(() => multicastGroup(0)).toThrow(INVALID);
+    expect(() => cloneSession(0)).toThrow(INVALID);
+    expect(() => multicastGroup(1, [{ egressPort: 1 }, { egressPort: 1 }])).toThrow(/twice/);
+  });
+});
