@@ -32,15 +32,30 @@ pipeline.tableSet('port_table', { key: [{ value: 1 }], action: 'set_uplink_port'
 pipeline.tableSet('endpoint_selector', { key: [{ value: 1 }], action: 'select_endpoint', args: [1] });
 pipeline.tableSet('endpoint', { key: [{ value: 257 }], action: 'dnat', args: [SERVER, 8080] });
 pipeline.selectorSet('endpoint_selector_sel', 1, [{ member: 1, weight: 1 }]);
-pipeline.tableSet('endpoint_group', { key: [{ value: 1 }], action: 'endpoint_group_set_group_id', args: [1] });
-pipeline.tableSet('service', { key: [{ value: VIP }, { value: 6 }, { value: 80 }], action: 'set_service', args: [1, 256, 1, 0, 0] });
+pipeline.tableSet('endpoint_group', {
+  key: [{ value: 1 }],
+  action: 'endpoint_group_set_group_id',
+  args: [1],
+});
+pipeline.tableSet('service', {
+  key: [{ value: VIP }, { value: 6 }, { value: 80 }],
+  action: 'set_service',
+  args: [1, 256, 1, 0, 0],
+});
 
 interface Input {
   readonly port: number;
   readonly packet: Uint8Array;
 }
 
-function tcp(port: number, source: number, target: number, sourcePort: number, targetPort: number, flags = ACK): Input {
+function tcp(
+  port: number,
+  source: number,
+  target: number,
+  sourcePort: number,
+  targetPort: number,
+  flags = ACK,
+): Input {
   const packet = new Uint8Array(64);
   const view = new DataView(packet.buffer);
   view.setUint16(12, 0x0800);
@@ -92,7 +107,8 @@ for (const port of flows) {
   forward(tcp(2, CLIENT, VIP, port, 80, SYN));
   forward(tcp(2, CLIENT, SERVER, port, 9000, SYN));
 }
-const report = (name: string, rate: number): void => console.log(`${name.padEnd(52)} ${Math.round(rate).toLocaleString('en')} packets/s`);
+const report = (name: string, rate: number): void =>
+  console.log(`${name.padEnd(52)} ${Math.round(rate).toLocaleString('en')} packets/s`);
 for (const inputs of Object.values(sets)) measure(inputs, 0.5);
 for (const [name, inputs] of Object.entries(sets)) {
   const before = sent;
@@ -116,4 +132,9 @@ report('service NAT, new flows (learned both ways)', (NEW_FLOWS * 1000) / (perfo
 const traced = sets['service NAT, established, both directions'];
 const traceRate = measure(traced, 1, ({ port, packet }) => void pipeline.trace(port, packet));
 report('service NAT, traced step by step', traceRate);
-console.log('last packet:', last.length, 'bytes; stats:', JSON.stringify({ ...pipeline.stats, tables: undefined }));
+console.log(
+  'last packet:',
+  last.length,
+  'bytes; stats:',
+  JSON.stringify({ ...pipeline.stats, tables: undefined }),
+);

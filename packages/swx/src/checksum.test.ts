@@ -16,19 +16,24 @@ describe('ckadd and cksub', () => {
   it('agree with a checksum computed from the start, for fields of every width', () => {
     const field = fc.constantFrom(...(Object.keys(FIELDS) as (keyof typeof FIELDS)[]));
     fc.assert(
-      fc.property(field, fc.bigInt({ min: 0n, max: (1n << 64n) - 1n }), fc.uint8Array({ minLength: 2, maxLength: 8 }), (name, raw, rest) => {
-        const bits = FIELDS[name];
-        const value = raw & ((1n << BigInt(bits)) - 1n);
-        const other = rest.length % 2 === 0 ? rest : rest.subarray(1);
-        const without = checksum(other);
-        const withField = checksum(Uint8Array.from([...other, ...bytesOf(value, bits)]));
-        const added = run(`ckadd h.a.f16 h.a.${name}`, 'f16', { f16: BigInt(without), [name]: value });
-        // 0 and 0xFFFF are the same in one's complement, and neither instruction ever gives 0.
-        expect(added).toBe(BigInt(withField === 0 ? 0xffff : withField));
-        const removed = run(`cksub h.a.f16 h.a.${name}`, 'f16', { f16: BigInt(withField), [name]: value });
-        expect(removed % 0xffffn).toBe(BigInt(without) % 0xffffn);
-        expect(removed).not.toBe(0n);
-      }),
+      fc.property(
+        field,
+        fc.bigInt({ min: 0n, max: (1n << 64n) - 1n }),
+        fc.uint8Array({ minLength: 2, maxLength: 8 }),
+        (name, raw, rest) => {
+          const bits = FIELDS[name];
+          const value = raw & ((1n << BigInt(bits)) - 1n);
+          const other = rest.length % 2 === 0 ? rest : rest.subarray(1);
+          const without = checksum(other);
+          const withField = checksum(Uint8Array.from([...other, ...bytesOf(value, bits)]));
+          const added = run(`ckadd h.a.f16 h.a.${name}`, 'f16', { f16: BigInt(without), [name]: value });
+          // 0 and 0xFFFF are the same in one's complement, and neither instruction ever gives 0.
+          expect(added).toBe(BigInt(withField === 0 ? 0xffff : withField));
+          const removed = run(`cksub h.a.f16 h.a.${name}`, 'f16', { f16: BigInt(withField), [name]: value });
+          expect(removed % 0xffffn).toBe(BigInt(without) % 0xffffn);
+          expect(removed).not.toBe(0n);
+        },
+      ),
       { numRuns: 150 },
     );
   });

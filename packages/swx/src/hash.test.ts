@@ -21,7 +21,20 @@ describe('hash functions', () => {
       '6d5a56da255b0ec24167253d43a38fb0d0ca2bcbae7b30b477cb2da38030f20c6a42b73bbeac01fa'.match(/../g) ?? [],
       (byte) => Number.parseInt(byte, 16),
     );
-    const input = new Uint8Array([66, 9, 149, 187, 161, 142, 100, 80, 2794 >> 8, 2794 & 255, 1766 >> 8, 1766 & 255]);
+    const input = new Uint8Array([
+      66,
+      9,
+      149,
+      187,
+      161,
+      142,
+      100,
+      80,
+      2794 >> 8,
+      2794 & 255,
+      1766 >> 8,
+      1766 & 255,
+    ]);
     expect((toeplitz(key, input, 0, 8) >>> 0).toString(16)).toBe('323e8fc2');
     expect((toeplitz(key, input, 0, 12) >>> 0).toString(16)).toBe('51ccc178');
   });
@@ -41,7 +54,8 @@ describe('the hash instruction', () => {
   });
 
   it('hashes metadata in the host order of little-endian machines', () => {
-    const body = 'mov m.m8 0x11\nmov m.m16 0x2233\nmov m.m24 0x445566\nhash jhash m.m32 m.m8 m.m24\nmov h.a.f32 m.m32';
+    const body =
+      'mov m.m8 0x11\nmov m.m16 0x2233\nmov m.m24 0x445566\nhash jhash m.m32 m.m8 m.m24\nmov h.a.f32 m.m32';
     const expected = BigInt(jhash(new Uint8Array([0x11, 0x33, 0x22, 0x66, 0x55, 0x44]), 0, 6) >>> 0);
     expect(run(body, 'f32')).toBe(expected);
   });

@@ -27,7 +27,9 @@ describe('mov', () => {
   it('movh moves the upper halves', () => {
     const f128 = (0x1111222233334444n << 64n) | 0x5555666677778888n;
     expect(run('mov m.m128 h.a.f128\n movh h.a.f64 m.m128', 'f64', { f128 })).toBe(0x1111222233334444n);
-    expect(run('movh h.a.f128 h.a.f64', 'f128', { f128, f64: 0xabcdn })).toBe((0xabcdn << 64n) | 0x5555666677778888n);
+    expect(run('movh h.a.f128 h.a.f64', 'f128', { f128, f64: 0xabcdn })).toBe(
+      (0xabcdn << 64n) | 0x5555666677778888n,
+    );
   });
 });
 
@@ -97,7 +99,8 @@ describe('jumps', () => {
   });
 
   it('go back, too', () => {
-    const loop = 'mov m.m8 5\nmov m.m32 0\nAGAIN : add m.m32 m.m8\nsub m.m8 1\njmpneq AGAIN m.m8 0\nmov h.a.f32 m.m32';
+    const loop =
+      'mov m.m8 5\nmov m.m32 0\nAGAIN : add m.m32 m.m8\nsub m.m8 1\njmpneq AGAIN m.m8 0\nmov h.a.f32 m.m32';
     expect(run(loop, 'f32')).toBe(15n);
   });
 
@@ -111,7 +114,9 @@ describe('jumps', () => {
     const body = Array.from({ length: 1600 }, (_, i) => `L${i} : add m.m32 1`).join('\n');
     expect(run(`jmp L0\n${body}\nmov h.a.f32 m.m32`, 'f32')).toBe(1600n);
     expect(run(`jmp L1100\n${body}\nmov h.a.f32 m.m32`, 'f32')).toBe(500n);
-    expect(run(`jmpgt L1590 m.m32 2000\n${body}\nadd m.m32 1\njmplt L300 m.m32 2000\nmov h.a.f32 m.m32`, 'f32')).toBe(2902n);
+    expect(
+      run(`jmpgt L1590 m.m32 2000\n${body}\nadd m.m32 1\njmplt L300 m.m32 2000\nmov h.a.f32 m.m32`, 'f32'),
+    ).toBe(2902n);
   });
 });
 
@@ -153,7 +158,10 @@ describe('headers', () => {
   });
 
   it('look ahead without moving on', () => {
-    const spec = miniSpec('').replace('extract h.a', 'lookahead h.n\nextract h.a\nmov h.a.f24 h.n.x\ninvalidate h.n');
+    const spec = miniSpec('').replace(
+      'extract h.a',
+      'lookahead h.n\nextract h.a\nmov h.a.f24 h.n.x\ninvalidate h.n',
+    );
     const { packet } = new Bench(spec).one(aPacket({ f8: 0x11n, f16: 0x2233n }));
     expect(packet.length).toBe(A_BYTES + 2);
     expect(aField(packet, 'f24')).toBe(0x1122n);
@@ -238,7 +246,11 @@ table t {
   });
 
   it('recirculates: metadata stays, headers are parsed again, passes are counted', () => {
-    const bench = new Bench(miniSpec('recircid m.m8\nadd m.m16 1\nadd h.a.f8 1\njmpgt END m.m8 2\nrecirculate\nEND : mov h.a.f16 m.m16'));
+    const bench = new Bench(
+      miniSpec(
+        'recircid m.m8\nadd m.m16 1\nadd h.a.f8 1\njmpgt END m.m8 2\nrecirculate\nEND : mov h.a.f16 m.m16',
+      ),
+    );
     const { packet, port } = bench.one(aPacket(), 4);
     expect(port).toBe(4);
     expect(aField(packet, 'f8')).toBe(4n);
@@ -284,17 +296,23 @@ describe('meters', () => {
 
   it('colour by two rates, and never better than the colour that came in', () => {
     const bench = new Bench(miniSpec(body, meters));
-    const color = (bytes: bigint, colorIn = 0n): bigint => aField(bench.one(aPacket({ f16: bytes, f8: colorIn })).packet, 'f32');
+    const color = (bytes: bigint, colorIn = 0n): bigint =>
+      aField(bench.one(aPacket({ f16: bytes, f8: colorIn })).packet, 'f32');
     expect(color(1000n)).toBe(0n);
     bench.pipeline.meterSet('m', 1, { cir: 1000n, cbs: 1000n, pir: 2000n, pbs: 2000n });
     expect([color(1000n), color(1000n), color(1000n)]).toEqual([0n, 1n, 2n]);
     bench.now += 1000;
     expect([color(500n, 1n), color(1000n), color(500n, 2n)]).toEqual([1n, 0n, 2n]);
-    expect(bench.pipeline.meterStats('m', 1)).toMatchObject({ green: { packets: 2, bytes: 2000 }, red: { packets: 2 } });
+    expect(bench.pipeline.meterStats('m', 1)).toMatchObject({
+      green: { packets: 2, bytes: 2000 },
+      red: { packets: 2 },
+    });
   });
 
   it('refuse a profile that is none', () => {
     const { pipeline } = new Bench(miniSpec(body, meters));
-    expect(() => pipeline.meterSet('m', 1, { cir: 10n, cbs: 1n, pir: 5n, pbs: 1n })).toThrow(/pir of at least cir/);
+    expect(() => pipeline.meterSet('m', 1, { cir: 10n, cbs: 1n, pir: 5n, pbs: 1n })).toThrow(
+      /pir of at least cir/,
+    );
   });
 });

@@ -22,10 +22,16 @@ function one(from: Pod, bytes: Uint8Array) {
   return { port: first.port, ...read(first.packet) };
 }
 
-const tcp = (source: string, target: string, sourcePort: number, targetPort: number, flags: number): Uint8Array =>
-  packet({ source, target, l4: { protocol: 'tcp', sourcePort, targetPort, flags } });
+const tcp = (
+  source: string,
+  target: string,
+  sourcePort: number,
+  targetPort: number,
+  flags: number,
+): Uint8Array => packet({ source, target, l4: { protocol: 'tcp', sourcePort, targetPort, flags } });
 
-const timeouts = (): number[] => [...node.pipeline.learnerEntries('conntrack')].map(({ timeoutIndex }) => timeoutIndex);
+const timeouts = (): number[] =>
+  [...node.pipeline.learnerEntries('conntrack')].map(({ timeoutIndex }) => timeoutIndex);
 
 describe('timeouts of connections', () => {
   it('follow the TCP flags: no data, data, closing', () => {
@@ -56,7 +62,10 @@ describe('timeouts of connections', () => {
     one(client, tcp(client.ip, server.ip, 1, 2, TCP.psh));
     node.now += 43_199_000;
     expect(node.pipeline.learnerCount('conntrack')).toBe(2);
-    expect([...node.pipeline.learnerEntries('conntrack')][0]).toMatchObject({ action: 'ct_hit', expiresInMs: 1000 });
+    expect([...node.pipeline.learnerEntries('conntrack')][0]).toMatchObject({
+      action: 'ct_hit',
+      expiresInMs: 1000,
+    });
   });
 });
 

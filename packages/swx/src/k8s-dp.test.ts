@@ -45,7 +45,10 @@ const webService = (endpoints = [server, other], options: { affinity?: boolean; 
 
 describe('ARP', () => {
   it('is answered for the gateway, towards the one who asks', () => {
-    const [answer] = node.send(client.port, arpRequest({ senderMac: client.mac, sender: client.ip, target: '169.254.1.1' }));
+    const [answer] = node.send(
+      client.port,
+      arpRequest({ senderMac: client.mac, sender: client.ip, target: '169.254.1.1' }),
+    );
     if (answer === undefined) throw new Error('no answer');
     expect(answer.port).toBe(client.port);
     const view = new DataView(answer.packet.buffer);
@@ -82,7 +85,10 @@ describe('pod to pod', () => {
       ipChecksumOk: true,
       l4ChecksumOk: true,
     });
-    const reply = one(server.port, packet({ source: server.ip, target: client.ip, l4: tcp(5000, 4000, TCP.syn | TCP.ack) }));
+    const reply = one(
+      server.port,
+      packet({ source: server.ip, target: client.ip, l4: tcp(5000, 4000, TCP.syn | TCP.ack) }),
+    );
     expect(reply).toMatchObject({ port: client.port, targetMac: client.mac, ttl: 63, ipChecksumOk: true });
     expect(node.pipeline.learnerCount('conntrack')).toBe(2);
   });
@@ -99,7 +105,9 @@ describe('pod to pod', () => {
   });
 
   it('drops a false source address, an unknown port and what is no IPv4', () => {
-    expect(node.send(client.port, packet({ source: server.ip, target: other.ip, l4: udp(1, 2) }))).toEqual([]);
+    expect(node.send(client.port, packet({ source: server.ip, target: other.ip, l4: udp(1, 2) }))).toEqual(
+      [],
+    );
     expect(node.send(99, packet({ source: client.ip, target: other.ip, l4: udp(1, 2) }))).toEqual([]);
     const ipv6 = new Uint8Array(60);
     ipv6.set([0x86, 0xdd], 12);
@@ -109,10 +117,16 @@ describe('pod to pod', () => {
   });
 
   it('drops at TTL 1 and 0', () => {
-    expect(node.send(client.port, packet({ source: client.ip, target: server.ip, l4: udp(1, 2), ttl: 1 }))).toEqual([]);
-    expect(node.send(client.port, packet({ source: client.ip, target: server.ip, l4: udp(1, 2), ttl: 0 }))).toEqual([]);
+    expect(
+      node.send(client.port, packet({ source: client.ip, target: server.ip, l4: udp(1, 2), ttl: 1 })),
+    ).toEqual([]);
+    expect(
+      node.send(client.port, packet({ source: client.ip, target: server.ip, l4: udp(1, 2), ttl: 0 })),
+    ).toEqual([]);
     expect(node.drops(8)).toBe(2);
-    expect(one(client.port, packet({ source: client.ip, target: server.ip, l4: udp(1, 2), ttl: 2 })).ttl).toBe(1);
+    expect(
+      one(client.port, packet({ source: client.ip, target: server.ip, l4: udp(1, 2), ttl: 2 })).ttl,
+    ).toBe(1);
   });
 
   it('keeps a VLAN tag', () => {
@@ -135,7 +149,8 @@ describe('pod to pod', () => {
     route('0.0.0.0', 0, 'set_nexthop', [UPLINK_PORT, 5n, 6n]);
     route('10.96.0.0', 0xffff0000, 'unreachable');
     route('10.96.7.0', 0xffffff00, 'to_host');
-    const to = (target: string) => node.send(client.port, packet({ source: client.ip, target, l4: udp(1, 2) }));
+    const to = (target: string) =>
+      node.send(client.port, packet({ source: client.ip, target, l4: udp(1, 2) }));
     expect(to('192.0.2.1')[0]?.port).toBe(UPLINK_PORT);
     expect(to('10.96.1.1')).toEqual([]);
     expect(to('10.96.7.1')[0]?.port).toBe(HOST_PORT);
@@ -184,33 +199,52 @@ describe('services', () => {
   it('keep a UDP checksum of 0', () => {
     webService([server], { protocol: 17 });
     const l4 = { ...udp(4000, 80), noChecksum: true };
-    expect(one(client.port, packet({ source: client.ip, target: VIP, l4 }))).toMatchObject({ l4Checksum: 0, target: server.ip });
+    expect(one(client.port, packet({ source: client.ip, target: VIP, l4 }))).toMatchObject({
+      l4Checksum: 0,
+      target: server.ip,
+    });
     const back = { ...udp(8080, 4000), noChecksum: true };
-    expect(one(server.port, packet({ source: server.ip, target: client.ip, l4: back }))).toMatchObject({ l4Checksum: 0, source: VIP });
+    expect(one(server.port, packet({ source: server.ip, target: client.ip, l4: back }))).toMatchObject({
+      l4Checksum: 0,
+      source: VIP,
+    });
   });
 
   it('spread flows over the endpoints, and pin each flow', () => {
     const service = webService();
     const targets = new Map<number, string>();
     for (let port = 1000; port < 1100; port++) {
-      targets.set(port, one(client.port, packet({ source: client.ip, target: VIP, l4: tcp(port, 80) })).target);
+      targets.set(
+        port,
+        one(client.port, packet({ source: client.ip, target: VIP, l4: tcp(port, 80) })).target,
+      );
     }
-    const counts = [server, other].map((pod) => [...targets.values()].filter((target) => target === pod.ip).length);
+    const counts = [server, other].map(
+      (pod) => [...targets.values()].filter((target) => target === pod.ip).length,
+    );
     expect(Math.min(...counts)).toBeGreaterThan(30);
     service.setMembers([2]);
     for (const [port, target] of targets) {
-      expect(one(client.port, packet({ source: client.ip, target: VIP, l4: tcp(port, 80, TCP.ack) })).target).toBe(target);
+      expect(
+        one(client.port, packet({ source: client.ip, target: VIP, l4: tcp(port, 80, TCP.ack) })).target,
+      ).toBe(target);
     }
-    expect(one(client.port, packet({ source: client.ip, target: VIP, l4: tcp(2000, 80) })).target).toBe(other.ip);
+    expect(one(client.port, packet({ source: client.ip, target: VIP, l4: tcp(2000, 80) })).target).toBe(
+      other.ip,
+    );
   });
 
   it('give the flows of a removed endpoint another one', () => {
     const service = webService();
     service.setMembers([1]);
-    expect(one(client.port, packet({ source: client.ip, target: VIP, l4: tcp(1000, 80) })).target).toBe(server.ip);
+    expect(one(client.port, packet({ source: client.ip, target: VIP, l4: tcp(1000, 80) })).target).toBe(
+      server.ip,
+    );
     service.setMembers([2]);
     service.removeEndpoint(0);
-    expect(one(client.port, packet({ source: client.ip, target: VIP, l4: tcp(1000, 80, TCP.ack) })).target).toBe(other.ip);
+    expect(
+      one(client.port, packet({ source: client.ip, target: VIP, l4: tcp(1000, 80, TCP.ack) })).target,
+    ).toBe(other.ip);
   });
 
   it('count packets and bytes by endpoint and by service', () => {
@@ -220,7 +254,9 @@ describe('services', () => {
     one(client.port, request);
     const index = service.endpointIndex(0);
     expect(node.pipeline.registerRead('endpoint_counter_0_packets', index)).toBe(2n);
-    expect(node.pipeline.registerRead('endpoint_counter_0_bytes', index)).toBe(BigInt(2 * (request.length - 14)));
+    expect(node.pipeline.registerRead('endpoint_counter_0_bytes', index)).toBe(
+      BigInt(2 * (request.length - 14)),
+    );
     expect(node.pipeline.registerRead('service_counter_0', 1)).toBe(1n);
   });
 
@@ -233,7 +269,8 @@ describe('services', () => {
   it('with affinity send a client to the same endpoint until it has been silent for the timeout', () => {
     const service = webService([server, other], { affinity: true });
     service.setMembers([1]);
-    const target = (port: number): string => one(client.port, packet({ source: client.ip, target: VIP, l4: tcp(port, 80) })).target;
+    const target = (port: number): string =>
+      one(client.port, packet({ source: client.ip, target: VIP, l4: tcp(port, 80) })).target;
     expect(target(1000)).toBe(server.ip);
     service.setMembers([2]);
     node.now += 9_000;

@@ -49,7 +49,11 @@ const bench = (size = 100, timeouts?: string): Bench =>
   new Bench(miniSpec('mov m.m16 h.a.f16\ntable l', learner(size, timeouts)));
 
 /** Sends a packet with a key; the value of its entry, or 0 for a miss. */
-function send(b: Bench, key: number, options: { value?: bigint; op?: number; timeout?: number } = {}): bigint {
+function send(
+  b: Bench,
+  key: number,
+  options: { value?: bigint; op?: number; timeout?: number } = {},
+): bigint {
   const { value = 5n, op = 0, timeout = 0 } = options;
   const packet = aPacket({ f48: BigInt(key), f40: value, f8: BigInt(op), f16: BigInt(timeout) });
   return aField(b.one(packet).packet, 'f64');
@@ -62,7 +66,13 @@ describe('learners', () => {
     expect(send(b, 1)).toBe(0xabcdef0123n);
     expect(aField(b.one(aPacket({ f48: 1n })).packet, 'f128')).toBe(0xabcdef0123n);
     expect([...b.pipeline.learnerEntries('l')]).toEqual([
-      { key: [1n], action: 'hit', args: [0xabcdef0123n, 0xabcdef0123n], timeoutIndex: 0, expiresInMs: 10_000 },
+      {
+        key: [1n],
+        action: 'hit',
+        args: [0xabcdef0123n, 0xabcdef0123n],
+        timeoutIndex: 0,
+        expiresInMs: 10_000,
+      },
     ]);
   });
 

@@ -15,7 +15,8 @@ selector s {
 	n_groups_max 8
 	n_members_per_group_max 16
 }`;
-const body = 'mov m.m8 h.a.f8\nmov m.m32 h.a.f32\nmov m.m48 0xFFFFFFFFFFFF\nmov m.n64 h.a.f64\nmov m.m16 99\ntable s\nmov h.a.f16 m.m16';
+const body =
+  'mov m.m8 h.a.f8\nmov m.m32 h.a.f32\nmov m.m48 0xFFFFFFFFFFFF\nmov m.n64 h.a.f64\nmov m.m16 99\ntable s\nmov h.a.f16 m.m16';
 
 /** The members in the 16 slots of a group, found through keys that hash to each slot. */
 function slots(members: readonly { member: number; weight: number }[]): number[] {
@@ -31,9 +32,21 @@ function slots(members: readonly { member: number; weight: number }[]): number[]
 
 describe('selectors', () => {
   it('fill the slots by weight, the rest to the first members', () => {
-    expect(slots([1, 2, 3].map((member) => ({ member, weight: 1 })))).toEqual([1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 3, 3, 3, 3, 3]);
-    expect(slots([{ member: 5, weight: 30 }, { member: 7, weight: 10 }])).toEqual([...new Array(12).fill(5), 7, 7, 7, 7]);
-    expect(slots([{ member: 1, weight: 3 }, { member: 2, weight: 4 }])).toEqual([...new Array(8).fill(1), ...new Array(8).fill(2)]);
+    expect(slots([1, 2, 3].map((member) => ({ member, weight: 1 })))).toEqual([
+      1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 3, 3, 3, 3, 3,
+    ]);
+    expect(
+      slots([
+        { member: 5, weight: 30 },
+        { member: 7, weight: 10 },
+      ]),
+    ).toEqual([...new Array(12).fill(5), 7, 7, 7, 7]);
+    expect(
+      slots([
+        { member: 1, weight: 3 },
+        { member: 2, weight: 4 },
+      ]),
+    ).toEqual([...new Array(8).fill(1), ...new Array(8).fill(2)]);
     expect(slots([{ member: 0, weight: 100 }])).toEqual(new Array(16).fill(0));
   });
 
@@ -69,8 +82,14 @@ describe('selectors', () => {
   it('look at the selector fields only, not at what lies between them', () => {
     const spread = (text: string): string[] => {
       const b = new Bench(miniSpec(text, declarations));
-      b.pipeline.selectorSet('s', 1, Array.from({ length: 16 }, (_, member) => ({ member, weight: 1 })));
-      return Array.from({ length: 40 }, (_, i) => String(aField(b.one(aPacket({ f8: 1n, f32: BigInt(i), f64: BigInt(i * i) })).packet, 'f16')));
+      b.pipeline.selectorSet(
+        's',
+        1,
+        Array.from({ length: 16 }, (_, member) => ({ member, weight: 1 })),
+      );
+      return Array.from({ length: 40 }, (_, i) =>
+        String(aField(b.one(aPacket({ f8: 1n, f32: BigInt(i), f64: BigInt(i * i) })).packet, 'f16')),
+      );
     };
     const members = spread(body);
     expect(new Set(members).size).toBeGreaterThan(10);
@@ -79,8 +98,14 @@ describe('selectors', () => {
 
   it('refuse what DPDK refuses', () => {
     const { pipeline } = new Bench(miniSpec(body, declarations));
-    const set = (group: number, ...members: [number, number][]) => () =>
-      pipeline.selectorSet('s', group, members.map(([member, weight]) => ({ member, weight })));
+    const set =
+      (group: number, ...members: [number, number][]) =>
+      () =>
+        pipeline.selectorSet(
+          's',
+          group,
+          members.map(([member, weight]) => ({ member, weight })),
+        );
     expect(set(8, [1, 1])).toThrow(/group 8 is not one of 0 … 7/);
     expect(set(0, [16, 1])).toThrow(/member 16 is not one of 0 … 15/);
     expect(set(0, [1, 0])).toThrow(/weight 0 of member 1/);

@@ -32,7 +32,8 @@ table t {
 	default_action miss args none ${rest}
 	size ${size}
 }`;
-const bench = (key: string, size = 16, rest = ''): Bench => new Bench(miniSpec('table t', table(key, size, rest)));
+const bench = (key: string, size = 16, rest = ''): Bench =>
+  new Bench(miniSpec('table t', table(key, size, rest)));
 const code = (run: () => void): string | undefined => {
   try {
     run();
@@ -60,14 +61,20 @@ describe('exact tables', () => {
     expect(b.pipeline.tableDelete('t', [{ value: 5n }])).toBe(false);
     expect(lookup(5n)).toEqual([0xffffn, 0n]);
     expect(b.pipeline.entryIndex('t', [{ value: 6n }])).toBe(2);
-    expect([...b.pipeline.tableEntries('t')]).toEqual([{ key: [{ value: 6n }], action: 'set', args: [2n, 1], index: 2 }]);
+    expect([...b.pipeline.tableEntries('t')]).toEqual([
+      { key: [{ value: 6n }], action: 'set', args: [2n, 1], index: 2 },
+    ]);
     b.pipeline.tableClear('t');
     expect(lookup(6n)).toEqual([0xffffn, 0n]);
     expect(b.pipeline.tableEntryCount('t')).toBe(0);
   });
 
   it('agree with a map, whatever is added and removed', () => {
-    const key = fc.record({ a: fc.integer({ min: 0, max: 3 }), b: fc.bigInt({ min: 0n, max: 5n }), c: fc.integer({ min: 0, max: 255 }) });
+    const key = fc.record({
+      a: fc.integer({ min: 0, max: 3 }),
+      b: fc.bigInt({ min: 0n, max: 5n }),
+      c: fc.integer({ min: 0, max: 255 }),
+    });
     const step = fc.record({ add: fc.boolean(), key, value: fc.bigInt({ min: 0n, max: (1n << 64n) - 1n }) });
     fc.assert(
       fc.property(fc.array(step, { maxLength: 60 }), fc.array(key, { maxLength: 20 }), (steps, probes) => {
@@ -95,7 +102,8 @@ describe('exact tables', () => {
 
   it('are full at their size', () => {
     const b = bench('h.a.f8 exact', 3);
-    const add = (value: number): void => b.pipeline.tableSet('t', { key: [{ value }], action: 'set', args: [0n, 0] });
+    const add = (value: number): void =>
+      b.pipeline.tableSet('t', { key: [{ value }], action: 'set', args: [0n, 0] });
     [1, 2, 3].forEach(add);
     expect(() => add(4)).toThrow("table 't' is full: its size is 3");
     expect(code(() => add(4))).toBe('TABLE_FULL');
@@ -137,7 +145,12 @@ describe('wildcard and lpm tables', () => {
           const known = model[at];
           if (known === undefined) model.push({ ...e, value: e.value & e.mask, result });
           else known.result = result;
-          b.pipeline.tableSet('t', { key: [{ value: e.value, mask: e.mask }], priority: e.priority, action: 'set', args: [result, 0] });
+          b.pipeline.tableSet('t', {
+            key: [{ value: e.value, mask: e.mask }],
+            priority: e.priority,
+            action: 'set',
+            args: [result, 0],
+          });
         }
         for (const probe of [...probes, ...steps.map((s) => s.entry.value)]) {
           const matching = model.filter((m) => (probe & m.mask) === m.value);
@@ -153,21 +166,30 @@ describe('wildcard and lpm tables', () => {
   });
 
   it('take the longest prefix, exact fields beside it', () => {
-    const prefix = fc.record({ value: fc.bigInt({ min: 0n, max: 0xffffffffn }), length: fc.integer({ min: 0, max: 32 }) });
+    const prefix = fc.record({
+      value: fc.bigInt({ min: 0n, max: 0xffffffffn }),
+      length: fc.integer({ min: 0, max: 32 }),
+    });
     fc.assert(
-      fc.property(fc.array(prefix, { maxLength: 30 }), fc.array(prefix, { maxLength: 20 }), (prefixes, probes) => {
-        const b = bench('h.a.f8 exact\nh.a.f32 lpm', 1000);
-        const maskOf = (length: number): bigint => (0xffffffffn << BigInt(32 - length)) & 0xffffffffn;
-        for (const p of prefixes) {
-          const key = [{ value: 1 }, { value: p.value, mask: maskOf(p.length) }];
-          b.pipeline.tableSet('t', { key, action: 'set', args: [BigInt(p.length), 0] });
-        }
-        for (const { value: probe } of [...probes, ...prefixes]) {
-          const lengths = prefixes.filter((p) => (p.value & maskOf(p.length)) === (probe & maskOf(p.length))).map((p) => p.length);
-          const { packet } = b.one(aPacket({ f8: 1n, f32: probe }));
-          expect(aField(packet, 'f64')).toBe(lengths.length === 0 ? 0xffffn : BigInt(Math.max(...lengths)));
-        }
-      }),
+      fc.property(
+        fc.array(prefix, { maxLength: 30 }),
+        fc.array(prefix, { maxLength: 20 }),
+        (prefixes, probes) => {
+          const b = bench('h.a.f8 exact\nh.a.f32 lpm', 1000);
+          const maskOf = (length: number): bigint => (0xffffffffn << BigInt(32 - length)) & 0xffffffffn;
+          for (const p of prefixes) {
+            const key = [{ value: 1 }, { value: p.value, mask: maskOf(p.length) }];
+            b.pipeline.tableSet('t', { key, action: 'set', args: [BigInt(p.length), 0] });
+          }
+          for (const { value: probe } of [...probes, ...prefixes]) {
+            const lengths = prefixes
+              .filter((p) => (p.value & maskOf(p.length)) === (probe & maskOf(p.length)))
+              .map((p) => p.length);
+            const { packet } = b.one(aPacket({ f8: 1n, f32: probe }));
+            expect(aField(packet, 'f64')).toBe(lengths.length === 0 ? 0xffffn : BigInt(Math.max(...lengths)));
+          }
+        },
+      ),
       { numRuns: 80 },
     );
   });
@@ -176,7 +198,13 @@ describe('wildcard and lpm tables', () => {
     const b = bench('h.a.f8 exact\nh.a.f48 wildcard');
     const key = [{ value: 1 }, { value: 0xab0000000001n, mask: 0xff0000000001n }];
     b.pipeline.tableSet('t', { key, priority: 7, action: 'set', args: [1n, 2] });
-    expect(b.pipeline.tableGet('t', key, 7)).toEqual({ key, priority: 7, action: 'set', args: [1n, 2], index: 1 });
+    expect(b.pipeline.tableGet('t', key, 7)).toEqual({
+      key,
+      priority: 7,
+      action: 'set',
+      args: [1n, 2],
+      index: 1,
+    });
     expect(b.pipeline.tableGet('t', key, 8)).toBeUndefined();
   });
 
@@ -193,16 +221,66 @@ describe('wildcard and lpm tables', () => {
 describe('what the control interface refuses', () => {
   it.each([
     ['an unknown table', (b: Bench) => b.pipeline.tableClear('tt'), 'NOT_FOUND', /no table 'tt'; valid: 't'/],
-    ['an unknown action', (b: Bench) => b.pipeline.tableSet('t', { key: [{ value: 1 }], action: 'sett', args: [] }), 'NOT_FOUND', /'sett'; valid: 'set'/],
-    ['a default-only action', (b: Bench) => b.pipeline.tableSet('t', { key: [{ value: 1 }], action: 'miss', args: [] }), 'NOT_FOUND', /no action for entries 'miss'/],
-    ['missing arguments', (b: Bench) => b.pipeline.tableSet('t', { key: [{ value: 1 }], action: 'set', args: [1n] }), 'INVALID_VALUE', /takes 2 arguments \(value, small\), not 1/],
-    ['a wide argument', (b: Bench) => b.pipeline.tableSet('t', { key: [{ value: 1 }], action: 'set', args: [1n, 256] }), 'INVALID_VALUE', /'small': 256 does not fit 8 bits/],
-    ['a wide key', (b: Bench) => b.pipeline.tableGet('t', [{ value: 256 }]), 'INVALID_VALUE', /'h.a.f8': 256 does not fit 8 bits/],
-    ['a negative key', (b: Bench) => b.pipeline.tableGet('t', [{ value: -1 }]), 'INVALID_VALUE', /-1 does not fit/],
-    ['a fraction', (b: Bench) => b.pipeline.tableGet('t', [{ value: 1.5 }]), 'INVALID_VALUE', /1.5 is no unsigned integer/],
-    ['a key of the wrong length', (b: Bench) => b.pipeline.tableGet('t', []), 'INVALID_VALUE', /has 1 key fields \(h.a.f8\), not 0/],
-    ['a mask on an exact field', (b: Bench) => b.pipeline.tableGet('t', [{ value: 1, mask: 1 }]), 'INVALID_VALUE', /takes no mask/],
-    ['another default when it is const', (b: Bench) => b.pipeline.tableSetDefault('t', 'set', [1n, 1]), 'INVALID_VALUE', /default action is const/],
+    [
+      'an unknown action',
+      (b: Bench) => b.pipeline.tableSet('t', { key: [{ value: 1 }], action: 'sett', args: [] }),
+      'NOT_FOUND',
+      /'sett'; valid: 'set'/,
+    ],
+    [
+      'a default-only action',
+      (b: Bench) => b.pipeline.tableSet('t', { key: [{ value: 1 }], action: 'miss', args: [] }),
+      'NOT_FOUND',
+      /no action for entries 'miss'/,
+    ],
+    [
+      'missing arguments',
+      (b: Bench) => b.pipeline.tableSet('t', { key: [{ value: 1 }], action: 'set', args: [1n] }),
+      'INVALID_VALUE',
+      /takes 2 arguments \(value, small\), not 1/,
+    ],
+    [
+      'a wide argument',
+      (b: Bench) => b.pipeline.tableSet('t', { key: [{ value: 1 }], action: 'set', args: [1n, 256] }),
+      'INVALID_VALUE',
+      /'small': 256 does not fit 8 bits/,
+    ],
+    [
+      'a wide key',
+      (b: Bench) => b.pipeline.tableGet('t', [{ value: 256 }]),
+      'INVALID_VALUE',
+      /'h.a.f8': 256 does not fit 8 bits/,
+    ],
+    [
+      'a negative key',
+      (b: Bench) => b.pipeline.tableGet('t', [{ value: -1 }]),
+      'INVALID_VALUE',
+      /-1 does not fit/,
+    ],
+    [
+      'a fraction',
+      (b: Bench) => b.pipeline.tableGet('t', [{ value: 1.5 }]),
+      'INVALID_VALUE',
+      /1.5 is no unsigned integer/,
+    ],
+    [
+      'a key of the wrong length',
+      (b: Bench) => b.pipeline.tableGet('t', []),
+      'INVALID_VALUE',
+      /has 1 key fields \(h.a.f8\), not 0/,
+    ],
+    [
+      'a mask on an exact field',
+      (b: Bench) => b.pipeline.tableGet('t', [{ value: 1, mask: 1 }]),
+      'INVALID_VALUE',
+      /takes no mask/,
+    ],
+    [
+      'another default when it is const',
+      (b: Bench) => b.pipeline.tableSetDefault('t', 'set', [1n, 1]),
+      'INVALID_VALUE',
+      /default action is const/,
+    ],
   ] as const)('%s', (_what, run, expected, message) => {
     const b = bench('h.a.f8 exact', 16, 'const');
     expect(() => run(b)).toThrow(message);

@@ -47,7 +47,8 @@ export type TraceStep =
       readonly args: readonly TraceValue[];
       readonly timeoutIndex: number;
     }
-  | { readonly kind: 'transmit' | 'mirror'; readonly port: number; readonly packet: Uint8Array }
+  | { readonly kind: 'transmit'; readonly port: number; readonly packet: Uint8Array }
+  | { readonly kind: 'mirror'; readonly port: number; readonly packet: Uint8Array }
   | { readonly kind: 'recirculate' }
   | {
       readonly kind: 'drop';

@@ -40,14 +40,22 @@ export class Node {
       onTransmit: (port, packet) => this.sent.push({ port, packet: packet.slice() }),
     });
     this.pipeline.tableSet('port_table', { key: [{ value: HOST_PORT }], action: 'set_host_port', args: [] });
-    this.pipeline.tableSet('port_table', { key: [{ value: UPLINK_PORT }], action: 'set_uplink_port', args: [] });
+    this.pipeline.tableSet('port_table', {
+      key: [{ value: UPLINK_PORT }],
+      action: 'set_uplink_port',
+      args: [],
+    });
     this.pipeline.tableSet('arp_table', {
       key: [{ value: ip('169.254.1.1') }],
       action: 'arp_reply',
       args: [mac(GATEWAY_MAC)],
     });
     for (let member = 1; member < 256; member++) {
-      this.pipeline.tableSet('endpoint_selector', { key: [{ value: member }], action: 'select_endpoint', args: [member] });
+      this.pipeline.tableSet('endpoint_selector', {
+        key: [{ value: member }],
+        action: 'select_endpoint',
+        args: [member],
+      });
     }
   }
 
@@ -55,7 +63,11 @@ export class Node {
     const port = this.pods.length + 2;
     const pod = { port, ip: address, mac: `02:00:00:00:00:${port.toString(16).padStart(2, '0')}` };
     this.pods.push(pod);
-    this.pipeline.tableSet('port_table', { key: [{ value: port }], action: 'set_pod_port', args: [ip(address)] });
+    this.pipeline.tableSet('port_table', {
+      key: [{ value: port }],
+      action: 'set_pod_port',
+      args: [ip(address)],
+    });
     this.pipeline.tableSet('pod_forward', {
       key: [{ value: ip(address) }],
       action: 'forward',
@@ -76,12 +88,24 @@ export class Node {
     const base = number * 256;
     const { pipeline } = this;
     options.endpoints.forEach((endpoint, i) => {
-      pipeline.tableSet('endpoint', { key: [{ value: base + i + 1 }], action: 'dnat', args: [ip(endpoint.ip), endpoint.port] });
+      pipeline.tableSet('endpoint', {
+        key: [{ value: base + i + 1 }],
+        action: 'dnat',
+        args: [ip(endpoint.ip), endpoint.port],
+      });
     });
     const setMembers = (members: readonly number[]): void =>
-      pipeline.selectorSet('endpoint_selector_sel', number, members.map((member) => ({ member, weight: 1 })));
+      pipeline.selectorSet(
+        'endpoint_selector_sel',
+        number,
+        members.map((member) => ({ member, weight: 1 })),
+      );
     setMembers(options.endpoints.map((_, i) => i + 1));
-    pipeline.tableSet('endpoint_group', { key: [{ value: number }], action: 'endpoint_group_set_group_id', args: [number] });
+    pipeline.tableSet('endpoint_group', {
+      key: [{ value: number }],
+      action: 'endpoint_group_set_group_id',
+      args: [number],
+    });
     const flags = (options.affinity === true ? 1 : 0) | (options.endpoints.length === 0 ? 2 : 0);
     pipeline.tableSet('service', {
       key: [{ value: ip(options.vip) }, { value: options.protocol }, { value: options.port }],

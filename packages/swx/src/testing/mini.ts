@@ -57,7 +57,10 @@ const A_FIELDS = { f8: 1, f16: 2, f24: 3, f32: 4, f40: 5, f48: 6, f64: 8, f128: 
 export type AField = keyof typeof A_FIELDS;
 
 /** Header `a` with some values, the others zero, and a payload. */
-export function aPacket(values: Partial<Record<AField, bigint>> = {}, payload: readonly number[] = [0xde, 0xad]): Uint8Array {
+export function aPacket(
+  values: Partial<Record<AField, bigint>> = {},
+  payload: readonly number[] = [0xde, 0xad],
+): Uint8Array {
   const bytes: number[] = [];
   for (const [name, size] of Object.entries(A_FIELDS)) {
     const value = Object.entries(values).find(([key]) => key === name)?.[1] ?? 0n;
@@ -70,7 +73,8 @@ export function aPacket(values: Partial<Record<AField, bigint>> = {}, payload: r
 export function aField(bytes: Uint8Array, name: AField, at = 0): bigint {
   let offset = at;
   for (const [key, size] of Object.entries(A_FIELDS)) {
-    if (key === name) return bytes.subarray(offset, offset + size).reduce((value, byte) => (value << 8n) | BigInt(byte), 0n);
+    if (key === name)
+      return bytes.subarray(offset, offset + size).reduce((value, byte) => (value << 8n) | BigInt(byte), 0n);
     offset += size;
   }
   throw new Error(`no field ${name}`);
@@ -109,6 +113,11 @@ export class Bench {
 }
 
 /** Runs instructions on one packet, and gives a field of header `a` afterwards. */
-export function run(body: string, field: AField, values: Partial<Record<AField, bigint>> = {}, declarations = ''): bigint {
+export function run(
+  body: string,
+  field: AField,
+  values: Partial<Record<AField, bigint>> = {},
+  declarations = '',
+): bigint {
   return aField(new Bench(miniSpec(body, declarations)).one(aPacket(values)).packet, field);
 }

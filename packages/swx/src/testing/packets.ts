@@ -51,7 +51,14 @@ export function packet(options: PacketOptions): Uint8Array {
     0x08,
     0x00,
   ];
-  const protocol = options.l4?.protocol === 'tcp' ? 6 : options.l4?.protocol === 'udp' ? 17 : options.icmpEcho ? 1 : (options.protocol ?? 253);
+  const protocol =
+    options.l4?.protocol === 'tcp'
+      ? 6
+      : options.l4?.protocol === 'udp'
+        ? 17
+        : options.icmpEcho
+          ? 1
+          : (options.protocol ?? 253);
   const body = l4Bytes(options, protocol);
   const header = new Uint8Array(20);
   const view = new DataView(header.buffer);
@@ -101,7 +108,12 @@ function l4Bytes(options: PacketOptions, protocol: number): Uint8Array {
   return bytes;
 }
 
-export function arpRequest(options: { senderMac: string; sender: string; target: string; operation?: 1 | 2 }): Uint8Array {
+export function arpRequest(options: {
+  senderMac: string;
+  sender: string;
+  target: string;
+  operation?: 1 | 2;
+}): Uint8Array {
   const bytes = new Uint8Array(42);
   const view = new DataView(bytes.buffer);
   bytes.fill(255, 0, 6);
@@ -163,7 +175,8 @@ export function read(bytes: Uint8Array): ReadPacket {
   const protocol = view.getUint8(at + 9);
   const l4 = bytes.subarray(at + 20, at + view.getUint16(at + 2));
   const stored = protocol === 6 ? view.getUint16(at + 36) : protocol === 17 ? view.getUint16(at + 26) : 0;
-  const hex = (from: number): string => [...bytes.subarray(from, from + 6)].map((b) => b.toString(16).padStart(2, '0')).join(':');
+  const hex = (from: number): string =>
+    [...bytes.subarray(from, from + 6)].map((b) => b.toString(16).padStart(2, '0')).join(':');
   return {
     targetMac: hex(0),
     sourceMac: hex(6),
