@@ -1,3 +1,4 @@
+import type { CounterUnit } from './descriptor.js';
 import type { P4DataType } from './model/data-type.js';
 import type { P4Action, P4ActionRef, P4Field, P4MatchField, P4Table } from './model/objects.js';
 import type { P4Program } from './model/program.js';
@@ -19,15 +20,15 @@ export function formatProgram(program: P4Program): string {
       const tables = profile.tables.map(({ alias }) => alias).join(', ');
       return `size ${profile.size}, ${profile.withSelector ? group : 'members only'}, tables: ${tables || 'none'}`;
     }),
-    section('Counters', program.counters, ({ unit, size }) => `${size} x ${unit}`),
+    section('Counters', program.counters, ({ unit, size }) => `${size} x ${unitText(unit)}`),
     section(
       'Direct counters',
       program.directCounters,
-      ({ unit, table }) => `${unit}, table ${table?.alias ?? '?'}`,
+      ({ unit, table }) => `${unitText(unit)}, ${tableText(table)}`,
     ),
-    section('Meters', program.meters, ({ unit, size, type }) => `${size} x ${unit}, ${type}`),
+    section('Meters', program.meters, ({ unit, size, type }) => `${size} x ${unitText(unit)}, ${type}`),
     section('Direct meters', program.directMeters, ({ unit, type, table }) => {
-      return `${unit}, ${type}, table ${table?.alias ?? '?'}`;
+      return `${unitText(unit)}, ${type}, ${tableText(table)}`;
     }),
     section('Registers', program.registers, ({ dataType, size }) => `${size} x ${typeText(dataType)}`),
     section('Digests', program.digests, ({ dataType }) => typeText(dataType)),
@@ -48,7 +49,20 @@ export function formatProgram(program: P4Program): string {
 function header({ name, arch, p4info, tables, actions }: P4Program): string {
   const version = p4info.pkgInfo?.version;
   const title = `${name || 'P4 program'}${version ? ` ${version}` : ''}${arch ? ` (${arch})` : ''}`;
-  return `${title}: ${tables.length} tables, ${actions.length} actions`;
+  return `${title}: ${count(tables, 'table')}, ${count(actions, 'action')}`;
+}
+
+function count(items: readonly unknown[], what: string): string {
+  return `${items.length} ${what}${items.length === 1 ? '' : 's'}`;
+}
+
+function unitText(unit: CounterUnit): string {
+  if (unit === 'unspecified') return 'unit not told';
+  return unit === 'both' ? 'packets and bytes' : unit;
+}
+
+function tableText(table: P4Table | undefined): string {
+  return `table ${table?.alias ?? 'not told'}`;
 }
 
 interface Listed {
@@ -70,13 +84,19 @@ function formatTable(table: P4Table): string {
     table.directCounter ? `counter ${table.directCounter.alias}` : '',
     table.directMeter ? `meter ${table.directMeter.alias}` : '',
   ].filter((trait) => trait !== '');
-  const keys = table.matchFields.length === 0 ? 'none' : table.matchFields.map(keyText).join(', ');
+  const keys = table.matchFields.map(keyText);
   const lines = [
     `Table ${nameText(table)}${traits.length > 0 ? ` [${traits.join(', ')}]` : ''}`,
     `  key: ${keys}`,
   ];
   for (const ref of table.actions) lines.push(`  ${actionText(ref.action)}${remark(table, ref)}`);
-  return `${lines.join('\n')}`;
+  return lines.join('\n');
+}
+
+/** On one line if it is short. */
+function keyLines(keys: readonly string[]): string[] {
+  const inline = keys.length === 0 ? 'none' : keys.join(', ');
+  return inline.length <= 90 ? [`  key: ${inline}`] : ['  key:', ...keys.map((key) => `    ${key}`)];
 }
 
 function remark(table: P4Table, { action, scope }: P4ActionRef): string {

@@ -13,7 +13,7 @@ export interface TextFormatOptions {
   readonly schema: Schema;
   /** Called for a field that the type does not have, or an Any of an unknown type; both are left out. */
   readonly onWarning: (warning: P4InfoWarning) => void;
-  /** Called for each message that the outermost one holds, in order, with the place of its name or brace. */
+  /** Called for each message that the outermost one holds, in order, with the place of its name or, in a list, its brace. */
   readonly onMessage?: (field: string, position: Position) => void;
 }
 
@@ -104,8 +104,14 @@ class TextReader {
     const fault =
       isList && !field.repeated ? `'${field.name}' is not repeated and takes no list` : seen.add(field);
     if (fault !== undefined) throw this.#lexer.error('FIELD', fault, token);
-    if (isList) this.#list(() => this.#value(field, writer));
-    else this.#value(field, writer);
+    const value = (start: Token) => {
+      if (this.#depth === 0 && field.type.kind === 'message') {
+        this.#onMessage?.(field.name, this.#lexer.position(start.offset));
+      }
+      this.#value(field, writer);
+    };
+    if (isList) this.#list(() => value(this.#lexer.token));
+    else value(token);
   }
 
   #list(element: () => void): void {
@@ -120,7 +126,6 @@ class TextReader {
     const { name, number, type } = field;
     switch (type.kind) {
       case 'message':
-        if (this.#depth === 0) this.#onMessage?.(name, this.#lexer.position(this.#lexer.token.offset));
         if (type.message.name === anyName) {
           const content = this.#any(type.message);
           return content === undefined ? writer : writer.tag(number, WireType.LengthDelimited).bytes(content);
