@@ -1,6 +1,7 @@
 import {
   type CallOptions,
   type ChannelCredentials,
+  type ChannelOptions,
   Client,
   type ClientUnaryCall,
   credentials as grpcCredentials,
@@ -9,7 +10,7 @@ import {
   type ServiceError,
   status,
 } from '@grpc/grpc-js';
-import { type P4rtError, rpcError } from './errors.js';
+import { invalid, type P4rtError, rpcError } from './errors.js';
 
 /** Longest time without an answer to a unary call, unless told otherwise. */
 export const DEFAULT_DEADLINE_MS = 10_000;
@@ -32,7 +33,7 @@ export class Rpc {
   ) {
     this.address = address;
     this.#deadlineMs = deadlineMs;
-    this.client = new Client(address, credentials ?? grpcCredentials.createInsecure(), {
+    this.client = createClient(address, credentials ?? grpcCredentials.createInsecure(), {
       // Pipeline configs and reads pass the 4 MB that gRPC allows by default.
       'grpc.max_receive_message_length': -1,
       'grpc.max_send_message_length': -1,
@@ -98,6 +99,15 @@ export class Rpc {
     for (const call of this.#calls) call.cancel();
     this.#calls.clear();
     this.client.close();
+  }
+}
+
+function createClient(address: string, credentials: ChannelCredentials, options: ChannelOptions): Client {
+  try {
+    return new Client(address, credentials, options);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw invalid(`address '${address}': ${reason}; it should be host:port`, { address }, error);
   }
 }
 

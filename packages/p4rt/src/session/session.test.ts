@@ -70,6 +70,21 @@ describe('arbitration', () => {
     });
   });
 
+  it.each([
+    [{ deviceId: -1 }, 'deviceId -1'],
+    [{ deviceId: 1.5 }, 'deviceId 1.5'],
+    [{ deadlineMs: 0 }, 'deadlineMs'],
+    [{ maxUpdatesPerWrite: 0 }, 'maxUpdatesPerWrite'],
+    [{ maxBytesPerWrite: Number.NaN }, 'maxBytesPerWrite'],
+    [{ reconnect: { maxDelayMs: 0 } }, 'reconnect.maxDelayMs'],
+    [{ address: '' }, "address ''"],
+  ])('refuses options that cannot be: %j', async (options, message) => {
+    await expect(open(options)).rejects.toMatchObject({
+      code: 'INVALID',
+      message: expect.stringContaining(message),
+    });
+  });
+
   it('refuses election ids that cannot be', async () => {
     await expect(open({ electionId: 0n })).rejects.toMatchObject({ code: 'INVALID' });
     await expect(open({ electionId: 1n << 128n })).rejects.toMatchObject({ code: 'INVALID' });

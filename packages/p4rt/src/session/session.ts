@@ -1,6 +1,7 @@
 import type { ChannelCredentials } from '@grpc/grpc-js';
 import type { P4Program } from '@infra-offload/p4info';
 import type { P4Info } from '@infra-offload/p4info/proto';
+import { atLeast, uint64 } from '../check.js';
 import { invalid, P4rtError, type WriteFailure } from '../errors.js';
 import { formatUpdate, type ProgramLike } from '../format.js';
 import {
@@ -18,6 +19,7 @@ import {
   WriteRequest_Atomicity,
 } from '../gen/p4/v1/p4runtime.js';
 import { DEFAULT_DEADLINE_MS, Rpc } from '../rpc.js';
+import { entityOfKey } from './entity-of-key.js';
 import { Events } from './events.js';
 import { Pipeline, type PipelineAction, type PipelineConfig, type PipelineParts } from './pipeline.js';
 import { readEntities } from './read.js';
@@ -26,12 +28,13 @@ import {
   type ControllerRole,
   DEFAULT_RECONNECT,
   type ReconnectOptions,
+  reconnectOptions,
   type SessionState,
 } from './state.js';
 import { ArbitratedStream } from './stream.js';
 import { toUint128 } from './uint128.js';
 import { type RawFailure, type WriteTransport, writeBatches } from './write.js';
-import { planBatches } from './write-plan.js';
+import { type BatchLimits, planBatches } from './write-plan.js';
 
 /** Updates of one Write: the details of a Write whose updates all fail still arrive, see the README. */
 const DEFAULT_MAX_UPDATES = 256;
@@ -97,7 +100,7 @@ export class P4RuntimeSession {
   readonly deviceId: bigint;
   readonly electionId: bigint;
   readonly #identity: ControllerIdentity;
-  readonly #options: SessionOptions;
+  readonly #limits: BatchLimits;
   readonly #deadlineMs: number;
   readonly #rpc: Rpc;
   readonly #stream: ArbitratedStream;
@@ -127,18 +130,20 @@ export class P4RuntimeSession {
 
   private constructor(options: SessionOptions) {
     this.address = options.address;
-    this.deviceId = BigInt(options.deviceId);
+    this.deviceId = uint64(options.deviceId, 'deviceId');
     this.electionId = options.electionId;
     if (this.electionId === 0n) throw invalid('election id 0 makes no controller; it starts at 1');
     toUint128(this.electionId);
     const role = typeof options.role === 'string' ? { name: options.role } : options.role;
     this.#identity = { deviceId: this.deviceId, electionId: this.electionId, role };
-    this.#options = options;
     this.#program = options.program;
-    this.#deadlineMs = options.deadlineMs ?? DEFAULT_DEADLINE_MS;
+    this.#deadlineMs = atLeast(1, options.deadlineMs ?? DEFAULT_DEADLINE_MS, 'deadlineMs');
+    this.#limits = {
+      maxUpdates: atLeast(1, options.maxUpdatesPerWrite ?? DEFAULT_MAX_UPDATES, 'maxUpdatesPerWrite'),
+      maxBytes: atLeast(1, options.maxBytesPerWrite ?? DEFAULT_MAX_BYTES, 'maxBytesPerWrite'),
+    };
     this.#events = new Events((error, event) => this.#listenerFailed(error, String(event)));
-    const reconnect =
-      options.reconnect === false ? undefined : { ...DEFAULT_RECONNECT, ...options.reconnect };
+    const reconnect = options.reconnect === false ? undefined : reconnectOptions(options.reconnect);
     const maxDelayMs = (reconnect ?? DEFAULT_RECONNECT).maxDelayMs;
     this.#rpc = new Rpc(options.address, options.credentials, this.#deadlineMs, maxDelayMs);
     this.#stream = new ArbitratedStream(this.#rpc, this.#identity, this.#deadlineMs, reconnect, {
@@ -227,13 +232,12 @@ export class P4RuntimeSession {
   async write(updates: readonly Update[], options: WriteOptions = {}): Promise<void> {
     this.#stream.requireConnected('Write');
     const { atomicity = 'CONTINUE_ON_ERROR', concurrency = 1, deadlineMs = this.#deadlineMs } = options;
-    const maxUpdates = this.#options.maxUpdatesPerWrite ?? DEFAULT_MAX_UPDATES;
-    const maxBytes = this.#options.maxBytesPerWrite ?? DEFAULT_MAX_BYTES;
-    const batches = planBatches(updates, { maxUpdates, maxBytes });
+    atLeast(1, concurrency, 'concurrency');
+    const batches = planBatches(updates, this.#limits);
     if (atomicity !== 'CONTINUE_ON_ERROR' && batches.length > 1) {
       throw invalid(
-        `${atomicity}: ${updates.length} updates do not fit one Write (at most ${maxUpdates} updates, ${maxBytes} bytes, ` +
-          'no key twice)',
+        `${atomicity}: ${updates.length} updates do not fit one Write (at most ${this.#limits.maxUpdates} updates, ` +
+          `${this.#limits.maxBytes} bytes, no key twice)`,
         { batches: batches.length },
       );
     }
@@ -289,7 +293,7 @@ export class P4RuntimeSession {
   }
 
   async #readOne(entity: Entity): Promise<Entity | undefined> {
-    for await (const found of this.read(entity)) return found;
+    for await (const found of this.read(entityOfKey(entity))) return found;
     return undefined;
   }
 

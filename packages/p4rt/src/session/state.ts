@@ -1,3 +1,4 @@
+import { atLeast } from '../check.js';
 import type { P4rtError } from '../errors.js';
 
 /** Where a session stands. Only `primary` may write; `primary` and `backup` may read. */
@@ -34,6 +35,15 @@ export interface ReconnectOptions {
 }
 
 export const DEFAULT_RECONNECT: Required<ReconnectOptions> = { initialDelayMs: 100, maxDelayMs: 5_000 };
+
+/** With defaults. @throws P4rtError INVALID */
+export function reconnectOptions(options: ReconnectOptions = {}): Required<ReconnectOptions> {
+  const { initialDelayMs, maxDelayMs } = { ...DEFAULT_RECONNECT, ...options };
+  return {
+    initialDelayMs: atLeast(1, initialDelayMs, 'reconnect.initialDelayMs'),
+    maxDelayMs: atLeast(1, maxDelayMs, 'reconnect.maxDelayMs'),
+  };
+}
 
 /** The delay before attempt `attempt` (from 1), with jitter from `random` in [0, 1). */
 export function reconnectDelayMs(

@@ -80,6 +80,7 @@ function table(outcome: (request: WriteRequest, codes: number[]) => Outcome): Ma
     return outcome(request, codes);
   };
   server.onRead = (request, call) => {
+    for (const { entity } of request.entities) expect(entity?.value).toMatchObject({ action: undefined });
     const wanted = request.entities.map(entityKey);
     const found = wanted.flatMap((key) => installed.get(key) ?? []);
     call.write({ entities: found });
@@ -171,6 +172,12 @@ describe('batches', () => {
     expect(server.writes).toHaveLength(0);
     await session.write(entries(3).map(insert), { atomicity: 'DATAPLANE_ATOMIC' });
     expect(server.writes[0]?.atomicity).toBe(WriteRequest_Atomicity.DATAPLANE_ATOMIC);
+  });
+
+  it('cannot be under way in no number', async () => {
+    await expect(session.write([insert(entry(1))], { concurrency: 0 })).rejects.toMatchObject({
+      code: 'INVALID',
+    });
   });
 
   it('with an update that cannot be encoded are not sent at all', async () => {

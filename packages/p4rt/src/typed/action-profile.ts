@@ -40,9 +40,9 @@ export interface TypedActionProfile<P extends ActionProfileDescriptor> {
   /** A member; without an action its key, to read or remove it. @throws P4rtError INVALID */
   member(id: number, action?: BuiltAction<keyof P['actions'] & string>): Entity;
   /**
-   * A group; without members its key. `maxSize` bounds the sum of the weights and is fixed once inserted (0, the
-   * default: the profile's own limit).
-   * @throws P4rtError INVALID for weights below 1, a member named twice, more weight than `maxSize`, or a profile
+   * A group; without members its key. `maxSize` bounds its weights or members (as the profile counts) and is fixed once
+   * inserted; 0, the default, is the profile's own limit.
+   * @throws P4rtError INVALID for weights below 1, a member named twice, a `maxSize` above the profile's, or a profile
    *   without selector, which has no groups
    */
   group(id: number, members?: readonly GroupMember[], maxSize?: number): Entity;
@@ -95,10 +95,6 @@ export class RuntimeActionProfile {
       throw invalid(`${where}: maximum size ${size} is above the profile's ${maxGroupSize}`, {
         maxSize: size,
       });
-    }
-    const weight = entries.reduce((sum, member) => sum + member.weight, 0);
-    if (size > 0 && weight > size) {
-      throw invalid(`${where}: its weights add up to ${weight}, above its maximum size ${size}`, { weight });
     }
     return {
       entity: {

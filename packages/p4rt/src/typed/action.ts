@@ -41,6 +41,9 @@ export class ActionCodec {
 
   /** The action with all its parameters. @throws P4rtError INVALID, UNKNOWN_NAME */
   build(values: Readonly<Record<string, Value>> = {}): Action {
+    if (typeof values !== 'object' || values === null) {
+      throw invalid(`${this.#where}: parameters are an object, by name, not ${values}`);
+    }
     const all = this.#params;
     const params: Action_Param[] = new Array(all.length);
     for (let i = 0; i < all.length; i++) {

@@ -41,7 +41,6 @@ describe('action profiles', () => {
     );
     expect(() => selector.group(1, [{ member: 1, weight: 1.5 }])).toThrow(INVALID);
     expect(() => selector.group(1, [{ member: 1 }, { member: 1 }])).toThrow(/member 1 is named twice/);
-    expect(() => selector.group(1, [{ member: 1, weight: 5 }], 4)).toThrow(/add up to 5/);
     expect(() => selector.group(1, [], 17)).toThrow(/above the profile's 16/);
     expect(() => selector.group(-1)).toThrow(INVALID);
     expect(() => selector.member(2 ** 32)).toThrow(INVALID);

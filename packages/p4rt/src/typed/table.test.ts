@@ -260,6 +260,16 @@ describe('what is refused at run time', () => {
     expect(error.message).toMatch(message);
     expect(error.code).toBe(code);
   });
+  it('arguments that plain JavaScript may leave out', () => {
+    const call = (method: 'entry' | 'key' | 'action', ...args: unknown[]): unknown =>
+      Reflect.apply(program.table('service')[method], program.table('service'), args);
+    const key = { dst_ip: 1, protocol: 6, dst_port: 80 };
+    expect(failure(() => call('key')).message).toMatch(/a match is an object of fields, not undefined/);
+    expect(failure(() => call('entry', key)).message).toMatch(/an entry needs an action/);
+    expect(failure(() => call('entry', key, {})).message).toMatch(/an entry needs an action/);
+    expect(failure(() => call('action', 'forward', null)).message).toMatch(/parameters are an object/);
+    expect(failure(() => call('action', 'forward', { mac: null })).message).toMatch(/parameter 'mac'/);
+  });
   it('parameters that are missing or unknown', () => {
     const set = program.table('service').actions.set_service;
     expect(failure(() => set?.({ group_id: 1 })).message).toMatch(

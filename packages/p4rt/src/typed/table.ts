@@ -219,6 +219,9 @@ export class RuntimeTable {
   }
 
   #match(values: MatchRecord): FieldMatch[] {
+    if (typeof values !== 'object' || values === null) {
+      throw invalid(`${this.#where}: a match is an object of fields, not ${values}`);
+    }
     const match: FieldMatch[] = [];
     let used = 0;
     for (const field of this.#fields) {
@@ -257,6 +260,9 @@ export class RuntimeTable {
   }
 
   #tableAction(action: Action | TableAction): TableAction {
+    if (typeof action !== 'object' || action === null || !('actionId' in action || 'type' in action)) {
+      throw invalid(`${this.#where}: an entry needs an action, made by the table's own builders`);
+    }
     if ('actionId' in action) {
       if (this.#indirect) {
         throw invalid(
