@@ -37,10 +37,10 @@ export function agentConfig(layout: Layout): string {
   });
 }
 
-/** The network configuration that a container runtime hands to infra-cni, with host-local as its IPAM. */
+/** What a container runtime hands to infra-cni. The host-local of Debian 12 knows CNI up to 1.0.0. */
 export function cniConfig(layout: Layout, ip?: string): object {
   return {
-    cniVersion: '1.1.0',
+    cniVersion: '1.0.0',
     name: NETWORK_NAME,
     type: 'infra-cni',
     socket: layout.cniSocket,
