@@ -1,26 +1,35 @@
 #!/usr/bin/env node
 import { readFileSync, writeSync } from 'node:fs';
+import { isatty } from 'node:tty';
 import { CniError, CniErrorCode } from '@infra-offload/cni-types';
 import { type PluginOutcome, runPlugin } from './cni/plugin.js';
+import { isSystemError } from './errors.js';
 
-function readStdin(): string {
+async function readStdin(): Promise<string> {
   // A terminal would keep the plugin waiting; runtimes give a pipe.
-  return process.stdin.isTTY ? '' : readFileSync(0, 'utf8');
+  if (isatty(0)) return '';
+  try {
+    return readFileSync(0, 'utf8');
+  } catch (error) {
+    if (!isSystemError(error, 'EAGAIN')) throw error;
+  }
+  // A pipe that does not block, and has nothing yet.
+  const chunks: Buffer[] = [];
+  for await (const chunk of process.stdin as AsyncIterable<Buffer>) chunks.push(chunk);
+  return Buffer.concat(chunks).toString();
 }
 
 async function main(): Promise<PluginOutcome> {
-  let stdin: string;
   try {
-    stdin = readStdin();
+    return await runPlugin(process.env, await readStdin());
   } catch (cause) {
     const error = new CniError(CniErrorCode.ioFailure, 'standard input cannot be read', { cause });
     return { output: `${JSON.stringify(error.toResult())}\n`, exitCode: 1 };
   }
-  return runPlugin(process.env, stdin);
 }
 
 main().then(({ output, exitCode }) => {
-  // Synchronous: the process may end before a pipe has taken an asynchronous write.
+  // Synchronous: the process ends before an asynchronous write is through.
   for (let rest = Buffer.from(output); rest.length > 0; ) rest = rest.subarray(writeSync(1, rest));
-  process.exitCode = exitCode;
+  process.exit(exitCode);
 });

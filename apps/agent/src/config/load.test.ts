@@ -39,11 +39,12 @@ describe('loadConfig', () => {
     const config = load('mtu: 1400\nnodeName: a\nlog: { level: debug, modules: { sync: trace } }', {
       nodeName: 'b',
       managerAddress: undefined,
+      log: { level: 'warn' },
     });
     expect(config).toMatchObject({
       mtu: 1400,
       nodeName: 'b',
-      log: { level: 'debug', modules: { sync: 'trace' } },
+      log: { level: 'warn', modules: { sync: 'trace' } },
     });
   });
 

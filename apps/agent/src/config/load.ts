@@ -20,10 +20,9 @@ export type ConfigOverrides = Readonly<Record<string, unknown>>;
 export function loadConfig(path: string | undefined, overrides: ConfigOverrides = {}): AgentConfig {
   const file = path ?? defaultConfigPath;
   const settings = readFile(file, path !== undefined);
-  const known = Object.fromEntries(Object.entries(overrides).filter(([, value]) => value !== undefined));
-  const fromFile = check(file, settings);
-  const all =
-    Object.keys(known).length === 0 ? fromFile : check('flags and environment', { ...settings, ...known });
+  // The file for itself first, so that an error names its source.
+  check(file, settings);
+  const all = check('flags and environment', merge(settings, overrides));
   return { ...all, nodeName: all.nodeName ?? hostname().toLowerCase() };
 }
 
@@ -48,6 +47,21 @@ function readFile(file: string, mustExist: boolean): Record<string, unknown> {
     throw new AgentError('CONFIG', `${file}: the configuration is not a mapping of keys to values`);
   }
   return { ...settings };
+}
+
+/** What `overrides` have goes first; of a group of settings they may have a part. */
+function merge(settings: Record<string, unknown>, overrides: ConfigOverrides): Record<string, unknown> {
+  const merged = { ...settings };
+  for (const [key, value] of Object.entries(overrides)) {
+    if (value === undefined) continue;
+    const below = merged[key];
+    merged[key] = isGroup(below) && isGroup(value) ? { ...below, ...value } : value;
+  }
+  return merged;
+}
+
+function isGroup(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function check(source: string, settings: Record<string, unknown>): z.output<typeof configSchema> {

@@ -1,5 +1,5 @@
 import { podGateway } from './attachment.js';
-import { IpRoute } from './iproute.js';
+import { hasIpv6, IpRoute } from './iproute.js';
 
 /**
  * The MAC address under which the node's kernel sends to the pipeline. Any would do, since the pipeline rewrites the MAC
@@ -45,6 +45,7 @@ export async function setUpHostInterface(
   if (isKnown && link.mtu === mtu && link.flags.includes('UP')) return known;
   const [source] = addresses;
   await ip.batch([
+    ...(hasIpv6(mtu) ? [`link set dev ${name} addrgenmode none`] : []),
     `link set dev ${name} mtu ${mtu} up`,
     ...addresses.map((address) => `address replace ${address}/32 dev ${name}`),
     `neighbour replace ${podGateway} lladdr ${gatewayMac} dev ${name} nud permanent`,

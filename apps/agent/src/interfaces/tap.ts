@@ -1,14 +1,10 @@
-import { existsSync } from 'node:fs';
 import { CniError, CniErrorCode, type ResultRoute } from '@infra-offload/cni-types';
 import { InfraCniErrorCode } from '../cni/error-codes.js';
 import { AgentError } from '../errors.js';
 import { type Attachment, podGateway } from './attachment.js';
-import { IpRoute, type Link } from './iproute.js';
+import { hasIpv6, IpRoute, type Link } from './iproute.js';
 import { isAlive, ownNetnsPath } from './netns.js';
 import type { AllocatedInterface, AttachmentCondition, PodInterfaces, PoolUsage } from './pod-interfaces.js';
-
-/** IPv6 wants links of at least this MTU; below it the kernel has no IPv6 settings for the link. */
-const minIpv6Mtu = 1280;
 
 /**
  * TAP interfaces that the target has made in the agent's network namespace, named by a prefix and a number. Number 0
@@ -21,7 +17,6 @@ export class TapInterfaces implements PodInterfaces {
   readonly #prefix: string;
   readonly #taken = new Set<string>();
   readonly #host = new IpRoute();
-  readonly #hasIpv6 = existsSync('/proc/sys/net/ipv6');
 
   constructor(prefix: string) {
     this.#prefix = prefix;
@@ -57,8 +52,7 @@ export class TapInterfaces implements PodInterfaces {
       await new IpRoute(netns.path).batch([
         // First and inside, where the kernel says whether the name is free.
         `link set dev ${interfaceName} name ${ifname}`,
-        // Pods have no IPv6 here; without a link-local address they send none of its chatter either.
-        ...(this.#hasIpv6 && mtu >= minIpv6Mtu ? [`link set dev ${ifname} addrgenmode none`] : []),
+        ...(hasIpv6(mtu) ? [`link set dev ${ifname} addrgenmode none`] : []),
         `link set dev ${ifname} address ${mac} mtu ${mtu} up`,
         `address add ${address}/32 dev ${ifname}`,
         // Appended, so that a pod can have several interfaces; the first one's routes win.

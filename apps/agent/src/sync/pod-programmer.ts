@@ -97,10 +97,11 @@ export class PodProgrammer {
    * without the pod. It never fails.
    */
   async remove(attachmentId: string): Promise<void> {
-    const { client, wanted, statuses, logger } = this.#options;
+    const { client, sync, wanted, statuses, logger } = this.#options;
     const reference = podReference(attachmentId);
     wanted.removeQuietly(reference);
     statuses.forget(keyOf(reference));
+    if (sync.state.kind === 'disconnected' || sync.state.kind === 'stopped') return;
     try {
       await unary((callback) =>
         client.deletePod(

@@ -121,7 +121,7 @@ export class SyncClient {
       this.#isBlocked = false;
       this.#schedulePump();
     });
-    stream.once('error', (error: ServiceError) => end(describeEnd(error)));
+    stream.on('error', (error: ServiceError) => end(describeEnd(error)));
     stream.once('end', () => {
       end('the manager ended the stream');
       stream.cancel();

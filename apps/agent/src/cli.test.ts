@@ -1,0 +1,84 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { eventually } from './testing/network.js';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+let directory: string;
+let running: ChildProcess[];
+
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'infra-agent-cli-'));
+  running = [];
+});
+
+afterEach(() => {
+  for (const child of running) child.kill('SIGKILL');
+  rmSync(directory, { recursive: true, force: true });
+});
+
+function start(args: string[], env: Record<string, string> = {}) {
+  const node = ['--import', 'tsx', '--conditions', '@infra-offload/source', join(root, 'src/cli.ts')];
+  const child = spawn(process.execPath, [...node, ...args], { cwd: root, env: { ...process.env, ...env } });
+  running.push(child);
+  let stderr = '';
+  child.stderr.on('data', (chunk: Buffer) => {
+    stderr += chunk.toString();
+  });
+  const exited = new Promise<number | null>((resolve) => child.once('exit', resolve));
+  return { child, exited, stderr: () => stderr };
+}
+
+describe('infra-agent', () => {
+  it.each<[string, string[], Record<string, string>, RegExp]>([
+    ['mtuu: 1500', [], {}, /^infra-agent: .*agent\.yaml: unknown key 'mtuu'; did you mean 'mtu'\?\n$/],
+    ['', ['--mtu', '10'], {}, /^infra-agent: flags and environment: mtu: .*\n$/],
+    [
+      '',
+      [],
+      { INFRA_AGENT_MANAGER_ADDRESS: 'x' },
+      /^infra-agent: flags and environment: managerAddress: .*\n$/,
+    ],
+    [
+      '',
+      ['--monitoring-address', '192.0.2.1:1'],
+      {},
+      /^infra-agent: monitoringAddress 192\.0\.2\.1:1: .*\n$/,
+    ],
+  ])('ends with one line for %j %j %j', async (config, args, env, message) => {
+    const file = join(directory, 'agent.yaml');
+    writeFileSync(file, config);
+    const paths = [
+      '--cni-socket',
+      join(directory, 'cni.sock'),
+      '--state-directory',
+      join(directory, 'state'),
+    ];
+    const { exited, stderr } = start(['--config', file, ...paths, ...args], env);
+    expect(await exited).toBe(1);
+    expect(stderr()).toMatch(message);
+  });
+
+  it('runs without target and manager, says what it waits for, and stops on SIGTERM', async () => {
+    const file = join(directory, 'agent.yaml');
+    const settings = {
+      managerAddress: '127.0.0.1:9',
+      tapPrefix: 'none_',
+      cniSocket: join(directory, 'run', 'cni.sock'),
+      stateDirectory: join(directory, 'state'),
+      monitoringAddress: '127.0.0.1:0',
+    };
+    writeFileSync(file, JSON.stringify(settings));
+    const { child, exited, stderr } = start([], { INFRA_AGENT_CONFIG: file, NODE_NAME: 'n1' });
+    const started = () => /"node":"n1".*"monitoring":"([^"]+)".*infra-agent runs/.exec(stderr())?.[1];
+    await eventually(() => started() !== undefined, 'start');
+    const ready = await fetch(`http://${started()}/readyz`);
+    expect(ready.status).toBe(503);
+    expect(await ready.text()).toMatch(/interface none_0 is not there yet/);
+    child.kill('SIGTERM');
+    expect(await exited).toBe(0);
+  });
+});
