@@ -61,6 +61,30 @@ describe('the AST', () => {
     expect(spec.registers.get('drop_counter_0')).toMatchObject({ size: 256, initial: 0n });
   });
 
+  it('takes what p4c writes at times: empty structs, bool, action_selector, a comment between label and instruction', () => {
+    const declarations = `struct EMPTY {
+}
+;oldname:a_very_long_name
+struct b_t {
+	bool flag
+}
+header b instanceof b_t
+action NoAction args none {
+	return
+}
+table t {
+	actions {
+		NoAction
+	}
+	default_action NoAction args none
+	action_selector as
+	size 0x10000
+}`;
+    const body =
+      'validate h.b\nmov h.b.flag 1\nmov h.a.f8 h.b.flag\ntable t\nLABEL_END_1 :\t;oldname:x\nadd h.a.f8 1';
+    expect(aField(new Bench(miniSpec(body, declarations)).one(aPacket()).packet, 'f8')).toBe(2n);
+  });
+
   it('serves several pipelines', () => {
     const spec = k8sSpec();
     const outputs: number[] = [];

@@ -37,13 +37,13 @@ export function parseStruct(statement: Statement, file: string): SpecStruct {
     fields.push(field);
     offset += field.bits / 8;
   }
-  if (fields.length === 0) throw semanticError(file, line, `struct '${name}' has no fields`, name);
   return { name, line, fields, bytes: offset };
 }
 
 function parseField({ tokens, line, body }: Statement, file: string, offset: number): SpecField {
   const [type, name] = tokens;
-  const match = FIELD_TYPE.exec(type ?? '');
+  // p4c may leave a boolean of a header as it is; it counts as a byte, as in metadata.
+  const match = FIELD_TYPE.exec(type === 'bool' ? 'bit<8>' : (type ?? ''));
   if (match === null || name === undefined || tokens.length !== 2 || body !== undefined) {
     throw syntaxError(file, line, `'bit<width> <field>' or 'varbit<width> <field>'`, tokens.join(' '));
   }

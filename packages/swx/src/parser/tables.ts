@@ -64,7 +64,8 @@ export function parseTable(statement: Statement, scope: Scope): RawTable {
       case 'instanceof':
       case 'pragma':
       case 'hash':
-        // Choices between implementations of the same lookup.
+      case 'action_selector':
+        // Choices between implementations of the same lookup, and a remark of p4c's on PSA tables.
         single(part, scope.file);
         break;
       default:
