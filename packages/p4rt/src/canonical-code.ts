@@ -26,3 +26,8 @@ export function canonicalCodeName(code: number): Exclude<CanonicalCode, 'OK'> {
   const name = NAMES[code];
   return name === undefined || name === 'OK' ? 'UNKNOWN' : name;
 }
+
+/** The number of a canonical code. */
+export function canonicalCode(name: CanonicalCode): number {
+  return NAMES.indexOf(name);
+}

@@ -31,6 +31,7 @@ describe('formatEntity', () => {
       ),
       'acl vrf=3 dst=10.0.0.0/8 flags=0x1&&&0x3 port=1..5 src_mac=02:00:00:00:00:01 priority=9 -> allow(mask=0xff)',
     ],
+    [acl.key({ vrf: 3, flags: 5 }, { priority: 1 }), 'acl vrf=3 flags=5 priority=1'],
     [names.key({ port: 'eth0' }), 'port_names port=eth0'],
     [service.defaultEntry(service.defaultActions.drop()), 'service default -> drop()'],
     [group.entry({ group_id: 1 }, group.group(2)), 'endpoint_group group_id=1 -> group 2'],

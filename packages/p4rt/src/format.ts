@@ -1,4 +1,10 @@
-import { formatValue, guessFormat, type P4Program, type ProgramDescriptor } from '@infra-offload/p4info';
+import {
+  decodeBigint,
+  formatValue,
+  guessFormat,
+  type P4Program,
+  type ProgramDescriptor,
+} from '@infra-offload/p4info';
 import { inOrder } from './entity-key.js';
 import {
   type Action,
@@ -144,6 +150,9 @@ function formatMatch(field: ValueNames | undefined, match: FieldMatch): string {
     case 'lpm':
       return `${name}=${text(field, type.value.value)}/${type.value.prefixLen}`;
     case 'ternary':
+      if (field !== undefined && isAllOnes(type.value.mask, field.bitwidth)) {
+        return `${name}=${text(field, type.value.value)}`;
+      }
       return `${name}=${formatValue(64, type.value.value)}&&&${formatValue(64, type.value.mask)}`;
     case 'range':
       return `${name}=${text(field, type.value.low)}..${text(field, type.value.high)}`;
@@ -154,6 +163,10 @@ function formatMatch(field: ValueNames | undefined, match: FieldMatch): string {
     default:
       return type satisfies never;
   }
+}
+
+function isAllOnes(mask: Uint8Array, bitwidth: number): boolean {
+  return mask.length > 0 && bitwidth > 0 && decodeBigint(mask) === (1n << BigInt(bitwidth)) - 1n;
 }
 
 /** A value by its name and width; in hexadecimal if these are not known. */

@@ -11,6 +11,7 @@ export {
 } from './device-config.js';
 export { entityEquals } from './entity-equals.js';
 export { entityKey } from './entity-key.js';
+export { entityOfKey } from './entity-of-key.js';
 export {
   type LocalErrorCode,
   P4rtError,

@@ -81,7 +81,11 @@ export class Rpc {
   }
 
   wrap(method: string, error: unknown): P4rtError {
-    if (isServiceError(error)) return rpcError(method, this.address, error.code, error.details, error);
+    if (isServiceError(error)) {
+      // grpc-js ends some messages with a heading that nothing follows.
+      const message = error.details.replace(/\s*Resolution note:\s*$/, '');
+      return rpcError(method, this.address, error.code, message, error);
+    }
     return rpcError(
       method,
       this.address,

@@ -2,7 +2,7 @@ import { status } from '@grpc/grpc-js';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { P4rtError } from '../errors.js';
 import { SetForwardingPipelineConfigRequest_Action as Action, type Entity } from '../gen/p4/v1/p4runtime.js';
-import { FakeServer } from '../testing/fake-server.js';
+import { FakeServer, updateErrors } from '../testing/fake-server.js';
 import { fixture } from '../testing/fixture.js';
 import { typedProgram } from '../typed/program.js';
 import { P4RuntimeSession, type SessionEvents, type SessionOptions } from './session.js';
@@ -305,6 +305,18 @@ describe('read', () => {
     for await (const _ of session.read([service.all()])) break;
     await vi.waitFor(() => expect(cancelled).toBe(true));
     expect(written).toBeLessThan(100_000);
+  });
+
+  it('tells which entity could not be read, where the server does', async () => {
+    const session = await open();
+    server.onRead = (_, call) => {
+      const failure = updateErrors([0, status.NOT_FOUND], 'no entry');
+      if (typeof failure === 'object') call.emit('error', { ...failure, details: failure.message });
+    };
+    await expect(session.read([service.all(), service.all()]).next()).rejects.toMatchObject({
+      code: 'NOT_FOUND',
+      message: `Read at ${server.address}: NOT_FOUND: entities[1]: no entry`,
+    });
   });
 
   it('wraps errors of the server, and a silence', async () => {

@@ -2,6 +2,7 @@ import type { ChannelCredentials } from '@grpc/grpc-js';
 import type { P4Program } from '@infra-offload/p4info';
 import type { P4Info } from '@infra-offload/p4info/proto';
 import { atLeast, uint64 } from '../check.js';
+import { entityOfKey } from '../entity-of-key.js';
 import { invalid, P4rtError, type WriteFailure } from '../errors.js';
 import { formatUpdate, type ProgramLike } from '../format.js';
 import {
@@ -19,7 +20,6 @@ import {
   WriteRequest_Atomicity,
 } from '../gen/p4/v1/p4runtime.js';
 import { DEFAULT_DEADLINE_MS, Rpc } from '../rpc.js';
-import { entityOfKey } from './entity-of-key.js';
 import { Events } from './events.js';
 import { Pipeline, type PipelineAction, type PipelineConfig, type PipelineParts } from './pipeline.js';
 import { readEntities } from './read.js';

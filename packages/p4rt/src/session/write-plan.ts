@@ -23,9 +23,9 @@ export interface BatchLimits {
 /** Tag of `WriteRequest.updates` (field 4, length-delimited). */
 const UPDATES_TAG = (4 << 3) | 2;
 
-function encodeUpdate(update: Update, index: number): Uint8Array {
+function encodeUpdate(update: Update, index: number, writer: BinaryWriter): Uint8Array {
   try {
-    return Update.encode(update, new BinaryWriter().uint32(UPDATES_TAG).fork()).join().finish();
+    return Update.encode(update, writer.uint32(UPDATES_TAG).fork()).join().finish();
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw invalid(`update ${index} cannot be encoded: ${reason}`, { index, update }, error);
@@ -39,6 +39,7 @@ function encodeUpdate(update: Update, index: number): Uint8Array {
  */
 export function planBatches(updates: readonly Update[], limits: BatchLimits): Batch[] {
   const batches: Batch[] = [];
+  const writer = new BinaryWriter();
   let start = 0;
   let encoded: Uint8Array[] = [];
   let bytes = 0;
@@ -57,7 +58,7 @@ export function planBatches(updates: readonly Update[], limits: BatchLimits): Ba
 
   for (const [i, update] of updates.entries()) {
     const key = update.entity === undefined ? `nothing:${i}` : entityKey(update.entity);
-    const one = encodeUpdate(update, i);
+    const one = encodeUpdate(update, i, writer);
     const full = encoded.length >= limits.maxUpdates || bytes + one.length > limits.maxBytes;
     if (encoded.length > 0 && (full || inBatch.has(key))) cut(i);
     if (sinceBarrier.has(key)) {

@@ -1,7 +1,7 @@
-import { noBytes } from '../bytes.js';
-import type { Entity } from '../gen/p4/v1/p4runtime.js';
+import { noBytes } from './bytes.js';
+import type { Entity } from './gen/p4/v1/p4runtime.js';
 
-/** An entity without its contents, to read it: servers may take contents for a filter, or refuse them. */
+/** An entity without its contents, to read or remove it: servers may take contents for a filter, or refuse them. */
 export function entityOfKey(entity: Entity): Entity {
   const one = entity.entity;
   switch (one?.$case) {
