@@ -21,6 +21,10 @@ const WEB: ServiceOptions = {
     { name: 'dns', protocol: 'UDP', port: 53, targetPort: 5353 },
   ],
 };
+// The pipeline drops a connection whose client port is in use towards the same endpoint through another address, so each
+// service of these tests has a target port of its own.
+const STICKY_PORT = 8081;
+const TEMPORARY_PORT = 8082;
 const HTTP = { protocol: 'tcp', address: WEB.clusterIp, port: 80 } as const;
 const ADMIN = { protocol: 'tcp', address: WEB.clusterIp, port: 81 } as const;
 const DNS = { protocol: 'udp', address: WEB.clusterIp, port: 53 } as const;
@@ -49,6 +53,8 @@ beforeAll(async () => {
     const pod = await bed.addPod(name);
     await pod.process.serve('tcp', 8080);
     await pod.process.serve('tcp', 9090);
+    await pod.process.serve('tcp', STICKY_PORT);
+    await pod.process.serve('tcp', TEMPORARY_PORT);
     await pod.process.serve('udp', 5353);
     webs.push(pod);
   }
@@ -170,7 +176,7 @@ describe('ClientIP affinity', () => {
     name: 'sticky',
     clusterIp: '10.96.0.20',
     affinitySeconds: 300,
-    ports: [{ name: 'http', port: 80, targetPort: 8080 }],
+    ports: [{ name: 'http', port: 80, targetPort: STICKY_PORT }],
   };
   const target = { protocol: 'tcp', address: sticky.clusterIp, port: 80 } as const;
 
@@ -190,7 +196,7 @@ describe('a service that goes', () => {
     const temporary: ServiceOptions = {
       name: 'temporary',
       clusterIp: '10.96.0.30',
-      ports: [{ port: 80, targetPort: 8080 }],
+      ports: [{ port: 80, targetPort: TEMPORARY_PORT }],
     };
     const target = { protocol: 'tcp', address: temporary.clusterIp, port: 80 } as const;
     const before = await bed.tableSizes();

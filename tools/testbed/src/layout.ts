@@ -11,7 +11,8 @@ export const programs = {
   cni: join(repository, 'apps/agent/dist/infra-cni.js'),
   infractl: join(repository, 'tools/infractl/dist/cli.js'),
   demo: join(repository, 'tools/demo/dist/main.js'),
-  relay: fileURLToPath(new URL('./relay.js', import.meta.url)),
+  relay: join(repository, 'tools/testbed/dist/relay.js'),
+  pod: join(repository, 'tools/testbed/dist/pod-main.js'),
 } as const;
 
 /** Addresses inside the node's namespace. They never meet those of the machine. */

@@ -1,12 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
+import { programs } from './layout.js';
 import type { NetworkNamespace } from './netns.js';
 import type { Answer, PodCommand, PodReply, Protocol, Spread, Target, Transfer } from './pod/protocol.js';
-
-/** The compiled program that runs inside a pod. */
-const program = fileURLToPath(new URL('./pod-main.js', import.meta.url));
 
 /** Serves and asks over TCP and UDP from inside a network namespace. */
 export class PodProcess {
@@ -22,7 +19,7 @@ export class PodProcess {
   ) {}
 
   static start(name: string, namespace: NetworkNamespace): PodProcess {
-    const [command, args] = namespace.wrap(process.execPath, [program, name]);
+    const [command, args] = namespace.wrap(process.execPath, [programs.pod, name]);
     const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'inherit'] });
     const pod = new PodProcess(name, child);
     if (child.stdout) createInterface({ input: child.stdout }).on('line', (line) => pod.#onReply(line));
