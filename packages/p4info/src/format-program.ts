@@ -87,7 +87,7 @@ function formatTable(table: P4Table): string {
   const keys = table.matchFields.map(keyText);
   const lines = [
     `Table ${nameText(table)}${traits.length > 0 ? ` [${traits.join(', ')}]` : ''}`,
-    `  key: ${keys}`,
+    ...keyLines(keys),
   ];
   for (const ref of table.actions) lines.push(`  ${actionText(ref.action)}${remark(table, ref)}`);
   return lines.join('\n');

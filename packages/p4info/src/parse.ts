@@ -31,12 +31,13 @@ function p4InfoTypes() {
  *
  * A string is text. Bytes are
  * 1. text, if they start with a UTF-8 byte order mark;
- * 2. binary, if they are a complete P4Info message: with known fields only if they hold no control characters but white
- *    space, since text has none, and with fields of a newer version if they do;
- * 3. text, if they start, after white space, like text: with a name, `#` or `[`;
- * 4. binary that is damaged.
+ * 2. binary, if they are a complete P4Info message: one with known fields only, or, if they hold control characters other
+ *    than white space, which text does not, also one with fields of a newer version;
+ * 3. binary that is damaged, if there are such control characters in the first kilobyte;
+ * 4. text.
  *
- * No text is a complete message but by intent: its first byte would have to be a tag and its second a length that fits.
+ * No text is a complete message but by intent: its first characters would have to be a tag and a length that fits. No binary
+ * of any size goes without control characters: the tag of tables is one, and so are most lengths.
  *
  * @throws P4InfoError as {@link P4Program.parse}
  */
@@ -57,7 +58,8 @@ function readBytes(bytes: Uint8Array, listener: ReadListener): Uint8Array {
       message: `field ${number} of ${owner} (at byte ${offset}) is not known; it is left out`,
     });
   });
-  return bytes;
+  // The message must not change with the caller's memory.
+  return new Uint8Array(bytes);
 }
 
 function isBinary(bytes: Uint8Array): boolean {
@@ -69,7 +71,7 @@ function isBinary(bytes: Uint8Array): boolean {
     return true;
   } catch (error) {
     if (!P4InfoError.is(error)) throw error;
-    return !startsLikeText(bytes);
+    return bytes.subarray(0, 1024).some(isControl);
   }
 }
 
@@ -78,22 +80,17 @@ function isControl(byte: number): boolean {
   return byte < 0x20 && (byte < 0x09 || byte > 0x0d);
 }
 
-function startsLikeText(bytes: Uint8Array): boolean {
-  const first = bytes.find((byte) => byte !== 0x20 && (byte < 0x09 || byte > 0x0d));
-  return first === undefined || /[A-Za-z0-9_#[]/.test(String.fromCharCode(first));
-}
-
 function decodeUtf8(bytes: Uint8Array): string {
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch (cause) {
-    // Decode leniently for the place: the first replacement character that is not in the bytes themselves.
     const { line, column } = firstInvalid(bytes);
     const message = `${line}:${column}: the text is not UTF-8`;
     throw new P4InfoError('ENCODING', message, { line, column }, { cause });
   }
 }
 
+/** Where decoding leniently first gives other bytes back. */
 function firstInvalid(bytes: Uint8Array): { readonly line: number; readonly column: number } {
   let line = 1;
   let start = 0;

@@ -133,7 +133,7 @@ describe('the model', () => {
     expect(unknown?.info).toBeUndefined();
     expect(known?.info).toEqual({
       typeUrl: 'type.googleapis.com/p4.config.v1.P4BitTypeSpec',
-      value: Buffer.from([8, 9]),
+      value: Uint8Array.of(8, 9),
     });
   });
 

@@ -51,7 +51,7 @@ export class P4Program {
 
   /**
    * Reads a P4Info in protobuf text format or in binary, told apart by content: a string is text; bytes are binary if they
-   * are a complete message, or if they do not start like text.
+   * are a complete message or hold control characters, else text.
    *
    * @throws P4InfoError `SYNTAX`, `FIELD`, `ENCODING` or `INVALID`, with line and column if it is text; `CORRUPT`, with
    *   offset and path; `EMPTY`, if there is not one field of P4Info

@@ -197,7 +197,7 @@ class TextReader {
     }
     const what = token.bracketed ? `extension [${token.text}]` : `field '${token.text}'`;
     const hint = token.bracketed ? '' : didYouMean(token.text, [...type.fields.keys()], { onlyNear: true });
-    this.#warn(`${type.name} has no ${what}${hint || '; it is left out'}`, token);
+    this.#warn(`${type.name} has no ${what}${hint === '' ? '; it' : `${hint} It`} is left out`, token);
     this.#skipValue();
   }
 
