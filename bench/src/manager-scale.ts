@@ -39,7 +39,10 @@ async function start<T>(folder: string, args: readonly string[], ready: (line: s
     process.env.MANAGER_DIST === '1'
       ? [join(root, folder, 'dist/cli.js')]
       : ['--import', 'tsx', '--conditions', '@infra-offload/source', join(root, folder, 'src/cli.ts')];
-  const child = spawn(process.execPath, [...program, ...args], { cwd: root, stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, [...program, ...args], {
+    cwd: root,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   processes.add(child);
   child.on('exit', () => processes.delete(child));
   const value = await new Promise<T>((resolve, reject) => {
@@ -58,15 +61,27 @@ async function startManager(p4runtime: string, gnmi: string) {
   const { child, value } = await start(
     'apps/manager',
     [
-      ...['--p4runtime', p4runtime, '--gnmi', gnmi, '--listen', '127.0.0.1:0', '--metrics-listen', '127.0.0.1:0'],
+      ...[
+        '--p4runtime',
+        p4runtime,
+        '--gnmi',
+        gnmi,
+        '--listen',
+        '127.0.0.1:0',
+        '--metrics-listen',
+        '127.0.0.1:0',
+      ],
       ...['--state-directory', state],
     ],
     (line) => {
       const log = JSON.parse(line) as { msg?: string; listen?: string; metrics?: string };
-      return log.msg === 'infra-manager runs' ? { listen: log.listen ?? '', metrics: log.metrics ?? '' } : undefined;
+      return log.msg === 'infra-manager runs'
+        ? { listen: log.listen ?? '', metrics: log.metrics ?? '' }
+        : undefined;
     },
   );
-  while (!(await fetch(`http://${value.metrics}/readyz`)).ok) await new Promise((resolve) => setTimeout(resolve, 20));
+  while (!(await fetch(`http://${value.metrics}/readyz`)).ok)
+    await new Promise((resolve) => setTimeout(resolve, 20));
   return { child, listen: value.listen, readyMs: performance.now() - began };
 }
 
@@ -126,7 +141,8 @@ class Agent {
       const changes = bodies
         .slice(i, i + CHANGES_PER_MESSAGE)
         .map((change) => ({ revision: ++this.#revision, change }));
-      if (!this.#stream.write({ changes })) await new Promise((resolve) => this.#stream.once('drain', resolve));
+      if (!this.#stream.write({ changes }))
+        await new Promise((resolve) => this.#stream.once('drain', resolve));
     }
     while (this.#applied < this.#revision) {
       await new Promise<void>((resolve) => {
@@ -145,7 +161,9 @@ class Agent {
 
   status(): Promise<StatusResponse> {
     return new Promise((resolve, reject) => {
-      this.#client.status({ allObjects: false }, (error, response) => (error ? reject(error) : resolve(response)));
+      this.#client.status({ allObjects: false }, (error, response) =>
+        error ? reject(error) : resolve(response),
+      );
     });
   }
 
@@ -157,7 +175,10 @@ class Agent {
 }
 
 /** Milliseconds from the Sync message to the answer that the change is programmed, of many changes one by one. */
-async function sliceChanges(agent: Agent, services: number): Promise<{ readonly p50: number; readonly p99: number }> {
+async function sliceChanges(
+  agent: Agent,
+  services: number,
+): Promise<{ readonly p50: number; readonly p99: number }> {
   const times: number[] = [];
   const warmUp = 50;
   for (let i = 0; i < SLICE_CHANGES + warmUp; i++) {
@@ -168,7 +189,10 @@ async function sliceChanges(agent: Agent, services: number): Promise<{ readonly 
     if (i >= warmUp) times.push(performance.now() - began);
   }
   times.sort((a, b) => a - b);
-  return { p50: times[Math.floor(times.length * 0.5)] ?? 0, p99: times[Math.floor(times.length * 0.99)] ?? 0 };
+  return {
+    p50: times[Math.floor(times.length * 0.5)] ?? 0,
+    p99: times[Math.floor(times.length * 0.99)] ?? 0,
+  };
 }
 
 function memoryMb(pid: number | undefined, field: 'VmRSS' | 'VmHWM'): number {
@@ -176,10 +200,16 @@ function memoryMb(pid: number | undefined, field: 'VmRSS' | 'VmHWM'): number {
   return Number(new RegExp(`${field}:\\s+(\\d+)`).exec(status)?.[1] ?? 0) / 1024;
 }
 
+/** Seconds of CPU that a process has used. */
+function cpuSeconds(pid: number | undefined): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
+  return (Number(fields[11]) + Number(fields[12])) / 100;
+}
+
 const ms = (value: number) => `${value.toFixed(2)} ms`;
 
 async function main(): Promise<void> {
-  const { value: target } = await start(
+  const { value: target, child: softswitch } = await start(
     'packages/softswitch',
     ['--p4runtime', '127.0.0.1:0', '--gnmi', '127.0.0.1:0', '--taps', '0', '--log-level', 'error'],
     (line) => {
@@ -196,23 +226,40 @@ async function main(): Promise<void> {
 
   const objects = Array.from({ length: SERVICES }, (_, i) => service(i));
   const before = await agent.status();
+  const { pid } = manager.child;
+  const cpu = { manager: cpuSeconds(pid), softswitch: cpuSeconds(softswitch.pid), agent: process.cpuUsage() };
   const began = performance.now();
   await agent.snapshot(objects);
   const coldMs = performance.now() - began;
+  const used = {
+    manager: cpuSeconds(pid) - cpu.manager,
+    softswitch: cpuSeconds(softswitch.pid) - cpu.softswitch,
+    agent: process.cpuUsage(cpu.agent).user / 1e6,
+  };
   const after = await agent.status();
   const entities = Number((after.target?.updatesWritten ?? 0n) - (before.target?.updatesWritten ?? 0n));
   const writes = Number((after.target?.writeRequests ?? 0n) - (before.target?.writeRequests ?? 0n));
   console.log(`cold start, ${SERVICES} services x ${ENDPOINTS} endpoints:`);
-  console.log(`  ${entities} entities in ${writes} writes, ${ms(coldMs)}: ${Math.round((entities / coldMs) * 1000)} entities/s`);
-  console.log(`  counting members of groups: ${Math.round(((entities + SERVICES * ENDPOINTS) / coldMs) * 1000)} entities/s`);
+  console.log(
+    `  ${entities} entities in ${writes} writes, ${ms(coldMs)}: ${Math.round((entities / coldMs) * 1000)} entities/s`,
+  );
+  console.log(
+    `  counting members of groups: ${Math.round(((entities + SERVICES * ENDPOINTS) / coldMs) * 1000)} entities/s`,
+  );
   console.log(`  degraded objects: ${after.degraded}`);
-  const { pid } = manager.child;
-  console.log(`  manager: ${Math.round(memoryMb(pid, 'VmRSS'))} MB resident, ${Math.round(memoryMb(pid, 'VmHWM'))} MB at most`);
+  console.log(
+    `  CPU: manager ${used.manager.toFixed(2)} s, softswitch ${used.softswitch.toFixed(2)} s, this agent ${used.agent.toFixed(2)} s`,
+  );
+  console.log(
+    `  manager: ${Math.round(memoryMb(pid, 'VmRSS'))} MB resident, ${Math.round(memoryMb(pid, 'VmHWM'))} MB at most`,
+  );
 
   const many = await sliceChanges(agent, SERVICES);
   console.log(`one EndpointSlice changed, Sync message to programmed (${SLICE_CHANGES} times):`);
   console.log(`  among ${FEW} services: p50 ${ms(few.p50)}, p99 ${ms(few.p99)}`);
-  console.log(`  among ${SERVICES} services: p50 ${ms(many.p50)}, p99 ${ms(many.p99)} (p50 x${(many.p50 / few.p50).toFixed(2)})`);
+  console.log(
+    `  among ${SERVICES} services: p50 ${ms(many.p50)}, p99 ${ms(many.p99)} (p50 x${(many.p50 / few.p50).toFixed(2)})`,
+  );
 
   agent.close();
   await stop(manager.child);
@@ -221,7 +268,9 @@ async function main(): Promise<void> {
   const restarted = await agent.status();
   console.log('restart of the manager:');
   console.log(`  ready after ${ms(manager.readyMs)}, ${restarted.target?.updatesWritten} entities written`);
-  console.log(`  programmed ${restarted.programmed}, pending ${restarted.pending}, degraded ${restarted.degraded}`);
+  console.log(
+    `  programmed ${restarted.programmed}, pending ${restarted.pending}, degraded ${restarted.degraded}`,
+  );
   console.log(`  manager: ${Math.round(memoryMb(manager.child.pid, 'VmRSS'))} MB resident`);
   agent.close();
 }

@@ -98,7 +98,11 @@ const CHECKSUM_BYTES = 4;
 
 /** JSON with a CRC-32 before it, so that a damaged record never counts as a wish. */
 export function encodeRecord(stored: StoredRecord): Buffer {
-  const json = JSON.stringify(stored, dropEvicted);
+  const { plan } = stored;
+  // What was evicted is of interest only to the one who planned.
+  const json = JSON.stringify(
+    plan === undefined ? stored : { ...stored, plan: { ...plan, evicted: undefined } },
+  );
   const bytes = Buffer.allocUnsafe(CHECKSUM_BYTES + Buffer.byteLength(json));
   bytes.write(json, CHECKSUM_BYTES);
   bytes.writeUInt32BE(crc32(bytes.subarray(CHECKSUM_BYTES)), 0);
@@ -119,7 +123,6 @@ export function decodeRecord(key: string, bytes: Buffer): StoredRecord {
   return {
     ...rest,
     object: object && withOptionals(object),
-    // What was evicted is of interest only to the one who planned.
     plan: stored && { ...stored, evicted: [] },
   };
 }
@@ -135,8 +138,4 @@ function withOptionals(
     case 'service':
       return { ...object, affinitySeconds: object.affinitySeconds };
   }
-}
-
-function dropEvicted(key: string, value: unknown): unknown {
-  return key === 'evicted' ? undefined : value;
 }

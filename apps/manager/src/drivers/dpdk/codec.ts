@@ -1,7 +1,7 @@
 import type { Entity } from '@infra-offload/p4rt/proto';
 import { k8sDp } from '@infra-offload/p4src';
 import { unreachable } from '../../errors.js';
-import { type DpdkRow, dpdkRows, type RouteRow } from './rows.js';
+import { type DpdkRow, dpdkRows, groupRow, type RouteRow } from './rows.js';
 
 const {
   arp_table: arp,
@@ -85,13 +85,11 @@ export function fromEntity(entity: Entity): DpdkRow | undefined {
     }
     case 'actionProfileGroup': {
       const { group, members, maxSize } = selector.decodeGroup(entity);
-      const row: DpdkRow = {
-        table: 'group',
-        id: group,
-        members: members
-          .map(({ member, weight }) => ({ slot: member, weight }))
-          .sort((a, b) => a.slot - b.slot),
-      };
+      const slots = members.map(({ member, weight }) => ({ slot: member, weight }));
+      const row = groupRow(
+        group,
+        slots.sort((a, b) => a.slot - b.slot),
+      );
       const plain = maxSize === 0 && members.every((member) => member.watchPort === undefined);
       return plain ? row : foreign(row, entity);
     }

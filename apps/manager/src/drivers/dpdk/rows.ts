@@ -60,7 +60,14 @@ export interface MemberRow {
 export interface GroupRow {
   readonly table: 'group';
   readonly id: number;
-  readonly members: readonly { readonly slot: number; readonly weight: number }[];
+  readonly members: readonly GroupMember[];
+  /** Keys of the members and endpoints that it names; see {@link groupRow}. */
+  readonly requires: readonly string[];
+}
+
+export interface GroupMember {
+  readonly slot: number;
+  readonly weight: number;
 }
 
 /** Entry of `endpoint_group` that names the group of the same number. */
@@ -110,6 +117,17 @@ export function endpointNumber(group: number, slot: number): number {
   return group * 256 + slot;
 }
 
+/** A group of these slots. What it requires is asked for often, so it is worked out once. */
+export function groupRow(id: number, members: readonly GroupMember[]): GroupRow {
+  const requires: string[] = [];
+  for (const { slot } of members) {
+    requires.push(MEMBER_KEYS[slot] ?? `member/${slot}`, `endpoint/${endpointNumber(id, slot)}`);
+  }
+  return { table: 'group', id, members, requires };
+}
+
+const MEMBER_KEYS = Array.from({ length: MAX_MEMBER + 1 }, (_, slot) => `member/${slot}`);
+
 const PHASES: Record<DpdkRow['table'], number> = {
   port_table: 0,
   arp_table: 0,
@@ -157,7 +175,7 @@ export const dpdkRows: RowModel<DpdkRow> = {
     const members = row.members.filter(
       ({ slot }) => !refused(`member/${slot}`) && !refused(`endpoint/${endpointNumber(row.id, slot)}`),
     );
-    return members.length === 0 ? undefined : { ...row, members };
+    return members.length === 0 ? undefined : groupRow(row.id, members);
   },
 
   bytes: (row) => (row.table === 'group' ? 40 + 12 * row.members.length : 100),

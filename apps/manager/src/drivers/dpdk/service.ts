@@ -3,7 +3,7 @@ import { ServiceFlag, timeoutProfiles } from '@infra-offload/p4src';
 import { formatIPv4 } from '../../state/addresses.js';
 import { describeKey, type Frontend, type Protocol, type ServiceObject } from '../../state/objects.js';
 import type { Claim, CompileContext, Compiled, Condition, ServiceAllocation } from '../driver.js';
-import { type DpdkRow, endpointNumber, GROUP_SLOTS, type GroupRow } from './rows.js';
+import { type DpdkRow, endpointNumber, GROUP_SLOTS, type GroupRow, groupRow } from './rows.js';
 
 const PROTOCOL_NUMBERS: Record<Protocol, number> = { TCP: 6, UDP: 17, SCTP: 132 };
 
@@ -108,7 +108,7 @@ function groupOf(id: number, plan: GroupPlan): GroupRow | undefined {
   for (const slot of plan.slots) {
     if (slot.state === 'active') members.push({ slot: slot.slot, weight: slot.weight });
   }
-  return members.length === 0 ? undefined : { table: 'group', id, members };
+  return members.length === 0 ? undefined : groupRow(id, members);
 }
 
 /** Index of the shortest timeout that is long enough, or the longest. */
