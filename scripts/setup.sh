@@ -12,7 +12,7 @@ node -e 'const [a, b] = process.versions.node.split(".").map(Number); process.ex
 
 # command:package
 missing=()
-for need in ip:iproute2 ping:iputils-ping arping:iputils-arping nsenter:util-linux ethtool:ethtool git:git; do
+for need in ip:iproute2 ping:iputils-ping arping:iputils-arping nsenter:util-linux curl:curl git:git; do
   command -v "${need%%:*}" >/dev/null || missing+=("${need##*:}")
 done
 [ -x /usr/lib/cni/host-local ] || [ -x /opt/cni/bin/host-local ] || missing+=(containernetworking-plugins)
