@@ -1,0 +1,71 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterEach, expect, test } from 'vitest';
+
+const CLI = fileURLToPath(new URL('./cli.ts', import.meta.url));
+const cleanups: (() => void)[] = [];
+afterEach(() => {
+  for (const cleanup of cleanups.splice(0)) cleanup();
+});
+
+interface Run {
+  readonly child: ChildProcess;
+  stdout: string;
+  stderr: string;
+  readonly exit: Promise<number | null>;
+}
+
+function softswitch(...args: string[]): Run {
+  const command = ['--import', 'tsx', '--conditions', '@infra-offload/source', CLI, ...args];
+  const child = spawn(process.execPath, command, { stdio: ['ignore', 'pipe', 'pipe'] });
+  cleanups.push(() => child.exitCode ?? child.kill('SIGKILL'));
+  const run: Run = {
+    child,
+    stdout: '',
+    stderr: '',
+    exit: new Promise((resolve) => child.on('exit', resolve)),
+  };
+  child.stdout?.on('data', (chunk) => {
+    run.stdout += chunk;
+  });
+  child.stderr?.on('data', (chunk) => {
+    run.stderr += chunk;
+  });
+  return run;
+}
+
+const ANY_PORTS = ['--p4runtime', '127.0.0.1:0', '--gnmi', '127.0.0.1:0'];
+
+test('says one line when ready, and removes its devices on SIGTERM', async () => {
+  const prefix = `c${randomBytes(3).toString('hex')}_`;
+  const run = softswitch(...ANY_PORTS, '--tap-prefix', prefix, '--taps', '2', '--log-level', 'warn');
+  for (let i = 0; i < 150 && !run.stdout.includes('\n'); i++)
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  expect(run.stdout).toMatch(
+    new RegExp(
+      `^softswitch ready: p4runtime 127\\.0\\.0\\.1:\\d+, gnmi 127\\.0\\.0\\.1:\\d+, device 1, ports ${prefix}0\\.\\.${prefix}1\n$`,
+    ),
+  );
+  expect(existsSync(`/sys/class/net/${prefix}1`)).toBe(true);
+  run.child.kill('SIGTERM');
+  expect(await run.exit).toBe(0);
+  expect(existsSync(`/sys/class/net/${prefix}1`)).toBe(false);
+  expect(run.stderr).toBe('');
+}, 30_000);
+
+test('a faulty configuration is one line that names the place, and no device is left', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'softswitch-'));
+  cleanups.push(() => rmSync(directory, { recursive: true }));
+  const file = join(directory, 'config.yaml');
+  writeFileSync(file, 'p4runtime: nowhere\ntaps: { count: -1, colour: red }\n');
+  const run = softswitch('--config', file);
+  expect(await run.exit).toBe(1);
+  expect(run.stderr).toMatch(
+    /^softswitch: configuration \(.*\): p4runtime: must be host:port.*taps\.count.*colour.*\n$/,
+  );
+  expect(run.stdout).toBe('');
+}, 30_000);

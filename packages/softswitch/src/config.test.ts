@@ -1,0 +1,58 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { readConfig } from './config.js';
+
+let directory: string;
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'softswitch-'));
+});
+afterEach(() => rmSync(directory, { recursive: true }));
+
+function file(text: string): string {
+  const path = join(directory, 'config.yaml');
+  writeFileSync(path, text);
+  return path;
+}
+
+test('everything has a default', () => {
+  expect(readConfig(undefined, {})).toEqual({
+    p4runtime: '127.0.0.1:9559',
+    gnmi: '127.0.0.1:9339',
+    deviceId: 1,
+    taps: { prefix: 'P4TAP_', count: 16, mtu: 1500 },
+    logLevel: 'info',
+  });
+  expect(readConfig(file('# nothing\n'), {}).deviceId).toBe(1);
+});
+
+test('flags go over the file, leaf by leaf', () => {
+  const path = file('gnmi: "[::1]:1"\ndeviceId: 7\ntaps: { count: 4, mtu: 9000 }\n');
+  expect(readConfig(path, { taps: '2', p4runtime: 'unix:/run/x', tlsCert: 'c', tlsKey: 'k' })).toMatchObject({
+    p4runtime: 'unix:/run/x',
+    gnmi: '[::1]:1',
+    deviceId: 7,
+    taps: { prefix: 'P4TAP_', count: 2, mtu: 9000 },
+    tls: { cert: 'c', key: 'k' },
+  });
+});
+
+test.each([
+  ['deviceId: 0', /deviceId/],
+  ['taps: 5', /taps/],
+  ['port: 3', /port/],
+  ['- 1', /mapping/],
+  ['a: [', /config\.yaml/],
+  ['tls: { cert: x }', /tls\.key/],
+  ['logLevel: loud', /logLevel/],
+])('%s is refused by name', (text, message) => {
+  expect(() => readConfig(file(text), {})).toThrow(
+    expect.objectContaining({ code: 'INVALID_ARGUMENT', message: expect.stringMatching(message) }),
+  );
+});
+
+test('flags that are no numbers, and files that are not there, are refused', () => {
+  expect(() => readConfig(undefined, { taps: 'many' })).toThrow(/taps\.count/);
+  expect(() => readConfig('/nowhere/x.yaml', {})).toThrow(/cannot read \/nowhere\/x\.yaml/);
+});
