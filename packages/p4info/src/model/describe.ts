@@ -31,7 +31,7 @@ export function describeProgram(name: string, parts: ProgramParts): ProgramDescr
     supportsIdleTimeout: table.supportsIdleTimeout,
     match: describeMatch(table.matchFields),
     actions: describeActions(table.actions),
-    ...optional('constDefaultAction', table.constDefaultAction?.alias),
+    ...optional('constDefaultAction', constDefaultKey(table)),
     ...optional('actionProfile', table.actionProfile && profileKeys.get(table.actionProfile)),
     ...optional('directCounter', table.directCounter && counterKeys.get(table.directCounter)),
     ...optional('directMeter', table.directMeter && meterKeys.get(table.directMeter)),
@@ -80,6 +80,12 @@ export function describeProgram(name: string, parts: ProgramParts): ProgramDescr
       fields: record(fields, describeField),
     })),
   };
+}
+
+/** The key of the action in the table's own record. */
+function constDefaultKey({ actions, constDefaultAction }: P4Table): string | undefined {
+  if (constDefaultAction === undefined) return undefined;
+  return keysOf(actions.map(({ action }) => action)).get(constDefaultAction) ?? constDefaultAction.name;
 }
 
 function describeMatch(fields: readonly P4MatchField[]): Record<string, MatchDescriptor> {
