@@ -111,6 +111,9 @@ describe('selectors', () => {
     expect(set(0, [1, 0])).toThrow(/weight 0 of member 1/);
     expect(set(0, [1, 1], [1, 1])).toThrow(/member 1 is there twice/);
     expect(set(0, [1, 8], [2, 9])).toThrow(/weights add up to 17, more than its 16 slots/);
+    expect(
+      () => new Bench(miniSpec(body, declarations.replace('per_group_max 16', 'per_group_max 0x100000'))),
+    ).toThrow(/1048576 slots a group/);
     expect(() => pipeline.selectorSet('z', 0, [])).toThrow(/no selector 'z'; valid: 's'/);
   });
 });

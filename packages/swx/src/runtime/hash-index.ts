@@ -18,11 +18,19 @@ export function hashWords(words: Int32Array, from: number, count: number): numbe
 /** Finds rows by their key words: open addressing with linear probing, at most half full. */
 export class HashIndex {
   /** Row numbers; 0 is an empty slot. */
-  slots = new Int32Array(FIRST_SLOTS);
-  mask = FIRST_SLOTS - 1;
+  slots: Int32Array;
+  mask: number;
   private count = 0;
 
-  constructor(private readonly store: RowStore) {}
+  constructor(
+    private readonly store: RowStore,
+    /** Rows to have room for from the start. */
+    reserved = 0,
+  ) {
+    const size = Math.max(FIRST_SLOTS, 2 ** Math.ceil(Math.log2(2 * reserved)));
+    this.slots = new Int32Array(size);
+    this.mask = size - 1;
+  }
 
   get size(): number {
     return this.count;

@@ -1,8 +1,13 @@
 import { HashIndex } from './hash-index.js';
-import type { RowStore } from './rows.js';
+import { type RowShape, RowStore } from './rows.js';
 
 /** Rows looked at for expiry with each row that is learned: more than one, so that the sweep outruns the learning. */
 const SWEEP_STEP = 2;
+/**
+ * Entries for which a learner takes memory at once. Growing a table of a million entries would hold up a packet for
+ * some 50 ms.
+ */
+const RESERVED = 2 ** 21;
 /** Rows looked at when the table is full. */
 const SWEEP_WHEN_FULL = 64;
 
@@ -20,19 +25,25 @@ export class LearnerTable {
   private readonly timeoutMask: number;
   private cursor = 1;
 
+  readonly store: RowStore;
+
   constructor(
-    readonly store: RowStore,
+    shape: RowShape,
+    /** Greatest number of entries. */
+    size: number,
     timeoutSeconds: readonly number[],
     /** Time of the packet in ms. */
     private readonly now: () => number,
   ) {
-    this.index = new HashIndex(store);
-    this.key = new Int32Array(store.shape.keyWords);
+    const reserved = Math.min(size, RESERVED);
+    this.store = new RowStore(shape, size, reserved);
+    this.index = new HashIndex(this.store, reserved);
+    this.key = new Int32Array(shape.keyWords);
     this.timeouts = timeoutSeconds.map((seconds) => seconds * 1000);
     // As in DPDK: the number of timeouts is rounded up to a power of two, filled with the first.
-    const size = 2 ** Math.ceil(Math.log2(timeoutSeconds.length));
-    while (this.timeouts.length < size) this.timeouts.push(this.timeouts[0] ?? 0);
-    this.timeoutMask = size - 1;
+    const count = 2 ** Math.ceil(Math.log2(timeoutSeconds.length));
+    while (this.timeouts.length < count) this.timeouts.push(this.timeouts[0] ?? 0);
+    this.timeoutMask = count - 1;
   }
 
   timeoutSeconds(index: number): number {

@@ -8,7 +8,6 @@ import { crc32c, jhash, toeplitz } from './hash.js';
 import { LearnerTable } from './learner.js';
 import { MatchTable, widestArguments } from './match-table.js';
 import { MeterArray } from './meters.js';
-import { RowStore } from './rows.js';
 import { Selector } from './selector.js';
 
 /** Where copies of packets go: see SwxPipeline.mirrorSet. */
@@ -90,7 +89,7 @@ export class Machine {
         argWords: widestArguments(spec, learner),
         timed: true,
       };
-      return new LearnerTable(new RowStore(shape, learner.size), learner.timeouts, now);
+      return new LearnerTable(shape, learner.size, learner.timeouts, now);
     });
     const selectors = [...spec.selectors.values()].map(
       ({ name, fields, groups, slots }) => new Selector(name, selectorRange(fields).bytes, groups, slots),

@@ -35,6 +35,8 @@ export class RowStore {
     readonly shape: RowShape,
     /** Greatest number of entries. */
     readonly limit: number,
+    /** Takes memory for this many entries at once; the system hands it out page by page, when it is first written. */
+    reserved = FIRST_ROWS - 1,
   ) {
     this.actionAt = shape.keyWords;
     this.timeoutAt = this.actionAt + 1 + shape.argWords;
@@ -42,11 +44,11 @@ export class RowStore {
     // Whole float64s, so that the expiry times are aligned in every row.
     this.expiryAt = Math.ceil(used / 2);
     this.stride = shape.timed ? (this.expiryAt + 1) * 2 : this.expiryAt * 2;
-    this.rows = new Int32Array(this.stride * Math.min(FIRST_ROWS, limit + 1));
+    this.rows = new Int32Array(this.stride * Math.min(reserved + 1, limit + 1));
     this.times = new Float64Array(this.rows.buffer);
   }
 
-  /** Takes a free row; 0 when there is none. The caller fills it. */
+  /** Takes a free row; 0 when there is none, or no memory for one. The caller fills it. */
   allocate(): number {
     const reused = this.free.pop();
     if (reused !== undefined) {
@@ -54,10 +56,9 @@ export class RowStore {
       return reused;
     }
     if (this.highWater > this.limit) return 0;
-    const row = this.highWater++;
-    if (row * this.stride >= this.rows.length) this.grow();
+    if (this.highWater * this.stride >= this.rows.length && !this.grow()) return 0;
     this.count++;
-    return row;
+    return this.highWater++;
   }
 
   release(row: number): void {
@@ -102,11 +103,18 @@ export class RowStore {
     for (let row = 1; row < this.highWater; row++) if (this.isUsed(row)) yield row;
   }
 
-  private grow(): void {
+  private grow(): boolean {
     const rows = Math.min(this.limit + 1, Math.max(FIRST_ROWS, (this.rows.length / this.stride) * 2));
-    const larger = new Int32Array(rows * this.stride);
-    larger.set(this.rows);
-    this.rows = larger;
-    this.times = new Float64Array(larger.buffer);
+    try {
+      const larger = new Int32Array(rows * this.stride);
+      larger.set(this.rows);
+      this.rows = larger;
+      this.times = new Float64Array(larger.buffer);
+      return true;
+    } catch (error) {
+      // The declared size is more than the machine has.
+      if (error instanceof RangeError) return false;
+      throw error;
+    }
   }
 }

@@ -9,6 +9,8 @@ export interface SelectorMember {
 }
 
 const MAX_KEY_BYTES = 64;
+/** Slots of a group are filled one by one: more make no sense, and no P4 program asks for them. */
+const MAX_SLOTS = 65_536;
 const ceilPowerOfTwo = (value: number): number => 2 ** Math.ceil(Math.log2(value));
 
 /** Groups of members; a hash of packet fields picks one of a group's slots. Equal to DPDK 22.11's, slot by slot. */
@@ -32,6 +34,10 @@ export class Selector {
   ) {
     if (keyBytes > MAX_KEY_BYTES) {
       const message = `selector '${name}': its fields span ${keyBytes} bytes; SWX has at most ${MAX_KEY_BYTES}`;
+      throw new SwxError('UNSUPPORTED', message, { object: name });
+    }
+    if (slots > MAX_SLOTS) {
+      const message = `selector '${name}' has ${slots} slots a group; this engine has at most ${MAX_SLOTS}`;
       throw new SwxError('UNSUPPORTED', message, { object: name });
     }
     this.keySize = Math.max(8, ceilPowerOfTwo(keyBytes));
