@@ -80,7 +80,11 @@ export class Attacher {
       const { interfaces, pods, store, logger } = this.#options;
       const attachment = store.get(key);
       if (attachment === undefined) return;
-      await Promise.all([pods.remove(attachmentId(key)), interfaces.release(attachment)]);
+      const [released] = await Promise.allSettled([
+        interfaces.release(attachment),
+        pods.remove(attachmentId(key)),
+      ]);
+      if (released.status === 'rejected') throw released.reason;
       await store.remove(key);
       logger.info(
         { attachment: describeAttachment(attachment), interface: attachment.interfaceName },

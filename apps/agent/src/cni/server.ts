@@ -2,6 +2,7 @@ import { chmod, lstat, mkdir, unlink } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { connect } from 'node:net';
 import { dirname } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { CniError, CniErrorCode } from '@infra-offload/cni-types';
 import type { Logger } from 'pino';
 import { AgentError, isSystemError, messageOf } from '../errors.js';
@@ -9,6 +10,9 @@ import type { Attacher } from './attacher.js';
 import { InfraCniErrorCode } from './error-codes.js';
 import { maxRequestBytes } from './protocol.js';
 import { type CniRequest, parseRequest } from './requests.js';
+
+/** More than any operation takes: only a client that never ends its request is cut off. */
+const stopLimitMs = 30_000;
 
 export interface CniServerOptions {
   readonly socketPath: string;
@@ -60,10 +64,12 @@ export class CniServer {
     this.#attacher = attacher;
   }
 
-  /** Takes no new requests and waits for those that are running; removes the socket. */
+  /** Takes no new requests and waits for those that are running, but not for ever; removes the socket. */
   async stop(): Promise<void> {
     const closed = new Promise((resolve) => this.#server.close(resolve));
-    await Promise.all(this.#running);
+    const limit = new AbortController();
+    await Promise.race([Promise.all(this.#running), setTimeout(stopLimitMs, undefined, limit)]);
+    limit.abort();
     this.#server.closeAllConnections();
     await closed;
   }
