@@ -135,6 +135,12 @@ table t {
     expect(aField(out[0] ?? new Uint8Array(), 'f128')).toBe(address);
   });
 
+  it('limits the size of register arrays', () => {
+    expect(parseSpec(miniSpec('', 'regarray r size 0x4000000 initval 1')).registers.size).toBe(1);
+    const message = /expected a size from 1 to 67108864, got '0x4000001'/;
+    expect(() => parseSpec(miniSpec('', 'regarray r size 0x4000001 initval 1'))).toThrow(message);
+  });
+
   it('parses externs, and says that the engine has none', () => {
     const spec = parseSpec(
       miniSpec('mov e.crypto.x h.a.f8\nextern e.crypto.run', 'extobj crypto instanceof ipsec'),

@@ -57,12 +57,7 @@ export class SwxPipeline {
     options: SwxPipelineOptions,
   ) {
     this.layout = layOut(spec);
-    this.machine = new Machine(
-      spec,
-      this.layout,
-      options.now ?? (() => performance.now()),
-      options.onTransmit,
-    );
+    this.machine = createMachine(spec, this.layout, options);
     for (const table of this.machine.tables) {
       if (table instanceof MatchTable)
         this.tables.set(table.table.name, new TableControl(spec, table.table, table));

@@ -35,7 +35,8 @@ const KEYWORDS = [
 ] as const;
 type Keyword = (typeof KEYWORDS)[number];
 
-const MAX_ARRAY_SIZE = 2n ** 28n;
+/** A limit of this engine: half a gigabyte of registers. */
+const MAX_ARRAY_SIZE = 2n ** 26n;
 
 export interface ParseSpecOptions {
   /** The name of the text in error messages; `<spec>` by default. */
