@@ -54,8 +54,9 @@ export type {
   RuntimeActionProfile,
   TypedActionProfile,
 } from './typed/action-profile.js';
+export type { Digest, DigestConfig, TypedPacketMetadata } from './typed/packets.js';
 export { type TypedProgram, typedProgram } from './typed/program.js';
-export type { Counter, Digest, DigestConfig, Meter, Register } from './typed/resources.js';
+export type { Counter, Meter, Register, TypedValueSet } from './typed/resources.js';
 export type { RuntimeTable } from './typed/table.js';
 export type {
   ActionBuilder,

@@ -89,7 +89,24 @@ export const fixture = {
     state: { id: 0x1600_0001, size: 8, type: 'bit<48>', bitwidth: 48 },
     pairs: { id: 0x1600_0002, size: 8, type: 'struct pair_t' },
   },
-  digests: { learn: { id: 0x1700_0001, type: 'struct learn_t' } },
-  valueSets: {},
-  packetMetadata: {},
+  digests: {
+    learn: {
+      id: 0x1700_0001,
+      type: 'struct learn_t',
+      fields: [
+        { name: 'mac', type: 'bit<48>', bitwidth: 48 },
+        { name: 'port', type: 'bit<9>', bitwidth: 9 },
+        { name: 'valid', type: 'bool' },
+      ],
+    },
+  },
+  valueSets: {
+    tunnels: { id: 0x0300_0001, size: 2, match: { udp_port: { id: 1, bitwidth: 16, kind: 'exact' } } },
+  },
+  packetMetadata: {
+    packet_out: {
+      id: 0x1800_0001,
+      fields: { egress_port: { id: 1, bitwidth: 9 }, cookie: { id: 2, bitwidth: 64 } },
+    },
+  },
 } as const satisfies ProgramDescriptor;

@@ -1,22 +1,15 @@
 import { invalid, P4rtError } from '../errors.js';
 import type { Action, Action_Param } from '../gen/p4/v1/p4runtime.js';
 import { unknownName } from '../suggest.js';
+import { NamedValues } from './named-values.js';
 import type { ActionDescriptor, Value } from './types.js';
-import { ValueCodec } from './value-codec.js';
 
 export type Scope = ActionDescriptor['scope'];
-type Decoded = number | bigint | string;
 
 export interface DecodedAction {
   readonly kind: 'action';
   readonly name: string;
-  readonly params: Readonly<Record<string, Decoded>>;
-}
-
-interface Param {
-  readonly name: string;
-  readonly id: number;
-  readonly codec: ValueCodec;
+  readonly params: Readonly<Record<string, number | bigint | string>>;
 }
 
 /** One action as a table or an action profile uses it. */
@@ -24,64 +17,29 @@ export class ActionCodec {
   readonly name: string;
   readonly id: number;
   readonly scope: Scope;
-  readonly #where: string;
-  readonly #params: readonly Param[];
+  readonly #params: NamedValues;
 
   constructor(owner: string, name: string, descriptor: ActionDescriptor) {
     this.name = name;
     this.id = descriptor.id;
     this.scope = descriptor.scope;
-    this.#where = `${owner} action '${name}'`;
-    this.#params = Object.entries(descriptor.params).map(([param, { id, bitwidth }]) => ({
-      name: param,
-      id,
-      codec: new ValueCodec(bitwidth, `${this.#where} parameter '${param}'`),
-    }));
+    this.#params = new NamedValues(`${owner} action '${name}'`, 'parameter', descriptor.params);
   }
 
   /** The action with all its parameters. @throws P4rtError INVALID, UNKNOWN_NAME */
   build(values: Readonly<Record<string, Value>> = {}): Action {
-    if (typeof values !== 'object' || values === null) {
-      throw invalid(`${this.#where}: parameters are an object, by name, not ${values}`);
-    }
-    const all = this.#params;
-    const params: Action_Param[] = new Array(all.length);
-    for (let i = 0; i < all.length; i++) {
-      const param = all[i];
-      if (param === undefined) break;
-      const value = values[param.name];
-      if (value === undefined) throw this.#missing(param.name);
-      params[i] = { paramId: param.id, value: param.codec.encode(value) };
-    }
-    let given = 0;
-    for (const _ in values) given++;
-    if (given !== all.length) this.#refuseUnknown(values);
-    return { actionId: this.id, params };
+    return { actionId: this.id, params: this.#params.encode(values, toParam) };
   }
 
   /** @throws P4rtError MALFORMED */
   decode(action: Action): DecodedAction {
-    const params: Record<string, Decoded> = {};
-    for (const { name, id, codec } of this.#params) {
-      const found = action.params.find((param) => param.paramId === id);
-      if (found === undefined)
-        throw new P4rtError('MALFORMED', `${this.#where}: parameter '${name}' is missing`, {});
-      params[name] = codec.decode(found.value);
-    }
+    const params = this.#params.decode((id) => action.params.find((param) => param.paramId === id)?.value);
     return { kind: 'action', name: this.name, params };
   }
+}
 
-  #missing(name: string): P4rtError<'INVALID'> {
-    const names = this.#params.map((param) => `'${param.name}'`).join(', ');
-    return invalid(`${this.#where}: parameter '${name}' is missing; it takes ${names}`, { param: name });
-  }
-
-  #refuseUnknown(values: Readonly<Record<string, Value>>): void {
-    const names = this.#params.map((param) => param.name);
-    for (const name of Object.keys(values)) {
-      if (!names.includes(name)) throw unknownName(`${this.#where} has no parameter`, name, names);
-    }
-  }
+function toParam(paramId: number, value: Uint8Array): Action_Param {
+  return { paramId, value };
 }
 
 /** The actions of a table or an action profile, by name and by id. */

@@ -15,11 +15,11 @@ export class MatchField {
   readonly codec: ValueCodec;
   readonly #ones: Uint8Array;
 
-  constructor(table: string, name: string, descriptor: MatchDescriptor) {
+  constructor(owner: string, name: string, descriptor: MatchDescriptor) {
     this.name = name;
     this.id = descriptor.id;
     this.kind = descriptor.kind;
-    this.codec = new ValueCodec(descriptor.bitwidth, `table '${table}' match field '${name}'`);
+    this.codec = new ValueCodec(descriptor.bitwidth, `${owner} match field '${name}'`);
     this.#ones = this.codec.ones();
   }
 

@@ -1,6 +1,7 @@
 import { unknownName } from '../suggest.js';
 import { RuntimeActionProfile, type TypedActionProfile } from './action-profile.js';
-import { Counter, Digest, Meter, Register } from './resources.js';
+import { Digest, RuntimePacketMetadata, type TypedPacketMetadata } from './packets.js';
+import { Counter, Meter, Register, RuntimeValueSet, type TypedValueSet } from './resources.js';
 import { RuntimeTable } from './table.js';
 import type { ProgramDescriptor, TypedTable } from './types.js';
 
@@ -19,6 +20,10 @@ export interface TypedProgram<D extends ProgramDescriptor = ProgramDescriptor> {
   readonly meters: { readonly [M in keyof D['meters'] & string]: Meter };
   readonly registers: { readonly [R in keyof D['registers'] & string]: Register };
   readonly digests: { readonly [R in keyof D['digests'] & string]: Digest };
+  readonly valueSets: { readonly [V in keyof D['valueSets'] & string]: TypedValueSet<D['valueSets'][V]> };
+  readonly packetMetadata: {
+    readonly [H in keyof D['packetMetadata'] & string]: TypedPacketMetadata<D['packetMetadata'][H]>;
+  };
   /** A table by a name from elsewhere. @throws P4rtError UNKNOWN_NAME */
   table(name: string): RuntimeTable;
   /** An action profile by a name from elsewhere. @throws P4rtError UNKNOWN_NAME */
@@ -65,6 +70,11 @@ export function typedProgram(descriptor: ProgramDescriptor): object {
     meters: build(descriptor.meters, (name, meter) => new Meter(name, meter)),
     registers,
     digests: build(descriptor.digests, (name, digest) => new Digest(name, digest)),
+    valueSets: build(descriptor.valueSets, (name, set) => new RuntimeValueSet(name, set)),
+    packetMetadata: build(
+      descriptor.packetMetadata,
+      (name, header) => new RuntimePacketMetadata(name, header),
+    ),
     table: (name: string) => get(tables, 'table', name),
     actionProfile: (name: string) => get(actionProfiles, 'action profile', name),
     counter: (name: string) => get(counters, 'counter', name),

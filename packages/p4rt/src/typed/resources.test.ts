@@ -1,5 +1,5 @@
-import { describe, expect, it } from 'vitest';
-import { Entity } from '../gen/p4/v1/p4runtime.js';
+import { describe, expect, expectTypeOf, it } from 'vitest';
+import { Entity, type P4Data } from '../gen/p4/v1/p4runtime.js';
 import { cloneSession, multicastGroup } from '../replication.js';
 import { fixture } from '../testing/fixture.js';
 import { typedProgram } from './program.js';
@@ -96,6 +96,54 @@ describe('counters, meters, registers and digests', () => {
     );
     expect(() => program.counter('drop')).toThrow(/did you mean 'drops'/);
     expect(() => program.register('nothing')).toThrow(/choose from 'state', 'pairs'/);
+  });
+});
+
+describe('packets, digests and value sets', () => {
+  it('have typed metadata', () => {
+    const { packet_out: header } = program.packetMetadata;
+    const metadata = header.encode({ egress_port: 300, cookie: 5 });
+    expect(metadata).toEqual([
+      { metadataId: 1, value: Uint8Array.of(1, 44) },
+      { metadataId: 2, value: Uint8Array.of(5) },
+    ]);
+    const decoded = header.decode(metadata);
+    expect(decoded).toEqual({ egress_port: 300, cookie: 5n });
+    expectTypeOf(decoded).toEqualTypeOf<{ readonly egress_port: number; readonly cookie: bigint }>();
+    expect(() => header.encode({ egress_port: 512, cookie: 0 })).toThrow(
+      /field 'egress_port': 512 does not fit 9 bits/,
+    );
+    expect(() => header.decode([])).toThrow(/field 'egress_port' is missing/);
+  });
+
+  it('have digest data by field', () => {
+    const bits = (...value: number[]) => ({
+      data: { $case: 'bitstring' as const, value: Uint8Array.from(value) },
+    });
+    const flag = { data: { $case: 'bool' as const, value: true } };
+    const data = (...members: P4Data[]): P4Data => ({ data: { $case: 'struct', value: { members } } });
+    const list = { digestId: digests.learn.id, listId: 1n, timestamp: 0n };
+    expect(digests.learn.decode({ ...list, data: [data(bits(2, 0, 0, 0, 0, 1), bits(7), flag)] })).toEqual([
+      { mac: 0x0200_0000_0001n, port: 7, valid: flag },
+    ]);
+    expect(() => digests.learn.decode({ ...list, data: [data(bits(1))] })).toThrow(
+      /expected struct learn_t, got 1 fields/,
+    );
+    expect(() => digests.learn.decode({ ...list, data: [bits(1)] })).toThrow(/got bitstring/);
+    expect(() => digests.learn.decode({ ...list, digestId: 1, data: [] })).toThrow(INVALID);
+  });
+
+  it('have value sets', () => {
+    const { tunnels } = program.valueSets;
+    expect(tunnels.decode(wire(tunnels.entry([{ udp_port: 4789 }, { udp_port: 6081 }])))).toEqual([
+      { udp_port: 4789 },
+      { udp_port: 6081 },
+    ]);
+    expect(() => tunnels.entry([{ udp_port: 1 }, { udp_port: 2 }, { udp_port: 3 }])).toThrow(
+      /takes 2 members, not 3/,
+    );
+    expect(() => tunnels.entry([{ udp_port: 70000 }])).toThrow(/value set 'tunnels' match field 'udp_port'/);
+    expect(() => tunnels.decode(counters.drops.all())).toThrow(INVALID);
   });
 });
 

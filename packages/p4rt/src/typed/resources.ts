@@ -1,8 +1,8 @@
 import { invalid, P4rtError } from '../errors.js';
-import type { DigestEntry_Config, Entity, MeterConfig } from '../gen/p4/v1/p4runtime.js';
+import type { Entity, MeterConfig } from '../gen/p4/v1/p4runtime.js';
 import { cellIndex, counterData, counterValue } from './counter-data.js';
-import { int32 } from './indirect.js';
-import type { CounterValue, ProgramDescriptor, Value } from './types.js';
+import { MatchFields, type MatchRecord } from './match-fields.js';
+import type { CounterValue, DecodedMatch, Match, Matching, ProgramDescriptor, Value } from './types.js';
 import { ValueCodec } from './value-codec.js';
 
 function kindOf(entity: Entity): string {
@@ -162,38 +162,45 @@ export class Register {
   }
 }
 
-/** How a digest is sent (P4Runtime 1.5, "DigestEntry"). */
-export interface DigestConfig {
-  /** Longest time that data waits for more; 0 sends at once. */
-  readonly maxTimeoutNs: bigint;
-  /** Most data in one list; 0 is no limit. */
-  readonly maxListSize: number;
-  /** How long the same data is not sent again without an acknowledgement. */
-  readonly ackTimeoutNs: bigint;
-}
-
-/** A digest, and whether the server sends it. */
-export class Digest {
+/** A parser value set of a typed program. */
+export interface TypedValueSet<V extends Matching> {
   readonly id: number;
   readonly name: string;
+  /** Its members, all at once, to modify; without members, to read. @throws P4rtError INVALID, UNKNOWN_NAME */
+  entry(members?: readonly Match<V>[]): Entity;
+  /** @throws P4rtError INVALID, MALFORMED */
+  decode(entity: Entity): readonly DecodedMatch<V>[];
+}
 
-  constructor(name: string, descriptor: ProgramDescriptor['digests'][string]) {
+/** A value set at run time. Its typed face is {@link TypedValueSet}. */
+export class RuntimeValueSet {
+  readonly id: number;
+  readonly name: string;
+  readonly #size: number;
+  readonly #fields: MatchFields;
+
+  constructor(name: string, descriptor: ProgramDescriptor['valueSets'][string]) {
     this.name = name;
     this.id = descriptor.id;
+    this.#size = descriptor.size;
+    this.#fields = new MatchFields(`value set '${name}'`, descriptor.match);
   }
 
-  /** Insert it to get the digest, modify to change how, remove to stop. @throws P4rtError INVALID */
-  config(config: DigestConfig): Entity {
-    const value: DigestEntry_Config = {
-      maxTimeoutNs: config.maxTimeoutNs,
-      maxListSize: int32(config.maxListSize, 0, `digest '${this.name}': list size`),
-      ackTimeoutNs: config.ackTimeoutNs,
+  entry(members: readonly MatchRecord[] = []): Entity {
+    if (this.#size > 0 && members.length > this.#size) {
+      throw invalid(`value set '${this.name}' takes ${this.#size} members, not ${members.length}`);
+    }
+    const value = {
+      valueSetId: this.id,
+      members: members.map((one) => ({ match: this.#fields.encode(one) })),
     };
-    return { entity: { $case: 'digestEntry', value: { digestId: this.id, config: value } } };
+    return { entity: { $case: 'valueSetEntry', value } };
   }
 
-  /** To read or remove it. */
-  key(): Entity {
-    return { entity: { $case: 'digestEntry', value: { digestId: this.id, config: undefined } } };
+  decode(entity: Entity) {
+    const entry = entity.entity?.$case === 'valueSetEntry' ? entity.entity.value : undefined;
+    if (entry?.valueSetId !== this.id)
+      throw invalid(`expected value set '${this.name}', got ${kindOf(entity)}`);
+    return entry.members.map((member) => this.#fields.decode(member.match));
   }
 }

@@ -8,7 +8,6 @@ import type {
   TableAction,
   TableEntry,
 } from '../gen/p4/v1/p4runtime.js';
-import { unknownName } from '../suggest.js';
 import { ActionSet } from './action.js';
 import { counterData, counterValue } from './counter-data.js';
 import {
@@ -19,10 +18,8 @@ import {
   type WeightedActionInput,
   watchedPort,
 } from './indirect.js';
-import { MatchField } from './match-field.js';
-import type { CounterValue, MatchInput, MatchKind, TableDescriptor, Value } from './types.js';
-
-type MatchRecord = Readonly<Record<string, MatchInput<MatchKind> | undefined>>;
+import { MatchFields, type MatchRecord } from './match-fields.js';
+import type { CounterValue, TableDescriptor, Value } from './types.js';
 
 interface Options {
   readonly priority?: number;
@@ -38,7 +35,7 @@ export class RuntimeTable {
   readonly id: number;
   readonly actions: ReturnType<ActionSet['builders']>;
   readonly defaultActions: ReturnType<ActionSet['builders']>;
-  readonly #fields: readonly MatchField[];
+  readonly #fields: MatchFields;
   readonly #actionSet: ActionSet;
   readonly #where: string;
   readonly #needsPriority: boolean;
@@ -52,9 +49,7 @@ export class RuntimeTable {
     this.#actionSet = new ActionSet(this.#where, descriptor.actions);
     this.actions = this.#actionSet.builders('default');
     this.defaultActions = this.#actionSet.builders('table');
-    this.#fields = Object.entries(descriptor.match).map(
-      ([field, match]) => new MatchField(name, field, match),
-    );
+    this.#fields = new MatchFields(this.#where, descriptor.match);
     this.#needsPriority = descriptor.needsPriority;
     this.#indirect = descriptor.actionProfile !== undefined;
     this.#descriptor = descriptor;
@@ -147,7 +142,7 @@ export class RuntimeTable {
     const entry = entity.entity.value;
     this.#requireId(entry);
     return {
-      match: this.#decodeMatch(entry.match),
+      match: this.#fields.decode(entry.match),
       ...(entry.action === undefined ? {} : { action: this.#decodeAction(entry.action) }),
       priority: entry.priority,
       isDefault: entry.isDefaultAction,
@@ -168,26 +163,10 @@ export class RuntimeTable {
     }
     this.#requireId(entry.tableEntry);
     return {
-      match: this.#decodeMatch(entry.tableEntry.match),
+      match: this.#fields.decode(entry.tableEntry.match),
       priority: entry.tableEntry.priority,
       ...counterValue(entry.data),
     };
-  }
-
-  #decodeMatch(match: readonly FieldMatch[]): Record<string, ReturnType<MatchField['decode']>> {
-    const decoded: Record<string, ReturnType<MatchField['decode']>> = {};
-    for (const fieldMatch of match) {
-      const field = this.#fields.find((candidate) => candidate.id === fieldMatch.fieldId);
-      if (field === undefined) {
-        throw new P4rtError(
-          'MALFORMED',
-          `${this.#where} has no match field with id ${fieldMatch.fieldId}`,
-          {},
-        );
-      }
-      decoded[field.name] = field.decode(fieldMatch);
-    }
-    return decoded;
   }
 
   #entry(
@@ -219,29 +198,9 @@ export class RuntimeTable {
   }
 
   #match(values: MatchRecord): FieldMatch[] {
-    if (typeof values !== 'object' || values === null) {
-      throw invalid(`${this.#where}: a match is an object of fields, not ${values}`);
-    }
-    const match: FieldMatch[] = [];
-    let used = 0;
-    for (const field of this.#fields) {
-      const value = values[field.name];
-      if (value === undefined) {
-        if (field.kind === 'exact') throw this.#missing(field.name);
-        if (field.name in values) used++;
-        continue;
-      }
-      used++;
-      const encoded = field.encode(value);
-      if (encoded !== undefined) match.push(encoded);
-    }
-    let given = 0;
-    for (const _ in values) given++;
-    if (given !== used) this.#refuseUnknown(values);
-    if (match.length === 0 && this.#fields.length === 0) {
-      throw invalid(`${this.#where} has no match fields, so it has only the default entry`);
-    }
-    return match;
+    const match = this.#fields.encode(values);
+    if (match.length > 0 || this.#fields.count > 0) return match;
+    throw invalid(`${this.#where} has no match fields, so it has only the default entry`);
   }
 
   #priority(priority: number | undefined): number {
@@ -319,19 +278,5 @@ export class RuntimeTable {
       typeof nanoseconds === 'bigint' || Number.isInteger(nanoseconds) ? BigInt(nanoseconds) : -1n;
     if (value >= 0n && value < 1n << 63n) return value;
     throw invalid(`${this.#where}: idle timeout ${nanoseconds} ns is not within 0..2^63-1`, { nanoseconds });
-  }
-
-  #missing(name: string): P4rtError<'INVALID'> {
-    const exact = this.#fields.filter((field) => field.kind === 'exact').map((field) => `'${field.name}'`);
-    return invalid(`${this.#where}: exact match field '${name}' is missing; it needs ${exact.join(', ')}`, {
-      field: name,
-    });
-  }
-
-  #refuseUnknown(values: MatchRecord): void {
-    const names = this.#fields.map((field) => field.name);
-    for (const name of Object.keys(values)) {
-      if (!names.includes(name)) throw unknownName(`${this.#where} has no match field`, name, names);
-    }
   }
 }

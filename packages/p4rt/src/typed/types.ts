@@ -46,8 +46,13 @@ export type MatchInput<K extends MatchKind> = MatchInputs[K];
 type Simplify<T> = { [K in keyof T]: T[K] };
 type IsDynamic<R> = string extends keyof R ? true : false;
 
+/** What has match fields: tables and value sets. */
+export interface Matching {
+  readonly match: Readonly<Record<string, MatchDescriptor>>;
+}
+
 /** The match of a table: exact keys are required, all others may be left out, which means "don't care". */
-export type Match<T extends TableDescriptor> =
+export type Match<T extends Matching> =
   IsDynamic<T['match']> extends true
     ? { readonly [field: string]: MatchInput<MatchKind> | undefined }
     : Simplify<
@@ -164,7 +169,7 @@ export type DecodedMatchField<F extends MatchDescriptor> = DecodedMatches<
 >[F['kind']];
 
 /** A match read back; don't-care fields are absent. */
-export type DecodedMatch<T extends TableDescriptor> =
+export type DecodedMatch<T extends Matching> =
   IsDynamic<T['match']> extends true
     ? { readonly [field: string]: DecodedMatchField<MatchDescriptor> }
     : Simplify<
