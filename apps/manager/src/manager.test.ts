@@ -1,6 +1,9 @@
+import { status as grpc } from '@grpc/grpc-js';
+import { ObjectKind, Protocol } from '@infra-offload/infra-api';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { DEGRADED, node, PROGRAMMED, pod, service } from './testing/agent.js';
-import { ready, TestWorld } from './testing/world.js';
+import { DEGRADED, node, PROGRAMMED, pod, podObject, service, web } from './testing/agent.js';
+import { arpReplyMac, arpRequest, readTcp, tcpSyn } from './testing/packets.js';
+import { eventually, startReady, TestWorld, written } from './testing/world.js';
 
 let world: TestWorld;
 beforeEach(async () => {
@@ -11,30 +14,224 @@ afterEach(async () => {
   await world.stop();
 });
 
-describe('Manager with a softswitch', () => {
-  test('programs a snapshot and says so', async () => {
-    const manager = await world.startManager();
-    await ready(manager);
-    const agent = world.agent(manager);
-    await agent.snapshot(
-      node(),
-      { object: { $case: 'pod', value: pod(1) } },
-      service('web', ['10.96.0.10:80'], ['10.244.1.1:8080', '10.244.1.2:8080*3']),
-    );
-    expect([...agent.statuses].map(([name, { state, reason }]) => [name, state, reason])).toEqual([
-      ['node-1', PROGRAMMED, ''],
-      ['c1/eth0', PROGRAMMED, ''],
-      ['default/web:/TCP', PROGRAMMED, ''],
-    ]);
-    const entries = await agent.entries('service');
-    expect(entries).toMatchObject([{ installed: true, error: '', objects: [{ name: 'default/web:/TCP' }] }]);
-    const status = await agent.managerStatus();
-    expect(status).toMatchObject({
-      programmed: 3,
+async function refusal(call: Promise<unknown>): Promise<number> {
+  const error: unknown = await call.then(
+    () => undefined,
+    (thrown: unknown) => thrown,
+  );
+  return error instanceof Error && 'code' in error && typeof error.code === 'number' ? error.code : -1;
+}
+
+describe('what the agent wants', () => {
+  test('a snapshot is programmed, told, and carries traffic', async () => {
+    const { agent } = await startReady(world);
+    await agent.snapshot(node(), podObject(1), podObject(2), web('10.244.1.2:8080'));
+    for (const name of ['node-1', 'c1/eth0', 'c2/eth0', 'default/web:/TCP']) {
+      expect(agent.statuses.get(name)).toMatchObject({ state: PROGRAMMED, reason: '' });
+    }
+    expect(await agent.managerStatus()).toMatchObject({
+      programmed: 4,
       pending: 0,
       degraded: 0,
-      target: { inSync: true, primary: true },
+      agent: { connected: true, nodeName: 'node-1' },
+      target: { connected: true, primary: true, inSync: true },
     });
-    expect(DEGRADED).toBe(3);
+
+    const client = { mac: '02:00:00:00:01:01', ip: '10.244.1.1' };
+    world.ports.send(1, arpRequest(client, '169.254.1.1'));
+    const gateway = arpReplyMac(await world.ports.receive(1));
+    expect(gateway).toBe('02:00:00:00:00:01');
+    const flow = { srcMac: client.mac, dstMac: gateway, src: client.ip, srcPort: 40_000 };
+    world.ports.send(1, tcpSyn({ ...flow, dst: '10.96.0.10', dstPort: 80 }));
+    expect(readTcp(await world.ports.receive(2))).toEqual({
+      srcMac: '02:00:a9:fe:01:01',
+      dstMac: '02:00:00:00:01:02',
+      src: client.ip,
+      dst: '10.244.1.2',
+      srcPort: 40_000,
+      dstPort: 8080,
+    });
+    // The host asks for a pod, and talks to the gateway; a packet for the host arrives unchanged.
+    world.ports.send(0, arpRequest({ mac: '02:00:00:00:00:01', ip: '10.244.1.254' }, '10.244.1.2'));
+    expect(arpReplyMac(await world.ports.receive(0))).toBe('02:00:a9:fe:01:01');
+    world.ports.send(1, tcpSyn({ ...flow, dst: '10.244.1.254', dstPort: 22 }));
+    expect(readTcp(await world.ports.receive(0)).dst).toBe('10.244.1.254');
+    // A service address that nobody has is dropped, and so is a spoofed source.
+    world.ports.send(1, tcpSyn({ ...flow, dst: '10.96.0.99', dstPort: 80 }));
+    world.ports.send(1, tcpSyn({ ...flow, src: '10.244.1.9', dst: '10.244.1.2', dstPort: 80 }));
+    const { counters } = await agent.managerStatus();
+    expect(counters.map(({ name, index, packets }) => [name, index, packets])).toEqual([
+      ['drop_counter', "2 (source address is not the pod's)", 1n],
+      ['drop_counter', '9 (destination unreachable)', 1n],
+      ['service_counter', 'default/web:/TCP', 1n],
+    ]);
+  });
+
+  test('a snapshot removes what it does not name, a change touches only its own entries', async () => {
+    const { agent } = await startReady(world);
+    await agent.snapshot(web('10.244.1.2:80'), service('old', ['10.96.0.11:80'], ['10.244.1.3:80']));
+    await agent.snapshot(web('10.244.1.2:80'));
+    expect((await agent.entries('service')).map((entry) => entry.objects[0]?.name)).toEqual([
+      'default/web:/TCP',
+    ]);
+    const before = await written(agent);
+    await agent.upsert(web('10.244.1.2:80', '10.244.1.3:80'));
+    const after = await written(agent);
+    expect(after.updates - before.updates).toBe(2);
+    expect(await agent.managerStatus()).toMatchObject({ programmed: 1, degraded: 0 });
+  });
+
+  test('scaled to zero and back', async () => {
+    const { agent } = await startReady(world);
+    await agent.snapshot(node(), web('10.244.1.2:80'));
+    await agent.upsert(web());
+    expect(await agent.status('default/web:/TCP', ({ reason }) => reason === 'NoEndpoints')).toMatchObject({
+      state: PROGRAMMED,
+    });
+    expect(await agent.entries('endpoint_group')).toEqual([]);
+    await agent.upsert(web('10.244.1.2:80'));
+    await agent.status('default/web:/TCP', ({ reason }) => reason === '');
+    expect((await agent.entries('endpoint')).length).toBe(1);
+  });
+
+  test('TCP endpoints drain, until their pod is deleted; UDP endpoints do not', async () => {
+    const { agent } = await startReady(world);
+    const dns = (...endpoints: string[]) =>
+      service('dns', ['10.96.0.10:53'], endpoints, { protocol: Protocol.PROTOCOL_UDP });
+    await agent.snapshot(
+      podObject(1),
+      podObject(2),
+      web('10.244.1.1:80', '10.244.1.2:80'),
+      dns('10.244.1.1:53', '10.244.1.2:53'),
+    );
+    const endpoints = async () =>
+      (await agent.entries('endpoint'))
+        .map(({ text }) => /ip=(\S+?),? port=(\d+)/.exec(text)?.slice(1).join(':'))
+        .sort();
+    await agent.upsert(web('10.244.1.2:80'), dns('10.244.1.2:53'));
+    expect(await endpoints()).toEqual(['10.244.1.1:80', '10.244.1.2:53', '10.244.1.2:80']);
+    await agent.remove(ObjectKind.OBJECT_KIND_POD, 'c1/eth0');
+    await eventually(async () => (await endpoints()).length === 2, 'the drain to end');
+    expect(await endpoints()).toEqual(['10.244.1.2:53', '10.244.1.2:80']);
+  });
+
+  test('what cannot be served is said, and everything else goes on', async () => {
+    const { agent } = await startReady(world);
+    const many = Array.from({ length: 300 }, (_, i) => `10.244.${2 + (i >> 8)}.${i & 255}:80`);
+    const invalid = web('10.244.1.2:80');
+    if (invalid.object?.$case === 'service')
+      invalid.object.value = {
+        ...invalid.object.value,
+        name: 'bad',
+        frontends: [{ address: '10.96.0.300', port: 80 }],
+      };
+    await agent.snapshot(
+      web('10.244.1.2:80'),
+      invalid,
+      service('rival', ['10.96.0.10:80', '10.96.0.12:80'], ['10.244.1.3:80']),
+      service(
+        'big',
+        ['10.96.0.13:80'],
+        many.filter((text) => !text.includes('.0:')),
+      ),
+      service('sctp', ['10.96.0.14:80'], ['10.244.1.2:80'], { protocol: Protocol.PROTOCOL_SCTP }),
+      service('six', ['10.96.0.15:80', 'fd00::1:80'], ['10.244.1.2:80']),
+      service('sticky', ['10.96.0.16:80'], ['10.244.1.2:80'], {
+        sessionAffinity: { timeoutSeconds: 10_800 },
+      }),
+      service('exact', ['10.96.0.17:80'], ['10.244.1.2:80'], { sessionAffinity: { timeoutSeconds: 300 } }),
+      podObject(1),
+      podObject(2, { addresses: ['10.244.1.1'] }),
+    );
+    const status = (name: string) => {
+      const { state, reason, message } = agent.statuses.get(name) ?? {};
+      return [state, reason, message];
+    };
+    expect(status('default/web:/TCP')).toEqual([PROGRAMMED, '', '']);
+    expect(status('default/bad:/TCP')).toEqual([
+      DEGRADED,
+      'InvalidObject',
+      expect.stringMatching(
+        /service default\/bad:\/TCP: frontends\[0\]\.address is "10\.96\.0\.300"; expected a unicast IPv4/,
+      ),
+    ]);
+    expect(status('default/rival:/TCP')).toEqual([
+      DEGRADED,
+      'FrontendConflict',
+      'another service has 10.96.0.10:80 (held by service default/web:/TCP)',
+    ]);
+    expect(status('default/big:/TCP')).toEqual([
+      DEGRADED,
+      'TooManyEndpoints',
+      expect.stringMatching(/^298 endpoints, 255 of them are served/),
+    ]);
+    expect(status('default/sctp:/SCTP')).toEqual([DEGRADED, 'UnsupportedProtocol', expect.any(String)]);
+    expect(status('default/six:/TCP')).toEqual([
+      DEGRADED,
+      'UnsupportedAddressFamily',
+      expect.stringContaining('[fd00::1]:80'),
+    ]);
+    expect(status('default/sticky:/TCP')).toEqual([
+      PROGRAMMED,
+      'AffinityTimeoutChanged',
+      'session affinity lasts 43200 s instead of 10800 s: the pipeline has fixed timeouts',
+    ]);
+    expect(status('default/exact:/TCP')).toEqual([PROGRAMMED, '', '']);
+    expect(status('c2/eth0')).toEqual([
+      DEGRADED,
+      'AddressConflict',
+      'address 10.244.1.1 is held by pod c1/eth0',
+    ]);
+
+    // The loser gets the frontend when the winner goes, and the pod its address.
+    await agent.remove(ObjectKind.OBJECT_KIND_SERVICE, 'default/web:/TCP');
+    await agent.status('default/rival:/TCP', ({ state }) => state === PROGRAMMED);
+    await agent.remove(ObjectKind.OBJECT_KIND_POD, 'c1/eth0');
+    await agent.status('c2/eth0', ({ state }) => state === PROGRAMMED);
+  });
+});
+
+describe('pods', () => {
+  test('AddPod answers with the port when the data plane forwards, DeletePod when nothing is left', async () => {
+    const { agent } = await startReady(world);
+    await agent.snapshot(node());
+    expect(await agent.addPod(pod(3))).toEqual({ port: 3 });
+    expect((await agent.entries()).filter((entry) => entry.objects[0]?.name === 'c3/eth0').length).toBe(3);
+    expect(await agent.addPod(pod(3))).toEqual({ port: 3 });
+    await agent.deletePod('c3/eth0');
+    expect((await agent.entries()).filter((entry) => entry.text.includes('10.244.1.3'))).toEqual([]);
+    await agent.deletePod('c3/eth0');
+    await agent.deletePod('never/was');
+  });
+
+  test('failures have their codes, and keep nothing', async () => {
+    const { agent } = await startReady(world);
+    await agent.addPod(pod(1));
+    expect(await refusal(agent.addPod(pod(2, { addresses: ['10.244.1.1'] })))).toBe(grpc.ALREADY_EXISTS);
+    expect(await refusal(agent.addPod(pod(2, { interfaceName: 'mem1' })))).toBe(grpc.ALREADY_EXISTS);
+    expect(await refusal(agent.addPod(pod(2, { interfaceName: 'nowhere' })))).toBe(grpc.NOT_FOUND);
+    expect(await refusal(agent.addPod(pod(2, { mac: 'xx' })))).toBe(grpc.INVALID_ARGUMENT);
+    expect(await refusal(agent.addPod(pod(2, { addresses: ['169.254.1.1'] })))).toBe(grpc.INVALID_ARGUMENT);
+    expect(await refusal(agent.deletePod(''))).toBe(grpc.INVALID_ARGUMENT);
+    expect(await agent.managerStatus()).toMatchObject({ programmed: 1, pending: 0, degraded: 0 });
+    await world.stopTarget();
+    await eventually(
+      async () => (await agent.managerStatus()).target?.connected === false,
+      'the loss of the target',
+    );
+    expect(await refusal(agent.addPod(pod(2)))).toBe(grpc.UNAVAILABLE);
+    expect((await agent.managerStatus()).objects.length).toBe(1);
+  });
+
+  test('fifty pods come and go, and nothing is left', async () => {
+    const { agent } = await startReady(world);
+    const base = (await agent.entries()).length;
+    for (let i = 0; i < 50; i++) {
+      const one = pod(1 + (i % 15), { attachmentId: `c${i}/eth0` });
+      await agent.addPod(one);
+      await agent.deletePod(one.attachmentId);
+    }
+    expect((await agent.entries()).length).toBe(base);
+    expect(await agent.managerStatus()).toMatchObject({ programmed: 0, pending: 0, degraded: 0 });
   });
 });

@@ -5,6 +5,7 @@ import type { Config } from './config/config.js';
 import { Controller } from './controller/controller.js';
 import { dpdkDriver } from './drivers/dpdk/driver.js';
 import type { DpdkRow } from './drivers/dpdk/rows.js';
+import type { Driver } from './drivers/driver.js';
 import { ManagerError, messageOf } from './errors.js';
 import { createLoggers, type Loggers } from './log.js';
 import { createMetrics } from './metrics.js';
@@ -47,13 +48,17 @@ export class Manager {
    *
    * @throws ManagerError CONFIG when an address cannot be listened on, STORE when the state directory cannot be used.
    */
-  static async start(config: Config, loggers: Loggers = createLoggers(config.log)): Promise<Manager> {
+  static async start(
+    config: Config,
+    loggers: Loggers = createLoggers(config.log),
+    driver: Driver<DpdkRow> = dpdkDriver({ gatewayMac: parseMac(config.dataPlane.gatewayMac) ?? 0 }),
+  ): Promise<Manager> {
     const closers: (() => Promise<void> | void)[] = [];
     const stop = async () => {
       for (const close of closers.reverse()) await close();
     };
     try {
-      return await Manager.#build(config, loggers, closers, stop);
+      return await Manager.#build(config, loggers, driver, closers, stop);
     } catch (error) {
       await stop();
       throw error;
@@ -63,14 +68,13 @@ export class Manager {
   static async #build(
     config: Config,
     loggers: Loggers,
+    driver: Driver<DpdkRow>,
     closers: (() => Promise<void> | void)[],
     stop: () => Promise<void>,
   ): Promise<Manager> {
     const { target, reconcile, dataPlane } = config;
     const { store, contents } = await StateStore.open(config.stateDirectory, loggers.state);
     closers.push(() => store.close());
-    const driver = dpdkDriver({ gatewayMac: parseMac(dataPlane.gatewayMac) ?? 0 });
-
     const reconciler = new Reconciler<DpdkRow>(
       driver,
       {

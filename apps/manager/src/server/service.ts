@@ -103,7 +103,7 @@ export class OffloadService<Row> {
       if (response.entries.length > 0) call.write(response);
       call.end();
     } catch (error) {
-      call.destroy(toServiceError(error));
+      call.emit('error', toServiceError(error));
     }
   }
 }

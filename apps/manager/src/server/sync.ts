@@ -80,6 +80,7 @@ export class SyncStream<Row> {
     call.on('end', () => this.#finish());
     call.on('cancelled', () => this.#close());
     call.on('error', (error) => {
+      if (this.#ended) return;
       context.logger.info({ err: messageOf(error) }, 'the agent sent what cannot be read, or went away');
       this.#close();
     });
@@ -102,7 +103,8 @@ export class SyncStream<Row> {
   abort(error: Error): void {
     if (this.#ended) return;
     this.#close();
-    this.#call.destroy(error);
+    // Tells grpc-js the status to end with; destroying the call would lose it.
+    this.#call.emit('error', error);
   }
 
   #receive({ changes }: SyncRequest): void {
@@ -236,8 +238,14 @@ export class SyncStream<Row> {
     const settled = head === undefined ? this.#received : head.revision - 1n;
     const applied = settled < this.#durable ? settled : this.#durable;
     if (applied > this.#applied) this.#respond(applied);
-    else if (this.#news.size > 0)
-      this.#statusTimer = setTimeout(() => this.#respond(this.#applied), STATUS_DELAY_MS);
+    if (this.#news.size + this.#pending.size === 0) return;
+    this.#statusTimer ??= setTimeout(() => {
+      this.#statusTimer = undefined;
+      if (this.#blocked) return;
+      for (const key of this.#pending) this.#news.add(key);
+      this.#pending.clear();
+      this.#respond(this.#applied, true);
+    }, STATUS_DELAY_MS);
   }
 
   /** Sends statuses, and at last the revision that they belong to. */

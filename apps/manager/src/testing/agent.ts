@@ -205,6 +205,16 @@ export function pod(i: number, more: Partial<Pod> = {}): Pod {
   };
 }
 
+/** Pod number `i` as an object of a snapshot. */
+export function podObject(i: number, more: Partial<Pod> = {}): WantedObject {
+  return { object: { $case: 'pod', value: pod(i, more) } };
+}
+
+/** Service `web` at 10.96.0.10:80. */
+export function web(...endpoints: readonly string[]): WantedObject {
+  return service('web', ['10.96.0.10:80'], endpoints);
+}
+
 /** The node, with its host interface on `mem0`. */
 export function node(
   more: Partial<Extract<WantedObject['object'], { $case: 'node' }>['value']> = {},

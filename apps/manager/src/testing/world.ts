@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import { MemoryPorts, Softswitch } from '@infra-offload/softswitch';
 import type { z } from 'zod';
 import { configSchema } from '../config/config.js';
+import type { DpdkRow } from '../drivers/dpdk/rows.js';
+import type { Driver } from '../drivers/driver.js';
 import { createLoggers, type LogLevel } from '../log.js';
 import { Manager } from '../manager.js';
 import { TestAgent } from './agent.js';
@@ -36,7 +38,7 @@ export class TestWorld {
     this.target = undefined;
   }
 
-  async startManager(config: ConfigInput = {}): Promise<Manager> {
+  async startManager(config: ConfigInput = {}, driver?: Driver<DpdkRow>): Promise<Manager> {
     const level = (process.env.MANAGER_TEST_LOG ?? 'silent') as LogLevel;
     const full = configSchema.parse({
       listen: '127.0.0.1:0',
@@ -49,7 +51,7 @@ export class TestWorld {
         ...config.target,
       },
     });
-    const manager = await Manager.start(full, createLoggers({ level, modules: {} }));
+    const manager = await Manager.start(full, createLoggers({ level, modules: {} }), driver);
     this.#managers.push(manager);
     return manager;
   }
@@ -84,4 +86,19 @@ export async function eventually(
 /** Waits until a manager is ready. */
 export async function ready(manager: Manager): Promise<void> {
   await eventually(() => manager.readiness() === undefined, 'the manager to be ready');
+}
+
+/** Writes sent and entities written since a manager started. */
+export async function written(
+  agent: TestAgent,
+): Promise<{ readonly writes: number; readonly updates: number }> {
+  const { target } = await agent.managerStatus();
+  return { writes: Number(target?.writeRequests ?? 0n), updates: Number(target?.updatesWritten ?? 0n) };
+}
+
+/** A manager that is ready, and an agent of it. */
+export async function startReady(world: TestWorld, config: Parameters<TestWorld['startManager']>[0] = {}) {
+  const manager = await world.startManager(config);
+  await ready(manager);
+  return { manager, agent: world.agent(manager) };
 }

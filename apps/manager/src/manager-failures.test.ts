@@ -1,0 +1,240 @@
+import { readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { status as grpc } from '@grpc/grpc-js';
+import { ObjectKind } from '@infra-offload/infra-api';
+import {
+  decodeDeviceConfig,
+  encodeDeviceConfig,
+  insert,
+  P4RuntimeSession,
+  remove,
+} from '@infra-offload/p4rt';
+import { k8sDp, k8sDpArtifacts } from '@infra-offload/p4src';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { dpdkDriver } from './drivers/dpdk/driver.js';
+import { DEGRADED, node, PROGRAMMED, pod, podObject, service, type TestAgent, web } from './testing/agent.js';
+import { eventually, ready, startReady, TestWorld, written } from './testing/world.js';
+
+let world: TestWorld;
+beforeEach(async () => {
+  world = new TestWorld();
+  await world.startTarget();
+});
+afterEach(async () => {
+  await world.stop();
+});
+
+describe('the Sync protocol', () => {
+  const begin = { $case: 'snapshotBegin', value: { nodeName: 'n' } } as const;
+  const end = { $case: 'snapshotEnd', value: {} } as const;
+
+  async function streamError(agent: TestAgent): Promise<[number, string]> {
+    await eventually(() => agent.error !== undefined, 'the stream to end');
+    return [agent.error?.code ?? 0, agent.error?.details ?? ''];
+  }
+
+  test.each([
+    ['an upsert before the snapshot', [{ $case: 'upsert' as const, value: web() }], /before the snapshot/],
+    ['an end without begin', [end], /has not begun/],
+    ['a begin within a snapshot', [begin, begin], /begins within another/],
+    [
+      'an upsert of nothing',
+      [begin, { $case: 'upsert' as const, value: { object: undefined } }],
+      /holds no object/,
+    ],
+    [
+      'a removal of nothing',
+      [begin, { $case: 'remove' as const, value: { kind: 0, name: 'x' } }],
+      /names no object/,
+    ],
+    [
+      'a snapshot of no node',
+      [{ $case: 'snapshotBegin' as const, value: { nodeName: '' } }],
+      /names no node/,
+    ],
+  ])('%s ends the stream with INVALID_ARGUMENT', async (_, changes, message) => {
+    const { agent } = await startReady(world);
+    agent.connect();
+    agent.send(...changes);
+    const [code, details] = await streamError(agent);
+    expect(code).toBe(grpc.INVALID_ARGUMENT);
+    expect(details).toMatch(message);
+    await agent.snapshot(web('10.244.1.2:80'));
+  });
+
+  test('a newer stream ends the older with ABORTED', async () => {
+    const { manager, agent } = await startReady(world);
+    await agent.snapshot(web());
+    const newer = world.agent(manager);
+    await newer.snapshot(web());
+    expect((await streamError(agent))[0]).toBe(grpc.ABORTED);
+  });
+
+  test('a pod added during a snapshot that does not name it stays', async () => {
+    const { agent } = await startReady(world);
+    agent.connect();
+    agent.send(begin);
+    await eventually(
+      async () => (await agent.managerStatus()).agent?.nodeName === 'n',
+      'the snapshot to begin',
+    );
+    await agent.addPod(pod(4));
+    await agent.applied(agent.send(end));
+    expect(await agent.managerStatus()).toMatchObject({ programmed: 1 });
+  });
+
+  test('an invalid new version leaves the old one in force', async () => {
+    const { agent } = await startReady(world);
+    await agent.snapshot(web('10.244.1.2:80'));
+    await agent.upsert(web('10.244.1.2:0'));
+    const status = await agent.status('default/web:/TCP', ({ state }) => state === DEGRADED);
+    expect(status).toMatchObject({
+      reason: 'InvalidObject',
+      message: expect.stringContaining('stays in force'),
+    });
+    expect((await agent.entries('service')).length).toBe(1);
+    await agent.upsert(web('10.244.1.2:80'));
+    await agent.status('default/web:/TCP', ({ state }) => state === PROGRAMMED);
+  });
+});
+
+describe('restarts and losses', () => {
+  test('a restarted manager writes nothing, and keeps ids, winners and drains', async () => {
+    const { manager, agent } = await startReady(world);
+    const objects = [
+      node(),
+      podObject(1),
+      web('10.244.1.1:80', '10.244.1.2:80'),
+      service('rival', ['10.96.0.10:80'], ['10.244.1.3:80']),
+    ];
+    await agent.snapshot(...objects);
+    await agent.upsert(web('10.244.1.1:80', '10.244.1.3:80'));
+    const entries = (await agent.entries()).map(({ text }) => text).sort();
+    await manager.stop();
+
+    const again = await startReady(world);
+    await eventually(async () => (await again.agent.managerStatus()).pending === 0, 'everything to settle');
+    expect((await again.agent.entries()).map(({ text }) => text).sort()).toEqual(entries);
+    expect(await again.agent.managerStatus()).toMatchObject({
+      programmed: 3,
+      degraded: 1,
+      target: { writeRequests: 0n },
+    });
+    await again.agent.snapshot(
+      objects[0] ?? {},
+      objects[1] ?? {},
+      web('10.244.1.1:80', '10.244.1.3:80'),
+      objects[3] ?? {},
+    );
+    expect((await written(again.agent)).writes).toBe(0);
+    expect(again.agent.statuses.get('default/rival:/TCP')?.reason).toBe('FrontendConflict');
+  });
+
+  test('a damaged store is moved aside, and the snapshot heals', async () => {
+    const { manager, agent } = await startReady(world);
+    await agent.snapshot(web('10.244.1.2:80'));
+    await manager.stop();
+    writeFileSync(join(world.directory, 'state/state.mdb'), Buffer.alloc(65_536, 'x'));
+    const again = await startReady(world);
+    await again.agent.snapshot(web('10.244.1.2:80'));
+    expect(await again.agent.managerStatus()).toMatchObject({ programmed: 1, degraded: 0 });
+    expect(readdirSync(join(world.directory, 'state')).some((name) => name.includes('.unusable-'))).toBe(
+      true,
+    );
+  });
+
+  test('a target that comes back empty gets everything again', async () => {
+    const { manager, agent } = await startReady(world);
+    await agent.snapshot(web('10.244.1.2:80'), podObject(1));
+    await world.stopTarget();
+    await agent.status('default/web:/TCP', ({ reason }) => reason === 'TargetUnavailable');
+    expect(manager.readiness()).toContain('is away');
+    agent.send({ $case: 'upsert', value: service('new', ['10.96.0.11:80'], ['10.244.1.2:80']) });
+    await world.startTarget();
+    await agent.status('default/new:/TCP', ({ state }) => state === PROGRAMMED);
+    await agent.status('c1/eth0', ({ state }) => state === PROGRAMMED);
+    expect((await agent.entries()).every((entry) => entry.installed)).toBe(true);
+  });
+
+  test('a manager starts while the target is away', async () => {
+    await world.stopTarget();
+    const manager = await world.startManager();
+    const agent = world.agent(manager);
+    agent.connect();
+    agent.send(
+      { $case: 'snapshotBegin', value: { nodeName: 'n' } },
+      { $case: 'upsert', value: web('10.244.1.2:80') },
+    );
+    await agent.status('default/web:/TCP', ({ reason }) => reason === 'TargetUnavailable');
+    const { metricsAddress } = manager;
+    expect((await fetch(`http://${metricsAddress}/readyz`)).status).toBe(503);
+    expect((await fetch(`http://${metricsAddress}/healthz`)).status).toBe(200);
+    await world.startTarget();
+    await agent.status('default/web:/TCP', ({ state }) => state === PROGRAMMED);
+    expect((await fetch(`http://${metricsAddress}/readyz`)).status).toBe(200);
+    expect(await (await fetch(`http://${metricsAddress}/metrics`)).text()).toContain(
+      'infra_manager_objects{kind="service",state="programmed"} 1',
+    );
+  });
+
+  test('of two managers the newer is primary; the older stops writing, and comes back', async () => {
+    const { manager: older, agent } = await startReady(world);
+    await agent.snapshot(web('10.244.1.2:80'));
+    const newer = await world.startManager({ stateDirectory: join(world.directory, 'other') });
+    await ready(newer);
+    await eventually(() => older.readiness()?.includes('another manager') === true, 'the older to notice');
+    await agent.status('default/web:/TCP', ({ reason }) => reason === 'TargetUnavailable');
+    await newer.stop();
+    await ready(older);
+    await agent.status('default/web:/TCP', ({ state }) => state === PROGRAMMED);
+  });
+
+  test('an audit repairs what somebody else has done to the device', async () => {
+    const { agent } = await startReady(world, { reconcile: { auditSeconds: 1 } });
+    await agent.snapshot(web('10.244.1.2:80'));
+    const [entry] = await agent.entries('service');
+    const session = await P4RuntimeSession.open({
+      address: world.target?.p4runtimeAddress ?? '',
+      deviceId: 1,
+      electionId: 1n << 100n,
+    });
+    const { service: services, endpoint } = k8sDp.tables;
+    await session.write([
+      remove(services.key({ dst_ip: '10.96.0.10', protocol: 6, dst_port: 80 })),
+      insert(endpoint.entry({ endpoint_id: 9999 }, endpoint.actions.dnat({ ip: '1.2.3.4', port: 5 }))),
+    ]);
+    session.close();
+    await eventually(async () => {
+      const entries = await agent.entries();
+      return (
+        entries.some(({ text }) => text === entry?.text) && !entries.some(({ text }) => text.includes('9999'))
+      );
+    }, 'the repair');
+  });
+});
+
+test('a full table degrades only what does not fit, and heals when there is room', async () => {
+  const driver = dpdkDriver({ gatewayMac: 0x0200_0000_0099 });
+  const small = k8sDpArtifacts.spec.replace(/(\ntable service \{[\s\S]*?size )0x20000/, '$10x2');
+  const config = decodeDeviceConfig(driver.deviceConfig);
+  const profiles = config.profiles.map((profile) => ({ ...profile, binary: Buffer.from(small) }));
+  const manager = await world.startManager(
+    {},
+    { ...driver, deviceConfig: encodeDeviceConfig({ ...config, profiles }) },
+  );
+  await ready(manager);
+  const agent = world.agent(manager);
+  const named = (i: number) => service(`s${i}`, [`10.96.0.${i}:80`], ['10.244.1.2:80']);
+  await agent.snapshot(named(1), named(2), named(3));
+  expect([1, 2, 3].map((i) => agent.statuses.get(`default/s${i}:/TCP`)?.state)).toEqual([
+    PROGRAMMED,
+    PROGRAMMED,
+    DEGRADED,
+  ]);
+  expect(agent.statuses.get('default/s3:/TCP')).toMatchObject({
+    reason: 'TableFull',
+    message: expect.stringMatching(/service dst_ip=10\.96\.0\.3.*RESOURCE_EXHAUSTED/),
+  });
+  await agent.remove(ObjectKind.OBJECT_KIND_SERVICE, 'default/s1:/TCP');
+  await agent.status('default/s3:/TCP', ({ state }) => state === PROGRAMMED);
+});
