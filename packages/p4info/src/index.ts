@@ -9,7 +9,6 @@ export { formatProgram } from './format-program.js';
 export type { P4DataType } from './model/data-type.js';
 export type * from './model/objects.js';
 export { type P4Key, P4Program, type ParseOptions } from './model/program.js';
-export { formatIpv4, formatIpv6, formatMac, parseIpv4, parseIpv6, parseMac } from './values/addresses.js';
 export { canonical, decodeBigint, decodeNumber, decodeString } from './values/decode.js';
 export { encode, type P4Value } from './values/encode.js';
 export { formatValue, guessFormat, type ValueFormat } from './values/format.js';

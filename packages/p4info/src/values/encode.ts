@@ -23,7 +23,7 @@ export type P4Value = number | bigint | string | Uint8Array;
  * | `'10.96.0.10'` | 32 bits |
  * | `'02:00:00:00:00:01'`, `'02-00-00-00-00-01'` | 48 bits |
  * | `'2001:db8::1'`, `'::ffff:10.0.0.1'` | 128 bits |
- * | Uint8Array, big-endian | any width; leading zeros are dropped |
+ * | Uint8Array, big-endian | any width; leading zeros are dropped, the memory is shared |
  * | any other text but `''` | 0 bits, that is a field translated to `sdn_string`: its UTF-8 |
  *
  * @param bitwidth Width of the field as P4Info tells it; 0 for `sdn_string`.
