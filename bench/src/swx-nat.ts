@@ -14,7 +14,7 @@ const ACK = 16;
 const specFile = new URL('../../p4src/dpdk/k8s_dp.spec', import.meta.url);
 const spec = parseSpec(readFileSync(specFile, 'utf8'), { file: 'k8s_dp.spec' });
 let sent = 0;
-let last = new Uint8Array();
+let last: Uint8Array = new Uint8Array();
 const pipeline = new SwxPipeline(spec, {
   onTransmit: (_port, packet) => {
     sent++;
@@ -110,10 +110,12 @@ for (const port of flows) {
 const report = (name: string, rate: number): void =>
   console.log(`${name.padEnd(52)} ${Math.round(rate).toLocaleString('en')} packets/s`);
 for (const inputs of Object.values(sets)) measure(inputs, 0.5);
+let mixed = 0;
 for (const [name, inputs] of Object.entries(sets)) {
   const before = sent;
   const rate = measure(inputs);
   report(name, rate);
+  mixed = rate;
   if (sent === before) throw new Error(`no packet came out: ${name}`);
 }
 
@@ -132,6 +134,7 @@ report('service NAT, new flows (learned both ways)', (NEW_FLOWS * 1000) / (perfo
 const traced = sets['service NAT, established, both directions'];
 const traceRate = measure(traced, 1, ({ port, packet }) => void pipeline.trace(port, packet));
 report('service NAT, traced step by step', traceRate);
+console.log(`${'compiled against traced'.padEnd(52)} ${Math.round(mixed / traceRate)}x`);
 console.log(
   'last packet:',
   last.length,

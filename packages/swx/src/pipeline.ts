@@ -87,6 +87,8 @@ export class SwxPipeline {
   trace(port: number, packet: Uint8Array): Trace {
     const traced = this.traced ?? this.compileTraced();
     const before = packet.slice();
+    // What a trace has left that was ended by an error of onTransmit.
+    traced.tracer.take();
     this.machine.tracer = traced.tracer;
     try {
       this.execute(traced.run, port, packet, packet.length);
