@@ -12,7 +12,11 @@ export default defineConfig({
         ssr,
         test: {
           name: 'unit',
-          include: ['{packages,apps,tools}/*/src/**/*.test.ts', 'p4src/src/**/*.test.ts', 'scripts/**/*.test.ts'],
+          include: [
+            '{packages,apps,tools}/*/src/**/*.test.ts',
+            'p4src/src/**/*.test.ts',
+            'scripts/**/*.test.ts',
+          ],
           testTimeout: 20_000,
         },
       },
