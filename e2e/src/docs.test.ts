@@ -15,7 +15,7 @@ it('getting-started.md works as it is written', async () => {
   // In a mount namespace of its own, so that its namespaces, files and processes meet nobody else's and end with it.
   const script = `
     set -euo pipefail
-    mkdir -p /run/netns && mount -t tmpfs none /run/netns && mount -t tmpfs none /tmp
+    mount -t tmpfs none /run
     trap 'kill $(jobs -p) 2>/dev/null || true' EXIT
     make() { :; }
     cd ${repository}
