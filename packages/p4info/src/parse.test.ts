@@ -152,6 +152,27 @@ describe('binary', () => {
   });
 });
 
+describe('text', () => {
+  it('cut or altered anywhere is read or a P4InfoError', () => {
+    const whole = text.toString();
+    const change = fc.record({ at: fc.nat(whole.length), cut: fc.nat(20), put: fc.string({ maxLength: 3 }) });
+    fc.assert(
+      fc.property(fc.array(change, { minLength: 1, maxLength: 3 }), (changes) => {
+        let altered = whole;
+        for (const { at, cut, put } of changes)
+          altered = altered.slice(0, at) + put + altered.slice(at + cut);
+        try {
+          P4Program.parse(altered);
+        } catch (error) {
+          if (!P4InfoError.is(error)) throw error;
+          expect(error.message).toMatch(/^\d+:\d+: /);
+        }
+      }),
+      { numRuns: 300 },
+    );
+  });
+});
+
 describe('what is neither', () => {
   it.each([
     ['nothing', bytes(), 'EMPTY', 'the P4Info is empty (0 bytes)'],

@@ -178,7 +178,7 @@ class Builder {
       hasInitialEntries: table.hasInitialEntries,
     };
     const actionIndex = new NameIndex(
-      actions.map(({ action }) => action),
+      actions.map((ref) => ({ id: ref.action.id, name: ref.action.name, alias: ref.action.alias, ref })),
       'action',
       owner.text,
     );

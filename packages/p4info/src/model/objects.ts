@@ -63,6 +63,11 @@ export interface P4ActionRef {
   readonly scope: ActionScope;
 }
 
+/** An action of a table, to look it up by. */
+export interface NamedActionRef extends Named {
+  readonly ref: P4ActionRef;
+}
+
 /** What P4Table is made of. */
 export interface P4TableParts {
   readonly size: number;
@@ -101,14 +106,14 @@ export class P4Table implements P4Object {
   /** Whether entries carry a priority: there is a ternary, range or optional key (P4Runtime 1.5, "TableEntry"). */
   readonly needsPriority: boolean;
   readonly #fields: NameIndex<P4MatchField>;
-  readonly #actions: NameIndex<P4Action>;
+  readonly #actions: NameIndex<NamedActionRef>;
 
   /** @internal Made by P4Program. */
   constructor(
     object: P4Object,
     parts: P4TableParts,
     fields: NameIndex<P4MatchField>,
-    actions: NameIndex<P4Action>,
+    actions: NameIndex<NamedActionRef>,
   ) {
     this.id = object.id;
     this.name = object.name;
@@ -139,8 +144,7 @@ export class P4Table implements P4Object {
 
   /** An action of this table by name, alias, unique suffix or id. @throws P4InfoError `NOT_FOUND`, `AMBIGUOUS` */
   action(nameOrId: string | number): P4ActionRef {
-    const action = this.#actions.get(nameOrId);
-    return this.actions.find((ref) => ref.action === action) ?? { action, scope: 'both' };
+    return this.#actions.get(nameOrId).ref;
   }
 }
 
