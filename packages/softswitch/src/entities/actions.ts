@@ -2,7 +2,7 @@ import type { Action } from '@infra-offload/p4rt/proto';
 import type { Value } from '../dataplane/dataplane.js';
 import { fail } from '../errors.js';
 import type { BoundAction } from '../pipeline/bound.js';
-import { readValue, writeValue } from './bytes.js';
+import { parseValue, refuseValue, writeValue } from './bytes.js';
 
 /** A checked action with its arguments, in the order of the program. */
 export interface ActionCall {
@@ -47,11 +47,9 @@ export function parseAction(
     }
     if (args[at] !== undefined)
       fail('INVALID_ARGUMENT', `${owner}, action ${bound.name}: ${param.name} given twice`);
-    const value = readValue(
-      one.value,
-      param.width,
-      () => `${owner}, action ${bound.name}, parameter ${param.name}`,
-    );
+    const value =
+      parseValue(one.value, param.width) ??
+      refuseValue(one.value, param.width, `${owner}, action ${bound.name}, parameter ${param.name}`);
     args[at] = param.wide && typeof value === 'number' ? BigInt(value) : value;
     filled++;
   }

@@ -6,26 +6,31 @@ import { fail } from '../errors.js';
  * OUT_OF_RANGE if it is empty or does not fit `width` bits; `what` names it in the message.
  */
 export function readValue(bytes: Uint8Array, width: number, what: () => string): Value {
+  return parseValue(bytes, width) ?? refuseValue(bytes, width, what());
+}
+
+/** As {@link readValue}; undefined if the value is none or does not fit. */
+export function parseValue(bytes: Uint8Array, width: number): Value | undefined {
   const { length } = bytes;
-  if (length === 0) fail('OUT_OF_RANGE', `${what()}: the value is empty; zero is one zero byte`);
+  if (length === 0) return undefined;
   let start = 0;
   while (start < length - 1 && bytes[start] === 0) start++;
+  if (length - start > Math.ceil(width / 8)) return undefined;
   if (width <= 32) {
-    if (length - start <= 4) {
-      let value = 0;
-      for (let i = start; i < length; i++) value = value * 256 + (bytes[i] ?? 0);
-      if (width === 32 || value < 2 ** width) return value;
-    }
-  } else {
-    let value = 0n;
-    for (let i = start; i < length; i++) {
-      value = (value << 8n) | BigInt(bytes[i] ?? 0);
-      // A very long string is refused before it costs anything.
-      if (i - start > width / 8 + 1) break;
-    }
-    if (length - start <= Math.ceil(width / 8) && value >> BigInt(width) === 0n) return value;
+    let value = 0;
+    for (let i = start; i < length; i++) value = value * 256 + (bytes[i] ?? 0);
+    return value < 2 ** width ? value : undefined;
   }
-  fail('OUT_OF_RANGE', `${what()}: 0x${hex(bytes.subarray(start, start + 20))} does not fit ${width} bits`);
+  let value = 0n;
+  for (let i = start; i < length; i++) value = (value << 8n) | BigInt(bytes[i] ?? 0);
+  return value >> BigInt(width) === 0n ? value : undefined;
+}
+
+/** The error for what {@link parseValue} does not take. */
+export function refuseValue(bytes: Uint8Array, width: number, what: string): never {
+  if (bytes.length === 0) fail('OUT_OF_RANGE', `${what}: the value is empty; zero is one zero byte`);
+  const shown = hex(bytes.subarray(0, 20)) + (bytes.length > 20 ? '…' : '');
+  fail('OUT_OF_RANGE', `${what}: 0x${shown} does not fit ${width} bits`);
 }
 
 /** The shortest byte string of a number: no leading zero bytes, zero is one zero byte. */

@@ -2,7 +2,15 @@ import type { FieldMatch } from '@infra-offload/p4rt/proto';
 import type { KeyField, Value } from '../dataplane/dataplane.js';
 import { fail } from '../errors.js';
 import type { BoundField, BoundTable } from '../pipeline/bound.js';
-import { allOnes, exceedsMask, prefixLength, prefixMask, readValue, writeValue } from './bytes.js';
+import {
+  allOnes,
+  exceedsMask,
+  parseValue,
+  prefixLength,
+  prefixMask,
+  refuseValue,
+  writeValue,
+} from './bytes.js';
 
 /** A checked table key: what the data plane takes, and a text that is the same for the same key. */
 export interface ParsedKey {

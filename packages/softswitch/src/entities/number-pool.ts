@@ -21,7 +21,7 @@ export class NumberPool {
       this.#used.add(preferred);
       return preferred;
     }
-    if (this.#used.size >= this.end - this.first) return undefined;
+    if (this.#used.size >= Math.max(0, this.end - this.first)) return undefined;
     while (this.#used.has(this.#cursor)) this.#advance();
     const number = this.#cursor;
     this.#used.add(number);

@@ -38,6 +38,8 @@ export class ProfileStore {
   readonly members: MemberStore;
   readonly #groups = new Map<number, Group>();
   readonly #numbers: NumberPool;
+  /** Group 0, taken last: a program may select from it when the table was missed. */
+  readonly #lastNumber: NumberPool;
   #oneShots = 0;
 
   constructor(
@@ -45,7 +47,9 @@ export class ProfileStore {
     readonly profile: BoundProfile,
   ) {
     this.members = new MemberStore(pipeline, profile);
-    this.#numbers = new NumberPool(0, profile.selector?.groups ?? 0);
+    const groups = profile.selector?.groups ?? 0;
+    this.#numbers = new NumberPool(1, groups);
+    this.#lastNumber = new NumberPool(0, Math.min(1, groups));
   }
 
   /** NOT_FOUND if there is none. */
@@ -83,7 +87,7 @@ export class ProfileStore {
         try {
           this.#put({ id, number, members, maxSize: entity.maxSize, uses: { count: 0 } });
         } catch (error) {
-          this.#numbers.release(number);
+          this.#releaseNumber(number);
           throw error;
         }
         journal?.push(() => this.#drop(id));
@@ -111,7 +115,8 @@ export class ProfileStore {
         }
         this.#drop(id);
         journal?.push(() => {
-          this.#numbers.take(group.number);
+          if (group.number === 0) this.#lastNumber.take();
+          else this.#numbers.take(group.number);
           this.#put(group);
         });
       }
@@ -175,7 +180,7 @@ export class ProfileStore {
 
   releaseSet(set: OneShot): void {
     this.pipeline.selectorDelete(this.profile.selector?.target ?? '', set.number);
-    this.#numbers.release(set.number);
+    this.#releaseNumber(set.number);
     for (const { call } of set.actions) this.members.releaseShared(call);
     this.#oneShots--;
   }
@@ -194,7 +199,7 @@ export class ProfileStore {
       this.pipeline.selectorSet(this.profile.selector?.target ?? '', number, members);
     } catch (error) {
       for (const call of acquired) this.members.releaseShared(call);
-      this.#numbers.release(number);
+      this.#releaseNumber(number);
       throw error;
     }
     this.#oneShots++;
@@ -264,11 +269,17 @@ export class ProfileStore {
   #takeNumber(): number {
     return (
       this.#numbers.take() ??
+      this.#lastNumber.take() ??
       fail(
         'RESOURCE_EXHAUSTED',
         `action profile ${this.profile.name}: all ${this.profile.selector?.groups} groups are in use`,
       )
     );
+  }
+
+  #releaseNumber(number: number): void {
+    this.#numbers.release(number);
+    this.#lastNumber.release(number);
   }
 
   /** Makes the group this, in the program too, and counts the uses of members. */
@@ -287,7 +298,7 @@ export class ProfileStore {
     this.#groups.delete(id);
     for (const { member } of group.members) member.uses.count--;
     this.pipeline.selectorDelete(this.profile.selector?.target ?? '', group.number);
-    this.#numbers.release(group.number);
+    this.#releaseNumber(group.number);
   }
 
   #refuseMixing(mixed: boolean, reason: string): void {

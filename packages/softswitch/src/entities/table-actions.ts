@@ -30,10 +30,13 @@ export function acquireAction(
   }
   switch (type?.$case) {
     case 'actionProfileMemberId': {
+      if (table.indirect?.setMember === undefined)
+        fail('UNIMPLEMENTED', `${owner}: the program takes groups only`);
       profile.members.get(type.value).uses.count++;
       return { kind: 'member', id: type.value };
     }
     case 'actionProfileGroupId': {
+      if (table.indirect?.setGroup === undefined) fail('INVALID_ARGUMENT', `${owner}: it has no groups`);
       profile.group(type.value).uses.count++;
       return { kind: 'group', id: type.value };
     }
@@ -95,13 +98,14 @@ export function targetAction(
   const { indirect } = table;
   if (profile === undefined || indirect === undefined)
     fail('INTERNAL', `table ${table.name} has no action profile`);
+  const { setMember = '', setGroup = '' } = indirect;
   switch (action.kind) {
     case 'member':
-      return { action: indirect.setMember, args: [profile.members.get(action.id).number] };
+      return { action: setMember, args: [profile.members.get(action.id).number] };
     case 'group':
-      return { action: indirect.setGroup, args: [profile.group(action.id).number] };
+      return { action: setGroup, args: [profile.group(action.id).number] };
     case 'oneShot':
-      return { action: indirect.setGroup, args: [action.set.number] };
+      return { action: setGroup, args: [action.set.number] };
     default: {
       const never: never = action;
       return never;

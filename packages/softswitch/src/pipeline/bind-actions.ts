@@ -61,16 +61,17 @@ export function bindActions(
     }
   }
   if (indirect) return bound;
-  // p4c renames an action that exists more than once. What is left over on both sides can only be the same one.
-  const [missing, another] = left;
-  const [spare, secondSpare] = free.values();
-  if (missing !== undefined && another === undefined && spare !== undefined && secondSpare === undefined) {
-    bound.set(missing.shape.id, bindAction(owner, missing.shape, missing.scope, spare));
-  } else if (missing !== undefined) {
-    fail(
-      'INVALID_ARGUMENT',
-      `${owner}: the program has no action '${missing.shape.name}' there; it has ${[...schema.actions.keys()].join(', ')}`,
-    );
+  // p4c renames actions that it had to copy (`count` becomes `count_1`), but keeps their order.
+  const spare = [...free.values()];
+  for (const [i, { shape, scope }] of left.entries()) {
+    const target = spare.length === left.length ? spare[i] : undefined;
+    if (target === undefined) {
+      fail(
+        'INVALID_ARGUMENT',
+        `${owner}: the program has no action '${shape.name}' there; it has ${[...schema.actions.keys()].join(', ')}`,
+      );
+    }
+    bound.set(shape.id, bindAction(owner, shape, scope, target));
   }
   return bound;
 }

@@ -127,29 +127,29 @@ function bindTable(
   };
 }
 
-/** p4c gives an indirect table two actions of its own in place of the program's: they set the member or the group. */
+/**
+ * p4c gives an indirect table actions of its own in place of the program's: they set the member or the group. Older
+ * compilers leave out the one for members where there are groups.
+ */
 function groupActions(
   name: string,
   schema: TableSchema,
   profile: BoundProfile,
-): { setMember: string; setGroup: string } {
-  const find = (suffix: string): string => {
-    const candidates = [...schema.actions.values()].filter(
+): { setMember: string | undefined; setGroup: string | undefined } {
+  const find = (suffix: string): string | undefined => {
+    const found = [...schema.actions.values()].filter(
       (action) => action.name.endsWith(suffix) && action.params.length === 1,
     );
-    const [first, second] = candidates;
-    if (first === undefined || second !== undefined) {
-      fail(
-        'INVALID_ARGUMENT',
-        `table ${name}: the program should have one action '…${suffix}', it has ${candidates.length}`,
-      );
-    }
-    return first.name;
+    if (found.length > 1)
+      fail('INVALID_ARGUMENT', `table ${name}: the program has ${found.length} actions '…${suffix}'`);
+    return found[0]?.name;
   };
-  return {
-    setMember: find('_set_member_id'),
-    setGroup: profile.selector === undefined ? '' : find('_set_group_id'),
-  };
+  const actions = { setMember: find('_set_member_id'), setGroup: find('_set_group_id') };
+  if (profile.selector === undefined ? actions.setMember === undefined : actions.setGroup === undefined) {
+    const missing = profile.selector === undefined ? '_set_member_id' : '_set_group_id';
+    fail('INVALID_ARGUMENT', `table ${name}: the program has no action '…${missing}' there`);
+  }
+  return actions;
 }
 
 function scopeOf(scope: ActionRef_Scope): 'both' | 'table' | 'default' {

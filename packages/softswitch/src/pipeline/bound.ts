@@ -48,7 +48,11 @@ export interface BoundTable {
   readonly hasDirectMeter: boolean;
   readonly directCounter: BoundCounter | undefined;
   readonly indirect:
-    | { readonly profile: BoundProfile; readonly setMember: string; readonly setGroup: string }
+    | {
+        readonly profile: BoundProfile;
+        readonly setMember: string | undefined;
+        readonly setGroup: string | undefined;
+      }
     | undefined;
 }
 
