@@ -153,7 +153,7 @@ describe('ADD', () => {
       routes: [{ dst: '10.9.0.0/16', gw: '10.9.0.1' }],
     };
     const { json } = await harness.cni('ADD', { netns, ifname: 'net1', config: { name: 'second', ipam } });
-    expect(json.routes).toEqual([{ dst: '10.9.0.0/16', gw: '169.254.1.1' }]);
+    expect(json?.routes).toEqual([{ dst: '10.9.0.0/16', gw: '169.254.1.1' }]);
     expect(ipIn(netns, '-4', 'route', 'show', '10.9.0.0/16')).toContain('via 169.254.1.1 dev net1');
     expect(
       (await harness.cni('DEL', { netns, ifname: 'net1', config: { name: 'second', ipam } })).exitCode,
@@ -167,7 +167,7 @@ describe('ADD', () => {
     const config = { ipam: undefined, runtimeConfig: { ips: ['10.1.2.3/24'] } };
     const args = 'K8S_POD_NAMESPACE=shop;K8S_POD_NAME=cart';
     const { json } = await harness.cni('ADD', { netns: a, args, config });
-    expect(json.ips).toEqual([{ address: '10.1.2.3/32', gateway: '169.254.1.1', interface: 0 }]);
+    expect(json?.ips).toEqual([{ address: '10.1.2.3/32', gateway: '169.254.1.1', interface: 0 }]);
     const other = {
       containerId: 'c2',
       netns: b,
@@ -287,7 +287,7 @@ describe('DEL', () => {
     expect((await harness.cni('DEL', { netns })).exitCode).toBe(0);
     expectNothingLeft(2);
     expect(links().find(({ ifname }) => ifname === `${network.prefix}1`)?.address).toBe(
-      json.interfaces[0].mac,
+      json?.interfaces?.[0]?.mac,
     );
   });
 
@@ -325,8 +325,8 @@ describe('CHECK', () => {
     ipIn(netns, 'link', 'set', 'dev', 'eth0', 'mtu', '1300', 'address', '02:00:00:00:00:99');
     ipIn(netns, 'route', 'delete', 'default');
     const { json } = await check();
-    expect(json.code).toBe(103);
-    expect(json.msg).toMatch(
+    expect(json?.code).toBe(103);
+    expect(json?.msg).toMatch(
       /MAC address 02:00:00:00:00:99, not .*; eth0 has MTU 1300, not 1500; .*0\.0\.0\.0\/0 via/,
     );
     ipIn(netns, 'link', 'delete', 'dev', 'eth0');

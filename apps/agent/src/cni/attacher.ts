@@ -161,7 +161,10 @@ export class Attacher {
     const { store, interfaces } = this.#options;
     const returned = await interfaces.returned();
     if (returned.size === 0) return;
-    for (const candidate of store.values().filter(({ interfaceName }) => returned.has(interfaceName))) {
+    const candidates = store
+      .values()
+      .filter(({ phase, interfaceName }) => phase === 'attached' && returned.has(interfaceName));
+    for (const candidate of candidates) {
       await this.#lock.run(attachmentId(candidate), async () => {
         // It may have been detached, or be gone with its pod, since we looked.
         const attachment = store.get(candidate);
@@ -179,7 +182,11 @@ export class Attacher {
       await this.#undo(attachment, false);
       return;
     }
-    const condition = await interfaces.locate(attachment);
+    const condition = await interfaces.locate(attachment).catch((error: unknown) => {
+      // One pod that cannot be looked at must not keep the agent from the others.
+      logger.error({ ...fields, reason: messageOf(error) }, 'cannot be looked at; taken to be in place');
+      return 'in-place' as const;
+    });
     switch (condition) {
       case 'netns-gone':
         logger.info(fields, 'its network namespace is gone; forgotten');

@@ -7,11 +7,19 @@ import { type AgentConfig, configSchema } from '../config/schema.js';
 import { FakeManager } from './fake-manager.js';
 import { eventually, TestNetwork } from './network.js';
 
+/** A result or an error of the plugin. */
+export interface PluginJson {
+  readonly code?: number;
+  readonly msg?: string;
+  readonly interfaces?: readonly { readonly name: string; readonly mac: string }[];
+  readonly ips?: readonly { readonly address: string }[];
+  readonly routes?: readonly { readonly dst: string; readonly gw: string }[];
+}
+
 export interface PluginResult {
   readonly exitCode: number;
-  /** Standard output as JSON; undefined if there was none. */
-  // biome-ignore lint/suspicious/noExplicitAny: tests look into results of many shapes
-  readonly json: any;
+  /** Standard output; undefined if there was none. */
+  readonly json: PluginJson | undefined;
 }
 
 export interface PluginRun {

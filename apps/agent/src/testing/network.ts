@@ -85,9 +85,9 @@ export function ipIn(netns: string | undefined, ...args: string[]): string {
 
 /** Waits until `condition` holds. */
 export async function eventually(condition: () => boolean | Promise<boolean>, what: string): Promise<void> {
-  const deadline = performance.now() + 10_000;
+  const deadline = performance.now() + 15_000;
   while (!(await condition())) {
-    if (performance.now() > deadline) throw new Error(`not within 10 s: ${what}`);
+    if (performance.now() > deadline) throw new Error(`not within 15 s: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
 }
