@@ -2,7 +2,7 @@ import { emptyGroupPlan, endDrain, type GroupPlan, IdPool, planGroup } from '@in
 import type { CompileContext, Compiled, Condition, Driver, PortLookup } from '../drivers/driver.js';
 import { unreachable } from '../errors.js';
 import type { Logger } from '../log.js';
-import { Owner, type RowFailure } from '../reconciler/model.js';
+import { Owner, type RowFailure, type RowKey } from '../reconciler/model.js';
 import type { Reconciler } from '../reconciler/reconciler.js';
 import { Claims } from '../state/claims.js';
 import {
@@ -384,7 +384,7 @@ export class Controller<Row> {
     };
   }
 
-  readonly #failureOf = (key: string): RowFailure | undefined => this.#reconciler.cell(key)?.failure;
+  readonly #failureOf = (key: RowKey): RowFailure | undefined => this.#reconciler.cell(key)?.failure;
 }
 
 const NOTHING: Compiled<never> = { rows: [], conditions: [] };

@@ -1,6 +1,6 @@
 import type { GroupPlan } from '@infra-offload/lb-model';
 import type { Condition } from '../drivers/driver.js';
-import { Owner, type RowFailure } from '../reconciler/model.js';
+import { Owner, type RowFailure, type RowKey } from '../reconciler/model.js';
 import type { ObjectKey, WantedState } from '../state/objects.js';
 
 export type State = 'pending' | 'programmed' | 'degraded';
@@ -53,7 +53,7 @@ const SHOWN = 3;
 export function statusOf<Row>(
   entry: Entry<Row>,
   attached: boolean,
-  failureOf: (key: string) => RowFailure | undefined,
+  failureOf: (key: RowKey) => RowFailure | undefined,
 ): Status {
   if (entry.invalid !== undefined) {
     const kept = entry.object === undefined ? '' : '; the version before it stays in force';
@@ -86,7 +86,7 @@ interface Problem {
 
 function failuresOf<Row>(
   owner: Owner<Row>,
-  failureOf: (key: string) => RowFailure | undefined,
+  failureOf: (key: RowKey) => RowFailure | undefined,
 ): readonly Problem[] {
   const failures: Problem[] = [];
   for (const cell of owner.cells) {

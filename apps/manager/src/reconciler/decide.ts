@@ -1,11 +1,11 @@
-import type { Cell, Operation, RowModel } from './model.js';
+import type { Cell, Operation, RowKey, RowModel } from './model.js';
 
 /** What to do about one cell now. */
 export type Decision<Row> =
   | { readonly kind: 'settled' }
   | { readonly kind: 'write'; readonly operation: Operation<Row> }
   /** For the cell `key`; `blocked` when that one was refused, so that it may take long. */
-  | { readonly kind: 'wait'; readonly key: string; readonly blocked: boolean }
+  | { readonly kind: 'wait'; readonly key: RowKey; readonly blocked: boolean }
   /** Until nothing in the device names the row any more. */
   | { readonly kind: 'wait-for-dependents' }
   /** Until the owner's inserts are in the device. */
@@ -20,7 +20,7 @@ const SETTLED = { kind: 'settled' } as const;
 export function decide<Row>(
   cell: Cell<Row>,
   model: RowModel<Row>,
-  lookup: (key: string) => Cell<Row> | undefined,
+  lookup: (key: RowKey) => Cell<Row> | undefined,
 ): Decision<Row> {
   return cell.wanted === undefined ? decideRemoval(cell) : decideWrite(cell, cell.wanted, model, lookup);
 }
@@ -37,11 +37,11 @@ function decideWrite<Row>(
   cell: Cell<Row>,
   wanted: Row,
   model: RowModel<Row>,
-  lookup: (key: string) => Cell<Row> | undefined,
+  lookup: (key: RowKey) => Cell<Row> | undefined,
 ): Decision<Row> {
-  let pending: string | undefined;
-  let refused: Set<string> | undefined;
-  let firstRefused = '';
+  let pending: RowKey | undefined;
+  let refused: Set<RowKey> | undefined;
+  let firstRefused: RowKey = '';
   for (const key of model.requires(wanted)) {
     switch (availability(lookup(key), model)) {
       case 'ready':

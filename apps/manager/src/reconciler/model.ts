@@ -1,10 +1,13 @@
+/** Identity of a row. Numbers for the table with the most rows spare building and hashing a string for each. */
+export type RowKey = string | number;
+
 /**
  * What the reconciler must know of a target's rows. A row is one entity of the device in the driver's own compact
  * form; equal keys mean the same entity.
  */
 export interface RowModel<Row> {
   /** Canonical identity of the row's entity, unique over all tables. */
-  key(row: Row): string;
+  key(row: Row): RowKey;
   /** Table or action profile that holds it, by its P4Info alias. */
   table(row: Row): string;
   /** Number of phases; `phase` answers 0 to `phases` - 1. */
@@ -13,11 +16,11 @@ export interface RowModel<Row> {
   phase(row: Row): number;
   equal(a: Row, b: Row): boolean;
   /** Keys of the rows that must be in the device before this one, and must stay while it is there. */
-  requires(row: Row): readonly string[];
+  requires(row: Row): readonly RowKey[];
   /** Whether other rows may name `installed`, though `wanted` is what it should be. */
   usable(installed: Row, wanted: Row): boolean;
   /** `row` without what the device refused, or undefined if it makes no sense without. */
-  without(row: Row, refused: (key: string) => boolean): Row | undefined;
+  without(row: Row, refused: (key: RowKey) => boolean): Row | undefined;
   /** About how many bytes its update takes on the wire. */
   bytes(row: Row): number;
 }
@@ -68,7 +71,7 @@ export class Cell<Row> {
   /** How many rows in the device, or on their way, require this one. */
   dependents = 0;
   state: CellState = 'idle';
-  waitingFor: string | undefined = undefined;
+  waitingFor: RowKey | undefined = undefined;
   bucket: Bucket = 'none';
   /** Planner's clock at the last change, and the audit that saw it last. */
   touched = 0;
@@ -79,7 +82,7 @@ export class Cell<Row> {
   inQueue = false;
   phase = 0;
 
-  constructor(readonly key: string) {}
+  constructor(readonly key: RowKey) {}
 }
 
 const NONE: readonly never[] = [];

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { type Operation, Owner } from './model.js';
+import { type Operation, Owner, type RowKey } from './model.js';
 import { Planner } from './planner.js';
 import { drain, ToyDevice, type ToyRow, toyModel } from './testing.js';
 
@@ -261,7 +261,7 @@ test('property: whatever fails, the order holds, and in the end the device holds
       expect(device.violations).toEqual([]);
       const expected = [...wanted.values()].flat();
       expect(new Map([...device.rows].sort())).toEqual(
-        new Map(expected.map((row): [string, ToyRow] => [toyModel.key(row), row]).sort()),
+        new Map(expected.map((row): [RowKey, ToyRow] => [toyModel.key(row), row]).sort()),
       );
       expect(planner.settled).toBe(true);
       expect(planner.moving).toBe(0);

@@ -3,7 +3,7 @@ import { insert, modify, P4rtError, remove } from '@infra-offload/p4rt';
 import type { Entity, Update } from '@infra-offload/p4rt/proto';
 import { messageOf } from '../errors.js';
 import type { Logger } from '../log.js';
-import type { Cell, Operation, Owner, RowModel } from './model.js';
+import type { Cell, Operation, Owner, RowKey, RowModel } from './model.js';
 import { outcomeOf, type Suspicion } from './outcome.js';
 import { type Outcome, Planner } from './planner.js';
 import { RetrySchedule } from './retry.js';
@@ -111,12 +111,12 @@ export class Reconciler<Row> {
     return this.#planner.cells();
   }
 
-  cell(key: string): Cell<Row> | undefined {
+  cell(key: RowKey): Cell<Row> | undefined {
     return this.#planner.cell(key);
   }
 
   /** Replaces what an owner wants; see {@link Planner.setWanted}. The difference leaves in this turn of the event loop. */
-  setWanted(owner: Owner<Row>, rows: readonly Row[]): readonly string[] {
+  setWanted(owner: Owner<Row>, rows: readonly Row[]): readonly RowKey[] {
     const conflicts = this.#planner.setWanted(owner, rows);
     this.#schedulePump();
     return conflicts;

@@ -1,4 +1,4 @@
-import type { Operation, RowModel } from './model.js';
+import type { Operation, RowKey, RowModel } from './model.js';
 import type { BatchLimits, Outcome, Planner } from './planner.js';
 
 /** A small world in the shape of the real one: leaves, groups of leaves, and heads that name a group. */
@@ -32,7 +32,7 @@ export const toyModel: RowModel<ToyRow> = {
 
 /** A device that enforces what a real one should: no duplicates, no dangling references, limited tables. */
 export class ToyDevice {
-  readonly rows = new Map<string, ToyRow>();
+  readonly rows = new Map<RowKey, ToyRow>();
   capacity = Number.POSITIVE_INFINITY;
   /** Breaches of the order; must stay empty. */
   readonly violations: string[] = [];

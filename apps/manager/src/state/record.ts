@@ -1,5 +1,5 @@
 import { crc32 } from 'node:zlib';
-import type { GroupPlan } from '@infra-offload/lb-model';
+import type { GroupPlan, Slot } from '@infra-offload/lb-model';
 import { z } from 'zod';
 import { ManagerError } from '../errors.js';
 import type { WantedState } from './objects.js';
@@ -58,24 +58,9 @@ const service = z.object({
   unsupportedAddresses: z.array(z.string()),
 });
 
-const endpoint = { address: uint32, port };
-const slot = z.discriminatedUnion('state', [
-  z.object({
-    state: z.literal('active'),
-    slot: z.int(),
-    ...endpoint,
-    weight: z.int().min(1),
-    since: z.number(),
-  }),
-  z.object({
-    state: z.literal('draining'),
-    slot: z.int(),
-    ...endpoint,
-    since: z.number(),
-    until: z.number(),
-  }),
-  z.object({ state: z.literal('resting'), slot: z.int(), ...endpoint, since: z.number(), until: z.number() }),
-]);
+/** A slot as a row of numbers, since there may be a hundred thousand: kind, slot, address, port, since, weight or until. */
+const slot = z.tuple([z.int().min(0).max(2), z.int(), uint32, port, z.number(), z.number()]);
+const SLOT_KINDS = ['active', 'draining', 'resting'] as const;
 
 const plan = z.object({
   key: z.string(),
@@ -83,7 +68,7 @@ const plan = z.object({
   slots: z.array(slot),
   rested: z.array(z.int()),
   highestUsed: z.int(),
-  overflow: z.array(z.object({ ...endpoint, weight: z.int().min(1) })),
+  overflow: z.array(z.object({ address: uint32, port, weight: z.int().min(1) })),
 });
 
 const record = z.object({
@@ -97,12 +82,8 @@ const record = z.object({
 const CHECKSUM_BYTES = 4;
 
 /** JSON with a CRC-32 before it, so that a damaged record never counts as a wish. */
-export function encodeRecord(stored: StoredRecord): Buffer {
-  const { plan } = stored;
-  // What was evicted is of interest only to the one who planned.
-  const json = JSON.stringify(
-    plan === undefined ? stored : { ...stored, plan: { ...plan, evicted: undefined } },
-  );
+export function encodeRecord({ plan, ...rest }: StoredRecord): Buffer {
+  const json = JSON.stringify(plan === undefined ? rest : { ...rest, plan: storedPlan(plan) });
   const bytes = Buffer.allocUnsafe(CHECKSUM_BYTES + Buffer.byteLength(json));
   bytes.write(json, CHECKSUM_BYTES);
   bytes.writeUInt32BE(crc32(bytes.subarray(CHECKSUM_BYTES)), 0);
@@ -123,7 +104,7 @@ export function decodeRecord(key: string, bytes: Buffer): StoredRecord {
   return {
     ...rest,
     object: object && withOptionals(object),
-    plan: stored && { ...stored, evicted: [] },
+    plan: stored && restoredPlan(stored),
   };
 }
 
@@ -138,4 +119,31 @@ function withOptionals(
     case 'service':
       return { ...object, affinitySeconds: object.affinitySeconds };
   }
+}
+
+function storedPlan({ key, size, slots, rested, highestUsed, overflow }: GroupPlan): z.input<typeof plan> {
+  return {
+    key,
+    size,
+    slots: slots.map(storedSlot),
+    rested: [...rested],
+    highestUsed,
+    overflow: [...overflow],
+  };
+}
+
+function storedSlot(from: Slot): z.input<typeof slot> {
+  const last = from.state === 'active' ? from.weight : from.until;
+  return [SLOT_KINDS.indexOf(from.state), from.slot, from.address, from.port, from.since, last];
+}
+
+function restoredPlan({ slots, ...rest }: z.output<typeof plan>): GroupPlan {
+  // What was evicted is of interest only to the one who planned.
+  return { ...rest, slots: slots.map(restoredSlot), evicted: [] };
+}
+
+function restoredSlot([kind, number, address, port, since, last]: z.output<typeof slot>): Slot {
+  const state = SLOT_KINDS[kind] ?? 'resting';
+  if (state === 'active') return { state, slot: number, address, port, weight: last, since };
+  return { state, slot: number, address, port, since, until: last };
 }

@@ -1,7 +1,7 @@
 import type { Entity } from '@infra-offload/p4rt/proto';
 import { MAX_MEMBER, ServiceFlag } from '@infra-offload/p4src';
 import { unreachable } from '../../errors.js';
-import type { RowModel } from '../../reconciler/model.js';
+import type { RowKey, RowModel } from '../../reconciler/model.js';
 
 /** Ports of the data plane by what is behind them. */
 export type PortRow =
@@ -62,7 +62,7 @@ export interface GroupRow {
   readonly id: number;
   readonly members: readonly GroupMember[];
   /** Keys of the members and endpoints that it names; see {@link groupRow}. */
-  readonly requires: readonly string[];
+  readonly requires: readonly RowKey[];
 }
 
 export interface GroupMember {
@@ -91,7 +91,7 @@ export interface ServiceRow {
 /** Found on the device with a content that this driver never writes; it is replaced or removed. */
 export interface ForeignRow {
   readonly table: 'foreign';
-  readonly key: string;
+  readonly key: RowKey;
   readonly in: Exclude<DpdkRow['table'], 'foreign'>;
   readonly entity: Entity;
 }
@@ -119,9 +119,9 @@ export function endpointNumber(group: number, slot: number): number {
 
 /** A group of these slots. What it requires is asked for often, so it is worked out once. */
 export function groupRow(id: number, members: readonly GroupMember[]): GroupRow {
-  const requires: string[] = [];
+  const requires: RowKey[] = [];
   for (const { slot } of members) {
-    requires.push(MEMBER_KEYS[slot] ?? `member/${slot}`, `endpoint/${endpointNumber(id, slot)}`);
+    requires.push(MEMBER_KEYS[slot] ?? `member/${slot}`, endpointNumber(id, slot));
   }
   return { table: 'group', id, members, requires };
 }
@@ -141,7 +141,7 @@ const PHASES: Record<DpdkRow['table'], number> = {
   foreign: 4,
 };
 
-const NOTHING: readonly string[] = [];
+const NOTHING: readonly RowKey[] = [];
 
 /** How rows of this driver depend on one another: endpoint < member < group < group entry < service entry. */
 export const dpdkRows: RowModel<DpdkRow> = {
@@ -173,7 +173,7 @@ export const dpdkRows: RowModel<DpdkRow> = {
   without(row, refused) {
     if (row.table !== 'group') return undefined;
     const members = row.members.filter(
-      ({ slot }) => !refused(`member/${slot}`) && !refused(`endpoint/${endpointNumber(row.id, slot)}`),
+      ({ slot }) => !refused(`member/${slot}`) && !refused(endpointNumber(row.id, slot)),
     );
     return members.length === 0 ? undefined : groupRow(row.id, members);
   },
@@ -181,7 +181,7 @@ export const dpdkRows: RowModel<DpdkRow> = {
   bytes: (row) => (row.table === 'group' ? 40 + 12 * row.members.length : 100),
 };
 
-function rowKey(row: DpdkRow): string {
+function rowKey(row: DpdkRow): RowKey {
   switch (row.table) {
     case 'port_table':
       return `port_table/${row.port}`;
@@ -192,7 +192,7 @@ function rowKey(row: DpdkRow): string {
     case 'route_table':
       return `route_table/${row.address}/${row.length}`;
     case 'endpoint':
-      return `endpoint/${row.id}`;
+      return row.id;
     case 'member':
       return `member/${row.id}`;
     case 'group':
