@@ -40,13 +40,9 @@ export {
   virtualPortPath,
 } from './gnmi/virtual-port.js';
 export { type CloneSessionInput, cloneSession, multicastGroup, type ReplicaInput } from './replication.js';
+export type { SessionEvents, SessionOptions, WriteOptions } from './session/options.js';
 export type { PipelineAction, PipelineConfig, PipelineParts } from './session/pipeline.js';
-export {
-  P4RuntimeSession,
-  type SessionEvents,
-  type SessionOptions,
-  type WriteOptions,
-} from './session/session.js';
+export { P4RuntimeSession } from './session/session.js';
 export type { ControllerRole, ReconnectOptions, SessionState } from './session/state.js';
 export type {
   DecodedGroup,

@@ -21,8 +21,9 @@ const MAX_TIMER_MS = 2 ** 31 - 1;
 /** One channel to a server: unary calls with deadlines, errors wrapped, everything cancelled on close. */
 export class Rpc {
   readonly address: string;
-  readonly client: Client;
+  readonly #connect: () => Client;
   readonly #deadlineMs: number;
+  #client: Client;
   readonly #calls = new Set<{ cancel(): void }>();
 
   constructor(
@@ -33,7 +34,7 @@ export class Rpc {
   ) {
     this.address = address;
     this.#deadlineMs = deadlineMs;
-    this.client = createClient(address, credentials ?? grpcCredentials.createInsecure(), {
+    const options: ChannelOptions = {
       // Pipeline configs and reads pass the 4 MB that gRPC allows by default.
       'grpc.max_receive_message_length': -1,
       'grpc.max_send_message_length': -1,
@@ -41,7 +42,21 @@ export class Rpc {
       'grpc.initial_reconnect_backoff_ms': 100,
       'grpc.max_reconnect_backoff_ms': reconnectMaxMs,
       'grpc.dns_min_time_between_resolutions_ms': Math.min(reconnectMaxMs, 1_000),
-    });
+      // A new client has to be a new connection.
+      'grpc.use_local_subchannel_pool': 1,
+    };
+    this.#connect = () => createClient(address, credentials ?? grpcCredentials.createInsecure(), options);
+    this.#client = this.#connect();
+  }
+
+  get client(): Client {
+    return this.#client;
+  }
+
+  /** Leaves a connection that does not work any more; the next call makes a new one. */
+  renew(): void {
+    this.#client.close();
+    this.#client = this.#connect();
   }
 
   /** @throws P4rtError with the name of the gRPC code; `cause` is grpc-js's ServiceError */
@@ -52,7 +67,7 @@ export class Rpc {
   ): Promise<R> {
     const method = methodName(definition.path);
     return new Promise((resolve, reject) => {
-      const call: ClientUnaryCall = this.client.makeUnaryRequest(
+      const call: ClientUnaryCall = this.#client.makeUnaryRequest(
         definition.path,
         definition.requestSerialize,
         definition.responseDeserialize,
@@ -102,7 +117,7 @@ export class Rpc {
   close(): void {
     for (const call of this.#calls) call.cancel();
     this.#calls.clear();
-    this.client.close();
+    this.#client.close();
   }
 }
 

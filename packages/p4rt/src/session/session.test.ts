@@ -5,7 +5,8 @@ import { SetForwardingPipelineConfigRequest_Action as Action, type Entity } from
 import { FakeServer, updateErrors } from '../testing/fake-server.js';
 import { fixture } from '../testing/fixture.js';
 import { typedProgram } from '../typed/program.js';
-import { P4RuntimeSession, type SessionEvents, type SessionOptions } from './session.js';
+import type { SessionEvents, SessionOptions } from './options.js';
+import { P4RuntimeSession } from './session.js';
 
 const { service } = typedProgram(fixture).tables;
 const P4INFO = { ...emptyP4Info() };
@@ -106,7 +107,7 @@ describe('arbitration', () => {
 
 describe('a broken stream', () => {
   it('is told, calls fail at once, and the same election id comes back', async () => {
-    const session = await open({ reconnect: { initialDelayMs: 60, maxDelayMs: 60 } });
+    const session = await open({ reconnect: { initialDelayMs: 400, maxDelayMs: 400 } });
     const disconnected = once(session, 'disconnected');
     server.cutStreams();
     const [error] = await disconnected;
@@ -326,13 +327,13 @@ describe('read', () => {
       call.emit('error', { code: status.NOT_FOUND, details: 'no table' });
     };
     const seen: Entity[] = [];
-    const read = async () => {
-      for await (const entity of session.read(service.all(), { deadlineMs: 60 })) seen.push(entity);
+    const read = async (deadlineMs: number) => {
+      for await (const entity of session.read(service.all(), { deadlineMs })) seen.push(entity);
     };
-    await expect(read()).rejects.toMatchObject({ code: 'NOT_FOUND', details: { method: 'Read' } });
+    await expect(read(5_000)).rejects.toMatchObject({ code: 'NOT_FOUND', details: { method: 'Read' } });
     expect(seen).toHaveLength(2);
     server.onRead = (_, call) => call.write(batch(0));
-    await expect(read()).rejects.toMatchObject({
+    await expect(read(60)).rejects.toMatchObject({
       code: 'DEADLINE_EXCEEDED',
       message: expect.stringContaining('no answer within 60 ms'),
     });

@@ -1,4 +1,4 @@
-import type { ChannelCredentials } from '@grpc/grpc-js';
+import { status } from '@grpc/grpc-js';
 import type { P4Program } from '@infra-offload/p4info';
 import type { P4Info } from '@infra-offload/p4info/proto';
 import { atLeast, uint64 } from '../check.js';
@@ -6,14 +6,10 @@ import { entityOfKey } from '../entity-of-key.js';
 import { invalid, P4rtError, type WriteFailure } from '../errors.js';
 import { formatUpdate, type ProgramLike } from '../format.js';
 import {
-  type DigestList,
   type Entity,
-  type IdleTimeoutNotification,
   P4RuntimeService,
-  type PacketIn,
   type PacketMetadata,
   type ReadRequest,
-  type StreamError,
   type StreamMessageResponse,
   type Update,
   WriteRequest,
@@ -21,16 +17,10 @@ import {
 } from '../gen/p4/v1/p4runtime.js';
 import { DEFAULT_DEADLINE_MS, Rpc } from '../rpc.js';
 import { Events } from './events.js';
+import type { SessionEvents, SessionOptions, WriteOptions } from './options.js';
 import { Pipeline, type PipelineAction, type PipelineConfig, type PipelineParts } from './pipeline.js';
 import { readEntities } from './read.js';
-import {
-  type ControllerIdentity,
-  type ControllerRole,
-  DEFAULT_RECONNECT,
-  type ReconnectOptions,
-  reconnectOptions,
-  type SessionState,
-} from './state.js';
+import { type ControllerIdentity, DEFAULT_RECONNECT, reconnectOptions, type SessionState } from './state.js';
 import { ArbitratedStream } from './stream.js';
 import { toUint128 } from './uint128.js';
 import { type RawFailure, type WriteTransport, writeBatches } from './write.js';
@@ -40,56 +30,8 @@ import { type BatchLimits, planBatches } from './write-plan.js';
 const DEFAULT_MAX_UPDATES = 256;
 /** Bytes of one Write: gRPC servers take 4 MiB unless told otherwise. */
 const DEFAULT_MAX_BYTES = 4_000_000;
-
-export interface SessionOptions {
-  /** `host:port` or any other target of gRPC. */
-  readonly address: string;
-  readonly deviceId: bigint | number;
-  /** 1 to 2^128 - 1; the controller with the highest one is the primary. */
-  readonly electionId: bigint;
-  /** Role of the controller, by name; none is the default role, which may do everything. */
-  readonly role?: string | ControllerRole;
-  /** Default: no encryption. */
-  readonly credentials?: ChannelCredentials;
-  /** Longest wait for an answer, in ms. Default 10,000. */
-  readonly deadlineMs?: number;
-  /** Default 256. Above about 400, some failures arrive late, see the README. */
-  readonly maxUpdatesPerWrite?: number;
-  /** Default 4,000,000. An update that is larger is sent alone. */
-  readonly maxBytesPerWrite?: number;
-  /** How to reconnect; false to stay disconnected. */
-  readonly reconnect?: ReconnectOptions | false;
-  /** Where names in errors come from until a pipeline is set or got. */
-  readonly program?: ProgramLike;
-}
-
-/** Events of a session and what their listeners get. */
-export type SessionEvents = {
-  /** Arbitration was answered, for the first time or after a broken stream. Comes before `primary` or `backup`. */
-  readonly connected: [];
-  /** The stream broke; unless switched off, the session reconnects. */
-  readonly disconnected: [error: P4rtError];
-  /** This controller has become the primary. */
-  readonly primary: [];
-  /** This controller is not, or no longer, the primary; or the primary has changed. */
-  readonly backup: [state: Extract<SessionState, { kind: 'backup' }>];
-  readonly packetIn: [packet: PacketIn];
-  /** Data of a digest; acknowledge it, or the server will send it again. */
-  readonly digest: [digest: DigestList, acknowledge: () => void];
-  readonly idleTimeout: [notification: IdleTimeoutNotification];
-  /** The server could not do what a stream message asked for, such as to send a packet. */
-  readonly streamError: [error: P4rtError, details: StreamError];
-  /** A listener threw. Without a listener for this one, it becomes a process warning. */
-  readonly listenerError: [error: unknown, event: string];
-};
-
-export interface WriteOptions {
-  /** Default `CONTINUE_ON_ERROR`. The others need all updates in one Write and are refused if they do not fit. */
-  readonly atomicity?: 'CONTINUE_ON_ERROR' | 'ROLLBACK_ON_ERROR' | 'DATAPLANE_ATOMIC';
-  /** Writes under way at a time, default 1. With more, only updates of one and the same key keep their order. */
-  readonly concurrency?: number;
-  readonly deadlineMs?: number;
-}
+/** Longest wait for a sign of life. */
+const PROBE_DEADLINE_MS = 1_000;
 
 /**
  * A controller's session with a P4Runtime server: it holds the StreamChannel, keeps arbitrating, and carries all RPCs.
@@ -254,6 +196,7 @@ export class P4RuntimeSession {
         this.#stream.requireConnected('Write');
         await this.#rpc.unary(RAW_WRITE, Buffer.concat([header, ...encoded]), deadlineMs * patience);
       },
+      recover: () => this.#recover(deadlineMs),
       readBack: (entity) => this.#readOne(entity),
     };
     const divisible = atomicity === 'CONTINUE_ON_ERROR';
@@ -290,6 +233,22 @@ export class P4RuntimeSession {
     this.#events.clear();
     this.#stream.close();
     this.#rpc.close();
+  }
+
+  /**
+   * Makes sure that the connection works after a call without an answer. HTTP/2 of Node stops for good at headers that
+   * are too large, as those with many errors of a Write are, without telling anybody.
+   */
+  async #recover(deadlineMs: number): Promise<boolean> {
+    try {
+      const probeMs = Math.min(deadlineMs, PROBE_DEADLINE_MS);
+      await this.#rpc.unary(P4RuntimeService.capabilities, { deviceId: this.deviceId }, probeMs);
+      return true;
+    } catch (error) {
+      if (!P4rtError.is(error, 'DEADLINE_EXCEEDED', 'UNAVAILABLE', 'CANCELLED')) return true;
+      const reason = 'the connection does not answer any more';
+      return this.#stream.renew(this.#rpc.error('StreamChannel', status.UNAVAILABLE, reason));
+    }
   }
 
   async #readOne(entity: Entity): Promise<Entity | undefined> {

@@ -40,6 +40,7 @@ export class ArbitratedStream {
   #timer: NodeJS.Timeout | undefined;
   #attempt = 1;
   #connectedAt = 0;
+  readonly #waiters = new Set<(connected: boolean) => void>();
 
   constructor(
     rpc: Rpc,
@@ -106,6 +107,26 @@ export class ArbitratedStream {
       default:
         state satisfies never;
     }
+  }
+
+  /**
+   * Gives the connection up, as broken by `error`, and makes a new one; tells whether that one works.
+   * Without reconnecting nothing is done.
+   */
+  async renew(error: P4rtError): Promise<boolean> {
+    const stream = this.#stream;
+    if (this.#reconnect === undefined || stream === undefined) return false;
+    this.#broken(stream, error);
+    this.#rpc.renew();
+    return new Promise((resolve) => {
+      const done = (connected: boolean) => {
+        clearTimeout(timer);
+        this.#waiters.delete(done);
+        resolve(connected);
+      };
+      const timer = setTimeout(done, this.#deadlineMs, false);
+      this.#waiters.add(done);
+    });
   }
 
   close(): void {
@@ -182,6 +203,9 @@ export class ArbitratedStream {
     const before = this.#state;
     if (before.kind === 'closed') return;
     this.#state = state;
+    if (state.kind === 'closed' || state.kind === 'primary' || state.kind === 'backup') {
+      for (const done of this.#waiters) done(state.kind !== 'closed');
+    }
     this.#handlers.onState(state, before);
   }
 }

@@ -8,7 +8,8 @@ import { FakeServer, type Outcome, updateErrors } from '../testing/fake-server.j
 import { fixture } from '../testing/fixture.js';
 import { typedProgram } from '../typed/program.js';
 import { insert, modify, remove } from '../updates.js';
-import { P4RuntimeSession, type SessionOptions } from './session.js';
+import type { SessionOptions } from './options.js';
+import { P4RuntimeSession } from './session.js';
 import { planBatches } from './write-plan.js';
 
 const program = typedProgram(fixture);
@@ -32,8 +33,6 @@ function open(options: Partial<SessionOptions> = {}): Promise<P4RuntimeSession> 
     address: server.address,
     deviceId: 1,
     electionId: 1n,
-    // Parts of a batch get a quarter of it, also on a busy machine.
-    deadlineMs: 400,
     program,
     ...options,
   });
@@ -317,13 +316,16 @@ describe('failures', () => {
 });
 
 describe('a Write without an answer', () => {
+  // Parts of a batch get a quarter of it, which has to do on a busy machine, too.
+  const deadlineMs = 600;
+
   it('is halved until the update that hangs is alone; what was done before is no failure', async () => {
     const installed = table((request, codes) =>
       request.updates.some((update) => address(update) === 5) ? 'hang' : honest(codes),
     );
     const updates = [...entries(16).map(insert), remove(entry(100))];
     installed.set(entityKey(entry(100)), entry(100));
-    const error = await failure(session.write(updates));
+    const error = await failure(session.write(updates, { deadlineMs }));
     expect(brief(error.details.failures)).toEqual([[5, 'DEADLINE_EXCEEDED']]);
     expect(installed.size).toBe(16);
   });
@@ -333,17 +335,42 @@ describe('a Write without an answer', () => {
       codes.filter((code) => code !== 0).length > 4 ? 'hang' : honest(codes),
     );
     for (let n = 0; n < 12; n++) installed.set(entityKey(entry(n)), entry(n, 99));
-    const error = await failure(session.write(entries(16).map(insert)));
+    const error = await failure(session.write(entries(16).map(insert), { deadlineMs }));
     expect(brief(error.details.failures)).toEqual(
       Array.from({ length: 12 }, (_, i) => [i, 'ALREADY_EXISTS']),
     );
   });
 
+  it('because its error details are larger than grpc-js can receive is understood, too', async () => {
+    session.close();
+    session = await open({ maxUpdatesPerWrite: 400 });
+    server.onWrite = ({ updates }) =>
+      updateErrors(
+        updates.map(() => status.INVALID_ARGUMENT),
+        'x'.repeat(200),
+      );
+    const error = await failure(session.write(entries(400).map(insert), { deadlineMs }));
+    expect(error.details.failures).toHaveLength(400);
+    expect(error.details.failures.every(({ code }) => code === 'INVALID_ARGUMENT')).toBe(true);
+    expect(server.writes.map(({ updates }) => updates.length)).toEqual([400, 200, 200]);
+  });
+
+  it('of a server that answers nothing any more ends, too', async () => {
+    server.onWrite = () => 'hang';
+    server.answersCapabilities = false;
+    session.close();
+    session = await open({ reconnect: false });
+    const error = await failure(session.write(entries(600).map(insert), { deadlineMs: 100 }));
+    expect(server.writes).toHaveLength(1);
+    expect(brief(error.details.failures.slice(255, 257))).toEqual([
+      [255, 'DEADLINE_EXCEEDED'],
+      [256, 'DEADLINE_EXCEEDED', 'not sent'],
+    ]);
+  });
+
   it('does not hang for ever when the server never answers', async () => {
     server.onWrite = () => 'hang';
-    session.close();
-    session = await open({ deadlineMs: 200 });
-    const error = await failure(session.write(entries(600).map(insert)));
+    const error = await failure(session.write(entries(600).map(insert), { deadlineMs: 200 }));
     expect(error.details.failures).toHaveLength(600);
     expect(error.details.failures.every(({ code }) => code === 'DEADLINE_EXCEEDED')).toBe(true);
     expect(server.writes.length).toBeLessThan(15);

@@ -15,6 +15,8 @@ export interface WriteTransport {
    * whose cause is grpc-js's ServiceError.
    */
   send(encoded: readonly Uint8Array[], patience: number): Promise<void>;
+  /** After a send without an answer: makes sure that the connection works. Tells whether one does. */
+  recover(): Promise<boolean>;
   /** Reads one entity, to tell what became of a write without an answer. */
   readBack(entity: Entity): Promise<Entity | undefined>;
 }
@@ -111,8 +113,8 @@ class WriteRun {
       return;
     }
     if (error.code === 'DEADLINE_EXCEEDED') budget.timeouts--;
-    const silent = budget.timeouts < 0;
-    if (HOPELESS.has(error.code) || silent) this.#hopeless = error;
+    if (HOPELESS.has(error.code) || budget.timeouts < 0) this.#hopeless = error;
+    else if (error.code === 'DEADLINE_EXCEEDED' && !(await this.#transport.recover())) this.#hopeless = error;
     if (count === 1) {
       const own: UpdateStatus = { kind: 'failed', code: codeOf(error), message: serverMessage(error) };
       await this.#judge(batch, from, own, error, again);
@@ -123,8 +125,8 @@ class WriteRun {
       this.#failAll(batch, from, to, error, true);
       return;
     }
-    // The server did not tell which update failed: halve until it is alone. Over 60,000 bytes of details do not
-    // even arrive (grpc-js waits until the deadline), smaller batches have smaller details.
+    // The server did not tell which update failed: halve until it is alone. Error details of over 60,000 bytes do
+    // not even arrive, and take the connection with them; smaller batches have smaller details.
     const middle = from + Math.ceil(count / 2);
     await this.#send(batch, from, middle, budget, true);
     await this.#send(batch, middle, to, budget, true);

@@ -38,6 +38,7 @@ export class FakeServer {
   pipeline: GetForwardingPipelineConfigResponse = { config: undefined };
   /** Answer arbitration at all? */
   arbitrates = true;
+  answersCapabilities = true;
   readonly #controllers = new Map<ControllerStream, Uint128>();
   #server = new Server();
   #address = '';
@@ -101,8 +102,10 @@ export class FakeServer {
       },
       getForwardingPipelineConfig: (_, callback) => callback(null, this.pipeline),
       streamChannel: (call) => this.#stream(call),
-      capabilities: (_, callback) =>
-        callback(null, { p4runtimeApiVersion: '1.5.0', experimental: undefined }),
+      capabilities: (_, callback) => {
+        if (this.answersCapabilities)
+          callback(null, { p4runtimeApiVersion: '1.5.0', experimental: undefined });
+      },
     };
   }
 
