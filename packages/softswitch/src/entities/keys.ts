@@ -116,10 +116,7 @@ function parseField(table: BoundTable, field: BoundField, match: FieldMatch): Ke
 }
 
 function read(table: BoundTable, field: BoundField, bytes: Uint8Array): Value {
-  return widen(
-    field,
-    readValue(bytes, field.width, () => where(table, field)),
-  );
+  return widen(field, parseValue(bytes, field.width) ?? refuseValue(bytes, field.width, where(table, field)));
 }
 
 function widen(field: BoundField, value: Value): Value {
