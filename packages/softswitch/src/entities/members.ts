@@ -80,7 +80,8 @@ export class MemberStore {
     }
     this.#drop(id);
     journal?.push(() => {
-      this.#groupable.take(member.number) ?? this.#others.take(member.number);
+      this.#groupable.claim(member.number);
+      this.#others.claim(member.number);
       this.#put(member);
     });
   }

@@ -29,6 +29,11 @@ export class NumberPool {
     return number;
   }
 
+  /** Takes this very number back into use; nothing if it belongs to another pool. */
+  claim(number: number): void {
+    if (number >= this.first && number < this.end) this.#used.add(number);
+  }
+
   release(number: number): void {
     this.#used.delete(number);
   }

@@ -3,6 +3,7 @@ import type { ActionProfileGroup_Member, Entity, TableAction } from '@infra-offl
 import { describe, expect, test } from 'vitest';
 import { forwardingOf, readAll, smallConfig, tryUpdate } from '../testing/forwarding.js';
 import type { Forwarding } from './forwarding.js';
+import { Journal } from './journal.js';
 import { bareEntry } from './messages.js';
 
 const PROFILE = 0x11000001;
@@ -125,6 +126,39 @@ describe('members', () => {
       );
     expect(tryUpdate(forwarding, modify(group(1, [[8 * 1_000_003, 1]])))).toBe('RESOURCE_EXHAUSTED');
     expect(tryUpdate(forwarding, insert(entry(1, toMember(8 * 1_000_003))))).toBe('OK');
+  });
+
+  test('G6 taking back deletes gives every member and group its own number again, and leaks none', () => {
+    const forwarding = fresh();
+    for (let i = 1; i <= 12; i++) tryUpdate(forwarding, insert(member(i)));
+    for (let i = 1; i <= 4; i++) tryUpdate(forwarding, insert(group(i, [[i, 1]])));
+    const before = all(forwarding);
+    for (let round = 0; round < 10; round++) {
+      const journal = new Journal();
+      for (let i = 1; i <= 4; i++) expect(tryUpdate(forwarding, remove(group(i, [])), journal)).toBe('OK');
+      for (let i = 1; i <= 12; i++) expect(tryUpdate(forwarding, remove(member(i)), journal)).toBe('OK');
+      journal.rollback();
+    }
+    const after = all(forwarding);
+    expect(new Set(after.members)).toEqual(new Set(before.members));
+    expect(new Set(after.groups)).toEqual(new Set(before.groups));
+    for (let i = 1; i <= 4; i++) expect(tryUpdate(forwarding, remove(group(i, [])))).toBe('OK');
+    for (let i = 1; i <= 12; i++) expect(tryUpdate(forwarding, remove(member(i)))).toBe('OK');
+    for (let i = 1; i <= 7; i++) tryUpdate(forwarding, insert(member(100 + i)));
+    const everyone = Array.from({ length: 4 }, (_, i): Weighted => [101 + i, 1]);
+    expect(tryUpdate(forwarding, insert(group(1, everyone)))).toBe('OK');
+    expect(
+      tryUpdate(
+        forwarding,
+        modify(
+          group(1, [
+            [105, 1],
+            [106, 1],
+            [107, 1],
+          ]),
+        ),
+      ),
+    ).toBe('OK');
   });
 
   test('G5 more members than the profile holds are RESOURCE_EXHAUSTED', () => {

@@ -115,8 +115,8 @@ export class ProfileStore {
         }
         this.#drop(id);
         journal?.push(() => {
-          if (group.number === 0) this.#lastNumber.take();
-          else this.#numbers.take(group.number);
+          this.#numbers.claim(group.number);
+          this.#lastNumber.claim(group.number);
           this.#put(group);
         });
       }

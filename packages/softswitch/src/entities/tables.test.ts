@@ -187,6 +187,13 @@ describe('actions of table entries', () => {
   });
 });
 
+test('T46 metadata that no answer could carry is RESOURCE_EXHAUSTED', () => {
+  expect(tryUpdate(fresh(), insert(acl([], 1, { metadata: new Uint8Array(65_536) })))).toBe('OK');
+  expect(tryUpdate(fresh(), insert(acl([], 1, { metadata: new Uint8Array(65_537) })))).toBe(
+    'RESOURCE_EXHAUSTED',
+  );
+});
+
 describe('table entries', () => {
   test('T50 the same key again is ALREADY_EXISTS, however it is written; another priority is another entry', () => {
     const forwarding = fresh();

@@ -33,6 +33,8 @@ export interface StoredDefault extends Attached {
 }
 
 const NO_METADATA = new Uint8Array(0);
+/** Longest metadata of an entry, so that an answer of one entry always fits a client's limit. */
+const MAX_METADATA_BYTES = 65_536;
 
 /** The entries of one table, here and in the data plane. */
 export class TableStore {
@@ -238,6 +240,12 @@ export class TableStore {
   /** What a write may carry beside key and action. */
   #checkAttached(entry: TableEntry): void {
     const { table } = this;
+    if (entry.metadata.length > MAX_METADATA_BYTES) {
+      fail(
+        'RESOURCE_EXHAUSTED',
+        `table ${table.name}: metadata of ${entry.metadata.length} bytes is more than ${MAX_METADATA_BYTES}`,
+      );
+    }
     if (entry.idleTimeoutNs !== 0n) {
       if (!table.supportsIdleTimeout) fail('INVALID_ARGUMENT', `table ${table.name} has no idle timeouts`);
       fail(
