@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -30,6 +30,15 @@ function start(args: string[], env: Record<string, string> = {}) {
   });
   const exited = new Promise<number | null>((resolve) => child.once('exit', resolve));
   return { child, exited, stderr: () => stderr };
+}
+
+/** Empty when there is no such process. */
+function commandOf(pid: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8');
+  } catch {
+    return '';
+  }
 }
 
 describe('infra-agent', () => {
@@ -80,5 +89,24 @@ describe('infra-agent', () => {
     expect(await ready.text()).toMatch(/interface none_0 is not there yet/);
     child.kill('SIGTERM');
     expect(await exited).toBe(0);
+  });
+
+  it('leaves no process behind when it is killed', async () => {
+    const settings = {
+      tapPrefix: 'none_',
+      cniSocket: join(directory, 'cni.sock'),
+      stateDirectory: join(directory, 'state'),
+      monitoringAddress: '127.0.0.1:0',
+    };
+    const file = join(directory, 'agent.yaml');
+    writeFileSync(file, JSON.stringify(settings));
+    const { child, exited, stderr } = start(['--config', file]);
+    await eventually(() => stderr().includes('infra-agent runs'), 'start');
+    const children = readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, 'utf8').trim().split(' ');
+    const monitors = children.filter((pid) => commandOf(pid).includes('monitor'));
+    expect(monitors).toHaveLength(1);
+    child.kill('SIGKILL');
+    await exited;
+    await eventually(() => monitors.every((pid) => !commandOf(pid).includes('monitor')), 'the monitor ends');
   });
 });

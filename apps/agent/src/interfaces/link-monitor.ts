@@ -23,7 +23,9 @@ export class LinkMonitor {
   }
 
   start(): void {
-    const child = spawn('ip', ['monitor', 'link'], { stdio: ['ignore', 'pipe', 'ignore'] });
+    // Ends with the agent even if that is killed: it would keep the agent's network namespace alive.
+    const command = ['--pdeathsig', 'KILL', 'ip', 'monitor', 'link'];
+    const child = spawn('setpriv', command, { stdio: ['ignore', 'pipe', 'ignore'] });
     this.#child = child;
     child.stdout.on('data', () => this.#changed());
     child.once('error', (error) => this.#ended(error.message));
