@@ -154,10 +154,7 @@ export const dpdkRows: RowModel<DpdkRow> = {
   requires(row) {
     switch (row.table) {
       case 'group':
-        return row.members.flatMap(({ slot }) => [
-          `member/${slot}`,
-          `endpoint/${endpointNumber(row.id, slot)}`,
-        ]);
+        return row.requires;
       case 'endpoint_group':
         return [`group/${row.id}`];
       case 'service':

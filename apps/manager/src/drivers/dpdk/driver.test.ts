@@ -1,0 +1,281 @@
+import { emptyGroupPlan, planGroup } from '@infra-offload/lb-model';
+import { Entity } from '@infra-offload/p4rt/proto';
+import { k8sDp } from '@infra-offload/p4src';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import type { NodeObject, PodObject, ServiceObject } from '../../state/objects.js';
+import type { CompileContext } from '../driver.js';
+import { dpdkDriver } from './driver.js';
+import { type DpdkRow, groupRow } from './rows.js';
+
+const GATEWAY_MAC = 0x0200_a9fe_0101;
+const driver = dpdkDriver({ gatewayMac: GATEWAY_MAC });
+
+const uint32 = fc.nat(0xffff_ffff);
+const mac = fc.nat(2 ** 48 - 1);
+const port = fc.nat(65_535);
+const hop = { port: uint32, dstMac: mac, srcMac: mac };
+const length = fc.nat(32);
+const anyRow: fc.Arbitrary<DpdkRow> = fc.oneof(
+  fc.record({
+    table: fc.constant('port_table' as const),
+    port: uint32,
+    role: fc.constant('pod' as const),
+    podIp: uint32,
+  }),
+  fc.record({
+    table: fc.constant('port_table' as const),
+    port: uint32,
+    role: fc.constantFrom('host' as const, 'uplink' as const),
+  }),
+  fc.record({ table: fc.constant('arp_table' as const), ip: uint32, mac }),
+  fc.record({ table: fc.constant('pod_forward' as const), ip: uint32, ...hop }),
+  fc.tuple(uint32, length, fc.option(fc.record(hop))).map(([bits, prefix, next]): DpdkRow => {
+    const address = prefix === 0 ? 0 : (bits & (0xffff_ffff << (32 - prefix))) >>> 0;
+    const row = { table: 'route_table', address, length: prefix } as const;
+    return next === null ? { ...row, action: 'unreachable' } : { ...row, action: 'nexthop', ...next };
+  }),
+  fc.record({ table: fc.constant('endpoint' as const), id: uint32, ip: uint32, port }),
+  fc.record({ table: fc.constant('member' as const), id: fc.integer({ min: 1, max: 255 }) }),
+  fc.record({ table: fc.constant('endpoint_group' as const), id: fc.nat(65_535) }),
+  fc.record({
+    table: fc.constant('service' as const),
+    ip: uint32,
+    protocol: fc.nat(255),
+    port,
+    id: fc.nat(65_535),
+    flags: fc.nat(3),
+    affinityProfile: fc.nat(7),
+  }),
+  fc
+    .tuple(
+      fc.nat(65_535),
+      fc.uniqueArray(fc.integer({ min: 1, max: 255 }), { minLength: 1, maxLength: 20 }),
+      fc.integer({ min: 1, max: 100 }),
+    )
+    .map(([id, slots, weight]) =>
+      groupRow(
+        id,
+        slots.sort((a, b) => a - b).map((slot) => ({ slot, weight })),
+      ),
+    ),
+);
+
+describe('rows and entities', () => {
+  test('property: a row is the same after a trip over the wire, and has its own table and key', () => {
+    fc.assert(
+      fc.property(anyRow, (row) => {
+        const entity = Entity.decode(Entity.encode(driver.toEntity(row)).finish());
+        const back = driver.fromEntity(entity);
+        expect(back).toEqual(row);
+        if (back === undefined) return;
+        expect(driver.equal(row, back)).toBe(true);
+        expect(driver.key(back)).toBe(driver.key(row));
+        expect(driver.tables).toContain(driver.table(row));
+        expect(driver.phase(row)).toBeLessThan(driver.phases);
+      }),
+    );
+  });
+
+  test('property: rows with one key are of one table, and equal only if they say the same', () => {
+    fc.assert(
+      fc.property(anyRow, anyRow, (a, b) => {
+        if (driver.equal(a, b)) expect(driver.key(a)).toBe(driver.key(b));
+        if (driver.key(a) === driver.key(b)) expect(driver.table(a)).toBe(driver.table(b));
+      }),
+    );
+  });
+
+  test('what the driver never writes has the key of what it stands in the way of', () => {
+    const { arp_table: arp, endpoint_group: groups, service, port_table: ports } = k8sDp.tables;
+    const foreign = [
+      arp.entry({ target_ip: 5 }, arp.actions.arp_forward({ port: 1 })),
+      groups.entry({ group_id: 5 }, groups.member(3)),
+      groups.entry({ group_id: 5 }, groups.group(6)),
+      service.entry(
+        { dst_ip: 1, protocol: 6, dst_port: 80 },
+        service.actions.set_service({
+          group_id: 1,
+          endpoint_base: 0,
+          service_id: 1,
+          flags: 0,
+          affinity_profile: 0,
+        }),
+      ),
+      k8sDp.actionProfiles.endpoint_selector.member(
+        3,
+        k8sDp.actionProfiles.endpoint_selector.actions.select_endpoint({ endpoint_id: 4 }),
+      ),
+    ];
+    expect(
+      foreign.map((entity) => {
+        const row = driver.fromEntity(entity);
+        return row?.table === 'foreign' && row.key;
+      }),
+    ).toEqual(['arp_table/5', 'endpoint_group/5', 'endpoint_group/5', 'service/1/6/80', 'member/3']);
+    expect(driver.fromEntity(ports.defaultEntry())).toBeUndefined();
+  });
+});
+
+const PORTS: Record<string, number> = { host0: 0, tap1: 1, tap2: 2, up0: 9 };
+const context: CompileContext = {
+  port: (name) => {
+    const found = PORTS[name];
+    if (found !== undefined) return { kind: 'known', port: found };
+    return name === 'later' ? { kind: 'unknown' } : { kind: 'missing', message: `no ${name}` };
+  },
+  holder: () => undefined,
+};
+const pod: PodObject = {
+  kind: 'pod',
+  attachmentId: 'c/eth0',
+  namespace: 'n',
+  name: 'p',
+  interfaceName: 'tap1',
+  mac: 0x0200_0000_0001,
+  ip: 0x0af4_0101,
+};
+const nodeObject: NodeObject = {
+  kind: 'node',
+  name: 'n',
+  host: { interfaceName: 'host0', mac: 0x0200_0000_0009, addresses: [0x0a00_0001] },
+  serviceCidrs: [{ address: 0x0a60_0000, length: 16 }],
+  routes: [],
+  unsupportedAddresses: [],
+};
+
+describe('pods and nodes', () => {
+  test('a pod is three rows', () => {
+    expect(driver.pod(pod, context)).toEqual({
+      rows: [
+        { table: 'port_table', port: 1, role: 'pod', podIp: pod.ip },
+        { table: 'pod_forward', ip: pod.ip, port: 1, dstMac: pod.mac, srcMac: GATEWAY_MAC },
+        { table: 'arp_table', ip: pod.ip, mac: GATEWAY_MAC },
+      ],
+      conditions: [],
+    });
+  });
+
+  test('a pod without port, or without its address, has no rows', () => {
+    expect(driver.pod({ ...pod, interfaceName: 'later' }, context)).toMatchObject({
+      rows: [],
+      conditions: [{ severity: 'pending', reason: 'InterfaceUnknown' }],
+    });
+    expect(driver.pod({ ...pod, interfaceName: 'gone' }, context)).toMatchObject({
+      rows: [],
+      conditions: [{ severity: 'degraded', reason: 'InterfaceNotFound', message: 'no gone' }],
+    });
+    const held: CompileContext = {
+      ...context,
+      holder: (key) => (key.startsWith('port/') ? 'pod/other/eth0' : undefined),
+    };
+    expect(driver.pod(pod, held)).toMatchObject({
+      rows: [],
+      conditions: [
+        { reason: 'InterfaceConflict', message: 'port 1 (interface tap1) is held by pod other/eth0' },
+      ],
+    });
+  });
+
+  test('a node answers for the gateway and its addresses, and drops unknown service addresses', () => {
+    expect(driver.node(nodeObject, context)).toEqual({
+      rows: [
+        { table: 'port_table', port: 0, role: 'host' },
+        { table: 'arp_table', ip: 0xa9fe_0101, mac: 0x0200_0000_0009 },
+        { table: 'arp_table', ip: 0x0a00_0001, mac: 0x0200_0000_0009 },
+        { table: 'route_table', address: 0x0a60_0000, length: 16, action: 'unreachable' },
+      ],
+      conditions: [],
+    });
+  });
+
+  test('a route makes its interface an uplink; one that covers a host address does not take it away', () => {
+    const route = {
+      interfaceName: 'up0',
+      nextHopMac: 2,
+      sourceMac: 4,
+      cidr: { address: 0x0a00_0000, length: 8 },
+    };
+    const { rows, conditions } = driver.node({ ...nodeObject, routes: [route] }, context);
+    expect(conditions).toEqual([]);
+    expect(rows).toContainEqual({ table: 'port_table', port: 9, role: 'uplink' });
+    expect(rows).toContainEqual({
+      table: 'pod_forward',
+      ip: 0x0a00_0001,
+      port: 0,
+      dstMac: 0x0200_0000_0009,
+      srcMac: GATEWAY_MAC,
+    });
+    const lost = driver.node({ ...nodeObject, routes: [{ ...route, interfaceName: 'gone' }] }, context);
+    expect(lost.conditions).toMatchObject([
+      { reason: 'InterfaceNotFound', message: 'route 10.0.0.0/8: no gone' },
+    ]);
+  });
+
+  test('a host interface that is not port 0 is said', () => {
+    const host = { interfaceName: 'tap2', mac: 2, addresses: [] };
+    expect(driver.node({ ...nodeObject, host }, context).conditions).toMatchObject([
+      { reason: 'HostPortMismatch' },
+    ]);
+  });
+});
+
+const web: ServiceObject = {
+  kind: 'service',
+  namespace: 'n',
+  name: 'web',
+  portName: '',
+  protocol: 'TCP',
+  frontends: [{ address: 1, port: 80 }],
+  endpoints: [],
+  affinitySeconds: undefined,
+  unsupportedAddresses: [],
+};
+
+describe('services', () => {
+  test.each([
+    [1, 0, true],
+    [10, 0, false],
+    [11, 1, true],
+    [60, 2, false],
+    [120, 3, false],
+    [301, 5, true],
+    [10_800, 5, true],
+    [43_200, 5, false],
+    [86_400, 5, true],
+  ])('affinity of %i s takes timeout %i', (affinitySeconds, profile, said) => {
+    const plan = emptyGroupPlan('k', 255);
+    const { rows, conditions } = driver.service({ ...web, affinitySeconds }, { id: 7, plan }, context);
+    expect(rows).toEqual([
+      { table: 'service', ip: 1, protocol: 6, port: 80, id: 7, flags: 3, affinityProfile: profile },
+    ]);
+    expect(conditions.some(({ reason }) => reason === 'AffinityTimeoutChanged')).toBe(said);
+  });
+
+  test('property: groups name only endpoints that are there, whatever came and went', () => {
+    const endpoint = fc.record({
+      address: fc.nat(5),
+      port: fc.constant(80),
+      weight: fc.integer({ min: 1, max: 3 }),
+    });
+    fc.assert(
+      fc.property(
+        fc.array(fc.array(endpoint, { maxLength: 6 }), { minLength: 1, maxLength: 8 }),
+        (versions) => {
+          let plan = emptyGroupPlan('k', 4);
+          versions.forEach((endpoints, i) => {
+            plan = planGroup(plan, { key: 'k', endpoints }, { now: i, drainMs: 2, restMs: 1 });
+            const { rows } = driver.service({ ...web, endpoints }, { id: 3, plan }, context);
+            const keys = new Set(rows.map((row) => driver.key(row)));
+            expect(keys.size).toBe(rows.length);
+            for (const row of rows) {
+              for (const key of driver.requires(row)) {
+                if (!String(key).startsWith('member/')) expect(keys).toContain(key);
+              }
+            }
+          });
+        },
+      ),
+    );
+  });
+});
