@@ -1,13 +1,24 @@
 export { ManifestsSource, type ManifestsSourceOptions } from './manifests/manifests-source.js';
 export type { ManifestProblem, ManifestProblemCode, ManifestReport } from './manifests/problem.js';
+export { matchesLabels } from './objects/labels.js';
 export { type ObjectIssue, type ParsedObject, parseObject } from './objects/parse.js';
 export type {
   EndpointPort,
   EndpointSlice,
+  LabelRequirement,
+  LabelSelector,
   LoadBalancerIngress,
+  Namespace,
   NamespacedObject,
+  NetworkPolicy,
+  Node,
   ObjectKind,
   ObjectKinds,
+  Pod,
+  PodPort,
+  PolicyPeer,
+  PolicyPort,
+  PolicyRule,
   Protocol,
   Service,
   ServicePort,
@@ -28,3 +39,4 @@ export type {
 } from './services/types.js';
 export type { ObjectSource } from './source.js';
 export { ObjectStore, type ReadableStore, type StoreEvent, type Unsubscribe } from './store.js';
+export { StoreIndex } from './store-index.js';

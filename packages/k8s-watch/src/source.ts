@@ -1,4 +1,4 @@
-import type { EndpointSlice, Service } from './objects/types.js';
+import type { EndpointSlice, Namespace, NetworkPolicy, Node, Pod, Service } from './objects/types.js';
 import type { ReadableStore } from './store.js';
 
 /**
@@ -8,9 +8,13 @@ import type { ReadableStore } from './store.js';
 export interface ObjectSource {
   readonly services: ReadableStore<Service>;
   readonly endpointSlices: ReadableStore<EndpointSlice>;
+  readonly networkPolicies: ReadableStore<NetworkPolicy>;
+  readonly pods: ReadableStore<Pod>;
+  readonly namespaces: ReadableStore<Namespace>;
+  readonly nodes: ReadableStore<Node>;
   /** Whether the stores hold everything that there was when the source was started. Never goes back to false. */
   readonly hasSynced: boolean;
-  /** Starts watching; resolves as soon as `hasSynced`. */
+  /** Starts watching; resolves as soon as `hasSynced`, or when the source is stopped before. */
   start(): Promise<void>;
   /** Stops watching; the stores keep what they have. */
   stop(): Promise<void>;

@@ -50,10 +50,10 @@ describe('loadManifests', () => {
     ],
     [
       'lists of other kinds, and without items',
-      '{kind: PodList, apiVersion: v1, items: [7]}\n---\n{kind: List, apiVersion: v1}',
+      '{kind: DeploymentList, apiVersion: apps/v1, items: [7]}\n---\n{kind: List, apiVersion: v1}',
       [],
     ],
-    ['other kinds', `{kind: Pod, apiVersion: v1}\n---\n${service('a')}`, ['a']],
+    ['other kinds', `{kind: Deployment, apiVersion: apps/v1}\n---\n${service('a')}`, ['a']],
     [
       'anchors and merge keys',
       `kind: List\nitems:\n- &a {${'apiVersion: v1, kind: Service, metadata: {name: a}, spec: {ports: [{port: 80}]}'}}\n- {<<: *a, metadata: {name: b}}\n`,

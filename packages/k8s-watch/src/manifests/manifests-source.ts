@@ -1,6 +1,15 @@
-import type { EndpointSlice, ObjectKinds, Service, WatchedObject } from '../objects/types.js';
+import type {
+  EndpointSlice,
+  Namespace,
+  NetworkPolicy,
+  Node,
+  Pod,
+  Service,
+  WatchedObject,
+} from '../objects/types.js';
 import type { ObjectSource } from '../source.js';
-import { ObjectStore, type ReadableStore } from '../store.js';
+import type { ReadableStore } from '../store.js';
+import { StoreSet } from '../store-set.js';
 import { DirectoryWatch } from './directory-watch.js';
 import { mergeFiles } from './merge.js';
 import { type ManifestProblem, type ManifestReport, manifestProblem } from './problem.js';
@@ -26,10 +35,7 @@ const POLL_SHARE = 20;
  * anything is wrong changes nothing: its last good state stays in force, and `onReport` tells the place.
  */
 export class ManifestsSource implements ObjectSource {
-  readonly #stores: { readonly [Kind in keyof ObjectKinds]: ObjectStore<ObjectKinds[Kind]> } = {
-    Service: new ObjectStore<Service>(),
-    EndpointSlice: new ObjectStore<EndpointSlice>(),
-  };
+  readonly #stores = new StoreSet();
   readonly #directory: string;
   readonly #onReport: (report: ManifestReport) => void;
   readonly #watch: DirectoryWatch;
@@ -52,11 +58,27 @@ export class ManifestsSource implements ObjectSource {
   }
 
   get services(): ReadableStore<Service> {
-    return this.#stores.Service;
+    return this.#stores.of('Service');
   }
 
   get endpointSlices(): ReadableStore<EndpointSlice> {
-    return this.#stores.EndpointSlice;
+    return this.#stores.of('EndpointSlice');
+  }
+
+  get networkPolicies(): ReadableStore<NetworkPolicy> {
+    return this.#stores.of('NetworkPolicy');
+  }
+
+  get pods(): ReadableStore<Pod> {
+    return this.#stores.of('Pod');
+  }
+
+  get namespaces(): ReadableStore<Namespace> {
+    return this.#stores.of('Namespace');
+  }
+
+  get nodes(): ReadableStore<Node> {
+    return this.#stores.of('Node');
   }
 
   get hasSynced(): boolean {
@@ -129,25 +151,10 @@ export class ManifestsSource implements ObjectSource {
       this.#files = scan.files;
       this.#objects = objects;
       this.#fileProblems = [...[...scan.files.values()].flatMap((file) => file.problems), ...problems];
-      for (const [key, object] of objects) if (before.get(key) !== object) this.#set(object);
-      for (const [key, { kind, namespace, name }] of before) {
-        if (!objects.has(key)) this.#stores[kind].delete(namespace, name);
-      }
+      for (const [key, object] of objects) if (before.get(key) !== object) this.#stores.set(object);
+      for (const [key, object] of before) if (!objects.has(key)) this.#stores.delete(object);
     }
     this.#report([...watchProblems, ...scan.problems, ...this.#fileProblems]);
-  }
-
-  #set(object: WatchedObject): void {
-    switch (object.kind) {
-      case 'Service':
-        this.#stores.Service.set(object);
-        break;
-      case 'EndpointSlice':
-        this.#stores.EndpointSlice.set(object);
-        break;
-      default:
-        object satisfies never;
-    }
   }
 
   #report(problems: readonly ManifestProblem[]): void {

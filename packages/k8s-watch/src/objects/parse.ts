@@ -1,6 +1,7 @@
+import type * as z from 'zod';
 import { isRecord } from '../plain-values.js';
 import { isObjectKind, KIND_SCHEMAS } from './schema.js';
-import type { WatchedObject } from './types.js';
+import type { ObjectKind, ObjectKinds, WatchedObject } from './types.js';
 
 export interface ObjectIssue {
   /** From the object's root. */
@@ -8,21 +9,27 @@ export interface ObjectIssue {
   readonly message: string;
 }
 
-export type ParsedObject =
-  | { readonly result: 'object'; readonly object: WatchedObject }
+export type ParsedObject<Item = WatchedObject> =
+  | { readonly result: 'object'; readonly object: Item }
   /** A kind that is not watched. */
   | { readonly result: 'ignored' }
   /** A kind that is watched, in a version that is not read. */
   | { readonly result: 'unsupported'; readonly description: string; readonly issue: ObjectIssue }
-  | { readonly result: 'invalid'; readonly description: string; readonly issues: readonly ObjectIssue[] };
+  | InvalidObject;
+
+export interface InvalidObject {
+  readonly result: 'invalid';
+  /** "Service default/web", as far as it can be told. */
+  readonly description: string;
+  readonly issues: readonly ObjectIssue[];
+}
 
 /** Longer than any that Kubernetes allows. */
 const MAX_DESCRIPTION = 400;
 
 /** Reads one object as Kubernetes writes it, and checks the fields that are used. Never throws. */
 export function parseObject(value: unknown): ParsedObject {
-  if (!isRecord(value))
-    return invalid('', [{ path: [], message: `is ${nameType(value)}, not a Kubernetes object` }]);
+  if (!isRecord(value)) return notAnObject(value);
   const { apiVersion, kind } = value;
   const description = describe(value);
   if (typeof kind !== 'string' || kind === '') {
@@ -41,6 +48,26 @@ export function parseObject(value: unknown): ParsedObject {
     const message = `'${apiVersion}' is not supported, only '${supported}'`;
     return { result: 'unsupported', description, issue: { path: ['apiVersion'], message } };
   }
+  return check<WatchedObject>(schema, description, value);
+}
+
+/**
+ * Reads an object whose kind is known from where it was found: the items of an API server's list do not name theirs.
+ * Never throws.
+ */
+export function parseObjectAs<Kind extends ObjectKind>(
+  kind: Kind,
+  value: unknown,
+): Extract<ParsedObject<ObjectKinds[Kind]>, { result: 'object' | 'invalid' }> {
+  if (!isRecord(value)) return notAnObject(value);
+  return check(KIND_SCHEMAS[kind].schema, describe({ ...value, kind }), value);
+}
+
+function check<Item>(
+  schema: z.ZodType<Item>,
+  description: string,
+  value: unknown,
+): { result: 'object'; object: Item } | InvalidObject {
   const parsed = schema.safeParse(value);
   if (parsed.success) return { result: 'object', object: parsed.data };
   const issues = parsed.error.issues.map(({ path, message }) => ({
@@ -55,8 +82,10 @@ function describe(value: Record<string, unknown>): string {
   const metadata = isRecord(value.metadata) ? value.metadata : {};
   const kind = typeof value.kind === 'string' ? value.kind : '';
   if (typeof metadata.name !== 'string') return kind;
+  const namespaced = !isObjectKind(kind) || KIND_SCHEMAS[kind].namespaced;
   const namespace = typeof metadata.namespace === 'string' ? metadata.namespace : 'default';
-  return `${kind || 'object'} ${namespace}/${metadata.name}`.slice(0, MAX_DESCRIPTION);
+  const path = namespaced ? `${namespace}/${metadata.name}` : metadata.name;
+  return `${kind || 'object'} ${path}`.slice(0, MAX_DESCRIPTION);
 }
 
 /** "spec.ports[0].port". */
@@ -70,8 +99,12 @@ export function formatPath(path: readonly PropertyKey[]): string {
   return text;
 }
 
-function invalid(description: string, issues: readonly ObjectIssue[]): ParsedObject {
+function invalid(description: string, issues: readonly ObjectIssue[]): InvalidObject {
   return { result: 'invalid', description, issues };
+}
+
+function notAnObject(value: unknown): InvalidObject {
+  return invalid('', [{ path: [], message: `is ${nameType(value)}, not a Kubernetes object` }]);
 }
 
 function nameType(value: unknown): string {

@@ -5,10 +5,12 @@
 
 export type Protocol = 'TCP' | 'UDP' | 'SCTP';
 
-/** What every namespaced object has. */
+/** What every object has. */
 export interface NamespacedObject {
+  /** Empty for kinds that belong to the whole cluster. */
   readonly namespace: string;
   readonly name: string;
+  /** Of Services and EndpointSlices only those that this package asks for. */
   readonly labels: Readonly<Record<string, string>>;
 }
 
@@ -52,6 +54,8 @@ export interface EndpointSlice extends NamespacedObject {
   readonly addressType: 'IPv4' | 'IPv6' | 'FQDN';
   readonly ports: readonly EndpointPort[];
   readonly endpoints: readonly SliceEndpoint[];
+  /** When the change happened that this version tells of, in milliseconds since 1970; for latency metrics. */
+  readonly lastChangeTime?: number;
 }
 
 /** A port of a slice. Those without a number ("all ports") are left out, as kube-proxy does. */
@@ -74,10 +78,104 @@ export interface SliceEndpoint {
   readonly hintedZones?: readonly string[];
 }
 
-/** Every kind that a source watches. NetworkPolicy, Pod, Namespace and Node have their place here. */
+/** networking.k8s.io/v1 NetworkPolicy. */
+export interface NetworkPolicy extends NamespacedObject {
+  readonly kind: 'NetworkPolicy';
+  /** Pods of the policy's namespace that it isolates. */
+  readonly podSelector: LabelSelector;
+  /** With the default applied: Ingress always, Egress if there are egress rules. */
+  readonly policyTypes: readonly ('Ingress' | 'Egress')[];
+  readonly ingress: readonly PolicyRule[];
+  readonly egress: readonly PolicyRule[];
+}
+
+/** What one rule allows: traffic that is of one of the peers and for one of the ports. */
+export interface PolicyRule {
+  /** `from` or `to`; empty: anybody, also who is no pod. */
+  readonly peers: readonly PolicyPeer[];
+  /** Empty: every port and protocol. */
+  readonly ports: readonly PolicyPort[];
+}
+
+export type PolicyPeer =
+  | { readonly type: 'IPBlock'; readonly cidr: string; readonly except: readonly string[] }
+  | {
+      readonly type: 'Pods';
+      /** Absent: every pod there. */
+      readonly podSelector?: LabelSelector;
+      /** Absent: the policy's own namespace. */
+      readonly namespaceSelector?: LabelSelector;
+    };
+
+export interface PolicyPort {
+  readonly protocol: Protocol;
+  /** A number, or the name of a container port, which may be another number on each pod; absent: all. */
+  readonly port?: number | string;
+  /** The last of a range that begins with `port`. */
+  readonly endPort?: number;
+}
+
+/** All of it must match; without any requirement it matches everything. See `matchesLabels`. */
+export interface LabelSelector {
+  readonly matchLabels: Readonly<Record<string, string>>;
+  readonly matchExpressions: readonly LabelRequirement[];
+}
+
+export interface LabelRequirement {
+  readonly key: string;
+  readonly operator: 'In' | 'NotIn' | 'Exists' | 'DoesNotExist';
+  readonly values: readonly string[];
+}
+
+/** v1 Pod. */
+export interface Pod extends NamespacedObject {
+  readonly kind: 'Pod';
+  /** Absent until the pod is scheduled. */
+  readonly nodeName?: string;
+  /** Of both families; empty until the network is set up. */
+  readonly ips: readonly string[];
+  /** Has the addresses of its node. */
+  readonly hostNetwork: boolean;
+  /** Has ended, so its addresses may belong to another pod already. */
+  readonly finished: boolean;
+  /** Is being deleted. */
+  readonly terminating: boolean;
+  /** Container ports that have names. */
+  readonly ports: readonly PodPort[];
+}
+
+export interface PodPort {
+  readonly name: string;
+  readonly protocol: Protocol;
+  readonly port: number;
+}
+
+/** v1 Namespace; its own `namespace` is empty. */
+export interface Namespace extends NamespacedObject {
+  readonly kind: 'Namespace';
+}
+
+/** v1 Node; its `namespace` is empty, and of its labels only those of topology.kubernetes.io are kept. */
+export interface Node extends NamespacedObject {
+  readonly kind: 'Node';
+  /** The label topology.kubernetes.io/zone. */
+  readonly zone?: string;
+  readonly internalIPs: readonly string[];
+  readonly podCIDRs: readonly string[];
+  /** Is being deleted. */
+  readonly terminating: boolean;
+  /** The cluster autoscaler is about to remove the node (taint ToBeDeletedByClusterAutoscaler). */
+  readonly toBeDeleted: boolean;
+}
+
+/** Every kind that a source watches. */
 export interface ObjectKinds {
   readonly Service: Service;
   readonly EndpointSlice: EndpointSlice;
+  readonly NetworkPolicy: NetworkPolicy;
+  readonly Pod: Pod;
+  readonly Namespace: Namespace;
+  readonly Node: Node;
 }
 
 export type ObjectKind = keyof ObjectKinds;
@@ -90,7 +188,10 @@ export const SERVICE_PROXY_NAME_LABEL = 'service.kubernetes.io/service-proxy-nam
 /** Slices with this label belong to a headless service. */
 export const HEADLESS_LABEL = 'service.kubernetes.io/headless';
 
-/** "namespace/name". */
-export function objectName(object: Pick<NamespacedObject, 'namespace' | 'name'>): string {
-  return `${object.namespace}/${object.name}`;
+export const ZONE_LABEL = 'topology.kubernetes.io/zone';
+export const REGION_LABEL = 'topology.kubernetes.io/region';
+
+/** "namespace/name", or the name alone for what has no namespace. */
+export function objectName({ namespace, name }: Pick<NamespacedObject, 'namespace' | 'name'>): string {
+  return namespace === '' ? name : `${namespace}/${name}`;
 }

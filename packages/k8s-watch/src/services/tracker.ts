@@ -1,4 +1,4 @@
-import { type EndpointSlice, objectName, type Service } from '../objects/types.js';
+import { type EndpointSlice, type Node, objectName, type Service } from '../objects/types.js';
 import { plainEquals } from '../plain-values.js';
 import type { ObjectSource } from '../source.js';
 import type { StoreEvent, Unsubscribe } from '../store.js';
@@ -10,7 +10,9 @@ export type ServiceChange =
   | { readonly type: 'remove'; readonly key: string };
 
 export interface ServiceTrackerOptions {
-  readonly source: Pick<ObjectSource, 'services' | 'endpointSlices'>;
+  /** With `nodes`, the zone follows the node's object, if it has one. */
+  readonly source: Pick<ObjectSource, 'services' | 'endpointSlices'> & Partial<Pick<ObjectSource, 'nodes'>>;
+  /** Its zone counts as long as there is no object of that name. */
   readonly node: NodeIdentity;
 }
 
@@ -40,6 +42,8 @@ export class ServiceTracker {
       source.services.subscribe((event) => this.#onService(event)),
       source.endpointSlices.subscribe((event) => this.#onSlice(event)),
     ];
+    if (source.nodes) this.#subscriptions.push(source.nodes.subscribe((event) => this.#onNode(event)));
+    for (const object of source.nodes?.values() ?? []) this.#onNode({ type: 'added', object });
     for (const object of source.services.values()) this.#onService({ type: 'added', object });
     for (const object of source.endpointSlices.values()) this.#onSlice({ type: 'added', object });
     this.flush();
@@ -84,6 +88,11 @@ export class ServiceTracker {
     const key = objectName(event.object);
     this.#entry(key).service = event.type === 'removed' ? undefined : event.object;
     this.#markDirty(key);
+  }
+
+  #onNode({ type, object: { name, zone } }: StoreEvent<Node>): void {
+    if (name !== this.#node.name || type === 'removed') return;
+    this.setNode(zone === undefined ? { name } : { name, zone });
   }
 
   #onSlice(event: StoreEvent<EndpointSlice>): void {

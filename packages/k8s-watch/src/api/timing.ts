@@ -1,0 +1,28 @@
+import type { BackoffOptions } from './backoff.js';
+
+/** How long things may take. The defaults are for real clusters; tests have less time. */
+export interface ApiTiming {
+  /** Until an answer begins. */
+  readonly answerMs: number;
+  /** Without any byte of a list. */
+  readonly listSilenceMs: number;
+  /** How long a watch lasts: this to twice this, by chance, so that the watches of all nodes do not end together. */
+  readonly watchSeconds: number;
+  /**
+   * Without any byte of a watch, once the server has shown that it sends bookmarks, which come about once a minute. Of
+   * others nothing is expected until the watch ends.
+   */
+  readonly watchSilenceMs: number;
+  /** A watch that has lasted this long was a success: the next failure is a first one again. */
+  readonly healthyMs: number;
+  readonly backoff: BackoffOptions;
+}
+
+export const DEFAULT_TIMING: ApiTiming = {
+  answerMs: 30_000,
+  listSilenceMs: 30_000,
+  watchSeconds: 300,
+  watchSilenceMs: 150_000,
+  healthyMs: 5_000,
+  backoff: { baseMs: 500, maxMs: 30_000 },
+};

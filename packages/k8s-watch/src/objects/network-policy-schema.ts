@@ -1,0 +1,119 @@
+import { BlockList, isIPv4 } from 'node:net';
+import * as z from 'zod';
+import { cidr, integer, labels, listOf, metadata, portNumber, protocol } from './fields.js';
+import type { NetworkPolicy, PolicyPeer } from './types.js';
+
+const labelRequirement = z
+  .object({
+    key: z.string().min(1),
+    operator: z.enum(['In', 'NotIn', 'Exists', 'DoesNotExist']),
+    values: listOf(z.string()),
+  })
+  .check((context) => {
+    if (context.issues.length > 0) return;
+    const { operator, values } = context.value;
+    const needsValues = operator === 'In' || operator === 'NotIn';
+    if (needsValues === values.length > 0) return;
+    const message = needsValues ? `is needed with operator ${operator}` : `must be empty with ${operator}`;
+    context.issues.push({ code: 'custom', input: values, path: ['values'], message });
+  });
+
+const labelSelector = z.object({ matchLabels: labels, matchExpressions: listOf(labelRequirement) });
+
+const ipBlock = z.object({ cidr, except: listOf(cidr) }).check((context) => {
+  if (context.issues.length > 0) return;
+  const { cidr, except } = context.value;
+  for (const [i, part] of except.entries()) {
+    if (isStrictlyInside(part, cidr)) continue;
+    const message = `${part} is not a part of ${cidr}`;
+    context.issues.push({ code: 'custom', input: part, path: ['except', i], message });
+  }
+});
+
+const peer = z
+  .object({
+    ipBlock: ipBlock.nullish(),
+    podSelector: labelSelector.nullish(),
+    namespaceSelector: labelSelector.nullish(),
+  })
+  .check((context) => {
+    if (context.issues.length > 0) return;
+    const { ipBlock, podSelector, namespaceSelector } = context.value;
+    const selects = Boolean(podSelector || namespaceSelector);
+    if (Boolean(ipBlock) !== selects) return;
+    const message = selects
+      ? 'ipBlock cannot be combined with selectors; make it a peer of its own'
+      : 'needs ipBlock, podSelector or namespaceSelector';
+    context.issues.push({ code: 'custom', input: context.value, path: [], message });
+  })
+  .transform(({ ipBlock, podSelector, namespaceSelector }): PolicyPeer => {
+    if (ipBlock) return { type: 'IPBlock', cidr: ipBlock.cidr, except: ipBlock.except };
+    return {
+      type: 'Pods',
+      ...(podSelector ? { podSelector } : {}),
+      ...(namespaceSelector ? { namespaceSelector } : {}),
+    };
+  });
+
+const policyPort = z
+  .object({
+    protocol,
+    port: z
+      .union([portNumber, z.string().min(1)], 'must be an integer from 1 to 65535 or the name of a port')
+      .nullish(),
+    endPort: integer(1, 65535).nullish(),
+  })
+  .check((context) => {
+    if (context.issues.length > 0) return;
+    const { port, endPort } = context.value;
+    if (typeof endPort !== 'number') return;
+    if (typeof port === 'number' && endPort >= port) return;
+    const message =
+      typeof port === 'number' ? `must be ${port} or more, as port is` : 'needs a port that is a number';
+    context.issues.push({ code: 'custom', input: endPort, path: ['endPort'], message });
+  })
+  .transform(({ protocol, port, endPort }) => ({
+    protocol,
+    ...(port !== undefined && port !== null ? { port } : {}),
+    ...(typeof endPort === 'number' ? { endPort } : {}),
+  }));
+
+const ingressRule = z
+  .object({ from: listOf(peer), ports: listOf(policyPort) })
+  .transform(({ from, ports }) => ({ peers: from, ports }));
+
+const egressRule = z
+  .object({ to: listOf(peer), ports: listOf(policyPort) })
+  .transform(({ to, ports }) => ({ peers: to, ports }));
+
+export const networkPolicySchema = z
+  .object({
+    metadata,
+    spec: z.object({
+      podSelector: labelSelector.nullish(),
+      policyTypes: listOf(z.enum(['Ingress', 'Egress'])),
+      ingress: listOf(ingressRule),
+      egress: listOf(egressRule),
+    }),
+  })
+  .transform(({ metadata, spec: { podSelector, policyTypes, ingress, egress } }): NetworkPolicy => {
+    const defaults = egress.length > 0 ? (['Ingress', 'Egress'] as const) : (['Ingress'] as const);
+    return {
+      kind: 'NetworkPolicy',
+      ...metadata,
+      podSelector: podSelector ?? { matchLabels: {}, matchExpressions: [] },
+      policyTypes: policyTypes.length > 0 ? [...new Set(policyTypes)] : defaults,
+      ingress,
+      egress,
+    };
+  });
+
+function isStrictlyInside(part: string, whole: string): boolean {
+  const [address = '', length = ''] = part.split('/');
+  const [wholeAddress = '', wholeLength = ''] = whole.split('/');
+  if (isIPv4(address) !== isIPv4(wholeAddress) || Number(length) <= Number(wholeLength)) return false;
+  const family = isIPv4(address) ? 'ipv4' : 'ipv6';
+  const block = new BlockList();
+  block.addSubnet(wholeAddress, Number(wholeLength), family);
+  return block.check(address, family);
+}
