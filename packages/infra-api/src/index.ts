@@ -1,4 +1,9 @@
-/** The contract between infra-agent and infra-manager: wire messages and service definitions. */
+/**
+ * The contract between infra-agent and infra-manager: wire messages and service definitions, generated from `proto/`.
+ * The messages of `infra_offload.v1` are here by name; those of IPDK and Felix are namespaces.
+ *
+ * @packageDocumentation
+ */
 
 export * as felix from './gen/felix/felixbackend.js';
 export * as infra from './gen/infra/infra.js';
