@@ -27,6 +27,7 @@ it('getting-started.md works as it is written', async () => {
     { timeoutMs: 60_000 },
   );
   expect({ code, stderr }).toEqual({ code: 0, stderr: expect.any(String) });
+  expect((await run('pgrep', ['--full', '--', 'softswitch/dist/cli.js --taps 8'])).stdout).toBe('');
   expect(stdout).toContain('2 received');
   const answers = stdout.match(/^web-[12]$/gm) ?? [];
   expect(answers).toHaveLength(8);
