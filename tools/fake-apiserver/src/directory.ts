@@ -1,0 +1,75 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Database, ObjectInput } from './database.js';
+import { applyObjects, identityOf, readManifests } from './manifests.js';
+
+const POLL_MS = 200;
+
+export interface DirectoryOptions {
+  readonly database: Database;
+  readonly directory: string;
+  /** A file cannot be read; what it said before stays. */
+  readonly onError: (message: string) => void;
+}
+
+/**
+ * Keeps the server's objects equal to the manifests in a directory (*.yaml, *.yml, *.json), as somebody would who runs
+ * `kubectl apply` after each change. Objects that came from elsewhere are left alone.
+ */
+export class DirectoryFollower {
+  readonly #options: DirectoryOptions;
+  readonly #timer: NodeJS.Timeout;
+  #files = new Map<string, { readonly text: string; readonly objects: readonly ObjectInput[] }>();
+  #applied = new Map<string, ObjectInput>();
+
+  constructor(options: DirectoryOptions) {
+    this.#options = options;
+    this.look();
+    this.#timer = setInterval(() => this.look(), POLL_MS);
+  }
+
+  /** Applies what the files say now. */
+  look(): void {
+    const { database, directory } = this.#options;
+    const before = this.#files;
+    this.#files = new Map();
+    for (const name of readdirSync(directory).sort()) {
+      if (!/^[^.].*\.(yaml|yml|json)$/.test(name)) continue;
+      const file = this.#read(join(directory, name), before.get(name));
+      if (file !== undefined) this.#files.set(name, file);
+    }
+    const wanted = new Map<string, ObjectInput>();
+    for (const { objects } of this.#files.values())
+      for (const object of objects) wanted.set(identityOf(object), object);
+    const changed = [...wanted].filter(([identity, object]) => this.#applied.get(identity) !== object);
+    applyObjects(
+      database,
+      changed.map(([, object]) => object),
+    );
+    for (const [identity, { kind, metadata }] of this.#applied) {
+      const ref = { kind, ...metadata };
+      if (!wanted.has(identity) && database.get(ref) !== undefined) database.delete(ref);
+    }
+    this.#applied = wanted;
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+  }
+
+  #read(
+    path: string,
+    before: { readonly text: string; readonly objects: readonly ObjectInput[] } | undefined,
+  ) {
+    let text = before?.text;
+    try {
+      text = readFileSync(path, 'utf8');
+      if (text === before?.text) return before;
+      return { text, objects: readManifests(text) };
+    } catch (error) {
+      this.#options.onError(`${path}: ${error instanceof Error ? error.message : String(error)}`);
+      // The text is remembered, so that the mistake is told once.
+      return { text: text ?? '', objects: before?.objects ?? [] };
+    }
+  }
+}
