@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { logVerbosity, setLogVerbosity } from '@grpc/grpc-js';
 import { Command } from 'commander';
 import { loadConfig, OVERRIDES } from './config/load.js';
 import { ManagerError, messageOf } from './errors.js';
@@ -14,6 +15,8 @@ const command = new Command('infra-manager')
 for (const { flag, path, env } of OVERRIDES) command.option(`--${flag} <value>`, `${path} (env ${env})`);
 
 async function main(): Promise<void> {
+  // grpc-js writes of its own what it also throws.
+  setLogVerbosity(logVerbosity.NONE);
   const { config: file, ...camel } = command.parse().opts<Record<string, string | undefined>>();
   const flags = Object.fromEntries(
     OVERRIDES.map(({ flag }) => [

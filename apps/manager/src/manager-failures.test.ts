@@ -1,6 +1,6 @@
 import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { status as grpc } from '@grpc/grpc-js';
+import { Client, credentials, status as grpc, type ServiceError } from '@grpc/grpc-js';
 import { ObjectKind } from '@infra-offload/infra-api';
 import {
   decodeDeviceConfig,
@@ -59,6 +59,22 @@ describe('the Sync protocol', () => {
     const [code, details] = await streamError(agent);
     expect(code).toBe(grpc.INVALID_ARGUMENT);
     expect(details).toMatch(message);
+    await agent.snapshot(web('10.244.1.2:80'));
+  });
+
+  test('bytes that are no message end the stream, and nothing else', async () => {
+    const { manager, agent } = await startReady(world);
+    const client = new Client(manager.address, credentials.createInsecure());
+    const bytes = (value: Buffer) => value;
+    const code = await new Promise<number>((resolve) => {
+      const stream = client.makeBidiStreamRequest('/infra_offload.v1.Offload/Sync', bytes, bytes);
+      stream.on('error', (error: ServiceError) => resolve(error.code));
+      stream.on('data', () => undefined);
+      stream.write(Buffer.from('not a protobuf message at all'));
+    });
+    client.close();
+    // What gRPC itself answers to bytes that it cannot read.
+    expect(code).toBe(grpc.INTERNAL);
     await agent.snapshot(web('10.244.1.2:80'));
   });
 

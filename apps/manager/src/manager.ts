@@ -231,7 +231,7 @@ function bind(server: Server, address: string): Promise<number> {
       if (error === null) resolve(port);
       else
         reject(
-          new ManagerError('CONFIG', `listen: cannot listen on ${address}: ${messageOf(error)}`, {}, error),
+          new ManagerError('CONFIG', `listen: cannot listen on ${address}: ${reasonOf(error)}`, {}, error),
         );
     });
   });
@@ -248,4 +248,9 @@ async function shutdown(server: Server): Promise<void> {
       resolve();
     });
   });
+}
+
+/** What the system said, without grpc-js's words around it. */
+function reasonOf(error: Error): string {
+  return /\[(.*)\]/.exec(messageOf(error))?.[1] ?? messageOf(error);
 }

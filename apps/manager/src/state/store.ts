@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, renameSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { type Database, open, type RootDatabase } from 'lmdb';
 import { ManagerError, messageOf } from '../errors.js';
 import type { Logger } from '../log.js';
@@ -50,7 +50,7 @@ export class StateStore {
   ): Promise<{ readonly store: StateStore; readonly contents: StoreContents }> {
     const file = join(directory, FILE);
     try {
-      mkdirSync(directory, { recursive: true, mode: 0o700 });
+      makeDirectory(directory);
     } catch (error) {
       throw new ManagerError(
         'STORE',
@@ -188,6 +188,12 @@ function probe(file: string): void {
     'STORE',
     said ?? `reading it ended with ${result.signal ?? `status ${result.status}`}`,
   );
+}
+
+function makeDirectory(directory: string): void {
+  if (existsSync(directory)) return;
+  // Not recursive where it need not be: in file systems that make no directories (/proc) that never ends.
+  mkdirSync(directory, { recursive: !existsSync(dirname(directory)), mode: 0o700 });
 }
 
 /** Renames a store and its lock. */

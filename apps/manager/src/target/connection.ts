@@ -4,7 +4,7 @@ import type { Driver } from '../drivers/driver.js';
 import { messageOf } from '../errors.js';
 import type { Logger } from '../log.js';
 import type { Reconciler } from '../reconciler/reconciler.js';
-import { ensurePipeline } from './pipeline.js';
+import { ensurePipeline, runsPipeline } from './pipeline.js';
 
 /** Where the connection stands. */
 export type TargetState =
@@ -41,6 +41,8 @@ export class TargetConnection<Row> {
   #term = 0;
   #lastElectionId = 0n;
   #retry = 0;
+  #readySince = 0;
+  #checking = false;
 
   constructor(
     options: TargetOptions,
@@ -81,10 +83,30 @@ export class TargetConnection<Row> {
   /** To be called when a write failed in a way that puts the connection in doubt. */
   suspect(suspicion: 'disconnected' | 'not-primary' | 'pipeline'): void {
     const session = this.#session;
-    if (session === undefined) return;
-    this.#logger.warn({ suspicion }, 'writes fail: checking role and pipeline anew');
     // A broken stream reconnects by itself; its events go on from there.
-    if (session.state.kind === 'primary') this.#retrySynchronise(session, ++this.#term);
+    if (session?.state.kind !== 'primary') return;
+    if (suspicion === 'pipeline') {
+      void this.#checkPipeline(session, this.#term);
+      return;
+    }
+    this.#logger.warn({ suspicion }, 'writes fail: synchronising anew');
+    this.#retrySynchronise(session, ++this.#term);
+  }
+
+  /** Synchronises anew if the device has lost our pipeline, as one does that was restarted behind a proxy. */
+  async #checkPipeline(session: P4RuntimeSession, term: number): Promise<void> {
+    if (this.#checking) return;
+    this.#checking = true;
+    try {
+      if (await runsPipeline(session, this.#driver)) return;
+      if (!this.#isCurrent(term)) return;
+      this.#logger.warn('the target has lost our pipeline: synchronising anew');
+      this.#retrySynchronise(session, ++this.#term);
+    } catch (error) {
+      this.#logger.warn({ err: messageOf(error) }, 'the pipeline of the target cannot be checked');
+    } finally {
+      this.#checking = false;
+    }
   }
 
   async #connect(): Promise<void> {
@@ -134,7 +156,6 @@ export class TargetConnection<Row> {
       { address: this.#options.address, electionId: session.electionId.toString() },
       'primary',
     );
-    this.#retry = 0;
     void this.#synchronise(session, ++this.#term);
   }
 
@@ -175,7 +196,7 @@ export class TargetConnection<Row> {
         valid,
       );
       if (!valid()) return;
-      this.#retry = 0;
+      this.#readySince = performance.now();
       this.#logger.info({ pipeline, entities }, 'read the target back');
       this.#enter({ kind: 'ready' });
     } catch (error) {
@@ -186,6 +207,8 @@ export class TargetConnection<Row> {
   }
 
   #retrySynchronise(session: P4RuntimeSession, term: number): void {
+    // Only what held for a while counts as success: else the pauses grow.
+    if (this.#state.kind === 'ready' && performance.now() - this.#readySince > MAX_RETRY_MS) this.#retry = 0;
     this.#reconciler.detach();
     this.#enter({ kind: 'synchronising' });
     void this.#pause(this.#retry++).then(() => {

@@ -59,6 +59,11 @@ export async function ensurePipeline(
   return done;
 }
 
+/** Whether a device runs our pipeline, by its cookie. @throws P4rtError when it cannot be asked. */
+export async function runsPipeline(session: PipelineSession, pipeline: Pipeline): Promise<boolean> {
+  return (await currentPipeline(session))?.cookie === pipelineCookie(pipeline);
+}
+
 async function currentPipeline(session: PipelineSession) {
   try {
     return await session.getPipeline('P4INFO_AND_COOKIE');
