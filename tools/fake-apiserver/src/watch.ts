@@ -61,6 +61,7 @@ export class Watch {
         return;
       }
     }
+    if (this.#closed) return;
     this.#unsubscribe = this.#database.subscribe((changed, change) => {
       if (changed === resource) this.#onChange(change);
     });

@@ -5,7 +5,10 @@ import { type Namespace, type Node, type Pod, type PodPort, REGION_LABEL, ZONE_L
 
 /** Pods, namespaces and nodes: the API server has checked them, here only what is used is looked at. */
 
-const deletionTimestamp = z.unknown().transform(Boolean);
+const deletionTimestamp = z
+  .unknown()
+  .optional()
+  .transform((time) => time !== undefined && time !== null);
 
 const containerPort = z.object({ name: z.string().nullish(), protocol, containerPort: integer(1, 65535) });
 const containers = listOf(z.object({ ports: listOf(containerPort) }));
