@@ -63,6 +63,22 @@ describe('ckadd and cksub', () => {
     }
   });
 
+  it.each([
+    ['m8', 'f8'],
+    ['m16', 'f16'],
+    ['m24', 'f24'],
+    ['m64', 'f64'],
+  ] as const)('take metadata (m.%s) as they take a header field with its value', (metadata, field) => {
+    const value = 0xfedc_ba98_7654_3210n & ((1n << BigInt(field.slice(1))) - 1n);
+    for (const op of ['ckadd', 'cksub']) {
+      const declarations = 'struct c_t {\n\tbit<16> sum\n}\nheader c instanceof c_t';
+      const body = (source: string): string =>
+        `mov m.${metadata} h.a.${field}\nmov h.c.sum 0x1234\n${op} h.c.sum ${source}\nmov h.a.f16 h.c.sum`;
+      const expected = run(body(`h.a.${field}`), 'f16', { [field]: value }, declarations);
+      expect(run(body(`m.${metadata}`), 'f16', { [field]: value }, declarations)).toBe(expected);
+    }
+  });
+
   it('leave all other fields alone', () => {
     const before = aPacket({ f8: 1n, f16: 2n, f24: 3n, f32: 4n, f40: 5n, f48: 6n, f64: 7n, f128: 8n });
     const { packet } = new Bench(miniSpec('ckadd h.a.f16 h.a.f64\ncksub h.a.f16 h.a.f64')).one(before);

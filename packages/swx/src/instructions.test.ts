@@ -86,6 +86,16 @@ describe('jumps', () => {
     expect(taken('jmpeq L h.a.f128 h.a.f128', { f128: 1n << 100n })).toBe(true);
   });
 
+  it('take a number first, as p4c writes where the program has it first', () => {
+    expect(taken('mov m.m32 1\njmpneq L 0x0 m.m32')).toBe(true);
+    expect(taken('mov m.m32 0\njmpneq L 0x0 m.m32')).toBe(false);
+    expect(taken('jmpgt L 0x64 h.a.f16', { f16: 0x63n })).toBe(true);
+    expect(taken('jmpgt L 0x64 h.a.f16', { f16: 0x64n })).toBe(false);
+    expect(taken('jmplt L 0x64 h.a.f16', { f16: 0x65n })).toBe(true);
+    expect(taken('jmpeq L 0x1FF h.a.f8', { f8: 0xffn })).toBe(true);
+    expect(taken('jmpeq L 0 0')).toBe(true);
+  });
+
   it('cut an immediate to the width of a header field, as DPDK does, but not to that of metadata', () => {
     expect(taken('jmpeq L h.a.f8 0x1FF', { f8: 0xffn })).toBe(true);
     expect(taken('mov m.m8 0xFF\njmpeq L m.m8 0x1FF')).toBe(false);
@@ -307,6 +317,14 @@ describe('meters', () => {
       green: { packets: 2, bytes: 2000 },
       red: { packets: 2 },
     });
+  });
+
+  it('take a number for the length, as p4c writes for direct meters', () => {
+    const bench = new Bench(miniSpec('meter m 1 0x400 h.a.f8 m.m32\nmov h.a.f32 m.m32', meters));
+    bench.pipeline.meterSet('m', 1, { cir: 1000n, cbs: 1024n, pir: 2000n, pbs: 2048n });
+    const color = (): bigint => aField(bench.one(aPacket()).packet, 'f32');
+    expect([color(), color(), color()]).toEqual([0n, 1n, 2n]);
+    expect(bench.pipeline.meterStats('m', 1).green).toMatchObject({ bytes: 1024 });
   });
 
   it('refuse a profile that is none', () => {

@@ -174,3 +174,22 @@ describe('learners', () => {
     expect(b.pipeline.stats.tables.l).toEqual({ hits: 1049, misses: 1 << 20 });
   });
 });
+
+describe('actions of tables', () => {
+  const table = (op: string): string =>
+    miniSpec(
+      'table t',
+      `action a args none {\n\t${op}\n\treturn\n}\ntable t {\n\tactions {\n\t\ta\n\t}\n\tdefault_action a args none\n}`,
+    );
+
+  it.each(['rearm', 'rearm m.m8'])('may %s: nothing happens', (op) => {
+    expect(new Bench(table(op)).send(aPacket())).toHaveLength(1);
+  });
+
+  it.each([
+    ['forget', 'forgets'],
+    ['learn a m.m8', 'learns'],
+  ])('may not %s', (op, does) => {
+    expect(() => new Bench(table(op))).toThrow(`action 'a' ${does}; only learners may use it`);
+  });
+});

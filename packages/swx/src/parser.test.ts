@@ -248,6 +248,12 @@ describe('errors', () => {
     expect(error.details.file).toBe('x.spec');
   });
 
+  it('accepts operands longer than a name: they join the names of a header and a field', () => {
+    const name = 'n'.repeat(60);
+    const declarations = `struct ${name} {\n\tbit<16> ${name}\n}\nheader ${name} instanceof ${name}`;
+    expect(() => parseSpec(miniSpec(`mov h.${name}.${name} 1`, declarations))).not.toThrow();
+  });
+
   it.each([
     ['default_action b args none', 'marked @tableonly'],
     ['default_action c args none', "no action 'c'"],

@@ -34,6 +34,8 @@ export interface MetadataField {
   readonly kind: 'metadata';
   readonly field: SpecField;
 }
+/** What checksum instructions add and take away; DPDK itself takes headers' fields only. */
+export type ChecksumField = HeaderField | MetadataField;
 /** A parameter of the action that the instruction belongs to. */
 export interface ArgumentField {
   readonly kind: 'argument';
@@ -75,8 +77,8 @@ export type Instruction = {
   | { readonly op: 'movh'; readonly target: FieldOperand; readonly source: Operand }
   | { readonly op: 'mov' | AluOperation; readonly target: FieldOperand; readonly source: Operand }
   | { readonly op: 'dma'; readonly header: SpecHeader; readonly source: ArgumentField }
-  | { readonly op: 'ckadd'; readonly target: HeaderField; readonly source: HeaderField | SpecHeader }
-  | { readonly op: 'cksub'; readonly target: HeaderField; readonly source: HeaderField }
+  | { readonly op: 'ckadd'; readonly target: HeaderField; readonly source: ChecksumField | SpecHeader }
+  | { readonly op: 'cksub'; readonly target: HeaderField; readonly source: ChecksumField }
   | {
       readonly op: 'hash';
       readonly function: HashFunction;
@@ -114,14 +116,14 @@ export type Instruction = {
       readonly op: 'meter';
       readonly array: string;
       readonly index: Operand;
-      readonly length: FieldOperand;
+      readonly length: Operand;
       readonly colorIn: Operand;
       readonly colorOut: FieldOperand;
     }
   | { readonly op: 'jmp' | 'jmph' | 'jmpnh'; readonly target: string }
   | { readonly op: 'jmpv' | 'jmpnv'; readonly target: string; readonly header: SpecHeader }
   | { readonly op: 'jmpa' | 'jmpna'; readonly target: string; readonly action: string }
-  | { readonly op: Comparison; readonly target: string; readonly a: FieldOperand; readonly b: Operand }
+  | { readonly op: Comparison; readonly target: string; readonly a: Operand; readonly b: Operand }
 );
 
 export interface SpecAction {

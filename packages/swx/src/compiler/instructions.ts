@@ -1,4 +1,4 @@
-import type { Instruction } from '../spec.js';
+import type { Comparison, Instruction, Operand } from '../spec.js';
 import { compare, compute } from './arithmetic.js';
 import { STATE, wordCount } from './layout.js';
 import { checksumTerm, dmaCode, headerBytes, rangeBytes, validateCode } from './memory.js';
@@ -96,7 +96,8 @@ export function instructionCode(
       return learnCode(unit, instruction);
     case 'rearm': {
       const { timeout } = instruction;
-      return timeout === undefined ? 'L.rearm();' : `L.rearmWith(${lowWord(fields.read(timeout, line))});`;
+      // A table may run this action, too, before any learner was looked up: as in DPDK, nothing happens then.
+      return timeout === undefined ? 'L?.rearm();' : `L?.rearmWith(${lowWord(fields.read(timeout, line))});`;
     }
     case 'forget':
       return 'L.forget();';
@@ -162,16 +163,19 @@ function jumpCondition(unit: Unit, instruction: Jump): string | undefined {
     case 'jmpneq':
     case 'jmplt':
     case 'jmpgt': {
-      const a = fields.read(instruction.a, instruction.line);
-      let b = fields.read(instruction.b, instruction.line);
-      const equality = instruction.op === 'jmpeq' || instruction.op === 'jmpneq';
-      if (equality && instruction.a.kind === 'header' && instruction.b.kind === 'immediate') {
-        // DPDK turns the number into network order at the width of the header field, and so cuts it.
-        b = immediate(instruction.b.value & ((1n << BigInt(a.bits)) - 1n));
-      }
-      return compare(instruction.op, a, b);
+      const { op, a, b, line } = instruction;
+      return compare(op, comparand(unit, op, a, b, line), comparand(unit, op, b, a, line));
     }
   }
+}
+
+/** One side of a comparison. */
+function comparand(unit: Unit, op: Comparison, side: Operand, other: Operand, line: number): Value {
+  if (side.kind === 'immediate' && other.kind === 'header' && (op === 'jmpeq' || op === 'jmpneq')) {
+    // DPDK turns the number into network order at the width of the header field, and so cuts it.
+    return immediate(side.value & ((1n << BigInt(other.field.bits)) - 1n));
+  }
+  return unit.fields.read(side, line);
 }
 
 function extractCode(unit: Unit, { header, lastFieldBytes, line }: Op<'extract'>): string {

@@ -1,5 +1,5 @@
 import { SwxError } from '../errors.js';
-import type { FieldOperand, HeaderField, Instruction, SpecField, SwxSpec } from '../spec.js';
+import type { ChecksumField, FieldOperand, Instruction, SpecField, SwxSpec } from '../spec.js';
 import { type HeaderLayout, wordCount } from './layout.js';
 import { type Fields, plus } from './values.js';
 
@@ -62,10 +62,10 @@ function structOf(spec: SwxSpec, field: SpecField) {
 }
 
 /**
- * Sum of the 16-bit words of a header field, big-endian, as a JavaScript expression. An odd last byte is the high half
+ * Sum of the 16-bit words of a field, big-endian, as a JavaScript expression. An odd last byte is the high half
  * of a word: one's complement sums are the same in both byte orders, and DPDK adds in the order of memory.
  */
-export function checksumTerm(fields: Fields, operand: HeaderField, line: number): string {
+export function checksumTerm(fields: Fields, operand: ChecksumField, line: number): string {
   const { bits } = operand.field;
   const { words } = fields.read(operand, line);
   if (words.length > 2) {

@@ -57,13 +57,13 @@ export function checkSpec(spec: SwxSpec, applyLine: number): void {
   }
   for (const table of spec.tables.values()) {
     for (const { name } of table.actions) {
-      if (learnsIn(spec.actions.get(name)).length > 0) {
-        throw semanticError(
-          file,
-          table.line,
-          `table '${table.name}': action '${name}' learns; only learners may use it`,
-          name,
-        );
+      const learning = spec.actions
+        .get(name)
+        ?.instructions.find(({ op }) => op === 'learn' || op === 'forget');
+      if (learning !== undefined) {
+        const does = learning.op === 'learn' ? 'learns' : 'forgets';
+        const message = `table '${table.name}': action '${name}' ${does}; only learners may use it`;
+        throw semanticError(file, table.line, message, name);
       }
     }
   }

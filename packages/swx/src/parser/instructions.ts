@@ -49,12 +49,13 @@ const alu = (op: 'mov' | 'movh' | 'add' | 'sub' | 'and' | 'or' | 'xor' | 'shl' |
 });
 
 const compare = (op: 'jmpeq' | 'jmpneq' | 'jmplt' | 'jmpgt'): Form => ({
-  usage: '<label> <field> <field or number>',
+  usage: '<label> <field or number> <field or number>',
   counts: [3],
   parse: (scope, t, line) => ({
     op,
     target: at(t, 0),
-    a: scope.fieldOperand(at(t, 1), line),
+    // DPDK wants a field first, but p4c keeps the order of the program: jmpneq LABEL 0x0 m.direction.
+    a: scope.operand(at(t, 1), line),
     b: scope.operand(at(t, 2), line),
   }),
 });
@@ -174,22 +175,22 @@ const FORMS: Readonly<Record<Instruction['op'], Form>> = {
     },
   },
   ckadd: {
-    usage: 'h.<header>.<16-bit field> h.<header>[.<field>]',
+    usage: 'h.<header>.<16-bit field> h.<header>, h.<header>.<field> or m.<field>',
     counts: [2],
     parse: (scope, t, line) => {
       const target = checksumField(scope, at(t, 0), line);
-      const whole = at(t, 1).split('.').length === 2;
-      const source = whole ? scope.header(at(t, 1), line) : scope.headerField(at(t, 1), line);
+      const whole = /^h\.[^.]*$/.test(at(t, 1));
+      const source = whole ? scope.header(at(t, 1), line) : scope.keyField(at(t, 1), line);
       return { op: 'ckadd', target, source };
     },
   },
   cksub: {
-    usage: 'h.<header>.<16-bit field> h.<header>.<field>',
+    usage: 'h.<header>.<16-bit field> h.<header>.<field> or m.<field>',
     counts: [2],
     parse: (scope, t, line) => ({
       op: 'cksub',
       target: checksumField(scope, at(t, 0), line),
-      source: scope.headerField(at(t, 1), line),
+      source: scope.keyField(at(t, 1), line),
     }),
   },
   hash: {
@@ -276,7 +277,7 @@ const FORMS: Readonly<Record<Instruction['op'], Form>> = {
       op: 'meter',
       array: at(t, 0),
       index: scope.operand(at(t, 1), line),
-      length: scope.fieldOperand(at(t, 2), line),
+      length: scope.operand(at(t, 2), line),
       colorIn: scope.operand(at(t, 3), line),
       colorOut: scope.target(at(t, 4), line),
     }),

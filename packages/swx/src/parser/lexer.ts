@@ -8,8 +8,8 @@ export interface Line {
 }
 
 const WHITESPACE = /[ \f\r\t\v]+/;
-/** RTE_SWX_NAME_SIZE: DPDK keeps names in 64 bytes, the terminator included. */
-const MAX_TOKEN_LENGTH = 63;
+/** RTE_SWX_NAME_SIZE: DPDK keeps names in 64 bytes, the terminator included. A token may join several: h.header.field */
+const MAX_NAME_LENGTH = 63;
 
 /**
  * Splits a spec into its lines of tokens. Blank lines are left out. A comment starts with a token that begins
@@ -23,8 +23,8 @@ export function tokenize(text: string, file: string): Line[] {
     for (const token of row.split(WHITESPACE)) {
       if (token === '') continue;
       if (token.startsWith('#') || token.startsWith(';') || token.startsWith('//')) break;
-      if (token.length > MAX_TOKEN_LENGTH) {
-        throw syntaxError(file, index + 1, `names are at most ${MAX_TOKEN_LENGTH} characters long`, token);
+      if (token.split('.').some((name) => name.length > MAX_NAME_LENGTH)) {
+        throw syntaxError(file, index + 1, `names are at most ${MAX_NAME_LENGTH} characters long`, token);
       }
       tokens.push(token);
     }
