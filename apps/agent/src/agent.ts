@@ -7,9 +7,9 @@ import type { AgentConfig, LogModule } from './config/schema.js';
 import { messageOf } from './errors.js';
 import { AttachmentStore } from './interfaces/attachment-store.js';
 import { type HostInterfaceState, setUpHostInterface } from './interfaces/host-interface.js';
+import { createPodInterfaces } from './interfaces/kinds.js';
 import { LinkMonitor } from './interfaces/link-monitor.js';
 import type { PodInterfaces } from './interfaces/pod-interfaces.js';
-import { TapInterfaces } from './interfaces/tap.js';
 import { AgentMetrics } from './metrics.js';
 import { MonitoringServer } from './monitoring.js';
 import { connectManager } from './sync/connection.js';
@@ -18,9 +18,6 @@ import { ServiceFeed } from './sync/services.js';
 import { StatusBook } from './sync/status-book.js';
 import { SyncClient } from './sync/sync-client.js';
 import { WantedState } from './sync/wanted-state.js';
-
-/** The interface of this number leads to the node's own kernel: HOST_PORT of the pipeline. */
-const hostInterfaceNumber = 0;
 
 /** Links are looked at when they change; in between now and then, in case an event was missed. */
 const idleLookMs = 10_000;
@@ -61,7 +58,7 @@ export class Agent {
     this.#metrics = metrics;
     this.#logger = loggers('agent');
     this.#client = connectManager(config.managerAddress);
-    this.#interfaces = new TapInterfaces(config.tapPrefix);
+    this.#interfaces = createPodInterfaces(config);
     const statuses = new StatusBook(loggers('sync'));
     const { onApplied, onStreamEnd } = this.#metrics;
     const client = this.#client;
@@ -152,7 +149,7 @@ export class Agent {
   problems(): readonly string[] {
     const problems: string[] = [];
     if (this.#hostInterface === undefined)
-      problems.push(`interface ${this.#hostInterfaceName} is not there yet`);
+      problems.push(`${this.#interfaces.hostInterfaceLabel} is not there yet`);
     const { state } = this.#sync;
     if (state.kind === 'disconnected') problems.push(`infra-manager is not connected: ${state.reason}`);
     else if (state.kind !== 'synchronised')
@@ -171,10 +168,6 @@ export class Agent {
     this.#sync.stop();
     this.#client.close();
     await this.#monitoring?.stop();
-  }
-
-  get #hostInterfaceName(): string {
-    return `${this.#config.tapPrefix}${hostInterfaceNumber}`;
   }
 
   #scheduleLook(): void {
@@ -198,7 +191,7 @@ export class Agent {
   /** Brings the node's interface and the pods' in order, at start and when the target has made them anew. */
   async #lookAtLinks(): Promise<void> {
     const { mtu, hostInterface, podCidrs, serviceCidrs } = this.#config;
-    const name = this.#hostInterfaceName;
+    const name = await this.#interfaces.hostInterface();
     const found = await setUpHostInterface(
       { name, mtu, addresses: hostInterface.addresses, cidrs: [...podCidrs, ...serviceCidrs] },
       this.#hostInterface,

@@ -223,7 +223,7 @@ export class Attacher {
   async #allocate(request: AttachRequest): Promise<Attachment> {
     const { interfaces, store, mtu } = this.#options;
     const netns = await resolveNetns(request.netns);
-    const { name: interfaceName, mac } = await interfaces.allocate();
+    const { name: interfaceName, mac, device } = await interfaces.allocate();
     const { containerId, ifname, network, pod, address, routes } = request;
     const attachment: Attachment = {
       version: 1,
@@ -233,6 +233,7 @@ export class Attacher {
       network,
       pod,
       interfaceName,
+      ...(device === undefined ? {} : { device }),
       mac,
       mtu: request.mtu ?? mtu,
       netns,

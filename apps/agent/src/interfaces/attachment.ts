@@ -27,6 +27,8 @@ export const attachmentSchema = z.strictObject({
   pod: z.object({ namespace: z.string(), name: z.string() }),
   /** The interface's name in the pool, which is how the target knows it. */
   interfaceName: z.string(),
+  /** Bus and name of the device behind it, such as `pci/0000:18:01.3`, if it has one. */
+  device: z.string().optional(),
   mac: z.string(),
   mtu: z.number().int(),
   netns: z.object({ path: z.string(), inode: z.string() }),

@@ -9,7 +9,8 @@ const gatewayMac = '02:00:a9:fe:01:01';
 
 /** What the node's own interface shall have. */
 export interface HostInterfaceSettings {
-  readonly name: string;
+  /** Undefined if there is none. */
+  readonly name: string | undefined;
   readonly mtu: number;
   /** IPv4 addresses of the node on this interface, without prefix length. The first is the source towards pods. */
   readonly addresses: readonly string[];
@@ -39,6 +40,7 @@ export async function setUpHostInterface(
 ): Promise<HostInterfaceState | undefined> {
   const ip = new IpRoute();
   const { name, mtu, addresses, cidrs } = settings;
+  if (name === undefined) return undefined;
   const link = (await ip.links()).find(({ ifname }) => ifname === name);
   if (link?.address === undefined) return undefined;
   const isKnown = known?.ifindex === link.ifindex && known.mac === link.address;

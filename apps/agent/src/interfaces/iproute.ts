@@ -1,6 +1,6 @@
-import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { AgentError } from '../errors.js';
+import { runCommand } from './command.js';
 
 /** IPv6 wants links of at least this MTU; below it the kernel has no IPv6 settings for the link. */
 const minIpv6Mtu = 1280;
@@ -18,6 +18,16 @@ export interface Link {
   readonly mtu: number;
   /** The MAC address, on Ethernet links. */
   readonly address?: string;
+  readonly ifalias?: string;
+}
+
+/** What `ip -details` tells of a link beside that. */
+export interface DetailedLink extends Link {
+  /** Bus and name of the device behind the link, for instance `pci` and `0000:18:01.3`; from Linux 5.14 on. */
+  readonly parentbus?: string;
+  readonly parentdev?: string;
+  /** `info_kind` is the type of a virtual link, for instance `ipvlan`. */
+  readonly linkinfo?: { readonly info_kind?: string };
 }
 
 /** An address of a link, as `ip -json address show` tells it. */
@@ -49,6 +59,11 @@ export class IpRoute {
   /** All links. */
   async links(): Promise<Link[]> {
     return this.#json<Link>(['-json', 'link', 'show']);
+  }
+
+  /** All links, with what is behind them. */
+  async detailedLinks(): Promise<DetailedLink[]> {
+    return this.#json<DetailedLink>(['-details', '-json', 'link', 'show']);
   }
 
   /** The link's own data and its addresses; undefined if there is no such link. */
@@ -101,7 +116,7 @@ export class IpRoute {
 
   async #execute(args: readonly string[], batch: readonly string[] | undefined): Promise<string> {
     const [file = 'ip', ...words] = [...this.#prefix, ...args];
-    const { code, stdout, stderr } = await runProcess(file, words, batch?.join('\n'));
+    const { code, stdout, stderr } = await runCommand(file, words, { stdin: batch?.join('\n') });
     if (code === 0) return stdout;
     const failedLine = Number(/Command failed -:(\d+)/.exec(stderr)?.[1]);
     const command = batch?.[failedLine - 1] ?? words.join(' ');
@@ -113,37 +128,4 @@ export class IpRoute {
       details: { command: [file, ...words].join(' '), stderr },
     });
   }
-}
-
-interface ProcessResult {
-  readonly code: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-function runProcess(
-  file: string,
-  args: readonly string[],
-  stdin: string | undefined,
-): Promise<ProcessResult> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(file, args, { stdio: [stdin === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'] });
-    const stdout: Buffer[] = [];
-    const stderr: Buffer[] = [];
-    child.stdout?.on('data', (chunk: Buffer) => stdout.push(chunk));
-    child.stderr?.on('data', (chunk: Buffer) => stderr.push(chunk));
-    // The command may end before it has read its input; its exit code tells why.
-    child.stdin?.on('error', () => {});
-    child.stdin?.end(stdin);
-    child.once('error', (cause) =>
-      reject(new AgentError('COMMAND_FAILED', `cannot run ${file}: ${cause.message}`, { cause })),
-    );
-    child.once('close', (code, signal) =>
-      resolve({
-        code: code ?? 128,
-        stdout: Buffer.concat(stdout).toString(),
-        stderr: Buffer.concat(stderr).toString() || (signal ? `ended by ${signal}` : ''),
-      }),
-    );
-  });
 }

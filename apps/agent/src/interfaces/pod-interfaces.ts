@@ -5,6 +5,8 @@ export interface AllocatedInterface {
   /** As the target names it. */
   readonly name: string;
   readonly mac: string;
+  /** Bus and name of the device behind it, where there is one that outlives its link's names. */
+  readonly device?: string;
 }
 
 /** How many interfaces the pool has. */
@@ -32,7 +34,7 @@ export type AttachmentCondition =
  */
 export interface PodInterfaces {
   /**
-   * Takes a free interface; it is not given away again until `release`, or `discard` if nothing came of it.
+   * Takes a free interface, or makes one; it is not given away again until `release`, or `discard` if nothing came of it.
    *
    * @throws CniError 11 if none is free.
    */
@@ -67,4 +69,15 @@ export interface PodInterfaces {
   returned(): Promise<ReadonlySet<string>>;
 
   usage(): Promise<PoolUsage>;
+
+  /**
+   * The interface that leads to the node's own kernel, never given to a pod. It is made if the kind's interfaces are for
+   * the agent to make.
+   *
+   * @returns its name; undefined if it is not there.
+   */
+  hostInterface(): Promise<string | undefined>;
+
+  /** The same in words, whether it is there or not: `interface P4TAP_0`. */
+  readonly hostInterfaceLabel: string;
 }

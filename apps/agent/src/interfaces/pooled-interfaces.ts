@@ -1,0 +1,172 @@
+import { CniError, CniErrorCode } from '@infra-offload/cni-types';
+import type { Attachment } from './attachment.js';
+import type { InterfacePool, PoolMember } from './interface-pool.js';
+import { type DetailedLink, IpRoute } from './iproute.js';
+import { isAlive, ownNetnsPath } from './netns.js';
+import type { AllocatedInterface, AttachmentCondition, PodInterfaces, PoolUsage } from './pod-interfaces.js';
+import { checkPodLink, podLinks, setUpPodLink } from './pod-link.js';
+
+/**
+ * Interfaces that are there already, or made beforehand, and are moved into the pods: TAPs, virtual functions,
+ * subfunctions.
+ *
+ * The pool is what is there now. A TAP goes with its pod's namespace, and is free again as soon as the target has made it
+ * anew; a device survives, and comes back to the agent's namespace under whatever name it had or the kernel chooses. It
+ * gets its old name back when its pod is deleted, or when it is given away again.
+ */
+export class PooledInterfaces implements PodInterfaces {
+  readonly #pool: InterfacePool;
+  /** Names that belong to attachments. */
+  readonly #taken = new Set<string>();
+  /** The name in the pool of each device that was ever given away. */
+  readonly #names = new Map<string, string>();
+  readonly #host = new IpRoute();
+  #growth: Promise<unknown> = Promise.resolve();
+
+  constructor(pool: InterfacePool) {
+    this.#pool = pool;
+  }
+
+  get hostInterfaceLabel(): string {
+    return this.#pool.hostInterfaceLabel;
+  }
+
+  hostInterface(): Promise<string | undefined> {
+    return this.#pool.hostInterface();
+  }
+
+  async allocate(): Promise<AllocatedInterface> {
+    const member = this.#take(await this.#pool.members()) ?? (await this.#growAndTake());
+    if (member === undefined) throw await this.#exhausted();
+    const { mac, device } = member;
+    const name = this.#nameOf(member);
+    if (device === undefined) return { name, mac };
+    this.#names.set(device, name);
+    try {
+      await this.#bringHome(member, name, mac);
+    } catch (error) {
+      this.discard(name);
+      throw error;
+    }
+    return { name, mac, device };
+  }
+
+  discard(interfaceName: string): void {
+    this.#taken.delete(interfaceName);
+  }
+
+  recover(attachments: readonly Attachment[]): void {
+    for (const { interfaceName, device } of attachments) {
+      this.#taken.add(interfaceName);
+      if (device !== undefined) this.#names.set(device, interfaceName);
+    }
+  }
+
+  async configure(attachment: Attachment): Promise<void> {
+    const { interfaceName, device, netns, mac } = attachment;
+    const member = device === undefined ? undefined : await this.#findHere(device);
+    if (member !== undefined) await this.#bringHome(member, interfaceName, mac);
+    await this.#host.run(['link', 'set', 'dev', interfaceName, 'netns', netns.path]);
+    await setUpPodLink(attachment, mac);
+  }
+
+  async release(attachment: Attachment): Promise<void> {
+    const { interfaceName, device, mac, netns } = attachment;
+    const link = await findInPod(attachment);
+    if (link !== undefined) {
+      // One command and no batch: by now the pod may have given the link any name.
+      const command = ['link', 'set', 'dev', link.ifname, 'netns', ownNetnsPath, 'name', interfaceName];
+      try {
+        await new IpRoute(netns.path).run([...command, 'down', 'address', mac]);
+      } catch (error) {
+        // The namespace, and the link with it, may have gone meanwhile.
+        if ((await findInPod(attachment)) !== undefined) throw error;
+      }
+    }
+    const member = device === undefined ? undefined : await this.#findHere(device);
+    if (member !== undefined) await this.#bringHome(member, interfaceName, mac);
+    this.#taken.delete(interfaceName);
+  }
+
+  async locate(attachment: Attachment): Promise<AttachmentCondition> {
+    if (!(await isAlive(attachment.netns))) return 'netns-gone';
+    if ((await findInPod(attachment)) !== undefined) return 'in-place';
+    const members = await this.#pool.members();
+    return members.some((member) => this.#nameOf(member) === attachment.interfaceName)
+      ? 'returned'
+      : 'missing';
+  }
+
+  check(attachment: Attachment): Promise<string[]> {
+    return checkPodLink(attachment);
+  }
+
+  async returned(): Promise<ReadonlySet<string>> {
+    const names = (await this.#pool.members()).map((member) => this.#nameOf(member));
+    return new Set(names.filter((name) => this.#taken.has(name)));
+  }
+
+  async usage(): Promise<PoolUsage> {
+    const names = (await this.#pool.members()).map((member) => this.#nameOf(member));
+    return { free: names.filter((name) => !this.#taken.has(name)).length, taken: this.#taken.size };
+  }
+
+  /** There is no await in here, so that two calls never choose the same one. */
+  #take(members: readonly PoolMember[]): PoolMember | undefined {
+    const member = members.find((candidate) => !this.#taken.has(this.#nameOf(candidate)));
+    if (member !== undefined) this.#taken.add(this.#nameOf(member));
+    return member;
+  }
+
+  /** One call after the other, so that each looks first whether the one before it has left something. */
+  #growAndTake(): Promise<PoolMember | undefined> {
+    const grown = this.#growth.then(async () => {
+      const found = this.#take(await this.#pool.members());
+      if (found !== undefined || this.#pool.grow === undefined) return found;
+      await this.#pool.grow();
+      return this.#take(await this.#pool.members());
+    });
+    this.#growth = grown.catch(() => {});
+    return grown;
+  }
+
+  async #exhausted(): Promise<CniError> {
+    const inPods = [...this.#names].filter(([, name]) => this.#taken.has(name));
+    const { reason, advice } = await this.#pool.explainExhaustion(new Set(inPods.map(([device]) => device)));
+    return new CniError(
+      CniErrorCode.tryAgainLater,
+      `no free interface: ${this.#taken.size} are attached to pods and ${reason}`,
+      { details: advice },
+    );
+  }
+
+  #nameOf({ name, device }: PoolMember): string {
+    return (device !== undefined && this.#names.get(device)) || name;
+  }
+
+  async #findHere(device: string): Promise<PoolMember | undefined> {
+    return (await this.#pool.members()).find((member) => member.device === device);
+  }
+
+  /** Gives a device that is in the agent's namespace its name and MAC address back. */
+  async #bringHome(member: PoolMember, name: string, mac: string): Promise<void> {
+    if (member.name === name && member.mac === mac) return;
+    const rename = member.name === name ? [] : ['name', name];
+    await this.#host.run(['link', 'set', 'dev', member.name, 'down', ...rename, 'address', mac]);
+  }
+}
+
+/** Where our link is in the pod's namespace, whatever it is called there by now. */
+async function findInPod(attachment: Attachment): Promise<DetailedLink | undefined> {
+  const links = (await podLinks(attachment)) ?? [];
+  return (
+    links.find(
+      ({ parentbus, parentdev }) =>
+        parentdev !== undefined && `${parentbus}/${parentdev}` === attachment.device,
+    ) ??
+    links.find(({ address }) => address === attachment.mac) ??
+    links.find(({ ifname }) => ifname === attachment.interfaceName) ??
+    // Before ADD has succeeded, the name may be that of a foreign link which made it fail.
+    (attachment.phase === 'attached' ? links.find(({ ifname }) => ifname === attachment.ifname) : undefined)
+  );
+}
