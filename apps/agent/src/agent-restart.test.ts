@@ -177,7 +177,7 @@ endpoints: [{ addresses: [${endpoint}], conditions: { ready: true } }]
     await eventually(() => harness.log.some(({ msg }) => /web\.yaml.*port/.test(msg)), 'a report');
     expect(manager.objects.has(key)).toBe(true);
     const metrics = await (await fetch(`http://${harness.agent?.monitoringAddress}/metrics`)).text();
-    expect(metrics).toMatch(/^infra_agent_manifest_problems [1-9]/m);
+    expect(metrics).toMatch(/^infra_agent_source_problems\{source="manifests"\} [1-9]/m);
     // The first snapshot of the next run has them all.
     await restart();
     expect(manager.objects.has('3:default/shop:http/TCP')).toBe(true);

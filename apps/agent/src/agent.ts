@@ -10,11 +10,14 @@ import { type HostInterfaceState, setUpHostInterface } from './interfaces/host-i
 import { createPodInterfaces } from './interfaces/kinds.js';
 import { LinkMonitor } from './interfaces/link-monitor.js';
 import type { PodInterfaces } from './interfaces/pod-interfaces.js';
+import { ClusterNodes } from './kubernetes/cluster-nodes.js';
+import { WatchedObjects } from './kubernetes/watched-objects.js';
 import { AgentMetrics } from './metrics.js';
 import { MonitoringServer } from './monitoring.js';
+import { ServiceFeed } from './services/service-feed.js';
+import type { NodeReach } from './services/wanted-services.js';
 import { connectManager } from './sync/connection.js';
 import { PodProgrammer } from './sync/pod-programmer.js';
-import { ServiceFeed } from './sync/services.js';
 import { StatusBook } from './sync/status-book.js';
 import { SyncClient } from './sync/sync-client.js';
 import { WantedState } from './sync/wanted-state.js';
@@ -32,12 +35,17 @@ export class Agent {
   readonly #interfaces: PodInterfaces;
   readonly #sync: SyncClient;
   readonly #attacher: Attacher;
-  readonly #services: ServiceFeed | undefined;
+  readonly #objects: WatchedObjects | undefined;
+  readonly #nodes: ClusterNodes | undefined;
+  readonly #servicesLogger: Logger;
   readonly #links: LinkMonitor;
   readonly #metrics: AgentMetrics;
   readonly #cniServer: CniServer;
   #monitoring: MonitoringServer | undefined;
+  #services: ServiceFeed | undefined;
   #hostInterface: HostInterfaceState | undefined;
+  /** The CIDRs for which the node's interface is set up. */
+  #routedCidrs: readonly string[] = [];
   /** Looks at links never overlap. */
   #look: Promise<void> = Promise.resolve();
   #isLookDue = false;
@@ -52,7 +60,7 @@ export class Agent {
     loggers: (module: LogModule) => Logger,
   ) {
     const wanted = this.#wanted;
-    const { nodeName, manifestsDirectory } = config;
+    const { nodeName } = config;
     this.#config = config;
     this.#cniServer = cniServer;
     this.#metrics = metrics;
@@ -78,17 +86,18 @@ export class Agent {
       mtu: config.mtu,
       logger: loggers('cni'),
     });
-    this.#services =
-      manifestsDirectory === undefined
-        ? undefined
-        : new ServiceFeed({ manifestsDirectory, nodeName, wanted, logger: loggers('services') });
+    this.#servicesLogger = loggers('services');
+    this.#objects = WatchedObjects.open(config, this.#servicesLogger);
+    this.#nodes =
+      this.#objects && new ClusterNodes(this.#objects.source.nodes, nodeName, () => this.#onNodesChanged());
     this.#links = new LinkMonitor(() => this.#scheduleLook(), loggers('interfaces'));
     this.#metrics.observe({
       interfaces: this.#interfaces,
       sync: this.#sync,
       statuses,
       wantedObjects: () => wanted.size,
-      manifestProblems: () => this.#services?.problemCount ?? 0,
+      sourceProblems: () =>
+        this.#objects && { origin: this.#objects.origin, count: this.#objects.problemCount },
     });
   }
 
@@ -128,7 +137,7 @@ export class Agent {
       logger: loggers('monitoring'),
     });
     await this.#attacher.recover();
-    await this.#services?.start();
+    await this.#objects?.start(() => this.#onObjectsKnown());
     this.#links.start();
     this.#scheduleLook();
     await this.#look;
@@ -151,6 +160,8 @@ export class Agent {
     if (this.#hostInterface === undefined)
       problems.push(`${this.#interfaces.hostInterfaceLabel} is not there yet`);
     const { state } = this.#sync;
+    const unknown = this.#objects?.whyNotSynced();
+    if (unknown !== undefined) problems.push(unknown);
     if (state.kind === 'disconnected') problems.push(`infra-manager is not connected: ${state.reason}`);
     else if (state.kind !== 'synchronised')
       problems.push('infra-manager has not taken over the state of the node yet');
@@ -164,7 +175,9 @@ export class Agent {
     clearTimeout(this.#nextLook);
     await this.#look;
     await this.#cniServer.stop();
-    await this.#services?.stop();
+    this.#services?.stop();
+    this.#nodes?.stop();
+    await this.#objects?.stop();
     this.#sync.stop();
     this.#client.close();
     await this.#monitoring?.stop();
@@ -190,26 +203,74 @@ export class Agent {
 
   /** Brings the node's interface and the pods' in order, at start and when the target has made them anew. */
   async #lookAtLinks(): Promise<void> {
-    const { mtu, hostInterface, podCidrs, serviceCidrs } = this.#config;
+    const { mtu, hostInterface, serviceCidrs } = this.#config;
     const name = await this.#interfaces.hostInterface();
+    const cidrs = [...this.#podCidrs, ...serviceCidrs];
     const found = await setUpHostInterface(
-      { name, mtu, addresses: hostInterface.addresses, cidrs: [...podCidrs, ...serviceCidrs] },
-      this.#hostInterface,
+      { name, mtu, addresses: hostInterface.addresses, cidrs },
+      cidrs.join() === this.#routedCidrs.join() ? this.#hostInterface : undefined,
     );
     if (found !== this.#hostInterface) {
       this.#hostInterface = found;
+      this.#routedCidrs = cidrs;
       if (found === undefined) {
         this.#logger.warn({ interface: name }, 'the interface of the node is gone');
       } else {
-        this.#logger.info({ interface: name, mac: found.mac }, 'the interface of the node is set up');
-        this.#announceNode(found);
-        this.#sync.start();
+        this.#logger.info({ interface: name, mac: found.mac, cidrs }, 'the interface of the node is set up');
+        this.#announceNode();
+        this.#startSync();
       }
     }
     await this.#attacher.repair();
   }
 
-  #announceNode({ name, mac }: HostInterfaceState): void {
+  /** The ranges of this node's pods: as configured, or else as the cluster has them. */
+  get #podCidrs(): readonly string[] {
+    const { podCidrs } = this.#config;
+    return podCidrs.length > 0 ? podCidrs : (this.#nodes?.own()?.podCidrs ?? []);
+  }
+
+  get #reach(): NodeReach {
+    const { hostInterface, uplink } = this.#config;
+    const internal = this.#nodes?.own()?.internalAddresses ?? [];
+    return {
+      nodeAddresses: [...new Set([...internal, ...hostInterface.addresses])],
+      hasUplink: uplink !== undefined,
+    };
+  }
+
+  #onObjectsKnown(): void {
+    const { source } = this.#objects ?? {};
+    if (source === undefined || this.#isStopping) return;
+    this.#services = new ServiceFeed({
+      source,
+      nodeName: this.#config.nodeName,
+      reach: this.#reach,
+      wanted: this.#wanted,
+      logger: this.#servicesLogger,
+    });
+    this.#scheduleLook();
+    this.#startSync();
+  }
+
+  #onNodesChanged(): void {
+    this.#services?.setReach(this.#reach);
+    this.#announceNode();
+    this.#scheduleLook();
+  }
+
+  /**
+   * The manager drops what the first snapshot does not name, and with it the flows of running pods; so there is none
+   * before everything is known that belongs into it.
+   */
+  #startSync(): void {
+    const areServicesKnown = this.#objects === undefined || this.#services !== undefined;
+    if (this.#hostInterface !== undefined && areServicesKnown) this.#sync.start();
+  }
+
+  #announceNode(): void {
+    if (this.#hostInterface === undefined) return;
+    const { name, mac } = this.#hostInterface;
     const { nodeName, hostInterface, serviceCidrs } = this.#config;
     this.#wanted.upsert({
       object: {

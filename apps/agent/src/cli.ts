@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { resolve } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { Agent } from './agent.js';
 import { defaultConfigPath, loadConfig } from './config/load.js';
@@ -17,6 +18,9 @@ interface Flags {
   readonly cniSocket?: string;
   readonly stateDirectory?: string;
   readonly manifestsDirectory?: string;
+  readonly kubeconfig?: string;
+  readonly kubeContext?: string;
+  readonly inCluster?: boolean;
   readonly serviceCidrs?: string[];
   readonly podCidrs?: string[];
   readonly hostAddresses?: string[];
@@ -60,6 +64,17 @@ const program = new Command('infra-agent')
   .addOption(
     option('--manifests-directory <path>', 'Services and EndpointSlices', 'INFRA_AGENT_MANIFESTS_DIRECTORY'),
   )
+  .addOption(option('--kubeconfig <file>', 'access to the Kubernetes API', 'INFRA_AGENT_KUBECONFIG'))
+  .addOption(
+    option('--kube-context <name>', "instead of the kubeconfig's own choice", 'INFRA_AGENT_KUBE_CONTEXT'),
+  )
+  .addOption(
+    option(
+      '--in-cluster',
+      'access to the Kubernetes API by the service account of the pod',
+      'INFRA_AGENT_IN_CLUSTER',
+    ),
+  )
   .addOption(
     option(
       '--service-cidrs <cidr,...>',
@@ -90,9 +105,21 @@ const program = new Command('infra-agent')
   .action(run);
 
 async function run(flags: Flags): Promise<void> {
-  const { config: path, hostAddresses, logLevel, ...settings } = flags;
+  const {
+    config: path,
+    hostAddresses,
+    logLevel,
+    kubeconfig,
+    kubeContext: context,
+    inCluster,
+    ...settings
+  } = flags;
   const config = loadConfig(path, {
     ...settings,
+    kubernetes: (inCluster || kubeconfig || context) && {
+      ...(kubeconfig && { kubeconfig: resolve(kubeconfig) }),
+      ...(context && { context }),
+    },
     hostInterface: hostAddresses && { addresses: hostAddresses },
     log: logLevel && { level: logLevel },
   });

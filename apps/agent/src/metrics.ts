@@ -10,7 +10,8 @@ export interface MetricsSources {
   readonly sync: SyncClient;
   readonly statuses: StatusBook;
   readonly wantedObjects: () => number;
-  readonly manifestProblems: () => number;
+  /** Absent without a source of services. */
+  readonly sourceProblems: () => { readonly origin: 'api' | 'manifests'; readonly count: number } | undefined;
 }
 
 /** What the agent counts and measures, for Prometheus. */
@@ -94,11 +95,13 @@ export class AgentMetrics {
       },
     });
     new Gauge({
-      name: 'infra_agent_manifest_problems',
-      help: 'Problems in the manifests directory, as logged',
+      name: 'infra_agent_source_problems',
+      help: 'Problems of the Kubernetes API or of the manifests directory, as logged',
+      labelNames: ['source'] as const,
       registers,
       collect() {
-        this.set(sources.manifestProblems());
+        const problems = sources.sourceProblems();
+        if (problems !== undefined) this.set({ source: problems.origin }, problems.count);
       },
     });
   }

@@ -24,8 +24,12 @@ const address = (minPort: number) =>
 /** What the kernel and IPv4 take. */
 export const mtuSchema = z.number().int().min(576).max(9000);
 
+const mac = z
+  .string()
+  .regex(/^[0-9a-f][02468ace](:[0-9a-f]{2}){5}$/i, 'is not a unicast MAC address, such as 02:00:00:00:00:01');
+
 /** The configuration file. Every key is optional. */
-export const configSchema = z.strictObject({
+const keysSchema = z.strictObject({
   nodeName: z.string().min(1).optional(),
   managerAddress: address(1).default('127.0.0.1:50002'),
   interfaceType: z.enum(['tap']).default('tap'),
@@ -38,6 +42,16 @@ export const configSchema = z.strictObject({
   cniSocket: absolutePath.default(defaultSocketPath),
   stateDirectory: absolutePath.default('/var/lib/cni/infraagent'),
   manifestsDirectory: z.string().min(1).optional(),
+  /** Without `kubeconfig`: the service account of the pod that the agent runs in. */
+  kubernetes: z
+    .strictObject({ kubeconfig: absolutePath.optional(), context: z.string().min(1).optional() })
+    .refine(({ kubeconfig, context }) => kubeconfig !== undefined || context === undefined, {
+      path: ['context'],
+      message: 'is a context of a kubeconfig: name that, too',
+    })
+    .optional(),
+  /** The data plane's own way to other nodes. */
+  uplink: z.strictObject({ interface: z.string().min(1), mac: mac.optional() }).optional(),
   serviceCidrs: z.array(ipv4Cidr).default([]),
   podCidrs: z.array(ipv4Cidr).default([]),
   hostInterface: z.strictObject({ addresses: z.array(ipv4).default([]) }).default({ addresses: [] }),
@@ -49,6 +63,14 @@ export const configSchema = z.strictObject({
     })
     .default({ level: 'info', modules: {} }),
 });
+
+export const configSchema = keysSchema.refine(
+  ({ manifestsDirectory, kubernetes }) => manifestsDirectory === undefined || kubernetes === undefined,
+  {
+    path: ['kubernetes'],
+    message: 'and manifestsDirectory are both given, but services come from one of them: leave one out',
+  },
+);
 
 /** The agent's settings, complete. */
 export type AgentConfig = Omit<z.output<typeof configSchema>, 'nodeName'> & { readonly nodeName: string };

@@ -1,0 +1,143 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { FakeApiServer } from '@infra-offload/fake-apiserver';
+import type { Service } from '@infra-offload/infra-api';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { Harness } from './testing/harness.js';
+import { eventually, ip } from './testing/network.js';
+
+let harness: Harness;
+let api: FakeApiServer;
+
+beforeEach(async () => {
+  harness = new Harness();
+  api = await FakeApiServer.start();
+});
+
+afterEach(async () => {
+  await harness.stop();
+  await api.stop();
+});
+
+function settings(more: Readonly<Record<string, unknown>> = {}) {
+  const kubeconfig = join(harness.network.directory, 'kubeconfig');
+  writeFileSync(kubeconfig, api.kubeconfig());
+  return { manifestsDirectory: undefined, kubernetes: { kubeconfig }, ...more };
+}
+
+function node(name: string, spec: object, address: string, zone?: string) {
+  return {
+    apiVersion: 'v1',
+    kind: 'Node',
+    metadata: { name, labels: zone ? { 'topology.kubernetes.io/zone': zone } : {} },
+    spec,
+    status: { addresses: [{ type: 'InternalIP', address }] },
+  };
+}
+
+function service(spec: object = {}) {
+  return {
+    apiVersion: 'v1',
+    kind: 'Service',
+    metadata: { namespace: 'default', name: 'web' },
+    spec: { clusterIP: '10.96.0.10', ports: [{ name: 'http', port: 80, ...spec }] },
+  };
+}
+
+function slice(endpoints: readonly object[], metadata: object = {}) {
+  return {
+    apiVersion: 'discovery.k8s.io/v1',
+    kind: 'EndpointSlice',
+    metadata: {
+      namespace: 'default',
+      name: 'web-1',
+      labels: { 'kubernetes.io/service-name': 'web' },
+      ...metadata,
+    },
+    addressType: 'IPv4',
+    ports: [{ name: 'http', port: 8080 }],
+    endpoints,
+  };
+}
+
+const here = { addresses: ['10.244.0.2'], nodeName: 'node-1' };
+
+function wanted(name = 'default/web:http/TCP'): Service | undefined {
+  const object = harness.manager.objects.get(`3:${name}`)?.object;
+  return object?.$case === 'service' ? object.value : undefined;
+}
+
+const addresses = () => wanted()?.endpoints.map(({ address }) => address);
+
+describe('services of the Kubernetes API', () => {
+  it('are in the first snapshot, and follow changes of services, slices and the node', async () => {
+    api.database.create(node('node-1', { podCIDR: '10.244.0.0/24' }, '192.0.2.11', 'a'));
+    api.database.create(node('node-2', { podCIDR: '10.244.1.0/24' }, '192.0.2.12', 'b'));
+    api.database.create(service({ nodePort: 30080 }));
+    const zones = [
+      { ...here, hints: { forZones: [{ name: 'a' }] } },
+      { addresses: ['10.244.1.2'], nodeName: 'node-2', hints: { forZones: [{ name: 'b' }] } },
+    ];
+    api.database.create(slice(zones));
+    const { manager, network } = await harness.start(1, settings());
+
+    const [first] = manager.changes;
+    expect(first?.change?.$case).toBe('snapshotBegin');
+    expect(manager.messages).toHaveLength(1);
+    expect(wanted()?.frontends).toEqual([
+      { address: '10.96.0.10', port: 80 },
+      { address: '192.0.2.11', port: 30080 },
+    ]);
+    expect(addresses()).toEqual(['10.244.0.2']);
+    expect(ip('route', 'show', 'dev', `${network.prefix}0`)).toMatch(
+      /^10\.244\.0\.0\/24 via 169\.254\.1\.1/m,
+    );
+
+    api.database.update(node('node-1', { podCIDR: '10.244.0.0/24' }, '192.0.2.21', 'b'));
+    await eventually(() => addresses()?.[0] === '10.244.1.2', 'endpoints of the other zone');
+    await eventually(() => wanted()?.frontends[1]?.address === '192.0.2.21', 'the new address of the node');
+    api.database.delete({ kind: 'Service', namespace: 'default', name: 'web' });
+    await eventually(() => wanted() === undefined, 'the service is gone');
+  });
+
+  it('keep the agent waiting while the API may not be read, and it says why', async () => {
+    api.forbid('list', 'endpointslices');
+    api.database.create(service());
+    api.database.create(slice([here]));
+    const { manager, network } = harness;
+    await manager.start();
+    network.addTaps(1);
+    const agent = await harness.startAgent(settings());
+
+    const reason = /services are not known yet: cannot list endpointslices.*ClusterRole/;
+    expect(agent.problems()).toContainEqual(expect.stringMatching(reason));
+    expect(manager.streams).toBe(0);
+    const metrics = await (await fetch(`http://${agent.monitoringAddress}/metrics`)).text();
+    expect(metrics).toMatch(/^infra_agent_source_problems\{source="api"\} 1$/m);
+    expect(harness.log.filter(({ code }) => code === 'FORBIDDEN')).toHaveLength(1);
+
+    api.allow('list', 'endpointslices');
+    await eventually(() => agent.problems().length === 0, 'ready');
+    expect(manager.messages).toHaveLength(1);
+    expect(addresses()).toEqual(['10.244.0.2']);
+  });
+
+  it('stay while the API is away', async () => {
+    api.database.create(service());
+    api.database.create(slice([here]));
+    await harness.start(1, settings());
+    await api.stop();
+    harness.manager.cutStream();
+    await eventually(() => harness.manager.streams === 2 && harness.agent?.problems().length === 0, 'ready');
+    expect(addresses()).toEqual(['10.244.0.2']);
+  });
+
+  it('cannot come from a configuration that names nothing', async () => {
+    await harness.manager.start();
+    const kubernetes = { kubeconfig: '/nonexistent/kubeconfig' };
+    await expect(harness.startAgent({ manifestsDirectory: undefined, kubernetes })).rejects.toMatchObject({
+      code: 'CONFIG',
+      message: expect.stringMatching(/^kubernetes: kubeconfig \/nonexistent\/kubeconfig: /),
+    });
+  });
+});

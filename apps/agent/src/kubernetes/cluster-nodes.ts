@@ -1,0 +1,67 @@
+import { isIPv4 } from 'node:net';
+import type { Node, ObjectSource } from '@infra-offload/k8s-watch';
+
+/** What of a node object matters to the data plane: IPv4 only. */
+export interface NodeFacts {
+  readonly name: string;
+  readonly podCidrs: readonly string[];
+  readonly internalAddresses: readonly string[];
+}
+
+/** The nodes as the cluster knows them, seen from one of them. */
+export class ClusterNodes {
+  readonly #nodes: ObjectSource['nodes'];
+  readonly #nodeName: string;
+  readonly #unsubscribe: () => void;
+
+  /** @param onChange called after changes, at most once for those of one run of code. */
+  constructor(nodes: ObjectSource['nodes'], nodeName: string, onChange: () => void) {
+    this.#nodes = nodes;
+    this.#nodeName = nodeName;
+    let isDue = false;
+    this.#unsubscribe = nodes.subscribe(() => {
+      if (isDue) return;
+      isDue = true;
+      queueMicrotask(() => {
+        isDue = false;
+        onChange();
+      });
+    });
+  }
+
+  /** This node; undefined if it is not registered. */
+  own(): NodeFacts | undefined {
+    const node = this.#ownNode();
+    return node && factsOf(node);
+  }
+
+  /** Why no new load should come to this node: it is being deleted, or is about to be. */
+  get isLeaving(): boolean {
+    const node = this.#ownNode();
+    return node !== undefined && (node.terminating || node.toBeDeleted);
+  }
+
+  /** The other nodes, by name. */
+  others(): NodeFacts[] {
+    return [...this.#nodes.values()]
+      .filter(({ name }) => name !== this.#nodeName)
+      .map(factsOf)
+      .sort((a, b) => (a.name < b.name ? -1 : 1));
+  }
+
+  stop(): void {
+    this.#unsubscribe();
+  }
+
+  #ownNode(): Node | undefined {
+    return this.#nodes.get('', this.#nodeName);
+  }
+}
+
+function factsOf({ name, podCIDRs, internalIPs }: Node): NodeFacts {
+  return {
+    name,
+    podCidrs: podCIDRs.filter((cidr) => isIPv4(cidr.split('/')[0] ?? '')),
+    internalAddresses: internalIPs.filter((address) => isIPv4(address)),
+  };
+}

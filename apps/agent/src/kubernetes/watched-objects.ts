@@ -1,0 +1,115 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { ManifestsSource, type ObjectSource } from '@infra-offload/k8s-watch';
+import { ApiSource, loadBalancingResources, type ResourceSelection } from '@infra-offload/k8s-watch/api';
+import type { Logger } from 'pino';
+import type { AgentConfig } from '../config/schema.js';
+import { AgentError, messageOf } from '../errors.js';
+import { version } from '../version.js';
+
+/** What of the configuration says where objects come from. */
+export type SourceSettings = Pick<AgentConfig, 'manifestsDirectory' | 'kubernetes' | 'uplink' | 'nodeName'>;
+
+/** A start waits so long for the first lists; after that, they come when they come. */
+const firstListMs = 3_000;
+
+/** A problem of either source. */
+interface Problem {
+  readonly code: string;
+  readonly message: string;
+}
+
+/** The objects of the cluster as far as the agent needs them, from the API server or from a directory. */
+export class WatchedObjects {
+  readonly source: ObjectSource;
+  readonly #origin: 'api' | 'manifests';
+  readonly #problems: () => readonly Problem[];
+  readonly #logger: Logger;
+  #startFailure: string | undefined;
+
+  private constructor(
+    source: ObjectSource & { readonly problems: readonly Problem[] },
+    origin: 'api' | 'manifests',
+    logger: Logger,
+  ) {
+    this.source = source;
+    this.#origin = origin;
+    this.#problems = () => source.problems;
+    this.#logger = logger;
+  }
+
+  /** @returns undefined if the configuration names no source. */
+  static open(settings: SourceSettings, logger: Logger): WatchedObjects | undefined {
+    const { manifestsDirectory: directory, kubernetes, nodeName } = settings;
+    const onReport = (report: { readonly type: 'problem' | 'resolved'; readonly problem: Problem }) => {
+      const { message, ...fields } = report.problem;
+      if (report.type === 'problem') logger.warn(fields, message);
+      else logger.info(fields, `resolved: ${message}`);
+    };
+    if (kubernetes !== undefined) {
+      const { kubeconfig: path, context } = kubernetes;
+      const source = new ApiSource({
+        access:
+          path === undefined
+            ? { type: 'in-cluster' }
+            : { type: 'kubeconfig', path, ...(context === undefined ? {} : { context }) },
+        resources: resourcesOf(settings),
+        userAgent: `infra-agent/${version} (${nodeName})`,
+        onReport,
+      });
+      return new WatchedObjects(source, 'api', logger);
+    }
+    if (directory === undefined) return undefined;
+    return new WatchedObjects(new ManifestsSource({ directory, onReport }), 'manifests', logger);
+  }
+
+  /**
+   * Starts watching, and waits a little for the first lists: an API server that is away must not keep the agent from starting.
+   *
+   * @param onSynced called once, when the stores hold everything; it may be after this has returned.
+   * @throws AgentError CONFIG if the source cannot be used as configured.
+   */
+  async start(onSynced: () => void): Promise<void> {
+    let isWaiting = true;
+    const failed = (cause: unknown) => {
+      const reason = messageOf(cause);
+      if (isWaiting) throw new AgentError('CONFIG', `kubernetes: ${reason}`, { cause });
+      this.#startFailure = reason;
+      this.#logger.error({ reason }, 'the Kubernetes API cannot be used');
+    };
+    const started = this.source.start().then(() => {
+      // Stopping ends the wait, too.
+      if (this.source.hasSynced) onSynced();
+    }, failed);
+    const limit = new AbortController();
+    await Promise.race([started, sleep(firstListMs, undefined, { signal: limit.signal }).catch(() => {})]);
+    limit.abort();
+    isWaiting = false;
+  }
+
+  /** Everything that is wrong with the source now. */
+  get problemCount(): number {
+    return this.#problems().length;
+  }
+
+  get origin(): 'api' | 'manifests' {
+    return this.#origin;
+  }
+
+  /** Why nothing is known of services yet; undefined if all is. */
+  whyNotSynced(): string | undefined {
+    if (this.source.hasSynced) return undefined;
+    const problems = this.#problems().map(({ message }) => message);
+    const reason = this.#startFailure ?? problems.join('; ');
+    return `services are not known yet: ${reason || 'the first lists are under way'}`;
+  }
+
+  async stop(): Promise<void> {
+    await this.source.stop();
+  }
+}
+
+/** Routes to other nodes need them all; otherwise a node need not hear of the others. */
+function resourcesOf({ nodeName, uplink }: SourceSettings): ResourceSelection {
+  const resources = loadBalancingResources(nodeName);
+  return uplink === undefined ? resources : { ...resources, Node: {} };
+}

@@ -1,0 +1,102 @@
+import { ObjectKind, type ObjectReference } from '@infra-offload/infra-api';
+import {
+  type LoadBalancedService,
+  type ObjectSource,
+  type ServiceChange,
+  ServiceTracker,
+} from '@infra-offload/k8s-watch';
+import type { Logger } from 'pino';
+import { keyOf, serviceName, type WantedState } from '../sync/wanted-state.js';
+import { type NodeReach, toServices } from './wanted-services.js';
+
+export interface ServiceFeedOptions {
+  /** Must have synced. */
+  readonly source: ObjectSource;
+  readonly nodeName: string;
+  readonly reach: NodeReach;
+  readonly wanted: WantedState;
+  readonly logger: Logger;
+}
+
+/** Keeps the wanted services equal to what a source says. */
+export class ServiceFeed {
+  readonly #options: ServiceFeedOptions;
+  readonly #tracker: ServiceTracker;
+  #reach: NodeReach;
+  /** What of each service is not balanced, so that it is logged once. */
+  readonly #limitations = new Map<string, string>();
+  /** Names on the wire by the tracker's keys. */
+  readonly #references = new Map<string, readonly ObjectReference[]>();
+
+  /** All that the source has is wanted when this returns. */
+  constructor(options: ServiceFeedOptions) {
+    const { source, nodeName, reach } = options;
+    this.#options = options;
+    this.#reach = reach;
+    this.#tracker = new ServiceTracker({ source, node: { name: nodeName } });
+    this.#upsertAll();
+    this.#tracker.subscribe((changes) => {
+      for (const change of changes) this.#apply(change);
+    });
+  }
+
+  /** Node ports are on other addresses from now on. */
+  setReach(reach: NodeReach): void {
+    const { nodeAddresses, hasUplink } = this.#reach;
+    if (reach.hasUplink === hasUplink && reach.nodeAddresses.join() === nodeAddresses.join()) return;
+    this.#reach = reach;
+    this.#upsertAll();
+  }
+
+  /** What is balanced now, for one node. */
+  services(): Iterable<LoadBalancedService> {
+    return this.#tracker.services();
+  }
+
+  stop(): void {
+    this.#tracker.close();
+  }
+
+  #upsertAll(): void {
+    for (const service of this.#tracker.services()) this.#upsert(service);
+  }
+
+  #apply(change: ServiceChange): void {
+    switch (change.type) {
+      case 'upsert':
+        this.#upsert(change.service);
+        break;
+      case 'remove':
+        this.#replace(change.key, []);
+        this.#limitations.delete(change.key);
+        break;
+      default:
+        change satisfies never;
+    }
+  }
+
+  #upsert(balanced: LoadBalancedService): void {
+    const { wanted, logger } = this.#options;
+    const { services, limitations } = toServices(balanced, this.#reach);
+    // What is gone goes first, since an address may move from one to the other.
+    this.#replace(
+      balanced.key,
+      services.map((service) => ({ kind: ObjectKind.OBJECT_KIND_SERVICE, name: serviceName(service) })),
+    );
+    for (const service of services) wanted.upsert({ object: { $case: 'service', value: service } });
+    const text = limitations.join('; ');
+    if (text === (this.#limitations.get(balanced.key) ?? '')) return;
+    if (text !== '') logger.warn({ service: balanced.key, limitations: text }, 'not balanced in full');
+    this.#limitations.set(balanced.key, text);
+  }
+
+  /** Does not want any more what went by the tracker's `key` and is not among `references`. */
+  #replace(key: string, references: readonly ObjectReference[]): void {
+    const kept = new Set(references.map(keyOf));
+    for (const reference of this.#references.get(key) ?? []) {
+      if (!kept.has(keyOf(reference))) this.#options.wanted.remove(reference);
+    }
+    if (references.length === 0) this.#references.delete(key);
+    else this.#references.set(key, references);
+  }
+}

@@ -1,0 +1,188 @@
+import type { LoadBalancedService } from '@infra-offload/k8s-watch';
+import { describe, expect, it } from 'vitest';
+import { type NodeReach, toServices } from './wanted-services.js';
+
+const endpoint = { address: '10.244.0.2', port: 8080, local: true };
+const elsewhere = { address: '10.244.1.2', port: 8080, local: false };
+const base: LoadBalancedService = {
+  key: 'default/web:http/TCP',
+  namespace: 'default',
+  name: 'web',
+  portName: 'http',
+  protocol: 'TCP',
+  frontends: [{ kind: 'ClusterIP', address: '10.96.0.10', port: 80 }],
+  endpoints: [endpoint],
+  conditions: [],
+};
+const external = {
+  policy: 'Cluster',
+  endpoints: [endpoint],
+  clusterEndpoints: [endpoint],
+  sourceRanges: [],
+} satisfies LoadBalancedService['external'];
+const clusterIp = { address: '10.96.0.10', port: 80 };
+const externalIp = { kind: 'ExternalIP', address: '192.0.2.1', port: 80 } as const;
+const balancer = { kind: 'LoadBalancer', address: '192.0.2.2', port: 80 } as const;
+
+const inside: NodeReach = { nodeAddresses: ['192.0.2.100', '192.0.2.101'], hasUplink: false };
+const outside: NodeReach = { ...inside, hasUplink: true };
+const nodePort = { kind: 'NodePort', port: 30080 } as const;
+const toWire = ({ address, port }: { address: string; port: number }) => ({ address, port, weight: 0 });
+const outer = [
+  { address: '192.0.2.1', port: 80 },
+  { address: '192.0.2.2', port: 80 },
+];
+
+describe('toServices', () => {
+  it('keeps names, endpoints and affinity', () => {
+    expect(toServices({ ...base, sessionAffinity: { timeoutSeconds: 60 } }, inside)).toEqual({
+      services: [
+        {
+          namespace: 'default',
+          name: 'web',
+          portName: 'http',
+          protocol: 1,
+          frontends: [clusterIp],
+          endpoints: [toWire(endpoint)],
+          sessionAffinity: { timeoutSeconds: 60 },
+        },
+      ],
+      limitations: [],
+    });
+  });
+
+  it.each<[string, Partial<LoadBalancedService>, object[], RegExp[]]>([
+    [
+      'has external addresses',
+      { frontends: [...base.frontends, externalIp, balancer], external },
+      [clusterIp, ...outer],
+      [],
+    ],
+    [
+      'has a node port',
+      { frontends: [...base.frontends, nodePort], external },
+      [clusterIp, { address: '192.0.2.100', port: 30080 }, { address: '192.0.2.101', port: 30080 }],
+      [],
+    ],
+    [
+      'limits the sources of its load balancer',
+      { frontends: [...base.frontends, balancer], external: { ...external, sourceRanges: ['192.0.2.0/24'] } },
+      [clusterIp],
+      [/SourceRangesNotSupported: 192.0.2.2/],
+    ],
+    [
+      'limits the sources of its load balancer to everybody',
+      {
+        frontends: [...base.frontends, balancer],
+        external: { ...external, sourceRanges: ['10.0.0.0/8', '0.0.0.0/0'] },
+      },
+      [clusterIp, { address: '192.0.2.2', port: 80 }],
+      [],
+    ],
+    [
+      'has IPv6 addresses',
+      { conditions: [{ reason: 'IPv6NotSupported', message: 'not balanced: address fd00::1' }] },
+      [clusterIp],
+      [/^IPv6NotSupported: not balanced: address fd00::1$/],
+    ],
+  ])('a service that %s', (_what, change, frontends, limitations) => {
+    const result = toServices({ ...base, ...change }, inside);
+    expect(result.services).toHaveLength(1);
+    expect(result.services[0]?.frontends).toEqual(frontends);
+    expect(result.limitations).toEqual(limitations.map((pattern) => expect.stringMatching(pattern)));
+  });
+
+  it('says that a node port needs an address', () => {
+    const balanced = { ...base, frontends: [...base.frontends, nodePort], external };
+    const { services, limitations } = toServices(balanced, { nodeAddresses: [], hasUplink: false });
+    expect(services.map(({ frontends }) => frontends)).toEqual([[clusterIp]]);
+    expect(limitations).toEqual([expect.stringMatching(/^NodeAddressUnknown: node port 30080/)]);
+  });
+
+  const both = [endpoint, elsewhere];
+  it.each<[string, NodeReach, Partial<LoadBalancedService>, (typeof endpoint)[] | undefined, RegExp[]]>([
+    [
+      'pods of this node reach the whole cluster, whatever keeps internal traffic on the node',
+      inside,
+      { external: { ...external, clusterEndpoints: both } },
+      both,
+      [],
+    ],
+    [
+      'pods of this node reach the whole cluster, whatever keeps external traffic on the node',
+      inside,
+      { endpoints: both, external: { ...external, policy: 'Local', clusterEndpoints: both } },
+      undefined,
+      [],
+    ],
+    [
+      'clients outside stay on this node by policy Local',
+      outside,
+      { endpoints: both, external: { ...external, policy: 'Local', clusterEndpoints: both } },
+      [endpoint],
+      [],
+    ],
+    [
+      'clients outside stay on this node by need',
+      outside,
+      { endpoints: both, external: { ...external, endpoints: both, clusterEndpoints: both } },
+      [endpoint],
+      [/^SourceTranslationNotSupported: /],
+    ],
+    [
+      'pods are served where clients outside cannot be',
+      outside,
+      {
+        endpoints: [elsewhere],
+        external: { ...external, endpoints: [elsewhere], clusterEndpoints: [elsewhere] },
+      },
+      undefined,
+      [/^SourceTranslationNotSupported: /],
+    ],
+    [
+      'there is nothing for clients outside by policy Local',
+      outside,
+      {
+        endpoints: [elsewhere],
+        external: { ...external, policy: 'Local', endpoints: [], clusterEndpoints: [elsewhere] },
+      },
+      [],
+      [],
+    ],
+  ])('%s', (_what, reach, change, expected, limitations) => {
+    const result = toServices({ ...base, frontends: [...base.frontends, externalIp], ...change }, reach);
+    const external = { address: '192.0.2.1', port: 80 };
+    const main = (change.endpoints ?? base.endpoints).map(toWire);
+    expect(
+      result.services.map(({ portName, frontends, endpoints }) => ({ portName, frontends, endpoints })),
+    ).toEqual(
+      expected === undefined
+        ? [{ portName: 'http', frontends: [clusterIp, external], endpoints: main }]
+        : [
+            { portName: 'http', frontends: [clusterIp], endpoints: main },
+            { portName: 'http.external', frontends: [external], endpoints: expected.map(toWire) },
+          ],
+    );
+    expect(result.limitations).toEqual(limitations.map((pattern) => expect.stringMatching(pattern)));
+  });
+
+  it('names the addresses of an unnamed port apart', () => {
+    const frontends = [...base.frontends, externalIp];
+    const external = {
+      policy: 'Local',
+      endpoints: [],
+      clusterEndpoints: [endpoint],
+      sourceRanges: [],
+    } as const;
+    const { services } = toServices({ ...base, portName: '', frontends, external }, outside);
+    expect(services.map(({ portName }) => portName)).toEqual(['', 'external']);
+  });
+
+  it.each([
+    ['TCP', 1],
+    ['UDP', 2],
+    ['SCTP', 3],
+  ] as const)('%s is protocol %i', (protocol, number) => {
+    expect(toServices({ ...base, protocol }, inside).services[0]?.protocol).toBe(number);
+  });
+});

@@ -1,0 +1,149 @@
+import { Protocol, type Service } from '@infra-offload/infra-api';
+import type { ExternalTraffic, Frontend, LoadBalancedService } from '@infra-offload/k8s-watch';
+
+/** What of the node decides how its services are reached. */
+export interface NodeReach {
+  /** IPv4 addresses of the node, on which its node ports are. */
+  readonly nodeAddresses: readonly string[];
+  /**
+   * Whether the data plane has an interface to the outside. Without one, node ports and external addresses are met there by
+   * pods of this node only; clients outside come through the node's kernel.
+   */
+  readonly hasUplink: boolean;
+}
+
+export interface WantedServices {
+  /**
+   * One for the ClusterIP and every address with the same endpoints, and one more for the others if their endpoints differ:
+   * its port name ends in `external`.
+   */
+  readonly services: readonly Service[];
+  /** What is not balanced as Kubernetes has it, and why. */
+  readonly limitations: readonly string[];
+}
+
+type Endpoints = LoadBalancedService['endpoints'];
+
+/**
+ * A port of a service as the manager wants it: frontends with one list of endpoints. What cannot be said like that is left
+ * out and named among the limitations.
+ */
+export function toServices(balanced: LoadBalancedService, node: NodeReach): WantedServices {
+  const limitations = balanced.conditions.map(({ reason, message }) => `${reason}: ${message}`);
+  const internal: Service['frontends'] = [];
+  const outer: Service['frontends'] = [];
+  for (const frontend of balanced.frontends) {
+    const target = frontend.kind === 'ClusterIP' ? internal : outer;
+    target.push(...reachable(frontend, balanced.external, node, limitations));
+  }
+  const { external } = balanced;
+  if (external === undefined || outer.length === 0) {
+    return { services: [toService(balanced, internal, balanced.endpoints)], limitations };
+  }
+  const endpoints = externalEndpoints(external, node, limitations);
+  if (sameEndpoints(endpoints, balanced.endpoints)) {
+    return { services: [toService(balanced, [...internal, ...outer], endpoints)], limitations };
+  }
+  // Kubernetes' port names have no dots, and only the single port of a service has none.
+  const portName = balanced.portName === '' ? 'external' : `${balanced.portName}.external`;
+  const services = [
+    toService(balanced, internal, balanced.endpoints),
+    toService({ ...balanced, portName }, outer, endpoints),
+  ];
+  return { services, limitations };
+}
+
+/** The addresses of a frontend, none if the data plane cannot serve it. */
+function reachable(
+  frontend: Frontend,
+  external: ExternalTraffic | undefined,
+  { nodeAddresses }: NodeReach,
+  limitations: string[],
+): Service['frontends'] {
+  switch (frontend.kind) {
+    case 'NodePort':
+      if (nodeAddresses.length === 0) {
+        limitations.push(
+          `NodeAddressUnknown: node port ${frontend.port} is not offloaded, since no IPv4 address of the node is known`,
+        );
+      }
+      return nodeAddresses.map((address) => ({ address, port: frontend.port }));
+    case 'LoadBalancer':
+      if (isFiltered(external)) {
+        limitations.push(
+          `SourceRangesNotSupported: ${frontend.address} is not offloaded, since it has source ranges`,
+        );
+        return [];
+      }
+      return [{ address: frontend.address, port: frontend.port }];
+    case 'ExternalIP':
+    case 'ClusterIP':
+      return [{ address: frontend.address, port: frontend.port }];
+    default:
+      return frontend satisfies never;
+  }
+}
+
+/** 0.0.0.0/0 among the ranges lets everybody in. */
+function isFiltered(external: ExternalTraffic | undefined): boolean {
+  const ranges = external?.sourceRanges ?? [];
+  return ranges.length > 0 && !ranges.includes('0.0.0.0/0');
+}
+
+/**
+ * Pods of this node may be sent to the endpoints of the whole cluster, clients outside only to those on this node: without
+ * source translation, an endpoint elsewhere would answer them itself, from its own address.
+ */
+function externalEndpoints(
+  external: ExternalTraffic,
+  { hasUplink }: NodeReach,
+  limitations: string[],
+): Endpoints {
+  if (!hasUplink) return external.clusterEndpoints;
+  if (external.policy === 'Local') return external.endpoints;
+  const here = external.clusterEndpoints.filter(({ local }) => local);
+  if (here.length < external.clusterEndpoints.length) {
+    limitations.push(
+      'SourceTranslationNotSupported: node port and external addresses use endpoints on this node only, as with ' +
+        'externalTrafficPolicy Local; if there are none, only pods of this node are served',
+    );
+  }
+  return here.length > 0 ? here : external.clusterEndpoints;
+}
+
+function toService(
+  balanced: Pick<LoadBalancedService, 'namespace' | 'name' | 'portName' | 'protocol' | 'sessionAffinity'>,
+  frontends: Service['frontends'],
+  endpoints: Endpoints,
+): Service {
+  const { namespace, name, portName, protocol, sessionAffinity } = balanced;
+  return {
+    namespace,
+    name,
+    portName,
+    protocol: protocolOf(protocol),
+    frontends,
+    endpoints: endpoints.map(({ address, port }) => ({ address, port, weight: 0 })),
+    sessionAffinity: sessionAffinity && { timeoutSeconds: sessionAffinity.timeoutSeconds },
+  };
+}
+
+function sameEndpoints(a: Endpoints, b: Endpoints): boolean {
+  return (
+    a.length === b.length &&
+    a.every(({ address, port }, i) => b[i]?.address === address && b[i]?.port === port)
+  );
+}
+
+function protocolOf(protocol: LoadBalancedService['protocol']): Protocol {
+  switch (protocol) {
+    case 'TCP':
+      return Protocol.PROTOCOL_TCP;
+    case 'UDP':
+      return Protocol.PROTOCOL_UDP;
+    case 'SCTP':
+      return Protocol.PROTOCOL_SCTP;
+    default:
+      return protocol satisfies never;
+  }
+}
