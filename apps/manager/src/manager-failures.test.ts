@@ -1,7 +1,7 @@
 import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Client, credentials, status as grpc, type ServiceError } from '@grpc/grpc-js';
-import { ObjectKind } from '@infra-offload/infra-api';
+import { ObjectKind, OffloadClient, type SyncResponse } from '@infra-offload/infra-api';
 import {
   decodeDeviceConfig,
   encodeDeviceConfig,
@@ -76,6 +76,24 @@ describe('the Sync protocol', () => {
     // What gRPC itself answers to bytes that it cannot read.
     expect(code).toBe(grpc.INTERNAL);
     await agent.snapshot(web('10.244.1.2:80'));
+  });
+
+  test('an agent that says no more is answered before the stream ends', async () => {
+    const { manager } = await startReady(world);
+    const client = new OffloadClient(manager.address, credentials.createInsecure());
+    const changes = [begin, { $case: 'upsert' as const, value: web('10.244.1.2:80') }, end];
+    const applied = await new Promise<bigint>((resolve, reject) => {
+      let last = 0n;
+      const stream = client.sync();
+      stream.on('data', (response: SyncResponse) => {
+        last = response.appliedRevision;
+      });
+      stream.on('error', reject);
+      stream.on('end', () => resolve(last));
+      stream.end({ changes: changes.map((change, i) => ({ revision: BigInt(i + 1), change })) });
+    });
+    client.close();
+    expect(applied).toBe(3n);
   });
 
   test('a newer stream ends the older with ABORTED', async () => {

@@ -27,10 +27,11 @@ export interface SyncContext<Row> {
 
 export type SyncCall = ServerDuplexStream<SyncRequest, SyncResponse>;
 
-/** Entities on their way above which no more changes are read, and below which they are again. */
+/** Entities on their way above which changes have to wait. */
 const BACKLOG_HIGH = 40_000;
-const BACKLOG_LOW = 20_000;
 const BACKLOG_POLL_MS = 5;
+/** How long changes are worked at before answers of the target, and other calls, get their turn. */
+const SLICE_MS = 3;
 /** Statuses in one response, so that it stays far below the 4 MB that clients accept. */
 const MAX_STATUSES = 2_000;
 /** How long a change of status that completes no revision may wait for company. */
@@ -48,12 +49,14 @@ export function toObjectStatus(key: ObjectKey, { state, reason, message }: Statu
 }
 
 /**
- * One Sync stream: takes changes in, and answers up to which revision they are durable and settled. It reads no more
- * while the device is behind, and answers no more often than the agent reads.
+ * One Sync stream: takes changes in, and answers up to which revision they are durable and settled. It leaves the rest
+ * to HTTP/2's flow control while the device is behind, and answers no more often than the agent reads.
  */
 export class SyncStream<Row> {
   readonly #call: SyncCall;
   readonly #context: SyncContext<Row>;
+  /** Changes that have not been looked at. No more are read from the network while there are any. */
+  readonly #inbox = new Queue<Change>();
   /** Changes that are not settled yet, in order. */
   readonly #open = new Queue<{ readonly revision: bigint; readonly key: ObjectKey }>();
   /** Objects whose status the agent does not know, and those it was told of. */
@@ -70,6 +73,8 @@ export class SyncStream<Row> {
   #flushScheduled = false;
   #statusTimer: NodeJS.Timeout | undefined;
   #blocked = false;
+  #working = false;
+  #halfClosed = false;
   #ended = false;
 
   constructor(call: SyncCall, context: SyncContext<Row>) {
@@ -77,7 +82,10 @@ export class SyncStream<Row> {
     this.#context = context;
     this.#stopListening = context.controller.onStatus((key) => this.#statusChanged(key));
     call.on('data', (request: SyncRequest) => this.#receive(request));
-    call.on('end', () => this.#finish());
+    call.on('end', () => {
+      this.#halfClosed = true;
+      this.#scheduleFlush();
+    });
     call.on('cancelled', () => this.#close());
     call.on('error', (error) => {
       if (this.#ended) return;
@@ -108,9 +116,31 @@ export class SyncStream<Row> {
   }
 
   #receive({ changes }: SyncRequest): void {
+    for (const change of changes) this.#inbox.push(change);
+    if (!this.#working) this.#work();
+  }
+
+  /** Takes changes in for a while; comes back if some are left. */
+  #work(): void {
+    this.#working = false;
     if (this.#ended) return;
+    if (this.#context.backlog() < BACKLOG_HIGH) this.#takeIn();
+    if (this.#inbox.size > 0 && !this.#ended) {
+      this.#working = true;
+      this.#call.pause();
+      if (this.#context.backlog() < BACKLOG_HIGH) setImmediate(() => this.#work());
+      else setTimeout(() => this.#work(), BACKLOG_POLL_MS);
+    } else this.#call.resume();
+  }
+
+  #takeIn(): void {
+    const until = performance.now() + SLICE_MS;
     try {
-      for (const change of changes) this.#change(change);
+      do {
+        const change = this.#inbox.shift();
+        if (change === undefined) break;
+        this.#change(change);
+      } while (performance.now() < until);
     } catch (error) {
       this.#context.logger.error({ err: messageOf(error), node: this.#nodeName }, 'Sync ended');
       this.abort(toServiceError(error));
@@ -119,7 +149,7 @@ export class SyncStream<Row> {
     const upTo = this.#received;
     this.#context.committed().then(
       () => {
-        this.#durable = upTo;
+        if (upTo > this.#durable) this.#durable = upTo;
         this.#scheduleFlush();
       },
       (error: unknown) => {
@@ -127,7 +157,6 @@ export class SyncStream<Row> {
         this.abort(toServiceError(error));
       },
     );
-    this.#holdBack();
   }
 
   #change({ revision, change }: Change): void {
@@ -238,6 +267,7 @@ export class SyncStream<Row> {
     const settled = head === undefined ? this.#received : head.revision - 1n;
     const applied = settled < this.#durable ? settled : this.#durable;
     if (applied > this.#applied) this.#respond(applied);
+    this.#finishIfDone();
     if (this.#news.size + this.#pending.size === 0) return;
     this.#statusTimer ??= setTimeout(() => {
       this.#statusTimer = undefined;
@@ -289,19 +319,10 @@ export class SyncStream<Row> {
     });
   }
 
-  /** Leaves the rest to HTTP/2's flow control while the device is behind. */
-  #holdBack(): void {
-    if (this.#context.backlog() < BACKLOG_HIGH || this.#call.isPaused()) return;
-    this.#call.pause();
-    const timer = setInterval(() => {
-      if (!this.#ended && this.#context.backlog() > BACKLOG_LOW) return;
-      clearInterval(timer);
-      if (!this.#ended) this.#call.resume();
-    }, BACKLOG_POLL_MS);
-  }
-
-  #finish(): void {
-    if (this.#ended) return;
+  /** The agent says no more: ends the stream when everything it said is answered. */
+  #finishIfDone(): void {
+    const done = this.#inbox.size === 0 && this.#open.size === 0 && this.#applied === this.#received;
+    if (!this.#halfClosed || this.#ended || !done) return;
     this.#close();
     this.#call.end();
   }

@@ -30,6 +30,8 @@ export class StateStore {
   readonly #root: RootDatabase<Buffer, string>;
   readonly #objects: Database<Buffer, string>;
   readonly #ids: Database<Buffer, number>;
+  /** Settles after all writes before it, since LMDB commits in order. */
+  #lastWrite: Promise<unknown> = Promise.resolve();
   #failure: unknown;
 
   private constructor(file: string) {
@@ -98,17 +100,22 @@ export class StateStore {
   /**
    * Resolves when everything written so far survives a crash of this process.
    *
-   * @throws ManagerError STORE when something could not be written (disk full), now or before.
+   * @throws ManagerError STORE when the last write failed (disk full): what was written since the last success may be
+   *   lost, and must be said again.
    */
   async committed(): Promise<void> {
-    await this.#root.committed;
+    await this.#lastWrite;
     if (this.#failure === undefined) return;
-    const cause = this.#failure;
-    this.#failure = undefined;
-    throw new ManagerError('STORE', `the state store cannot be written: ${messageOf(cause)}`, {}, cause);
+    throw new ManagerError(
+      'STORE',
+      `the state store cannot be written: ${messageOf(this.#failure)}`,
+      {},
+      this.#failure,
+    );
   }
 
   async close(): Promise<void> {
+    await this.#lastWrite;
     await this.#root.close();
   }
 
@@ -149,9 +156,14 @@ export class StateStore {
   }
 
   #watch(write: Promise<boolean>): void {
-    write.catch((error: unknown) => {
-      this.#failure ??= error;
-    });
+    this.#lastWrite = write.then(
+      () => {
+        this.#failure = undefined;
+      },
+      (error: unknown) => {
+        this.#failure = error;
+      },
+    );
   }
 }
 
