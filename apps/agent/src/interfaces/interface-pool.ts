@@ -8,6 +8,8 @@ export interface PoolMember {
    * kernel when the pod's namespace ended, has given it another name. Absent if the link is all there is.
    */
   readonly device?: string;
+  /** What it is to be called, if the pool knows better than the present name and nobody remembers another one. */
+  readonly properName?: string;
 }
 
 /** Why there is no free interface, for whoever operates the node. */
@@ -25,9 +27,9 @@ export interface InterfacePool {
   /**
    * Makes one more, where the kind can.
    *
-   * @throws CniError 11 if there cannot be another.
+   * @returns why there cannot be another; undefined if there is one now.
    */
-  grow?(): Promise<void>;
+  grow?(): Promise<Exhaustion | undefined>;
 
   /** @param inPods devices that are in pods, so that it is no wonder that they are not here. */
   explainExhaustion(inPods: ReadonlySet<string>): Promise<Exhaustion>;

@@ -1,6 +1,6 @@
 import { CniError, CniErrorCode } from '@infra-offload/cni-types';
 import type { Attachment } from './attachment.js';
-import type { InterfacePool, PoolMember } from './interface-pool.js';
+import type { Exhaustion, InterfacePool, PoolMember } from './interface-pool.js';
 import { type DetailedLink, IpRoute } from './iproute.js';
 import { isAlive, ownNetnsPath } from './netns.js';
 import type { AllocatedInterface, AttachmentCondition, PodInterfaces, PoolUsage } from './pod-interfaces.js';
@@ -37,7 +37,6 @@ export class PooledInterfaces implements PodInterfaces {
 
   async allocate(): Promise<AllocatedInterface> {
     const member = this.#take(await this.#pool.members()) ?? (await this.#growAndTake());
-    if (member === undefined) throw await this.#exhausted();
     const { mac, device } = member;
     const name = this.#nameOf(member);
     if (device === undefined) return { name, mac };
@@ -118,21 +117,30 @@ export class PooledInterfaces implements PodInterfaces {
     return member;
   }
 
-  /** One call after the other, so that each looks first whether the one before it has left something. */
-  #growAndTake(): Promise<PoolMember | undefined> {
+  /**
+   * One call after the other, so that each looks first whether the one before it has left something.
+   *
+   * @throws CniError 11
+   */
+  #growAndTake(): Promise<PoolMember> {
     const grown = this.#growth.then(async () => {
-      const found = this.#take(await this.#pool.members());
-      if (found !== undefined || this.#pool.grow === undefined) return found;
-      await this.#pool.grow();
-      return this.#take(await this.#pool.members());
+      const left = this.#take(await this.#pool.members());
+      if (left !== undefined) return left;
+      const problem = await this.#pool.grow?.();
+      const made = problem === undefined ? this.#take(await this.#pool.members()) : undefined;
+      if (made === undefined) throw this.#exhausted(problem ?? (await this.#explainExhaustion()));
+      return made;
     });
     this.#growth = grown.catch(() => {});
     return grown;
   }
 
-  async #exhausted(): Promise<CniError> {
+  #explainExhaustion(): Promise<Exhaustion> {
     const inPods = [...this.#names].filter(([, name]) => this.#taken.has(name));
-    const { reason, advice } = await this.#pool.explainExhaustion(new Set(inPods.map(([device]) => device)));
+    return this.#pool.explainExhaustion(new Set(inPods.map(([device]) => device)));
+  }
+
+  #exhausted({ reason, advice }: Exhaustion): CniError {
     return new CniError(
       CniErrorCode.tryAgainLater,
       `no free interface: ${this.#taken.size} are attached to pods and ${reason}`,
@@ -140,8 +148,9 @@ export class PooledInterfaces implements PodInterfaces {
     );
   }
 
-  #nameOf({ name, device }: PoolMember): string {
-    return (device !== undefined && this.#names.get(device)) || name;
+  /** What it is called in the pool. */
+  #nameOf({ name, device, properName }: PoolMember): string {
+    return (device === undefined ? undefined : this.#names.get(device)) ?? properName ?? name;
   }
 
   async #findHere(device: string): Promise<PoolMember | undefined> {
