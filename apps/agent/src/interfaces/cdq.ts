@@ -1,0 +1,172 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Logger } from 'pino';
+import { messageOf } from '../errors.js';
+import { Devlink, type SubfunctionPort } from './devlink.js';
+import type { Exhaustion, InterfacePool, PoolMember } from './interface-pool.js';
+import { Sysfs } from './sysfs.js';
+
+/** As many subfunctions as a physical function has virtual ports for. */
+export const maxSubfunctions = 254;
+
+/**
+ * Subfunctions are counted as their interfaces are named: d4, the first, has sfnum 101. IPDK's ARP proxy has d4, which
+ * stays free for it; d5 leads to the node's kernel.
+ */
+const firstNumber = 4;
+const hostNumber = 5;
+const firstPodNumber = 6;
+const sfnumOf = (number: number) => number + 97;
+const numberOf = (sfnum: number) => sfnum - 97;
+
+/** Longest name of an interface. */
+const maxNameLength = 15;
+/** Names that the kernel gives, to new interfaces and to those that come back from a namespace that ended. */
+const kernelName = /^(eth|dev)[0-9]+$/;
+
+const pollMs = 50;
+
+/** A subfunction whose interface is in the agent's network namespace. */
+interface Subfunction extends PoolMember {
+  readonly number: number;
+}
+
+/**
+ * Subfunctions of one physical function: interfaces named `<PF>d<number>`, and subfunctions that devlink has made on
+ * it. When none is left, another one is made through devlink.
+ */
+export class CdqPool implements InterfacePool {
+  readonly hostInterfaceLabel: string;
+  readonly #pf: string;
+  readonly #logger: Logger;
+  readonly #sysfs: Sysfs;
+  readonly #attachTimeoutMs: number;
+  #reported = '';
+
+  /**
+   * @param pf the PF's interface, for instance `ens801f0`.
+   * @param attachTimeoutMs how long a new subfunction may take until its interface is there.
+   */
+  constructor(pf: string, logger: Logger, sysfs = new Sysfs(), attachTimeoutMs = 5_000) {
+    this.#pf = pf;
+    this.#logger = logger;
+    this.#sysfs = sysfs;
+    this.#attachTimeoutMs = attachTimeoutMs;
+    this.hostInterfaceLabel = `subfunction interface ${pf}d${hostNumber}`;
+  }
+
+  async members(): Promise<readonly PoolMember[]> {
+    return (await this.#subfunctions()).filter(({ number }) => number >= firstPodNumber);
+  }
+
+  async grow(): Promise<Exhaustion | undefined> {
+    return this.#make((ports) => {
+      const idle = ports.find(({ sfnum, isActive }) => !isActive && sfnum >= sfnumOf(firstPodNumber));
+      if (idle !== undefined) return idle.sfnum;
+      const used = new Set(ports.map(({ sfnum }) => sfnum));
+      let sfnum = sfnumOf(firstPodNumber);
+      while (used.has(sfnum)) sfnum++;
+      return sfnum;
+    });
+  }
+
+  async explainExhaustion(): Promise<Exhaustion> {
+    return { reason: `no subfunction of ${this.#pf} is left`, advice: 'delete pods' };
+  }
+
+  async hostInterface(): Promise<string | undefined> {
+    const found = await this.#find(hostNumber);
+    if (found !== undefined) return found.name;
+    const problem = await this.#make(() => sfnumOf(hostNumber));
+    if (problem !== undefined && problem.reason !== this.#reported) {
+      this.#logger.warn({ interface: this.#pf, ...problem }, 'no subfunction for the node itself');
+    }
+    this.#reported = problem?.reason ?? '';
+    return (await this.#find(hostNumber))?.name;
+  }
+
+  /** Makes a subfunction, or activates one that was made and never activated, and waits for its interface. */
+  async #make(chooseSfnum: (ports: readonly SubfunctionPort[]) => number): Promise<Exhaustion | undefined> {
+    const address = await this.#sysfs.target('class/net', this.#pf, 'device');
+    if (address === undefined) {
+      return { reason: `there is no interface ${this.#pf}`, advice: 'see `interface` of the configuration' };
+    }
+    const devlink = new Devlink(address);
+    let sfnum: number;
+    try {
+      const ports = await devlink.subfunctions();
+      sfnum = chooseSfnum(ports);
+      const known = ports.find((port) => port.sfnum === sfnum);
+      if (known === undefined && ports.length >= maxSubfunctions) {
+        return {
+          reason: `${this.#pf} has ${ports.length} subfunctions, the most that it can have (${maxSubfunctions})`,
+          advice: 'delete pods; two subfunctions are reserved for the node and for an ARP proxy',
+        };
+      }
+      const port = known ?? (await devlink.add(sfnum));
+      if (!port.isActive) await devlink.activate(port);
+    } catch (error) {
+      return {
+        reason: `${this.#pf} makes no other subfunction: ${messageOf(error)}`,
+        advice: 'delete pods, or make subfunctions by the means of the device',
+      };
+    }
+    const deadline = performance.now() + this.#attachTimeoutMs;
+    while ((await this.#find(numberOf(sfnum))) === undefined) {
+      if (performance.now() > deadline) {
+        return {
+          reason: `the new subfunction ${sfnum} of ${this.#pf} has no interface after ${this.#attachTimeoutMs / 1000} s`,
+          advice: 'see the log of the kernel; is the driver of the subfunction loaded?',
+        };
+      }
+      await sleep(pollMs);
+    }
+    this.#logger.info({ interface: this.#pf, sfnum }, 'subfunction made');
+    return undefined;
+  }
+
+  async #find(number: number): Promise<Subfunction | undefined> {
+    return (await this.#subfunctions()).find((subfunction) => subfunction.number === number);
+  }
+
+  /** By number: d6 before d10. */
+  async #subfunctions(): Promise<Subfunction[]> {
+    const names = await this.#sysfs.list('class/net');
+    const address = await this.#sysfs.target('class/net', this.#pf, 'device');
+    const found = await Promise.all(names.map((name) => this.#read(name, address)));
+    return found.filter((each) => each !== undefined).sort((a, b) => a.number - b.number);
+  }
+
+  async #read(name: string, pfAddress: string | undefined): Promise<Subfunction | undefined> {
+    if (name === this.#pf) return undefined;
+    const netdev = await this.#sysfs.netdev(name);
+    const place = await this.#place(name, pfAddress);
+    if (netdev === undefined || place === undefined || place.number < firstNumber) return undefined;
+    const own = `${this.#pf}d${place.number}`;
+    const isLost = kernelName.test(name) && own.length <= maxNameLength;
+    return { ...netdev, ...place, ...(isLost ? { properName: own } : {}) };
+  }
+
+  /** Which subfunction of our PF an interface belongs to. */
+  async #place(
+    name: string,
+    pfAddress: string | undefined,
+  ): Promise<{ readonly number: number; readonly device?: string } | undefined> {
+    const device = await this.#sysfs.target('class/net', name, 'device');
+    const suffix = name.startsWith(`${this.#pf}d`) ? name.slice(this.#pf.length + 1) : '';
+    const named = /^[0-9]+$/.test(suffix) ? Number(suffix) : undefined;
+    if (device !== undefined && pfAddress !== undefined) {
+      const auxiliary = ['bus/auxiliary/devices', device] as const;
+      const sfnum = await this.#sysfs.text(...auxiliary, 'sfnum');
+      if (sfnum !== undefined && (await this.#sysfs.parentOfTarget(...auxiliary)) === pfAddress) {
+        return { number: numberOf(Number(sfnum)), device: `auxiliary/${device}` };
+      }
+      if (device === pfAddress) {
+        // A port of the PF itself: what makes the d-suffix is the number of the port.
+        const port = Number(await this.#sysfs.text('class/net', name, 'dev_port'));
+        const number = named ?? port;
+        return number >= firstNumber ? { number, device: `pci/${pfAddress}/${number}` } : undefined;
+      }
+    }
+    return named === undefined ? undefined : { number: named };
+  }
+}
