@@ -66,7 +66,7 @@ export class Agent {
     this.#metrics = metrics;
     this.#logger = loggers('agent');
     this.#client = connectManager(config.managerAddress);
-    this.#interfaces = createPodInterfaces(config);
+    this.#interfaces = createPodInterfaces(config, loggers('interfaces'));
     const statuses = new StatusBook(loggers('sync'));
     const { onApplied, onStreamEnd } = this.#metrics;
     const client = this.#client;

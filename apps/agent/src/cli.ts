@@ -13,6 +13,7 @@ interface Flags {
   readonly nodeName?: string;
   readonly managerAddress?: string;
   readonly interfaceType?: string;
+  readonly interface?: string;
   readonly tapPrefix?: string;
   readonly mtu?: number;
   readonly cniSocket?: string;
@@ -52,7 +53,20 @@ const program = new Command('infra-agent')
   )
   .addOption(option('--node-name <name>', 'name of the node; default the host name', 'NODE_NAME'))
   .addOption(option('--manager-address <host:port>', 'infra-manager', 'INFRA_AGENT_MANAGER_ADDRESS'))
-  .addOption(option('--interface-type <type>', 'kind of pod interfaces: tap', 'INFRA_AGENT_INTERFACE_TYPE'))
+  .addOption(
+    option(
+      '--interface-type <type>',
+      'kind of pod interfaces: tap, ipvlan, sriov or cdq',
+      'INFRA_AGENT_INTERFACE_TYPE',
+    ),
+  )
+  .addOption(
+    option(
+      '--interface <name>',
+      'master of ipvlan, physical function of sriov and cdq',
+      'INFRA_AGENT_INTERFACE',
+    ),
+  )
   .addOption(
     option('--tap-prefix <prefix>', "how the target's TAP interfaces are named", 'INFRA_AGENT_TAP_PREFIX'),
   )

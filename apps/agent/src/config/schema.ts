@@ -24,6 +24,10 @@ const address = (minPort: number) =>
 /** What the kernel and IPv4 take. */
 export const mtuSchema = z.number().int().min(576).max(9000);
 
+const interfaceName = z
+  .string()
+  .regex(/^(?!\.{1,2}$)[^\s/:]{1,15}$/, 'is not the name of a network interface (1 to 15 characters)');
+
 const mac = z
   .string()
   .regex(/^[0-9a-f][02468ace](:[0-9a-f]{2}){5}$/i, 'is not a unicast MAC address, such as 02:00:00:00:00:01');
@@ -32,7 +36,9 @@ const mac = z
 const keysSchema = z.strictObject({
   nodeName: z.string().min(1).optional(),
   managerAddress: address(1).default('127.0.0.1:50002'),
-  interfaceType: z.enum(['tap']).default('tap'),
+  interfaceType: z.enum(['tap', 'ipvlan', 'sriov', 'cdq']).default('tap'),
+  /** The master of ipvlan, the physical function of sriov and cdq. */
+  interface: interfaceName.optional(),
   // Leaves four digits of the 15 characters that an interface's name may have.
   tapPrefix: z
     .string()
