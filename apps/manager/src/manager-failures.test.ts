@@ -24,6 +24,22 @@ afterEach(async () => {
   await world.stop();
 });
 
+/** What grpc.health.v1 says of the Offload service. */
+async function health(address: string): Promise<string> {
+  const client = new Client(address, credentials.createInsecure());
+  const name = Buffer.from('infra_offload.v1.Offload');
+  const request = Buffer.concat([Buffer.from([0x0a, name.length]), name]);
+  const bytes = (value: Buffer) => value;
+  const answer = await new Promise<Buffer>((resolve, reject) => {
+    client.makeUnaryRequest('/grpc.health.v1.Health/Check', bytes, bytes, request, (error, response) => {
+      if (response === undefined) reject(error);
+      else resolve(response);
+    });
+  });
+  client.close();
+  return ['UNKNOWN', 'SERVING', 'NOT_SERVING'][answer[1] ?? 0] ?? '';
+}
+
 describe('the Sync protocol', () => {
   const begin = { $case: 'snapshotBegin', value: { nodeName: 'n' } } as const;
   const end = { $case: 'snapshotEnd', value: {} } as const;
@@ -203,9 +219,11 @@ describe('restarts and losses', () => {
     const { metricsAddress } = manager;
     expect((await fetch(`http://${metricsAddress}/readyz`)).status).toBe(503);
     expect((await fetch(`http://${metricsAddress}/healthz`)).status).toBe(200);
+    expect(await health(manager.address)).toBe('NOT_SERVING');
     await world.startTarget();
     await agent.status('default/web:/TCP', ({ state }) => state === PROGRAMMED);
     expect((await fetch(`http://${metricsAddress}/readyz`)).status).toBe(200);
+    expect(await health(manager.address)).toBe('SERVING');
     expect(await (await fetch(`http://${metricsAddress}/metrics`)).text()).toContain(
       'infra_manager_objects{kind="service",state="programmed"} 1',
     );
