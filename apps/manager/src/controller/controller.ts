@@ -6,6 +6,7 @@ import { Owner, type RowFailure, type RowKey } from '../reconciler/model.js';
 import type { Reconciler } from '../reconciler/reconciler.js';
 import { Claims } from '../state/claims.js';
 import {
+  belongsToSync,
   describeKey,
   kindOf,
   type ObjectKey,
@@ -103,11 +104,11 @@ export class Controller<Row> {
     return ++this.#generation;
   }
 
-  /** Removes what the snapshot did not name. Returns it. */
+  /** Removes what the snapshot should have named if it were still wanted. Returns it. */
   sweep(generation: number): readonly ObjectKey[] {
     const gone: ObjectKey[] = [];
     for (const entry of this.#entries.values()) {
-      if (entry.generation >= generation || !this.#isPresent(entry)) continue;
+      if (entry.generation >= generation || !belongsToSync(entry.key) || !this.#isPresent(entry)) continue;
       gone.push(entry.key);
     }
     for (const key of gone) this.remove(key);

@@ -2,7 +2,7 @@ import type { AddPodRequest, AddPodResponse, DeletePodRequest } from '@infra-off
 import type { Controller } from '../controller/controller.js';
 import type { Status } from '../controller/entry.js';
 import { ManagerError } from '../errors.js';
-import type { ObjectKey } from '../state/objects.js';
+import { describeKey, type ObjectKey, type PodObject } from '../state/objects.js';
 import { readPod } from '../state/validate.js';
 
 export interface PodsContext<Row> {
@@ -14,7 +14,7 @@ export interface PodsContext<Row> {
   readonly lookupPort: (interfaceName: string) => Promise<number>;
 }
 
-/** AddPod and DeletePod: calls that answer when the data plane has done it. */
+/** Calls that answer when the data plane has done it: AddPod, DeletePod, and what other APIs have of that kind. */
 export class Pods<Row> {
   readonly #context: PodsContext<Row>;
 
@@ -25,33 +25,61 @@ export class Pods<Row> {
   /** @throws ManagerError as the contract says; the pod is not kept then. */
   async add({ pod }: AddPodRequest, cancelled: AbortSignal): Promise<AddPodResponse> {
     if (pod === undefined) throw new ManagerError('INVALID_OBJECT', 'AddPod: the request holds no pod');
-    const object = readPod(pod);
-    const key: ObjectKey = `pod/${object.attachmentId}`;
-    const { controller } = this.#context;
-    this.#requireTarget();
-    // A TAP that was made anew may have another number than the last time.
-    const port = await this.#context.lookupPort(object.interfaceName);
-    const conflict = controller.conflict(object);
-    if (conflict !== undefined)
-      throw new ManagerError('CONFLICT', `pod ${object.attachmentId}: ${conflict.message}`);
-    controller.upsert(object);
-    try {
-      const [status] = await Promise.all([this.#settled(key, cancelled), this.#context.committed()]);
-      if (status?.state === 'degraded') throw failure(key, status);
-      if (status === undefined)
-        throw new ManagerError('CANCELLED', `pod ${object.attachmentId} was deleted meanwhile`);
-    } catch (error) {
-      // Only what this call wanted: a newer wish for the same attachment stays.
-      if (controller.object(key) === object) controller.remove(key);
-      throw error;
-    }
-    return { port };
+    return { port: await this.attach(readPod(pod), cancelled) };
   }
 
   /** @throws ManagerError when something of the pod may be left in the data plane; its removal goes on. */
   async delete({ attachmentId }: DeletePodRequest, cancelled: AbortSignal): Promise<void> {
     if (attachmentId === '') throw new ManagerError('INVALID_OBJECT', 'DeletePod: attachment_id is empty');
-    const key: ObjectKey = `pod/${attachmentId}`;
+    await this.withdraw(`pod/${attachmentId}`, cancelled);
+  }
+
+  /**
+   * Wants a pod, and waits until the data plane forwards for it.
+   *
+   * @param makeRoom called once the target is known to have the interface, before anything is claimed.
+   * @returns the port of its interface.
+   * @throws ManagerError with the cause; the pod is not kept then.
+   */
+  async attach(object: PodObject, cancelled: AbortSignal, makeRoom?: () => void): Promise<number> {
+    const key: ObjectKey = `pod/${object.attachmentId}`;
+    const { controller } = this.#context;
+    this.#requireTarget();
+    // A TAP that was made anew may have another number than the last time.
+    const port = await this.#context.lookupPort(object.interfaceName);
+    makeRoom?.();
+    const conflict = controller.conflict(object);
+    if (conflict !== undefined)
+      throw new ManagerError('CONFLICT', `pod ${object.attachmentId}: ${conflict.message}`);
+    controller.upsert(object);
+    try {
+      await this.programmed(key, cancelled);
+    } catch (error) {
+      // Only what this call wanted: a newer wish for the same attachment stays.
+      if (controller.object(key) === object) controller.remove(key);
+      throw error;
+    }
+    return port;
+  }
+
+  /**
+   * Waits until what is wanted of an object is durable and in the data plane.
+   *
+   * @throws ManagerError with the cause when not all of it can be; the object stays as it is.
+   */
+  async programmed(key: ObjectKey, cancelled: AbortSignal): Promise<void> {
+    const [status] = await Promise.all([this.#settled(key, cancelled), this.#context.committed()]);
+    if (status?.state === 'degraded') throw failure(key, status);
+    if (status === undefined)
+      throw new ManagerError('CANCELLED', `${describeKey(key)} was deleted meanwhile`);
+  }
+
+  /**
+   * Wants an object no more, and waits until nothing of it takes new packets.
+   *
+   * @throws ManagerError when something may be left in the data plane; its removal goes on.
+   */
+  async withdraw(key: ObjectKey, cancelled: AbortSignal): Promise<void> {
     const { controller } = this.#context;
     controller.remove(key);
     await this.#context.committed();
@@ -73,7 +101,7 @@ export class Pods<Row> {
         const status = controller.status(key);
         if (status?.state !== 'pending') finish(() => resolve(status));
         else if (cancelled.aborted)
-          finish(() => reject(new ManagerError('CANCELLED', 'the caller gave up waiting')));
+          finish(() => reject(new ManagerError('CANCELLED', `the caller gave up waiting${because(status)}`)));
         else if (!this.#context.isReady()) finish(() => reject(targetAway()));
       };
       const stopListening = controller.onStatus((changed) => {
@@ -89,6 +117,10 @@ export class Pods<Row> {
   }
 }
 
+function because({ reason, message }: Status): string {
+  return reason === '' ? '' : `; so far: ${reason}: ${message}`;
+}
+
 function targetAway(): ManagerError {
   return new ManagerError(
     'TARGET_UNAVAILABLE',
@@ -97,7 +129,7 @@ function targetAway(): ManagerError {
 }
 
 function failure(key: ObjectKey, { reason, message }: Status): ManagerError {
-  const text = `${key.replace('/', ' ')}: ${reason}: ${message}`;
+  const text = `${describeKey(key)}: ${reason}: ${message}`;
   switch (reason) {
     case 'TableFull':
     case 'IdsExhausted':

@@ -11,7 +11,7 @@ import { type State, type Status, sameStatus } from '../controller/entry.js';
 import { ManagerError, messageOf, unreachable } from '../errors.js';
 import type { Logger } from '../log.js';
 import { Queue } from '../reconciler/queue.js';
-import { keyOfReference, type ObjectKey, referenceOf } from '../state/objects.js';
+import { belongsToSync, describeKey, keyOfReference, type ObjectKey, referenceOf } from '../state/objects.js';
 import { readObject, wireKey } from '../state/validate.js';
 import { toServiceError } from './errors.js';
 
@@ -184,6 +184,7 @@ export class SyncStream<Row> {
         const key = wireKey(change.value);
         if (key === undefined)
           throw new ManagerError('PROTOCOL', `revision ${revision}: the upsert holds no object`);
+        this.#requireOwn(revision, key);
         try {
           this.#context.controller.upsert(readObject(change.value));
         } catch (error) {
@@ -200,6 +201,7 @@ export class SyncStream<Row> {
           const message = `revision ${revision}: the removal names no object (kind ${change.value.kind}, name "${change.value.name}")`;
           throw new ManagerError('PROTOCOL', message);
         }
+        this.#requireOwn(revision, key);
         this.#context.controller.remove(key);
         this.#note(revision, key);
         return;
@@ -235,6 +237,14 @@ export class SyncStream<Row> {
     throw new ManagerError(
       'PROTOCOL',
       `revision ${revision}: ${what} before the snapshot that every stream begins with`,
+    );
+  }
+
+  #requireOwn(revision: bigint, key: ObjectKey): void {
+    if (belongsToSync(key)) return;
+    throw new ManagerError(
+      'PROTOCOL',
+      `revision ${revision}: ${describeKey(key)}: names that begin with "~" are not the agent's`,
     );
   }
 

@@ -118,6 +118,14 @@ export function keyOfReference(reference: ObjectReference): ObjectKey | undefine
   return undefined;
 }
 
+/**
+ * Whether Sync may name an object. Names that begin with "~" are no Kubernetes names: objects of other APIs than Sync
+ * have them, and a snapshot that lacks one of those says nothing about it.
+ */
+export function belongsToSync(key: ObjectKey): boolean {
+  return key[key.indexOf('/') + 1] !== '~';
+}
+
 /** `service default/web:http/TCP`, for messages. */
 export function describeKey(key: ObjectKey): string {
   return key.replace('/', ' ');

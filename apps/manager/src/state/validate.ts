@@ -77,7 +77,7 @@ export function readObject(wire: WantedObject): WantedState {
 /** See {@link readObject}. */
 export function readPod(wire: WirePod): PodObject {
   const check: Checker = new Checker(`pod/${wire.attachmentId}`);
-  if (!/^[^/\s]+\/[^/\s]+$/.test(wire.attachmentId) || wire.attachmentId.length > MAX_NAME) {
+  if (!/^[^~/\s][^/\s]*\/[^/\s]+$/.test(wire.attachmentId) || wire.attachmentId.length > MAX_NAME) {
     check.fail('attachment_id', wire.attachmentId, '"<container id>/<interface name>"');
   }
   const address = wire.addresses[0];
@@ -229,7 +229,8 @@ function distinct<T>(items: readonly T[], key: (item: T) => number): readonly T[
   });
 }
 
-class Checker {
+/** Checks the fields of one object; every failure names object, field, value and what was expected. */
+export class Checker {
   constructor(private readonly object: ObjectKey) {}
 
   fail(field: string, value: string, expected: string): never {
