@@ -1,10 +1,4 @@
 import { defineConfig } from 'tsup';
+import { programs } from '../../tsup.base.js';
 
-export default defineConfig({
-  entry: ['src/cli.ts'],
-  format: 'esm',
-  target: 'node20',
-  dts: false,
-  sourcemap: true,
-  clean: true,
-});
+export default defineConfig(programs(['src/cli.ts']));

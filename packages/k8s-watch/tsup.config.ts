@@ -1,10 +1,4 @@
 import { defineConfig } from 'tsup';
+import { library } from '../../tsup.base.js';
 
-export default defineConfig({
-  entry: { index: 'src/index.ts', api: 'src/api/index.ts' },
-  format: 'esm',
-  target: 'node20',
-  dts: true,
-  sourcemap: true,
-  clean: true,
-});
+export default defineConfig(library({ index: 'src/index.ts', api: 'src/api/index.ts' }));

@@ -1,10 +1,7 @@
 import { defineConfig } from 'tsup';
+import { library } from '../../tsup.base.js';
 
 export default defineConfig({
-  entry: { index: 'src/index.ts', 'pod-main': 'src/pod/main.ts', relay: 'src/relay/main.ts' },
-  format: 'esm',
-  target: 'node20',
+  ...library({ index: 'src/index.ts', 'pod-main': 'src/pod/main.ts', relay: 'src/relay/main.ts' }),
   dts: { entry: { index: 'src/index.ts' } },
-  sourcemap: true,
-  clean: true,
 });
