@@ -1,0 +1,20 @@
+#pragma once
+
+/* Everything that the control protocol speaks about. */
+
+#include "options.h"
+#include "port.h"
+#include "program.h"
+#include "transaction.h"
+#include "worker.h"
+
+struct session;
+
+struct host {
+	struct ports ports;
+	struct program program;
+	struct worker worker;
+	struct transaction transaction;
+	/* Who has staged changes. */
+	const struct session *owner;
+};

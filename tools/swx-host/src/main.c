@@ -1,0 +1,78 @@
+/* swx-host: runs a SWX pipeline of DPDK, controlled through a unix socket. */
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include <rte_eal.h>
+#include <rte_errno.h>
+#include <rte_mbuf.h>
+
+#include "host.h"
+#include "options.h"
+#include "server.h"
+
+#define CACHE_SIZE 256
+
+static struct host host;
+
+static enum status
+start(const struct options *options, const char *program, int *listener, struct fault *fault)
+{
+	struct rte_mempool *pool;
+	enum status status = options_start_eal(options, program, fault);
+
+	if (status != STATUS_OK)
+		return status;
+	pool = rte_pktmbuf_pool_create("packets", options->buffers, CACHE_SIZE, 0,
+				       (uint16_t)(RTE_PKTMBUF_HEADROOM + options->frame), SOCKET_ID_ANY);
+	if (!pool)
+		return fault_set(fault, STATUS_NO_SPACE, "no memory for %u packet buffers: %s", options->buffers,
+				 rte_strerror(rte_errno));
+	status = ports_init(&host.ports, options->ports, pool, fault);
+	if (status == STATUS_OK)
+		status = program_build(&host.program, &host.ports, options->spec, fault);
+	if (status == STATUS_OK)
+		status = worker_start(&host.worker, host.program.swx, &host.ports, &options->worker, fault);
+	host.transaction = (struct transaction){.program = &host.program, .worker = &host.worker};
+	if (status == STATUS_OK)
+		status = server_listen(options->socket, listener, fault);
+	return status;
+}
+
+int
+main(int argc, char **argv)
+{
+	struct fault fault = {.text = ""};
+	struct options options;
+	int listener = -1;
+	bool help;
+
+	if (options_parse(&options, argc, argv, &help, &fault) != STATUS_OK) {
+		fprintf(stderr, "swx-host: %s\n", fault.text);
+		return EXIT_FAILURE;
+	}
+	if (help) {
+		options_help();
+		return EXIT_SUCCESS;
+	}
+	if (options.die_with_parent)
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (start(&options, argv[0], &listener, &fault) != STATUS_OK) {
+		fprintf(stderr, "swx-host: %s\n", fault.text);
+		return EXIT_FAILURE;
+	}
+	printf("swx-host ready: %s\n", options.socket);
+	fflush(stdout);
+	server_run(listener, &host);
+	worker_stop(&host.worker);
+	for (uint32_t i = 0; i < host.ports.count; i++)
+		port_detach(&host.ports.slots[i]);
+	unlink(options.socket);
+	rte_eal_cleanup();
+	return EXIT_SUCCESS;
+}

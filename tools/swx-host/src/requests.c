@@ -1,0 +1,82 @@
+#include "requests.h"
+
+#include <unistd.h>
+
+#include <rte_version.h>
+
+#include "server.h"
+#include "session.h"
+
+enum status
+request_end(const struct reader *in, struct fault *fault)
+{
+	if (in->short_read)
+		return fault_set(fault, STATUS_BAD_REQUEST, "the message is too short, or a text in it too long");
+	if (in->at != in->end)
+		return fault_set(fault, STATUS_BAD_REQUEST, "the message is %td bytes too long", in->end - in->at);
+	return STATUS_OK;
+}
+
+static enum status
+hello(struct host *host, struct session *session, struct reader *in, struct writer *out, struct fault *fault)
+{
+	uint32_t magic = read_u32(in);
+	uint16_t version = read_u16(in);
+	enum status status = request_end(in, fault);
+
+	if (status != STATUS_OK)
+		return status;
+	if (magic != PROTOCOL_MAGIC)
+		return fault_set(fault, STATUS_BAD_REQUEST, "this is swx-host; the client speaks something else");
+	if (version != PROTOCOL_VERSION)
+		return fault_set(fault, STATUS_UNSUPPORTED, "the client speaks version %u, this swx-host version %u",
+				 version, PROTOCOL_VERSION);
+	session->greeted = true;
+	write_u16(out, PROTOCOL_VERSION);
+	write_text(out, rte_version());
+	write_u32(out, (uint32_t)getpid());
+	write_u32(out, host->ports.count);
+	return STATUS_OK;
+}
+
+enum status
+request_handle(struct host *host, struct session *session, uint16_t operation, struct reader *in, struct writer *out,
+	       struct fault *fault)
+{
+	if (operation == OPERATION_HELLO)
+		return hello(host, session, in, out, fault);
+	if (!session->greeted)
+		return fault_set(fault, STATUS_BAD_REQUEST, "the first message must be HELLO");
+	switch ((enum operation)operation) {
+	case OPERATION_HELLO:
+		break;
+	case OPERATION_DESCRIBE:
+		return request_describe(host, out);
+	case OPERATION_BATCH:
+		return request_batch(host, session, in, fault);
+	case OPERATION_COMMIT:
+		return request_commit(host, session, fault);
+	case OPERATION_ABORT:
+		return request_abort(host, session, fault);
+	case OPERATION_READ_REGISTERS:
+		return request_read_registers(host, in, out, fault);
+	case OPERATION_READ_COUNTERS:
+		return request_read_counters(host, in, out, fault);
+	case OPERATION_STATISTICS:
+		return request_statistics(host, out, fault);
+	case OPERATION_ADD_PORT:
+		return request_add_port(host, session, in, fault);
+	case OPERATION_REMOVE_PORT:
+		return request_remove_port(host, in, fault);
+	case OPERATION_INJECT:
+		return request_inject(host, in, out, fault);
+	case OPERATION_RECEIVE:
+		return request_receive(host, out);
+	case OPERATION_REPLAY:
+		return request_replay(host, in, out, fault);
+	case OPERATION_STOP:
+		server_stop();
+		return STATUS_OK;
+	}
+	return fault_set(fault, STATUS_UNSUPPORTED, "no operation %u", operation);
+}

@@ -1,0 +1,46 @@
+#pragma once
+
+#include "host.h"
+#include "wire.h"
+
+/* What a client can ask for; the protocol is described in README.md. */
+enum operation {
+	OPERATION_HELLO = 1,
+	OPERATION_DESCRIBE = 2,
+	OPERATION_BATCH = 3,
+	OPERATION_COMMIT = 4,
+	OPERATION_ABORT = 5,
+	OPERATION_READ_REGISTERS = 6,
+	OPERATION_READ_COUNTERS = 7,
+	OPERATION_STATISTICS = 8,
+	OPERATION_ADD_PORT = 9,
+	OPERATION_REMOVE_PORT = 10,
+	OPERATION_INJECT = 11,
+	OPERATION_RECEIVE = 12,
+	OPERATION_REPLAY = 13,
+	OPERATION_STOP = 14,
+};
+
+#define PROTOCOL_MAGIC 0x48585753
+#define PROTOCOL_VERSION 1
+
+/* Does what a message asks for and writes the answer, or sets `fault`. */
+enum status request_handle(struct host *host, struct session *session, uint16_t operation, struct reader *in,
+			   struct writer *out, struct fault *fault);
+
+/* The groups of requests. */
+enum status request_describe(struct host *host, struct writer *out);
+enum status request_batch(struct host *host, struct session *session, struct reader *in, struct fault *fault);
+enum status request_commit(struct host *host, struct session *session, struct fault *fault);
+enum status request_abort(struct host *host, struct session *session, struct fault *fault);
+enum status request_read_registers(struct host *host, struct reader *in, struct writer *out, struct fault *fault);
+enum status request_read_counters(struct host *host, struct reader *in, struct writer *out, struct fault *fault);
+enum status request_statistics(struct host *host, struct writer *out, struct fault *fault);
+enum status request_add_port(struct host *host, struct session *session, struct reader *in, struct fault *fault);
+enum status request_remove_port(struct host *host, struct reader *in, struct fault *fault);
+enum status request_inject(struct host *host, struct reader *in, struct writer *out, struct fault *fault);
+enum status request_receive(struct host *host, struct writer *out);
+enum status request_replay(struct host *host, struct reader *in, struct writer *out, struct fault *fault);
+
+/* BAD_REQUEST if a message was shorter or longer than what was read. */
+enum status request_end(const struct reader *in, struct fault *fault);

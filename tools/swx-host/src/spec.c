@@ -1,0 +1,82 @@
+#include "spec.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "spec-program.h"
+#include "spec-tables.h"
+#include "spec-text.h"
+
+/* What a kind of statement is made into. */
+struct statement {
+	const char *keyword;
+	enum status (*configure)(struct spec_context *context, uint32_t line);
+};
+
+static enum status
+unsupported(struct spec_context *context, uint32_t line)
+{
+	return spec_fault(&context->text, &context->text.lines[line], context->fault,
+			  "extern and RSS objects are not supported");
+}
+
+/* In the order in which they need each other. */
+static const struct statement statements[] = {
+	{"extobj", unsupported},
+	{"rss", unsupported},
+	{"regarray", spec_register_array},
+	{"metarray", spec_meter_array},
+	{"struct", spec_struct},
+	{"header", spec_header},
+	{"metadata", spec_metadata},
+	{"action", spec_action},
+	{"table", spec_table},
+	{"selector", spec_selector},
+	{"learner", spec_learner},
+	{"apply", spec_apply},
+};
+
+#define N_STATEMENTS (sizeof(statements) / sizeof(statements[0]))
+
+static enum status
+configure_all(struct spec_context *context, const struct statement *statement)
+{
+	const struct spec_text *text = &context->text;
+	enum status status = STATUS_OK;
+
+	for (uint32_t i = 0; status == STATUS_OK && i < text->count; i = spec_next(text, i))
+		if (!strcmp(spec_word(&text->lines[i], 0), statement->keyword))
+			status = statement->configure(context, i);
+	return status;
+}
+
+static enum status
+check_keywords(struct spec_context *context)
+{
+	const struct spec_text *text = &context->text;
+
+	for (uint32_t i = 0; i < text->count; i = spec_next(text, i)) {
+		uint32_t known = 0;
+
+		while (known < N_STATEMENTS && strcmp(spec_word(&text->lines[i], 0), statements[known].keyword))
+			known++;
+		if (known == N_STATEMENTS)
+			return spec_fault(text, &text->lines[i], context->fault, "no such declaration");
+	}
+	return STATUS_OK;
+}
+
+enum status
+spec_configure(struct rte_swx_pipeline *swx, const char *file, uint32_t unknown, struct fault *fault)
+{
+	struct spec_context context = {.swx = swx, .unknown_port = unknown, .fault = fault};
+	enum status status = spec_text_read(&context.text, file, fault);
+
+	if (status == STATUS_OK)
+		status = check_keywords(&context);
+	for (uint32_t i = 0; status == STATUS_OK && i < N_STATEMENTS; i++)
+		status = configure_all(&context, &statements[i]);
+	spec_text_free(&context.text);
+	return status;
+}

@@ -1,0 +1,61 @@
+#pragma once
+
+/*
+ * Changes of tables, made all together or not at all. Changes go to the staged copy of the state at once, so that each
+ * tells at once whether it works; a commit gives that copy to the packets and repeats the changes on the other one.
+ * Every step costs the same however many entries there are, but for tables that DPDK has to build anew.
+ */
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "fault.h"
+#include "program.h"
+#include "worker.h"
+
+struct change;
+
+struct transaction {
+	struct program *program;
+	struct worker *worker;
+	struct change *changes;
+	size_t count;
+	size_t capacity;
+};
+
+struct member {
+	uint32_t id;
+	uint32_t weight;
+};
+
+/* Keys, masks and action data are laid out as SWX has them (layout.h). Adds or replaces. */
+enum status transaction_set(struct transaction *transaction, struct table *table, const uint8_t *key,
+			    const uint8_t *mask, uint32_t priority, uint32_t action, const uint8_t *data,
+			    struct fault *fault);
+/* An entry that is not there is no error. */
+enum status transaction_delete(struct transaction *transaction, struct table *table, const uint8_t *key,
+			       const uint8_t *mask, uint32_t priority, struct fault *fault);
+/* Of a table or a learner. */
+enum status transaction_set_default(struct transaction *transaction, struct table *table, uint32_t action,
+				    const uint8_t *data, struct fault *fault);
+/* Replaces the members of a group; none empties it. */
+enum status transaction_set_group(struct transaction *transaction, struct selector *selector, uint32_t group,
+				  const struct member *members, uint32_t count, struct fault *fault);
+/* Registers and timeouts are written when the transaction is committed. */
+enum status transaction_write_register(struct transaction *transaction, uint32_t array, uint32_t index, uint64_t value,
+				       struct fault *fault);
+/* The register of a table's entry, if the entry is there then. */
+enum status transaction_write_counter(struct transaction *transaction, uint32_t array, struct table *table,
+				      const uint8_t *key, uint64_t value, struct fault *fault);
+enum status transaction_set_timeout(struct transaction *transaction, uint32_t learner, uint32_t index, uint32_t seconds,
+				    struct fault *fault);
+
+/* Where the transaction is, to go back to. */
+size_t transaction_mark(const struct transaction *transaction);
+/* Takes back everything since `mark`. */
+void transaction_undo(struct transaction *transaction, size_t mark);
+/* All or nothing: after a failure nothing is staged, and nothing has changed. */
+enum status transaction_commit(struct transaction *transaction, struct fault *fault);
+
+/* The place of an entry in registers of direct counters, or 0. The worker must be paused, or `staged` be looked at. */
+uint32_t table_entry_index(struct table *table, const struct rte_swx_table_state *state, const uint8_t *key);
