@@ -32,6 +32,11 @@ const CHANGES_PER_MESSAGE = 200;
 const root = join(dirname(fileURLToPath(import.meta.url)), '../..');
 const state = mkdtempSync(join(tmpdir(), 'manager-scale-'));
 const processes = new Set<ChildProcess>();
+// Also after an error that nobody caught: nothing is left behind.
+process.on('exit', () => {
+  for (const child of processes) child.kill('SIGTERM');
+  rmSync(state, { recursive: true, force: true });
+});
 
 /** Starts a program of the repository and waits for a line of its output that `ready` understands. */
 async function start<T>(folder: string, args: readonly string[], ready: (line: string) => T | undefined) {
@@ -275,9 +280,5 @@ async function main(): Promise<void> {
   agent.close();
 }
 
-try {
-  await main();
-} finally {
-  for (const child of processes) child.kill('SIGTERM');
-  rmSync(state, { recursive: true, force: true });
-}
+await main();
+for (const child of [...processes]) await stop(child);
