@@ -1,5 +1,5 @@
 import { Server, ServerCredentials, type ServiceDefinition } from '@grpc/grpc-js';
-import { OffloadService as OffloadDefinition } from '@infra-offload/infra-api';
+import { infra, OffloadService as OffloadDefinition } from '@infra-offload/infra-api';
 import { HealthImplementation } from 'grpc-health-check';
 import type { Config } from './config/config.js';
 import { Controller } from './controller/controller.js';
@@ -7,6 +7,7 @@ import { dpdkDriver } from './drivers/dpdk/driver.js';
 import type { DpdkRow } from './drivers/dpdk/rows.js';
 import type { Driver } from './drivers/driver.js';
 import { ManagerError, messageOf } from './errors.js';
+import { InfraAgentService } from './ipdk/service.js';
 import { createLoggers, type Loggers } from './log.js';
 import { createMetrics } from './metrics.js';
 import { Reconciler } from './reconciler/reconciler.js';
@@ -24,7 +25,7 @@ import { PortResolver } from './target/port-resolver.js';
 const MAX_MESSAGE_BYTES = 64 * 1024 * 1024;
 /** How long calls may take to end when the manager stops. */
 const STOP_GRACE_MS = 1_000;
-const HEALTH_NAMES = ['', 'infra_offload.v1.Offload'];
+const HEALTH_NAMES = ['', 'infra_offload.v1.Offload', 'infra.InfraAgent'];
 
 /** A running manager. */
 export class Manager {
@@ -151,15 +152,16 @@ export class Manager {
       },
       agent: () => service.agent(),
     });
+    const pods = new Pods({
+      controller,
+      committed: () => store.committed(),
+      isReady: () => reconciler.attached,
+      lookupPort: (name) => resolver.lookup(name),
+    });
     const service: OffloadService<DpdkRow> = new OffloadService({
       controller,
       inspector,
-      pods: new Pods({
-        controller,
-        committed: () => store.committed(),
-        isReady: () => reconciler.attached,
-        lookupPort: (name) => resolver.lookup(name),
-      }),
+      pods,
       committed: () => store.committed(),
       backlog: () => reconciler.backlog,
       logger: loggers.server,
@@ -167,6 +169,8 @@ export class Manager {
     controller.restore(contents);
     const server = new Server({ 'grpc.max_receive_message_length': MAX_MESSAGE_BYTES });
     server.addService(OffloadDefinition as ServiceDefinition, service.implementation());
+    const infraAgent = new InfraAgentService({ controller, pods, logger: loggers.server });
+    server.addService(infra.InfraAgentService as ServiceDefinition, infraAgent.implementation());
     health.addToServer(server);
     closers.push(
       () => shutdown(server),

@@ -1,14 +1,13 @@
 import type { infra } from '@infra-offload/infra-api';
 import { ManagerError } from '../errors.js';
 import { formatIPv4, isUnicastIPv4, parseIPv4 } from '../state/addresses.js';
-import {
-  type Endpoint,
-  type NodeObject,
-  type ObjectKey,
-  objectKey,
-  type PodObject,
-  type Protocol,
-  type ServiceObject,
+import type {
+  Endpoint,
+  NodeObject,
+  ObjectKey,
+  PodObject,
+  Protocol,
+  ServiceObject,
 } from '../state/objects.js';
 import { Checker, socketKey } from '../state/validate.js';
 import { attachmentId, IPDK, type Sandbox, translationKey } from './names.js';
@@ -136,7 +135,12 @@ function readFrontend(call: string, { endpoint, proto }: infra.NatTranslation) {
   const protocol = readProtocol(proto);
   if (protocol === undefined) return check.fail('proto', proto, 'TCP or UDP');
   check.port('endpoint.port', endpoint.port);
-  return { check, address: check.ipv4('endpoint.ipv4_addr', endpoint.ipv4Addr), port: endpoint.port, protocol };
+  return {
+    check,
+    address: check.ipv4('endpoint.ipv4_addr', endpoint.ipv4Addr),
+    port: endpoint.port,
+    protocol,
+  };
 }
 
 function readProtocol(text: string): Protocol | undefined {

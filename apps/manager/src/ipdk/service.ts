@@ -1,0 +1,232 @@
+import type { ServerUnaryCall, sendUnaryData } from '@grpc/grpc-js';
+import type { infra } from '@infra-offload/infra-api';
+import type { Controller } from '../controller/controller.js';
+import { ManagerError, messageOf } from '../errors.js';
+import type { Logger } from '../log.js';
+import type { Pods } from '../server/pods.js';
+import { formatMac } from '../state/addresses.js';
+import {
+  describeKey,
+  type NodeObject,
+  type ObjectKey,
+  objectKey,
+  type PodObject,
+  type ServiceObject,
+} from '../state/objects.js';
+import { collide, hasNoNetns, isInNetns, isIpdkPod, sandboxKey } from './names.js';
+import {
+  type Release,
+  readHost,
+  readNetwork,
+  readRelease,
+  readTranslation,
+  readTranslationKey,
+} from './read.js';
+import { REFUSALS, type RefusedCall } from './refusals.js';
+
+/** Longest wait for the data plane: IPDK's agent sets no deadline for most calls. */
+const ANSWER_MS = 10_000;
+
+export interface InfraAgentContext<Row> {
+  readonly controller: Controller<Row>;
+  readonly pods: Pods<Row>;
+  readonly logger: Logger;
+}
+
+type AddReply = ReturnType<infra.InfraAgentService['createNetwork']['responseDeserialize']>;
+
+interface Outcome {
+  readonly successful: boolean;
+  readonly errorMessage: string;
+}
+
+const DONE: Outcome = { successful: true, errorMessage: '' };
+
+/**
+ * IPDK's `infra.InfraAgent` on the wanted state that Sync has, too; see README.md beside this file.
+ *
+ * Every failure becomes a reply with `successful` false, never a gRPC error: an IPDK agent of 24.01 reads the reply of
+ * some calls without looking at the error, and would crash.
+ */
+export class InfraAgentService<Row> {
+  readonly #context: InfraAgentContext<Row>;
+  /** Calls whose refusal was logged. */
+  readonly #refused = new Set<RefusedCall>();
+
+  constructor(context: InfraAgentContext<Row>) {
+    this.#context = context;
+  }
+
+  implementation(): infra.InfraAgentServer {
+    const refuse = (call: RefusedCall) => this.#refuse(call);
+    return {
+      createNetwork: this.#unary('CreateNetwork', failedAdd, (request, cancelled) =>
+        this.#createNetwork(request, cancelled),
+      ),
+      deleteNetwork: this.#unary('DeleteNetwork', failed, (request, cancelled) =>
+        this.#deleteNetwork(request, cancelled),
+      ),
+      setupHostInterface: this.#unary('SetupHostInterface', failed, (request, cancelled) =>
+        this.#want(readHost(request), cancelled),
+      ),
+      natTranslationAdd: this.#unary('NatTranslationAdd', failed, (request, cancelled) =>
+        this.#addTranslation(request, cancelled),
+      ),
+      natTranslationDelete: this.#unary('NatTranslationDelete', failed, async (request, cancelled) => {
+        await this.#context.pods.withdraw(readTranslationKey(request), cancelled);
+        return DONE;
+      }),
+      setSnatAddress: refuse('setSnatAddress'),
+      addDelSnatPrefix: refuse('addDelSnatPrefix'),
+      activePolicyUpdate: refuse('activePolicyUpdate'),
+      activePolicyRemove: refuse('activePolicyRemove'),
+      updateIpSet: refuse('updateIpSet'),
+      updateIpSetDelta: refuse('updateIpSetDelta'),
+      removeIpSet: refuse('removeIpSet'),
+      updateActiveProfile: refuse('updateActiveProfile'),
+      removeActiveProfile: refuse('removeActiveProfile'),
+      updateHostEndpoint: refuse('updateHostEndpoint'),
+      removeHostEndpoint: refuse('removeHostEndpoint'),
+      updateLocalEndpoint: refuse('updateLocalEndpoint'),
+      removeLocalEndpoint: refuse('removeLocalEndpoint'),
+      updateHostMetaData: refuse('updateHostMetaData'),
+      removeHostMetaData: refuse('removeHostMetaData'),
+      updateServiceAccount: refuse('updateServiceAccount'),
+      removeServiceAccount: refuse('removeServiceAccount'),
+      updateNamespace: refuse('updateNamespace'),
+      removeNamespace: refuse('removeNamespace'),
+      updateRoute: refuse('updateRoute'),
+      removeRoute: refuse('removeRoute'),
+      updateVxlanTunnelEndpoint: refuse('updateVxlanTunnelEndpoint'),
+      removeVxlanTunnelEndpoint: refuse('removeVxlanTunnelEndpoint'),
+      updateWireguardEndpoint: refuse('updateWireguardEndpoint'),
+      removeWireguardEndpoint: refuse('removeWireguardEndpoint'),
+      updateGlobalBgpConfig: refuse('updateGlobalBgpConfig'),
+    };
+  }
+
+  async #createNetwork(request: infra.CreateNetworkRequest, cancelled: AbortSignal): Promise<AddReply> {
+    const pod = readNetwork(request);
+    await this.#context.pods.attach(pod, cancelled, () => this.#evict(pod));
+    return {
+      ...DONE,
+      hostInterfaceName: request.addRequest?.desiredHostInterfaceName || pod.interfaceName,
+      containerMac: formatMac(pod.mac),
+    };
+  }
+
+  /**
+   * Makes room for a pod. IPDK's agent deletes no network whose namespace has gone, and gives its address and interface
+   * to other pods: whoever has them still is no more.
+   */
+  #evict(pod: PodObject): void {
+    const { controller, logger } = this.#context;
+    for (const other of this.#pods()) {
+      if (other.attachmentId === pod.attachmentId || !collide(other, pod)) continue;
+      logger.info({ pod: other.attachmentId, by: pod.attachmentId }, 'a pod has gone without DeleteNetwork');
+      controller.remove(objectKey(other));
+    }
+  }
+
+  async #deleteNetwork(request: infra.DeleteNetworkRequest, cancelled: AbortSignal): Promise<Outcome> {
+    const { pods } = this.#context;
+    await Promise.all(this.#released(readRelease(request)).map((key) => pods.withdraw(key, cancelled)));
+    return DONE;
+  }
+
+  /**
+   * The pods that a release means: those of its namespace; else, if nothing is known of the namespace, the pod with its
+   * address, MAC or interface, whichever is told first in this order. A pod that is known to live in another namespace
+   * is never meant, because addresses and interfaces are used again.
+   */
+  #released({ sandbox, ip, mac, interfaceName }: Release): readonly ObjectKey[] {
+    const key = sandboxKey(sandbox);
+    // Also while an earlier removal of it is under way.
+    if (key !== undefined && this.#context.controller.status(key) !== undefined) return [key];
+    const { netns } = sandbox;
+    const named = this.#pods().map((pod) => ({ pod, key: objectKey(pod) }));
+    if (netns !== '' && sandbox.interfaceName === '') {
+      const there = named.filter((one) => isInNetns(one.key, netns));
+      if (there.length > 0) return there.map((one) => one.key);
+    }
+    const matches = (pod: PodObject) => {
+      if (ip !== undefined) return pod.ip === ip;
+      return mac !== undefined ? pod.mac === mac : pod.interfaceName === interfaceName;
+    };
+    return named
+      .filter((one) => (netns === '' || hasNoNetns(one.key)) && matches(one.pod))
+      .map((one) => one.key);
+  }
+
+  async #addTranslation(request: infra.NatTranslation, cancelled: AbortSignal): Promise<Outcome> {
+    const { service, sourceAddresses } = readTranslation(request);
+    await this.#want(service, cancelled);
+    if (sourceAddresses.length === 0) return DONE;
+    const errorMessage = `${describeKey(objectKey(service))} is in force without the source address ${sourceAddresses.join(
+      ', ',
+    )}: the pipeline translates destinations only, so clients outside the node reach endpoints on this node only`;
+    return { successful: false, errorMessage };
+  }
+
+  /** Wants an object, which stays also if the data plane cannot have it now: nobody would say it again. */
+  async #want(object: NodeObject | ServiceObject, cancelled: AbortSignal): Promise<Outcome> {
+    const { controller, pods } = this.#context;
+    const key = objectKey(object);
+    controller.upsert(object);
+    try {
+      await pods.programmed(key, cancelled);
+    } catch (error) {
+      if (!ManagerError.is(error) || controller.object(key) !== object) throw error;
+      const message = `${error.message}; it is kept, and takes effect as soon as that is possible`;
+      throw new ManagerError(error.code, message, error.details, error);
+    }
+    return DONE;
+  }
+
+  /** Pods that an IPDK agent made. */
+  #pods(): readonly PodObject[] {
+    const { controller } = this.#context;
+    const pods: PodObject[] = [];
+    for (const [key] of controller.statuses()) {
+      const object = isIpdkPod(key) ? controller.object(key) : undefined;
+      if (object?.kind === 'pod') pods.push(object);
+    }
+    return pods;
+  }
+
+  #unary<Request, Reply>(
+    name: string,
+    onFailure: (errorMessage: string) => Reply,
+    handle: (request: Request, cancelled: AbortSignal) => Promise<Reply>,
+  ) {
+    return async (call: ServerUnaryCall<Request, Reply>, callback: sendUnaryData<Reply>): Promise<void> => {
+      const cancelled = new AbortController();
+      call.on('cancelled', () => cancelled.abort());
+      const signal = AbortSignal.any([cancelled.signal, AbortSignal.timeout(ANSWER_MS)]);
+      try {
+        callback(null, await handle(call.request, signal));
+      } catch (error) {
+        this.#context.logger.warn({ call: name, err: messageOf(error) }, 'IPDK call failed');
+        callback(null, onFailure(messageOf(error)));
+      }
+    };
+  }
+
+  #refuse(name: RefusedCall) {
+    return (_: unknown, callback: sendUnaryData<infra.Reply>): void => {
+      // Felix tells thousands of endpoints and routes: once is enough.
+      const level = this.#refused.has(name) ? 'debug' : 'warn';
+      this.#refused.add(name);
+      this.#context.logger[level]({ call: name, err: REFUSALS[name] }, 'IPDK call refused');
+      callback(null, failed(REFUSALS[name]));
+    };
+  }
+}
+
+function failed(errorMessage: string): Outcome {
+  return { successful: false, errorMessage };
+}
+
+function failedAdd(errorMessage: string): AddReply {
+  return { successful: false, errorMessage, hostInterfaceName: '', containerMac: '' };
+}
