@@ -91,10 +91,10 @@ export class CdqPool implements InterfacePool {
       return { reason: `there is no interface ${this.#pf}`, advice: 'see `interface` of the configuration' };
     }
     const devlink = new Devlink(address);
-    let sfnum: number;
+    let port: SubfunctionPort;
     try {
       const ports = await devlink.subfunctions();
-      sfnum = chooseSfnum(ports);
+      const sfnum = chooseSfnum(ports);
       const known = ports.find((port) => port.sfnum === sfnum);
       if (known === undefined && ports.length >= maxSubfunctions) {
         return {
@@ -102,7 +102,7 @@ export class CdqPool implements InterfacePool {
           advice: 'delete pods; two subfunctions are reserved for the node and for an ARP proxy',
         };
       }
-      const port = known ?? (await devlink.add(sfnum));
+      port = known ?? (await devlink.add(sfnum));
       if (!port.isActive) await devlink.activate(port);
     } catch (error) {
       return {
@@ -110,18 +110,28 @@ export class CdqPool implements InterfacePool {
         advice: 'delete pods, or make subfunctions by the means of the device',
       };
     }
+    if (!(await this.#appears(numberOf(port.sfnum)))) {
+      // Else each call would leave another one behind.
+      await devlink.remove(port).catch((error: unknown) => {
+        this.#logger.warn({ port: port.handle, reason: messageOf(error) }, 'subfunction cannot be removed');
+      });
+      return {
+        reason: `subfunction ${port.sfnum} of ${this.#pf} has no interface ${this.#attachTimeoutMs / 1000} s after it was made`,
+        advice: 'see the log of the kernel; is the driver of the subfunction loaded?',
+      };
+    }
+    this.#logger.info({ interface: this.#pf, sfnum: port.sfnum }, 'subfunction made');
+    return undefined;
+  }
+
+  /** Waits for the interface of a subfunction. */
+  async #appears(number: number): Promise<boolean> {
     const deadline = performance.now() + this.#attachTimeoutMs;
-    while ((await this.#find(numberOf(sfnum))) === undefined) {
-      if (performance.now() > deadline) {
-        return {
-          reason: `the new subfunction ${sfnum} of ${this.#pf} has no interface after ${this.#attachTimeoutMs / 1000} s`,
-          advice: 'see the log of the kernel; is the driver of the subfunction loaded?',
-        };
-      }
+    while ((await this.#find(number)) === undefined) {
+      if (performance.now() > deadline) return false;
       await sleep(pollMs);
     }
-    this.#logger.info({ interface: this.#pf, sfnum }, 'subfunction made');
-    return undefined;
+    return true;
   }
 
   async #find(number: number): Promise<Subfunction | undefined> {

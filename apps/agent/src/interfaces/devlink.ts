@@ -51,6 +51,11 @@ export class Devlink {
     await outputOf('devlink', ['port', 'function', 'set', handle, 'state', 'active']);
   }
 
+  /** Removes a port and its subfunction. @throws AgentError COMMAND_FAILED */
+  async remove({ handle }: SubfunctionPort): Promise<void> {
+    await outputOf('devlink', ['port', 'del', handle]);
+  }
+
   async #ports(args: readonly string[]): Promise<SubfunctionPort[]> {
     const text = await outputOf('devlink', ['-json', ...args]);
     let ports: z.output<typeof outputSchema>['port'];
