@@ -8,3 +8,4 @@
 export * as felix from './gen/felix/felixbackend.js';
 export * as infra from './gen/infra/infra.js';
 export * from './gen/infra_offload/v1/offload.js';
+export { type InterfaceType, type PortId, portIdOf } from './port-id.js';
