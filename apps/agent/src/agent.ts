@@ -1,10 +1,13 @@
 import { join } from 'node:path';
+import { credentials } from '@grpc/grpc-js';
 import type { OffloadClient } from '@infra-offload/infra-api';
 import type { Logger } from 'pino';
 import { Attacher } from './cni/attacher.js';
+import { CalicoServer } from './cni/calico-server.js';
 import { CniServer } from './cni/server.js';
-import type { AgentConfig, LogModule } from './config/schema.js';
+import type { AgentConfig } from './config/schema.js';
 import { messageOf } from './errors.js';
+import { checkHealth } from './health-client.js';
 import { AttachmentStore } from './interfaces/attachment-store.js';
 import { type HostInterfaceState, setUpHostInterface } from './interfaces/host-interface.js';
 import { createPodInterfaces } from './interfaces/kinds.js';
@@ -12,12 +15,16 @@ import { LinkMonitor } from './interfaces/link-monitor.js';
 import type { PodInterfaces } from './interfaces/pod-interfaces.js';
 import { ClusterNodes } from './kubernetes/cluster-nodes.js';
 import { WatchedObjects } from './kubernetes/watched-objects.js';
+import type { Loggers } from './log.js';
 import { AgentMetrics } from './metrics.js';
-import { MonitoringServer } from './monitoring.js';
+import { HttpServer } from './monitoring/http-server.js';
+import { ProxyHealth } from './monitoring/proxy-health.js';
+import { healthRoutes, monitoringRoutes } from './monitoring/routes.js';
 import { ServiceFeed } from './services/service-feed.js';
 import type { NodeReach } from './services/wanted-services.js';
-import { connectManager } from './sync/connection.js';
+import { connectManager, managerCredentials } from './sync/connection.js';
 import { PodProgrammer } from './sync/pod-programmer.js';
+import { SyncProgress } from './sync/progress.js';
 import { StatusBook } from './sync/status-book.js';
 import { SyncClient } from './sync/sync-client.js';
 import { WantedState } from './sync/wanted-state.js';
@@ -25,6 +32,9 @@ import { WantedState } from './sync/wanted-state.js';
 /** Links are looked at when they change; in between now and then, in case an event was missed. */
 const idleLookMs = 10_000;
 const retryLookMs = 1_000;
+
+/** Calico's plugin asks each 5 s. */
+const healthTimeoutMs = 2_000;
 
 /** The whole agent: CNI, interfaces, services, and the connection to the manager. */
 export class Agent {
@@ -41,7 +51,11 @@ export class Agent {
   readonly #links: LinkMonitor;
   readonly #metrics: AgentMetrics;
   readonly #cniServer: CniServer;
-  #monitoring: MonitoringServer | undefined;
+  readonly #progress = new SyncProgress();
+  readonly #health: ProxyHealth;
+  #calico: CalicoServer | undefined;
+  #monitoring: HttpServer | undefined;
+  #healthz: HttpServer | undefined;
   #services: ServiceFeed | undefined;
   #hostInterface: HostInterfaceState | undefined;
   /** The CIDRs for which the node's interface is set up. */
@@ -57,17 +71,17 @@ export class Agent {
     cniServer: CniServer,
     metrics: AgentMetrics,
     store: AttachmentStore,
-    loggers: (module: LogModule) => Logger,
+    loggers: Loggers,
   ) {
     const wanted = this.#wanted;
     const { nodeName } = config;
     this.#config = config;
     this.#cniServer = cniServer;
     this.#metrics = metrics;
-    this.#logger = loggers('agent');
+    this.#logger = loggers.of('agent');
     this.#client = connectManager(config.managerAddress);
-    this.#interfaces = createPodInterfaces(config, loggers('interfaces'));
-    const statuses = new StatusBook(loggers('sync'));
+    this.#interfaces = createPodInterfaces(config, loggers.of('interfaces'));
+    const statuses = new StatusBook(loggers.of('sync'));
     const { onApplied, onStreamEnd } = this.#metrics;
     const client = this.#client;
     this.#sync = new SyncClient({
@@ -75,22 +89,29 @@ export class Agent {
       nodeName,
       wanted,
       statuses,
-      logger: loggers('sync'),
+      progress: this.#progress,
+      logger: loggers.of('sync'),
       onApplied,
       onStreamEnd,
     });
     this.#attacher = new Attacher({
       interfaces: this.#interfaces,
       store,
-      pods: new PodProgrammer({ client, sync: this.#sync, wanted, statuses, logger: loggers('sync') }),
+      pods: new PodProgrammer({ client, sync: this.#sync, wanted, statuses, logger: loggers.of('sync') }),
       mtu: config.mtu,
-      logger: loggers('cni'),
+      logger: loggers.of('cni'),
     });
-    this.#servicesLogger = loggers('services');
+    this.#servicesLogger = loggers.of('services');
     this.#objects = WatchedObjects.open(config, this.#servicesLogger);
     this.#nodes =
       this.#objects && new ClusterNodes(this.#objects.source.nodes, nodeName, () => this.#onNodesChanged());
-    this.#links = new LinkMonitor(() => this.#scheduleLook(), loggers('interfaces'));
+    this.#health = new ProxyHealth({
+      pendingSince: () => this.#progress.pendingSince,
+      lastApplied: () => this.#progress.lastApplied,
+      isLeaving: () => this.#nodes?.isLeaving ?? false,
+      registry: metrics.registry,
+    });
+    this.#links = new LinkMonitor(() => this.#scheduleLook(), loggers.of('interfaces'));
     this.#metrics.observe({
       interfaces: this.#interfaces,
       sync: this.#sync,
@@ -107,18 +128,18 @@ export class Agent {
    *
    * @throws AgentError if configuration, state directory or sockets cannot be used; nothing keeps running then.
    */
-  static async start(config: AgentConfig, loggers: (module: LogModule) => Logger): Promise<Agent> {
+  static async start(config: AgentConfig, loggers: Loggers): Promise<Agent> {
     const metrics = new AgentMetrics();
     // First of all: it is what keeps a second agent from the state directory and the interfaces.
     const cniServer = await CniServer.start({
       socketPath: config.cniSocket,
-      logger: loggers('cni'),
+      logger: loggers.of('cni'),
       onRequest: metrics.onRequest,
     });
     let agent: Agent | undefined;
     try {
       const directory = join(config.stateDirectory, config.interfaceType);
-      const store = await AttachmentStore.open(directory, loggers('interfaces'));
+      const store = await AttachmentStore.open(directory, loggers.of('interfaces'));
       agent = new Agent(config, cniServer, metrics, store, loggers);
       await agent.#start(loggers);
       return agent;
@@ -128,23 +149,45 @@ export class Agent {
     }
   }
 
-  async #start(loggers: (module: LogModule) => Logger): Promise<void> {
-    const { nodeName, managerAddress, cniSocket, monitoringAddress } = this.#config;
-    this.#monitoring = await MonitoringServer.start({
+  async #start(loggers: Loggers): Promise<void> {
+    const { nodeName, managerAddress, cniSocket, monitoringAddress, healthzAddress, calico } = this.#config;
+    const logger = loggers.of('monitoring');
+    const problems = () => this.problems();
+    this.#monitoring = await HttpServer.start({
+      name: 'monitoringAddress',
       address: monitoringAddress,
-      registry: this.#metrics.registry,
-      problems: () => this.problems(),
-      logger: loggers('monitoring'),
+      routes: monitoringRoutes({
+        registry: this.#metrics.registry,
+        health: this.#health,
+        levels: loggers.levels,
+        problems,
+        calicoProblems: () => this.#calicoProblems(),
+      }),
+      logger,
     });
+    if (healthzAddress !== undefined) {
+      const routes = healthRoutes(this.#health, problems);
+      this.#healthz = await HttpServer.start({
+        name: 'healthzAddress',
+        address: healthzAddress,
+        routes,
+        logger,
+      });
+    }
+    if (calico !== undefined) {
+      const { onRequest } = this.#metrics;
+      this.#calico = await CalicoServer.start({ ...calico, logger: loggers.of('cni'), onRequest });
+    }
     await this.#attacher.recover();
     await this.#objects?.start(() => this.#onObjectsKnown());
     this.#links.start();
     this.#scheduleLook();
     await this.#look;
     this.#cniServer.serve(this.#attacher);
+    this.#calico?.serve(this.#attacher);
     const monitoring = this.monitoringAddress;
     this.#logger.info(
-      { node: nodeName, manager: managerAddress, socket: cniSocket, monitoring },
+      { node: nodeName, manager: managerAddress, socket: cniSocket, calico: this.calicoAddress, monitoring },
       'infra-agent runs',
     );
   }
@@ -152,6 +195,11 @@ export class Agent {
   /** Where /metrics and the health checks are served. */
   get monitoringAddress(): string {
     return this.#monitoring?.address ?? '';
+  }
+
+  /** Where Calico is served; undefined if it is not. */
+  get calicoAddress(): string | undefined {
+    return this.#calico?.address;
   }
 
   /** What keeps pods from being attached; empty if nothing does. */
@@ -168,19 +216,35 @@ export class Agent {
     return problems;
   }
 
+  /** What keeps pods of Calico from being served; empty if nothing does. */
+  async #calicoProblems(): Promise<string[]> {
+    const calico = this.#calico;
+    if (calico === undefined) return ['Calico is not served: the configuration has no `calico`'];
+    const [manager, own] = await Promise.all([
+      checkHealth(this.#config.managerAddress, managerCredentials(), healthTimeoutMs),
+      checkHealth(calico.address, credentials.createInsecure(), healthTimeoutMs),
+    ]);
+    const problems: string[] = [];
+    if (!manager.serving) problems.push(`infra-manager does not serve: ${manager.reason}`);
+    if (!own.serving) problems.push(`${calico.address} does not serve: ${own.reason}`);
+    const unknown = this.#objects?.whyNotSynced();
+    if (unknown !== undefined) problems.push(unknown);
+    return problems;
+  }
+
   /** Ends what runs and lets CNI calls finish. Pods keep their interfaces, and the data plane goes on. */
   async stop(): Promise<void> {
     this.#isStopping = true;
     this.#links.stop();
     clearTimeout(this.#nextLook);
     await this.#look;
-    await this.#cniServer.stop();
+    await Promise.all([this.#cniServer.stop(), this.#calico?.stop()]);
     this.#services?.stop();
     this.#nodes?.stop();
     await this.#objects?.stop();
     this.#sync.stop();
     this.#client.close();
-    await this.#monitoring?.stop();
+    await Promise.all([this.#monitoring?.stop(), this.#healthz?.stop()]);
   }
 
   #scheduleLook(): void {

@@ -138,7 +138,7 @@ async function run(flags: Flags): Promise<void> {
     log: logLevel && { level: logLevel },
   });
   const loggers = createLoggers(config.log);
-  const logger = loggers('agent');
+  const logger = loggers.of('agent');
   const agent = await Agent.start(config, loggers);
   let isStopping = false;
   const stop = (signal: NodeJS.Signals) => {

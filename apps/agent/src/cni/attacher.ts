@@ -74,6 +74,16 @@ export class Attacher {
     });
   }
 
+  /** What is attached under this key, or is being attached. */
+  find(key: AttachmentKey): Attachment | undefined {
+    return this.#options.store.get(key);
+  }
+
+  /** Everything that is attached, or is being attached. */
+  attachments(): readonly Attachment[] {
+    return this.#options.store.values();
+  }
+
   /** Succeeds if there is no such attachment. The manager need not be there; the interface must be movable. */
   async detach(key: AttachmentKey): Promise<void> {
     await this.#lock.run(attachmentId(key), async () => {

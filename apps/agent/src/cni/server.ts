@@ -1,15 +1,15 @@
-import { chmod, lstat, mkdir, unlink } from 'node:fs/promises';
+import { chmod, mkdir } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { connect } from 'node:net';
 import { dirname } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { CniError, CniErrorCode } from '@infra-offload/cni-types';
 import type { Logger } from 'pino';
-import { AgentError, isSystemError, messageOf } from '../errors.js';
+import { AgentError, messageOf } from '../errors.js';
 import type { Attacher } from './attacher.js';
 import { InfraCniErrorCode } from './error-codes.js';
 import { maxRequestBytes } from './protocol.js';
 import { type CniRequest, parseRequest } from './requests.js';
+import { removeStaleSocket } from './unix-socket.js';
 
 /** More than any operation takes: only a client that never ends its request is cut off. */
 const stopLimitMs = 30_000;
@@ -49,7 +49,7 @@ export class CniServer {
     const server = new CniServer(options);
     try {
       await mkdir(dirname(socketPath), { recursive: true, mode: 0o755 });
-      await removeStaleSocket(socketPath);
+      await removeStaleSocket(socketPath, 'CNI socket');
       await server.#listen(socketPath);
       await chmod(socketPath, 0o600);
     } catch (cause) {
@@ -180,24 +180,4 @@ async function readBody(request: IncomingMessage): Promise<string> {
     chunks.push(chunk);
   }
   return Buffer.concat(chunks).toString();
-}
-
-async function removeStaleSocket(path: string): Promise<void> {
-  try {
-    if (!(await lstat(path)).isSocket()) {
-      throw new AgentError('SOCKET', `CNI socket ${path}: there is a file of that name which is no socket`);
-    }
-  } catch (error) {
-    if (isSystemError(error, 'ENOENT')) return;
-    throw error;
-  }
-  const isServed = await new Promise<boolean>((resolve) => {
-    const probe = connect(path, () => {
-      probe.destroy();
-      resolve(true);
-    });
-    probe.once('error', () => resolve(false));
-  });
-  if (isServed) throw new AgentError('SOCKET', `CNI socket ${path}: another infra-agent listens there`);
-  await unlink(path);
 }

@@ -21,6 +21,15 @@ const address = (minPort: number) =>
     return port !== undefined && Number(port) >= minPort && Number(port) <= 65535;
   }, 'is not of the form host:port');
 
+/** Whoever may connect may attach pods, so nobody outside the node. */
+const localAddress = z.union(
+  [
+    z.string().regex(/^unix:(\/\/)?\/.+$/),
+    address(0).refine((text) => /^(127(\.[0-9]{1,3}){3}|localhost|\[::1\]):/.test(text)),
+  ],
+  'is neither unix:///path nor a port of a loopback address',
+);
+
 /** What the kernel and IPv4 take. */
 export const mtuSchema = z.number().int().min(576).max(9000);
 
@@ -61,6 +70,10 @@ const keysSchema = z.strictObject({
   serviceCidrs: z.array(ipv4Cidr).default([]),
   podCidrs: z.array(ipv4Cidr).default([]),
   hostInterface: z.strictObject({ addresses: z.array(ipv4).default([]) }).default({ addresses: [] }),
+  /** Off if absent. */
+  calico: z.strictObject({ listen: localAddress.default('127.0.0.1:50001') }).optional(),
+  /** Where load balancers ask, as kube-proxy's `healthzBindAddress`. Off if absent. */
+  healthzAddress: address(0).optional(),
   monitoringAddress: address(0).default('127.0.0.1:50096'),
   log: z
     .strictObject({

@@ -54,10 +54,15 @@ export class ChangeQueue {
     this.#changed.add(key);
   }
 
-  /** The manager has applied everything up to `revision`. */
-  applied(revision: bigint): void {
+  /** The manager has applied everything up to `revision`. @returns the objects whose messages were applied by that. */
+  applied(revision: bigint): ObjectKey[] {
     if (revision > this.#applied) this.#applied = revision;
-    while (this.#sent[0] !== undefined && this.#sent[0].lastRevision <= this.#applied) this.#sent.shift();
+    const keys: ObjectKey[] = [];
+    while (this.#sent[0] !== undefined && this.#sent[0].lastRevision <= this.#applied) {
+      keys.push(...this.#sent[0].keys);
+      this.#sent.shift();
+    }
+    return keys;
   }
 
   /** The next message; empty if there is nothing to say. */

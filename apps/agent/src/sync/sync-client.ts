@@ -3,6 +3,7 @@ import type { OffloadClient, SyncRequest, SyncResponse } from '@infra-offload/in
 import type { Logger } from 'pino';
 import { Backoff } from './backoff.js';
 import { ChangeQueue } from './change-queue.js';
+import type { SyncProgress } from './progress.js';
 import type { StatusBook } from './status-book.js';
 import { keyOf, type ObjectKey, type WantedState } from './wanted-state.js';
 
@@ -22,6 +23,7 @@ export interface SyncClientOptions {
   readonly wanted: WantedState;
   readonly statuses: StatusBook;
   readonly logger: Logger;
+  readonly progress?: SyncProgress;
   readonly backoff?: Backoff;
   /** Called with the seconds that a message took from sent to applied. */
   readonly onApplied?: (seconds: number) => void;
@@ -51,6 +53,7 @@ export class SyncClient {
     this.#backoff = options.backoff ?? new Backoff({ initialMs: 100, maxMs: 5_000, factor: 2 });
     this.#unsubscribe = options.wanted.onChange((key) => {
       if (options.wanted.get(key) === undefined) options.statuses.forget(key);
+      options.progress?.changed(key);
       this.#queue?.push(key);
       this.#schedulePump();
     });
@@ -138,7 +141,11 @@ export class SyncClient {
       if (status.object !== undefined && wanted.get(keyOf(status.object)) !== undefined)
         statuses.update(status);
     }
-    queue.applied(response.appliedRevision);
+    const applied = queue.applied(response.appliedRevision);
+    if (queue.isSnapshotApplied) {
+      const isFirst = this.#state.kind === 'synchronising';
+      this.#options.progress?.applied(isFirst ? 'all' : applied, (key) => queue.isSettled(key));
+    }
     const now = performance.now();
     while (this.#sentAt[0] !== undefined && this.#sentAt[0].revision <= response.appliedRevision) {
       this.#options.onApplied?.((now - this.#sentAt[0].at) / 1000);

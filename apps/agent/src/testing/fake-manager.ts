@@ -9,6 +9,7 @@ import {
   type SyncResponse,
   type WantedObject,
 } from '@infra-offload/infra-api';
+import { HealthImplementation } from 'grpc-health-check';
 import { keyOf, type ObjectKey, referenceOf } from '../sync/wanted-state.js';
 
 type SyncStream = ServerDuplexStream<SyncRequest, SyncResponse>;
@@ -35,6 +36,8 @@ export class FakeManager {
   onAddPod: (pod: Pod) => void | Promise<void> = () => {};
   onDeletePod: (attachmentId: string) => void | Promise<void> = () => {};
   target = { connected: true, primary: true };
+  /** What it says of itself as a whole. */
+  readonly health = new HealthImplementation({ '': 'SERVING' });
 
   #server: Server | undefined;
   #stream: SyncStream | undefined;
@@ -98,6 +101,7 @@ export class FakeManager {
         }),
       listEntries: (stream: { end: () => void }) => stream.end(),
     });
+    this.health.addToServer(server);
     this.#port = await new Promise<number>((resolve, reject) => {
       server.bindAsync(`127.0.0.1:${this.#port}`, ServerCredentials.createInsecure(), (error, port) =>
         error === null ? resolve(port) : reject(error),

@@ -1,9 +1,9 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { pino } from 'pino';
 import { Agent } from '../agent.js';
 import { runPlugin } from '../cni/plugin.js';
 import { type AgentConfig, configSchema } from '../config/schema.js';
+import { createLoggers } from '../log.js';
 import { FakeManager } from './fake-manager.js';
 import { eventually, TestNetwork } from './network.js';
 
@@ -72,8 +72,8 @@ export class Harness {
 
   async startAgent(settings: Readonly<Record<string, unknown>> = {}): Promise<Agent> {
     const destination = { write: (line: string) => void this.log.push(JSON.parse(line)) };
-    const logger = pino({ level: 'debug' }, destination);
-    this.agent = await Agent.start(this.config(settings), (module) => logger.child({ module }));
+    const loggers = createLoggers({ level: 'debug', modules: {} }, destination);
+    this.agent = await Agent.start(this.config(settings), loggers);
     return this.agent;
   }
 
