@@ -1,3 +1,5 @@
+import { IPv4CidrRange } from 'ip-num';
+
 /**
  * Addresses as numbers: IPv4 as uint32 in host meaning, MAC as a 48-bit integer. Objects hold nothing else, so the
  * hot path never parses text.
@@ -69,13 +71,12 @@ function mask(length: number): number {
 
 /** `a.b.c.d/n` without bits set after the prefix, else undefined. */
 export function parseCidr(text: string): Cidr | undefined {
-  const slash = text.indexOf('/');
-  const suffix = text.slice(slash + 1);
-  if (slash < 0 || !/^(0|[1-9]\d?)$/.test(suffix)) return undefined;
-  const address = parseIPv4(text.slice(0, slash));
-  const length = Number(suffix);
-  if (address === undefined || length > 32 || (address & mask(length)) >>> 0 !== address) return undefined;
-  return { address, length };
+  const match = /^([\d.]+)\/(0|[1-9]\d?)$/.exec(text);
+  const address = match?.[1] === undefined ? undefined : parseIPv4(match[1]);
+  const length = Number(match?.[2]);
+  if (address === undefined || length > 32) return undefined;
+  const first = Number(IPv4CidrRange.fromCidr(text).getFirst().value);
+  return first === address ? { address, length } : undefined;
 }
 
 export function formatCidr({ address, length }: Cidr): string {

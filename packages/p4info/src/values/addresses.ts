@@ -1,17 +1,16 @@
+import { isIPv6 } from 'node:net';
+import { collapseIPv6Number, IPv6 } from 'ip-num';
+
 /**
  * Strict readers of address texts. Each takes the whole text; one character too many or too few is refused.
  */
 
 /** `a.b.c.d` as an unsigned 32-bit number, or -1. Octets are decimal, without leading zeros. */
 export function parseIpv4(text: string): number {
-  return parseDottedQuad(text, 0, text.length);
-}
-
-function parseDottedQuad(text: string, start: number, end: number): number {
   let address = 0;
   let octet = -1;
   let dots = 0;
-  for (let i = start; i < end; i++) {
+  for (let i = 0; i < text.length; i++) {
     const code = text.charCodeAt(i);
     if (code === 0x2e) {
       if (octet < 0 || dots === 3) return -1;
@@ -48,49 +47,8 @@ export function parseMac(text: string): number {
  * Zones (`%eth0`) and prefix lengths are no part of an address here.
  */
 export function parseIpv6(text: string): Uint8Array | undefined {
-  const words: number[] = [];
-  let gap = -1;
-  let i = 0;
-  if (text.startsWith('::')) {
-    gap = 0;
-    i = 2;
-  }
-  while (i < text.length) {
-    let word = 0;
-    const start = i;
-    for (let digit = hexDigit(text.charCodeAt(i)); digit >= 0; digit = hexDigit(text.charCodeAt(i))) {
-      if (i - start === 4) return undefined;
-      word = word * 16 + digit;
-      i++;
-    }
-    if (i === start) return undefined;
-    if (text.charCodeAt(i) === 0x2e) {
-      const ipv4 = parseDottedQuad(text, start, text.length);
-      if (ipv4 < 0) return undefined;
-      words.push(ipv4 >>> 16, ipv4 & 0xffff);
-      break;
-    }
-    words.push(word);
-    if (i === text.length) break;
-    if (text.charCodeAt(i) !== 0x3a) return undefined;
-    i++;
-    if (text.charCodeAt(i) === 0x3a) {
-      if (gap >= 0) return undefined;
-      gap = words.length;
-      i++;
-    } else if (i === text.length) {
-      return undefined;
-    }
-  }
-  // '::' stands for at least one word of zeros.
-  if (gap < 0 ? words.length !== 8 : words.length > 7) return undefined;
-  const bytes = new Uint8Array(16);
-  for (const [index, word] of words.entries()) {
-    const position = gap < 0 || index < gap ? index : index + 8 - words.length;
-    bytes[2 * position] = word >>> 8;
-    bytes[2 * position + 1] = word;
-  }
-  return bytes;
+  if (!isIPv6(text) || text.includes('%')) return undefined;
+  return Uint8Array.from(Buffer.from(new IPv6(text).value.toString(16).padStart(32, '0'), 'hex'));
 }
 
 function hexDigit(code: number): number {
@@ -112,18 +70,9 @@ export function formatMac(address: number): string {
 
 /** The canonical text (RFC 5952) of 16 bytes. */
 export function formatIpv6(bytes: Uint8Array): string {
-  const words = Array.from({ length: 8 }, (_, i) => (bytes[2 * i] ?? 0) * 256 + (bytes[2 * i + 1] ?? 0));
-  // The longest run of at least two zero words becomes '::', the first one of several.
-  let best = { start: -1, length: 1 };
-  for (let start = 0; start < 8; start++) {
-    let length = 0;
-    while (words[start + length] === 0) length++;
-    if (length > best.length) best = { start, length };
-  }
-  const hex = (part: readonly number[]) => part.map((word) => word.toString(16)).join(':');
-  if (words.slice(0, 5).every((word) => word === 0) && words[5] === 0xffff) {
-    return `::ffff:${formatIpv4((words[6] ?? 0) * 0x10000 + (words[7] ?? 0))}`;
-  }
-  if (best.start < 0) return hex(words);
-  return `${hex(words.slice(0, best.start))}::${hex(words.slice(best.start + best.length))}`;
+  const address = IPv6.fromBigInt(BigInt(`0x${Buffer.from(bytes).toString('hex')}`));
+  // An IPv4-mapped address shows its IPv4 address.
+  return address.value >> 32n === 0xffffn
+    ? `::ffff:${formatIpv4(Number(address.value & 0xffff_ffffn))}`
+    : collapseIPv6Number(address.toString());
 }
