@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { FakeManager } from './testing/fake-manager.js';
 import { eventually } from './testing/network.js';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -69,6 +70,36 @@ describe('infra-agent', () => {
     const { exited, stderr } = start(['--config', file, ...paths, ...args], env);
     expect(await exited).toBe(1);
     expect(stderr()).toMatch(message);
+  });
+
+  it.each<[string[], RegExp]>([
+    [
+      ['checkManager', '--timeout', '200ms', '--managerAddr', '127.0.0.1', '--managerPort', '9'],
+      /infra-manager 127\.0\.0\.1:9 does not serve/,
+    ],
+    [['checkCalicoConfig', '--timeout=100ms', '--cni-config-directory', '/nonexistent'], /cannot be read/],
+    [['checkManager', '--timeout', 'soon'], /not a duration such as 30s/],
+    [['checkManager', '--mtls'], /flags and environment: mtls: TLS .* set insecure: true/],
+    [['--hostIfaceMTU', '10'], /flags and environment: mtu: /],
+    [['--logLevel', 'Loud'], /log\.level: /],
+  ])('%j ends with 1 and says why', async (args, message) => {
+    const file = join(directory, 'agent.yaml');
+    writeFileSync(file, '');
+    const { exited, stderr } = start([...args, '--config', file]);
+    expect(await exited).toBe(1);
+    expect(stderr()).toMatch(message);
+  });
+
+  it('checkManager ends with 0 when the manager serves', async () => {
+    const file = join(directory, 'agent.yaml');
+    writeFileSync(file, '');
+    const manager = await new FakeManager().start();
+    try {
+      const { exited } = start(['--config', file, '--manager-address', manager.address, 'checkManager']);
+      expect(await exited).toBe(0);
+    } finally {
+      manager.kill();
+    }
   });
 
   it('runs without target and manager, says what it waits for, and stops on SIGTERM', async () => {

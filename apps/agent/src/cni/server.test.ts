@@ -125,7 +125,10 @@ describe('MonitoringServer', () => {
   };
 
   it('tells health, readiness and metrics', async () => {
-    expect(await get('/healthz')).toEqual({ status: 200, text: 'ok\n' });
+    expect(await get('/healthz')).toMatchObject({
+      status: 200,
+      text: expect.stringMatching(/"nodeEligible":true/),
+    });
     expect(await get('/readyz')).toEqual({ status: 200, text: 'ready\n' });
     await post('/v1/status', '{}');
     const { text } = await get('/metrics');

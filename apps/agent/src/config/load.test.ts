@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { loadConfig } from './load.js';
+import { loadConfig, unusedSettings } from './load.js';
 
 let directory: string;
 
@@ -50,7 +50,6 @@ describe('loadConfig', () => {
 
   it.each([
     ['managerAddres: x', /agent\.yaml: unknown key 'managerAddres'; did you mean 'managerAddress'\?/],
-    ['managerAddr: x', /did you mean 'managerAddress'\?/],
     ['colour: red', /unknown key 'colour'$/],
     ['log: { level: info, modules: { cny: info } }', /log\.modules/],
     ['hostInterface: { address: 10.0.0.1 }', /unknown key 'hostInterface.address'/],
@@ -60,7 +59,7 @@ describe('loadConfig', () => {
     ['managerAddress: 127.0.0.1:0', /managerAddress: /],
     ['managerAddress: 127.0.0.1:70000', /managerAddress: /],
     ['cniSocket: run/cni.sock', /cniSocket: is not an absolute path/],
-    ['interfaceType: cdq', /interfaceType: /],
+    ['interfaceType: veth', /interfaceType: /],
     ['tapPrefix: "x y"', /tapPrefix: /],
     ['tapPrefix: abcdefghijkl', /tapPrefix: is not 1 to 11/],
     ['serviceCidrs: [10.96.0.0]', /serviceCidrs\.0: is not an IPv4 CIDR/],
@@ -79,6 +78,74 @@ describe('loadConfig', () => {
     expect(() => load(text)).toThrow(
       expect.objectContaining({ code: 'CONFIG', message: expect.stringMatching(message) }),
     );
+  });
+
+  it('takes the file that IPDK generates', () => {
+    const file = `
+interfaceType: tap
+interface: ""
+hostIfaceMTU: 1280
+insecure: true
+mtls: false
+logLevel: Warning
+managerAddr: 10.10.0.2
+managerPort: 50003
+services: true
+policy: true
+`;
+    const config = load(file);
+    expect(config).toMatchObject({
+      mtu: 1280,
+      managerAddress: '10.10.0.2:50003',
+      log: { level: 'warn' },
+      kubernetes: {},
+    });
+    expect(config.interface).toBeUndefined();
+    expect(unusedSettings(config)).toEqual([expect.stringMatching(/^policy: /)]);
+    expect(load(file, { managerPort: 50004, logLevel: 'Panic' })).toMatchObject({
+      managerAddress: '10.10.0.2:50004',
+      log: { level: 'fatal' },
+    });
+    expect(load('managerAddr: "::1"').managerAddress).toBe('[::1]:50002');
+    expect(load('services: true\nmanifestsDirectory: /m').kubernetes).toBeUndefined();
+    expect(load('services: false').kubernetes).toBeUndefined();
+  });
+
+  it.each([
+    ['hostIfaceMTU: 1280\nmtu: 1280', /agent\.yaml: hostIfaceMTU and mtu are the same setting/],
+    ['managerPort: 1\nmanagerAddress: a:1', /managerPort and managerAddress are the same/],
+    ['logLevel: Info\nlog: { level: info }', /logLevel and log\.level are the same/],
+    ['logLevel: Loud', /log\.level: /],
+    ['managerPort: 0', /managerAddress: /],
+    ['mtls: true', /mtls: TLS .* is not there yet: set insecure: true/],
+    ['insecure: false', /insecure: TLS .* is not there yet/],
+    ['services: false\nkubernetes: {}', /services: is false, but kubernetes says where/],
+    ['services: false\nmanifestsDirectory: /m', /services: is false, but manifestsDirectory says where/],
+    ['services: "yes"', /services: /],
+    ['calico: { listen: 0.0.0.0:50001 }', /calico\.listen: .*loopback/],
+    ['calico: { listen: "unix:relative" }', /calico\.listen: /],
+    ['nodeName: ../x', /nodeName: is not the name of a node/],
+  ])('refuses %j', (text, message) => {
+    expect(() => load(text)).toThrow(message);
+  });
+
+  it('puts the file of the node over the file for all, and flags over both', () => {
+    const overlay = join(directory, 'node-7.yaml');
+    writeFileSync(overlay, 'hostIfaceMTU: 1400\npodCidrs: [10.244.7.0/24]\nlog: { modules: { cni: debug } }');
+    const file = 'nodeName: node-7\nmtu: 1300\nlog: { level: warn }';
+    expect(load(file)).toMatchObject({
+      nodeName: 'node-7',
+      mtu: 1400,
+      podCidrs: ['10.244.7.0/24'],
+      log: { level: 'warn', modules: { cni: 'debug' } },
+    });
+    expect(load('mtu: 1300', { nodeName: 'node-7', mtu: 1350 }).mtu).toBe(1350);
+    expect(load('mtu: 1300', { nodeName: 'node-8' }).mtu).toBe(1300);
+    writeFileSync(overlay, 'mtuu: 1');
+    expect(() => load(file)).toThrow(/node-7\.yaml: unknown key 'mtuu'/);
+    writeFileSync(overlay, 'nodeName: node-9');
+    expect(() => load(file)).toThrow(/node-7\.yaml: is for node node-7, but names it node-9/);
+    rmSync(overlay);
   });
 
   it('names flags and environment when these are wrong', () => {

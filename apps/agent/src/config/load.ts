@@ -1,8 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
+import { basename, dirname, join, resolve } from 'node:path';
 import { parse, YAMLParseError } from 'yaml';
 import type * as z from 'zod';
 import { AgentError, isSystemError, messageOf } from '../errors.js';
+import { type RawSettings, translateIpdkNames } from './ipdk.js';
 import { type AgentConfig, configSchema } from './schema.js';
 
 /** Where the configuration is looked for unless a flag says otherwise; it need not be there. */
@@ -12,21 +14,48 @@ export const defaultConfigPath = '/etc/infra/infraagent-config.yaml';
 export type ConfigOverrides = Readonly<Record<string, unknown>>;
 
 /**
- * Reads the configuration: defaults, over them the file, over it `overrides`.
+ * Reads the configuration: defaults, over them the file, over it the file of this node beside it (`<node name>.yaml`), over
+ * that `overrides`.
  *
  * @param path must exist; if absent, `defaultConfigPath` is read if it exists.
  * @throws AgentError CONFIG that names the file and every wrong key.
  */
 export function loadConfig(path: string | undefined, overrides: ConfigOverrides = {}): AgentConfig {
   const file = path ?? defaultConfigPath;
-  const settings = readFile(file, path !== undefined);
-  // The file for itself first, so that an error names its source.
-  check(file, settings);
-  const all = check('flags and environment', merge(settings, overrides));
-  return { ...all, nodeName: all.nodeName ?? hostname().toLowerCase() };
+  let settings: RawSettings = {};
+  // Each for itself, so that an error names its source.
+  const add = (source: string, more: RawSettings) => {
+    settings = merge(settings, translateIpdkNames(source, more, settings));
+    return check(source, settings);
+  };
+  const { nodeName: nameInFile } = add(file, readFile(file, path !== undefined));
+  const named = overrides.nodeName ?? nameInFile;
+  const nodeName = typeof named === 'string' ? named : hostname().toLowerCase();
+  const overlay = join(dirname(file), `${nodeName}.yaml`);
+  // A name with a slash would lead elsewhere; it is refused below.
+  if (basename(overlay) === `${nodeName}.yaml` && resolve(overlay) !== resolve(file)) {
+    const { nodeName: other } = add(overlay, readFile(overlay, false));
+    if (other !== undefined && other !== nameInFile && other !== nodeName) {
+      throw new AgentError('CONFIG', `${overlay}: is for node ${nodeName}, but names it ${other}`);
+    }
+  }
+  const all = add('flags and environment', overrides);
+  const isFromApi = all.services === true && all.manifestsDirectory === undefined;
+  return { ...all, nodeName, kubernetes: all.kubernetes ?? (isFromApi ? {} : undefined) };
 }
 
-function readFile(file: string, mustExist: boolean): Record<string, unknown> {
+/** What of the configuration has no effect, for people. */
+export function unusedSettings(config: AgentConfig): string[] {
+  const certificates = (['clientCert', 'clientKey', 'caCert'] as const).filter(
+    (key) => config[key] !== undefined,
+  );
+  return [
+    ...(config.policy === true ? ['policy: network policies are not enforced by this agent yet'] : []),
+    ...certificates.map((key) => `${key}: not used, since the connection to the manager has no TLS yet`),
+  ];
+}
+
+function readFile(file: string, mustExist: boolean): RawSettings {
   let text: string;
   try {
     text = readFileSync(file, 'utf8');
@@ -50,7 +79,7 @@ function readFile(file: string, mustExist: boolean): Record<string, unknown> {
 }
 
 /** What `overrides` have goes first; of a group of settings they may have a part. */
-function merge(settings: Record<string, unknown>, overrides: ConfigOverrides): Record<string, unknown> {
+function merge(settings: RawSettings, overrides: RawSettings): Record<string, unknown> {
   const merged = { ...settings };
   for (const [key, value] of Object.entries(overrides)) {
     if (value === undefined) continue;
@@ -64,7 +93,7 @@ function isGroup(value: unknown): value is object {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-function check(source: string, settings: Record<string, unknown>): z.output<typeof configSchema> {
+function check(source: string, settings: RawSettings): z.output<typeof configSchema> {
   const result = configSchema.safeParse(settings);
   if (result.success) return result.data;
   const problems = result.error.issues.map((issue) => describeIssue(issue));

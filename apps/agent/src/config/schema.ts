@@ -43,7 +43,10 @@ const mac = z
 
 /** The configuration file. Every key is optional. */
 const keysSchema = z.strictObject({
-  nodeName: z.string().min(1).optional(),
+  nodeName: z
+    .string()
+    .regex(/^[A-Za-z0-9]([A-Za-z0-9._-]{0,251}[A-Za-z0-9])?$/, 'is not the name of a node')
+    .optional(),
   managerAddress: address(1).default('127.0.0.1:50002'),
   interfaceType: z.enum(['tap', 'ipvlan', 'sriov', 'cdq']).default('tap'),
   /** The master of ipvlan, the physical function of sriov and cdq. */
@@ -67,6 +70,14 @@ const keysSchema = z.strictObject({
     .optional(),
   /** The data plane's own way to other nodes. */
   uplink: z.strictObject({ interface: z.string().min(1), mac: mac.optional() }).optional(),
+  /** Services are wanted: from the API, unless they come from manifests. */
+  services: z.boolean().optional(),
+  policy: z.boolean().optional(),
+  insecure: z.boolean().optional(),
+  mtls: z.boolean().optional(),
+  clientCert: z.string().optional(),
+  clientKey: z.string().optional(),
+  caCert: z.string().optional(),
   serviceCidrs: z.array(ipv4Cidr).default([]),
   podCidrs: z.array(ipv4Cidr).default([]),
   hostInterface: z.strictObject({ addresses: z.array(ipv4).default([]) }).default({ addresses: [] }),
@@ -83,13 +94,27 @@ const keysSchema = z.strictObject({
     .default({ level: 'info', modules: {} }),
 });
 
-export const configSchema = keysSchema.refine(
-  ({ manifestsDirectory, kubernetes }) => manifestsDirectory === undefined || kubernetes === undefined,
-  {
-    path: ['kubernetes'],
-    message: 'and manifestsDirectory are both given, but services come from one of them: leave one out',
-  },
-);
+export const configSchema = keysSchema.superRefine((config, context) => {
+  const { manifestsDirectory, kubernetes, services, insecure, mtls } = config;
+  const issue = (path: keyof typeof config, message: string) =>
+    context.addIssue({ code: 'custom', path: [path], message });
+  if (manifestsDirectory !== undefined && kubernetes !== undefined) {
+    issue(
+      'kubernetes',
+      'and manifestsDirectory are both given, but services come from one of them: leave one out',
+    );
+  }
+  const source = kubernetes === undefined ? manifestsDirectory && 'manifestsDirectory' : 'kubernetes';
+  if (services === false && source !== undefined) {
+    issue('services', `is false, but ${source} says where services come from: leave one out`);
+  }
+  if (insecure !== true && (mtls === true || insecure === false)) {
+    issue(
+      insecure === false ? 'insecure' : 'mtls',
+      'TLS between agent and manager is not there yet: set insecure: true, and keep the manager on this node',
+    );
+  }
+});
 
 /** The agent's settings, complete. */
 export type AgentConfig = Omit<z.output<typeof configSchema>, 'nodeName'> & { readonly nodeName: string };
