@@ -5,7 +5,6 @@ import {
   checkUniqueObjects,
   counterUnit,
   fieldOf,
-  invalid,
   matchFieldOf,
   meterType,
   meterUnit,
@@ -48,8 +47,8 @@ export interface ProgramParts {
 }
 
 /**
- * Makes the model. What would put wrong ids on the wire is an error (an id given twice, a table's action that is not
- * there); what only leaves something unknown is a warning.
+ * Makes the model. What would put wrong ids on the wire is an error (an id given twice); what only leaves something
+ * unknown is a warning.
  */
 export function buildProgram(p4info: P4Info, warn: Warn): ProgramParts {
   return new Builder(p4info, warn).build();
@@ -139,7 +138,9 @@ class Builder {
     for (const ref of table.actionRefs) {
       const action = this.#actions.get(ref.id);
       if (action === undefined) {
-        throw invalid(`table '${object.name}' has action id ${ref.id}, but there is no such action`, path);
+        // p4c leaves `@hidden` actions out of P4Info, but not out of the tables that have them (for const entries).
+        this.#missing(object, 'action', ref.id);
+        continue;
       }
       const scope = actionScope(ref.scope);
       const other = refs.get(action);

@@ -148,11 +148,6 @@ describe('consistency', () => {
 
   it.each([
     [
-      'an action that is not there',
-      table('action_refs { id: 5 }'),
-      "1:1: tables[0]: table 't' has action id 5, but there is no such action",
-    ],
-    [
       'one id for two tables',
       `${table('')}\n${table('').replace('"t"', '"u"')}`,
       "2:1: tables[1]: tables 't' and 'u' have the same id 1",
@@ -183,12 +178,24 @@ describe('consistency', () => {
   });
 
   it('names the object, without a place, in a binary', () => {
-    const bytes = P4Info.encode({ ...psa.p4info, actions: [] }).finish();
+    const [first] = psa.p4info.tables;
+    const bytes = P4Info.encode({ ...psa.p4info, tables: first ? [first, first] : [] }).finish();
     const error = fault(() => P4Program.parse(bytes));
     expect(error.message).toBe(
-      "tables[0]: table 'MyIC.tbl' has action id 21257015, but there is no such action",
+      `tables[1]: tables 'MyIC.tbl' and 'MyIC.tbl' have the same id ${first?.preamble?.id}`,
     );
-    expect(error.details).toEqual({ path: 'tables[0]' });
+    expect(error.details).toEqual({ path: 'tables[1]' });
+  });
+
+  it('leaves out actions that are not there: p4c names @hidden ones in tables, but does not tell of them', () => {
+    const warnings: string[] = [];
+    const text = `
+      ${table('action_refs { id: 5 } action_refs { id: 6 scope: DEFAULT_ONLY } initial_default_action { action_id: 6 }')}
+      actions { preamble { id: 6 name: "seen" } }`;
+    const program = P4Program.parse(text, { onWarning: ({ message }) => warnings.push(message) });
+    expect(warnings).toEqual(["'t' names action 5, which is not in this P4Info"]);
+    expect(program.table('t').actions.map(({ action }) => action.name)).toEqual(['seen']);
+    expect(fault(() => program.table('t').action(5)).code).toBe('NOT_FOUND');
   });
 
   it('warns of references to nothing that do no harm', () => {
