@@ -101,7 +101,9 @@ export class Pods<Row> {
         const status = controller.status(key);
         if (status?.state !== 'pending') finish(() => resolve(status));
         else if (cancelled.aborted)
-          finish(() => reject(new ManagerError('CANCELLED', `the caller gave up waiting${because(status)}`)));
+          finish(() =>
+            reject(new ManagerError('CANCELLED', `it was not done in the time given${because(status)}`)),
+          );
         else if (!this.#context.isReady()) finish(() => reject(targetAway()));
       };
       const stopListening = controller.onStatus((changed) => {
