@@ -1,0 +1,198 @@
+import { execFileSync } from 'node:child_process';
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, describe, expect, it } from 'vitest';
+import { ApiSource } from './api-source.js';
+import type { ClusterAccess } from './cluster-access.js';
+import { KubernetesApiError } from './error.js';
+import { eventually, serviceInput, statusOf, type TestCluster, testCluster } from './test-cluster.js';
+
+const directory = () => {
+  const path = mkdtempSync(join(tmpdir(), 'k8s-access-'));
+  cleanUp.push(() => rmSync(path, { recursive: true }));
+  return path;
+};
+const cleanUp: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const undo of cleanUp.splice(0).reverse()) await undo();
+});
+
+async function cluster(...options: Parameters<typeof testCluster>): Promise<TestCluster> {
+  const made = await testCluster(...options);
+  cleanUp.push(() => made.close());
+  return made;
+}
+
+describe('credentials', () => {
+  it('are read again when the server refuses them', async () => {
+    const tokens = new Set(['old']);
+    const { server, source: make, writeKubeconfig, reports } = await cluster({ tokens });
+    writeKubeconfig({ token: 'old' });
+    const source = make({ Service: {} });
+    await source.start();
+    tokens.clear();
+    tokens.add('new');
+    server.cutConnections();
+    await eventually(() => source.problems[0]?.code === 'UNAUTHORIZED', 'refused');
+    expect(source.problems[0]?.message).toBe(
+      'cannot watch services: the server refuses the credentials, which are read again for each attempt; status 401: Unauthorized',
+    );
+    writeKubeconfig({ token: 'new' });
+    server.database.create(serviceInput('web'));
+    await eventually(() => source.services.size === 1, 'the service');
+    expect(reports.at(-1)).toMatchObject({ type: 'resolved', problem: { code: 'UNAUTHORIZED' } });
+  });
+
+  it('come from a token file, which is read again', async () => {
+    const tokens = new Set(['one']);
+    const { server, source: make, writeKubeconfig } = await cluster({ tokens });
+    const tokenFile = join(directory(), 'token');
+    writeFileSync(tokenFile, 'one\n');
+    writeKubeconfig({ tokenFile, token: 'stale' });
+    const source = make({ Service: {} });
+    await source.start();
+    writeFileSync(tokenFile, 'two\n');
+    tokens.clear();
+    tokens.add('two');
+    server.cutConnections();
+    server.database.create(serviceInput('web'));
+    await eventually(() => source.services.size === 1, 'the service');
+    expect(server.requests.at(-1)?.authorization).toBe('Bearer two');
+  });
+
+  it('come from an exec plugin, whose failure is reported', async () => {
+    const { source: make, writeKubeconfig } = await cluster({ tokens: new Set(['from-plugin']) });
+    const plugin = join(directory(), 'plugin');
+    writeFileSync(plugin, '#!/bin/sh\necho no luck >&2\nexit 1\n');
+    chmodSync(plugin, 0o755);
+    writeKubeconfig({
+      exec: { apiVersion: 'client.authentication.k8s.io/v1', command: plugin, interactiveMode: 'Never' },
+    });
+    const source = make({ Service: {} });
+    const started = source.start();
+    await eventually(() => source.problems.length > 0, 'a problem');
+    expect(source.problems[0]?.message).toBe('cannot list services: the credentials cannot be read: no luck');
+    const credential = { kind: 'ExecCredential', status: { token: 'from-plugin' } };
+    writeFileSync(plugin, `#!/bin/sh\ncat <<E\n${JSON.stringify(credential)}\nE\n`);
+    await started;
+    expect(source.problems).toEqual([]);
+  });
+
+  it('may be a client certificate, over TLS', async () => {
+    const { key, cert } = certificate();
+    const { source: make, writeKubeconfig } = await cluster({ tls: { key, cert, clientCa: cert } });
+    const base64 = (text: string) => Buffer.from(text).toString('base64');
+    writeKubeconfig({ 'client-certificate-data': base64(cert), 'client-key-data': base64(key) });
+    const source = make({ Service: {} });
+    await source.start();
+    expect(statusOf(source, 'Service').failures).toBe(0);
+    writeKubeconfig({});
+    const anonymous = make({ Service: {} });
+    void anonymous.start();
+    await eventually(() => anonymous.problems[0]?.code === 'UNAUTHORIZED', 'refused');
+  });
+
+  it('do not go to a server whose certificate is not trusted', async () => {
+    const { source: make, kubeconfig } = await cluster({ tls: certificate() });
+    const config = JSON.parse(readFileSync(kubeconfig, 'utf8'));
+    config.clusters[0].cluster['certificate-authority-data'] = Buffer.from(certificate().cert).toString(
+      'base64',
+    );
+    writeFileSync(kubeconfig, JSON.stringify(config));
+    const source = make({ Service: {} });
+    void source.start();
+    await eventually(() => source.problems[0]?.code === 'UNREACHABLE', 'refused');
+    expect(source.problems[0]?.message).toMatch(/certificate/);
+  });
+});
+
+describe('a configuration that is wrong', () => {
+  const kubeconfig = (value: unknown): ClusterAccess => {
+    const path = join(directory(), 'config');
+    writeFileSync(path, typeof value === 'string' ? value : JSON.stringify(value));
+    return { type: 'kubeconfig', path };
+  };
+  const config = (more: object = {}) => ({
+    clusters: [{ name: 'c', cluster: { server: 'https://192.0.2.1' } }],
+    users: [{ name: 'u', user: {} }],
+    contexts: [
+      { name: 'a', context: { cluster: 'c', user: 'u' } },
+      { name: 'b', context: { cluster: 'x', user: 'u' } },
+      { name: 'd', context: { cluster: 'c', user: 'x' } },
+    ],
+    'current-context': 'a',
+    ...more,
+  });
+
+  it.each<[string, () => ClusterAccess, RegExp]>([
+    [
+      'no file',
+      () => ({ type: 'kubeconfig', path: '/nowhere/config' }),
+      /^kubeconfig \/nowhere\/config: ENOENT/,
+    ],
+    ['no YAML', () => kubeconfig('{'), /config: .*Flow map/],
+    ['an empty file', () => kubeconfig(''), /config: /],
+    [
+      'no such context',
+      () => ({ ...kubeconfig(config()), context: 'z' }) as ClusterAccess,
+      /no context 'z' \(there are: a, b, d\)$/,
+    ],
+    [
+      'no current context',
+      () => kubeconfig(config({ 'current-context': '' })),
+      /no current-context; name a context \(there are: a, b, d\)/,
+    ],
+    [
+      'no such cluster',
+      () => kubeconfig(config({ 'current-context': 'b' })),
+      /context 'b' names the cluster 'x', which is not there/,
+    ],
+    [
+      'no such user',
+      () => kubeconfig(config({ 'current-context': 'd' })),
+      /context 'd' names the user 'x', which is not there/,
+    ],
+    [
+      'no URL',
+      () => kubeconfig(config({ clusters: [{ name: 'c', cluster: { server: 'ftp://x' } }] })),
+      /cluster 'c': server 'ftp:\/\/x' is no http:\/\/ or https:\/\/ URL/,
+    ],
+    ['no pod', () => ({ type: 'in-cluster' }), /^not in a pod of a cluster: KUBERNETES_SERVICE_HOST/],
+  ])('%s', async (_, access, message) => {
+    const source = new ApiSource({ access: access(), resources: { Service: {} } });
+    const error = await source.start().catch((error: unknown) => error);
+    expect(KubernetesApiError.is(error) && error.code).toBe('CONFIG');
+    expect(error).toHaveProperty('message', expect.stringMatching(message));
+  });
+});
+
+/** Self-signed, for 127.0.0.1. */
+function certificate(): { readonly key: string; readonly cert: string } {
+  const path = directory();
+  const [key, cert] = [join(path, 'key.pem'), join(path, 'cert.pem')];
+  execFileSync(
+    'openssl',
+    [
+      'req',
+      '-x509',
+      '-newkey',
+      'ec',
+      '-pkeyopt',
+      'ec_paramgen_curve:prime256v1',
+      '-nodes',
+      '-days',
+      '2',
+      '-subj',
+      '/CN=test',
+      '-addext',
+      'subjectAltName=IP:127.0.0.1',
+      '-keyout',
+      key,
+      '-out',
+      cert,
+    ],
+    { stdio: 'pipe' },
+  );
+  return { key: readFileSync(key, 'utf8'), cert: readFileSync(cert, 'utf8') };
+}
