@@ -65,6 +65,8 @@ export class AttachmentStore {
       await this.#syncDirectory();
     } catch (cause) {
       await rm(temporary, { force: true }).catch(() => {});
+      // What could not be made durable may be there nevertheless; of a new attachment nobody would ever remove it.
+      if (this.get(attachment) === undefined) await rm(path, { force: true }).catch(() => {});
       throw new AgentError('STATE', `cannot write ${path}: ${messageOf(cause)}`, { cause });
     }
     this.#attachments.set(attachmentId(attachment), attachment);
