@@ -19,17 +19,18 @@ const service = (name: string, labels: Record<string, string> = {}) => ({
 
 interface Answer {
   readonly status: number;
-
-  readonly body: any;
+  readonly body: {
+    readonly metadata: { readonly continue?: string };
+    readonly items: readonly { readonly metadata: { readonly name: string } }[];
+  };
 }
 
 async function get(path: string): Promise<Answer> {
   const response = await fetch(`${server.url}${path}`);
-  return { status: response.status, body: await response.json() };
+  return { status: response.status, body: (await response.json()) as Answer['body'] };
 }
 
-const names = ({ body }: Answer): string[] =>
-  body.items.map((item: { metadata: { name: string } }) => item.metadata.name);
+const names = ({ body }: Answer) => body.items.map(({ metadata }) => metadata.name);
 
 /** "ADDED web" and so on, until the server ends the watch or the number is reached. */
 async function watch(query: string, count: number, write: () => void = () => {}): Promise<string[]> {

@@ -52,7 +52,7 @@ const step = fc.oneof(
     arbitrary: fc.record({
       do: fc.constant('fault' as const),
       fault,
-      verb: fc.constantFrom('list', 'watch'),
+      verb: fc.constantFrom<'list' | 'watch'>('list', 'watch'),
       times: fc.integer({ min: 1, max: 3 }),
     }),
   },
@@ -103,7 +103,7 @@ async function run(cluster: TestCluster, steps: readonly Step[]): Promise<void> 
         break;
       }
       case 'fault':
-        server.inject({ fault: step.fault, verb: step.verb as 'list' | 'watch', times: step.times });
+        server.inject({ fault: step.fault, verb: step.verb, times: step.times });
         break;
       case 'pause':
         await sleep(step.ms);
