@@ -1,4 +1,5 @@
 import { writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { FakeApiServer } from '@infra-offload/fake-apiserver';
 import type { Service } from '@infra-offload/infra-api';
@@ -68,6 +69,107 @@ function wanted(name = 'default/web:http/TCP'): Service | undefined {
 }
 
 const addresses = () => wanted()?.endpoints.map(({ address }) => address);
+
+/** A port that nobody listens on. */
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '0.0.0.0', resolve));
+  const address = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  return typeof address === 'object' && address !== null ? address.port : 0;
+}
+
+describe('the face of kube-proxy', () => {
+  it('answers on health check node ports, which come and go with the service', async () => {
+    const port = await freePort();
+    const balanced = (more: object = {}) => ({
+      ...service(),
+      spec: {
+        ...service().spec,
+        type: 'LoadBalancer',
+        externalTrafficPolicy: 'Local',
+        healthCheckNodePort: port,
+        externalIPs: ['192.0.2.1'],
+        ...more,
+      },
+    });
+    const gone = { addresses: ['10.244.0.3'], nodeName: 'node-1', conditions: { ready: false } };
+    const elsewhere = { addresses: ['10.244.1.2'], nodeName: 'node-2' };
+    api.database.create(balanced());
+    api.database.create(slice([here, gone, elsewhere]));
+    await harness.start(1, settings());
+    const ask = async () => {
+      const response = await fetch(`http://127.0.0.1:${port}/healthz`).catch(() => undefined);
+      const weight = response?.headers.get('x-load-balancing-endpoint-weight');
+      return response && { status: response.status, weight, body: await response.json() };
+    };
+    const body = { service: { namespace: 'default', name: 'web' }, serviceProxyHealthy: true };
+    await eventually(async () => (await ask()) !== undefined, 'the port is open');
+    expect(await ask()).toEqual({ status: 200, weight: '1', body: { ...body, localEndpoints: 1 } });
+
+    api.database.update(slice([gone, elsewhere]));
+    await eventually(async () => (await ask())?.status === 503, 'no endpoint here');
+    expect(await ask()).toEqual({ status: 503, weight: '0', body: { ...body, localEndpoints: 0 } });
+    const metrics = await (await fetch(`http://${harness.agent?.monitoringAddress}/metrics`)).text();
+    expect(metrics).toMatch(/no_local_endpoints_total\{traffic_policy="external"\} 1$/m);
+
+    api.database.update(balanced({ externalTrafficPolicy: 'Cluster', healthCheckNodePort: undefined }));
+    await eventually(async () => (await ask()) === undefined, 'the port is closed');
+  });
+
+  it('measures changes on their way to the data plane', async () => {
+    api.database.create(service());
+    api.database.create(slice([here]));
+    await harness.start(1, settings());
+    const metric = async (name: string) => {
+      const text = await (await fetch(`http://${harness.agent?.monitoringAddress}/metrics`)).text();
+      return Number(new RegExp(`^kubeproxy_${name} (.*)$`, 'm').exec(text)?.[1]);
+    };
+    expect(await metric('sync_proxy_rules_endpoint_changes_total')).toBe(0);
+    expect(await metric('sync_proxy_rules_last_timestamp_seconds')).toBeGreaterThan(Date.now() / 1000 - 60);
+
+    harness.manager.acknowledges = false;
+    const annotations = { 'endpoints.kubernetes.io/last-change-trigger-time': new Date().toISOString() };
+    const other = { addresses: ['10.244.0.7'], nodeName: 'node-1' };
+    api.database.update(slice([here, other], { annotations }));
+    await eventually(() => addresses()?.length === 2, 'the change is with the manager');
+    expect(await metric('sync_proxy_rules_endpoint_changes_pending')).toBe(1);
+    expect(await metric('network_programming_duration_seconds_count')).toBe(0);
+    harness.manager.acknowledge();
+    await eventually(
+      async () => (await metric('network_programming_duration_seconds_count')) === 1,
+      'it is measured',
+    );
+    expect(await metric('network_programming_duration_seconds_sum')).toBeLessThan(20);
+    expect(await metric('sync_proxy_rules_endpoint_changes_pending')).toBe(0);
+    expect(await metric('sync_proxy_rules_endpoint_changes_total')).toBe(1);
+
+    // A slice of a service that nobody wants is no change for the data plane.
+    const unknown = {
+      ...slice([here]),
+      metadata: { ...slice([]).metadata, name: 'x-1', labels: { 'kubernetes.io/service-name': 'x' } },
+    };
+    api.database.create(unknown);
+    await eventually(
+      async () => (await metric('sync_proxy_rules_endpoint_changes_total')) === 2,
+      'it is counted',
+    );
+    expect(await metric('sync_proxy_rules_endpoint_changes_pending')).toBe(0);
+  });
+
+  it('says on /healthz that the node is about to go, and is alive on /livez', async () => {
+    api.database.create(node('node-1', { podCIDR: '10.244.0.0/24' }, '192.0.2.11'));
+    await harness.start(1, settings({ healthzAddress: '127.0.0.1:0' }));
+    const status = async (path: string) =>
+      (await fetch(`http://${harness.agent?.healthzAddress}${path}`)).status;
+    expect(await status('/healthz')).toBe(200);
+    const taints = [{ key: 'ToBeDeletedByClusterAutoscaler', effect: 'NoSchedule' }];
+    api.database.update(node('node-1', { podCIDR: '10.244.0.0/24', taints }, '192.0.2.11'));
+    await eventually(async () => (await status('/healthz')) === 503, 'not eligible');
+    expect(await status('/livez')).toBe(200);
+    expect(await status('/metrics')).toBe(404);
+  });
+});
 
 describe('services of the Kubernetes API', () => {
   it('are in the first snapshot, and follow changes of services, slices and the node', async () => {

@@ -20,6 +20,8 @@ import { AgentMetrics } from './metrics.js';
 import { HttpServer } from './monitoring/http-server.js';
 import { ProxyHealth } from './monitoring/proxy-health.js';
 import { healthRoutes, monitoringRoutes } from './monitoring/routes.js';
+import { HealthCheckPorts } from './services/health-check-ports.js';
+import { ProxyMetrics } from './services/proxy-metrics.js';
 import { ServiceFeed } from './services/service-feed.js';
 import type { NodeReach } from './services/wanted-services.js';
 import { connectManager, managerCredentials } from './sync/connection.js';
@@ -52,11 +54,14 @@ export class Agent {
   readonly #metrics: AgentMetrics;
   readonly #cniServer: CniServer;
   readonly #progress = new SyncProgress();
+  readonly #statuses: StatusBook;
   readonly #health: ProxyHealth;
   #calico: CalicoServer | undefined;
   #monitoring: HttpServer | undefined;
   #healthz: HttpServer | undefined;
   #services: ServiceFeed | undefined;
+  #healthCheckPorts: HealthCheckPorts | undefined;
+  #proxyMetrics: ProxyMetrics | undefined;
   #hostInterface: HostInterfaceState | undefined;
   /** The CIDRs for which the node's interface is set up. */
   #routedCidrs: readonly string[] = [];
@@ -82,6 +87,7 @@ export class Agent {
     this.#client = connectManager(config.managerAddress);
     this.#interfaces = createPodInterfaces(config, loggers.of('interfaces'));
     const statuses = new StatusBook(loggers.of('sync'));
+    this.#statuses = statuses;
     const { onApplied, onStreamEnd } = this.#metrics;
     const client = this.#client;
     this.#sync = new SyncClient({
@@ -197,6 +203,11 @@ export class Agent {
     return this.#monitoring?.address ?? '';
   }
 
+  /** Where load balancers ask for the node's health; undefined if there is no such place. */
+  get healthzAddress(): string | undefined {
+    return this.#healthz?.address;
+  }
+
   /** Where Calico is served; undefined if it is not. */
   get calicoAddress(): string | undefined {
     return this.#calico?.address;
@@ -240,6 +251,8 @@ export class Agent {
     await this.#look;
     await Promise.all([this.#cniServer.stop(), this.#calico?.stop()]);
     this.#services?.stop();
+    this.#proxyMetrics?.stop();
+    await this.#healthCheckPorts?.stop();
     this.#nodes?.stop();
     await this.#objects?.stop();
     this.#sync.stop();
@@ -306,13 +319,25 @@ export class Agent {
   #onObjectsKnown(): void {
     const { source } = this.#objects ?? {};
     if (source === undefined || this.#isStopping) return;
-    this.#services = new ServiceFeed({
+    const { nodeName } = this.#config;
+    const logger = this.#servicesLogger;
+    const services = new ServiceFeed({
       source,
-      nodeName: this.#config.nodeName,
+      nodeName,
       reach: this.#reach,
       wanted: this.#wanted,
-      logger: this.#servicesLogger,
+      logger,
     });
+    this.#services = services;
+    this.#proxyMetrics = new ProxyMetrics({
+      source,
+      progress: this.#progress,
+      services: () => services.services(),
+      isDegraded: (key) => this.#statuses.isDegraded(key),
+      registry: this.#metrics.registry,
+    });
+    const isProxyHealthy = () => this.#health.isHealthy;
+    this.#healthCheckPorts = new HealthCheckPorts({ source, nodeName, isProxyHealthy, logger });
     this.#scheduleLook();
     this.#startSync();
   }

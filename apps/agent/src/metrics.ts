@@ -30,6 +30,12 @@ export class AgentMetrics {
     buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 10],
     registers: [this.registry],
   });
+  readonly #rules = new Histogram({
+    name: 'kubeproxy_sync_proxy_rules_duration_seconds',
+    help: 'One round of programming: from a Sync message sent to applied by the manager',
+    buckets: Array.from({ length: 15 }, (_, i) => 0.001 * 2 ** i),
+    registers: [this.registry],
+  });
   readonly #streamEnds = new Counter({
     name: 'infra_agent_sync_stream_ends_total',
     help: 'Sync streams that have ended, or could not be opened',
@@ -46,6 +52,7 @@ export class AgentMetrics {
 
   readonly onApplied = (seconds: number): void => {
     this.#applied.observe(seconds);
+    this.#rules.observe(seconds);
   };
 
   readonly onStreamEnd = (): void => {

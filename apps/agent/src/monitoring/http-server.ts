@@ -12,7 +12,7 @@ export interface Reply {
 /** `body` is that of a PUT, else empty. */
 export type Handler = (request: IncomingMessage, body: string) => Reply | Promise<Reply>;
 
-/** Handlers by path. HEAD is answered as GET without its body. */
+/** Handlers by path; `*` is for every path without one of its own. HEAD is answered as GET without its body. */
 export type Routes = Readonly<Record<string, { readonly get: Handler; readonly put?: Handler }>>;
 
 export interface HttpServerOptions {
@@ -74,7 +74,7 @@ export class HttpServer {
 
 async function answer(request: IncomingMessage, routes: Routes): Promise<Reply> {
   const path = (request.url ?? '/').split('?')[0] ?? '/';
-  const route = Object.hasOwn(routes, path) ? routes[path] : undefined;
+  const route = Object.hasOwn(routes, path) ? routes[path] : routes['*'];
   if (route === undefined) return { status: 404, body: `there are ${Object.keys(routes).join(', ')}\n` };
   switch (request.method) {
     case 'GET':

@@ -57,6 +57,11 @@ export class StatusBook {
     return this.#statuses.get(keyOf(reference));
   }
 
+  /** Whether the data plane has the object not, or not in full. */
+  isDegraded(key: ObjectKey): boolean {
+    return this.#statuses.get(key)?.state === ObjectState.OBJECT_STATE_DEGRADED;
+  }
+
   values(): Iterable<ObjectStatus> {
     return this.#statuses.values();
   }
