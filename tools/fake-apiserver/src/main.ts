@@ -39,18 +39,17 @@ async function main(): Promise<void> {
       ? { tls: { cert: readFileSync(cert, 'utf8'), key: readFileSync(key, 'utf8') } }
       : {}),
   });
-  const follower =
-    values.manifests === undefined
-      ? undefined
-      : new DirectoryFollower({
-          database: server.database,
-          directory: values.manifests,
-          onError: (message) => console.error(message),
-        });
-  if (values.kubeconfig !== undefined) {
-    writeFileSync(values.kubeconfig, server.kubeconfig(token === undefined ? {} : { token }), {
-      mode: 0o600,
-    });
+  const { manifests, kubeconfig } = values;
+  let follower: DirectoryFollower | undefined;
+  try {
+    if (manifests !== undefined) follower = follow(server, manifests);
+    if (kubeconfig !== undefined) {
+      writeFileSync(kubeconfig, server.kubeconfig(token === undefined ? {} : { token }), { mode: 0o600 });
+    }
+  } catch (error) {
+    follower?.close();
+    await server.stop();
+    throw error;
   }
   console.log(server.url);
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
@@ -59,6 +58,10 @@ async function main(): Promise<void> {
       void server.stop();
     });
   }
+}
+
+function follow({ database }: FakeApiServer, directory: string): DirectoryFollower {
+  return new DirectoryFollower({ database, directory, onError: (message) => console.error(message) });
 }
 
 main().catch((error: unknown) => {

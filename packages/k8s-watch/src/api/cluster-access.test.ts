@@ -79,6 +79,22 @@ describe('credentials', () => {
     expect(source.problems).toEqual([]);
   });
 
+  it('are not waited for any longer when the source is stopped', async () => {
+    const { source: make, writeKubeconfig } = await cluster();
+    writeKubeconfig({
+      exec: { apiVersion: 'client.authentication.k8s.io/v1', command: 'sleep', args: ['3'] },
+    });
+    const source = make({ Service: {} }, { answerMs: 100 });
+    void source.start();
+    await eventually(() => source.problems.length > 0, 'a problem');
+    expect(source.problems[0]?.message).toBe(
+      'cannot list services: the credentials are not there after 0.1 s',
+    );
+    const began = performance.now();
+    await source.stop();
+    expect(performance.now() - began).toBeLessThan(1000);
+  });
+
   it('may be a client certificate, over TLS', async () => {
     const { key, cert } = certificate();
     const { source: make, writeKubeconfig } = await cluster({ tls: { key, cert, clientCa: cert } });

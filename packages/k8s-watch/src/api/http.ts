@@ -1,6 +1,6 @@
 import { type ClientRequest, request as httpRequest, type IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
-import type { Credentials } from './cluster-access.js';
+import type { Credentials, RequestAccess } from './cluster-access.js';
 import { KubernetesApiError, type KubernetesApiErrorDetails, reasonOf } from './error.js';
 
 /** Answers that are errors are short; more of one than this is not read. */
@@ -36,7 +36,7 @@ export class ApiClient {
    * @throws {KubernetesApiError} of any code but `BAD_RESPONSE`. An end that came too early is `UNREACHABLE`.
    */
   async *get(request: ApiRequest): AsyncGenerator<Uint8Array, void, void> {
-    const { server, options, generation } = await this.#credentials.forRequest();
+    const { server, options, generation } = await this.#access(request);
     const url = new URL(`${server.pathname.replace(/\/$/, '')}/${request.path}`, server);
     for (const [name, value] of Object.entries(request.query)) {
       if (value !== undefined) url.searchParams.set(name, value);
@@ -64,6 +64,16 @@ export class ApiClient {
       this.#credentials.renew(generation);
       const reason = silence.tooLong ? `nothing came for ${silence.ms / 1000} s` : reasonOf(cause);
       throw new KubernetesApiError('UNREACHABLE', `${server.origin}: ${reason}`, { cause });
+    } finally {
+      silence.end();
+    }
+  }
+
+  /** An exec plugin may take its time, but not for ever, and not when nobody waits any more. */
+  async #access({ signal, answerMs }: ApiRequest): Promise<RequestAccess> {
+    const silence = new Silence(answerMs, signal);
+    try {
+      return await Promise.race([this.#credentials.forRequest(), silence.over()]);
     } finally {
       silence.end();
     }
@@ -155,6 +165,16 @@ class Silence {
 
   get signal(): AbortSignal {
     return this.#controller.signal;
+  }
+
+  /** Rejects when it aborts. */
+  over(): Promise<never> {
+    return new Promise((_, reject) => {
+      this.signal.addEventListener('abort', () => {
+        const cause = this.tooLong ? `not there after ${this.ms / 1000} s` : 'no longer needed';
+        reject(new KubernetesApiError('CREDENTIALS', `the credentials are ${cause}`));
+      });
+    });
   }
 
   broken(ms: number): void {
