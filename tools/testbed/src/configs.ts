@@ -22,14 +22,19 @@ export function managerConfig(layout: Layout, drainSeconds?: number): string {
   });
 }
 
-export function agentConfig(layout: Layout): string {
+/** Where the agent learns of services: files that it reads itself, or a Kubernetes API server. */
+export type ServiceSource = 'manifests' | 'api';
+
+export function agentConfig(layout: Layout, source: ServiceSource): string {
   return stringify({
     nodeName: 'node-1',
     managerAddress: addresses.manager,
     tapPrefix: TAP_PREFIX,
     cniSocket: layout.cniSocket,
     stateDirectory: layout.state('agent'),
-    manifestsDirectory: layout.manifests,
+    ...(source === 'api'
+      ? { kubernetes: { kubeconfig: layout.kubeconfig } }
+      : { manifestsDirectory: layout.manifests }),
     serviceCidrs: [SERVICE_CIDR],
     podCidrs: [POD_CIDR],
     hostInterface: { addresses: [HOST_ADDRESS] },

@@ -1,4 +1,5 @@
 export { type CniCall, type CniResult, cniError, cniResult, referencePlugins } from './cni.js';
+export type { ServiceSource } from './configs.js';
 export { addresses, HOST_ADDRESS, Layout, POD_CIDR, programs, SERVICE_CIDR, TAP_PREFIX } from './layout.js';
 export { ManagerClient } from './manager-client.js';
 export {

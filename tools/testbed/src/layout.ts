@@ -11,6 +11,7 @@ export const programs = {
   cni: join(repository, 'apps/agent/dist/infra-cni.js'),
   infractl: join(repository, 'tools/infractl/dist/cli.js'),
   demo: join(repository, 'tools/demo/dist/main.js'),
+  apiServer: join(repository, 'tools/fake-apiserver/dist/main.js'),
   relay: join(repository, 'tools/testbed/dist/relay.js'),
   pod: join(repository, 'tools/testbed/dist/pod-main.js'),
 } as const;
@@ -22,6 +23,7 @@ export const addresses = {
   manager: '127.0.0.1:50002',
   managerHttp: '127.0.0.1:50003',
   agentHttp: '127.0.0.1:50096',
+  apiServer: '127.0.0.1:6443',
 } as const;
 
 export const POD_CIDR = '10.244.0.0/24';
@@ -34,6 +36,7 @@ export class Layout {
   readonly manifests: string;
   readonly logs: string;
   readonly cniSocket: string;
+  readonly kubeconfig: string;
   /** Where host-local keeps its leases. */
   readonly leases: string;
   /** Unix socket through which the manager is reached from outside the node's namespace. */
@@ -43,6 +46,7 @@ export class Layout {
     this.manifests = join(directory, 'manifests');
     this.logs = join(directory, 'logs');
     this.cniSocket = join(directory, 'cni.sock');
+    this.kubeconfig = join(directory, 'kubeconfig');
     this.leases = join(directory, 'leases');
     this.managerSocket = join(directory, 'manager.sock');
   }

@@ -5,7 +5,14 @@ import { join } from 'node:path';
 import { ObjectState } from '@infra-offload/infra-api';
 import { balancedEndpoints } from './balanced-endpoints.js';
 import { type CniCall, type CniResult, cniResult, runPlugin } from './cni.js';
-import { agentConfig, cniConfig, managerConfig, NETWORK_NAME, softswitchConfig } from './configs.js';
+import {
+  agentConfig,
+  cniConfig,
+  managerConfig,
+  NETWORK_NAME,
+  type ServiceSource,
+  softswitchConfig,
+} from './configs.js';
 import { addresses, Layout, programs, TAP_PREFIX } from './layout.js';
 import { ManagerClient } from './manager-client.js';
 import { toYaml } from './manifests.js';
@@ -19,6 +26,10 @@ export interface TestbedOptions {
   readonly tapCount?: number;
   /** Seconds that the manager keeps an endpoint after it left a TCP service. */
   readonly drainSeconds?: number;
+  /** `api`: the manifests reach the agent through a Kubernetes API server. `manifests` if left out. */
+  readonly source?: ServiceSource;
+  /** Manifest files that are there from the start. */
+  readonly manifests?: Readonly<Record<string, readonly object[]>>;
 }
 
 /** A pod: a network namespace attached through CNI, with a process inside that serves and asks. */
@@ -50,6 +61,8 @@ export class Testbed {
   readonly manager: ServiceProcess;
   readonly agent: ServiceProcess;
   readonly client: ManagerClient;
+  /** Runs only with the source `api`. */
+  readonly apiServer: ServiceProcess;
   readonly #relay: ServiceProcess;
   #containers = 0;
 
@@ -62,6 +75,7 @@ export class Testbed {
     this.layout = new Layout(directory);
     mkdirSync(this.layout.manifests);
     mkdirSync(this.layout.logs);
+    for (const [file, objects] of Object.entries(options.manifests ?? {})) this.apply(file, objects);
     this.softswitch = this.#process(
       'softswitch',
       programs.softswitch,
@@ -72,7 +86,21 @@ export class Testbed {
       programs.manager,
       managerConfig(this.layout, options.drainSeconds),
     );
-    this.agent = this.#process('agent', programs.agent, agentConfig(this.layout));
+    this.agent = this.#process(
+      'agent',
+      programs.agent,
+      agentConfig(this.layout, options.source ?? 'manifests'),
+    );
+    this.apiServer = new ServiceProcess(
+      'apiserver',
+      node,
+      programs.apiServer,
+      [
+        ...['--listen', addresses.apiServer, '--manifests', this.layout.manifests],
+        ...['--kubeconfig', this.layout.kubeconfig, '--token', 'testbed'],
+      ],
+      this.layout.log('apiserver'),
+    );
     this.#relay = new ServiceProcess(
       'relay',
       node,
@@ -94,6 +122,7 @@ export class Testbed {
       await testbed.#relay.start(async () => existsSync(testbed.layout.managerSocket));
       await testbed.startSoftswitch();
       await testbed.startManager();
+      if (options.source === 'api') await testbed.startApiServer();
       await testbed.startAgent();
       return testbed;
     } catch (error) {
@@ -114,6 +143,10 @@ export class Testbed {
       const { target } = await this.client.status();
       return target?.connected === true && target.primary;
     });
+  }
+
+  startApiServer(): Promise<void> {
+    return this.apiServer.start(() => this.#listens(addresses.apiServer));
   }
 
   startAgent(): Promise<void> {
@@ -288,7 +321,8 @@ export class Testbed {
       await pod.namespace.remove();
     }
     this.client.close();
-    for (const process of [this.agent, this.manager, this.softswitch, this.#relay]) await process.stop();
+    for (const process of [this.agent, this.apiServer, this.manager, this.softswitch, this.#relay])
+      await process.stop();
     await this.node.remove();
     rmSync(this.layout.directory, { recursive: true, force: true });
   }
