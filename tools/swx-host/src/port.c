@@ -1,6 +1,7 @@
 #include "port.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -8,6 +9,7 @@
 
 #include <rte_common.h>
 #include <rte_ethdev.h>
+#include <rte_swx_ctl.h>
 #include <rte_swx_port.h>
 
 #include "device.h"
@@ -43,6 +45,15 @@ queue_pop(struct port_queue *queue)
 	return packet;
 }
 
+/* A device that is gone would be ready for ever. Its owner is told, who may replace it. */
+static void
+lose_descriptor(const struct port *port)
+{
+	epoll_ctl(port->ports->epoll, EPOLL_CTL_DEL, port->descriptor, NULL);
+	printf("swx-host port-lost %u\n", port->index);
+	fflush(stdout);
+}
+
 static uint32_t
 refill_descriptor(struct port *port)
 {
@@ -60,9 +71,8 @@ refill_descriptor(struct port *port)
 		if (length <= 0) {
 			rte_pktmbuf_free(packet);
 			port->ready = false;
-			/* A device that is gone would be ready for ever; its owner is the one to notice and replace it. */
 			if (length < 0 && errno != EAGAIN && errno != EINTR)
-				epoll_ctl(port->ports->epoll, EPOLL_CTL_DEL, port->descriptor, NULL);
+				lose_descriptor(port);
 			break;
 		}
 		packet->data_len = (uint16_t)length;
@@ -124,7 +134,6 @@ slot_receive(void *object, struct rte_swx_pkt *packet)
 	port->stats.rx_packets++;
 	port->stats.rx_bytes += mbuf->pkt_len;
 	ports->received++;
-	ports->in_flight++;
 	return 1;
 }
 
@@ -205,7 +214,7 @@ slot_transmit(void *object, struct rte_swx_pkt *packet)
 	struct ports *ports = port->ports;
 	struct rte_mbuf *mbuf = packet->handle;
 
-	ports->in_flight--;
+	ports->left++;
 	if (port->kind == PORT_EMPTY && port->index < ports->count)
 		port = &ports->slots[ports_unknown(ports)];
 	if (adopt(mbuf, packet)) {
@@ -305,27 +314,37 @@ ports_unknown(const struct ports *ports)
 	return ports->count;
 }
 
-const struct port_stats *
-ports_unknown_stats(const struct ports *ports)
+uint64_t
+ports_unknown_count(const struct ports *ports)
 {
-	return &ports->slots[ports->count].stats;
+	return ports->slots[ports->count].stats.tx_packets;
 }
 
-const struct port_stats *
-ports_dropped_stats(const struct ports *ports)
+uint64_t
+ports_dropped_count(const struct ports *ports)
 {
-	return &ports->slots[ports->count + 1].stats;
+	struct rte_swx_port_out_stats stats = {0};
+
+	(void)rte_swx_ctl_pipeline_port_out_stats_read(ports->swx, ports->count + 1, &stats);
+	/* Which of the two counts them depends on the version of DPDK. */
+	return stats.n_pkts + stats.n_pkts_drop;
+}
+
+uint64_t
+ports_in_flight(const struct ports *ports)
+{
+	return ports->received - ports->left - ports_dropped_count(ports);
 }
 
 enum status
 ports_init(struct ports *ports, uint32_t count, struct rte_mempool *pool, struct fault *fault)
 {
 	*ports = (struct ports){.count = count, .pool = pool};
-	ports->slots = calloc(count + 2, sizeof(struct port));
+	ports->slots = calloc(count + 1, sizeof(struct port));
 	ports->epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (!ports->slots || ports->epoll < 0)
 		return fault_set(fault, STATUS_FAILED, "no memory for %u ports", count);
-	for (uint32_t i = 0; i < count + 2; i++) {
+	for (uint32_t i = 0; i < count + 1; i++) {
 		ports->slots[i].ports = ports;
 		ports->slots[i].index = i;
 		ports->slots[i].descriptor = -1;
@@ -336,14 +355,17 @@ ports_init(struct ports *ports, uint32_t count, struct rte_mempool *pool, struct
 enum status
 ports_configure(struct ports *ports, struct rte_swx_pipeline *swx, struct fault *fault)
 {
-	int error = rte_swx_pipeline_port_in_type_register(swx, PORT_TYPE, &slot_in);
+	int error;
+
+	ports->swx = swx;
+	error = rte_swx_pipeline_port_in_type_register(swx, PORT_TYPE, &slot_in);
 
 	if (!error)
 		error = rte_swx_pipeline_port_out_type_register(swx, PORT_TYPE, &slot_out);
 	for (uint32_t i = 0; !error && i < ports->count; i++)
 		error = rte_swx_pipeline_port_in_config(swx, i, PORT_TYPE, &ports->slots[i]);
-	/* SWX drops a packet by sending it to the last port. */
-	for (uint32_t i = 0; !error && i < ports->count + 2; i++)
+	/* SWX adds a last one of its own, for what the program drops. */
+	for (uint32_t i = 0; !error && i < ports->count + 1; i++)
 		error = rte_swx_pipeline_port_out_config(swx, i, PORT_TYPE, &ports->slots[i]);
 	if (error)
 		return fault_set(fault, STATUS_FAILED, "cannot configure the ports: %s", strerror(-error));

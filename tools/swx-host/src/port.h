@@ -70,17 +70,18 @@ struct port {
 };
 
 struct ports {
-	/* `count` slots, then the two that count what goes nowhere. */
+	/* `count` slots, then the one for packets to ports that do not exist. */
 	struct port *slots;
 	uint32_t count;
 	struct rte_mempool *pool;
 	/* Lets no packet in, so that those on their way can come to an end. */
 	bool closed;
-	/* Packets that were let in and have not left. */
-	uint64_t in_flight;
+	struct rte_swx_pipeline *swx;
 	/* Ports in memory count what comes out and throw it away. */
 	bool discard;
+	/* Packets that were let in, and that have left through a slot. */
 	uint64_t received;
+	uint64_t left;
 	/* Watches the descriptors. */
 	int epoll;
 	uint32_t devices;
@@ -93,9 +94,12 @@ enum status ports_init(struct ports *ports, uint32_t count, struct rte_mempool *
 enum status ports_configure(struct ports *ports, struct rte_swx_pipeline *swx, struct fault *fault);
 /* The number of the slot for packets that name a port which does not exist. */
 uint32_t ports_unknown(const struct ports *ports);
-/* Packets to ports that do not exist, and packets that the program drops. */
-const struct port_stats *ports_unknown_stats(const struct ports *ports);
-const struct port_stats *ports_dropped_stats(const struct ports *ports);
+/* Packets to ports that do not exist. */
+uint64_t ports_unknown_count(const struct ports *ports);
+/* Packets that the program has dropped: they go to a port that SWX adds itself. */
+uint64_t ports_dropped_count(const struct ports *ports);
+/* Packets that were let in and have not left or been dropped. */
+uint64_t ports_in_flight(const struct ports *ports);
 
 enum status port_attach_device(struct port *port, const char *arguments, struct fault *fault);
 /* Takes the descriptor over, also when it fails. */

@@ -211,7 +211,7 @@ replay_run(struct host *host, uint32_t milliseconds, struct writer *out)
 	ports->closed = false;
 	sent = transmitted(host);
 	received = ports->received;
-	dropped = ports_dropped_stats(ports)->tx_packets;
+	dropped = ports_dropped_count(ports);
 	start = nanoseconds();
 	do {
 		rte_swx_pipeline_run(host->program.swx, REPLAY_INSTRUCTIONS);
@@ -220,7 +220,7 @@ replay_run(struct host *host, uint32_t milliseconds, struct writer *out)
 	write_u64(out, end - start);
 	write_u64(out, ports->received - received);
 	write_u64(out, transmitted(host) - sent);
-	write_u64(out, ports_dropped_stats(ports)->tx_packets - dropped);
+	write_u64(out, ports_dropped_count(ports) - dropped);
 	ports->closed = true;
 	worker_drain(&host->worker);
 	ports->discard = false;

@@ -39,8 +39,8 @@ request_statistics(struct host *host, struct writer *out, struct fault *fault)
 	if (!by_action)
 		return fault_set(fault, STATUS_FAILED, "no memory for statistics");
 	write_u64(out, ports->received);
-	write_u64(out, ports_dropped_stats(ports)->tx_packets);
-	write_u64(out, ports_unknown_stats(ports)->tx_packets);
+	write_u64(out, ports_dropped_count(ports));
+	write_u64(out, ports_unknown_count(ports));
 	write_u64(out, ports->malformed);
 	write_u64(out, atomic_load(&host->worker.sleeps));
 	write_ports(ports, out);

@@ -27,11 +27,11 @@ worker_drain(struct worker *worker)
 	struct ports *ports = worker->ports;
 	uint32_t spent = 0;
 
-	while (ports->in_flight && spent < DRAIN_LIMIT) {
+	while (ports_in_flight(ports) && spent < DRAIN_LIMIT) {
 		rte_swx_pipeline_run(worker->swx, DRAIN_INSTRUCTIONS);
 		spent += DRAIN_INSTRUCTIONS;
 	}
-	if (ports->in_flight)
+	if (ports_in_flight(ports))
 		rte_panic("the program does not come to an end: a packet has taken %u instructions\n", DRAIN_LIMIT);
 	rte_swx_pipeline_flush(worker->swx);
 }
@@ -96,7 +96,7 @@ run(void *argument)
 		ports_poll(ports);
 		rte_swx_pipeline_run(worker->swx, RUN_INSTRUCTIONS);
 		rte_swx_pipeline_flush(worker->swx);
-		idle = ports->received == received && !ports->in_flight ? idle + 1 : 0;
+		idle = ports->received == received && !ports_in_flight(ports) ? idle + 1 : 0;
 		received = ports->received;
 		if (idle > IDLE_RUNS && !worker->options.busy && !atomic_load(&worker->wanted))
 			sleep_idle(worker);

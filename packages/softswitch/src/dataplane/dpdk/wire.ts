@@ -1,0 +1,131 @@
+/** The encoding of swx-host's control protocol (tools/swx-host/README.md): little endian, lengths in front. */
+
+const utf8 = { encoder: new TextEncoder(), decoder: new TextDecoder() };
+
+/** Grows as it is written to. */
+export class ByteWriter {
+  #buffer: Buffer;
+  #length = 0;
+
+  constructor(capacity = 256) {
+    this.#buffer = Buffer.allocUnsafe(capacity);
+  }
+
+  get length(): number {
+    return this.#length;
+  }
+
+  u8(value: number): this {
+    this.#buffer.writeUInt8(value, this.#reserve(1));
+    return this;
+  }
+
+  u16(value: number): this {
+    this.#buffer.writeUInt16LE(value, this.#reserve(2));
+    return this;
+  }
+
+  u32(value: number): this {
+    this.#buffer.writeUInt32LE(value, this.#reserve(4));
+    return this;
+  }
+
+  u64(value: bigint): this {
+    this.#buffer.writeBigUInt64LE(BigInt.asUintN(64, value), this.#reserve(8));
+    return this;
+  }
+
+  bytes(bytes: Uint8Array): this {
+    this.#buffer.set(bytes, this.#reserve(bytes.length));
+    return this;
+  }
+
+  text(text: string): this {
+    const bytes = utf8.encoder.encode(text);
+    return this.u16(bytes.length).bytes(bytes);
+  }
+
+  /** An unsigned integer of `width` bytes in network byte order, as keys and parameters are. */
+  integer(value: number | bigint, width: number): this {
+    const at = this.#reserve(width);
+    const buffer = this.#buffer;
+    if (typeof value === 'number' && width <= 4) {
+      for (let i = width - 1, rest = value; i >= 0; i--, rest >>>= 8) buffer[at + i] = rest & 0xff;
+    } else {
+      let rest = BigInt(value);
+      for (let i = width - 1; i >= 0; i--, rest >>= 8n) buffer[at + i] = Number(rest & 0xffn);
+    }
+    return this;
+  }
+
+  /** What has been written: a view that the next write may change. */
+  view(): Uint8Array {
+    return this.#buffer.subarray(0, this.#length);
+  }
+
+  /** A copy of what has been written; starts anew. */
+  take(): Uint8Array {
+    const copy = new Uint8Array(this.view());
+    this.#length = 0;
+    return copy;
+  }
+
+  #reserve(size: number): number {
+    const at = this.#length;
+    this.#length += size;
+    if (this.#length > this.#buffer.length) {
+      const grown = Buffer.allocUnsafe(Math.max(this.#buffer.length * 2, this.#length));
+      grown.set(this.#buffer.subarray(0, at));
+      this.#buffer = grown;
+    }
+    return at;
+  }
+}
+
+/** Reads a message; a RangeError if it is shorter than what is read. */
+export class ByteReader {
+  #at = 0;
+
+  constructor(private readonly buffer: Buffer) {}
+
+  u8(): number {
+    return this.buffer.readUInt8(this.#skip(1));
+  }
+
+  u16(): number {
+    return this.buffer.readUInt16LE(this.#skip(2));
+  }
+
+  u32(): number {
+    return this.buffer.readUInt32LE(this.#skip(4));
+  }
+
+  u64(): bigint {
+    return this.buffer.readBigUInt64LE(this.#skip(8));
+  }
+
+  /** A counter as a number; they stay below 2^53. */
+  count(): number {
+    return Number(this.u64());
+  }
+
+  bytes(length: number): Uint8Array {
+    const at = this.#skip(length);
+    if (this.#at > this.buffer.length) throw new RangeError('the message is too short');
+    return this.buffer.subarray(at, at + length);
+  }
+
+  text(): string {
+    return utf8.decoder.decode(this.bytes(this.u16()));
+  }
+
+  list<T>(count: number, read: () => T): T[] {
+    return Array.from({ length: count }, read);
+  }
+
+  #skip(size: number): number {
+    const at = this.#at;
+    this.#at += size;
+    return at;
+  }
+}
