@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { credentials } from '@grpc/grpc-js';
-import type { OffloadClient } from '@infra-offload/infra-api';
+import type { OffloadClient, Route } from '@infra-offload/infra-api';
 import type { Logger } from 'pino';
 import { Attacher } from './cni/attacher.js';
 import { CalicoServer } from './cni/calico-server.js';
@@ -14,6 +14,7 @@ import { createPodInterfaces } from './interfaces/kinds.js';
 import { LinkMonitor } from './interfaces/link-monitor.js';
 import type { PodInterfaces } from './interfaces/pod-interfaces.js';
 import { ClusterNodes } from './kubernetes/cluster-nodes.js';
+import { HostGateway } from './kubernetes/host-gateway.js';
 import { WatchedObjects } from './kubernetes/watched-objects.js';
 import type { Loggers } from './log.js';
 import { AgentMetrics } from './metrics.js';
@@ -49,6 +50,7 @@ export class Agent {
   readonly #attacher: Attacher;
   readonly #objects: WatchedObjects | undefined;
   readonly #nodes: ClusterNodes | undefined;
+  readonly #gateway: HostGateway | undefined;
   readonly #servicesLogger: Logger;
   readonly #links: LinkMonitor;
   readonly #metrics: AgentMetrics;
@@ -65,6 +67,8 @@ export class Agent {
   #hostInterface: HostInterfaceState | undefined;
   /** The CIDRs for which the node's interface is set up. */
   #routedCidrs: readonly string[] = [];
+  /** To the pods of other nodes; undefined until they have been looked for. */
+  #routes: readonly Route[] | undefined;
   /** Looks at links never overlap. */
   #look: Promise<void> = Promise.resolve();
   #isLookDue = false;
@@ -107,6 +111,7 @@ export class Agent {
       mtu: config.mtu,
       logger: loggers.of('cni'),
     });
+    this.#gateway = config.uplink && new HostGateway({ uplink: config.uplink, logger: this.#logger });
     this.#servicesLogger = loggers.of('services');
     this.#objects = WatchedObjects.open(config, this.#servicesLogger);
     this.#nodes =
@@ -287,6 +292,10 @@ export class Agent {
       { name, mtu, addresses: hostInterface.addresses, cidrs },
       cidrs.join() === this.#routedCidrs.join() ? this.#hostInterface : undefined,
     );
+    if (this.#gateway !== undefined && this.#objects?.source.hasSynced) {
+      this.#routes = await this.#gateway.routes(this.#nodes?.others() ?? []);
+      this.#announceNode();
+    }
     if (found !== this.#hostInterface) {
       this.#hostInterface = found;
       this.#routedCidrs = cidrs;
@@ -295,9 +304,9 @@ export class Agent {
       } else {
         this.#logger.info({ interface: name, mac: found.mac, cidrs }, 'the interface of the node is set up');
         this.#announceNode();
-        this.#startSync();
       }
     }
+    this.#startSync();
     await this.#attacher.repair();
   }
 
@@ -354,7 +363,8 @@ export class Agent {
    */
   #startSync(): void {
     const areServicesKnown = this.#objects === undefined || this.#services !== undefined;
-    if (this.#hostInterface !== undefined && areServicesKnown) this.#sync.start();
+    const areRoutesKnown = this.#gateway === undefined || this.#routes !== undefined;
+    if (this.#hostInterface !== undefined && areServicesKnown && areRoutesKnown) this.#sync.start();
   }
 
   #announceNode(): void {
@@ -368,7 +378,7 @@ export class Agent {
           name: nodeName,
           hostInterface: { interfaceName: name, mac, addresses: [...hostInterface.addresses] },
           serviceCidrs: [...serviceCidrs],
-          routes: [],
+          routes: [...(this.#routes ?? [])],
         },
       },
     });

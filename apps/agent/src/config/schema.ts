@@ -69,7 +69,7 @@ const keysSchema = z.strictObject({
     })
     .optional(),
   /** The data plane's own way to other nodes. */
-  uplink: z.strictObject({ interface: z.string().min(1), mac: mac.optional() }).optional(),
+  uplink: z.strictObject({ interface: interfaceName, mac }).optional(),
   /** Services are wanted: from the API, unless they come from manifests. */
   services: z.boolean().optional(),
   policy: z.boolean().optional(),
