@@ -202,6 +202,28 @@ describe('services of the Kubernetes API', () => {
     await eventually(() => wanted() === undefined, 'the service is gone');
   });
 
+  it('come with routes to the pods of nodes that are neighbours of an uplink', async () => {
+    const mac = '02:00:00:00:00:01';
+    api.database.create(node('node-1', { podCIDR: '10.244.0.0/24' }, '192.0.2.11'));
+    const uplink = { interface: 'P4TAP_9', mac };
+    const { manager, network } = await harness.start(1, settings({ uplink }));
+    const routes = () => {
+      const object = manager.objects.get('1:node-1')?.object;
+      return object?.$case === 'node' ? object.value.routes : undefined;
+    };
+    expect(routes()).toEqual([]);
+    const nextHopMac = '02:00:00:00:00:02';
+    const device = `${network.prefix}0`;
+    ip('neighbour', 'add', '192.0.2.12', 'lladdr', nextHopMac, 'dev', device, 'nud', 'permanent');
+    api.database.create(node('node-2', { podCIDRs: ['10.244.1.0/24', 'fd00::/64'] }, '192.0.2.12'));
+    await eventually(() => routes()?.length === 1, 'the route');
+    expect(routes()).toEqual([
+      { cidr: '10.244.1.0/24', interfaceName: 'P4TAP_9', nextHopMac, sourceMac: mac },
+    ]);
+    api.database.delete({ kind: 'Node', name: 'node-2' });
+    await eventually(() => routes()?.length === 0, 'the route is gone');
+  });
+
   it('keep the agent waiting while the API may not be read, and it says why', async () => {
     api.forbid('list', 'endpointslices');
     api.database.create(service());
