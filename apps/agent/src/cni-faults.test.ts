@@ -260,7 +260,7 @@ const others: readonly Case[] = [
 ];
 
 describe('ADD and DEL with a failure at every step', () => {
-  it('leave nothing behind in 200 cycles, and the next ADD works', { timeout: 60_000 }, async () => {
+  it('leave nothing behind in 200 cycles, and the next ADD works', { timeout: 120_000 }, async () => {
     const steps = await faultsOfSteps();
     const cases = [
       ...steps,
