@@ -3,8 +3,8 @@ import { logVerbosity, setLogVerbosity } from '@grpc/grpc-js';
 import { Command } from 'commander';
 import { pino } from 'pino';
 import { type ConfigFlags, credentialsOf, LOG_LEVELS, readConfig } from './config.js';
+import { openSwitch } from './dataplane/open.js';
 import { messageOf, SoftswitchError } from './errors.js';
-import { TapPorts } from './ports/tap.js';
 import { Softswitch } from './softswitch.js';
 
 const EXIT_FAILED = 1;
@@ -18,12 +18,13 @@ async function run(flags: ConfigFlags & { config?: string }): Promise<void> {
   // grpc-js reports failures of its own, besides those it throws.
   setLogVerbosity(logVerbosity.NONE);
   const credentials = credentialsOf(config.tls);
-  const ports = await TapPorts.open({ ...config.taps, logger });
+  const { ports, dataplane } = await openSwitch(config, logger);
   const softswitch = await Softswitch.start({
     p4runtimeAddress: config.p4runtime,
     gnmiAddress: config.gnmi,
     deviceId: config.deviceId,
     ports,
+    dataplane,
     credentials,
     logger,
   });
@@ -64,6 +65,8 @@ const command = new Command('softswitch')
   .option('--taps <count>', 'TAP ports to make at the start (16)')
   .option('--tap-prefix <text>', 'names of the TAP ports, before the number (P4TAP_)')
   .option('--mtu <bytes>', 'MTU of the TAP ports (1500)')
+  .option('--dataplane <kind>', 'engine, in this process, or dpdk, through swx-host (engine)')
+  .option('--swx-host <file>', 'the program swx-host, for dpdk (swx-host)')
   .option('--tls-cert <file>', 'certificate of both services, PEM; without it they are plain text')
   .option('--tls-key <file>', 'key of the certificate, PEM')
   .option('--tls-ca <file>', 'certificate authority that clients must have a certificate of, PEM')

@@ -22,6 +22,8 @@ test('everything has a default', () => {
     gnmi: '127.0.0.1:9339',
     deviceId: 1,
     taps: { prefix: 'P4TAP_', count: 16, mtu: 1500 },
+    dataplane: 'engine',
+    dpdk: { host: 'swx-host', hugepages: false, memoryMb: 1024, ports: 128 },
     logLevel: 'info',
   });
   expect(readConfig(file('# nothing\n'), {}).deviceId).toBe(1);

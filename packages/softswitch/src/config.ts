@@ -26,6 +26,19 @@ export const configSchema = z.strictObject({
       mtu: z.int().min(MIN_MTU).max(MAX_MTU).default(1500),
     })
     .prefault({}),
+  dataplane: z.enum(['engine', 'dpdk']).default('engine'),
+  dpdk: z
+    .strictObject({
+      /** The program swx-host: a file, or a name to look for in PATH. */
+      host: z.string().min(1).default('swx-host'),
+      hugepages: z.boolean().default(false),
+      memoryMb: z.int().min(64).max(1_048_576).default(1024),
+      /** Ports that there can be; each costs a little for every packet. */
+      ports: z.int().min(1).max(4096).default(128),
+      /** CPU of the thread that runs packets. */
+      cpu: z.int().min(0).max(1023).optional(),
+    })
+    .prefault({}),
   tls: z.strictObject({ cert: z.string(), key: z.string(), ca: z.string().optional() }).optional(),
   logLevel: z.enum(LOG_LEVELS).default('info'),
 });
@@ -40,6 +53,8 @@ export interface ConfigFlags {
   readonly tapPrefix?: string | undefined;
   readonly taps?: string | undefined;
   readonly mtu?: string | undefined;
+  readonly dataplane?: string | undefined;
+  readonly swxHost?: string | undefined;
   readonly tlsCert?: string | undefined;
   readonly tlsKey?: string | undefined;
   readonly tlsCa?: string | undefined;
@@ -61,7 +76,9 @@ export function readConfig(file: string | undefined, flags: ConfigFlags): Config
       gnmi: flags.gnmi,
       deviceId: number(flags.deviceId),
       logLevel: flags.logLevel,
+      dataplane: flags.dataplane,
     }),
+    dpdk: { ...section(base.dpdk), ...given({ host: flags.swxHost }) },
     taps: {
       ...taps,
       ...given({ prefix: flags.tapPrefix, count: number(flags.taps), mtu: number(flags.mtu) }),

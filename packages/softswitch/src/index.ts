@@ -11,6 +11,8 @@ export type {
   TableSchema,
   Value,
 } from './dataplane/dataplane.js';
+export { DpdkDataplane, type DpdkOptions } from './dataplane/dpdk/dataplane.js';
+export { DpdkTapPorts } from './dataplane/dpdk/tap-ports.js';
 export { EngineDataplane } from './dataplane/engine.js';
 export { schemaOf } from './dataplane/schema.js';
 export { SoftswitchError, type StatusName } from './errors.js';

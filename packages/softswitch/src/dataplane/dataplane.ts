@@ -96,6 +96,8 @@ export interface Pipeline {
 export interface Dataplane {
   /** Whether all changes between two commits reach packets at once, so that a batch can be DATAPLANE_ATOMIC. */
   readonly atomicBatches: boolean;
+  /** Whether a commit can be refused. Then it has changed nothing, and what was written since the last one is undone. */
+  readonly commitMayFail: boolean;
   /** Prepares a program from its SWX specification, without packets; INVALID_ARGUMENT if it cannot run it. */
   load(spec: string, file: string): Pipeline;
   /** Gives all packets from now on to `pipeline`; without one they are dropped. */

@@ -20,6 +20,7 @@ const LOG_INTERVAL_MS = 10_000;
 export class EngineDataplane implements Dataplane {
   /** Packets run between, never during, the handling of a request. */
   readonly atomicBatches = true;
+  readonly commitMayFail = false;
   #active: EnginePipeline | undefined;
   #failures = 0;
   #loggedAt = Number.NEGATIVE_INFINITY;

@@ -55,9 +55,10 @@ export class Device {
 
   async setPipeline(request: SetForwardingPipelineConfigRequest): Promise<void> {
     this.#checkDevice(request.deviceId);
-    await this.#exclusive(() => {
+    await this.#exclusive(async () => {
       this.arbitration.authorize(request);
       this.#applyPipeline(request);
+      await this.#committed?.forwarding.pipeline.commit();
     });
   }
 
@@ -96,7 +97,8 @@ export class Device {
       if (atomicity < Atomicity.CONTINUE_ON_ERROR || atomicity > Atomicity.DATAPLANE_ATOMIC) {
         fail('INVALID_ARGUMENT', `unknown atomicity ${atomicity}`);
       }
-      const journal = atomicity === Atomicity.CONTINUE_ON_ERROR ? undefined : new Journal();
+      const allOrNone = atomicity !== Atomicity.CONTINUE_ON_ERROR;
+      const journal = allOrNone || this.dataplane.commitMayFail ? new Journal() : undefined;
       let result: BatchResult = [];
       for (let i = 0; i < updates.length; i++) {
         const update = updates[i];
@@ -106,14 +108,20 @@ export class Device {
         } catch (error) {
           if (result.length === 0) result = new Array<undefined>(updates.length).fill(undefined);
           result[i] = SoftswitchError.from(error);
-          if (journal !== undefined) {
-            journal.rollback();
+          if (allOrNone) {
+            journal?.rollback();
             result = result.map((each) => each ?? rolledBack(i));
             break;
           }
         }
       }
-      await forwarding.pipeline.commit();
+      try {
+        await forwarding.pipeline.commit();
+      } catch (error) {
+        // The data plane has taken none of it.
+        journal?.rollback();
+        throw error;
+      }
       return result;
     });
   }

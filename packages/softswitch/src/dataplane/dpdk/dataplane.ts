@@ -37,10 +37,13 @@ export interface DpdkOptions extends SwxHostOptions {
 export class DpdkDataplane implements Dataplane, PipelineRunner, PortSink {
   /** A commit swaps the tables while no packet is on its way. */
   readonly atomicBatches = true;
+  readonly commitMayFail = true;
   #active: DpdkPipeline | undefined;
   #host: SwxHost | undefined;
   #ready: Promise<SwxHost> | undefined;
   #stopped = false;
+  /** The first start of the pipeline that is active has failed: only activating it again can help. */
+  #failed = false;
   #run = 0;
   #inFlight = 0;
   /** Times that the host had to be started again. */
@@ -74,7 +77,8 @@ export class DpdkDataplane implements Dataplane, PipelineRunner, PortSink {
     if (pipeline !== undefined && !(pipeline instanceof DpdkPipeline)) {
       fail('INTERNAL', 'the pipeline belongs to another data plane');
     }
-    if (pipeline === this.#active) return;
+    if (pipeline === this.#active && !this.#failed) return;
+    this.#failed = false;
     this.#active = pipeline;
     const before = this.#host;
     this.#host = undefined;
@@ -82,7 +86,9 @@ export class DpdkDataplane implements Dataplane, PipelineRunner, PortSink {
     const stopped = before?.stop() ?? Promise.resolve();
     this.#ready =
       pipeline === undefined ? undefined : stopped.then(() => this.#start(pipeline, run, RESTART_MS));
-    this.#ready?.catch(() => undefined);
+    this.#ready?.catch(() => {
+      if (run === this.#run) this.#failed = true;
+    });
   }
 
   whenReady(): Promise<SwxHost> | undefined {
