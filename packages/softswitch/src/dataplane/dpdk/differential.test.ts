@@ -1,0 +1,376 @@
+import { insert, modify, remove } from '@infra-offload/p4rt';
+import type { Entity, Update } from '@infra-offload/p4rt/proto';
+import { k8sDp, k8sDpDeviceConfig, k8sDpP4Info } from '@infra-offload/p4src';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { Forwarding } from '../../entities/forwarding.js';
+import { loadConfig } from '../../pipeline/config.js';
+import { MemoryPorts } from '../../ports/memory.js';
+import { readAll } from '../../testing/forwarding.js';
+import { arpFrame, ipv4, ipv4Frame } from '../../testing/frames.js';
+import { dpdkInstalled, swxHost } from '../../testing/swx-host.js';
+import type { Dataplane } from '../dataplane.js';
+import { EngineDataplane } from '../engine.js';
+import { DpdkDataplane } from './dataplane.js';
+import { injectBody, Operation, readPackets } from './protocol.js';
+
+const PORTS = 8;
+const PODS = ['10.244.0.1', '10.244.0.2', '10.244.0.3', '10.244.0.4'].map(ipv4);
+const VIPS = ['10.96.0.1', '10.96.0.2', '10.96.0.3', '10.96.0.4'].map(ipv4);
+const OUTSIDE = ['192.168.0.5', '8.8.8.8', '1.1.1.1', '169.254.1.1', '10.96.3.3'].map(ipv4);
+const PACKETS = 2500;
+/** Packets in one request, which the host still runs one after the other. */
+const REQUEST = 250;
+
+const t = k8sDp.tables;
+const profile = k8sDp.actionProfiles.endpoint_selector;
+
+interface Input {
+  readonly port: number;
+  readonly packet: Uint8Array;
+}
+
+/** The same generator on both sides: numbers from 0 below `n`. */
+function random(seed: number): (n: number) => number {
+  let state = seed;
+  return (n) => {
+    state = (Math.imul(state, 1_103_515_245) + 12_345) & 0x7fff_ffff;
+    return (state >>> 8) % n;
+  };
+}
+
+describe.skipIf(!dpdkInstalled)('the engine and DPDK do the same', () => {
+  let ports: MemoryPorts;
+  let engine: EngineDataplane;
+  let dpdk: DpdkDataplane;
+  let ours: Forwarding;
+  let theirs: Forwarding;
+
+  const load = (dataplane: Dataplane): Forwarding => {
+    const config = { p4info: k8sDpP4Info().p4info, p4DeviceConfig: k8sDpDeviceConfig(), cookie: undefined };
+    const { program, pipeline } = loadConfig(dataplane, config);
+    dataplane.activate(pipeline);
+    return new Forwarding(program, pipeline);
+  };
+
+  beforeAll(async () => {
+    ports = new MemoryPorts(PORTS);
+    // DPDK's clock is its own; here nothing expires, there nothing within the time that this takes.
+    engine = new EngineDataplane(ports, { now: () => 0 });
+    dpdk = new DpdkDataplane(new MemoryPorts(PORTS), { binary: swxHost(), args: ['--ports', `${PORTS}`] });
+    ours = load(engine);
+    theirs = load(dpdk);
+    await write(setUp());
+  }, 120_000);
+
+  afterAll(() => dpdk?.stop());
+
+  async function write(updates: readonly Update[]): Promise<void> {
+    for (const forwarding of [ours, theirs]) {
+      for (const update of updates) forwarding.update(update, undefined);
+      await forwarding.pipeline.commit();
+    }
+  }
+
+  function throughEngine(inputs: readonly Input[]): string[] {
+    const out: string[] = [];
+    let cause = 0;
+    ports.onTransmit((port, packet) => {
+      if (port < PORTS) out.push(`${cause} -> ${port} ${Buffer.from(packet).toString('hex')}`);
+    });
+    for (const { port, packet } of inputs) {
+      engine.receive(port, packet.slice(), packet.length);
+      cause++;
+    }
+    return out;
+  }
+
+  async function throughDpdk(inputs: readonly Input[]): Promise<string[]> {
+    const host = (await dpdk.whenReady()) ?? expect.unreachable('no host');
+    const emitted = readPackets(await host.request(Operation.INJECT, injectBody(inputs)));
+    return emitted.map(
+      ({ cause, port, packet }) => `${cause} -> ${port} ${Buffer.from(packet).toString('hex')}`,
+    );
+  }
+
+  /** Sends the packets through both and tells how many came out. */
+  async function compare(inputs: readonly Input[]): Promise<number> {
+    let sent = 0;
+    for (let at = 0; at < inputs.length; at += REQUEST) {
+      const part = inputs.slice(at, at + REQUEST);
+      const expected = throughEngine(part);
+      expect(await throughDpdk(part), `packets ${at}..`).toEqual(expected);
+      sent += expected.length;
+    }
+    return sent;
+  }
+
+  function compareCounters(): void {
+    for (const request of [
+      k8sDp.counters.drop_counter.all(),
+      k8sDp.counters.service_counter.cell(1),
+      k8sDp.counters.service_counter.cell(2),
+      k8sDp.counters.service_counter.cell(3),
+      t.endpoint.counter(),
+    ]) {
+      const counts = readAll(ours, request);
+      expect(readAll(theirs, request)).toEqual(counts);
+      expect(counts.length).toBeGreaterThan(0);
+    }
+  }
+
+  test.each([1, 2, 3])('random traffic, seed %i', async (seed) => {
+    expect(await compare(traffic(random(seed)))).toBeGreaterThan(PACKETS / 8);
+    compareCounters();
+  });
+
+  test('a TCP connection through a service, both directions', async () => {
+    const [client = 0, server = 0] = PODS;
+    const there = (flags: number): Input => tcp(2, client, VIPS[3] ?? 0, 4242, 80, flags);
+    const back = (flags: number): Input => tcp(3, server, client, 8001, 4242, flags);
+    expect(
+      await compare([there(2), back(0x12), there(0x10), there(0x18), back(0x18), there(0x11), back(0x11)]),
+    ).toBe(7);
+  });
+
+  test('a pod that reaches itself through a service', async () => {
+    const [pod = 0] = PODS;
+    const inputs = Array.from({ length: 64 }, (_, i) => tcp(2, pod, VIPS[0] ?? 0, 20_000 + i, 80, 2));
+    const replies = inputs.map((_, i) => tcp(2, pod, ipv4('169.254.1.1'), 8000, 20_000 + i, 0x12));
+    expect(await compare([...inputs, ...replies])).toBeGreaterThan(64);
+  });
+
+  test('clients with affinity stay with their endpoint', async () => {
+    const inputs = Array.from({ length: 40 }, (_, i) =>
+      tcp(2, PODS[0] ?? 0, VIPS[1] ?? 0, 30_000 + i, 80, 2),
+    );
+    const before = throughEngine(inputs).length;
+    expect(before).toBe(40);
+    expect((await throughDpdk(inputs)).length).toBe(40);
+    expect(await compare(inputs)).toBe(40);
+  });
+
+  test('truncated and senseless frames', async () => {
+    const next = random(77);
+    const whole = tcp(2, PODS[0] ?? 0, VIPS[0] ?? 0, 1, 80, 2).packet;
+    const inputs: Input[] = [];
+    for (let length = 1; length < whole.length; length++)
+      inputs.push({ port: 2, packet: whole.slice(0, length) });
+    for (let i = 0; i < 300; i++) {
+      const packet = whole.slice();
+      for (let k = 0; k <= next(3); k++) packet[12 + next(packet.length - 12)] = next(256);
+      inputs.push({ port: next(PORTS), packet });
+    }
+    await compare(inputs);
+    compareCounters();
+  });
+
+  test('after changes of every kind', async () => {
+    const next = random(9);
+    const group = (members: [number, number][]): Entity =>
+      profile.group(
+        1,
+        members.map(([member, weight]) => ({ member, weight })),
+      );
+    await write([
+      modify(group([[2, 1]])),
+      remove(t.endpoint.key({ endpoint_id: 257 })),
+      modify(
+        t.endpoint.entry({ endpoint_id: 258 }, t.endpoint.actions.dnat({ ip: PODS[3] ?? 0, port: 9000 })),
+      ),
+      remove(t.policy_ingress.key({ pod_ip: PODS[2] ?? 0 })),
+      insert(t.route_table.entry({ dst: '1.1.0.0/16' }, t.route_table.actions.unreachable({}))),
+    ]);
+    await compare(traffic(next));
+    await write([
+      modify(
+        group([
+          [2, 3],
+          [3, 100],
+        ]),
+      ),
+      insert(
+        t.endpoint.entry({ endpoint_id: 257 }, t.endpoint.actions.dnat({ ip: PODS[1] ?? 0, port: 9001 })),
+      ),
+      remove(t.route_table.key({ dst: '1.1.0.0/16' })),
+    ]);
+    await compare(traffic(next));
+    compareCounters();
+  });
+});
+
+function tcp(
+  port: number,
+  source: number,
+  target: number,
+  sourcePort: number,
+  targetPort: number,
+  flags: number,
+): Input {
+  const payload = flags & 8 ? new Uint8Array([1, 2, 3]) : new Uint8Array(0);
+  const content = { protocol: 'tcp', sourcePort, targetPort, flags, payload } as const;
+  return { port, packet: ipv4Frame({ source, target, content }) };
+}
+
+/** Packets of all kinds, many of them of flows that go on. */
+function traffic(next: (n: number) => number): Input[] {
+  const pick = <T>(values: readonly T[], otherwise: T): T => values[next(values.length)] ?? otherwise;
+  const frame = (port: number): Uint8Array => {
+    const own = PODS[port - 2];
+    const source = own !== undefined && next(12) > 0 ? own : pick([...PODS, ...OUTSIDE], 0);
+    const target = next(2) ? pick(VIPS, 0) : pick([...PODS, ...OUTSIDE], 0);
+    const common = { source, target, ttl: pick([64, 64, 64, 2, 1, 0], 64), ...(next(8) ? {} : { vlan: 5 }) };
+    switch (next(16)) {
+      case 0:
+        return arpFrame(
+          pick([1, 1, 2], 1),
+          source,
+          pick([ipv4('169.254.1.1'), ipv4('10.0.0.7'), ...PODS], 0),
+        );
+      case 1:
+        return ipv4Frame({ ...common, content: { echo: pick([0, 8] as const, 8), identifier: next(4) } });
+      case 2:
+        return ipv4Frame({
+          ...common,
+          content: { protocol: pick([132, 47, 253], 47) },
+          fragment: pick([0, 0x2000, 0x4000], 0),
+        });
+      case 3:
+        return new Uint8Array(60).fill(next(256), 12);
+      default: {
+        const reply = next(2) === 1;
+        const ephemeral = 1000 + next(40);
+        const content = {
+          protocol: pick(['tcp', 'udp'] as const, 'tcp'),
+          sourcePort: reply ? 8000 + next(4) : ephemeral,
+          targetPort: reply ? ephemeral : pick([80, 80, 80, 8000, 8001, 8002, 81], 80),
+          flags: next(64),
+          noChecksum: next(4) === 0,
+          payload: new Uint8Array(next(20)).map(() => next(256)),
+        };
+        const odd = next(30) ? {} : { fragment: pick([7, 0x2000, 0x2001], 7) };
+        return ipv4Frame({
+          ...common,
+          content,
+          ...odd,
+          ...(next(40) ? {} : { versionIhl: pick([0x46, 0x4f, 0x65], 0x46) }),
+        });
+      }
+    }
+  };
+  return Array.from({ length: PACKETS }, () => {
+    const port = next(7);
+    return { port, packet: frame(port) };
+  });
+}
+
+/** Pods on ports 2 to 5, services with and without affinity, policies, routes. */
+function setUp(): Update[] {
+  const updates = [
+    t.port_table.entry({ input_port: 0 }, t.port_table.actions.set_host_port({})),
+    t.port_table.entry({ input_port: 1 }, t.port_table.actions.set_uplink_port({})),
+    t.arp_table.entry(
+      { target_ip: '169.254.1.1' },
+      t.arp_table.actions.arp_reply({ mac: '02:aa:00:00:00:01' }),
+    ),
+    t.arp_table.entry({ target_ip: '10.0.0.7' }, t.arp_table.actions.arp_forward({ port: 1 })),
+    t.route_table.entry(
+      { dst: '192.168.0.0/24' },
+      t.route_table.actions.set_nexthop({ port: 1, dst_mac: 5, src_mac: 6 }),
+    ),
+    t.route_table.entry(
+      { dst: '8.0.0.0/8' },
+      t.route_table.actions.set_nexthop({ port: 1, dst_mac: 7, src_mac: 8 }),
+    ),
+    t.route_table.entry({ dst: '10.96.0.0/16' }, t.route_table.actions.unreachable({})),
+    t.policy_egress.entry(
+      { pod_ip: PODS[3] ?? 0 },
+      t.policy_egress.actions.set_policy_egress({ policy_id: 5 }),
+    ),
+    t.policy_ingress.entry(
+      { pod_ip: PODS[2] ?? 0 },
+      t.policy_ingress.actions.set_policy_ingress({ policy_id: 6 }),
+    ),
+    t.policy_peer.entry(
+      { policy_id: 6, peer_ip: PODS[0] ?? 0 },
+      t.policy_peer.actions.set_peer_classes({ mask: 1n << 63n }),
+    ),
+  ];
+  for (const [i, pod] of PODS.entries()) {
+    updates.push(
+      t.port_table.entry({ input_port: 2 + i }, t.port_table.actions.set_pod_port({ pod_ip: pod })),
+      t.pod_forward.entry(
+        { pod_ip: pod },
+        t.pod_forward.actions.forward({
+          port: 2 + i,
+          dst_mac: 0x0200_0000_0010 + i,
+          src_mac: 0x02aa_0000_0001,
+        }),
+      ),
+    );
+    for (const base of [256, 512, 768, 1024]) {
+      updates.push(
+        t.endpoint.entry({ endpoint_id: base + i + 1 }, t.endpoint.actions.dnat({ ip: pod, port: 8000 + i })),
+      );
+    }
+  }
+  for (const policy_id of [5, 6]) {
+    const cidr = t.policy_cidr.actions.add_cidr_classes;
+    const port = t.policy_port.actions.set_port_classes;
+    updates.push(
+      t.policy_cidr.entry({ policy_id, peer_ip: '10.244.0.0/16' }, cidr({ mask: 2n })),
+      t.policy_cidr.entry({ policy_id, peer_ip: '10.244.0.2/32' }, cidr({ mask: 0xf_0000_0000n })),
+      t.policy_port.entry(
+        { policy_id, protocol: { value: 6, mask: 0xff }, dst_port: { value: 8000, mask: 0xfffc } },
+        port({ mask: (1n << 63n) | 2n }),
+        { priority: 10 },
+      ),
+      t.policy_port.entry(
+        { policy_id, protocol: { value: 6, mask: 0xff }, dst_port: { value: 8002, mask: 0xffff } },
+        port({ mask: 0xf_0000_0000n }),
+        { priority: 20 },
+      ),
+      t.policy_port.entry({ policy_id }, port({ mask: 2n }), { priority: 1 }),
+    );
+  }
+  const members = Array.from({ length: 255 }, (_, i) =>
+    profile.member(i + 1, profile.actions.select_endpoint({ endpoint_id: i + 1 })),
+  );
+  const weights: [number, number][][] = [
+    [
+      [1, 1],
+      [2, 1],
+      [3, 1],
+      [4, 1],
+    ],
+    [
+      [2, 5],
+      [4, 3],
+    ],
+    [
+      [1, 4],
+      [3, 8],
+      [2, 12],
+      [4, 100],
+    ],
+    [[2, 1]],
+  ];
+  const services = weights.flatMap((group, i) => {
+    const id = i + 1;
+    const action = t.service.actions.set_service({
+      group_id: id,
+      endpoint_base: 256 * id,
+      service_id: id,
+      flags: id === 2 ? 1 : 0,
+      affinity_profile: 5,
+    });
+    return [
+      profile.group(
+        id,
+        group.map(([member, weight]) => ({ member, weight })),
+      ),
+      t.endpoint_group.entry({ group_id: id }, t.endpoint_group.group(id)),
+      ...[6, 17].map((protocol) => t.service.entry({ dst_ip: VIPS[i] ?? 0, protocol, dst_port: 80 }, action)),
+    ];
+  });
+  return [...updates, ...members, ...services].map(insert);
+}
