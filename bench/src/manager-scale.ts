@@ -112,6 +112,7 @@ function service(i: number, replaced = -1): WantedObject {
           weight: 1,
         })),
         sessionAffinity: undefined,
+        conditions: [],
       },
     },
   };

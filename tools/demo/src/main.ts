@@ -1,10 +1,8 @@
-import { setMaxListeners } from 'node:events';
 import { Testbed } from '@infra-offload/testbed';
 import { formatSummary } from './format.js';
 import { runScenario } from './scenario.js';
 
-setMaxListeners(20, process);
-
+const making = Testbed.create({ tapCount: 5 });
 let testbed: Testbed | undefined;
 let interrupted = false;
 
@@ -14,14 +12,15 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     if (interrupted) return;
     interrupted = true;
     console.error(`\n${signal}: cleaning up`);
-    void Promise.resolve(testbed?.stop()).finally(() => process.exit(130));
+    void making.then((made) => made.stop()).finally(() => process.exit(130));
   });
 }
 
 const started = performance.now();
 try {
   console.log('Starting softswitch, infra-manager and infra-agent …');
-  testbed = await Testbed.start({ tapCount: 5 });
+  testbed = await making;
+  await testbed.startAll();
   const summary = await runScenario(testbed, (step) => {
     console.log(`${((performance.now() - started) / 1000).toFixed(1).padStart(5)} s  ${step}`);
   });

@@ -20,7 +20,7 @@ export class PodProcess {
 
   static start(name: string, namespace: NetworkNamespace): PodProcess {
     const [command, args] = namespace.wrap(process.execPath, [programs.pod, name]);
-    const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'inherit'] });
+    const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'inherit'], detached: true });
     const pod = new PodProcess(name, child);
     if (child.stdout) createInterface({ input: child.stdout }).on('line', (line) => pod.#onReply(line));
     child.on('exit', () => pod.#fail(new Error(`the process in pod ${name} ended`)));

@@ -36,7 +36,8 @@ export class ServiceProcess {
       ...this.args,
     ]);
     const log = openSync(this.logFile, 'a');
-    const child = spawn(command, args, { stdio: ['ignore', log, log] });
+    // In a session of its own: Ctrl-C at the terminal is for whoever owns the testbed, who stops this in order.
+    const child = spawn(command, args, { stdio: ['ignore', log, log], detached: true });
     closeSync(log);
     this.#child = child;
     this.#exit = new Promise((resolve) => {

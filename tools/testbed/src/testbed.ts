@@ -19,7 +19,7 @@ import { toYaml } from './manifests.js';
 import { NetworkNamespace } from './netns.js';
 import { PodProcess } from './pod-process.js';
 import { ServiceProcess } from './service-process.js';
-import { type CommandResult, eventually } from './shell.js';
+import { type CommandResult, eventually, run } from './shell.js';
 
 export interface TestbedOptions {
   /** TAP ports of the softswitch; one of them is the host's. 9 if left out. */
@@ -64,6 +64,8 @@ export class Testbed {
   /** Runs only with the source `api`. */
   readonly apiServer: ServiceProcess;
   readonly #relay: ServiceProcess;
+  readonly #options: TestbedOptions;
+  #stopping = false;
   #containers = 0;
 
   private constructor(
@@ -72,6 +74,7 @@ export class Testbed {
     directory: string,
     options: TestbedOptions,
   ) {
+    this.#options = options;
     this.layout = new Layout(directory);
     mkdirSync(this.layout.manifests);
     mkdirSync(this.layout.logs);
@@ -111,19 +114,20 @@ export class Testbed {
     this.client = new ManagerClient(`unix:${this.layout.managerSocket}`);
   }
 
-  /** Starts everything, or cleans up and says why not. */
-  static async start(options: TestbedOptions = {}): Promise<Testbed> {
+  /** Makes the node's namespace and files. Whoever calls this calls `stop` in the end, whatever happens. */
+  static async create(options: TestbedOptions = {}): Promise<Testbed> {
     if (process.getuid?.() !== 0)
       throw new Error('network namespaces and TAP devices need root; run as root or with sudo');
     const id = randomBytes(3).toString('hex');
     const node = await NetworkNamespace.create(`iof-${id}-node`);
-    const testbed = new Testbed(id, node, mkdtempSync(join(tmpdir(), 'infra-offload-')), options);
+    return new Testbed(id, node, mkdtempSync(join(tmpdir(), 'infra-offload-')), options);
+  }
+
+  /** Makes a testbed and starts everything, or cleans up and says why not. */
+  static async start(options: TestbedOptions = {}): Promise<Testbed> {
+    const testbed = await Testbed.create(options);
     try {
-      await testbed.#relay.start(async () => existsSync(testbed.layout.managerSocket));
-      await testbed.startSoftswitch();
-      await testbed.startManager();
-      if (options.source === 'api') await testbed.startApiServer();
-      await testbed.startAgent();
+      await testbed.startAll();
       return testbed;
     } catch (error) {
       await testbed.stop();
@@ -131,31 +135,43 @@ export class Testbed {
     }
   }
 
+  async startAll(): Promise<void> {
+    await this.#start(this.#relay, async () => existsSync(this.layout.managerSocket));
+    await this.startSoftswitch();
+    await this.startManager();
+    if (this.#options.source === 'api') await this.startApiServer();
+    await this.startAgent();
+  }
+
   startSoftswitch(): Promise<void> {
     // Ready when it serves P4Runtime and has made the host's TAP.
-    return this.softswitch.start(
+    return this.#start(
+      this.softswitch,
+
       async () => (await this.#listens(addresses.p4runtime)) && (await this.#listens(addresses.gnmi)),
     );
   }
 
   startManager(): Promise<void> {
-    return this.manager.start(async () => {
+    return this.#start(this.manager, async () => {
       const { target } = await this.client.status();
       return target?.connected === true && target.primary;
     });
   }
 
   startApiServer(): Promise<void> {
-    return this.apiServer.start(() => this.#listens(addresses.apiServer));
+    // It has read the manifests when it writes the kubeconfig.
+    rmSync(this.layout.kubeconfig, { force: true });
+    return this.#start(this.apiServer, async () => existsSync(this.layout.kubeconfig));
   }
 
   startAgent(): Promise<void> {
-    return this.agent.start(async () => (await this.#get(addresses.agentHttp, '/readyz')) === 200);
+    return this.#start(this.agent, async () => (await this.#get(addresses.agentHttp, '/readyz')) === 200);
   }
 
   /** Attaches a new pod as a container runtime does. */
   async addPod(name: string, { ip }: AddPodOptions = {}): Promise<TestPod> {
-    const namespace = await NetworkNamespace.create(`iof-${this.id}-${name}`);
+    const namespace = await this.#namespace(name);
     const containerId = `${this.id}-${name}-${++this.#containers}`;
     const call = { containerId, netns: namespace.path, interfaceName: 'eth0', args: podArgs(name) };
     try {
@@ -208,7 +224,7 @@ export class Testbed {
 
   /** CNI ADD of a pod that is expected to fail; its namespace is removed again. */
   async add(name: string): Promise<CommandResult> {
-    const namespace = await NetworkNamespace.create(`iof-${this.id}-${name}`);
+    const namespace = await this.#namespace(name);
     try {
       const containerId = `${this.id}-${name}-${++this.#containers}`;
       return await this.cni({
@@ -314,17 +330,30 @@ export class Testbed {
       .sort();
   }
 
-  /** Ends and removes all that the testbed made; never throws. */
+  /** Ends and removes all that the testbed made, also while it is being started; never throws. */
   async stop(): Promise<void> {
-    for (const pod of this.pods.values()) {
-      await pod.process.stop();
-      await pod.namespace.remove();
-    }
+    this.#stopping = true;
+    await Promise.all([...this.pods.values()].map((pod) => pod.process.stop()));
     this.client.close();
     for (const process of [this.agent, this.apiServer, this.manager, this.softswitch, this.#relay])
       await process.stop();
-    await this.node.remove();
+    // By name, so that one whose making was interrupted goes, too.
+    const { stdout } = await run('ip', ['netns', 'list']);
+    const names = stdout.split('\n').map((line) => line.split(' ')[0] ?? '');
+    for (const name of names.filter((candidate) => candidate.startsWith(`iof-${this.id}-`))) {
+      await run('ip', ['netns', 'del', name]);
+    }
     rmSync(this.layout.directory, { recursive: true, force: true });
+  }
+
+  #start(process: ServiceProcess, ready: () => Promise<boolean>): Promise<void> {
+    if (this.#stopping) return Promise.reject(new Error('the testbed was stopped'));
+    return process.start(ready);
+  }
+
+  #namespace(name: string): Promise<NetworkNamespace> {
+    if (this.#stopping) return Promise.reject(new Error('the testbed was stopped'));
+    return NetworkNamespace.create(`iof-${this.id}-${name}`);
   }
 
   #process(name: string, script: string, config: string): ServiceProcess {
