@@ -25,6 +25,8 @@ export function run(
     const child = spawn(command, args, {
       env: options.env ?? process.env,
       stdio: ['pipe', 'pipe', 'pipe'],
+      // Ctrl-C at the terminal is not for a command that is half done.
+      detached: true,
       timeout: options.timeoutMs ?? 30_000,
       killSignal: 'SIGKILL',
     });

@@ -77,14 +77,16 @@ export class ServiceFeed {
 
   #upsert(balanced: LoadBalancedService): void {
     const { wanted, logger } = this.#options;
-    const { services, limitations } = toServices(balanced, this.#reach);
+    const services = toServices(balanced, this.#reach);
     // What is gone goes first, since an address may move from one to the other.
     this.#replace(
       balanced.key,
       services.map((service) => ({ kind: ObjectKind.OBJECT_KIND_SERVICE, name: serviceName(service) })),
     );
     for (const service of services) wanted.upsert({ object: { $case: 'service', value: service } });
-    const text = limitations.join('; ');
+    const text = services
+      .flatMap(({ conditions }) => conditions.map(({ reason, message }) => `${reason}: ${message}`))
+      .join('; ');
     if (text === (this.#limitations.get(balanced.key) ?? '')) return;
     if (text !== '') logger.warn({ service: balanced.key, limitations: text }, 'not balanced in full');
     this.#limitations.set(balanced.key, text);

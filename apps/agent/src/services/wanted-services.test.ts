@@ -1,3 +1,4 @@
+import type { Service } from '@infra-offload/infra-api';
 import type { LoadBalancedService } from '@infra-offload/k8s-watch';
 import { describe, expect, it } from 'vitest';
 import { type NodeReach, toServices } from './wanted-services.js';
@@ -33,22 +34,24 @@ const outer = [
   { address: '192.0.2.2', port: 80 },
 ];
 
+function conditionsOf(services: readonly Service[]): string[][] {
+  return services.map(({ conditions }) => conditions.map(({ reason, message }) => `${reason}: ${message}`));
+}
+
 describe('toServices', () => {
   it('keeps names, endpoints and affinity', () => {
-    expect(toServices({ ...base, sessionAffinity: { timeoutSeconds: 60 } }, inside)).toEqual({
-      services: [
-        {
-          namespace: 'default',
-          name: 'web',
-          portName: 'http',
-          protocol: 1,
-          frontends: [clusterIp],
-          endpoints: [toWire(endpoint)],
-          sessionAffinity: { timeoutSeconds: 60 },
-        },
-      ],
-      limitations: [],
-    });
+    expect(toServices({ ...base, sessionAffinity: { timeoutSeconds: 60 } }, inside)).toEqual([
+      {
+        namespace: 'default',
+        name: 'web',
+        portName: 'http',
+        protocol: 1,
+        frontends: [clusterIp],
+        endpoints: [toWire(endpoint)],
+        sessionAffinity: { timeoutSeconds: 60 },
+        conditions: [],
+      },
+    ]);
   });
 
   it.each<[string, Partial<LoadBalancedService>, object[], RegExp[]]>([
@@ -85,18 +88,18 @@ describe('toServices', () => {
       [clusterIp],
       [/^IPv6NotSupported: not balanced: address fd00::1$/],
     ],
-  ])('a service that %s', (_what, change, frontends, limitations) => {
-    const result = toServices({ ...base, ...change }, inside);
-    expect(result.services).toHaveLength(1);
-    expect(result.services[0]?.frontends).toEqual(frontends);
-    expect(result.limitations).toEqual(limitations.map((pattern) => expect.stringMatching(pattern)));
+  ])('a service that %s', (_what, change, frontends, conditions) => {
+    const services = toServices({ ...base, ...change }, inside);
+    expect(services).toHaveLength(1);
+    expect(services[0]?.frontends).toEqual(frontends);
+    expect(conditionsOf(services)).toEqual([conditions.map((pattern) => expect.stringMatching(pattern))]);
   });
 
   it('says that a node port needs an address', () => {
     const balanced = { ...base, frontends: [...base.frontends, nodePort], external };
-    const { services, limitations } = toServices(balanced, { nodeAddresses: [], hasUplink: false });
+    const services = toServices(balanced, { nodeAddresses: [], hasUplink: false });
     expect(services.map(({ frontends }) => frontends)).toEqual([[clusterIp]]);
-    expect(limitations).toEqual([expect.stringMatching(/^NodeAddressUnknown: node port 30080/)]);
+    expect(conditionsOf(services)).toEqual([[expect.stringMatching(/^NodeAddressUnknown: node port 30080/)]]);
   });
 
   const both = [endpoint, elsewhere];
@@ -149,12 +152,12 @@ describe('toServices', () => {
       [],
       [],
     ],
-  ])('%s', (_what, reach, change, expected, limitations) => {
-    const result = toServices({ ...base, frontends: [...base.frontends, externalIp], ...change }, reach);
+  ])('%s', (_what, reach, change, expected, conditions) => {
+    const services = toServices({ ...base, frontends: [...base.frontends, externalIp], ...change }, reach);
     const external = { address: '192.0.2.1', port: 80 };
     const main = (change.endpoints ?? base.endpoints).map(toWire);
     expect(
-      result.services.map(({ portName, frontends, endpoints }) => ({ portName, frontends, endpoints })),
+      services.map(({ portName, frontends, endpoints }) => ({ portName, frontends, endpoints })),
     ).toEqual(
       expected === undefined
         ? [{ portName: 'http', frontends: [clusterIp, external], endpoints: main }]
@@ -163,7 +166,22 @@ describe('toServices', () => {
             { portName: 'http.external', frontends: [external], endpoints: expected.map(toWire) },
           ],
     );
-    expect(result.limitations).toEqual(limitations.map((pattern) => expect.stringMatching(pattern)));
+    // What is about addresses outside is told of the object that has them.
+    const told = conditions.map((pattern) => expect.stringMatching(pattern));
+    expect(conditionsOf(services)).toEqual(expected === undefined ? [told] : [[], told]);
+  });
+
+  it('tells what is about the whole service of its first object', () => {
+    const balanced: LoadBalancedService = {
+      ...base,
+      frontends: [...base.frontends, externalIp, balancer],
+      external: { ...external, clusterEndpoints: [endpoint, elsewhere], sourceRanges: ['192.0.2.0/24'] },
+      conditions: [{ reason: 'IPv6NotSupported', message: 'not balanced: address fd00::1' }],
+    };
+    expect(conditionsOf(toServices(balanced, inside))).toEqual([
+      ['IPv6NotSupported: not balanced: address fd00::1'],
+      [expect.stringMatching(/^SourceRangesNotSupported: 192.0.2.2/)],
+    ]);
   });
 
   it('names the addresses of an unnamed port apart', () => {
@@ -174,7 +192,7 @@ describe('toServices', () => {
       clusterEndpoints: [endpoint],
       sourceRanges: [],
     } as const;
-    const { services } = toServices({ ...base, portName: '', frontends, external }, outside);
+    const services = toServices({ ...base, portName: '', frontends, external }, outside);
     expect(services.map(({ portName }) => portName)).toEqual(['', 'external']);
   });
 
@@ -183,6 +201,6 @@ describe('toServices', () => {
     ['UDP', 2],
     ['SCTP', 3],
   ] as const)('%s is protocol %i', (protocol, number) => {
-    expect(toServices({ ...base, protocol }, inside).services[0]?.protocol).toBe(number);
+    expect(toServices({ ...base, protocol }, inside)[0]?.protocol).toBe(number);
   });
 });

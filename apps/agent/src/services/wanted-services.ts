@@ -1,4 +1,4 @@
-import { Protocol, type Service } from '@infra-offload/infra-api';
+import { type Condition, Protocol, type Service } from '@infra-offload/infra-api';
 import type { ExternalTraffic, Frontend, LoadBalancedService } from '@infra-offload/k8s-watch';
 
 /** What of the node decides how its services are reached. */
@@ -12,45 +12,38 @@ export interface NodeReach {
   readonly hasUplink: boolean;
 }
 
-export interface WantedServices {
-  /**
-   * One for the ClusterIP and every address with the same endpoints, and one more for the others if their endpoints differ:
-   * its port name ends in `external`.
-   */
-  readonly services: readonly Service[];
-  /** What is not balanced as Kubernetes has it, and why. */
-  readonly limitations: readonly string[];
-}
-
 type Endpoints = LoadBalancedService['endpoints'];
 
 /**
- * A port of a service as the manager wants it: frontends with one list of endpoints. What cannot be said like that is left
- * out and named among the limitations.
+ * A port of a service as the manager wants it, frontends with one list of endpoints: one for the ClusterIP and every address
+ * with the same endpoints, and one more for the others if their endpoints differ; its port name ends in `external`.
+ *
+ * What cannot be said like that is left out and told by the conditions of the one it belongs to; what is about the whole
+ * service, by the first's.
  */
-export function toServices(balanced: LoadBalancedService, node: NodeReach): WantedServices {
-  const limitations = balanced.conditions.map(({ reason, message }) => `${reason}: ${message}`);
+export function toServices(balanced: LoadBalancedService, node: NodeReach): readonly Service[] {
+  const { external } = balanced;
+  const conditions: Condition[] = balanced.conditions.map(({ reason, message }) => ({ reason, message }));
+  const outerConditions: Condition[] = [];
   const internal: Service['frontends'] = [];
   const outer: Service['frontends'] = [];
   for (const frontend of balanced.frontends) {
     const target = frontend.kind === 'ClusterIP' ? internal : outer;
-    target.push(...reachable(frontend, balanced.external, node, limitations));
+    target.push(...reachable(frontend, external, node, outerConditions));
   }
-  const { external } = balanced;
   if (external === undefined || outer.length === 0) {
-    return { services: [toService(balanced, internal, balanced.endpoints)], limitations };
+    return [toService(balanced, internal, balanced.endpoints, [...conditions, ...outerConditions])];
   }
-  const endpoints = externalEndpoints(external, node, limitations);
+  const endpoints = externalEndpoints(external, node, outerConditions);
   if (sameEndpoints(endpoints, balanced.endpoints)) {
-    return { services: [toService(balanced, [...internal, ...outer], endpoints)], limitations };
+    return [toService(balanced, [...internal, ...outer], endpoints, [...conditions, ...outerConditions])];
   }
   // Kubernetes' port names have no dots, and only the single port of a service has none.
   const portName = balanced.portName === '' ? 'external' : `${balanced.portName}.external`;
-  const services = [
-    toService(balanced, internal, balanced.endpoints),
-    toService({ ...balanced, portName }, outer, endpoints),
+  return [
+    toService(balanced, internal, balanced.endpoints, conditions),
+    toService({ ...balanced, portName }, outer, endpoints, outerConditions),
   ];
-  return { services, limitations };
 }
 
 /** The addresses of a frontend, none if the data plane cannot serve it. */
@@ -58,21 +51,23 @@ function reachable(
   frontend: Frontend,
   external: ExternalTraffic | undefined,
   { nodeAddresses }: NodeReach,
-  limitations: string[],
+  conditions: Condition[],
 ): Service['frontends'] {
   switch (frontend.kind) {
     case 'NodePort':
       if (nodeAddresses.length === 0) {
-        limitations.push(
-          `NodeAddressUnknown: node port ${frontend.port} is not offloaded, since no IPv4 address of the node is known`,
-        );
+        conditions.push({
+          reason: 'NodeAddressUnknown',
+          message: `node port ${frontend.port} is not offloaded, since no IPv4 address of the node is known`,
+        });
       }
       return nodeAddresses.map((address) => ({ address, port: frontend.port }));
     case 'LoadBalancer':
       if (isFiltered(external)) {
-        limitations.push(
-          `SourceRangesNotSupported: ${frontend.address} is not offloaded, since it has source ranges`,
-        );
+        conditions.push({
+          reason: 'SourceRangesNotSupported',
+          message: `${frontend.address} is not offloaded, since it has source ranges`,
+        });
         return [];
       }
       return [{ address: frontend.address, port: frontend.port }];
@@ -97,16 +92,18 @@ function isFiltered(external: ExternalTraffic | undefined): boolean {
 function externalEndpoints(
   external: ExternalTraffic,
   { hasUplink }: NodeReach,
-  limitations: string[],
+  conditions: Condition[],
 ): Endpoints {
   if (!hasUplink) return external.clusterEndpoints;
   if (external.policy === 'Local') return external.endpoints;
   const here = external.clusterEndpoints.filter(({ local }) => local);
   if (here.length < external.clusterEndpoints.length) {
-    limitations.push(
-      'SourceTranslationNotSupported: node port and external addresses use endpoints on this node only, as with ' +
-        'externalTrafficPolicy Local; if there are none, only pods of this node are served',
-    );
+    conditions.push({
+      reason: 'SourceTranslationNotSupported',
+      message:
+        'node port and external addresses use endpoints on this node only, as with externalTrafficPolicy Local; ' +
+        'if there are none, only pods of this node are served',
+    });
   }
   return here.length > 0 ? here : external.clusterEndpoints;
 }
@@ -115,6 +112,7 @@ function toService(
   balanced: Pick<LoadBalancedService, 'namespace' | 'name' | 'portName' | 'protocol' | 'sessionAffinity'>,
   frontends: Service['frontends'],
   endpoints: Endpoints,
+  conditions: Condition[],
 ): Service {
   const { namespace, name, portName, protocol, sessionAffinity } = balanced;
   return {
@@ -125,6 +123,7 @@ function toService(
     frontends,
     endpoints: endpoints.map(({ address, port }) => ({ address, port, weight: 0 })),
     sessionAffinity: sessionAffinity && { timeoutSeconds: sessionAffinity.timeoutSeconds },
+    conditions,
   };
 }
 
