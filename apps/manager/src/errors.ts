@@ -12,7 +12,7 @@ export type ManagerErrorCode =
   | 'NOT_FOUND'
   /** A table of the target, or a range of ids, is full. */
   | 'EXHAUSTED'
-  /** The target is not connected, another manager is its primary, or it was lost meanwhile. */
+  /** The target is not connected, this manager is not its primary, or it was lost meanwhile. */
   | 'TARGET_UNAVAILABLE'
   /** The target refused an entry for another reason. */
   | 'REJECTED'

@@ -241,6 +241,39 @@ describe('restarts and losses', () => {
     await agent.status('default/web:/TCP', ({ state }) => state === PROGRAMMED);
   });
 
+  test('a target that has seen a higher election id is taken over once its owner has gone', async () => {
+    const address = world.target?.p4runtimeAddress ?? '';
+    const other = await P4RuntimeSession.open({ address, deviceId: 1, electionId: 2n ** 100n });
+    const manager = await world.startManager();
+    await eventually(
+      () => manager.readiness()?.includes('another manager') === true,
+      'the primary to be seen',
+    );
+    other.close();
+    await ready(manager);
+    await manager.stop();
+    // One that never saw it, as after a clock was set back.
+    const late = await world.startManager();
+    await ready(late);
+  });
+
+  test('of two managers that take over an abandoned target, one becomes primary and stays it', async () => {
+    const address = world.target?.p4runtimeAddress ?? '';
+    const other = await P4RuntimeSession.open({ address, deviceId: 1, electionId: 2n ** 128n - 1n });
+    const managers = [
+      await world.startManager(),
+      await world.startManager({ stateDirectory: join(world.directory, 'other') }),
+    ];
+    const waits = ({ readiness }: (typeof managers)[number]) => readiness()?.includes('another manager');
+    await eventually(() => managers.every(waits), 'both to see the primary');
+    other.close();
+    await eventually(
+      () =>
+        managers.filter(({ readiness }) => readiness() === undefined).length === 1 && managers.some(waits),
+      'one of them to be primary',
+    );
+  });
+
   test('an audit repairs what somebody else has done to the device', async () => {
     const { agent } = await startReady(world, { reconcile: { auditSeconds: 1 } });
     await agent.snapshot(web('10.244.1.2:80'));

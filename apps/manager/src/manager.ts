@@ -135,7 +135,9 @@ export class Manager {
         case 'synchronising':
           return 'synchronising with the target';
         case 'backup':
-          return 'another manager is the primary of the target';
+          return connection.state.primaryElectionId === undefined
+            ? 'the target has no primary yet: becoming it'
+            : 'another manager is the primary of the target';
       }
     };
 

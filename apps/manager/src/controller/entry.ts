@@ -40,7 +40,7 @@ const PROGRAMMED: Status = { state: 'programmed', reason: '', message: '' };
 const TARGET_AWAY: Status = {
   state: 'pending',
   reason: 'TargetUnavailable',
-  message: 'the target is not connected, or another manager is its primary',
+  message: 'the target is not connected, or this manager is not its primary',
 };
 /** Failures that a message spells out. */
 const SHOWN = 3;

@@ -126,7 +126,7 @@ function because({ reason, message }: Status): string {
 function targetAway(): ManagerError {
   return new ManagerError(
     'TARGET_UNAVAILABLE',
-    'the target is not connected, or another manager is its primary: try again',
+    'the target is not connected, or this manager is not its primary: try again',
   );
 }
 

@@ -12,8 +12,8 @@ export type TargetState =
   /** Primary; the pipeline is being set and the tables are being read. */
   | { readonly kind: 'synchronising' }
   | { readonly kind: 'ready' }
-  /** Another manager is primary. */
-  | { readonly kind: 'backup' };
+  /** Another controller is primary; undefined: none is, and the target takes a higher election id only. */
+  | { readonly kind: 'backup'; readonly primaryElectionId: bigint | undefined };
 
 export interface TargetOptions {
   readonly address: string;
@@ -23,6 +23,7 @@ export interface TargetOptions {
 
 const FIRST_RETRY_MS = 100;
 const MAX_RETRY_MS = 5_000;
+const MAX_ELECTION_ID = 2n ** 128n - 1n;
 
 /**
  * Keeps a session with the target: connects until it succeeds, becomes primary, sets the pipeline and attaches the
@@ -40,6 +41,8 @@ export class TargetConnection<Row> {
   /** Counts roles and sessions: what began under an older one no longer counts. */
   #term = 0;
   #lastElectionId = 0n;
+  /** Attempts at becoming primary of a target without one. */
+  #claims = 0;
   #retry = 0;
   #readySince = 0;
   #checking = false;
@@ -69,7 +72,7 @@ export class TargetConnection<Row> {
 
   /** Begins connecting, in the background. */
   start(): void {
-    void this.#connect();
+    void this.#connect(undefined);
   }
 
   stop(): void {
@@ -109,14 +112,15 @@ export class TargetConnection<Row> {
     }
   }
 
-  async #connect(): Promise<void> {
+  /** @param over an election id that the first attempt has to exceed. */
+  async #connect(over: bigint | undefined): Promise<void> {
     const term = ++this.#term;
     for (let attempt = 0; this.#isCurrent(term); attempt++) {
       try {
         const session = await P4RuntimeSession.open({
           address: this.#options.address,
           deviceId: this.#options.deviceId,
-          electionId: this.#nextElectionId(),
+          electionId: this.#nextElectionId(attempt === 0 ? over : undefined),
           deadlineMs: this.#options.deadlineMs,
           maxUpdatesPerWrite: 5000,
           program: this.#driver.program,
@@ -131,11 +135,15 @@ export class TargetConnection<Row> {
     }
   }
 
-  /** Later managers and later attempts have higher ids: milliseconds since the epoch, never one twice. */
-  #nextElectionId(): bigint {
+  /**
+   * Later managers and later attempts have higher ids: milliseconds since the epoch, never one twice. Only a target
+   * without a primary is asked with more than that, because a live primary is to stay.
+   */
+  #nextElectionId(over = 0n): bigint {
     const now = BigInt(Date.now());
     this.#lastElectionId = now > this.#lastElectionId ? now : this.#lastElectionId + 1n;
-    return this.#lastElectionId;
+    if (over < this.#lastElectionId) return this.#lastElectionId;
+    return over < MAX_ELECTION_ID ? over + 1n : MAX_ELECTION_ID;
   }
 
   #opened(session: P4RuntimeSession): void {
@@ -152,6 +160,7 @@ export class TargetConnection<Row> {
   }
 
   #primary(session: P4RuntimeSession): void {
+    this.#claims = 0;
     this.#logger.info(
       { address: this.#options.address, electionId: session.electionId.toString() },
       'primary',
@@ -164,23 +173,25 @@ export class TargetConnection<Row> {
     this.#reconciler.detach();
     const { state } = session;
     if (state.kind !== 'backup') return;
-    if (this.#state.kind !== 'backup') {
-      this.#logger.warn(
-        {
-          primaryElectionId: state.primaryElectionId?.toString(),
-          ownElectionId: session.electionId.toString(),
-        },
-        'another manager is the primary of this target: not writing',
-      );
+    const { primaryElectionId, highestElectionId } = state;
+    const ids = {
+      highestElectionId: highestElectionId?.toString(),
+      ownElectionId: session.electionId.toString(),
+    };
+    const before = this.#state;
+    this.#enter({ kind: 'backup', primaryElectionId });
+    if (primaryElectionId !== undefined) {
+      this.#claims = 0;
+      if (before.kind !== 'backup' || before.primaryElectionId === undefined)
+        this.#logger.warn(ids, 'another controller is the primary of this target: not writing');
+      return;
     }
-    this.#enter({ kind: 'backup' });
-    if (state.primaryElectionId !== undefined) return;
-    // There is no primary any more, and our election id is too low to become it: come back with a higher one.
-    void this.#pause(0).then(() => {
+    this.#logger.info(ids, 'the target has no primary, and our election id is too low: taking a higher one');
+    void this.#pause(this.#claims++).then(() => {
       if (!this.#isCurrent(term)) return;
       session.close();
       this.#session = undefined;
-      void this.#connect();
+      void this.#connect(highestElectionId);
     });
   }
 

@@ -52,7 +52,8 @@ describe('arbitration', () => {
     const high = await open({ electionId: 2n ** 127n + 5n });
     expect(high.isPrimary).toBe(true);
     await lost;
-    expect(low.state).toEqual({ kind: 'backup', primaryElectionId: 2n ** 127n + 5n });
+    const highest = 2n ** 127n + 5n;
+    expect(low.state).toEqual({ kind: 'backup', primaryElectionId: highest, highestElectionId: highest });
     const regained = once(low, 'primary');
     high.close();
     await regained;

@@ -6,8 +6,15 @@ export type SessionState =
   /** The stream is being opened, or arbitration is not answered yet. `attempt` counts from 1 since the last connection. */
   | { readonly kind: 'connecting'; readonly attempt: number }
   | { readonly kind: 'primary' }
-  /** Another controller has a higher election id, or there is no primary at all (`primaryElectionId` undefined). */
-  | { readonly kind: 'backup'; readonly primaryElectionId: bigint | undefined }
+  /**
+   * Another controller has a higher election id, or there is no primary at all (`primaryElectionId` undefined).
+   * `highestElectionId` is the highest that the server ever took: who is to be primary must not have a lower one.
+   */
+  | {
+      readonly kind: 'backup';
+      readonly primaryElectionId: bigint | undefined;
+      readonly highestElectionId: bigint | undefined;
+    }
   /** The stream broke. `retryInMs` is undefined when reconnecting is switched off. */
   | { readonly kind: 'disconnected'; readonly error: P4rtError; readonly retryInMs: number | undefined }
   | { readonly kind: 'closed' };

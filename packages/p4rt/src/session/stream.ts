@@ -161,12 +161,14 @@ export class ArbitratedStream {
       return;
     }
     // ALREADY_EXISTS: another controller is primary, and the election id is its own. NOT_FOUND: there is none.
-    const primaryElectionId =
-      code === status.NOT_FOUND || update.electionId === undefined
-        ? undefined
-        : fromUint128(update.electionId);
-    if (state.kind !== 'backup' || state.primaryElectionId !== primaryElectionId) {
-      this.#enter({ kind: 'backup', primaryElectionId });
+    const highestElectionId = update.electionId && fromUint128(update.electionId);
+    const primaryElectionId = code === status.NOT_FOUND ? undefined : highestElectionId;
+    if (
+      state.kind !== 'backup' ||
+      state.primaryElectionId !== primaryElectionId ||
+      state.highestElectionId !== highestElectionId
+    ) {
+      this.#enter({ kind: 'backup', primaryElectionId, highestElectionId });
     }
   }
 
