@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { loadManifests } from './load-file.js';
+import { type LoadedFile, loadManifests } from './load-file.js';
 
 const service = (name: string) =>
   `apiVersion: v1\nkind: Service\nmetadata: {name: ${name}}\nspec: {clusterIP: 10.96.0.1, ports: [{port: 80}]}\n`;
@@ -10,11 +10,10 @@ const json = (name: string) => ({
   spec: { clusterIP: '10.96.0.1', ports: [{ port: 80 }] },
 });
 
-async function load(text: string, hasGoodState = false) {
-  const { objects, good, problems } = await loadManifests('f.yaml', text, hasGoodState);
+async function load(text: string, before?: LoadedFile['objects']) {
+  const { objects, problems } = await loadManifests('f.yaml', text, before);
   return {
-    names: objects.map(({ object }) => object.name),
-    good,
+    names: objects?.map(({ object }) => object.name),
     problems: problems.map(({ message }) => message),
   };
 }
@@ -60,7 +59,7 @@ describe('loadManifests', () => {
       ['a', 'b'],
     ],
   ])('reads %s', async (_, text, names) => {
-    expect(await load(text)).toEqual({ names, good: true, problems: [] });
+    expect(await load(text)).toEqual({ names, problems: [] });
   });
 
   it.each([
@@ -97,12 +96,51 @@ describe('loadManifests', () => {
     ],
   ])('reports %s with its place', async (_, text, message) => {
     const result = await load(text);
-    expect(result.good).toBe(false);
+    expect(result.names ?? []).toEqual([]);
     expect(result.problems[0]).toMatch(message);
   });
 
+  describe('an object that is wrong', () => {
+    const broken = (name: string) => service(name).replace('port: 80', 'port: x');
+    const pod = 'apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec: {nodeName: 7}\n';
+    const join = (...documents: string[]) => documents.join('---\n');
+    const after = async (before: string, text: string) =>
+      load(text, (await loadManifests('f.yaml', before, undefined)).objects);
+
+    it('is left out, alone', async () => {
+      const { names, problems } = await load(join(pod, service('a'), broken('b'), service('c')));
+      expect(names).toEqual(['a', 'c']);
+      expect(problems).toEqual([
+        expect.stringMatching(/^f\.yaml:4:18: Pod default\/p: spec\.nodeName: .*; it is not in force$/),
+        expect.stringMatching(/Service default\/b: .*; it is not in force$/),
+      ]);
+    });
+
+    it('keeps its last good version, while the others come, change and go', async () => {
+      const before = join(service('a'), service('b'), service('gone'));
+      const { names, problems } = await after(before, join(broken('a'), service('new'), service('b')));
+      expect(names).toEqual(['a', 'new', 'b']);
+      expect(problems).toEqual([expect.stringMatching(/; its last good version stays in force$/)]);
+    });
+
+    it('takes nothing of its kind away if it does not tell its name', async () => {
+      const before = join(service('a'), pod.replace('7', 'n'));
+      const nameless = service('a').replace('name: a', 'nam: a');
+      const result = await after(before, join(nameless, service('b')));
+      expect(result.names).toEqual(['b', 'a']);
+      expect(result.problems[0]).toMatch(/; no Service of this file is taken away until it is right$/);
+      expect((await after(before, 'metadata: {name: a}')).names).toEqual(['a', 'p']);
+    });
+
+    it('is not told twice when it is there twice', async () => {
+      const { names, problems } = await after(service('a'), join(service('a'), broken('a')));
+      expect(names).toEqual(['a']);
+      expect(problems).toHaveLength(1);
+    });
+  });
+
   it('says what stays in force', async () => {
-    expect((await load('kind: [', true)).problems[0]).toMatch(/; the file's last good state stays in force$/);
+    expect((await load('kind: [', [])).problems[0]).toMatch(/; the file's last good state stays in force$/);
   });
 
   it('does not unfold a small file into a huge one', async () => {
@@ -139,14 +177,13 @@ describe('loadManifests', () => {
 
   it('reads what is merely deep', async () => {
     const text = `${service('a')}---\nkind: Deep\napiVersion: v1\nx: ${'['.repeat(150)}${']'.repeat(150)}`;
-    expect(await load(text)).toEqual({ names: ['a'], good: true, problems: [] });
+    expect(await load(text)).toEqual({ names: ['a'], problems: [] });
   });
 
   it('skips an object of another version, and reads the others', async () => {
     const text = `apiVersion: discovery.k8s.io/v1beta1\nkind: EndpointSlice\nmetadata: {name: x}\n---\n${service('a')}`;
     expect(await load(text)).toEqual({
       names: ['a'],
-      good: true,
       problems: [
         "f.yaml:1:13: EndpointSlice default/x: apiVersion: 'discovery.k8s.io/v1beta1' is not supported, only 'discovery.k8s.io/v1'",
       ],

@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
-import { formatPath, type ObjectIssue, parseObject } from '../objects/parse.js';
+import { formatPath, type InvalidObject, type ObjectIssue, parseObject } from '../objects/parse.js';
 import { isObjectKind } from '../objects/schema.js';
-import type { WatchedObject } from '../objects/types.js';
+import { objectKey, type WatchedObject } from '../objects/types.js';
 import { isRecord } from '../plain-values.js';
 import { type ManifestDocument, type Position, readDocuments } from './documents.js';
 import { type ManifestProblem, manifestProblem, type ProblemFields } from './problem.js';
@@ -13,10 +13,8 @@ export interface LoadedObject {
 }
 
 export interface LoadedFile {
-  /** In the order of the file. Only to be used if `good`. */
-  readonly objects: readonly LoadedObject[];
-  /** Whether everything in the file could be read. */
-  readonly good: boolean;
+  /** What is in force, in the order of the file; undefined if there is nothing good yet. */
+  readonly objects: readonly LoadedObject[] | undefined;
   readonly problems: readonly ManifestProblem[];
 }
 
@@ -28,11 +26,15 @@ const MAX_LIST_PATH = 20;
 const SLICE_MS = 10;
 
 /**
- * Reads all objects of a manifest file that are of a watched kind. `hasGoodState`: there is something to keep if this
- * fails, which the problems then say.
+ * Reads all objects of a manifest file that are of a watched kind. `before` was in force until now: all of it stays if
+ * the file is not well formed, and of an object that is wrong its last good version does. The problems tell which.
  */
-export async function loadManifests(file: string, text: string, hasGoodState: boolean): Promise<LoadedFile> {
-  const loader = new Loader(file, hasGoodState);
+export async function loadManifests(
+  file: string,
+  text: string,
+  before: readonly LoadedObject[] | undefined,
+): Promise<LoadedFile> {
+  const loader = new Loader(file, before);
   let sliceEnd = performance.now() + SLICE_MS;
   for (const result of readDocuments(text)) {
     if (result.ok) {
@@ -52,17 +54,20 @@ export async function loadManifests(file: string, text: string, hasGoodState: bo
 
 class Loader {
   readonly #file: string;
-  readonly #consequence: string;
+  readonly #before: readonly LoadedObject[] | undefined;
+  /** `before` by key, once that is needed. */
+  #lastGood: ReadonlyMap<string, LoadedObject> | undefined;
   readonly #objects: LoadedObject[] = [];
+  readonly #keys = new Set<string>();
   readonly #problems: ManifestProblem[] = [];
-  #good = true;
+  /** Kinds of objects that are wrong in a way that hides their names; '' stands for any kind. */
+  readonly #nameless = new Set<string>();
+  #wellFormed = true;
   #uncounted = 0;
 
-  constructor(file: string, hasGoodState: boolean) {
+  constructor(file: string, before: readonly LoadedObject[] | undefined) {
     this.#file = file;
-    this.#consequence = hasGoodState
-      ? "the file's last good state stays in force"
-      : 'nothing of this file is in force';
+    this.#before = before;
   }
 
   /** One step for each object of the document; lists are opened. */
@@ -70,9 +75,14 @@ class Loader {
     return this.#walk(document, document.value, []);
   }
 
+  /** The file as a whole cannot be read. */
   fail(problem: ProblemFields): void {
-    this.#good = false;
-    this.#report({ ...problem, cause: `${problem.cause}; ${this.#consequence}` });
+    this.#wellFormed = false;
+    const consequence =
+      this.#before === undefined
+        ? 'nothing of this file is in force'
+        : "the file's last good state stays in force";
+    this.#report({ ...problem, cause: `${problem.cause}; ${consequence}` });
   }
 
   finish(): LoadedFile {
@@ -80,7 +90,8 @@ class Loader {
       const cause = `${this.#uncounted} more problems in this file`;
       this.#problems.push(manifestProblem({ code: 'INVALID_OBJECT', file: this.#file, cause }));
     }
-    return { objects: this.#objects, good: this.#good, problems: this.#problems };
+    if (!this.#wellFormed) return { objects: this.#before, problems: this.#problems };
+    return { objects: [...this.#objects, ...this.#maybeNameless()], problems: this.#problems };
   }
 
   *#walk(document: ManifestDocument, value: unknown, path: readonly PropertyKey[]): Generator<() => void> {
@@ -109,7 +120,7 @@ class Loader {
       case 'ignored':
         return;
       case 'object':
-        this.#objects.push({
+        this.#add({
           object: detached(parsed.object),
           position: document.positionsKnown ? document.locate(root) : undefined,
         });
@@ -119,14 +130,49 @@ class Loader {
         this.#report({ ...problem, code: 'UNSUPPORTED_VERSION' });
         return;
       }
-      case 'invalid':
+      case 'invalid': {
+        const consequence = this.#keep(parsed.identity);
         for (const issue of parsed.issues) {
-          this.fail(this.#problemOf(document, root, parsed.description, issue));
+          const problem = this.#problemOf(document, root, parsed.description, issue);
+          this.#report({ ...problem, cause: `${problem.cause}; ${consequence}` });
         }
         return;
+      }
       default:
         parsed satisfies never;
     }
+  }
+
+  #add(loaded: LoadedObject): void {
+    this.#objects.push(loaded);
+    this.#keys.add(objectKey(loaded.object));
+  }
+
+  /** Keeps the last good version of an object that is wrong, and tells what is in force. */
+  #keep({ kind, name }: InvalidObject['identity']): string {
+    const before = this.#before ?? [];
+    if (kind === undefined || name === undefined) {
+      this.#nameless.add(kind ?? '');
+      const stays = before.some(({ object }) => kind === undefined || object.kind === kind);
+      return stays
+        ? `no ${kind ?? 'object'} of this file is taken away until it is right`
+        : 'it is not in force';
+    }
+    const key = `${kind} ${name}`;
+    this.#lastGood ??= new Map(before.map((loaded) => [objectKey(loaded.object), loaded]));
+    const last = this.#lastGood.get(key);
+    if (last === undefined) return 'it is not in force';
+    if (!this.#keys.has(key)) this.#add(last);
+    return 'its last good version stays in force';
+  }
+
+  /** What has gone from the file, but may be one of the objects that do not tell their names. */
+  #maybeNameless(): readonly LoadedObject[] {
+    if (this.#nameless.size === 0) return [];
+    return (this.#before ?? []).filter(
+      ({ object }) =>
+        !this.#keys.has(objectKey(object)) && (this.#nameless.has('') || this.#nameless.has(object.kind)),
+    );
   }
 
   #problemOf(

@@ -137,13 +137,13 @@ describe('ManifestsSource', () => {
     await expectServices('a:81');
   });
 
-  it('keeps the last good state of a broken file, and goes on with the others', async () => {
+  it('keeps the last good version of a broken object, and of a broken file all', async () => {
     put('a.yaml', service('a'));
     put('b.yaml', service('b'));
     await start();
     put('a.yaml', `${service('new')}---\n${service('a', 80000)}`);
     put('b.yaml', service('b', 81));
-    await expectServices('a:80', 'b:81');
+    await expectServices('a:80', 'b:81', 'new:80');
     await expectReport(/^problem a\.yaml:9:\d+: Service default\/a: spec\.ports\[0\]\.port: must be/m);
     expect(source.problems).toEqual([
       expect.objectContaining({
@@ -154,12 +154,12 @@ describe('ManifestsSource', () => {
       }),
     ]);
     put('b.yaml', service('b', 82));
-    await expectServices('a:80', 'b:82');
+    await expectServices('a:80', 'b:82', 'new:80');
     expect(reports).toHaveLength(1);
     put('b.yaml', service('b', 81));
     put('a.yaml', 'kind: [');
     await expectReport(/^problem a\.yaml:1:8: .*; the file's last good state stays in force$/m);
-    await expectServices('a:80', 'b:81');
+    await expectServices('a:80', 'b:81', 'new:80');
     put('a.yaml', service('a', 82));
     await expectServices('a:82', 'b:81');
     expect(source.problems).toEqual([]);
@@ -196,7 +196,12 @@ describe('ManifestsSource', () => {
     put('c.yaml', service('c'));
     await start();
     expect(services()).toEqual(['c:80']);
-    expect(reports).toEqual(['problem a.yaml: is not a regular file']);
+    expect(reports).toEqual([
+      'problem a.yaml: is not a regular file',
+      'problem b.yaml: is a link that leads nowhere',
+    ]);
+    unlinkSync(join(directory, 'b.yaml'));
+    await expectReport(/^resolved b\.yaml/m);
   });
 
   it('keeps what it has when the directory turns into something else', async () => {

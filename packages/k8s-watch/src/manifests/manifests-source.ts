@@ -31,8 +31,9 @@ const POLL_SHARE = 20;
 
 /**
  * Kubernetes objects from a directory of manifests, kept up to date. Every look compares the whole directory with
- * what is known, so the stores always become what the files say, whatever was missed in between. A file in which
- * anything is wrong changes nothing: its last good state stays in force, and `onReport` tells the place.
+ * what is known, so the stores always become what the files say, whatever was missed in between. Of an
+ * object that is wrong, the last good version stays in force, and all of a file that is not well formed; `onReport`
+ * tells the place.
  */
 export class ManifestsSource implements ObjectSource {
   readonly #stores = new StoreSet();

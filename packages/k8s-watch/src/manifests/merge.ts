@@ -1,4 +1,4 @@
-import { objectName, type WatchedObject } from '../objects/types.js';
+import { objectKey, type WatchedObject } from '../objects/types.js';
 import { type ManifestProblem, manifestProblem } from './problem.js';
 import type { ManifestFile } from './scan.js';
 
@@ -6,10 +6,6 @@ export interface MergedObjects {
   /** By kind and name. */
   readonly objects: ReadonlyMap<string, WatchedObject>;
   readonly problems: readonly ManifestProblem[];
-}
-
-function objectKey(object: WatchedObject): string {
-  return `${object.kind} ${objectName(object)}`;
 }
 
 /** All objects of all files. Of those with the same name the first counts, in the order of file names. */

@@ -1,6 +1,6 @@
 /**
- * - `SYNTAX`: the file is not YAML or JSON.
- * - `INVALID_OBJECT`: an object breaks Kubernetes' rules. In both cases the file's last good state stays in force.
+ * - `SYNTAX`: the file is not YAML or JSON; its last good state stays in force.
+ * - `INVALID_OBJECT`: an object breaks Kubernetes' rules; its last good version stays in force.
  * - `UNREADABLE`: the file or directory cannot be read; what was read before stays in force.
  * - `UNSUPPORTED_VERSION`: an object is skipped, since its apiVersion is not read.
  * - `DUPLICATE_OBJECT`: an object is skipped, since an earlier file, or the same one further up, has it too.

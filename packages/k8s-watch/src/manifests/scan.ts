@@ -1,5 +1,5 @@
 import type { BigIntStats } from 'node:fs';
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { lstat, readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type LoadedObject, loadManifests } from './load-file.js';
 import { type ManifestProblem, manifestProblem } from './problem.js';
@@ -9,7 +9,7 @@ export interface ManifestFile {
   readonly path: string;
   /** Changes whenever the file does. */
   readonly signature: string;
-  /** Of the last good state; undefined if there never was one. */
+  /** What is in force; undefined if there never was anything good. */
   readonly objects: readonly LoadedObject[] | undefined;
   readonly problems: readonly ManifestProblem[];
 }
@@ -84,18 +84,22 @@ async function scanFile(path: string, previous?: ManifestFile): Promise<Manifest
     if (previous?.signature === signature) return previous;
     if (!stats.isFile()) throw new Error('is not a regular file');
     if (stats.size > MAX_FILE_BYTES) throw new Error(`has ${stats.size} bytes, more than ${MAX_FILE_BYTES}`);
-    const loaded = await loadManifests(path, await readFile(path, 'utf8'), previous?.objects !== undefined);
-    return {
-      path,
-      signature,
-      objects: loaded.good ? loaded.objects : previous?.objects,
-      problems: loaded.problems,
-    };
-  } catch (error) {
-    // Removed since the listing, or a link that leads nowhere: not there.
-    if (errorCode(error) === 'ENOENT') return undefined;
+    const loaded = await loadManifests(path, await readFile(path, 'utf8'), previous?.objects);
+    return { path, signature, ...loaded };
+  } catch (cause) {
+    let error = cause;
+    if (errorCode(cause) === 'ENOENT') {
+      // Removed since the listing, if it is no link.
+      if (!(await isLink(path))) return undefined;
+      error = new Error('is a link that leads nowhere');
+    }
     return { path, signature, objects: previous?.objects, problems: [unreadable(path, error)] };
   }
+}
+
+async function isLink(path: string): Promise<boolean> {
+  const stats = await lstat(path).catch(() => undefined);
+  return stats?.isSymbolicLink() ?? false;
 }
 
 function signatureOf({ dev, ino, size, mtimeNs, ctimeNs }: BigIntStats): string {

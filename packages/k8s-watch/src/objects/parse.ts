@@ -21,7 +21,15 @@ export interface InvalidObject {
   readonly result: 'invalid';
   /** "Service default/web", as far as it can be told. */
   readonly description: string;
+  readonly identity: ObjectIdentity;
   readonly issues: readonly ObjectIssue[];
+}
+
+/** Which object it is, as far as that can be told of one that is wrong. */
+export interface ObjectIdentity {
+  readonly kind: string | undefined;
+  /** "default/web". */
+  readonly name: string | undefined;
 }
 
 /** Longer than any that Kubernetes allows. */
@@ -31,12 +39,11 @@ const MAX_DESCRIPTION = 400;
 export function parseObject(value: unknown): ParsedObject {
   if (!isRecord(value)) return notAnObject(value);
   const { apiVersion, kind } = value;
-  const description = describe(value);
   if (typeof kind !== 'string' || kind === '') {
-    return invalid(description, [{ path: ['kind'], message: 'is needed: a string, such as "Service"' }]);
+    return invalid(value, [{ path: ['kind'], message: 'is needed: a string, such as "Service"' }]);
   }
   if (typeof apiVersion !== 'string' || apiVersion === '') {
-    return invalid(description, [{ path: ['apiVersion'], message: 'is needed: a string, such as "v1"' }]);
+    return invalid(value, [{ path: ['apiVersion'], message: 'is needed: a string, such as "v1"' }]);
   }
   if (!isObjectKind(kind)) return { result: 'ignored' };
   const { group, version, schema } = KIND_SCHEMAS[kind];
@@ -46,9 +53,9 @@ export function parseObject(value: unknown): ParsedObject {
   if (apiVersion.slice(slash + 1) !== version) {
     const supported = group === '' ? version : `${group}/${version}`;
     const message = `'${apiVersion}' is not supported, only '${supported}'`;
-    return { result: 'unsupported', description, issue: { path: ['apiVersion'], message } };
+    return { result: 'unsupported', description: describe(value), issue: { path: ['apiVersion'], message } };
   }
-  return check<WatchedObject>(schema, description, value);
+  return check<WatchedObject>(schema, value);
 }
 
 /**
@@ -60,13 +67,12 @@ export function parseObjectAs<Kind extends ObjectKind>(
   value: unknown,
 ): Extract<ParsedObject<ObjectKinds[Kind]>, { result: 'object' | 'invalid' }> {
   if (!isRecord(value)) return notAnObject(value);
-  return check(KIND_SCHEMAS[kind].schema, describe({ ...value, kind }), value);
+  return check(KIND_SCHEMAS[kind].schema, { ...value, kind });
 }
 
 function check<Item>(
   schema: z.ZodType<Item>,
-  description: string,
-  value: unknown,
+  value: Record<string, unknown>,
 ): { result: 'object'; object: Item } | InvalidObject {
   const parsed = schema.safeParse(value);
   if (parsed.success) return { result: 'object', object: parsed.data };
@@ -74,18 +80,23 @@ function check<Item>(
     path,
     message: message.replace(/^[A-Z](?=[a-z])/, (letter) => letter.toLowerCase()),
   }));
-  return invalid(description, issues);
+  return invalid(value, issues);
 }
 
 /** "Service default/web", as far as it can be told. */
 function describe(value: Record<string, unknown>): string {
+  const { kind, name } = identify(value);
+  if (name === undefined) return kind ?? '';
+  return `${kind ?? 'object'} ${name}`.slice(0, MAX_DESCRIPTION);
+}
+
+function identify(value: Record<string, unknown>): ObjectIdentity {
   const metadata = isRecord(value.metadata) ? value.metadata : {};
-  const kind = typeof value.kind === 'string' ? value.kind : '';
-  if (typeof metadata.name !== 'string') return kind;
-  const namespaced = !isObjectKind(kind) || KIND_SCHEMAS[kind].namespaced;
+  const kind = typeof value.kind === 'string' && value.kind !== '' ? value.kind : undefined;
+  if (typeof metadata.name !== 'string') return { kind, name: undefined };
+  const namespaced = kind === undefined || !isObjectKind(kind) || KIND_SCHEMAS[kind].namespaced;
   const namespace = typeof metadata.namespace === 'string' ? metadata.namespace : 'default';
-  const path = namespaced ? `${namespace}/${metadata.name}` : metadata.name;
-  return `${kind || 'object'} ${path}`.slice(0, MAX_DESCRIPTION);
+  return { kind, name: namespaced ? `${namespace}/${metadata.name}` : metadata.name };
 }
 
 /** "spec.ports[0].port". */
@@ -99,12 +110,12 @@ export function formatPath(path: readonly PropertyKey[]): string {
   return text;
 }
 
-function invalid(description: string, issues: readonly ObjectIssue[]): InvalidObject {
-  return { result: 'invalid', description, issues };
+function invalid(value: Record<string, unknown>, issues: readonly ObjectIssue[]): InvalidObject {
+  return { result: 'invalid', description: describe(value), identity: identify(value), issues };
 }
 
 function notAnObject(value: unknown): InvalidObject {
-  return invalid('', [{ path: [], message: `is ${nameType(value)}, not a Kubernetes object` }]);
+  return invalid({}, [{ path: [], message: `is ${nameType(value)}, not a Kubernetes object` }]);
 }
 
 function nameType(value: unknown): string {

@@ -195,3 +195,8 @@ export const REGION_LABEL = 'topology.kubernetes.io/region';
 export function objectName({ namespace, name }: Pick<NamespacedObject, 'namespace' | 'name'>): string {
   return namespace === '' ? name : `${namespace}/${name}`;
 }
+
+/** "Service default/web". */
+export function objectKey(object: WatchedObject): string {
+  return `${object.kind} ${objectName(object)}`;
+}
