@@ -1,9 +1,16 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Database, ObjectInput } from './database.js';
 import { applyObjects, identityOf, readManifests } from './manifests.js';
 
 const POLL_MS = 200;
+
+interface KnownFile {
+  /** Changes whenever the file does. */
+  readonly signature: string;
+  readonly text: string;
+  readonly objects: readonly ObjectInput[];
+}
 
 export interface DirectoryOptions {
   readonly database: Database;
@@ -19,7 +26,7 @@ export interface DirectoryOptions {
 export class DirectoryFollower {
   readonly #options: DirectoryOptions;
   readonly #timer: NodeJS.Timeout;
-  #files = new Map<string, { readonly text: string; readonly objects: readonly ObjectInput[] }>();
+  #files = new Map<string, KnownFile>();
   #applied = new Map<string, ObjectInput>();
 
   constructor(options: DirectoryOptions) {
@@ -35,8 +42,7 @@ export class DirectoryFollower {
     this.#files = new Map();
     for (const name of readdirSync(directory).sort()) {
       if (!/^[^.].*\.(yaml|yml|json)$/.test(name)) continue;
-      const file = this.#read(join(directory, name), before.get(name));
-      if (file !== undefined) this.#files.set(name, file);
+      this.#files.set(name, this.#read(join(directory, name), before.get(name)));
     }
     const wanted = new Map<string, ObjectInput>();
     for (const { objects } of this.#files.values())
@@ -57,19 +63,20 @@ export class DirectoryFollower {
     clearInterval(this.#timer);
   }
 
-  #read(
-    path: string,
-    before: { readonly text: string; readonly objects: readonly ObjectInput[] } | undefined,
-  ) {
-    let text = before?.text;
+  #read(path: string, before: KnownFile | undefined): KnownFile {
+    let signature = before?.signature ?? '';
+    let text = before?.text ?? '';
     try {
+      const { dev, ino, size, mtimeNs, ctimeNs } = statSync(path, { bigint: true });
+      signature = `${dev}:${ino}:${size}:${mtimeNs}:${ctimeNs}`;
+      if (before?.signature === signature) return before;
       text = readFileSync(path, 'utf8');
-      if (text === before?.text) return before;
-      return { text, objects: readManifests(text) };
+      if (text === before?.text) return { ...before, signature };
+      return { signature, text, objects: readManifests(text) };
     } catch (error) {
       this.#options.onError(`${path}: ${error instanceof Error ? error.message : String(error)}`);
-      // The text is remembered, so that the mistake is told once.
-      return { text: text ?? '', objects: before?.objects ?? [] };
+      // The state is remembered, so that the mistake is told once.
+      return { signature, text, objects: before?.objects ?? [] };
     }
   }
 }

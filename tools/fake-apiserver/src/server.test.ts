@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -175,6 +175,13 @@ it('follows a directory of manifests', () => {
     const { version } = database;
     follower.look();
     expect(database.version).toBe(version);
+    // What looks the same by size and time of change, for it was put back, is another file nevertheless.
+    const { atime, mtime, size } = statSync(join(directory, 'b.json'));
+    write('new', JSON.stringify({ kind: 'List', items: [service('c')] }).padEnd(size));
+    utimesSync(join(directory, 'new'), atime, mtime);
+    renameSync(join(directory, 'new'), join(directory, 'b.json'));
+    follower.look();
+    expect(all()).toEqual(['a', 'c']);
     write('a.yaml', '{');
     rmSync(join(directory, 'b.json'));
     follower.look();
