@@ -1,5 +1,6 @@
 #include "spec-program.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -197,6 +198,30 @@ add_guarded(struct spec_context *context, struct instructions *list, const struc
 	return add_words(list, words);
 }
 
+static bool
+is_first_array(const struct spec_context *context, const char *name)
+{
+	const struct spec_text *text = &context->text;
+
+	for (uint32_t i = 0; i < text->count; i = spec_next(text, i))
+		if (!strcmp(spec_word(&text->lines[i], 0), "regarray"))
+			return !strcmp(spec_word(&text->lines[i], 1), name);
+	return false;
+}
+
+/*
+ * `regadd <array> <number> <number>`: DPDK (22.11 at least) forgets which array is meant and adds to the first one.
+ */
+static bool
+adds_to_wrong_array(const struct spec_context *context, const struct spec_line *words)
+{
+	uint32_t first = strcmp(spec_word(words, 1), ":") ? 0 : 2;
+
+	return !strcmp(spec_word(words, first), "regadd") && isdigit((unsigned char)*spec_word(words, first + 2)) &&
+	       isdigit((unsigned char)*spec_word(words, first + 3)) &&
+	       !is_first_array(context, spec_word(words, first + 1));
+}
+
 static enum status
 read_instructions(struct spec_context *context, uint32_t line, struct instructions *list)
 {
@@ -205,9 +230,14 @@ read_instructions(struct spec_context *context, uint32_t line, struct instructio
 	*list = (struct instructions){0};
 	if (!end)
 		return expected(context, line, "expected '{' and instructions");
-	for (uint32_t i = line + 1; i < end; i++)
+	for (uint32_t i = line + 1; i < end; i++) {
+		if (adds_to_wrong_array(context, line_at(context, i)))
+			return expected(context, i,
+					"DPDK would add to another register array: with a constant index and a constant, only "
+					"the first one of the specification works");
 		if (!add_guarded(context, list, line_at(context, i)))
 			return expected(context, i, "no memory for this instruction, or it is too long");
+	}
 	return STATUS_OK;
 }
 

@@ -8,8 +8,13 @@ export const dpdkInstalled = spawnSync('pkg-config', ['--exists', 'libdpdk']).st
 
 /** Builds swx-host if it is not up to date, and tells where it is. */
 export function swxHost(variant: 'plain' | 'asan' = 'plain'): string {
-  execFileSync('make', ['-s', '-C', DIRECTORY, variant === 'asan' ? 'asan' : 'all'], {
-    stdio: ['ignore', 'ignore', 'pipe'],
-  });
+  // Test files run at the same time; only one of them may build.
+  execFileSync(
+    'flock',
+    [`${DIRECTORY}/Makefile`, 'make', '-s', '-C', DIRECTORY, variant === 'asan' ? 'asan' : 'all'],
+    {
+      stdio: ['ignore', 'ignore', 'pipe'],
+    },
+  );
   return `${DIRECTORY}/build/${variant === 'asan' ? 'asan/' : ''}swx-host`;
 }

@@ -1,0 +1,217 @@
+import { execFile, execFileSync, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { GnmiClient, insert, P4RuntimeSession, remove } from '@infra-offload/p4rt';
+import { k8sDp, k8sDpDeviceConfig, k8sDpP4Info } from '@infra-offload/p4src';
+import { afterEach, describe, expect, test } from 'vitest';
+import { Softswitch } from '../../softswitch.js';
+import { dpdkInstalled, swxHost } from '../../testing/swx-host.js';
+import { DpdkDataplane } from './dataplane.js';
+import { DpdkTapPorts } from './tap-ports.js';
+
+const PODS = ['10.244.7.1', '10.244.7.2'];
+const GATEWAY = '02:aa:00:00:00:01';
+const t = k8sDp.tables;
+
+const cleanups: (() => unknown)[] = [];
+afterEach(async () => {
+  for (let cleanup = cleanups.pop(); cleanup !== undefined; cleanup = cleanups.pop()) await cleanup();
+});
+
+const ip = (...args: string[]): string =>
+  execFileSync('ip', args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
+
+/** A switch on DPDK whose ports 0 and 1 are in two namespaces, as pods. */
+class World {
+  readonly prefix = `d${randomBytes(3).toString('hex')}_`;
+  readonly namespaces: string[] = [];
+
+  private constructor(
+    readonly ports: DpdkTapPorts,
+    readonly dataplane: DpdkDataplane,
+    readonly softswitch: Softswitch,
+    readonly session: P4RuntimeSession,
+  ) {}
+
+  static async start(): Promise<World> {
+    const prefix = `d${randomBytes(3).toString('hex')}_`;
+    const ports = await DpdkTapPorts.open({ prefix, count: 2 });
+    const dataplane = new DpdkDataplane(ports, { binary: swxHost(), args: ['--ports', '8'] });
+    const any = '127.0.0.1:0';
+    const softswitch = await Softswitch.start({ p4runtimeAddress: any, gnmiAddress: any, ports, dataplane });
+    cleanups.push(() => softswitch.stop());
+    const session = await P4RuntimeSession.open({
+      address: softswitch.p4runtimeAddress,
+      deviceId: 1,
+      electionId: 1n,
+    });
+    cleanups.push(() => session.close());
+    await session.setPipeline(k8sDpP4Info(), k8sDpDeviceConfig(), { action: 'VERIFY_AND_COMMIT' });
+    const world = new World(ports, dataplane, softswitch, session);
+    for (const number of PODS.keys()) await world.attach(`${prefix}${number}`, number);
+    return world;
+  }
+
+  /** Moves a port's device into a new namespace, and tells the switch of the pod there. */
+  async attach(device: string, number: number): Promise<void> {
+    const netns = `swxt-${randomBytes(4).toString('hex')}`;
+    ip('netns', 'add', netns);
+    cleanups.push(() => existsSync(`/run/netns/${netns}`) && ip('netns', 'del', netns));
+    this.namespaces[number] = netns;
+    const pod = PODS[number] ?? `10.244.7.${number + 1}`;
+    ip('link', 'set', device, 'netns', netns, 'name', 'eth0');
+    ip('-n', netns, 'addr', 'add', `${pod}/32`, 'dev', 'eth0');
+    ip('-n', netns, 'link', 'set', 'eth0', 'up');
+    ip('-n', netns, 'route', 'add', '169.254.1.1', 'dev', 'eth0', 'scope', 'link');
+    ip('-n', netns, 'route', 'add', 'default', 'via', '169.254.1.1', 'dev', 'eth0');
+    ip('-n', netns, 'neigh', 'replace', '169.254.1.1', 'lladdr', GATEWAY, 'dev', 'eth0');
+    const [link] = JSON.parse(ip('-n', netns, '-json', 'link', 'show', 'eth0'));
+    await this.session.write([
+      insert(t.port_table.entry({ input_port: number }, t.port_table.actions.set_pod_port({ pod_ip: pod }))),
+      insert(
+        t.pod_forward.entry(
+          { pod_ip: pod },
+          t.pod_forward.actions.forward({ port: number, dst_mac: String(link.address), src_mac: GATEWAY }),
+        ),
+      ),
+    ]);
+  }
+
+  ping(from: number, to: number): Promise<string> {
+    const target = PODS[to] ?? `10.244.7.${to + 1}`;
+    const args = [
+      'netns',
+      'exec',
+      this.namespaces[from] ?? '',
+      'ping',
+      '-c',
+      '5',
+      '-i',
+      '0.05',
+      '-W',
+      '2',
+      target,
+    ];
+    return new Promise((resolve) => execFile('ip', args, (_error, stdout) => resolve(stdout)));
+  }
+
+  async entries(): Promise<string[]> {
+    const found: string[] = [];
+    for await (const entity of this.session.read([t.port_table.all(), t.pod_forward.all()]))
+      found.push(JSON.stringify(entity, (_key, value) => (typeof value === 'bigint' ? `${value}` : value)));
+    return found.sort();
+  }
+}
+
+describe.skipIf(!dpdkInstalled)('TAP ports on DPDK', () => {
+  test('pods talk, are counted, and go on talking after the host was killed', async () => {
+    const world = await World.start();
+    expect(await world.ping(0, 1)).toContain('5 received');
+    expect(world.ports.statistics(0)?.rxPackets).toBeGreaterThanOrEqual(5);
+    expect(world.ports.statistics(1)?.txPackets).toBeGreaterThanOrEqual(5);
+
+    const before = await world.entries();
+    const first = world.dataplane.host;
+    // A hundred packets in two seconds, and the host is killed among them.
+    const args = [
+      'netns',
+      'exec',
+      world.namespaces[0] ?? '',
+      'ping',
+      '-q',
+      '-c',
+      '100',
+      '-i',
+      '0.02',
+      '-W',
+      '2',
+      PODS[1] ?? '',
+    ];
+    const pinging = spawn('ip', args, { stdio: ['ignore', 'pipe', 'ignore'] });
+    let output = '';
+    pinging.stdout.on('data', (data) => {
+      output += data;
+    });
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    const killed = performance.now();
+    process.kill(first?.pid ?? 0, 'SIGKILL');
+    while (world.dataplane.host === first || world.dataplane.host === undefined) {
+      if (performance.now() - killed > 10_000) throw new Error('it was not started again');
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    await new Promise((resolve) => pinging.on('close', resolve));
+    expect(world.dataplane.restarts).toBe(1);
+    const received = Number(/(\d+) received/.exec(output)?.[1]);
+    expect(received, output).toBeGreaterThan(60);
+    expect(await world.entries()).toEqual(before);
+    expect(await world.ping(1, 0)).toContain('5 received');
+    await world.session.write([remove(t.pod_forward.key({ pod_ip: PODS[1] ?? '' }))]);
+  }, 60_000);
+
+  test('a write while the host is away is in the next one', async () => {
+    const world = await World.start();
+    process.kill(world.dataplane.host?.pid ?? 0, 'SIGKILL');
+    const entry = t.service.entry(
+      { dst_ip: '10.96.0.1', protocol: 6, dst_port: 80 },
+      t.service.actions.set_service({
+        group_id: 1,
+        endpoint_base: 1,
+        service_id: 1,
+        flags: 0,
+        affinity_profile: 0,
+      }),
+    );
+    await world.session.write([insert(entry)]);
+    const tables = world.dataplane.statistics()?.tables.map(({ entries }) => entries);
+    expect(tables?.slice(0, 3)).toEqual([2, 0, 1]);
+    expect(await world.ping(0, 1)).toContain('5 received');
+  }, 60_000);
+
+  test('gNMI makes ports that carry packets, tells of them and removes them', async () => {
+    const world = await World.start();
+    const gnmi = await GnmiClient.connect({ address: world.softswitch.gnmiAddress });
+    cleanups.push(() => gnmi.close());
+    const name = `${world.prefix}5`;
+    const path = `interfaces/virtual-interface[name=${name}]`;
+    await gnmi.set({ update: [{ path: `${path}/config/port-type`, value: 'TAP' }] });
+    const [number] = await gnmi.get([`${path}/config/tdi-portin-id`]);
+    expect(Number(number?.value)).toBe(5);
+    await world.attach(name, 5);
+    expect(await world.ping(5, 0)).toContain('5 received');
+    const [packets] = await gnmi.get([`${path}/state/counters/in-pkts`]);
+    expect(Number(packets?.value)).toBeGreaterThanOrEqual(5);
+    await gnmi.set({ delete: [path] });
+    expect(await world.ping(5, 0)).not.toContain('5 received');
+    expect(await world.ping(0, 1)).toContain('5 received');
+  }, 60_000);
+
+  test('a device that is gone with its namespace is made again', async () => {
+    const world = await World.start();
+    ip('netns', 'del', world.namespaces[1] ?? '');
+    const [, port] = world.ports.list();
+    for (let i = 0; i < 500 && !existsSync(`/sys/class/net/${port?.name}`); i++)
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    await world.session.write([
+      remove(t.port_table.key({ input_port: 1 })),
+      remove(t.pod_forward.key({ pod_ip: PODS[1] ?? '' })),
+    ]);
+    await world.attach(port?.name ?? '', 1);
+    expect(await world.ping(0, 1)).toContain('5 received');
+  }, 60_000);
+
+  test('a host that cannot be run is named in the answer', async () => {
+    const ports = await DpdkTapPorts.open({ prefix: 'none_', count: 0 });
+    const dataplane = new DpdkDataplane(ports, { binary: '/nonexistent/swx-host' });
+    const any = '127.0.0.1:0';
+    const softswitch = await Softswitch.start({ p4runtimeAddress: any, gnmiAddress: any, ports, dataplane });
+    cleanups.push(() => softswitch.stop());
+    const session = await P4RuntimeSession.open({
+      address: softswitch.p4runtimeAddress,
+      deviceId: 1,
+      electionId: 1n,
+    });
+    cleanups.push(() => session.close());
+    const set = session.setPipeline(k8sDpP4Info(), k8sDpDeviceConfig(), { action: 'VERIFY_AND_COMMIT' });
+    await expect(set).rejects.toThrow(/swx-host does not start: cannot run \/nonexistent\/swx-host/);
+  });
+});
