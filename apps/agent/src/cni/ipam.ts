@@ -212,7 +212,8 @@ function run(
   });
 }
 
-function tryParse(text: string): unknown {
+/** @returns undefined if `text` is no JSON. */
+export function tryParse(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {

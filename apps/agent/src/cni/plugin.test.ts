@@ -208,6 +208,16 @@ describe('ADD', () => {
     expect(exitCode).toBe(1);
     expect(json).toMatchObject({ code, msg: expect.stringMatching(message) });
   });
+
+  it.each<[string, string, Record<string, unknown> | string, Record<string, string>]>([
+    ['the environment', '0.4.0', { cniVersion: '0.4.0' }, { CNI_IFNAME: '' }],
+    ['the command', '1.0.0', {}, { CNI_COMMAND: 'PAINT' }],
+    ['a key of the configuration', '1.0.0', { name: 7 }, {}],
+    ['the version', '1.1.0', { cniVersion: '0.2.0' }, {}],
+    ['the type of the configuration', '1.1.0', 'null', {}],
+  ])('when %s is wrong, answers in version %s', async (_what, cniVersion, config, env) => {
+    expect(await run('ADD', config, env)).toMatchObject({ exitCode: 1, json: { cniVersion } });
+  });
 });
 
 describe('DEL', () => {

@@ -16,7 +16,7 @@ import {
   supportedVersions,
 } from '@infra-offload/cni-types';
 import { AgentClient } from './agent-client.js';
-import { type AddressAssignment, type Ipam, selectIpam } from './ipam.js';
+import { type AddressAssignment, type Ipam, selectIpam, tryParse } from './ipam.js';
 import { type AttachResponse, defaultSocketPath } from './protocol.js';
 
 /** The next hop of every pod; the pipeline answers ARP requests for it. */
@@ -42,12 +42,11 @@ interface Context {
 
 /** infra-cni as a function: the CNI_ environment and standard input in, standard output and exit code out. */
 export async function runPlugin(env: Environment, stdin: string): Promise<PluginOutcome> {
-  let version: CniVersion = latestVersion;
+  const version = versionOf(tryParse(stdin));
   try {
     const invocation = parseEnvironment(env);
-    if (invocation.command === 'VERSION') return success(reportVersion(stdin));
+    if (invocation.command === 'VERSION') return success(reportVersion(stdin, version));
     const config = parsePluginConfig(stdin);
-    version = config.cniVersion;
     const context: Context = {
       config,
       agent: new AgentClient(readSocketPath(config)),
@@ -55,7 +54,7 @@ export async function runPlugin(env: Environment, stdin: string): Promise<Plugin
     };
     switch (invocation.command) {
       case 'ADD':
-        return success(formatResult(await add(invocation, context), version));
+        return success(formatResult(await add(invocation, context), config.cniVersion));
       case 'DEL':
         await del(invocation, context);
         return success();
@@ -185,22 +184,18 @@ async function status({ config, agent, ipam }: Context): Promise<void> {
   if (isAtLeast(config.cniVersion, '1.1.0')) await ipam.pass('STATUS');
 }
 
-/** The answer is in the version that was asked with, or else in the newest. */
-function reportVersion(stdin: string): object {
-  let asked: unknown;
-  try {
-    asked = JSON.parse(stdin);
-  } catch (cause) {
-    if (stdin.trim() !== '') {
-      throw new CniError(CniErrorCode.decodeFailure, 'standard input is not JSON', { cause });
-    }
-  }
+/** What is answered in: the version of the configuration, or else the newest. */
+function versionOf(config: unknown): CniVersion {
   const version =
-    typeof asked === 'object' && asked !== null && 'cniVersion' in asked ? asked.cniVersion : undefined;
-  return {
-    cniVersion: isSupportedVersion(version) ? version : latestVersion,
-    supportedVersions,
-  };
+    typeof config === 'object' && config !== null && 'cniVersion' in config ? config.cniVersion : undefined;
+  return isSupportedVersion(version) ? version : latestVersion;
+}
+
+function reportVersion(stdin: string, cniVersion: CniVersion): object {
+  if (stdin.trim() !== '' && tryParse(stdin) === undefined) {
+    throw new CniError(CniErrorCode.decodeFailure, 'standard input is not JSON');
+  }
+  return { cniVersion, supportedVersions };
 }
 
 function readPrevResult(config: PluginConfig): Result {
