@@ -30,7 +30,7 @@ export interface Ipam {
   /** Gives the address back; succeeds if none was taken. */
   del(): Promise<void>;
   check(): Promise<void>;
-  /** Passes on GC and STATUS, which plugins know from 1.1.0 on. */
+  /** Passes on GC and STATUS, which plugins know from 1.1.0 on; succeeds with a plugin that does not know them. */
   pass(command: 'GC' | 'STATUS'): Promise<void>;
 }
 
@@ -100,7 +100,13 @@ class DelegatedIpam implements Ipam {
   }
 
   async pass(command: 'GC' | 'STATUS'): Promise<void> {
-    await this.#execute(command);
+    try {
+      await this.#execute(command);
+    } catch (error) {
+      // Only what the plugin itself has answered has a cause that is a CNI error.
+      const answer = CniError.from(error).cause;
+      if (!CniError.is(answer) || !isOlderThanCommand(answer)) throw error;
+    }
   }
 
   async #execute(command: CniCommand): Promise<string> {
@@ -121,6 +127,11 @@ class DelegatedIpam implements Ipam {
       cause: error,
     });
   }
+}
+
+/** The Go library that most plugins are made with answers `unknown CNI_COMMAND`, with code 4 or, earlier, 100. */
+function isOlderThanCommand({ code, message }: CniError): boolean {
+  return code === CniErrorCode.incompatibleVersion || /unknown.*command|command.*unknown/i.test(message);
 }
 
 /** The runtime has chosen the address. */

@@ -249,6 +249,28 @@ describe('GC, STATUS and VERSION', () => {
     });
   });
 
+  it.each([
+    ['does not know them', { code: 4, msg: 'unknown CNI_COMMAND: STATUS' }, 0],
+    ['is older than the version', { code: 1, msg: 'incompatible CNI versions' }, 0],
+    ['lacks another variable', { code: 4, msg: 'CNI_PATH is missing' }, 1],
+    ['has no more addresses', { code: 50, msg: 'none left' }, 1],
+  ])('an IPAM plugin that %s', async (_what, answer, exitCode) => {
+    makeIpam(JSON.stringify(answer), 1);
+    const config = { cniVersion: '1.1.0', 'cni.dev/valid-attachments': [] };
+    for (const command of ['STATUS', 'GC']) {
+      expect(await run(command, config)).toMatchObject({
+        exitCode,
+        ...(exitCode === 0 ? {} : { json: { code: answer.code } }),
+      });
+    }
+    expect(ipamRuns()).toEqual(['STATUS', 'GC']);
+  });
+
+  it('are not served without the IPAM plugin', async () => {
+    const missing = { cniVersion: '1.1.0', ipam: { type: 'dhcp' } };
+    expect((await run('STATUS', missing)).json).toMatchObject({ code: 4 });
+  });
+
   it('says with code 50 that there is no agent', async () => {
     expect((await run('STATUS', { socket: '/nowhere/cni.sock' })).json).toMatchObject({ code: 50 });
   });
