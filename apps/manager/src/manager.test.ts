@@ -1,7 +1,7 @@
 import { status as grpc } from '@grpc/grpc-js';
 import { ObjectKind, Protocol } from '@infra-offload/infra-api';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { DEGRADED, node, PROGRAMMED, pod, podObject, service, web } from './testing/agent.js';
+import { DEGRADED, node, PROGRAMMED, pod, podObject, service, type TestAgent, web } from './testing/agent.js';
 import { arpReplyMac, arpRequest, readTcp, tcpSyn } from './testing/packets.js';
 import { eventually, startReady, TestWorld, written } from './testing/world.js';
 
@@ -20,6 +20,12 @@ async function refusal(call: Promise<unknown>): Promise<number> {
     (thrown: unknown) => thrown,
   );
   return error instanceof Error && 'code' in error && typeof error.code === 'number' ? error.code : -1;
+}
+
+/** Sockets of all endpoints on the device. */
+async function endpointsOf(agent: TestAgent): Promise<(string | undefined)[]> {
+  const entries = await agent.entries('endpoint');
+  return entries.map(({ text }) => /ip=(\S+?),? port=(\d+)/.exec(text)?.slice(1).join(':')).sort();
 }
 
 describe('what the agent wants', () => {
@@ -104,15 +110,40 @@ describe('what the agent wants', () => {
       web('10.244.1.1:80', '10.244.1.2:80'),
       dns('10.244.1.1:53', '10.244.1.2:53'),
     );
-    const endpoints = async () =>
-      (await agent.entries('endpoint'))
-        .map(({ text }) => /ip=(\S+?),? port=(\d+)/.exec(text)?.slice(1).join(':'))
-        .sort();
     await agent.upsert(web('10.244.1.2:80'), dns('10.244.1.2:53'));
-    expect(await endpoints()).toEqual(['10.244.1.1:80', '10.244.1.2:53', '10.244.1.2:80']);
+    expect(await endpointsOf(agent)).toEqual(['10.244.1.1:80', '10.244.1.2:53', '10.244.1.2:80']);
     await agent.remove(ObjectKind.OBJECT_KIND_POD, 'c1/eth0');
-    await eventually(async () => (await endpoints()).length === 2, 'the drain to end');
-    expect(await endpoints()).toEqual(['10.244.1.2:53', '10.244.1.2:80']);
+    await eventually(async () => (await endpointsOf(agent)).length === 2, 'the drain to end');
+    expect(await endpointsOf(agent)).toEqual(['10.244.1.2:53', '10.244.1.2:80']);
+  });
+
+  test.each([
+    ['', false],
+    [', also when the manager restarts in between', true],
+  ])('an endpoint whose pod was deleted before it leaves does not drain%s', async (_, restart) => {
+    const first = await startReady(world);
+    await first.agent.snapshot(podObject(2), web('10.244.1.1:80', '10.244.1.2:80'));
+    await first.agent.addPod(pod(1));
+    await first.agent.deletePod('c1/eth0');
+    expect(await endpointsOf(first.agent)).toEqual(['10.244.1.1:80', '10.244.1.2:80']);
+    if (restart) await first.manager.stop();
+    const { agent } = restart ? await startReady(world) : first;
+    await agent.snapshot(podObject(2), web('10.244.1.2:80'));
+    expect(await endpointsOf(agent)).toEqual(['10.244.1.2:80']);
+  });
+
+  test('an address that another pod has taken drains', async () => {
+    const { agent } = await startReady(world);
+    await agent.snapshot(podObject(1), web('10.244.1.1:80', '10.244.1.2:80'));
+    const heir = pod(3, { addresses: ['10.244.1.1'] });
+    await agent.deletePod('c1/eth0');
+    await agent.addPod(heir);
+    await agent.upsert(web('10.244.1.2:80'));
+    expect(await endpointsOf(agent)).toEqual(['10.244.1.1:80', '10.244.1.2:80']);
+    // Nor does a pod that never had the address end its drain.
+    await agent.upsert(podObject(4, { addresses: ['10.244.1.1'] }));
+    await agent.deletePod('c4/eth0');
+    expect(await endpointsOf(agent)).toEqual(['10.244.1.1:80', '10.244.1.2:80']);
   });
 
   test('what cannot be served is said, and everything else goes on', async () => {

@@ -1,4 +1,4 @@
-import { emptyGroupPlan, endDrain, type GroupPlan, IdPool, planGroup } from '@infra-offload/lb-model';
+import { emptyGroupPlan, endDrain, IdPool, planGroup } from '@infra-offload/lb-model';
 import type { CompileContext, Compiled, Condition, Driver, PortLookup } from '../drivers/driver.js';
 import { unreachable } from '../errors.js';
 import type { Logger } from '../log.js';
@@ -15,6 +15,7 @@ import {
   type WantedState,
 } from '../state/objects.js';
 import type { StateStore, StoreContents } from '../state/store.js';
+import { DepartedAddresses } from './departed.js';
 import { Drains } from './drains.js';
 import { Entry, type Status, sameStatus, statusOf } from './entry.js';
 import { PortDirectory } from './ports.js';
@@ -22,7 +23,7 @@ import { PortDirectory } from './ports.js';
 export interface ControllerOptions<Row> {
   readonly driver: Driver<Row>;
   readonly reconciler: Reconciler<Row>;
-  readonly store: Pick<StateStore, 'put' | 'remove' | 'restId' | 'wakeId'>;
+  readonly store: Omit<StateStore, 'committed' | 'close'>;
   /** Seconds for which the old connections of an endpoint that left go on. */
   readonly drainSeconds: number;
   readonly logger: Logger;
@@ -51,6 +52,7 @@ export class Controller<Row> {
   readonly #claims = new Claims();
   readonly #ports = new PortDirectory();
   readonly #drains: Drains;
+  readonly #departed: DepartedAddresses;
   readonly #listeners = new Set<StatusListener>();
   #ids: IdPool;
   /** Services that found no id. */
@@ -66,13 +68,15 @@ export class Controller<Row> {
     this.#drains = new Drains(this.#now, (services) => {
       for (const key of services) this.#recompile(key);
     });
+    this.#departed = new DepartedAddresses(options.store, options.drainSeconds * 1000, this.#now);
     this.#reconciler.setWanted(new Owner('base'), this.#driver.base());
   }
 
   /** Takes up what was stored, as it was: the same ids, and whoever held a claim holds it again. */
-  restore({ records, restingIds }: StoreContents): void {
+  restore({ records, restingIds, departedAddresses }: StoreContents): void {
     const now = this.#now();
     const inUse: [number, number][] = [];
+    this.#departed.restore(departedAddresses);
     for (const [key, record] of records) {
       const entry = new Entry<Row>(key);
       entry.object = record.object;
@@ -80,6 +84,7 @@ export class Controller<Row> {
       entry.plan = record.plan;
       entry.lost = record.lost ?? [];
       this.#entries.set(key, entry);
+      if (record.object?.kind === 'pod') this.#departed.arrive(record.object.ip);
       if (record.id !== undefined) inUse.push([record.id, record.id]);
       for (const [name, port] of Object.entries(record.ports ?? {}))
         this.#ports.set(name, { kind: 'known', port });
@@ -118,10 +123,13 @@ export class Controller<Row> {
   /** Wants an object, instead of an earlier version if there is one. */
   upsert(object: WantedState): void {
     const entry = this.#entryFor(objectKey(object));
+    const before = entry.object;
     entry.object = object;
     entry.invalid = undefined;
     entry.generation = this.#generation;
+    if (object.kind === 'pod') this.#departed.arrive(object.ip);
     this.#compile(entry, true);
+    this.#leaveAddress(before);
   }
 
   /** Notes that the agent wants a version of an object that makes no sense. */
@@ -140,7 +148,7 @@ export class Controller<Row> {
     entry.object = undefined;
     entry.invalid = undefined;
     this.#compile(entry, true);
-    if (object?.kind === 'pod') this.#endDrains(object.ip);
+    this.#leaveAddress(object);
   }
 
   /** The object as it is wanted. */
@@ -275,11 +283,11 @@ export class Controller<Row> {
       return this.#noId(entry.key);
     const { id, plan: before } = entry;
     if (id === undefined || before === undefined) return NOTHING;
-    const plan = planGroup(
-      before,
-      { key: entry.key, endpoints: service?.endpoints ?? [] },
-      this.#planOptions(entry.key, service),
-    );
+    const options = this.#planOptions(entry.key, service);
+    let plan = planGroup(before, { key: entry.key, endpoints: service?.endpoints ?? [] }, options);
+    for (const { state, address } of plan.slots) {
+      if (state === 'draining' && this.#departed.has(address)) plan = endDrain(plan, address, options);
+    }
     entry.plan = plan;
     this.#drains.note(entry.key, plan);
     if (service === undefined && !plan.slots.some((slot) => slot.state === 'draining')) {
@@ -326,16 +334,12 @@ export class Controller<Row> {
     queueMicrotask(() => this.#recompile(next));
   }
 
-  /** Nothing answers at an address any more: its old connections need not go on. */
-  #endDrains(address: number): void {
+  /** Ends the drains of the address that a pod had, since nothing answers there any more. */
+  #leaveAddress(before: WantedState | undefined): void {
+    if (before?.kind !== 'pod' || !this.#departed.depart(before.ip)) return;
     for (const key of this.#drains.keys()) {
-      const entry = this.#entries.get(key);
-      if (entry?.plan === undefined) continue;
-      const service = entry.object?.kind === 'service' ? entry.object : undefined;
-      const plan: GroupPlan = endDrain(entry.plan, address, this.#planOptions(key, service));
-      if (plan === entry.plan) continue;
-      entry.plan = plan;
-      this.#compile(entry, true);
+      const { slots = [] } = this.#entries.get(key)?.plan ?? {};
+      if (slots.some((slot) => slot.state === 'draining' && slot.address === before.ip)) this.#recompile(key);
     }
   }
 

@@ -38,6 +38,7 @@ async function fill(records = 1): Promise<void> {
       plan: emptyGroupPlan(`service/default/web${i}:/TCP`, 255),
     });
   store.restId(77, 1234.5);
+  store.departAddress(0x0af40105, 99.5);
   await store.committed();
   await store.close();
 }
@@ -59,6 +60,7 @@ describe('StateStore', () => {
       plan: { size: 255, slots: [] },
     });
     expect(contents.restingIds).toEqual([[77, 1234.5]]);
+    expect(contents.departedAddresses).toEqual([[0x0af40105, 99.5]]);
   });
 
   test('a removed object stays removed', async () => {
@@ -66,11 +68,13 @@ describe('StateStore', () => {
     const { store } = await StateStore.open(directory, logger);
     store.remove('service/default/web0:/TCP');
     store.wakeId(77);
+    store.returnAddress(0x0af40105);
     await store.committed();
     await store.close();
     const contents = await reopen();
     expect(contents.records.size).toBe(0);
     expect(contents.restingIds).toEqual([]);
+    expect(contents.departedAddresses).toEqual([]);
   });
 
   test.each([

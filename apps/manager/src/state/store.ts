@@ -8,7 +8,7 @@ import type { ObjectKey } from './objects.js';
 import { decodeRecord, encodeRecord, type StoredRecord } from './record.js';
 
 /** Written into every store; another value is another program's, or another time's, store. */
-const FORMAT = 'infra-offload-manager/1';
+const FORMAT = 'infra-offload-manager/2';
 const FILE = 'state.mdb';
 const FORMAT_KEY = 'format';
 const OPTIONS = { noSubdir: true, maxDbs: 4, encoding: 'binary' } as const;
@@ -18,6 +18,8 @@ export interface StoreContents {
   readonly records: ReadonlyMap<ObjectKey, StoredRecord>;
   /** Released service ids and when (epoch milliseconds), in that order. */
   readonly restingIds: readonly (readonly [id: number, releasedAt: number])[];
+  /** Addresses of deleted pods and when those were deleted (epoch milliseconds), in that order. */
+  readonly departedAddresses: readonly (readonly [address: number, at: number])[];
   /** Where an unusable store was moved to, and why. */
   readonly moved?: { readonly to: string; readonly why: string };
 }
@@ -30,6 +32,7 @@ export class StateStore {
   readonly #root: RootDatabase<Buffer, string>;
   readonly #objects: Database<Buffer, string>;
   readonly #ids: Database<Buffer, number>;
+  readonly #departed: Database<Buffer, number>;
   /** Settles after all writes before it, since LMDB commits in order. */
   #lastWrite: Promise<unknown> = Promise.resolve();
   #failure: unknown;
@@ -38,6 +41,10 @@ export class StateStore {
     this.#root = open<Buffer, string>(file, OPTIONS);
     this.#objects = this.#root.openDB<Buffer, string>('objects', { encoding: 'binary' });
     this.#ids = this.#root.openDB<Buffer, number>('ids', { encoding: 'binary', keyEncoding: 'uint32' });
+    this.#departed = this.#root.openDB<Buffer, number>('departed', {
+      encoding: 'binary',
+      keyEncoding: 'uint32',
+    });
   }
 
   /**
@@ -87,14 +94,22 @@ export class StateStore {
 
   /** Remembers that a service id rests since `releasedAt`. */
   restId(id: number, releasedAt: number): void {
-    const bytes = Buffer.alloc(8);
-    bytes.writeDoubleBE(releasedAt);
-    this.#watch(this.#ids.put(id, bytes));
+    this.#watch(this.#ids.put(id, encodeTime(releasedAt)));
   }
 
   /** Forgets that an id rests. */
   wakeId(id: number): void {
     this.#watch(this.#ids.remove(id));
+  }
+
+  /** Remembers that the pod with an address was deleted. */
+  departAddress(address: number, at: number): void {
+    this.#watch(this.#departed.put(address, encodeTime(at)));
+  }
+
+  /** Forgets that the pod with an address was deleted. */
+  returnAddress(address: number): void {
+    this.#watch(this.#departed.remove(address));
   }
 
   /**
@@ -150,9 +165,7 @@ export class StateStore {
       if (id !== undefined) ids.add(id);
       records.set(key, record);
     }
-    const restingIds: [number, number][] = [];
-    for (const { key, value } of this.#ids.getRange()) restingIds.push([key, value.readDoubleBE(0)]);
-    return { records, restingIds: restingIds.sort((a, b) => a[1] - b[1]) };
+    return { records, restingIds: readTimes(this.#ids), departedAddresses: readTimes(this.#departed) };
   }
 
   #watch(write: Promise<boolean>): void {
@@ -167,7 +180,20 @@ export class StateStore {
   }
 }
 
-const EMPTY: StoreContents = { records: new Map(), restingIds: [] };
+const EMPTY: StoreContents = { records: new Map(), restingIds: [], departedAddresses: [] };
+
+function encodeTime(milliseconds: number): Buffer {
+  const bytes = Buffer.alloc(8);
+  bytes.writeDoubleBE(milliseconds);
+  return bytes;
+}
+
+/** Numbers and the times kept of them, the earliest first. */
+function readTimes(db: Database<Buffer, number>): readonly (readonly [number, number])[] {
+  const times: [number, number][] = [];
+  for (const { key, value } of db.getRange()) times.push([key, value.readDoubleBE(0)]);
+  return times.sort((a, b) => a[1] - b[1]);
+}
 
 function isObjectKey(key: unknown): key is ObjectKey {
   return typeof key === 'string' && /^(node|pod|service)\//.test(key);
@@ -185,7 +211,8 @@ function probe(file: string): void {
       throw new Error('not a store of this program, or of another version');
     }
     for (const db of [root, root.openDB('objects', { encoding: 'binary' }),
-                      root.openDB('ids', { encoding: 'binary', keyEncoding: 'uint32' })]) {
+                      root.openDB('ids', { encoding: 'binary', keyEncoding: 'uint32' }),
+                      root.openDB('departed', { encoding: 'binary', keyEncoding: 'uint32' })]) {
       for (const { value } of db.getRange()) value?.length;
     }
     process.exit(0);`;
