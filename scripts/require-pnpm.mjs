@@ -1,8 +1,10 @@
 // Runs before a package is packed: only pnpm replaces `workspace:*` by versions and adds the licence of the workspace.
-const [client] = (process.env.npm_config_user_agent ?? '').split(' ');
+import { basename } from 'node:path';
+import { env } from 'node:process';
+
+const [client] = (env.npm_config_user_agent ?? '').split(' ');
 if (!client.startsWith('pnpm/')) {
-  console.error(
-    `${process.env.npm_package_name ?? 'this package'}: pack and publish with pnpm (pnpm pack, pnpm -r publish), not ${client || 'by hand'}`,
-  );
+  const wrong = client || 'by hand';
+  console.error(`${basename(process.cwd())}: use pnpm (pnpm pack, pnpm -r publish), not ${wrong}`);
   process.exit(1);
 }
