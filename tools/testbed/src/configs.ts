@@ -1,11 +1,24 @@
 import { stringify } from 'yaml';
-import { addresses, HOST_ADDRESS, type Layout, POD_CIDR, SERVICE_CIDR, TAP_PREFIX } from './layout.js';
+import {
+  addresses,
+  HOST_ADDRESS,
+  type Layout,
+  POD_CIDR,
+  programs,
+  SERVICE_CIDR,
+  TAP_PREFIX,
+} from './layout.js';
 
 /** Name of the CNI network. */
 export const NETWORK_NAME = 'pods';
 
-export function softswitchConfig(tapCount: number): string {
+/** What runs the pipeline: the softswitch's own engine, or DPDK. */
+export type Dataplane = 'engine' | 'dpdk';
+
+export function softswitchConfig(tapCount: number, dataplane: Dataplane): string {
   return stringify({
+    dataplane,
+    ...(dataplane === 'dpdk' ? { dpdk: { host: programs.swxHost } } : {}),
     p4runtime: addresses.p4runtime,
     gnmi: addresses.gnmi,
     taps: { prefix: TAP_PREFIX, count: tapCount },

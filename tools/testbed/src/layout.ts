@@ -6,6 +6,7 @@ const repository = fileURLToPath(new URL('../../../', import.meta.url));
 /** The built programs that the testbed runs. */
 export const programs = {
   softswitch: join(repository, 'packages/softswitch/dist/cli.js'),
+  swxHost: join(repository, 'tools/swx-host/build/swx-host'),
   manager: join(repository, 'apps/manager/dist/cli.js'),
   agent: join(repository, 'apps/agent/dist/cli.js'),
   cni: join(repository, 'apps/agent/dist/infra-cni.js'),

@@ -8,6 +8,7 @@ import { type CniCall, type CniResult, cniResult, runPlugin } from './cni.js';
 import {
   agentConfig,
   cniConfig,
+  type Dataplane,
   managerConfig,
   NETWORK_NAME,
   type ServiceSource,
@@ -82,7 +83,7 @@ export class Testbed {
     this.softswitch = this.#process(
       'softswitch',
       programs.softswitch,
-      softswitchConfig(options.tapCount ?? 9),
+      softswitchConfig(options.tapCount ?? 9, dataplane()),
     );
     this.manager = this.#process(
       'manager',
@@ -377,6 +378,13 @@ export class Testbed {
     const script = `fetch('http://${address}${path}').then(r=>console.log(r.status),()=>console.log(0))`;
     return Number((await this.node.must(process.execPath, ['-e', script])).trim());
   }
+}
+
+/** The data plane that the environment variable TARGET names; the engine if it names none. */
+function dataplane(): Dataplane {
+  const { TARGET = 'engine' } = process.env;
+  if (TARGET === 'engine' || TARGET === 'dpdk') return TARGET;
+  throw new Error(`TARGET is ${TARGET}; it may be engine or dpdk`);
 }
 
 function podArgs(name: string): Record<string, string> {
