@@ -48,7 +48,7 @@ export class SwxError extends Error {
 
 const MAX_CANDIDATES = 5;
 
-/** The error for an unknown name, with the most similar valid ones. */
+/** The error for an unknown name, with the one that was meant, if that is plain, or else the most similar valid ones. */
 export function unknownName(
   kind: string,
   name: string,
@@ -56,18 +56,25 @@ export function unknownName(
   details: SwxErrorDetails = {},
   prefix = '',
 ): SwxError {
-  const candidates = [...valid]
+  const ranked = [...valid]
     .map((candidate) => ({ candidate, distance: editDistance(name, candidate) }))
-    .sort((a, b) => a.distance - b.distance || a.candidate.localeCompare(b.candidate))
-    .map(({ candidate }) => candidate);
+    .sort((a, b) => a.distance - b.distance || a.candidate.localeCompare(b.candidate));
+  const candidates = ranked.map(({ candidate }) => candidate);
   const shown = candidates.slice(0, MAX_CANDIDATES).map((candidate) => `'${candidate}'`);
   const more = candidates.length > MAX_CANDIDATES ? `, … (${candidates.length} in all)` : '';
-  const hint = shown.length === 0 ? `there is no ${kind} at all` : `valid: ${shown.join(', ')}${more}`;
+  const meant = ranked[0] !== undefined && ranked[0].distance <= typosIn(name) ? shown[0] : undefined;
+  const list = shown.length === 0 ? `there is no ${kind} at all` : `valid: ${shown.join(', ')}${more}`;
+  const hint = meant === undefined ? list : `did you mean ${meant}?`;
   return new SwxError('NOT_FOUND', `${prefix}no ${kind} '${name}'; ${hint}`, {
     ...details,
     token: name,
     candidates,
   });
+}
+
+/** Slips that a name of this length may have and still be recognised. */
+function typosIn({ length }: string): number {
+  return length < 3 ? 0 : length < 6 ? 1 : 2;
 }
 
 function editDistance(a: string, b: string): number {

@@ -334,3 +334,25 @@ describe('meters', () => {
     );
   });
 });
+
+describe('a packet', () => {
+  it.each([
+    ['a port that is none', [Number.NaN, new Uint8Array(64)], /the port is NaN, not an integer from 0 to/],
+    ['a port below 0', [-1, new Uint8Array(64)], /the port is -1,/],
+    ['a port of more than 32 bits', [2 ** 32, new Uint8Array(64)], /the port is 4294967296,/],
+    ['a port in between', [0.5, new Uint8Array(64)], /the port is 0.5,/],
+    ['nothing', [0, null], /the packet must be a Uint8Array, not null/],
+    ['nothing, of some length', [0, undefined, 3], /the packet must be a Uint8Array, not undefined/],
+    ['text', [0, 'abc'], /not string/],
+    ['a list', [0, [1, 2, 3]], /not object/],
+    ['too great a length', [0, new Uint8Array(3), 4], /the length of the packet is 4, not one of 0 … 3/],
+  ])('is not %s', (_, args, message) => {
+    const { pipeline } = new Bench(miniSpec('mov h.a.f8 5'));
+    for (const run of [pipeline.process, ...(args.length === 2 ? [pipeline.trace] : [])]) {
+      expect(() => Reflect.apply(run, pipeline, args)).toThrow(message);
+    }
+    expect(pipeline.stats.received).toBe(0);
+    pipeline.process(2 ** 32 - 1, aPacket());
+    expect(pipeline.stats.received).toBe(1);
+  });
+});

@@ -193,3 +193,35 @@ describe('actions of tables', () => {
     expect(() => new Bench(table(op))).toThrow(`action 'a' ${does}; only learners may use it`);
   });
 });
+
+describe('the syntax of DPDK before 22.07', () => {
+  const older = (timeout: string) =>
+    learner(100)
+      .replace(/timeout \{[^}]*\}/, timeout)
+      .replaceAll('learn hit m.n64 m.m16', 'learn hit m.n64');
+
+  it('learns for the one timeout there is', () => {
+    const bench = new Bench(miniSpec('mov m.m16 h.a.f16\ntable l', older('timeout 120')));
+    bench.one(aPacket({ f16: 7n, f40: 5n, f48: 9n }));
+    expect([...bench.pipeline.learnerEntries('l')]).toEqual([
+      expect.objectContaining({ action: 'hit', args: [5n, 5n], timeoutIndex: 0, expiresInMs: 120_000 }),
+    ]);
+  });
+
+  it('learns an action without parameters', () => {
+    const text = miniSpec(
+      'table l',
+      `action hit args none {\n\treturn\n}\naction miss args none {\n\tlearn hit\n\treturn\n}
+learner l {\n\tkey {\n\t\th.a.f48\n\t}\n\tactions {\n\t\thit\n\t\tmiss\n\t}
+\tdefault_action miss args none\n\tsize 10\n\ttimeout 30\n}`,
+    );
+    const bench = new Bench(text);
+    bench.one(aPacket());
+    expect(bench.pipeline.learnerCount('l')).toBe(1);
+  });
+
+  it('refuses a timeout that is none', () => {
+    expect(() => new Bench(miniSpec('table l', older('timeout 0')))).toThrow(/a timeout in seconds/);
+    expect(() => new Bench(miniSpec('table l', older('timeout')))).toThrow(/a timeout in seconds/);
+  });
+});

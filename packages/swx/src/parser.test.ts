@@ -38,6 +38,14 @@ describe('lexing', () => {
   });
 });
 
+it('takes nothing but text', () => {
+  for (const text of [null, undefined, 5, new Uint8Array()]) {
+    expect(() => Reflect.apply(parseSpec, undefined, [text])).toThrow(
+      expect.objectContaining({ name: 'SwxError', code: 'INVALID_VALUE' }),
+    );
+  }
+});
+
 describe('the AST', () => {
   it('has all of k8s_dp', () => {
     const spec = k8sSpec();
@@ -157,7 +165,19 @@ describe('errors', () => {
       'an unknown instruction',
       miniSpec('move h.a.f8 1'),
       'NOT_FOUND',
-      /x.spec:38: no instruction 'move'; valid: 'mov', 'movh'/,
+      /x.spec:38: no instruction 'move'; did you mean 'mov'\?$/,
+    ],
+    [
+      'an instruction of another kind',
+      miniSpec('multiply'),
+      'NOT_FOUND',
+      /no instruction 'multiply'; valid: /,
+    ],
+    [
+      'a control character',
+      miniSpec('mov\u0000 h.a.f8 1'),
+      'SYNTAX',
+      /x.spec:38: expected printable characters .*, got 'mov\\x00'$/,
     ],
     [
       'an unknown header field',

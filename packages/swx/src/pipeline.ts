@@ -78,13 +78,15 @@ export class SwxPipeline {
    *
    * @param port the input port, 0 … 2^32-1
    * @param length bytes of `packet` that count; all by default, 65536 at most
+   * @throws SwxError INVALID_VALUE
    */
-  process(port: number, packet: Uint8Array, length: number = packet.length): void {
+  process(port: number, packet: Uint8Array, length: number = packet?.length): void {
     this.execute(this.run, port, packet, length);
   }
 
   /** Runs a packet for real, as `process` does, and tells each step. */
   trace(port: number, packet: Uint8Array): Trace {
+    this.check(port, packet, packet?.length);
     const traced = this.traced ?? this.compileTraced();
     const before = packet.slice();
     // What a trace has left that was ended by an error of onTransmit.
@@ -98,16 +100,28 @@ export class SwxPipeline {
     return { port, packet: before, steps: traced.tracer.take() };
   }
 
+  private check(port: number, packet: Uint8Array, length: number): void {
+    if (port >>> 0 !== port) {
+      throw new SwxError('INVALID_VALUE', `the port is ${port}, not an integer from 0 to 4294967295`);
+    }
+    // Tells bytes from all else, also from null, and those of another realm, too.
+    if (packet?.BYTES_PER_ELEMENT !== 1) {
+      const given = packet === null ? 'null' : typeof packet;
+      throw new SwxError('INVALID_VALUE', `the packet must be a Uint8Array, not ${given}`);
+    }
+    if (length > MAX_PACKET_BYTES || length > packet.length || !(length >= 0)) {
+      const most = Math.min(MAX_PACKET_BYTES, packet.length);
+      throw new SwxError('INVALID_VALUE', `the length of the packet is ${length}, not one of 0 … ${most}`);
+    }
+  }
+
   private execute(run: Run, port: number, packet: Uint8Array, length: number): void {
     if (this.running) {
       const message =
         'process() was called during onTransmit: keep a copy of the packet and send it afterwards';
       throw new SwxError('UNSUPPORTED', message);
     }
-    if (length > MAX_PACKET_BYTES || length > packet.length || !(length >= 0)) {
-      const most = Math.min(MAX_PACKET_BYTES, packet.length);
-      throw new SwxError('INVALID_VALUE', `the length of the packet is ${length}, not one of 0 … ${most}`);
-    }
+    this.check(port, packet, length);
     this.running = true;
     try {
       this.machine.process(run, port, packet, length);

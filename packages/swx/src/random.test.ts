@@ -31,7 +31,7 @@ interface Computation {
   readonly source: Source;
 }
 interface Jump {
-  readonly op: 'jmpeq' | 'jmpneq' | 'jmplt' | 'jmpgt';
+  readonly op: 'jmpeq' | 'jmpneq' | 'jmplt' | 'jmpgt' | 'jmple' | 'jmpge';
   readonly a: string;
   readonly b: Source;
   /** How many instructions on. */
@@ -60,7 +60,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   fc.record({ op: fc.constantFrom('mov', 'add', 'sub', 'and', 'or', 'xor'), target: field, source }),
   fc.record({ op: fc.constantFrom('shl', 'shr'), target: field, source: count }),
   fc.record({
-    op: fc.constantFrom('jmpeq', 'jmpneq', 'jmplt', 'jmpgt'),
+    op: fc.constantFrom('jmpeq', 'jmpneq', 'jmplt', 'jmpgt', 'jmple', 'jmpge'),
     a: field,
     b: source,
     skip: fc.integer({ min: 1, max: 6 }),
@@ -106,7 +106,14 @@ function interpret(steps: readonly Step[], values: Map<string, bigint>): void {
     const equality = s.op === 'jmpeq' || s.op === 'jmpneq';
     // An immediate is cut to the width of a header field, for equality.
     const b = equality && s.a.startsWith('h.') && typeof s.b === 'bigint' ? s.b & mask(s.a) : get(s.b);
-    const taken = { jmpeq: a === b, jmpneq: a !== b, jmplt: a < b, jmpgt: a > b }[s.op];
+    const taken = {
+      jmpeq: a === b,
+      jmpneq: a !== b,
+      jmplt: a < b,
+      jmpgt: a > b,
+      jmple: a <= b,
+      jmpge: a >= b,
+    }[s.op];
     if (taken) i = Math.min(i + s.skip, steps.length) - 1;
   }
 }

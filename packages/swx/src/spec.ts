@@ -53,7 +53,7 @@ export interface ImmediateOperand {
 }
 
 export type AluOperation = 'add' | 'sub' | 'and' | 'or' | 'xor' | 'shl' | 'shr';
-export type Comparison = 'jmpeq' | 'jmpneq' | 'jmplt' | 'jmpgt';
+export type Comparison = 'jmpeq' | 'jmpneq' | 'jmplt' | 'jmpgt' | 'jmple' | 'jmpge';
 export type HashFunction = 'jhash' | 'crc32';
 
 /** One instruction, its names resolved. Tables, actions and registers stay names: any order of declaration is fine. */
@@ -99,7 +99,8 @@ export type Instruction = {
       readonly action: string;
       /** The metadata field of the first argument; the others follow it. */
       readonly firstArgument: MetadataField | undefined;
-      readonly timeout: MetadataField;
+      /** The field of the timeout's index; index 0 without one. */
+      readonly timeout: MetadataField | undefined;
     }
   | { readonly op: 'rearm'; readonly timeout: MetadataField | undefined }
   | { readonly op: 'extern'; readonly target: string }

@@ -225,7 +225,7 @@ describe('what the control interface refuses', () => {
       'an unknown action',
       (b: Bench) => b.pipeline.tableSet('t', { key: [{ value: 1 }], action: 'sett', args: [] }),
       'NOT_FOUND',
-      /'sett'; valid: 'set'/,
+      /'sett'; did you mean 'set'\?/,
     ],
     [
       'a default-only action',

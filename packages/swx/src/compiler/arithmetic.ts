@@ -89,6 +89,10 @@ export function compare(op: Comparison, a: Value, b: Value): string {
       return less(x, y);
     case 'jmpgt':
       return less(y, x);
+    case 'jmple':
+      return `!(${less(y, x)})`;
+    case 'jmpge':
+      return `!(${less(x, y)})`;
   }
 }
 

@@ -129,7 +129,9 @@ export function instructionCode(
     case 'jmpeq':
     case 'jmpneq':
     case 'jmplt':
-    case 'jmpgt': {
+    case 'jmpgt':
+    case 'jmple':
+    case 'jmpge': {
       const condition = jumpCondition(unit, instruction);
       const go = jump(instruction.target);
       if (unit.context.sites !== undefined) return `if(Z.jump(${condition ?? 'true'}))${go}`;
@@ -162,7 +164,9 @@ function jumpCondition(unit: Unit, instruction: Jump): string | undefined {
     case 'jmpeq':
     case 'jmpneq':
     case 'jmplt':
-    case 'jmpgt': {
+    case 'jmpgt':
+    case 'jmple':
+    case 'jmpge': {
       const { op, a, b, line } = instruction;
       return compare(op, comparand(unit, op, a, b, line), comparand(unit, op, b, a, line));
     }
@@ -248,7 +252,7 @@ function learnCode(unit: Unit, { action, firstArgument, timeout, line }: Op<'lea
   const words = params.reduce((sum, { bits }) => sum + wordCount(bits), 0);
   const copies = Array.from({ length: words }, (_, i) => `r[q+${i + 1}]=M[${first + i}];`).join('');
   const report = context.sites === undefined ? '' : `Z.learned(L,e);`;
-  const index = lowWord(fields.read(timeout, line));
+  const index = timeout === undefined ? '0' : lowWord(fields.read(timeout, line));
   return (
     `{const e=L.claim();if(e!==0){const s=L.store,r=s.rows,q=e*s.stride+s.actionAt;r[q]=${id};${copies}L.arm(e,${index});` +
     `X.counts.learned++}else X.counts.notLearned++;${report}}`

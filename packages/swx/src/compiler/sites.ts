@@ -51,7 +51,6 @@ export function readOperands(instruction: Instruction): Operand[] {
     case 'rss':
       return [instruction.first, instruction.last];
     case 'learn':
-      return [instruction.timeout];
     case 'rearm':
       return instruction.timeout === undefined ? [] : [instruction.timeout];
     case 'regprefetch':
@@ -67,6 +66,8 @@ export function readOperands(instruction: Instruction): Operand[] {
     case 'jmpneq':
     case 'jmplt':
     case 'jmpgt':
+    case 'jmple':
+    case 'jmpge':
       return [instruction.a, instruction.b];
     default:
       return [];

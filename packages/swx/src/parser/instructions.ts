@@ -1,5 +1,5 @@
 import { unknownName } from '../errors.js';
-import type { HashFunction, Instruction } from '../spec.js';
+import type { Comparison, HashFunction, Instruction } from '../spec.js';
 import type { Statement } from './blocks.js';
 import { location, semanticError, syntaxError } from './lexer.js';
 import type { Scope } from './scope.js';
@@ -48,7 +48,7 @@ const alu = (op: 'mov' | 'movh' | 'add' | 'sub' | 'and' | 'or' | 'xor' | 'shl' |
   },
 });
 
-const compare = (op: 'jmpeq' | 'jmpneq' | 'jmplt' | 'jmpgt'): Form => ({
+const compare = (op: Comparison): Form => ({
   usage: '<label> <field or number> <field or number>',
   counts: [3],
   parse: (scope, t, line) => ({
@@ -232,14 +232,15 @@ const FORMS: Readonly<Record<Instruction['op'], Form>> = {
     parse: (_scope, t) => ({ op: 'table', table: at(t, 0) }),
   },
   learn: {
-    usage: '<action> [m.<first argument>] m.<timeout index>',
-    counts: [2, 3],
+    usage: '<action> [m.<first argument>] [m.<timeout index>]',
+    counts: [1, 2, 3],
     where: 'action',
     parse: (scope, t, line) => ({
       op: 'learn',
       action: at(t, 0),
       firstArgument: t.length === 3 ? scope.metadataField(at(t, 1), line) : undefined,
-      timeout: scope.metadataField(at(t, t.length - 1), line),
+      // The one field of two words may also be the first argument: see resolveLearns.
+      timeout: t.length > 1 ? scope.metadataField(at(t, t.length - 1), line) : undefined,
     }),
   },
   rearm: {
@@ -293,6 +294,8 @@ const FORMS: Readonly<Record<Instruction['op'], Form>> = {
   jmpneq: compare('jmpneq'),
   jmplt: compare('jmplt'),
   jmpgt: compare('jmpgt'),
+  jmple: compare('jmple'),
+  jmpge: compare('jmpge'),
 };
 
 const FORM_BY_NAME: ReadonlyMap<string, Form> = new Map(Object.entries(FORMS));

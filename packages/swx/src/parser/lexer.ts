@@ -8,6 +8,7 @@ export interface Line {
 }
 
 const WHITESPACE = /[ \f\r\t\v]+/;
+const CONTROL = /\p{Cc}/u;
 /** RTE_SWX_NAME_SIZE: DPDK keeps names in 64 bytes, the terminator included. A token may join several: h.header.field */
 const MAX_NAME_LENGTH = 63;
 
@@ -23,6 +24,10 @@ export function tokenize(text: string, file: string): Line[] {
     for (const token of row.split(WHITESPACE)) {
       if (token === '') continue;
       if (token.startsWith('#') || token.startsWith(';') || token.startsWith('//')) break;
+      if (CONTROL.test(token)) {
+        const expected = 'printable characters (control characters stand in comments only)';
+        throw syntaxError(file, index + 1, expected, token);
+      }
       if (token.split('.').some((name) => name.length > MAX_NAME_LENGTH)) {
         throw syntaxError(file, index + 1, `names are at most ${MAX_NAME_LENGTH} characters long`, token);
       }
@@ -33,9 +38,14 @@ export function tokenize(text: string, file: string): Line[] {
   return lines;
 }
 
+/** Control characters as escapes, `\x00`. */
+function printable(token: string): string {
+  return token.replace(/\p{Cc}/gu, (char) => `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`);
+}
+
 /** A SYNTAX error that names the file, the line, the token and what was expected instead. */
 export function syntaxError(file: string, line: number, expected: string, token?: string): SwxError {
-  const got = token === undefined ? '' : `, got '${token}'`;
+  const got = token === undefined ? '' : `, got '${printable(token)}'`;
   return new SwxError('SYNTAX', `${file}:${line}: expected ${expected}${got}`, {
     ...location(file, line),
     expected,

@@ -1,4 +1,4 @@
-import { unknownName } from '../errors.js';
+import { SwxError, unknownName } from '../errors.js';
 import type {
   SpecAction,
   SpecExtern,
@@ -14,6 +14,7 @@ import type {
 import { groupBlocks, type Statement } from './blocks.js';
 import { checkSpec, resolveDefaultAction } from './check.js';
 import { parseInstructions } from './instructions.js';
+import { resolveLearns } from './learn.js';
 import { location, parseNumber, semanticError, syntaxError, tokenize } from './lexer.js';
 import { Scope } from './scope.js';
 import { parseStruct } from './structs.js';
@@ -44,13 +45,20 @@ export interface ParseSpecOptions {
 }
 
 /**
- * Parses the text of a DPDK SWX pipeline (`.spec`), as p4c-dpdk writes it and DPDK 22.11 to 25.11 read it.
+ * Parses the text of a DPDK SWX pipeline (`.spec`), as p4c-dpdk writes it and DPDK 22.11 to 25.11 read it,
+ * and older p4c-dpdk did (`learn` without a timeout, `timeout 120` on one line, `jmpge`, `jmple`).
  * Declarations may come in any order. Every name is resolved and every width checked.
  *
- * @throws SwxError SYNTAX, SEMANTIC or NOT_FOUND; `details` has file, line and token.
+ * @throws SwxError SYNTAX, SEMANTIC or NOT_FOUND; `details` has file, line and token. INVALID_VALUE if it is no text.
  */
 export function parseSpec(text: string, options: ParseSpecOptions = {}): SwxSpec {
   const file = options.file ?? '<spec>';
+  if (typeof text !== 'string') {
+    throw new SwxError(
+      'INVALID_VALUE',
+      `${file}: a spec is text (a string), not ${text === null ? 'null' : typeof text}`,
+    );
+  }
   const byKeyword = sortByKeyword(groupBlocks(tokenize(text, file), file), file);
   const of = (keyword: Keyword): readonly Statement[] => byKeyword.get(keyword) ?? [];
 
@@ -59,7 +67,7 @@ export function parseSpec(text: string, options: ParseSpecOptions = {}): SwxSpec
   const metadata = parseMetadata(of('metadata'), structs, file);
   const scope = new Scope(file, headers, metadata, undefined, false);
 
-  const actions = collect(of('action'), 'action', file, (s) => parseAction(s, structs, scope));
+  const actions = resolveLearns(collect(of('action'), 'action', file, (s) => parseAction(s, structs, scope)));
   const tables = collect(of('table'), 'table', file, (s): SpecTable => {
     const table = parseTable(s, scope);
     return { ...table, defaultAction: resolveDefaultAction(table.defaultAction, actions, file) };

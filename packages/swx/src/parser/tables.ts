@@ -115,7 +115,7 @@ export function parseLearner(statement: Statement, scope: Scope): RawLearner {
         single(part, scope.file);
         break;
       case 'timeout':
-        timeouts = inner(part, scope.file).map((entry) => parseTimeout(entry, scope.file));
+        timeouts = parseTimeouts(part, scope.file);
         break;
       default:
         throw syntaxError(scope.file, part.line, `key, actions, default_action, hash, size or timeout`, word);
@@ -232,6 +232,12 @@ function parseSize(part: Statement, file: string): number {
     throw syntaxError(file, part.line, `a number from 0 to ${MAX_SIZE}`, text);
   }
   return Number(size);
+}
+
+/** A block with a timeout on each line or, as DPDK had it before 22.07, one timeout behind the word. */
+function parseTimeouts(part: Statement, file: string): number[] {
+  const entries = part.body === undefined ? [{ ...part, tokens: part.tokens.slice(1) }] : inner(part, file);
+  return entries.map((entry) => parseTimeout(entry, file));
 }
 
 function parseTimeout({ tokens, line, body }: Statement, file: string): number {
