@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import { type Database, open, type RootDatabase } from 'lmdb';
 import { ManagerError, messageOf } from '../errors.js';
 import type { Logger } from '../log.js';
+import { DirectoryLock } from './lock.js';
 import type { ObjectKey } from './objects.js';
 import { decodeRecord, encodeRecord, type StoredRecord } from './record.js';
 
@@ -37,7 +38,10 @@ export class StateStore {
   #lastWrite: Promise<unknown> = Promise.resolve();
   #failure: unknown;
 
-  private constructor(file: string) {
+  private constructor(
+    file: string,
+    private readonly lock: DirectoryLock,
+  ) {
     this.#root = open<Buffer, string>(file, OPTIONS);
     this.#objects = this.#root.openDB<Buffer, string>('objects', { encoding: 'binary' });
     this.#ids = this.#root.openDB<Buffer, number>('ids', { encoding: 'binary', keyEncoding: 'uint32' });
@@ -51,7 +55,7 @@ export class StateStore {
    * Opens the store of `directory`, creating both if need be. A store that is damaged, foreign or of another version
    * is moved aside, never deleted, and a new one begun: the agent's next snapshot fills it.
    *
-   * @throws ManagerError STORE when the directory cannot be used at all.
+   * @throws ManagerError STORE when the directory cannot be used at all, or another manager uses it.
    */
   static async open(
     directory: string,
@@ -68,20 +72,34 @@ export class StateStore {
         error,
       );
     }
-    if (!existsSync(file)) return { store: await StateStore.#create(file), contents: EMPTY };
+    const lock = await DirectoryLock.take(directory);
+    try {
+      return await StateStore.#open(file, lock, logger);
+    } catch (error) {
+      await lock.release();
+      throw error;
+    }
+  }
+
+  static async #open(
+    file: string,
+    lock: DirectoryLock,
+    logger: Logger,
+  ): Promise<{ readonly store: StateStore; readonly contents: StoreContents }> {
+    if (!existsSync(file)) return { store: await StateStore.#create(file, lock), contents: EMPTY };
     let store: StateStore | undefined;
     let why: string;
     try {
       probe(file);
-      store = new StateStore(file);
+      store = new StateStore(file, lock);
       return { store, contents: store.#read() };
     } catch (error) {
       why = messageOf(error);
     }
-    await store?.close();
+    if (store !== undefined) await store.#root.close();
     const to = moveAside(file);
     logger.warn({ file, movedTo: to, why }, 'the state store is unusable: moved aside, beginning anew');
-    return { store: await StateStore.#create(file), contents: { ...EMPTY, moved: { to, why } } };
+    return { store: await StateStore.#create(file, lock), contents: { ...EMPTY, moved: { to, why } } };
   }
 
   put(key: ObjectKey, record: StoredRecord): void {
@@ -132,11 +150,12 @@ export class StateStore {
   async close(): Promise<void> {
     await this.#lastWrite;
     await this.#root.close();
+    await this.lock.release();
   }
 
-  static async #create(file: string): Promise<StateStore> {
+  static async #create(file: string, lock: DirectoryLock): Promise<StateStore> {
     try {
-      const store = new StateStore(file);
+      const store = new StateStore(file, lock);
       await store.#root.put(FORMAT_KEY, Buffer.from(FORMAT));
       return store;
     } catch (error) {
