@@ -1,9 +1,13 @@
 # Everything a user or developer runs. Each target installs what it needs and says clearly what it cannot.
 .DEFAULT_GOAL := help
-.PHONY: help setup build test demo lint bench clean
+.PHONY: help setup build test demo lint bench clean swx-host
+
+# What runs the pipeline in the demo: engine (the softswitch's own) or dpdk.
+TARGET ?= engine
+export TARGET
 
 help: ## Lists the targets
-	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## Installs Debian packages, pnpm and the npm dependencies
 	@scripts/setup.sh
@@ -11,11 +15,16 @@ setup: ## Installs Debian packages, pnpm and the npm dependencies
 build: setup ## Generates code and builds every package and app
 	@pnpm run --silent build
 
-test: setup ## Lint, types, build, unit tests, end-to-end tests with real packets
+test: ## Lint, types, build, unit tests, end-to-end tests with real packets
+	@scripts/setup.sh --dpdk
 	@node scripts/test.mjs
 
-demo: build ## Pods and ClusterIP services on the embedded softswitch, with real packets
+demo: build $(if $(filter dpdk,$(TARGET)),swx-host) ## Pods and services with real packets; TARGET=dpdk runs it on DPDK
 	@node tools/demo/dist/main.js
+
+swx-host: ## Builds the DPDK host of the softswitch
+	@scripts/setup.sh --dpdk
+	@$(MAKE) --no-print-directory -C tools/swx-host
 
 lint: setup ## Style and static checks
 	@pnpm run --silent lint
@@ -24,4 +33,4 @@ bench: build ## Measures; prints figures and ratios
 	@node scripts/bench.mjs
 
 clean: ## Removes what builds made
-	@rm -rf packages/*/dist apps/*/dist tools/*/dist p4src/dist packages/*/src/gen p4src/src/gen .turbo */*/.turbo
+	@rm -rf packages/*/dist apps/*/dist tools/*/dist tools/swx-host/build p4src/dist packages/*/src/gen p4src/src/gen .turbo */*/.turbo

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what building and testing need: Debian packages, pnpm, npm dependencies. Safe to run again; quick when
-# nothing is missing.
+# nothing is missing. With --dpdk: what the DPDK data plane needs, too.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -15,6 +15,12 @@ missing=()
 for need in ip:iproute2 ping:iputils-ping arping:iputils-arping nsenter:util-linux curl:curl git:git; do
   command -v "${need%%:*}" >/dev/null || missing+=("${need##*:}")
 done
+if [ "${1:-}" = --dpdk ]; then
+  for need in gcc:gcc make:make pkg-config:pkg-config; do
+    command -v "${need%%:*}" >/dev/null || missing+=("${need##*:}")
+  done
+  pkg-config --exists libdpdk 2>/dev/null || missing+=(libdpdk-dev)
+fi
 [ -x /usr/lib/cni/host-local ] || [ -x /opt/cni/bin/host-local ] || missing+=(containernetworking-plugins)
 if [ ${#missing[@]} -gt 0 ]; then
   command -v apt-get >/dev/null || fail "missing: ${missing[*]}; install them (this script knows apt-get only)"
