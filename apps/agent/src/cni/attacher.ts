@@ -7,6 +7,7 @@ import type { AttachmentStore } from '../interfaces/attachment-store.js';
 import { isAlive, resolveNetns } from '../interfaces/netns.js';
 import type { PodInterfaces } from '../interfaces/pod-interfaces.js';
 import type { PodProgrammer } from '../sync/pod-programmer.js';
+import { checkAttachmentIdLength } from './attachment-id-length.js';
 import { InfraCniErrorCode } from './error-codes.js';
 import { KeyedLock } from './keyed-lock.js';
 import type { AttachRequest, AttachResponse, CheckRequest, GcRequest, PrepareRequest } from './protocol.js';
@@ -34,6 +35,7 @@ export class Attacher {
    * take it from a container that is attached already.
    */
   async prepare(request: PrepareRequest): Promise<void> {
+    checkAttachmentIdLength(request);
     this.#assertNotAttached(request);
     this.#options.pods.assertReady();
     await resolveNetns(request.netns);

@@ -186,6 +186,13 @@ describe('ADD', () => {
     ],
     ['no CNI_PATH', {}, { CNI_PATH: '' }, 4, /CNI_PATH \(empty\)/],
     ['no interface name', {}, { CNI_IFNAME: '' }, 4, /CNI_IFNAME is not set/],
+    [
+      'a container id that is too long',
+      {},
+      { CNI_CONTAINERID: 'c'.repeat(249) },
+      4,
+      /^CNI_CONTAINERID has 249 characters; with interface name eth0 it may have 248$/,
+    ],
     ['a wrong MTU', { mtu: '1500' }, {}, 7, /mtu: "1500" is not a whole number/],
     ['a wrong socket', { socket: 'cni.sock' }, {}, 7, /socket: "cni.sock" is not an absolute path/],
     ['a wrong prevResult', { prevResult: { ips: [] } }, {}, 7, /prevResult: cniVersion/],
@@ -221,6 +228,12 @@ describe('ADD', () => {
 });
 
 describe('DEL', () => {
+  it('succeeds for a container id that is too long for ADD', async () => {
+    makeIpam('');
+    expect((await run('DEL', {}, { CNI_CONTAINERID: 'c'.repeat(500) })).exitCode).toBe(0);
+    expect(ipamRuns()).toEqual(['DEL']);
+  });
+
   it('gives the address back even if the agent fails, and says so', async () => {
     makeIpam(oneAddress);
     answers.detach = { status: 500, json: { code: 999, msg: 'stuck' } };

@@ -16,6 +16,7 @@ import {
   supportedVersions,
 } from '@infra-offload/cni-types';
 import { AgentClient } from './agent-client.js';
+import { checkAttachmentIdLength } from './attachment-id-length.js';
 import { type AddressAssignment, type Ipam, selectIpam, tryParse } from './ipam.js';
 import { type AttachResponse, defaultSocketPath } from './protocol.js';
 
@@ -82,6 +83,7 @@ function success(result?: object): PluginOutcome {
 /** The agent is asked first, so that nothing is taken from IPAM, nor given back, for a pod that cannot be attached. */
 async function add(invocation: PodInvocation, { config, agent, ipam }: Context): Promise<Result> {
   const { containerId, ifname, netns, args } = invocation;
+  checkAttachmentIdLength(invocation);
   const previous = config.prevResult === undefined ? undefined : readPrevResult(config);
   const mtu = readMtu(config);
   await agent.call('prepare', { containerId, ifname, netns });

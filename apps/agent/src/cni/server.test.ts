@@ -64,6 +64,12 @@ describe('CniServer', () => {
     ['/v1/attach', JSON.stringify({ ...attach, address: 'fd00::1' }), 7, /address: is not an IPv4 address/],
     [
       '/v1/attach',
+      JSON.stringify({ ...attach, containerId: 'c'.repeat(249) }),
+      4,
+      /CNI_CONTAINERID has 249 characters/,
+    ],
+    [
+      '/v1/attach',
       JSON.stringify({ ...attach, ifname: 'a b' }),
       7,
       /ifname: CNI_IFNAME 'a b' has white space/,
