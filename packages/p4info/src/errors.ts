@@ -11,7 +11,7 @@
  * | `INVALID` | the P4Info contradicts itself (duplicate id, reference to nothing) |
  * | `NOT_FOUND` | no object of that name or id; `details.suggestions` has the nearest names |
  * | `AMBIGUOUS` | several objects answer to the name; `details.candidates` lists them |
- * | `VALUE_TYPE` | a value of a form that the field cannot have (an IPv4 address for 16 bits) |
+ * | `VALUE_TYPE` | a value of a form that the field cannot have (an IPv4 address for 16 bits), or a P4Info that is neither text nor bytes |
  * | `VALUE_SYNTAX` | a malformed value (`'10.1'`, `''`, `1.5`) |
  * | `VALUE_RANGE` | a value that does not fit its bit width |
  * | `CODEGEN` | the generator was given a name it cannot use |

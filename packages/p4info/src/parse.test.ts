@@ -23,6 +23,30 @@ const bytes = (...parts: (string | Uint8Array | readonly number[])[]) =>
   Uint8Array.from(Buffer.concat(parts.map((part) => Buffer.from(part))));
 
 describe('text and binary', () => {
+  it.each([[null], [undefined], [5], [{}], [new ArrayBuffer(8)]])('is not %s', (input) => {
+    expect(() => Reflect.apply(P4Program.parse, P4Program, [input])).toThrow(
+      expect.objectContaining({ name: 'P4InfoError', code: 'VALUE_TYPE' }),
+    );
+  });
+
+  it('tells sizes below 0, and takes them as not known', () => {
+    const of = (field: string) => `${field} { preamble { id: 1 name: "x" } size: -5 }\n`;
+    for (const [field, kind] of Object.entries({
+      tables: 'table',
+      action_profiles: 'action profile',
+      counters: 'counter',
+      meters: 'meter',
+      registers: 'register',
+      value_sets: 'value set',
+    })) {
+      const { warnings } = P4Program.parse(of(field));
+      expect(warnings.map(({ message }) => message)).toContain(
+        `${kind} 'x' has size -5; taken as 0, not known`,
+      );
+    }
+    expect(P4Program.parse(of('tables')).table('x').size).toBe(0);
+  });
+
   it('are read alike', () => {
     expect(P4Program.parse(binary).p4info).toEqual(program.p4info);
     expect(P4Program.parse(text.toString()).p4info).toEqual(program.p4info);

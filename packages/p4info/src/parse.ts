@@ -42,7 +42,16 @@ function p4InfoTypes() {
  * @throws P4InfoError as {@link P4Program.parse}
  */
 export function readP4Info(input: string | Uint8Array, listener: ReadListener): P4Info {
+  if (typeof input !== 'string' && !isBytes(input)) {
+    const given = input === null ? 'null' : typeof input;
+    throw new P4InfoError('VALUE_TYPE', `a P4Info is read from a string or a Uint8Array, not ${given}`);
+  }
   return P4Info.decode(typeof input === 'string' ? readText(input, listener) : readBytes(input, listener));
+}
+
+/** Also those of another realm. */
+function isBytes(input: unknown): boolean {
+  return Object.prototype.toString.call(input) === '[object Uint8Array]';
 }
 
 function readBytes(bytes: Uint8Array, listener: ReadListener): Uint8Array {

@@ -10,6 +10,7 @@ import {
   meterUnit,
   objectOf,
   ownerOf,
+  sizeOf,
   type Warn,
 } from './convert.js';
 import { TypeResolver } from './data-type.js';
@@ -76,7 +77,11 @@ class Builder {
     this.#warn = warn;
     this.#types = new TypeResolver(p4info.typeInfo);
     this.#actions = this.#byId('action', 'actions', this.#makeActions());
-    this.#profiles = this.#byId('action profile', 'action_profiles', p4info.actionProfiles.map(profileDraft));
+    this.#profiles = this.#byId(
+      'action profile',
+      'action_profiles',
+      p4info.actionProfiles.map((profile, i) => profileDraft(profile, i, warn)),
+    );
     this.#directCounters = this.#byId(
       'direct counter',
       'direct_counters',
@@ -166,7 +171,7 @@ class Builder {
       return found;
     };
     const parts = {
-      size: Number(table.size),
+      size: sizeOf(table.size, object, 'table', this.#warn),
       matchFields,
       actions,
       constDefaultAction: optional(this.#actions, 'const default action', table.constDefaultActionId),
@@ -220,25 +225,34 @@ class Builder {
       this.#p4info;
     const warn = this.#warn;
     return {
-      counters: counters.map((counter, i) => ({
-        ...objectOf(counter.preamble, 'counter', `counters[${i}]`),
-        size: Number(counter.size),
-        unit: counterUnit(counter.spec?.unit),
-        ...indexType(counter.indexTypeName?.name),
-      })),
-      meters: meters.map((meter, i) => ({
-        ...objectOf(meter.preamble, 'meter', `meters[${i}]`),
-        size: Number(meter.size),
-        unit: meterUnit(meter.spec?.unit),
-        type: meterType(meter.spec?.type),
-        ...indexType(meter.indexTypeName?.name),
-      })),
-      registers: registers.map((register, i) => ({
-        ...objectOf(register.preamble, 'register', `registers[${i}]`),
-        size: register.size,
-        dataType: this.#types.resolve(register.typeSpec),
-        ...indexType(register.indexTypeName?.name),
-      })),
+      counters: counters.map((counter, i) => {
+        const object = objectOf(counter.preamble, 'counter', `counters[${i}]`);
+        return {
+          ...object,
+          size: sizeOf(counter.size, object, 'counter', warn),
+          unit: counterUnit(counter.spec?.unit),
+          ...indexType(counter.indexTypeName?.name),
+        };
+      }),
+      meters: meters.map((meter, i) => {
+        const object = objectOf(meter.preamble, 'meter', `meters[${i}]`);
+        return {
+          ...object,
+          size: sizeOf(meter.size, object, 'meter', warn),
+          unit: meterUnit(meter.spec?.unit),
+          type: meterType(meter.spec?.type),
+          ...indexType(meter.indexTypeName?.name),
+        };
+      }),
+      registers: registers.map((register, i) => {
+        const object = objectOf(register.preamble, 'register', `registers[${i}]`);
+        return {
+          ...object,
+          size: sizeOf(register.size, object, 'register', warn),
+          dataType: this.#types.resolve(register.typeSpec),
+          ...indexType(register.indexTypeName?.name),
+        };
+      }),
       digests: digests.map((digest, i) => ({
         ...objectOf(digest.preamble, 'digest', `digests[${i}]`),
         dataType: this.#types.resolve(digest.typeSpec),
@@ -249,7 +263,7 @@ class Builder {
         const owner = ownerOf(object, 'value set', path);
         const matchFields = valueSet.match.map((field) => matchFieldOf(field, this.#types, owner, warn));
         checkUniqueFields(matchFields, 'match field', owner, warn);
-        return { ...object, size: valueSet.size, matchFields };
+        return { ...object, size: sizeOf(valueSet.size, object, 'value set', warn), matchFields };
       }),
       packetMetadata: controllerPacketMetadata.map((header, i) => {
         const path = `controller_packet_metadata[${i}]`;
@@ -298,11 +312,12 @@ class Builder {
   }
 }
 
-function profileDraft(profile: ActionProfile, i: number): ProfileDraft {
+function profileDraft(profile: ActionProfile, i: number, warn: Warn): ProfileDraft {
+  const object = objectOf(profile.preamble, 'action profile', `action_profiles[${i}]`);
   const semantics = profile.selectorSizeSemantics;
   return {
-    ...objectOf(profile.preamble, 'action profile', `action_profiles[${i}]`),
-    size: Number(profile.size),
+    ...object,
+    size: sizeOf(profile.size, object, 'action profile', warn),
     withSelector: profile.withSelector,
     maxGroupSize: profile.maxGroupSize,
     selectorSize:

@@ -52,6 +52,13 @@ export function fieldOf(
   return { id, name, bitwidth: isString ? 0 : bitwidth, ...(typeName ? { typeName } : {}), isString };
 }
 
+/** A size as a number; one that is none is told, and 0: not known. */
+export function sizeOf(size: bigint | number, { name }: P4Object, kind: string, warn: Warn): number {
+  if (size >= 0) return Number(size);
+  warn({ message: `${kind} '${name}' has size ${size}; taken as 0, not known` });
+  return 0;
+}
+
 export function invalid(message: string, path: string): P4InfoError {
   return new P4InfoError('INVALID', `${path}: ${message}`, { path });
 }

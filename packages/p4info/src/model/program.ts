@@ -54,7 +54,7 @@ export class P4Program {
    * are a complete message or hold control characters, else text.
    *
    * @throws P4InfoError `SYNTAX`, `FIELD`, `ENCODING` or `INVALID`, with line and column if it is text; `CORRUPT`, with
-   *   offset and path; `EMPTY`, if there is not one field of P4Info
+   *   offset and path; `EMPTY`, if there is not one field of P4Info; `VALUE_TYPE`, if it is neither string nor bytes
    */
   static parse(input: string | Uint8Array, options: ParseOptions = {}): P4Program {
     const places = new Map<string, Position>();
