@@ -112,6 +112,24 @@ describe('the Sync protocol', () => {
     expect(applied).toBe(3n);
   });
 
+  test('a stream that begins no snapshot leaves the running one alone', async () => {
+    const { manager, agent } = await startReady(world);
+    await agent.snapshot(web());
+    const junk = world.agent(manager);
+    junk.connect();
+    junk.send(end);
+    expect((await streamError(junk))[0]).toBe(grpc.INVALID_ARGUMENT);
+    const silent = world.agent(manager);
+    silent.connect();
+    await agent.upsert(web('10.244.1.2:80'));
+    expect(agent.error).toBeUndefined();
+    expect((await agent.managerStatus()).agent).toMatchObject({ connected: true, nodeName: 'node-1' });
+    // Both are still there when the manager stops.
+    await manager.stop();
+    expect((await streamError(silent))[0]).toBe(grpc.UNAVAILABLE);
+    expect((await streamError(agent))[0]).toBe(grpc.UNAVAILABLE);
+  });
+
   test('a newer stream ends the older with ABORTED', async () => {
     const { manager, agent } = await startReady(world);
     await agent.snapshot(web());

@@ -4,7 +4,7 @@ import type { Logger } from '../log.js';
 import { toServiceError } from './errors.js';
 import type { Inspector } from './inspect.js';
 import type { Pods } from './pods.js';
-import { type SyncContext, SyncStream } from './sync.js';
+import { type SyncCall, type SyncContext, SyncStream } from './sync.js';
 
 /** Entries of one ListEntries response. */
 const ENTRIES_PER_RESPONSE = 256;
@@ -18,7 +18,10 @@ export interface OffloadContext<Row> extends SyncContext<Row> {
 /** The Offload service. Nothing that a caller sends ends the process: every failure becomes a status. */
 export class OffloadService<Row> {
   readonly #context: OffloadContext<Row>;
+  /** The agent's, once its snapshot has begun. */
   #stream: SyncStream<Row> | undefined;
+  /** All that have not ended, as far as known. */
+  readonly #streams = new Set<SyncStream<Row>>();
 
   constructor(context: OffloadContext<Row>) {
     this.#context = context;
@@ -34,29 +37,15 @@ export class OffloadService<Row> {
     };
   }
 
-  /** Ends the Sync stream, because the manager stops. */
+  /** Ends all Sync streams, because the manager stops. */
   stop(): void {
-    this.#stream?.abort(
-      Object.assign(new Error('the manager is stopping'), {
-        code: status.UNAVAILABLE,
-        details: 'the manager is stopping',
-      }),
-    );
+    for (const stream of this.#streams) stream.abort(ending(status.UNAVAILABLE, 'the manager is stopping'));
   }
 
   implementation(): OffloadServer {
     const { pods, inspector } = this.#context;
     return {
-      sync: (call) => {
-        this.#stream?.abort(
-          Object.assign(new Error('replaced'), {
-            code: status.ABORTED,
-            details: 'a newer Sync stream has replaced this one',
-          }),
-        );
-        this.#context.logger.info({ peer: call.getPeer() }, 'the agent connected');
-        this.#stream = new SyncStream(call, this.#context);
-      },
+      sync: (call) => this.#sync(call),
       addPod: this.#unary('AddPod', (request, cancelled) => pods.add(request, cancelled)),
       deletePod: this.#unary('DeletePod', async (request, cancelled) => {
         await pods.delete(request, cancelled);
@@ -65,6 +54,23 @@ export class OffloadService<Row> {
       status: this.#unary('Status', (request) => inspector.status(request)),
       listEntries: (call) => void this.#listEntries(call),
     };
+  }
+
+  #sync(call: SyncCall): void {
+    const stream: SyncStream<Row> = new SyncStream(call, this.#context, () =>
+      this.#began(stream, call.getPeer()),
+    );
+    for (const other of this.#streams) if (other.ended) this.#streams.delete(other);
+    this.#streams.add(stream);
+  }
+
+  /** The newest agent is the agent. What only connects, or speaks another language, displaces nobody. */
+  #began(stream: SyncStream<Row>, peer: string): void {
+    const before = this.#stream;
+    if (before === stream) return;
+    this.#stream = stream;
+    this.#context.logger.info({ peer }, 'the agent connected');
+    before?.abort(ending(status.ABORTED, 'a newer Sync stream has replaced this one'));
   }
 
   #unary<Request, Response>(
@@ -106,6 +112,11 @@ export class OffloadService<Row> {
       call.emit('error', toServiceError(error));
     }
   }
+}
+
+/** The status that a stream ends with. */
+function ending(code: status, details: string): Error {
+  return Object.assign(new Error(details), { code, details });
 }
 
 async function drained(call: ServerWritableStream<ListEntriesRequest, ListEntriesResponse>): Promise<void> {

@@ -77,8 +77,12 @@ export class SyncStream<Row> {
   #halfClosed = false;
   #ended = false;
 
-  constructor(call: SyncCall, context: SyncContext<Row>) {
+  readonly #onBegin: () => void;
+
+  /** @param onBegin called when a snapshot begins, so when the other side has turned out to be an agent. */
+  constructor(call: SyncCall, context: SyncContext<Row>, onBegin: () => void) {
     this.#call = call;
+    this.#onBegin = onBegin;
     this.#context = context;
     this.#stopListening = context.controller.onStatus((key) => this.#statusChanged(key));
     call.on('data', (request: SyncRequest) => this.#receive(request));
@@ -218,6 +222,7 @@ export class SyncStream<Row> {
     if (nodeName === '')
       throw new ManagerError('PROTOCOL', `revision ${revision}: snapshot_begin names no node`);
     this.#nodeName = nodeName;
+    this.#onBegin();
     this.#snapshot = { generation: this.#context.controller.beginSnapshot() };
     this.#context.logger.info({ node: nodeName }, 'snapshot begins');
   }
@@ -254,6 +259,7 @@ export class SyncStream<Row> {
   }
 
   #statusChanged(key: ObjectKey): void {
+    if (this.#snapshot === 'none') return;
     this.#news.add(key);
     this.#scheduleFlush();
   }
