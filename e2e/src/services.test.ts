@@ -25,6 +25,7 @@ const WEB: ServiceOptions = {
 // service of these tests has a target port of its own.
 const STICKY_PORT = 8081;
 const TEMPORARY_PORT = 8082;
+const SHORT_PORT = 8083;
 const HTTP = { protocol: 'tcp', address: WEB.clusterIp, port: 80 } as const;
 const ADMIN = { protocol: 'tcp', address: WEB.clusterIp, port: 81 } as const;
 const DNS = { protocol: 'udp', address: WEB.clusterIp, port: 53 } as const;
@@ -43,6 +44,15 @@ async function scale(pods: readonly TestPod[], options: ServiceOptions = WEB): P
       pods.map(({ ip }) => ip),
     );
   }
+}
+
+/** Removes a service's manifest and waits until the manager has dropped it. */
+async function remove(name: string): Promise<void> {
+  bed.removeManifest(`${name}.yaml`);
+  await eventually(`service ${name} is gone`, async () => {
+    const { objects } = await bed.client.status(true);
+    return objects.every(({ object }) => !object?.name.startsWith(`default/${name}:`)) || undefined;
+  });
 }
 
 beforeAll(async () => {
@@ -191,6 +201,32 @@ describe('ClientIP affinity', () => {
   });
 });
 
+describe('a pod that is deleted', () => {
+  it('ends its connections at once, also when its endpoint goes only afterwards', async () => {
+    const short: ServiceOptions = {
+      name: 'short',
+      clusterIp: '10.96.0.50',
+      ports: [{ name: 'http', port: 80, targetPort: SHORT_PORT }],
+    };
+    const target = { protocol: 'tcp', address: short.clusterIp, port: 80 } as const;
+    const late = await bed.addPod('late');
+    await late.process.serve('tcp', SHORT_PORT);
+    const [web] = webs;
+    if (!web) throw new Error('no pod');
+    await web.process.serve('tcp', SHORT_PORT);
+    await scale([web, late], short);
+    for (let index = 0; ; index++) {
+      expect(index).toBeLessThan(200);
+      if ((await client.process.open('to-late', target)).server === 'late') break;
+      await client.process.close('to-late');
+    }
+    await bed.removePod(late);
+    await scale([web], short);
+    await expect(client.process.ask('to-late')).rejects.toThrow(/ECONNRESET|EPIPE|closed/);
+    await remove('short');
+  });
+});
+
 describe('a service that goes', () => {
   it('is unreachable, and its entries are gone', async () => {
     const temporary: ServiceOptions = {
@@ -202,11 +238,7 @@ describe('a service that goes', () => {
     const before = await bed.tableSizes();
     await scale(webs, temporary);
     expect((await client.process.spread(target, 6)).failures).toEqual({});
-    bed.removeManifest('temporary.yaml');
-    await eventually('the service is gone', async () => {
-      const { objects } = await bed.client.status(true);
-      return objects.every(({ object }) => !object?.name.startsWith('default/temporary:')) || undefined;
-    });
+    await remove('temporary');
     expect((await client.process.spread(target, 2, 500)).servers).toEqual({});
     const after = await bed.tableSizes();
     for (const table of ['service', 'endpoint_group']) expect(after.get(table)).toBe(before.get(table));
