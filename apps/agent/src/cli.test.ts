@@ -43,22 +43,24 @@ function commandOf(pid: string): string {
 }
 
 describe('infra-agent', () => {
-  it.each<[string, string[], Record<string, string>, RegExp]>([
-    ['mtuu: 1500', [], {}, /^infra-agent: .*agent\.yaml: unknown key 'mtuu'; did you mean 'mtu'\?\n$/],
-    ['', ['--mtu', '10'], {}, /^infra-agent: flags and environment: mtu: .*\n$/],
+  it.each<[string, string[], Record<string, string>, number, RegExp]>([
+    ['mtuu: 1500', [], {}, 2, /^infra-agent: .*agent\.yaml: unknown key 'mtuu'; did you mean 'mtu'\?\n$/],
+    ['', ['--mtu', '10'], {}, 2, /^infra-agent: flags and environment: mtu: .*\n$/],
     [
       '',
       [],
       { INFRA_AGENT_MANAGER_ADDRESS: 'x' },
+      2,
       /^infra-agent: flags and environment: managerAddress: .*\n$/,
     ],
     [
       '',
       ['--monitoring-address', '192.0.2.1:1'],
       {},
+      2,
       /^infra-agent: monitoringAddress 192\.0\.2\.1:1: .*\n$/,
     ],
-  ])('ends with one line for %j %j %j', async (config, args, env, message) => {
+  ])('ends with one line for %j %j %j', async (config, args, env, code, message) => {
     const file = join(directory, 'agent.yaml');
     writeFileSync(file, config);
     const paths = [
@@ -68,25 +70,26 @@ describe('infra-agent', () => {
       join(directory, 'state'),
     ];
     const { exited, stderr } = start(['--config', file, ...paths, ...args], env);
-    expect(await exited).toBe(1);
+    expect(await exited).toBe(code);
     expect(stderr()).toMatch(message);
   });
 
-  it.each<[string[], RegExp]>([
+  it.each<[string[], number, RegExp]>([
     [
       ['checkManager', '--timeout', '200ms', '--managerAddr', '127.0.0.1', '--managerPort', '9'],
+      1,
       /infra-manager 127\.0\.0\.1:9 does not serve/,
     ],
-    [['checkCalicoConfig', '--timeout=100ms', '--cni-config-directory', '/nonexistent'], /cannot be read/],
-    [['checkManager', '--timeout', 'soon'], /not a duration such as 30s/],
-    [['checkManager', '--mtls'], /flags and environment: mtls: TLS .* set insecure: true/],
-    [['--hostIfaceMTU', '10'], /flags and environment: mtu: /],
-    [['--logLevel', 'Loud'], /log\.level: /],
-  ])('%j ends with 1 and says why', async (args, message) => {
+    [['checkCalicoConfig', '--timeout=100ms', '--cni-config-directory', '/nonexistent'], 1, /cannot be read/],
+    [['checkManager', '--timeout', 'soon'], 1, /not a duration such as 30s/],
+    [['checkManager', '--mtls'], 2, /flags and environment: mtls: TLS .* set insecure: true/],
+    [['--hostIfaceMTU', '10'], 2, /flags and environment: mtu: /],
+    [['--logLevel', 'Loud'], 2, /log\.level: /],
+  ])('%j ends with %i and says why', async (args, code, message) => {
     const file = join(directory, 'agent.yaml');
     writeFileSync(file, '');
     const { exited, stderr } = start([...args, '--config', file]);
-    expect(await exited).toBe(1);
+    expect(await exited).toBe(code);
     expect(stderr()).toMatch(message);
   });
 

@@ -5,7 +5,7 @@ import { type Check, calicoConfigCheck, managerCheck, parseDuration, waitFor } f
 import { type Flags, flagOptions, settingsOf } from './config/flags.js';
 import { loadConfig, unusedSettings } from './config/load.js';
 import type { AgentConfig } from './config/schema.js';
-import { messageOf } from './errors.js';
+import { AgentError, messageOf } from './errors.js';
 import { createLoggers } from './log.js';
 import { version } from './version.js';
 
@@ -78,5 +78,5 @@ async function run(flags: Flags): Promise<void> {
 
 program.parseAsync().catch((error: unknown) => {
   process.stderr.write(`infra-agent: ${messageOf(error)}\n`);
-  process.exitCode = 1;
+  process.exitCode = AgentError.is(error, 'CONFIG') ? 2 : 1;
 });
