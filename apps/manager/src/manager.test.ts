@@ -222,6 +222,34 @@ describe('what the agent wants', () => {
   });
 });
 
+test('what the agent could not carry degrades the service, which is served and keeps that', async () => {
+  const first = await startReady(world);
+  const conditions = [
+    { reason: 'NodePortNotOffloaded', message: 'node port 30080 is left to kube-proxy' },
+    ...[1, 2, 3].map((i) => ({ reason: 'IPv6NotSupported', message: `fd00::${i} is left out` })),
+  ];
+  const said =
+    'node port 30080 is left to kube-proxy; fd00::1 is left out; fd00::2 is left out; fd00::3 is left out';
+  const rival = service('rival', ['10.96.0.10:80'], ['10.244.1.2:80'], { conditions });
+  const own = service('own', ['10.96.0.11:80'], ['10.244.1.2:80'], { conditions });
+  await first.agent.snapshot(web('10.244.1.2:80'), own, rival);
+  expect((await first.agent.entries('service')).length).toBe(2);
+  await first.manager.stop();
+  const { agent } = await startReady(world);
+  await eventually(async () => (await agent.managerStatus()).pending === 0, 'everything to settle');
+  const statuses = new Map((await agent.managerStatus()).objects.map((one) => [one.object?.name, one]));
+  expect(statuses.get('default/own:/TCP')).toMatchObject({
+    state: DEGRADED,
+    reason: 'NodePortNotOffloaded',
+    message: said,
+  });
+  expect(statuses.get('default/rival:/TCP')).toMatchObject({
+    state: DEGRADED,
+    reason: 'FrontendConflict',
+    message: `another service has 10.96.0.10:80 (held by service default/web:/TCP); ${said}`,
+  });
+});
+
 describe('pods', () => {
   test('AddPod answers with the port when the data plane forwards, DeletePod when nothing is left', async () => {
     const { agent } = await startReady(world);

@@ -246,11 +246,11 @@ export class Controller<Row> {
     const names = object === undefined ? [] : this.#driver.interfaces(object);
     for (const name of this.#ports.use(key, names)) this.#options.requestPort(name);
     const { rows, conditions } = this.#rowsOf(entry, context);
-    entry.conditions = conditions;
+    entry.conditions = [...conditions, ...carriedBy(object)];
     const conflicts = this.#reconciler.setWanted(entry.owner, rows);
     if (conflicts.length > 0) {
       const message = `another object has ${conflicts.join(', ')}`;
-      entry.conditions = [...conditions, { severity: 'degraded', reason: 'EntryConflict', message }];
+      entry.conditions = [{ severity: 'degraded', reason: 'EntryConflict', message }, ...entry.conditions];
     }
     if (changed || lostChanged || entry.id !== id || entry.plan !== plan) this.#store(entry, names);
     this.#updateStatus(entry);
@@ -390,6 +390,15 @@ export class Controller<Row> {
   }
 
   readonly #failureOf = (key: RowKey): RowFailure | undefined => this.#reconciler.cell(key)?.failure;
+}
+
+/** What the agent said of a service, as one condition. */
+function carriedBy(object: WantedState | undefined): readonly Condition[] {
+  if (object?.kind !== 'service') return [];
+  const [first] = object.agentConditions;
+  if (first === undefined) return [];
+  const message = object.agentConditions.map((condition) => condition.message).join('; ');
+  return [{ severity: 'degraded', reason: first.reason, message }];
 }
 
 const NOTHING: Compiled<never> = { rows: [], conditions: [] };

@@ -119,6 +119,7 @@ export function readTranslation(request: infra.NatTranslation): Translation {
     endpoints: [...endpoints.values()],
     affinitySeconds: undefined,
     unsupportedAddresses,
+    agentConditions: [],
   };
   return { service, sourceAddresses: [...sourceAddresses] };
 }

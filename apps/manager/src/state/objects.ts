@@ -56,6 +56,14 @@ export interface ServiceObject {
   readonly affinitySeconds: number | undefined;
   /** Frontends and endpoints that are well-formed but not IPv4. They are reported, not programmed. */
   readonly unsupportedAddresses: readonly string[];
+  /** What the agent could not carry. */
+  readonly agentConditions: readonly AgentCondition[];
+}
+
+export interface AgentCondition {
+  /** One CamelCase word. */
+  readonly reason: string;
+  readonly message: string;
 }
 
 export interface Frontend {

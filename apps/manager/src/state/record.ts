@@ -56,6 +56,7 @@ const service = z.object({
   endpoints: z.array(z.object({ address: uint32, port, weight: z.int().min(1) })),
   affinitySeconds: z.int().min(1).optional(),
   unsupportedAddresses: z.array(z.string()),
+  agentConditions: z.array(z.object({ reason: z.string(), message: z.string() })),
 });
 
 /** A slot as a row of numbers, since there may be a hundred thousand: kind, slot, address, port, since, weight or until. */

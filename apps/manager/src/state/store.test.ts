@@ -19,6 +19,7 @@ const service: ServiceObject = {
   endpoints: [{ address: 0x0af40105, port: 8080, weight: 1 }],
   affinitySeconds: undefined,
   unsupportedAddresses: [],
+  agentConditions: [],
 };
 
 let directory: string;

@@ -46,6 +46,7 @@ describe('readObject', () => {
       ],
       affinitySeconds: 60,
       unsupportedAddresses: [],
+      agentConditions: [],
     });
     expect(wireKey(wire)).toBe('service/default/web:http/TCP');
   });

@@ -190,6 +190,11 @@ function readService(wire: WireService): ServiceObject {
     endpoints: distinct(endpoints, socketKey),
     affinitySeconds: affinity,
     unsupportedAddresses: unsupported,
+    agentConditions: wire.conditions.map(({ reason, message }, i) => {
+      if (!/^[A-Za-z][A-Za-z0-9]{0,63}$/.test(reason))
+        check.fail(`conditions[${i}].reason`, reason, 'one CamelCase word');
+      return { reason, message };
+    }),
   };
 }
 

@@ -230,6 +230,7 @@ const web: ServiceObject = {
   endpoints: [],
   affinitySeconds: undefined,
   unsupportedAddresses: [],
+  agentConditions: [],
 };
 
 describe('services', () => {
