@@ -12,6 +12,8 @@ export type {
   Value,
 } from './dataplane/dataplane.js';
 export { DpdkDataplane, type DpdkOptions } from './dataplane/dpdk/dataplane.js';
+export { type ReplayedPacket, type ReplayResult, replay } from './dataplane/dpdk/replay.js';
+export { SwxHost, type SwxHostOptions } from './dataplane/dpdk/swx-host.js';
 export { DpdkTapPorts } from './dataplane/dpdk/tap-ports.js';
 export { EngineDataplane } from './dataplane/engine.js';
 export { schemaOf } from './dataplane/schema.js';

@@ -12,6 +12,7 @@
 #include <rte_errno.h>
 #include <rte_mbuf.h>
 
+#include "compile.h"
 #include "host.h"
 #include "options.h"
 #include "server.h"
@@ -35,13 +36,23 @@ start(const struct options *options, const char *program, int *listener, struct 
 				 rte_strerror(rte_errno));
 	status = ports_init(&host.ports, options->ports, pool, fault);
 	if (status == STATUS_OK)
-		status = program_build(&host.program, &host.ports, options->spec, fault);
+		status = program_build(&host.program, &host.ports, options->spec, options->library, fault);
 	if (status == STATUS_OK)
 		status = worker_start(&host.worker, host.program.swx, &host.ports, &options->worker, fault);
 	host.transaction = (struct transaction){.program = &host.program, .worker = &host.worker};
 	if (status == STATUS_OK)
 		status = server_listen(options->socket, listener, fault);
 	return status;
+}
+
+static enum status
+compile(const struct options *options, const char *program, struct fault *fault)
+{
+	enum status status = options_start_eal(options, program, fault);
+
+	return status == STATUS_OK
+		       ? compile_spec(options->spec, options->ports, options->headers, options->compile, fault)
+		       : status;
 }
 
 int
@@ -62,10 +73,13 @@ main(int argc, char **argv)
 	}
 	if (options.die_with_parent)
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (start(&options, argv[0], &listener, &fault) != STATUS_OK) {
+	if ((options.compile ? compile(&options, argv[0], &fault) : start(&options, argv[0], &listener, &fault)) !=
+	    STATUS_OK) {
 		fprintf(stderr, "swx-host: %s\n", fault.text);
 		return EXIT_FAILURE;
 	}
+	if (options.compile)
+		return EXIT_SUCCESS;
 	printf("swx-host ready: %s\n", options.socket);
 	fflush(stdout);
 	server_run(listener, &host);

@@ -19,6 +19,9 @@
 enum choice {
 	OPTION_SPEC = 1,
 	OPTION_SOCKET,
+	OPTION_LIBRARY,
+	OPTION_COMPILE,
+	OPTION_HEADERS,
 	OPTION_PORTS,
 	OPTION_BUFFERS,
 	OPTION_FRAME,
@@ -37,6 +40,9 @@ enum choice {
 static const struct option long_options[] = {
 	{"spec", required_argument, NULL, OPTION_SPEC},
 	{"socket", required_argument, NULL, OPTION_SOCKET},
+	{"library", required_argument, NULL, OPTION_LIBRARY},
+	{"compile", required_argument, NULL, OPTION_COMPILE},
+	{"headers", required_argument, NULL, OPTION_HEADERS},
 	{"ports", required_argument, NULL, OPTION_PORTS},
 	{"buffers", required_argument, NULL, OPTION_BUFFERS},
 	{"frame", required_argument, NULL, OPTION_FRAME},
@@ -62,6 +68,9 @@ options_help(void)
 	     "\n"
 	     "  --spec FILE         the program, as p4c-dpdk writes it\n"
 	     "  --socket PATH       unix socket to listen on\n"
+	     "  --library FILE      compiled code of the program, to run in its place\n"
+	     "  --compile FILE      compile the program into FILE, and end\n"
+	     "  --headers DIR       for --compile: lib/pipeline of DPDK's source package\n"
 	     "  --ports COUNT       slots for ports, rounded up to a power of two (64)\n"
 	     "  --buffers COUNT     packet buffers (8191)\n"
 	     "  --frame BYTES       largest frame (1536)\n"
@@ -150,6 +159,15 @@ options_parse(struct options *options, int argc, char **argv, bool *help, struct
 		case OPTION_SOCKET:
 			options->socket = optarg;
 			break;
+		case OPTION_LIBRARY:
+			options->library = optarg;
+			break;
+		case OPTION_COMPILE:
+			options->compile = optarg;
+			break;
+		case OPTION_HEADERS:
+			options->headers = optarg;
+			break;
 		case OPTION_HUGE:
 			options->huge = true;
 			break;
@@ -176,8 +194,9 @@ options_parse(struct options *options, int argc, char **argv, bool *help, struct
 	}
 	options->extra = &argv[optind];
 	options->n_extra = argc - optind;
-	if (status == STATUS_OK && (!options->spec || !options->socket))
-		status = fault_set(fault, STATUS_BAD_REQUEST, "--spec and --socket are needed; see swx-host --help");
+	if (status == STATUS_OK && (!options->spec || !(options->compile ? options->headers : options->socket)))
+		status = fault_set(fault, STATUS_BAD_REQUEST,
+				   "--spec and --socket (or --compile and --headers) are needed; see swx-host --help");
 	if (status == STATUS_OK && options->n_extra > MAX_ARGUMENTS / 2)
 		status = fault_set(fault, STATUS_BAD_REQUEST, "too many arguments for DPDK");
 	return status;

@@ -11,6 +11,11 @@
 struct options {
 	const char *spec;
 	const char *socket;
+	/* A library that was compiled from the program; or where to put it, and then end. */
+	const char *library;
+	const char *compile;
+	/* Where the headers of DPDK's source package are. */
+	const char *headers;
 	/* Slots for ports, a power of two. */
 	uint32_t ports;
 	/* Packet buffers, and the largest frame in bytes. */

@@ -308,6 +308,18 @@ static struct rte_swx_port_out_ops slot_out = {
 	.stats_read = slot_out_stats,
 };
 
+const struct rte_swx_port_in_ops *
+ports_in_ops(void)
+{
+	return &slot_in;
+}
+
+const struct rte_swx_port_out_ops *
+ports_out_ops(void)
+{
+	return &slot_out;
+}
+
 uint32_t
 ports_unknown(const struct ports *ports)
 {

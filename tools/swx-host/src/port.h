@@ -92,6 +92,9 @@ struct ports {
 enum status ports_init(struct ports *ports, uint32_t count, struct rte_mempool *pool, struct fault *fault);
 /* Tells the pipeline of the slots, before it is built. */
 enum status ports_configure(struct ports *ports, struct rte_swx_pipeline *swx, struct fault *fault);
+/* What SWX does with a slot; `create` takes the slot itself. */
+const struct rte_swx_port_in_ops *ports_in_ops(void);
+const struct rte_swx_port_out_ops *ports_out_ops(void);
 /* The number of the slot for packets that name a port which does not exist. */
 uint32_t ports_unknown(const struct ports *ports);
 /* Packets to ports that do not exist. */

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "compile.h"
 #include "describe.h"
 #include "spec.h"
 
@@ -75,9 +76,10 @@ copy_states(struct program *program, struct fault *fault)
 }
 
 enum status
-program_build(struct program *program, struct ports *ports, const char *spec, struct fault *fault)
+program_build(struct program *program, struct ports *ports, const char *spec, const char *library, struct fault *fault)
 {
-	enum status status = build_pipeline(program, ports, spec, fault);
+	enum status status = library ? compile_load(&program->swx, PIPELINE_NAME, program->node, ports, library, fault)
+				     : build_pipeline(program, ports, spec, fault);
 
 	if (status == STATUS_OK)
 		status = describe_program(program, fault);

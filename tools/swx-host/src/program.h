@@ -106,5 +106,6 @@ struct program {
 	int node;
 };
 
-/* Builds the pipeline. */
-enum status program_build(struct program *program, struct ports *ports, const char *spec, struct fault *fault);
+/* Builds the pipeline: from the specification, or, unless it is NULL, from a library that was compiled from it. */
+enum status program_build(struct program *program, struct ports *ports, const char *spec, const char *library,
+			  struct fault *fault);

@@ -186,16 +186,25 @@ add_transmit(struct spec_context *context, struct instructions *list, const char
 	return add_instruction(list, text);
 }
 
-static bool
-add_guarded(struct spec_context *context, struct instructions *list, const struct spec_line *words)
+const char *
+spec_transmit(const struct spec_line *words, const char **label)
 {
 	bool has_label = words->n_words == 4 && !strcmp(spec_word(words, 1), ":");
 	uint32_t first = has_label ? 2 : 0;
 
-	if (words->n_words == first + 2 && !strcmp(spec_word(words, first), "tx") &&
-	    !strncmp(spec_word(words, first + 1), "m.", 2))
-		return add_transmit(context, list, has_label ? spec_word(words, 0) : "", spec_word(words, first + 1));
-	return add_words(list, words);
+	*label = has_label ? spec_word(words, 0) : "";
+	if (words->n_words != first + 2 || strcmp(spec_word(words, first), "tx") ||
+	    strncmp(spec_word(words, first + 1), "m.", 2))
+		return NULL;
+	return spec_word(words, first + 1);
+}
+
+static bool
+add_guarded(struct spec_context *context, struct instructions *list, const struct spec_line *words)
+{
+	const char *label, *operand = spec_transmit(words, &label);
+
+	return operand ? add_transmit(context, list, label, operand) : add_words(list, words);
 }
 
 static bool

@@ -80,3 +80,51 @@ spec_configure(struct rte_swx_pipeline *swx, const char *file, uint32_t unknown,
 	spec_text_free(&context.text);
 	return status;
 }
+
+static void
+print_line(const struct spec_line *line, FILE *out)
+{
+	for (uint32_t i = 0; i < line->n_words; i++)
+		fprintf(out, "%s%s", i ? " " : "", line->words[i]);
+	fputs(line->end ? " {\n" : "\n", out);
+}
+
+static void
+print_guarded(struct spec_context *context, FILE *out)
+{
+	for (uint32_t i = 0; i < context->text.count; i++) {
+		const struct spec_line *line = &context->text.lines[i];
+		const char *label, *operand = spec_transmit(line, &label);
+		uint32_t guard = context->guards;
+
+		if (!operand) {
+			print_line(line, out);
+			continue;
+		}
+		context->guards++;
+		fprintf(out, "%s%sjmplt SWXHOST_TX_%u %s %u\n", label, *label ? " : " : "", guard, operand,
+			context->unknown_port);
+		fprintf(out, "mov %s %u\nSWXHOST_TX_%u : tx %s\n", operand, context->unknown_port, guard, operand);
+	}
+}
+
+char *
+spec_guarded(const char *file, uint32_t unknown, struct fault *fault)
+{
+	struct spec_context context = {.unknown_port = unknown, .fault = fault};
+	char *text = NULL;
+	size_t size = 0;
+
+	if (spec_text_read(&context.text, file, fault) == STATUS_OK) {
+		FILE *out = open_memstream(&text, &size);
+
+		if (out) {
+			print_guarded(&context, out);
+			fclose(out);
+		}
+		if (!text)
+			fault_set(fault, STATUS_FAILED, "no memory for %s", file);
+	}
+	spec_text_free(&context.text);
+	return text;
+}

@@ -14,3 +14,5 @@
  * not exist. With the guard such a packet goes to the port `unknown`.
  */
 enum status spec_configure(struct rte_swx_pipeline *swx, const char *file, uint32_t unknown, struct fault *fault);
+/* The text of the specification with these guards, to be freed; NULL if it cannot be read. */
+char *spec_guarded(const char *file, uint32_t unknown, struct fault *fault);

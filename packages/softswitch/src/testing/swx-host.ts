@@ -1,4 +1,6 @@
 import { execFileSync, spawnSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const DIRECTORY = fileURLToPath(new URL('../../../../tools/swx-host', import.meta.url));
@@ -17,4 +19,25 @@ export function swxHost(variant: 'plain' | 'asan' = 'plain'): string {
     },
   );
   return `${DIRECTORY}/build/${variant === 'asan' ? 'asan/' : ''}swx-host`;
+}
+
+/** Where the headers of DPDK's source package are, if somebody has it: with them programs can be compiled. */
+export const dpdkHeaders = process.env.DPDK_HEADERS;
+
+/** Compiles a program for so many ports, and gives the arguments to run that. */
+export function compiled(spec: string, ports: number, directory: string): string[] {
+  const [source, library] = [join(directory, 'program.spec'), join(directory, 'program.so')];
+  writeFileSync(source, spec);
+  const args = [
+    '--spec',
+    source,
+    '--ports',
+    `${ports}`,
+    '--compile',
+    library,
+    '--headers',
+    dpdkHeaders ?? '',
+  ];
+  execFileSync(swxHost(), args, { stdio: ['ignore', 'ignore', 'pipe'] });
+  return ['--library', library];
 }

@@ -1,13 +1,16 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { insert, modify, remove } from '@infra-offload/p4rt';
 import type { Entity, Update } from '@infra-offload/p4rt/proto';
-import { k8sDp, k8sDpDeviceConfig, k8sDpP4Info } from '@infra-offload/p4src';
+import { k8sDp, k8sDpArtifacts, k8sDpDeviceConfig, k8sDpP4Info } from '@infra-offload/p4src';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Forwarding } from '../../entities/forwarding.js';
 import { loadConfig } from '../../pipeline/config.js';
 import { MemoryPorts } from '../../ports/memory.js';
 import { readAll } from '../../testing/forwarding.js';
 import { arpFrame, ipv4, ipv4Frame } from '../../testing/frames.js';
-import { dpdkInstalled, swxHost } from '../../testing/swx-host.js';
+import { compiled, dpdkHeaders, dpdkInstalled, swxHost } from '../../testing/swx-host.js';
 import type { Dataplane } from '../dataplane.js';
 import { EngineDataplane } from '../engine.js';
 import { DpdkDataplane } from './dataplane.js';
@@ -38,7 +41,13 @@ function random(seed: number): (n: number) => number {
   };
 }
 
-describe.skipIf(!dpdkInstalled)('the engine and DPDK do the same', () => {
+const variants =
+  dpdkHeaders === undefined
+    ? (['the specification'] as const)
+    : (['the specification', 'compiled code'] as const);
+
+describe.skipIf(!dpdkInstalled).each(variants)('the engine and DPDK, running %s, do the same', (variant) => {
+  let directory: string;
   let ports: MemoryPorts;
   let engine: EngineDataplane;
   let dpdk: DpdkDataplane;
@@ -56,13 +65,19 @@ describe.skipIf(!dpdkInstalled)('the engine and DPDK do the same', () => {
     ports = new MemoryPorts(PORTS);
     // DPDK's clock is its own; here nothing expires, there nothing within the time that this takes.
     engine = new EngineDataplane(ports, { now: () => 0 });
-    dpdk = new DpdkDataplane(new MemoryPorts(PORTS), { binary: swxHost(), args: ['--ports', `${PORTS}`] });
+    directory = mkdtempSync(join(tmpdir(), 'differential-'));
+    const code = variant === 'compiled code' ? compiled(k8sDpArtifacts.spec, PORTS, directory) : [];
+    const args = ['--ports', `${PORTS}`, ...code];
+    dpdk = new DpdkDataplane(new MemoryPorts(PORTS), { binary: swxHost(), args });
     ours = load(engine);
     theirs = load(dpdk);
     await write(setUp());
   }, 120_000);
 
-  afterAll(() => dpdk?.stop());
+  afterAll(async () => {
+    await dpdk?.stop();
+    rmSync(directory, { recursive: true });
+  });
 
   async function write(updates: readonly Update[]): Promise<void> {
     for (const forwarding of [ours, theirs]) {

@@ -1,0 +1,258 @@
+/**
+ * The same pipeline in the engine and on DPDK, in one run: packets a second of CPU, without any device; entries a second
+ * through P4Runtime; and one change with 100,000 entries in place. Needs root for huge pages; without them it
+ * says so and leaves that column out. `make -C tools/swx-host && tsx bench/src/dpdk.ts`
+ */
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { insert, modify, P4RuntimeSession } from '@infra-offload/p4rt';
+import type { Update } from '@infra-offload/p4rt/proto';
+import { k8sDp, k8sDpDeviceConfig, k8sDpP4Info } from '@infra-offload/p4src';
+import {
+  type Dataplane,
+  DpdkDataplane,
+  EngineDataplane,
+  MemoryPorts,
+  type ReplayedPacket,
+  replay,
+  Softswitch,
+} from '@infra-offload/softswitch';
+
+const BINARY = fileURLToPath(new URL('../../tools/swx-host/build/swx-host', import.meta.url));
+const SPEC = fileURLToPath(new URL('../../p4src/dpdk/k8s_dp.spec', import.meta.url));
+const CLIENT = 0x0af40001;
+const SERVER = 0x0af40002;
+const VIP = 0x0a600001;
+const FLOWS = 1000;
+const MILLISECONDS = 2000;
+/** New flows fill the connection table; this is far from full. */
+const NEW_FLOWS_MILLISECONDS = 150;
+const ENTRIES = 100_000;
+const HUGE_PAGES = 384;
+const t = k8sDp.tables;
+const directory = mkdtempSync(join(tmpdir(), 'bench-dpdk-'));
+
+interface Load {
+  readonly name: string;
+  readonly milliseconds: number;
+  readonly packets: ReadonlyMap<number, readonly ReplayedPacket[]>;
+}
+
+function tcp(
+  source: number,
+  target: number,
+  sourcePort: number,
+  targetPort: number,
+  flags: number,
+): Uint8Array {
+  const view = new DataView(new ArrayBuffer(64));
+  view.setUint16(12, 0x0800);
+  view.setUint8(14, 0x45);
+  view.setUint16(16, 50);
+  view.setUint8(22, 64);
+  view.setUint8(23, 6);
+  view.setUint32(26, source);
+  view.setUint32(30, target);
+  view.setUint16(34, sourcePort);
+  view.setUint16(36, targetPort);
+  view.setUint16(46, 0x5000 | flags);
+  return new Uint8Array(view.buffer);
+}
+
+const flows = Array.from({ length: FLOWS }, (_, i) => 10_000 + i);
+const SYNS = flows.flatMap((port) => [
+  { port: 2, packet: tcp(CLIENT, VIP, port, 80, 2) },
+  { port: 2, packet: tcp(CLIENT, SERVER, port, 443, 2) },
+]);
+const LOADS: readonly Load[] = [
+  {
+    name: 'established, through a service (NAT)',
+    milliseconds: MILLISECONDS,
+    packets: new Map([
+      [2, flows.map((port) => ({ packet: tcp(CLIENT, VIP, port, 80, 0x10) }))],
+      [3, flows.map((port) => ({ packet: tcp(SERVER, CLIENT, 8080, port, 0x10) }))],
+    ]),
+  },
+  {
+    name: 'established, pod to pod',
+    milliseconds: MILLISECONDS,
+    packets: new Map([
+      [2, flows.map((port) => ({ packet: tcp(CLIENT, SERVER, port, 443, 0x10) }))],
+      [3, flows.map((port) => ({ packet: tcp(SERVER, CLIENT, 443, port, 0x10) }))],
+    ]),
+  },
+  {
+    name: 'new flows, to a service',
+    milliseconds: NEW_FLOWS_MILLISECONDS,
+    packets: new Map([
+      [1, [{ packet: tcp(0x14000000, VIP, 1234, 80, 2), counter: { offset: 26, bytes: 4 } }]],
+    ]),
+  },
+];
+
+function setUp(): Update[] {
+  const profile = k8sDp.actionProfiles.endpoint_selector;
+  const pods: [number, number][] = [
+    [2, CLIENT],
+    [3, SERVER],
+  ];
+  const service = { group_id: 1, endpoint_base: 256, service_id: 1, flags: 0, affinity_profile: 0 };
+  const key = { dst_ip: VIP, protocol: 6, dst_port: 80 };
+  return [
+    t.port_table.entry({ input_port: 1 }, t.port_table.actions.set_uplink_port({})),
+    ...pods.flatMap(([port, pod]) => [
+      t.port_table.entry({ input_port: port }, t.port_table.actions.set_pod_port({ pod_ip: pod })),
+      t.pod_forward.entry({ pod_ip: pod }, t.pod_forward.actions.forward({ port, dst_mac: 2, src_mac: 3 })),
+    ]),
+    t.endpoint.entry({ endpoint_id: 257 }, t.endpoint.actions.dnat({ ip: SERVER, port: 8080 })),
+    profile.member(1, profile.actions.select_endpoint({ endpoint_id: 1 })),
+    profile.group(1, [{ member: 1, weight: 1 }]),
+    t.endpoint_group.entry({ group_id: 1 }, t.endpoint_group.group(1)),
+    t.service.entry(key, t.service.actions.set_service(service)),
+  ].map(insert);
+}
+
+/** Runs a load in this process, as swx-host does in its own: packets for each second of CPU time. */
+function replayHere(ports: MemoryPorts, dataplane: EngineDataplane, load: Load): number {
+  let transmitted = 0;
+  ports.onTransmit(() => {
+    transmitted++;
+  });
+  const sources = [...load.packets].map(([port, list]) => ({ port, list, next: 0, count: 0 }));
+  const buffer = new Uint8Array(2048);
+  const view = new DataView(buffer.buffer);
+  const start = performance.now();
+  const cpu = process.cpuUsage();
+  let now = start;
+  while (now - start < load.milliseconds) {
+    for (let burst = 0; burst < 200; burst++) {
+      for (const source of sources) {
+        const item = source.list[source.next++ % source.list.length];
+        if (item === undefined) continue;
+        buffer.set(item.packet);
+        const { counter } = item;
+        if (counter !== undefined)
+          view.setUint32(counter.offset, view.getUint32(counter.offset) + source.count++);
+        dataplane.receive(source.port, buffer, item.packet.length);
+      }
+    }
+    now = performance.now();
+  }
+  const { user, system } = process.cpuUsage(cpu);
+  return transmitted / ((user + system) / 1e6);
+}
+
+interface Subject {
+  readonly name: string;
+  readonly dataplane: Dataplane;
+  readonly ports: MemoryPorts;
+  readonly args: readonly string[];
+}
+
+function hugePages(): boolean {
+  const available = (): number =>
+    Number(/HugePages_Free:\s+(\d+)/.exec(readFileSync('/proc/meminfo', 'utf8'))?.[1]);
+  if (available() >= HUGE_PAGES) return true;
+  try {
+    execFileSync('sysctl', ['-q', '-w', `vm.nr_hugepages=${HUGE_PAGES}`], { stdio: 'ignore' });
+  } catch {
+    return false;
+  }
+  return available() >= HUGE_PAGES;
+}
+
+function subjects(): Subject[] {
+  const dpdk = (name: string, ...args: string[]): Subject => {
+    const ports = new MemoryPorts(4);
+    return { name, ports, args, dataplane: new DpdkDataplane(ports, { binary: BINARY, args }) };
+  };
+  const ports = new MemoryPorts(4);
+  const list = [
+    { name: 'engine', ports, args: [], dataplane: new EngineDataplane(ports) },
+    dpdk('dpdk', '--ports', '4'),
+    dpdk('dpdk, 128 port slots', '--ports', '128'),
+  ];
+  const huge = ['--ports', '4', '--huge', '--memory', `${HUGE_PAGES * 2}`];
+  const library = join(directory, 'k8s_dp.so');
+  const code = compile(library) ? ['--library', library] : [];
+  if (code.length > 0) list.push(dpdk('dpdk, compiled', '--ports', '4', ...code));
+  if (hugePages()) {
+    list.push(dpdk('dpdk, huge pages', ...huge));
+    if (code.length > 0) list.push(dpdk('dpdk, huge pages, compiled', ...huge, ...code));
+  } else console.log(`no huge pages: needs root, and ${HUGE_PAGES * 2} MB of memory in one piece`);
+  return list;
+}
+
+/** Compiles the program, if DPDK_HEADERS tells where the headers of DPDK's source package are. */
+function compile(output: string): boolean {
+  const headers = process.env.DPDK_HEADERS;
+  if (headers === undefined) return false;
+  execFileSync(BINARY, ['--spec', SPEC, '--ports', '4', '--compile', output, '--headers', headers], {
+    stdio: 'ignore',
+  });
+  return true;
+}
+
+async function control(session: P4RuntimeSession): Promise<{ rate: number; change: number[] }> {
+  const actions = t.service.actions;
+  const args = { group_id: 1, endpoint_base: 256, service_id: 2, flags: 0, affinity_profile: 0 };
+  const entry = (i: number, service_id = 2) =>
+    t.service.entry(
+      { dst_ip: 0x0b000000 + i, protocol: 6, dst_port: 80 },
+      actions.set_service({ ...args, service_id }),
+    );
+  const started = performance.now();
+  await session.write(Array.from({ length: ENTRIES }, (_, i) => insert(entry(i))));
+  const rate = ENTRIES / ((performance.now() - started) / 1000);
+  const change: number[] = [];
+  for (let i = 0; i < 200; i++) {
+    const before = performance.now();
+    await session.write([modify(entry(i * 7, 3))]);
+    change.push(performance.now() - before);
+  }
+  return { rate, change: change.sort((a, b) => a - b) };
+}
+
+async function measure({ name, dataplane, ports }: Subject): Promise<void> {
+  const any = '127.0.0.1:0';
+  const softswitch = await Softswitch.start({ p4runtimeAddress: any, gnmiAddress: any, ports, dataplane });
+  const session = await P4RuntimeSession.open({
+    address: softswitch.p4runtimeAddress,
+    deviceId: 1,
+    electionId: 1n,
+    maxUpdatesPerWrite: 5000,
+    deadlineMs: 60_000,
+  });
+  await session.setPipeline(k8sDpP4Info(), k8sDpDeviceConfig(), { action: 'VERIFY_AND_COMMIT' });
+  await session.write(setUp());
+  for (const [i, { port, packet }] of SYNS.entries()) {
+    ports.send(port, packet);
+    // DPDK gets them through a socket, a thousand at a time at most.
+    if (i % 500 === 499) await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  console.log(`\n${name}`);
+  for (const load of LOADS) {
+    let rate: number;
+    if (dataplane instanceof EngineDataplane) rate = replayHere(ports, dataplane, load);
+    else if (dataplane instanceof DpdkDataplane && dataplane.host !== undefined) {
+      const { cpuSeconds, transmitted } = await replay(dataplane.host, load.milliseconds, load.packets);
+      rate = transmitted / cpuSeconds;
+    } else throw new Error('no host');
+    console.log(`  ${load.name.padEnd(40)} ${(rate / 1e6).toFixed(2)} M packets/s`);
+  }
+  const { rate, change } = await control(session);
+  const at = (share: number): string => (change[Math.floor(change.length * share)] ?? 0).toFixed(2);
+  console.log(`  ${'entries through P4Runtime'.padEnd(40)} ${Math.round(rate).toLocaleString('en')} /s`);
+  console.log(`  ${'one change, 100,000 entries in place'.padEnd(40)} p50 ${at(0.5)} ms, p99 ${at(0.99)} ms`);
+  await session.close();
+  await softswitch.stop();
+}
+
+try {
+  for (const subject of subjects()) await measure(subject);
+} finally {
+  rmSync(directory, { recursive: true });
+}

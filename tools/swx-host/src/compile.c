@@ -1,0 +1,176 @@
+#define _GNU_SOURCE
+#include "compile.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <rte_swx_port_ring.h>
+
+#include "spec.h"
+
+/* Tells for how many slots an object was compiled. */
+#define PORTS_SYMBOL "swx_host_ports"
+#define PATH_SIZE 4096
+
+extern char **environ;
+
+static enum status
+generate(const char *spec, uint32_t ports, const char *code, struct fault *fault)
+{
+	char *text = spec_guarded(spec, ports, fault);
+	const char *message = NULL;
+	enum status status = STATUS_OK;
+	uint32_t line = 0;
+	FILE *in, *out;
+	int error;
+
+	if (!text)
+		return STATUS_BAD_REQUEST;
+	in = fmemopen(text, strlen(text), "r");
+	out = fopen(code, "w");
+	if (in && out) {
+		error = rte_swx_pipeline_codegen(in, out, &line, &message);
+		if (error)
+			status = fault_set(fault, STATUS_BAD_REQUEST, "%s: no code can be made of it: %s (%s)", spec,
+					   message ? message : "", strerror(-error));
+		fprintf(out, "\nconst uint32_t " PORTS_SYMBOL " = %u;\n", ports);
+	} else {
+		status = fault_set(fault, STATUS_FAILED, "cannot write %s: %s", code, strerror(errno));
+	}
+	if (in)
+		fclose(in);
+	if (out && fclose(out) && status == STATUS_OK)
+		status = fault_set(fault, STATUS_FAILED, "cannot write %s: %s", code, strerror(errno));
+	free(text);
+	return status;
+}
+
+/*
+ * The code breaks C's aliasing rules: checksum instructions access 16 bits, all others 64. The flags of libdpdk come
+ * from pkg-config, through the shell; all paths are arguments of it.
+ */
+static enum status
+run_compiler(const char *code, const char *headers, const char *output, struct fault *fault)
+{
+	static const char script[] = "exec ${CC:-cc} -O3 -fno-strict-aliasing -march=native -w -shared -fPIC "
+				     "-DALLOW_EXPERIMENTAL_API $(pkg-config --cflags libdpdk) -I\"$1\" -o \"$2\" \"$3\"";
+	const char *arguments[] = {"sh", "-c", script, "sh", headers, output, code, NULL};
+	char *const *argv = (char *const *)(uintptr_t)arguments;
+	int result = 0;
+	pid_t child;
+
+	if (posix_spawn(&child, "/bin/sh", NULL, NULL, argv, environ) || waitpid(child, &result, 0) < 0)
+		return fault_set(fault, STATUS_FAILED, "cannot run the C compiler: %s", strerror(errno));
+	if (result)
+		return fault_set(fault, STATUS_FAILED,
+				 "the C compiler fails; are rte_swx_pipeline_internal.h and rte_swx_pipeline_spec.h of this "
+				 "version of DPDK in %s?",
+				 headers);
+	return STATUS_OK;
+}
+
+enum status
+compile_spec(const char *spec, uint32_t ports, const char *headers, const char *output, struct fault *fault)
+{
+	char code[PATH_SIZE];
+	enum status status;
+
+	if (snprintf(code, sizeof(code), "%s.c", output) >= (int)sizeof(code))
+		return fault_set(fault, STATUS_BAD_REQUEST, "the path is too long: %s", output);
+	status = generate(spec, ports, code, fault);
+	if (status == STATUS_OK)
+		status = run_compiler(code, headers, output, fault);
+	unlink(code);
+	return status;
+}
+
+/* The ports of the pipeline that is being built. */
+static struct ports *building;
+
+static void *
+slot_of(const char *name)
+{
+	uint32_t slot;
+
+	return sscanf(name, "slot%u", &slot) == 1 && slot <= building->count ? &building->slots[slot] : NULL;
+}
+
+static void *
+create_in(void *arguments)
+{
+	return slot_of(((struct rte_swx_port_ring_reader_params *)arguments)->name);
+}
+
+static void *
+create_out(void *arguments)
+{
+	return slot_of(((struct rte_swx_port_ring_writer_params *)arguments)->name);
+}
+
+static FILE *
+port_list(const struct ports *ports)
+{
+	FILE *file = tmpfile();
+
+	if (!file)
+		return NULL;
+	for (uint32_t i = 0; i < ports->count; i++)
+		fprintf(file, "port in %u ring slot%u bsz 1\n", i, i);
+	for (uint32_t i = 0; i <= ports->count; i++)
+		fprintf(file, "port out %u ring slot%u bsz 1\n", i, i);
+	rewind(file);
+	return file;
+}
+
+static enum status
+check_ports(const char *library, uint32_t ports, struct fault *fault)
+{
+	void *object = dlopen(library, RTLD_LAZY | RTLD_LOCAL);
+	const uint32_t *compiled = object ? dlsym(object, PORTS_SYMBOL) : NULL;
+	enum status status = STATUS_OK;
+
+	if (!compiled)
+		status = fault_set(fault, STATUS_NOT_FOUND, "%s was not made by swx-host --compile: %.120s", library,
+				   dlerror());
+	else if (*compiled != ports)
+		status = fault_set(fault, STATUS_BAD_REQUEST, "%s is for --ports %u, not %u", library, *compiled, ports);
+	if (object)
+		dlclose(object);
+	return status;
+}
+
+/*
+ * A pipeline from compiled code is built in one call, which knows only DPDK's own types of ports. Here the rings are
+ * replaced by our slots: the operations of a type are a public structure.
+ */
+enum status
+compile_load(struct rte_swx_pipeline **swx, const char *name, int node, struct ports *ports, const char *library,
+	     struct fault *fault)
+{
+	enum status status = check_ports(library, ports->count, fault);
+	FILE *list = status == STATUS_OK ? port_list(ports) : NULL;
+	int error;
+
+	if (status != STATUS_OK)
+		return status;
+	if (!list)
+		return fault_set(fault, STATUS_FAILED, "cannot make a temporary file: %s", strerror(errno));
+	building = ports;
+	rte_swx_port_ring_reader_ops = *ports_in_ops();
+	rte_swx_port_ring_reader_ops.create = create_in;
+	rte_swx_port_ring_writer_ops = *ports_out_ops();
+	rte_swx_port_ring_writer_ops.create = create_out;
+	error = rte_swx_pipeline_build_from_lib(swx, name, library, list, node);
+	fclose(list);
+	if (error)
+		return fault_set(fault, STATUS_FAILED, "%s cannot be built (%s): not enough memory, or another version of DPDK",
+				 library, strerror(-error));
+	ports->swx = *swx;
+	return STATUS_OK;
+}

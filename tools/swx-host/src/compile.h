@@ -1,0 +1,18 @@
+#pragma once
+
+#include <stdint.h>
+
+#include "fault.h"
+#include "port.h"
+
+/*
+ * Programs as compiled code: a C compiler makes a shared object of what DPDK generates from a specification. That
+ * needs headers of DPDK that Debian does not install.
+ */
+
+/* Compiles a specification for pipelines with so many port slots. */
+enum status compile_spec(const char *spec, uint32_t ports, const char *headers, const char *output,
+			 struct fault *fault);
+/* Builds a pipeline from what compile_spec has made. */
+enum status compile_load(struct rte_swx_pipeline **swx, const char *name, int node, struct ports *ports,
+			 const char *library, struct fault *fault);
