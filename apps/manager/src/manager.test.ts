@@ -282,6 +282,18 @@ describe('pods', () => {
     expect((await agent.managerStatus()).objects.length).toBe(1);
   });
 
+  test('a port that the MAC tells is not asked for; an ipvlan interface is refused', async () => {
+    const sriov = await startReady(world, { interfaceType: 'sriov' });
+    const other = pod(1, { interfaceName: 'eth7', mac: '00:0d:00:00:03:18' });
+    expect(await sriov.agent.addPod(other)).toEqual({ port: 29 });
+    await sriov.manager.stop();
+    const ipvlan = await startReady(world, { interfaceType: 'ipvlan' });
+    expect(await refusal(ipvlan.agent.addPod(pod(2)))).toBe(grpc.NOT_FOUND);
+    await ipvlan.agent.snapshot(podObject(3));
+    const { message } = await ipvlan.agent.status('c3/eth0', ({ state }) => state === DEGRADED);
+    expect(message).toContain('interfaceType is ipvlan');
+  });
+
   test('fifty pods come and go, and nothing is left', async () => {
     const { agent } = await startReady(world);
     const base = (await agent.entries()).length;

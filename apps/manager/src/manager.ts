@@ -19,6 +19,7 @@ import { parseMac } from './state/addresses.js';
 import { StateStore } from './state/store.js';
 import { TargetConnection } from './target/connection.js';
 import { GnmiPorts } from './target/gnmi.js';
+import { PodPorts } from './target/pod-ports.js';
 import { PortResolver } from './target/port-resolver.js';
 
 /** Largest message of the agent: a snapshot of thousands of services may come in one. */
@@ -102,7 +103,7 @@ export class Manager {
     const gnmi = new GnmiPorts({ address: target.gnmiAddress, deadlineMs: target.deadlineMs });
     closers.push(() => gnmi.close());
     const resolver = new PortResolver(
-      gnmi,
+      new PodPorts(config.interfaceType, gnmi, (name) => controller.podMac(name)),
       (name) => controller.interfaces().includes(name),
       (name, found) => controller.setPort(name, found),
       loggers.target,
@@ -158,7 +159,7 @@ export class Manager {
       controller,
       committed: () => store.committed(),
       isReady: () => reconciler.attached,
-      lookupPort: (name) => resolver.lookup(name),
+      lookupPort: (name, mac) => resolver.lookup(name, mac),
     });
     const service: OffloadService<DpdkRow> = new OffloadService({
       controller,

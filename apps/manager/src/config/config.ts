@@ -30,6 +30,8 @@ export const configSchema = z.strictObject({
       deadlineMs: z.int().min(100).max(600_000).default(10_000),
     })
     .prefault({}),
+  /** Kind of the pods' interfaces, which tells where their port numbers come from. */
+  interfaceType: z.enum(['tap', 'ipvlan', 'sriov', 'cdq']).default('tap'),
   /** Holds the wanted state across restarts; made if it is missing. */
   stateDirectory: z.string().min(1).default('/var/lib/infra-offload/manager'),
   metrics: z

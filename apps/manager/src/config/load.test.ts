@@ -58,7 +58,7 @@ describe('loadConfig', () => {
   });
 
   test.each([
-    ['liste: 1', /unknown key "liste"; known here: listen, target, stateDirectory/],
+    ['liste: 1', /unknown key "liste"; known here: listen, target, interfaceType, stateDirectory/],
     [
       'target: {p4runtime: x}',
       /unknown key "target\.p4runtime"; known here: p4runtimeAddress, gnmiAddress, deviceId/,

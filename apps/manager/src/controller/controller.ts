@@ -178,6 +178,15 @@ export class Controller<Row> {
     return this.#ports.interfaces();
   }
 
+  /** MAC of the pod that names an interface. */
+  podMac(interfaceName: string): number | undefined {
+    for (const key of this.#ports.users(interfaceName)) {
+      const object = this.object(key);
+      if (object?.kind === 'pod') return object.mac;
+    }
+    return undefined;
+  }
+
   /** The object's status; undefined when nothing of it is left. */
   status(key: ObjectKey): Status | undefined {
     const entry = this.#entries.get(key);

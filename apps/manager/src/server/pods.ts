@@ -11,7 +11,7 @@ export interface PodsContext<Row> {
   /** Whether the target is connected, and ours to write. */
   readonly isReady: () => boolean;
   /** Asks the target for the port of an interface, now. */
-  readonly lookupPort: (interfaceName: string) => Promise<number>;
+  readonly lookupPort: (interfaceName: string, mac: number) => Promise<number>;
 }
 
 /** Calls that answer when the data plane has done it: AddPod, DeletePod, and what other APIs have of that kind. */
@@ -46,7 +46,7 @@ export class Pods<Row> {
     const { controller } = this.#context;
     this.#requireTarget();
     // A TAP that was made anew may have another number than the last time.
-    const port = await this.#context.lookupPort(object.interfaceName);
+    const port = await this.#context.lookupPort(object.interfaceName, object.mac);
     makeRoom?.();
     const conflict = controller.conflict(object);
     if (conflict !== undefined)

@@ -8,7 +8,7 @@ export interface PortSource {
   /**
    * @throws ManagerError NOT_FOUND when the target has no such interface, TARGET_UNAVAILABLE when it cannot be asked.
    */
-  portOf(interfaceName: string): Promise<number>;
+  portOf(interfaceName: string, mac?: number): Promise<number>;
 }
 
 const FIRST_RETRY_MS = 200;
@@ -50,8 +50,8 @@ export class PortResolver {
   }
 
   /** Asks the target now, for a caller that waits. */
-  async lookup(name: string): Promise<number> {
-    const port = await this.#source.portOf(name);
+  async lookup(name: string, mac?: number): Promise<number> {
+    const port = await this.#source.portOf(name, mac);
     this.#onPort(name, { kind: 'known', port });
     return port;
   }
