@@ -152,10 +152,14 @@ interface Subject {
   readonly args: readonly string[];
 }
 
+/** Huge pages that were reserved before, if this changed it. */
+let reservedBefore: number | undefined;
+
 function hugePages(): boolean {
   const available = (): number =>
     Number(/HugePages_Free:\s+(\d+)/.exec(readFileSync('/proc/meminfo', 'utf8'))?.[1]);
   if (available() >= HUGE_PAGES) return true;
+  reservedBefore = Number(readFileSync('/proc/sys/vm/nr_hugepages', 'utf8'));
   try {
     execFileSync('sysctl', ['-q', '-w', `vm.nr_hugepages=${HUGE_PAGES}`], { stdio: 'ignore' });
   } catch {
@@ -255,4 +259,5 @@ try {
   for (const subject of subjects()) await measure(subject);
 } finally {
   rmSync(directory, { recursive: true });
+  if (reservedBefore !== undefined) execFileSync('sysctl', ['-q', '-w', `vm.nr_hugepages=${reservedBefore}`]);
 }

@@ -17,4 +17,6 @@ struct host {
 	struct transaction transaction;
 	/* Who has staged changes. */
 	const struct session *owner;
+	/* Packets are run. Before, ports and tables can be made ready. */
+	bool started;
 };

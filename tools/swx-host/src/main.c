@@ -39,6 +39,9 @@ start(const struct options *options, const char *program, int *listener, struct 
 		status = program_build(&host.program, &host.ports, options->spec, options->library, fault);
 	if (status == STATUS_OK)
 		status = worker_start(&host.worker, host.program.swx, &host.ports, &options->worker, fault);
+	/* Until a client says that tables and ports are ready. */
+	if (status == STATUS_OK)
+		worker_pause(&host.worker);
 	host.transaction = (struct transaction){.program = &host.program, .worker = &host.worker};
 	if (status == STATUS_OK)
 		status = server_listen(options->socket, listener, fault);

@@ -74,6 +74,11 @@ request_handle(struct host *host, struct session *session, uint16_t operation, s
 		return request_receive(host, out);
 	case OPERATION_REPLAY:
 		return request_replay(host, in, out, fault);
+	case OPERATION_START:
+		if (!host->started)
+			worker_resume(&host->worker);
+		host->started = true;
+		return STATUS_OK;
 	case OPERATION_STOP:
 		server_stop();
 		return STATUS_OK;

@@ -143,10 +143,11 @@ export class DpdkDataplane implements Dataplane, PipelineRunner, PortSink {
     const started = performance.now();
     const host = await SwxHost.start(pipeline.text, this.options);
     try {
-      if (this.#obsolete(run)) fail('ABORTED', 'the pipeline was replaced');
-      for (const port of this.#portsToAttach(host)) attachTo(host, port);
       await pipeline.program(host);
       if (this.#obsolete(run)) fail('ABORTED', 'the pipeline was replaced');
+      for (const port of this.#portsToAttach(host)) attachTo(host, port);
+      // Packets wait in the devices until everything is in its place.
+      host.requestNow(Operation.START);
     } catch (error) {
       await host.stop();
       throw error;

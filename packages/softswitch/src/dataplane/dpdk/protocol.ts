@@ -17,6 +17,7 @@ export const Operation = {
   RECEIVE: 12,
   REPLAY: 13,
   STOP: 14,
+  START: 15,
 } as const;
 export type Operation = (typeof Operation)[keyof typeof Operation];
 

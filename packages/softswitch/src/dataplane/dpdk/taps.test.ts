@@ -142,7 +142,8 @@ describe.skipIf(!dpdkInstalled)('TAP ports on DPDK', () => {
     await new Promise((resolve) => pinging.on('close', resolve));
     expect(world.dataplane.restarts).toBe(1);
     const received = Number(/(\d+) received/.exec(output)?.[1]);
-    expect(received, output).toBeGreaterThan(60);
+    // Packets wait in the devices meanwhile; only those that the host had read are lost.
+    expect(received, output).toBeGreaterThan(95);
     expect(await world.entries()).toEqual(before);
     expect(await world.ping(1, 0)).toContain('5 received');
     await world.session.write([remove(t.pod_forward.key({ pod_ip: PODS[1] ?? '' }))]);
