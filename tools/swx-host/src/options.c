@@ -73,7 +73,7 @@ options_help(void)
 	     "  --headers DIR       for --compile: lib/pipeline of DPDK's source package\n"
 	     "  --ports COUNT       slots for ports, rounded up to a power of two (64)\n"
 	     "  --buffers COUNT     packet buffers (8191)\n"
-	     "  --frame BYTES       largest frame (1536)\n"
+	     "  --frame BYTES       largest frame (2048)\n"
 	     "  --memory MB         memory for tables and packets (1024)\n"
 	     "  --huge              from huge pages; there must be enough of them\n"
 	     "  --pci               look for PCI devices\n"
@@ -145,7 +145,7 @@ options_parse(struct options *options, int argc, char **argv, bool *help, struct
 	*options = (struct options){
 		.ports = 64,
 		.buffers = 8191,
-		.frame = 1536,
+		.frame = 2048,
 		.memory = 1024,
 		.log_level = "warning",
 		.worker = {.cpu = -1, .sleep_us = 50},

@@ -113,6 +113,10 @@ void port_detach(struct port *port);
 /* Marks descriptors that have something to read; returns whether there are any. */
 bool ports_poll(struct ports *ports);
 
+/* The next packet of a queue, or NULL. */
+struct rte_mbuf *port_queue_pop(struct port_queue *queue);
+/* Sends what a device port has gathered. */
+void port_flush(struct port *port);
 /* Ports in memory: puts a packet in, takes one that came out (NULL: none). */
 bool port_inject(struct port *port, struct rte_mbuf *packet);
 struct rte_mbuf *port_take(struct port *port);

@@ -1,61 +1,9 @@
 #include "transaction.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <rte_debug.h>
-
-#include "group.h"
-#include "rules.h"
-
-enum change_kind {
-	CHANGE_ENTRY,
-	CHANGE_RULE,
-	CHANGE_DEFAULT,
-	CHANGE_GROUP,
-	CHANGE_REGISTER,
-	CHANGE_COUNTER,
-	CHANGE_TIMEOUT,
-};
-
-/* What an entry, or a default action, does. */
-struct call {
-	bool present;
-	uint64_t action;
-	uint8_t *data;
-};
-
-struct change {
-	enum change_kind kind;
-	union {
-		/* In `bytes`: the key, then the data of both calls. */
-		struct {
-			struct table *table;
-			struct call before, after;
-			uint8_t *bytes;
-		} entry;
-		struct {
-			struct table *table;
-			struct rule *before, *after;
-		} rule;
-		struct {
-			struct selector *selector;
-			uint32_t id;
-			struct group *before, *after;
-		} group;
-		struct {
-			uint32_t array;
-			uint32_t index;
-			uint64_t value;
-			struct table *table;
-			uint8_t *key;
-		} cell;
-		struct {
-			uint32_t learner, index, seconds;
-		} timeout;
-	};
-};
+#include "change.h"
 
 static enum status
 out_of_memory(struct fault *fault)
@@ -106,8 +54,7 @@ table_entry_index(struct table *table, const struct rte_swx_table_state *state, 
 	return look_up(table, state[table->state].obj, key, &action, &data, &index) ? (uint32_t)index + 1 : 0;
 }
 
-/* Makes an exact table say `call` for a key. */
-static int
+int
 put_entry(struct table *table, void *object, uint8_t *key, const struct call *call)
 {
 	struct rte_swx_table_entry entry = {
@@ -160,7 +107,7 @@ change_entry(struct transaction *transaction, struct table *table, const uint8_t
 	return STATUS_OK;
 }
 
-static void
+void
 swap_rule(struct table *table, struct rule *out, struct rule *in)
 {
 	if (out)
@@ -223,7 +170,7 @@ transaction_delete(struct transaction *transaction, struct table *table, const u
 			   fault);
 }
 
-static void
+void
 put_default(struct table *table, struct rte_swx_table_state *states, const struct call *call)
 {
 	struct rte_swx_table_state *state = &states[table->state];
@@ -367,191 +314,5 @@ transaction_set_timeout(struct transaction *transaction, uint32_t learner, uint3
 	change->timeout.learner = learner;
 	change->timeout.index = index;
 	change->timeout.seconds = seconds;
-	return STATUS_OK;
-}
-
-size_t
-transaction_mark(const struct transaction *transaction)
-{
-	return transaction->count;
-}
-
-/* What worked once on one copy of a table cannot fail when it is taken back, or repeated on the other copy. */
-static void
-must(int error)
-{
-	if (error)
-		rte_panic("the two copies of a table differ: %s\n", strerror(-error));
-}
-
-static void
-undo_change(struct transaction *transaction, struct change *change)
-{
-	struct program *program = transaction->program;
-
-	switch (change->kind) {
-	case CHANGE_ENTRY: {
-		struct table *table = change->entry.table;
-
-		must(put_entry(table, program->staged[table->state].obj, change->entry.bytes, &change->entry.before));
-		table->entries += (uint32_t)change->entry.before.present - (uint32_t)change->entry.after.present;
-		free(change->entry.bytes);
-		break;
-	}
-	case CHANGE_RULE:
-		swap_rule(change->rule.table, change->rule.after, change->rule.before);
-		rule_free(change->rule.after);
-		break;
-	case CHANGE_DEFAULT:
-		put_default(change->entry.table, program->staged, &change->entry.before);
-		free(change->entry.bytes);
-		break;
-	case CHANGE_GROUP: {
-		struct selector *selector = change->group.selector;
-
-		must(group_put(program->staged[selector->state].obj, change->group.id, change->group.before));
-		selector->groups[change->group.id] = change->group.before;
-		group_free(change->group.after);
-		break;
-	}
-	case CHANGE_COUNTER:
-		free(change->cell.key);
-		break;
-	case CHANGE_REGISTER:
-	case CHANGE_TIMEOUT:
-		break;
-	}
-}
-
-void
-transaction_undo(struct transaction *transaction, size_t mark)
-{
-	/* In reverse, so that DPDK gives each entry the place that it had. */
-	while (transaction->count > mark)
-		undo_change(transaction, &transaction->changes[--transaction->count]);
-}
-
-/* Repeats a change on the copy that packets do not see any more, and forgets it. */
-static void
-finish_change(struct transaction *transaction, struct change *change)
-{
-	struct program *program = transaction->program;
-
-	switch (change->kind) {
-	case CHANGE_ENTRY: {
-		struct table *table = change->entry.table;
-
-		must(put_entry(table, program->staged[table->state].obj, change->entry.bytes, &change->entry.after));
-		free(change->entry.bytes);
-		break;
-	}
-	case CHANGE_RULE:
-		rule_free(change->rule.before);
-		break;
-	case CHANGE_DEFAULT:
-		put_default(change->entry.table, program->staged, &change->entry.after);
-		free(change->entry.bytes);
-		break;
-	case CHANGE_GROUP: {
-		struct selector *selector = change->group.selector;
-
-		must(group_put(program->staged[selector->state].obj, change->group.id, change->group.after));
-		group_free(change->group.before);
-		break;
-	}
-	case CHANGE_COUNTER:
-		free(change->cell.key);
-		break;
-	case CHANGE_REGISTER:
-	case CHANGE_TIMEOUT:
-		break;
-	}
-}
-
-/* What has no second copy: done while no packet is on its way. */
-static void
-write_cells(struct transaction *transaction)
-{
-	struct program *program = transaction->program;
-
-	for (size_t i = 0; i < transaction->count; i++) {
-		const struct change *change = &transaction->changes[i];
-		uint32_t index = change->kind == CHANGE_REGISTER ? change->cell.index : 0;
-
-		if (change->kind == CHANGE_TIMEOUT)
-			(void)rte_swx_ctl_pipeline_learner_timeout_set(program->swx, change->timeout.learner,
-								       change->timeout.index, change->timeout.seconds);
-		if (change->kind == CHANGE_COUNTER)
-			index = table_entry_index(change->cell.table, program->staged, change->cell.key);
-		if (change->kind == CHANGE_REGISTER || (change->kind == CHANGE_COUNTER && index))
-			(void)rte_swx_ctl_pipeline_regarray_write(
-				program->swx, program->registers[change->cell.array].name, index, change->cell.value);
-	}
-}
-
-static void
-drop_rebuilt(struct program *program)
-{
-	for (uint32_t i = 0; i < program->n_tables; i++) {
-		struct table *table = &program->tables[i];
-
-		if (table->rules && program->staged[i].obj != program->live[i].obj) {
-			table->ops.free(program->staged[i].obj);
-			program->staged[i].obj = program->live[i].obj;
-		}
-	}
-}
-
-static enum status
-rebuild_tables(struct transaction *transaction, struct fault *fault)
-{
-	struct program *program = transaction->program;
-
-	for (size_t i = 0; i < transaction->count; i++) {
-		const struct change *change = &transaction->changes[i];
-		struct table *table = change->rule.table;
-		struct rte_swx_table_entry_list *list;
-		void *object;
-
-		if (change->kind != CHANGE_RULE || program->staged[table->state].obj != program->live[table->state].obj)
-			continue;
-		list = rules_ranked(table->rules);
-		object = list ? table->ops.create(&table->params, list, table->args, program->node) : NULL;
-		if (!object) {
-			drop_rebuilt(program);
-			return fault_set(fault, STATUS_NO_SPACE,
-					 "table %s cannot be built with %u entries: no memory, or too complex for rte_acl",
-					 table->name, table->entries);
-		}
-		program->staged[table->state].obj = object;
-	}
-	return STATUS_OK;
-}
-
-enum status
-transaction_commit(struct transaction *transaction, struct fault *fault)
-{
-	struct program *program = transaction->program;
-	struct rte_swx_table_state *states;
-	enum status status;
-
-	if (!transaction->count)
-		return STATUS_OK;
-	status = rebuild_tables(transaction, fault);
-	if (status != STATUS_OK) {
-		transaction_undo(transaction, 0);
-		return status;
-	}
-	worker_pause(transaction->worker);
-	rte_swx_pipeline_table_state_set(program->swx, program->staged);
-	write_cells(transaction);
-	worker_resume(transaction->worker);
-	states = program->live;
-	program->live = program->staged;
-	program->staged = states;
-	drop_rebuilt(program);
-	for (size_t i = 0; i < transaction->count; i++)
-		finish_change(transaction, &transaction->changes[i]);
-	transaction->count = 0;
 	return STATUS_OK;
 }

@@ -9,6 +9,8 @@ import { EngineDataplane } from './engine.js';
 
 /** Ethernet header and one VLAN tag, which come on top of the MTU. */
 const FRAME_OVERHEAD = 18;
+/** Room that DPDK's own devices expect. */
+const MIN_FRAME = 2048;
 
 /** Makes the TAP ports and the data plane that the configuration asks for. */
 export async function openSwitch(
@@ -21,7 +23,14 @@ export async function openSwitch(
   }
   const { host, hugepages, memoryMb, ports: slots, cpu } = config.dpdk;
   const args = [
-    ...['--ports', `${slots}`, '--memory', `${memoryMb}`, '--frame', `${config.taps.mtu + FRAME_OVERHEAD}`],
+    ...[
+      '--ports',
+      `${slots}`,
+      '--memory',
+      `${memoryMb}`,
+      '--frame',
+      `${Math.max(config.taps.mtu + FRAME_OVERHEAD, MIN_FRAME)}`,
+    ],
     ...(hugepages ? ['--huge'] : []),
     ...(cpu === undefined ? [] : ['--cpu', `${cpu}`]),
   ];
