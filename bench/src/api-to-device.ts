@@ -1,30 +1,18 @@
 /**
  * From the Kubernetes API to the device, with every process real: API server, infra-agent, infra-manager, softswitch. Prints
- * what 10,000 services with 100,000 endpoints cost, and how long the change of one EndpointSlice takes on its whole way. As
- * root, after `make build`.
+ * what 10,000 services with 100,000 endpoints cost. As root, after `make build`. What the change of one EndpointSlice takes
+ * is measured in its two halves by `k8s-api-scale` and `manager-scale`.
  */
 import { readFileSync } from 'node:fs';
 import { endpointSlice, eventually, service, Testbed } from '@infra-offload/testbed';
 
 const SERVICES = Number(process.argv[2] ?? 10_000);
 const ENDPOINTS = 10;
-const CHANGES = 100;
 const TICKS_PER_SECOND = 100;
 
 function address(base: number, index: number): string {
   const value = base + index;
   return [24, 16, 8, 0].map((shift) => (value >>> shift) & 255).join('.');
-}
-
-const ONE = { name: 'one', clusterIp: '10.96.255.1', ports: [{ name: 'http', port: 80, targetPort: 8080 }] };
-function oneSlice(endpoints: number): object[] {
-  return [
-    service(ONE),
-    endpointSlice(
-      ONE,
-      Array.from({ length: endpoints }, (_, i) => ({ ip: address(0x0afe0001, i) })),
-    ),
-  ];
 }
 
 function bulk(): object[] {
@@ -50,14 +38,7 @@ function usage(pid: number | undefined): { cpuSeconds: number; residentMb: numbe
   return { cpuSeconds: ticks / TICKS_PER_SECOND, residentMb: kb('VmRSS') / 1024, peakMb: kb('VmHWM') / 1024 };
 }
 
-function percentile(sorted: readonly number[], share: number): number {
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0;
-}
-
-const manifests = {
-  'bulk.json': [{ apiVersion: 'v1', kind: 'List', items: bulk() }],
-  'one.yaml': oneSlice(1),
-};
+const manifests = { 'bulk.json': [{ apiVersion: 'v1', kind: 'List', items: bulk() }] };
 const bed = await Testbed.start({ source: 'api', tapCount: 2, manifests });
 try {
   const restarted = performance.now();
@@ -84,24 +65,6 @@ try {
       `  ${name}: ${cpuSeconds.toFixed(1)} s CPU, ${residentMb.toFixed(0)} MB resident, ${peakMb.toFixed(0)} MB at most`,
     );
   }
-
-  const written = async () => (await bed.client.status()).target?.updatesWritten ?? 0n;
-  const times: number[] = [];
-  for (let change = 0; change < CHANGES; change++) {
-    const before = await written();
-    const applied = performance.now();
-    bed.apply('one.yaml', oneSlice(2 + (change % 2)));
-    await eventually('the change is written', async () => ((await written()) > before ? true : undefined), {
-      everyMs: 1,
-    });
-    times.push(performance.now() - applied);
-    await bed.inSync();
-  }
-  times.sort((a, b) => a - b);
-  console.log(
-    `one EndpointSlice changed, manifest written to device written (the API server waits 50 ms for the file to settle): ` +
-      `p50 ${percentile(times, 0.5).toFixed(1)} ms, p99 ${percentile(times, 0.99).toFixed(1)} ms`,
-  );
 } finally {
   await bed.stop();
 }
