@@ -1,6 +1,7 @@
 import type { GroupPlan } from '@infra-offload/lb-model';
 import type { P4Program } from '@infra-offload/p4info';
 import type { Entity } from '@infra-offload/p4rt/proto';
+import type { Direction, PolicyProfile } from '../policy/profile.js';
 import type { RowModel } from '../reconciler/model.js';
 import type { NodeObject, ObjectKey, PodObject, ServiceObject } from '../state/objects.js';
 
@@ -63,6 +64,33 @@ export interface CounterFace {
   /** The entity that reads one cell. */
   cell(index: number): Entity;
   decode(entity: Entity): { readonly index: bigint; readonly packets: bigint; readonly bytes: bigint };
+}
+
+/** A policy profile in the form of one kind of target. */
+export interface CompiledProfile<Row> {
+  /** Profiles with equal content are interchangeable, and share one id. */
+  readonly content: string;
+  /**
+   * One profile may become another of the same frame in place, row by row: every packet then meets either the old or
+   * the new verdict. For another frame it takes a new id, to which pods are moved once all its rows are there.
+   */
+  readonly frame: string;
+  rows(id: number): readonly Row[];
+  /** What of it could not be expressed; it is denied. */
+  readonly conditions: readonly Condition[];
+}
+
+/** Network policy on one kind of target. */
+export interface PolicyDriver<Row> {
+  /** Profile ids are 1 to `ids`. */
+  readonly limits: { readonly ids: number };
+  /** Pure, and the same for equal profiles. */
+  compile(profile: PolicyProfile): CompiledProfile<Row>;
+  /**
+   * The rows that put a pod under profiles; undefined: it is not isolated in that direction. Rows that let the pod
+   * send or receive must require them, so that it is never open before.
+   */
+  isolation(pod: PodObject, profiles: { readonly [direction in Direction]: number | undefined }): readonly Row[];
 }
 
 /** Pure functions from one wanted object to the rows of one kind of target, and what those rows mean in P4. */
