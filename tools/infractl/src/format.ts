@@ -11,6 +11,9 @@ const KINDS: Record<ObjectKind, string> = {
   [ObjectKind.OBJECT_KIND_NODE]: 'node',
   [ObjectKind.OBJECT_KIND_POD]: 'pod',
   [ObjectKind.OBJECT_KIND_SERVICE]: 'service',
+  [ObjectKind.OBJECT_KIND_ADDRESS_SET]: 'address set',
+  [ObjectKind.OBJECT_KIND_NETWORK_POLICY]: 'policy',
+  [ObjectKind.OBJECT_KIND_POD_ISOLATION]: 'isolation of pod',
 };
 
 const STATES: Record<ObjectState, string> = {

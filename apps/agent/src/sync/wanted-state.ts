@@ -79,6 +79,12 @@ export function referenceOf(object: WantedObject): ObjectReference {
       return { kind: ObjectKind.OBJECT_KIND_POD, name: body.value.attachmentId };
     case 'service':
       return { kind: ObjectKind.OBJECT_KIND_SERVICE, name: serviceName(body.value) };
+    case 'addressSet':
+      return { kind: ObjectKind.OBJECT_KIND_ADDRESS_SET, name: body.value.name };
+    case 'networkPolicy':
+      return { kind: ObjectKind.OBJECT_KIND_NETWORK_POLICY, name: body.value.name };
+    case 'podIsolation':
+      return { kind: ObjectKind.OBJECT_KIND_POD_ISOLATION, name: `${body.value.namespace}/${body.value.name}` };
     case undefined:
       return { kind: ObjectKind.OBJECT_KIND_UNSPECIFIED, name: '' };
     default:

@@ -90,7 +90,10 @@ export interface PolicyDriver<Row> {
    * The rows that put a pod under profiles; undefined: it is not isolated in that direction. Rows that let the pod
    * send or receive must require them, so that it is never open before.
    */
-  isolation(pod: PodObject, profiles: { readonly [direction in Direction]: number | undefined }): readonly Row[];
+  isolation(
+    pod: PodObject,
+    profiles: { readonly [direction in Direction]: number | undefined },
+  ): readonly Row[];
 }
 
 /** Pure functions from one wanted object to the rows of one kind of target, and what those rows mean in P4. */
