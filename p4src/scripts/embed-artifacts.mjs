@@ -1,4 +1,4 @@
-// Writes the texts of dpdk/ into src/gen/artifacts.ts. Run by generate.sh.
+// Writes the texts of dpdk/ and es2k/ into src/gen/artifacts.ts. Run by generate.sh.
 import { readFileSync, writeFileSync } from 'node:fs';
 
 const artifacts = {
@@ -8,9 +8,12 @@ const artifacts = {
   bfrt: 'bf-rt.json',
 };
 
-const constants = Object.entries(artifacts).map(([name, file]) => {
-  const text = readFileSync(new URL(`../dpdk/${file}`, import.meta.url), 'utf8');
-  return `/** dpdk/${file} */\nexport const ${name} =\n  ${JSON.stringify(text)};\n`;
+const programs = ['dpdk', 'es2k'].map((folder) => {
+  const texts = Object.entries(artifacts).map(([name, file]) => {
+    const text = readFileSync(new URL(`../${folder}/${file}`, import.meta.url), 'utf8');
+    return `  /** ${folder}/${file} */\n  ${name}:\n    ${JSON.stringify(text)},\n`;
+  });
+  return `export const ${folder} = {\n${texts.join('')}} as const;\n`;
 });
-const source = `// Written by scripts/embed-artifacts.mjs from dpdk/. Do not edit.\n\n${constants.join('\n')}`;
+const source = `// Written by scripts/embed-artifacts.mjs from dpdk/ and es2k/. Do not edit.\n\n${programs.join('\n')}`;
 writeFileSync(new URL('../src/gen/artifacts.ts', import.meta.url), source);

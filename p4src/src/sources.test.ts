@@ -1,11 +1,15 @@
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { k8sDpArtifacts } from './index.js';
+import { es2kDpArtifacts, k8sDpArtifacts } from './index.js';
 
-const folder = new URL('../dpdk/', import.meta.url);
+const programs = [
+  { name: 'dpdk', artifacts: k8sDpArtifacts },
+  { name: 'es2k', artifacts: es2kDpArtifacts },
+] as const;
 
-describe('the recorded hashes of the P4 sources and artifacts', () => {
+describe.each(programs)('the recorded hashes of $name', ({ name }) => {
+  const folder = new URL(`../${name}/`, import.meta.url);
   const record = readFileSync(new URL('SOURCES.sha256', folder), 'utf8');
   const recorded = new Map(
     record
@@ -28,15 +32,14 @@ describe('the recorded hashes of the P4 sources and artifacts', () => {
   });
 });
 
-describe('the embedded artifacts', () => {
+describe.each(programs)('the embedded artifacts of $name', ({ name, artifacts }) => {
   it.each([
     ['p4info', 'k8s_dp.p4info.txtpb'],
     ['spec', 'k8s_dp.spec'],
     ['context', 'context.json'],
     ['bfrt', 'bf-rt.json'],
-  ] as const)('%s is dpdk/%s', (name, file) => {
-    expect(k8sDpArtifacts[name] === readFileSync(new URL(file, folder), 'utf8'), 'run pnpm generate').toBe(
-      true,
-    );
+  ] as const)('%s is %s', (artifact, file) => {
+    const text = readFileSync(new URL(`../${name}/${file}`, import.meta.url), 'utf8');
+    expect(artifacts[artifact] === text, 'run pnpm generate').toBe(true);
   });
 });
