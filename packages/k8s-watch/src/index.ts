@@ -26,6 +26,26 @@ export type {
   TrafficPolicy,
   WatchedObject,
 } from './objects/types.js';
+export type {
+  AddressMatch,
+  AddressPort,
+  AddressSet,
+  AllowRule,
+  DirectionIsolation,
+  PodIsolation,
+  PolicyResult,
+  PolicyResultKind,
+  PortMatch,
+  ResolvedPolicy,
+} from './policies/types.js';
+export {
+  type Connection,
+  type DirectionVerdict,
+  type NetworkPolicyVerdict,
+  networkPolicyVerdict,
+  type PolicyWorld,
+} from './policies/verdict.js';
+export { NAMESPACE_NAME_LABEL, PROTOCOL_NUMBERS } from './policies/well-known.js';
 export { isLoadBalanced, resolveService, serviceOfSlice } from './services/resolve.js';
 export { type ServiceChange, ServiceTracker, type ServiceTrackerOptions } from './services/tracker.js';
 export type {
