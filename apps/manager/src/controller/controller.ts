@@ -1,5 +1,5 @@
 import { emptyGroupPlan, endDrain, IdPool, planGroup } from '@infra-offload/lb-model';
-import type { CompileContext, Compiled, Condition, Driver, PortLookup } from '../drivers/driver.js';
+import type { Claim, CompileContext, Compiled, Condition, Driver, PortLookup } from '../drivers/driver.js';
 import { unreachable } from '../errors.js';
 import type { Logger } from '../log.js';
 import { Owner, type RowFailure, type RowKey } from '../reconciler/model.js';
@@ -11,6 +11,7 @@ import {
   kindOf,
   type ObjectKey,
   objectKey,
+  type RowObject,
   type ServiceObject,
   type WantedState,
 } from '../state/objects.js';
@@ -98,7 +99,7 @@ export class Controller<Row> {
     );
     for (const { key, object, lost } of this.#entries.values()) {
       if (object === undefined) continue;
-      const claims = this.#driver.claims(object, this.#context(key));
+      const claims = this.#claimsOf(key, object);
       this.#claims.set(key, lost.length === 0 ? claims : claims.filter((claim) => !lost.includes(claim.key)));
     }
     for (const entry of this.#entries.values()) this.#compile(entry, false);
@@ -159,7 +160,7 @@ export class Controller<Row> {
   /** What another object has that this one would need. */
   conflict(object: WantedState): Condition | undefined {
     const key = objectKey(object);
-    for (const { key: claim, what, reason } of this.#driver.claims(object, this.#context(key))) {
+    for (const { key: claim, what, reason } of this.#claimsOf(key, object)) {
       const holder = this.#claims.holder(claim, key);
       if (holder !== undefined)
         return { severity: 'degraded', reason, message: `${what} is held by ${describeKey(holder)}` };
@@ -245,22 +246,18 @@ export class Controller<Row> {
   #compile(entry: Entry<Row>, changed: boolean): void {
     const { key, object, id, plan } = entry;
     const context = this.#context(key);
-    const claims = object === undefined ? [] : this.#driver.claims(object, context);
+    const claims = this.#claimsOf(key, object);
     const promoted = this.#claims.set(key, claims);
     const lost = claims
       .filter((claim) => this.#claims.holder(claim.key, key) !== undefined)
       .map((claim) => claim.key);
     const lostChanged = lost.length !== entry.lost.length || lost.some((claim, i) => claim !== entry.lost[i]);
     entry.lost = lost;
-    const names = object === undefined ? [] : this.#driver.interfaces(object);
+    const names = hasRows(object) ? this.#driver.interfaces(object) : [];
     for (const name of this.#ports.use(key, names)) this.#options.requestPort(name);
     const { rows, conditions } = this.#rowsOf(entry, context);
     entry.conditions = [...conditions, ...carriedBy(object)];
-    const conflicts = this.#reconciler.setWanted(entry.owner, rows);
-    if (conflicts.length > 0) {
-      const message = `another object has ${conflicts.join(', ')}`;
-      entry.conditions = [{ severity: 'degraded', reason: 'EntryConflict', message }, ...entry.conditions];
-    }
+    this.#reconciler.setWanted(entry.owner, rows);
     if (changed || lostChanged || entry.id !== id || entry.plan !== plan) this.#store(entry, names);
     this.#updateStatus(entry);
     for (const heir of promoted) this.#recompile(heir);
@@ -273,6 +270,10 @@ export class Controller<Row> {
         return this.#driver.node(object, context);
       case 'pod':
         return this.#driver.pod(object, context);
+      case 'set':
+      case 'policy':
+      case 'isolation':
+        return NOTHING;
       case 'service':
       case undefined:
         return kindOf(entry.key) === 'service' ? this.#serviceRows(entry, object, context) : NOTHING;
@@ -391,6 +392,10 @@ export class Controller<Row> {
     for (const listener of this.#listeners) listener(entry.key);
   }
 
+  #claimsOf(key: ObjectKey, object: WantedState | undefined): readonly Claim[] {
+    return hasRows(object) ? this.#driver.claims(object, this.#context(key)) : [];
+  }
+
   #context(key: ObjectKey): CompileContext {
     return {
       port: (name) => this.#ports.lookup(name),
@@ -401,9 +406,13 @@ export class Controller<Row> {
   readonly #failureOf = (key: RowKey): RowFailure | undefined => this.#reconciler.cell(key)?.failure;
 }
 
-/** What the agent said of a service, as one condition. */
+function hasRows(object: WantedState | undefined): object is RowObject {
+  return object?.kind === 'node' || object?.kind === 'pod' || object?.kind === 'service';
+}
+
+/** What the agent said of an object, as one condition. */
 function carriedBy(object: WantedState | undefined): readonly Condition[] {
-  if (object?.kind !== 'service') return [];
+  if (object === undefined || !('agentConditions' in object)) return [];
   const [first] = object.agentConditions;
   if (first === undefined) return [];
   const message = object.agentConditions.map((condition) => condition.message).join('; ');

@@ -64,7 +64,7 @@ export function statusOf<Row>(
   if (owner.progress === 'pending') return PENDING;
   const failures = owner.progress === 'failed' ? failuresOf(owner, failureOf) : [];
   const degraded = conditions.filter((condition) => condition.severity === 'degraded');
-  const problems = [...failures, ...degraded];
+  const problems = [...failures, ...conflictsOf(owner), ...degraded];
   const [first] = problems;
   if (first !== undefined) return { state: 'degraded', reason: first.reason, message: summarise(problems) };
   const pending = conditions.filter((condition) => condition.severity === 'pending');
@@ -90,10 +90,10 @@ function failuresOf<Row>(
 ): readonly Problem[] {
   const failures: Problem[] = [];
   for (const cell of owner.cells) {
-    if (cell.owner === owner && cell.failure !== undefined) failures.push(cell.failure);
+    if (cell.failure !== undefined && cell.isWantedBy(owner)) failures.push(cell.failure);
   }
   if (failures.length > 0) return failures;
-  const blocked = owner.cells.find((cell) => cell.owner === owner && cell.bucket === 'blocked');
+  const blocked = owner.cells.find((cell) => cell.bucket === 'blocked' && cell.isWantedBy(owner));
   const cause = blocked?.waitingFor === undefined ? undefined : failureOf(blocked.waitingFor);
   return [
     {
@@ -103,6 +103,13 @@ function failuresOf<Row>(
       }`,
     },
   ];
+}
+
+/** Entries that another object wants otherwise. */
+function conflictsOf<Row>(owner: Owner<Row>): readonly Problem[] {
+  if (owner.conflicts === 0) return [];
+  const keys = owner.cells.filter((cell) => !cell.isWantedBy(owner)).map((cell) => cell.key);
+  return [{ reason: 'EntryConflict', message: `another object has ${keys.join(', ')}` }];
 }
 
 function summarise(problems: readonly Problem[]): string {

@@ -1,6 +1,7 @@
 import type { infra } from '@infra-offload/infra-api';
 import { ManagerError } from '../errors.js';
 import { formatIPv4, isUnicastIPv4, parseIPv4 } from '../state/addresses.js';
+import { Checker } from '../state/checker.js';
 import type {
   Endpoint,
   NodeObject,
@@ -9,7 +10,7 @@ import type {
   Protocol,
   ServiceObject,
 } from '../state/objects.js';
-import { Checker, socketKey } from '../state/validate.js';
+import { socketKey } from '../state/validate.js';
 import { attachmentId, IPDK, type Sandbox, translationKey } from './names.js';
 
 /** Longest path of a network namespace; it becomes part of a key of the store. */

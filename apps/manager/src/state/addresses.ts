@@ -79,6 +79,17 @@ export function parseCidr(text: string): Cidr | undefined {
   return first === address ? { address, length } : undefined;
 }
 
+/** An address or a prefix as one range, bits after the prefix cleared, else undefined. Without objects of a library. */
+export function parseRange(text: string): Cidr | undefined {
+  const slash = text.indexOf('/');
+  const address = parseIPv4(slash < 0 ? text : text.slice(0, slash));
+  if (address === undefined) return undefined;
+  if (slash < 0) return { address, length: 32 };
+  const suffix = text.slice(slash + 1);
+  const length = /^(0|[1-9]\d?)$/.test(suffix) ? Number(suffix) : 33;
+  return length > 32 ? undefined : { address: (address & mask(length)) >>> 0, length };
+}
+
 export function formatCidr({ address, length }: Cidr): string {
   return `${formatIPv4(address)}/${length}`;
 }

@@ -1,9 +1,19 @@
 import { ObjectKind, type ObjectReference } from '@infra-offload/infra-api';
 import { unreachable } from '../errors.js';
 import type { Cidr } from './addresses.js';
+import type { AddressSetObject, IsolationObject, PolicyObject } from './policy-objects.js';
 
 /** The wanted objects in the manager's own terms: validated, addresses as numbers (see addresses.ts). */
-export type WantedState = NodeObject | PodObject | ServiceObject;
+export type WantedState =
+  | NodeObject
+  | PodObject
+  | ServiceObject
+  | AddressSetObject
+  | PolicyObject
+  | IsolationObject;
+
+/** Objects that have rows of their own. The others decide about the rows of pods; see policy/. */
+export type RowObject = NodeObject | PodObject | ServiceObject;
 
 /** What the node itself needs. There is one; a second one is a conflict. */
 export interface NodeObject {
@@ -81,8 +91,9 @@ export interface Endpoint {
 export type ObjectKindName = WantedState['kind'];
 
 /**
- * Names an object across restarts: `node/<name>`, `pod/<attachment id>` or
- * `service/<namespace>/<name>:<port name>/<protocol>`.
+ * Names an object across restarts: `node/<name>`, `pod/<attachment id>`,
+ * `service/<namespace>/<name>:<port name>/<protocol>`, `set/<name>`, `policy/<name>` or
+ * `isolation/<namespace>/<name of the pod>`.
  */
 export type ObjectKey = `${ObjectKindName}/${string}`;
 
@@ -95,16 +106,30 @@ export function objectKey(object: WantedState): ObjectKey {
       return `pod/${object.attachmentId}`;
     case 'service':
       return `service/${object.namespace}/${object.name}:${object.portName}/${object.protocol}`;
+    case 'set':
+    case 'policy':
+      return `${object.kind}/${object.name}`;
+    case 'isolation':
+      return isolationKey(object);
     default:
       return unreachable(object);
   }
+}
+
+/** The key of the isolation that holds for a pod. */
+export function isolationKey(pod: { readonly namespace: string; readonly name: string }): ObjectKey {
+  return `isolation/${pod.namespace}/${pod.name}`;
 }
 
 const KINDS: Record<ObjectKindName, ObjectKind> = {
   node: ObjectKind.OBJECT_KIND_NODE,
   pod: ObjectKind.OBJECT_KIND_POD,
   service: ObjectKind.OBJECT_KIND_SERVICE,
+  set: ObjectKind.OBJECT_KIND_ADDRESS_SET,
+  policy: ObjectKind.OBJECT_KIND_NETWORK_POLICY,
+  isolation: ObjectKind.OBJECT_KIND_POD_ISOLATION,
 };
+const KIND_NAMES = Object.keys(KINDS) as readonly ObjectKindName[];
 
 /** The wire reference of a key. */
 export function referenceOf(key: ObjectKey): ObjectReference {
@@ -114,13 +139,20 @@ export function referenceOf(key: ObjectKey): ObjectReference {
 
 /** The kind an object key names. */
 export function kindOf(key: ObjectKey): ObjectKindName {
-  return key.startsWith('service/') ? 'service' : key.startsWith('pod/') ? 'pod' : 'node';
+  return key.slice(0, key.indexOf('/')) as ObjectKindName;
+}
+
+/** Whether a text is a key of this program. */
+export function isObjectKey(text: unknown): text is ObjectKey {
+  if (typeof text !== 'string') return false;
+  const slash = text.indexOf('/');
+  return slash > 0 && Object.hasOwn(KINDS, text.slice(0, slash));
 }
 
 /** The key of a wire reference, or undefined when its kind is unknown or its name empty. */
 export function keyOfReference(reference: ObjectReference): ObjectKey | undefined {
   if (reference.name === '') return undefined;
-  for (const kind of ['node', 'pod', 'service'] as const) {
+  for (const kind of KIND_NAMES) {
     if (KINDS[kind] === reference.kind) return `${kind}/${reference.name}`;
   }
   return undefined;

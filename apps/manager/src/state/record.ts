@@ -3,6 +3,15 @@ import type { GroupPlan, Slot } from '@infra-offload/lb-model';
 import { z } from 'zod';
 import { ManagerError } from '../errors.js';
 import type { WantedState } from './objects.js';
+import {
+  isolationRecord,
+  policyRecord,
+  restoredIsolation,
+  restoredPolicy,
+  restoredSet,
+  setRecord,
+  storedSet,
+} from './record-policy.js';
 
 /**
  * What is kept of one object. A deleted service stays as long as old flows of it drain, without `object`.
@@ -72,8 +81,10 @@ const plan = z.object({
   overflow: z.array(z.object({ address: uint32, port, weight: z.int().min(1) })),
 });
 
+const object = z.discriminatedUnion('kind', [node, pod, service, setRecord, policyRecord, isolationRecord]);
+
 const record = z.object({
-  object: z.discriminatedUnion('kind', [node, pod, service]).optional(),
+  object: object.optional(),
   id: z.int().min(1).max(65_535).optional(),
   plan: plan.optional(),
   lost: z.array(z.string()).optional(),
@@ -83,8 +94,12 @@ const record = z.object({
 const CHECKSUM_BYTES = 4;
 
 /** JSON with a CRC-32 before it, so that a damaged record never counts as a wish. */
-export function encodeRecord({ plan, ...rest }: StoredRecord): Buffer {
-  const json = JSON.stringify(plan === undefined ? rest : { ...rest, plan: storedPlan(plan) });
+export function encodeRecord({ object: wanted, plan, ...rest }: StoredRecord): Buffer {
+  const json = JSON.stringify({
+    object: wanted?.kind === 'set' ? storedSet(wanted) : wanted,
+    ...rest,
+    plan: plan && storedPlan(plan),
+  });
   const bytes = Buffer.allocUnsafe(CHECKSUM_BYTES + Buffer.byteLength(json));
   bytes.write(json, CHECKSUM_BYTES);
   bytes.writeUInt32BE(crc32(bytes.subarray(CHECKSUM_BYTES)), 0);
@@ -101,24 +116,28 @@ export function decodeRecord(key: string, bytes: Buffer): StoredRecord {
     const issue = parsed.error.issues[0];
     throw new ManagerError('STORE', `record ${key}: ${issue?.path.join('.')}: ${issue?.message}`);
   }
-  const { object, plan: stored, ...rest } = parsed.data;
+  const { object: wanted, plan: stored, ...rest } = parsed.data;
   return {
     ...rest,
-    object: object && withOptionals(object),
+    object: wanted && restoredObject(wanted),
     plan: stored && restoredPlan(stored),
   };
 }
 
-function withOptionals(
-  object: z.infer<typeof node> | z.infer<typeof pod> | z.infer<typeof service>,
-): WantedState {
-  switch (object.kind) {
+function restoredObject(stored: z.output<typeof object>): WantedState {
+  switch (stored.kind) {
     case 'node':
-      return { ...object, host: object.host };
+      return { ...stored, host: stored.host };
     case 'pod':
-      return object;
+      return stored;
     case 'service':
-      return { ...object, affinitySeconds: object.affinitySeconds };
+      return { ...stored, affinitySeconds: stored.affinitySeconds };
+    case 'set':
+      return restoredSet(stored);
+    case 'policy':
+      return restoredPolicy(stored);
+    case 'isolation':
+      return restoredIsolation(stored);
   }
 }
 

@@ -5,10 +5,14 @@ import { type Database, open, type RootDatabase } from 'lmdb';
 import { ManagerError, messageOf } from '../errors.js';
 import type { Logger } from '../log.js';
 import { DirectoryLock } from './lock.js';
-import type { ObjectKey } from './objects.js';
+import { isObjectKey, type ObjectKey } from './objects.js';
 import { decodeRecord, encodeRecord, type StoredRecord } from './record.js';
 
-/** Written into every store; another value is another program's, or another time's, store. */
+/**
+ * Written into every store; another value is another program's, or another time's, store. It counts what older records
+ * mean: new kinds of records and new optional fields leave it as it is, because an older manager that meets one finds
+ * the store unusable, moves it aside and begins anew.
+ */
 const FORMAT = 'infra-offload-manager/2';
 const FILE = 'state.mdb';
 const FORMAT_KEY = 'format';
@@ -212,10 +216,6 @@ function readTimes(db: Database<Buffer, number>): readonly (readonly [number, nu
   const times: [number, number][] = [];
   for (const { key, value } of db.getRange()) times.push([key, value.readDoubleBE(0)]);
   return times.sort((a, b) => a[1] - b[1]);
-}
-
-function isObjectKey(key: unknown): key is ObjectKey {
-  return typeof key === 'string' && /^(node|pod|service)\//.test(key);
 }
 
 /**

@@ -7,26 +7,21 @@ import {
   type Service as WireService,
 } from '@infra-offload/infra-api';
 import { ManagerError, unreachable } from '../errors.js';
-import { type Cidr, isUnicastIPv4, isUnicastMac, parseCidr, parseIPv4, parseMac } from './addresses.js';
-import {
-  describeKey,
-  type Endpoint,
-  type Frontend,
-  type NodeObject,
-  type ObjectKey,
-  type PodObject,
-  type Protocol,
-  type Route,
-  type ServiceObject,
-  type WantedState,
+import { type Cidr, parseCidr } from './addresses.js';
+import { Checker, isIPv6Cidr, MAX_NAME, readConditions } from './checker.js';
+import type {
+  Endpoint,
+  Frontend,
+  NodeObject,
+  ObjectKey,
+  PodObject,
+  Protocol,
+  Route,
+  ServiceObject,
+  WantedState,
 } from './objects.js';
+import { readIsolation, readPolicy, readSet } from './validate-policy.js';
 
-/** Longest part of a name: a Kubernetes DNS subdomain. */
-const MAX_NAME = 253;
-/** Longest interface name that a target may use. */
-const MAX_INTERFACE_NAME = 64;
-/** Pods' gateway, as Calico has it. */
-const GATEWAY = '169.254.1.1';
 /** Longest affinity timeout, as in Kubernetes. */
 const MAX_AFFINITY_SECONDS = 86_400;
 
@@ -48,6 +43,12 @@ export function wireKey(wire: WantedObject): ObjectKey | undefined {
       const { namespace, name, portName, protocol } = object.value;
       return `service/${namespace}/${name}:${portName}/${protocolName(protocol) ?? protocol}`;
     }
+    case 'addressSet':
+      return `set/${object.value.name}`;
+    case 'networkPolicy':
+      return `policy/${object.value.name}`;
+    case 'podIsolation':
+      return `isolation/${object.value.namespace}/${object.value.name}`;
     default:
       return unreachable(object);
   }
@@ -69,6 +70,12 @@ export function readObject(wire: WantedObject): WantedState {
       return readPod(object.value);
     case 'service':
       return readService(object.value);
+    case 'addressSet':
+      return readSet(object.value);
+    case 'networkPolicy':
+      return readPolicy(object.value);
+    case 'podIsolation':
+      return readIsolation(object.value);
     default:
       return unreachable(object);
   }
@@ -190,11 +197,7 @@ function readService(wire: WireService): ServiceObject {
     endpoints: distinct(endpoints, socketKey),
     affinitySeconds: affinity,
     unsupportedAddresses: unsupported,
-    agentConditions: wire.conditions.map(({ reason, message }, i) => {
-      if (!/^[A-Za-z][A-Za-z0-9]{0,63}$/.test(reason))
-        check.fail(`conditions[${i}].reason`, reason, 'one CamelCase word');
-      return { reason, message };
-    }),
+    agentConditions: readConditions(check, wire.conditions),
   };
 }
 
@@ -220,11 +223,6 @@ function cidrKey({ address, length }: Cidr): number {
   return address * 64 + length;
 }
 
-function isIPv6Cidr(text: string): boolean {
-  const [address = '', length = '', rest] = text.split('/');
-  return rest === undefined && isIPv6(address) && /^\d{1,3}$/.test(length) && Number(length) <= 128;
-}
-
 function distinct<T>(items: readonly T[], key: (item: T) => number): readonly T[] {
   if (items.length < 2) return items;
   const seen = new Set<number>();
@@ -232,67 +230,4 @@ function distinct<T>(items: readonly T[], key: (item: T) => number): readonly T[
     const k = key(item);
     return !seen.has(k) && seen.add(k);
   });
-}
-
-/** Checks the fields of one object; every failure names object, field, value and what was expected. */
-export class Checker {
-  constructor(private readonly object: ObjectKey) {}
-
-  fail(field: string, value: string, expected: string): never {
-    const shown = value.length > 80 ? `${value.slice(0, 80)}…` : value;
-    throw new ManagerError(
-      'INVALID_OBJECT',
-      `${describeKey(this.object)}: ${field} is ${JSON.stringify(shown)}; expected ${expected}`,
-      { object: this.object, field },
-    );
-  }
-
-  name(field: string, value: string): string {
-    if (!/^[A-Za-z0-9]([-A-Za-z0-9._]*[A-Za-z0-9])?$/.test(value) || value.length > MAX_NAME) {
-      this.fail(field, value, `a Kubernetes name (letters, digits, "-", "."; up to ${MAX_NAME})`);
-    }
-    return value;
-  }
-
-  interfaceName(field: string, value: string): string {
-    if (!/^[^\s/[\]=]+$/.test(value) || value.length > MAX_INTERFACE_NAME) {
-      this.fail(field, value, 'the name of an interface of the target, such as "P4TAP_3"');
-    }
-    return value;
-  }
-
-  mac(field: string, value: string): number {
-    const mac = parseMac(value);
-    if (mac === undefined || !isUnicastMac(mac))
-      this.fail(field, value, 'a unicast MAC such as "02:00:00:00:00:01"');
-    return mac;
-  }
-
-  ipv4(field: string, value: string): number {
-    const ip = parseIPv4(value);
-    if (ip === undefined || !isUnicastIPv4(ip)) {
-      this.fail(field, value, 'a unicast IPv4 address without prefix length, such as "10.244.1.7"');
-    }
-    return ip;
-  }
-
-  podAddress(field: string, value: string): number {
-    if (value === GATEWAY) this.fail(field, value, `another address: ${GATEWAY} is the gateway of all pods`);
-    return this.ipv4(field, value);
-  }
-
-  /** undefined for IPv6. */
-  ipv4OrIPv6(field: string, value: string): number | undefined {
-    return isIPv6(value) ? undefined : this.ipv4(field, value);
-  }
-
-  cidr(field: string, value: string): Cidr {
-    return (
-      parseCidr(value) ?? this.fail(field, value, 'an IPv4 range without host bits, such as "10.96.0.0/12"')
-    );
-  }
-
-  port(field: string, value: number): void {
-    if (value < 1 || value > 65_535) this.fail(field, String(value), '1 to 65535');
-  }
 }

@@ -1,0 +1,99 @@
+import { isIPv6 } from 'node:net';
+import type { Condition } from '@infra-offload/infra-api';
+import { ManagerError } from '../errors.js';
+import { type Cidr, isUnicastIPv4, isUnicastMac, parseCidr, parseIPv4, parseMac } from './addresses.js';
+import { type AgentCondition, describeKey, type ObjectKey } from './objects.js';
+
+/** Longest part of a name: a Kubernetes DNS subdomain. */
+export const MAX_NAME = 253;
+/** Longest interface name that a target may use. */
+const MAX_INTERFACE_NAME = 64;
+/** Longest name that an agent may give to a set or a policy, in bytes. */
+const MAX_FREE_NAME = 1024;
+/** Pods' gateway, as Calico has it. */
+const GATEWAY = '169.254.1.1';
+
+export function isIPv6Cidr(text: string): boolean {
+  const [address = '', length = '', rest] = text.split('/');
+  return rest === undefined && isIPv6(address) && /^\d{1,3}$/.test(length) && Number(length) <= 128;
+}
+
+/** What an agent could not carry of an object. */
+export function readConditions(check: Checker, conditions: readonly Condition[]): readonly AgentCondition[] {
+  return conditions.map(({ reason, message }, i) => {
+    if (!/^[A-Za-z][A-Za-z0-9]{0,63}$/.test(reason))
+      check.fail(`conditions[${i}].reason`, reason, 'one CamelCase word');
+    return { reason, message };
+  });
+}
+
+/** Checks the fields of one object; every failure names object, field, value and what was expected. */
+export class Checker {
+  constructor(private readonly object: ObjectKey) {}
+
+  fail(field: string, value: string, expected: string): never {
+    const shown = value.length > 80 ? `${value.slice(0, 80)}…` : value;
+    throw new ManagerError(
+      'INVALID_OBJECT',
+      `${describeKey(this.object)}: ${field} is ${JSON.stringify(shown)}; expected ${expected}`,
+      { object: this.object, field },
+    );
+  }
+
+  name(field: string, value: string): string {
+    if (!/^[A-Za-z0-9]([-A-Za-z0-9._]*[A-Za-z0-9])?$/.test(value) || value.length > MAX_NAME) {
+      this.fail(field, value, `a Kubernetes name (letters, digits, "-", "."; up to ${MAX_NAME})`);
+    }
+    return value;
+  }
+
+  /** A name into which nothing is read. */
+  freeName(field: string, value: string): string {
+    if (value === '' || /\p{Cc}/u.test(value) || Buffer.byteLength(value) > MAX_FREE_NAME) {
+      this.fail(field, value, `a name of 1 to ${MAX_FREE_NAME} bytes without control characters`);
+    }
+    return value;
+  }
+
+  interfaceName(field: string, value: string): string {
+    if (!/^[^\s/[\]=]+$/.test(value) || value.length > MAX_INTERFACE_NAME) {
+      this.fail(field, value, 'the name of an interface of the target, such as "P4TAP_3"');
+    }
+    return value;
+  }
+
+  mac(field: string, value: string): number {
+    const mac = parseMac(value);
+    if (mac === undefined || !isUnicastMac(mac))
+      this.fail(field, value, 'a unicast MAC such as "02:00:00:00:00:01"');
+    return mac;
+  }
+
+  ipv4(field: string, value: string): number {
+    const ip = parseIPv4(value);
+    if (ip === undefined || !isUnicastIPv4(ip)) {
+      this.fail(field, value, 'a unicast IPv4 address without prefix length, such as "10.244.1.7"');
+    }
+    return ip;
+  }
+
+  podAddress(field: string, value: string): number {
+    if (value === GATEWAY) this.fail(field, value, `another address: ${GATEWAY} is the gateway of all pods`);
+    return this.ipv4(field, value);
+  }
+
+  /** undefined for IPv6. */
+  ipv4OrIPv6(field: string, value: string): number | undefined {
+    return isIPv6(value) ? undefined : this.ipv4(field, value);
+  }
+
+  cidr(field: string, value: string): Cidr {
+    return (
+      parseCidr(value) ?? this.fail(field, value, 'an IPv4 range without host bits, such as "10.96.0.0/12"')
+    );
+  }
+
+  port(field: string, value: number): void {
+    if (value < 1 || value > 65_535) this.fail(field, String(value), '1 to 65535');
+  }
+}
