@@ -157,32 +157,52 @@ export class CellTable<Row> {
     this.#bucket(cell);
   }
 
-  /** Counts a cell with the owner that it has now. */
-  own(cell: Cell<Row>): void {
-    cell.bucket = bucketOf(cell, false);
+  /** Counts a cell with the owners that it has now. */
+  own(cell: Cell<Row>, blocked = false): void {
+    cell.bucket = bucketOf(cell, blocked);
     this.#moving += Number(cell.bucket === 'moving');
     this.#bucket(cell);
+    for (const { owner, agrees } of cell.others) {
+      owner.conflicts += Number(!agrees);
+      this.#changed.add(owner);
+    }
   }
 
-  /** Takes a cell out of its owner's counts. */
+  /** Takes a cell out of its owners' counts. */
   disown(cell: Cell<Row>): void {
     this.#unbucket(cell);
     this.#moving -= Number(cell.bucket === 'moving');
+    for (const { owner, agrees } of cell.others) {
+      owner.conflicts -= Number(!agrees);
+      this.#changed.add(owner);
+    }
     cell.bucket = 'none';
     cell.owner = undefined;
   }
 
   #bucket(cell: Cell<Row>): void {
-    const { owner, bucket } = cell;
-    if (owner === undefined || bucket === 'none') return;
+    if (cell.bucket === 'none') return;
+    if (cell.owner !== undefined) this.#countIn(cell, cell.owner);
+    for (const { owner, agrees } of cell.others) if (agrees) this.#countIn(cell, owner);
+  }
+
+  #unbucket(cell: Cell<Row>): void {
+    if (cell.bucket === 'none') return;
+    if (cell.owner !== undefined) this.#countOut(cell, cell.owner);
+    for (const { owner, agrees } of cell.others) if (agrees) this.#countOut(cell, owner);
+  }
+
+  #countIn(cell: Cell<Row>, owner: Owner<Row>): void {
+    const { bucket } = cell;
+    if (bucket === 'none') return;
     owner[bucket]++;
     if (cell.wanted !== undefined && (bucket === 'moving' || bucket === 'waiting')) owner.rising++;
     this.#changed.add(owner);
   }
 
-  #unbucket(cell: Cell<Row>): void {
-    const { owner, bucket } = cell;
-    if (owner === undefined || bucket === 'none') return;
+  #countOut(cell: Cell<Row>, owner: Owner<Row>): void {
+    const { bucket } = cell;
+    if (bucket === 'none') return;
     owner[bucket]--;
     this.#changed.add(owner);
     if (cell.wanted === undefined || (bucket !== 'moving' && bucket !== 'waiting')) return;

@@ -68,6 +68,8 @@ export class Cell<Row> {
   failure: RowFailure | undefined = undefined;
   /** Who wants it, or wanted it last and waits for its removal. */
   owner: Owner<Row> | undefined = undefined;
+  /** Who wants it, too, in the order in which they came: the first inherits the cell when `owner` lets go. */
+  others: readonly Wish<Row>[] = NONE;
   /** How many rows in the device, or on their way, require this one. */
   dependents = 0;
   state: CellState = 'idle';
@@ -83,6 +85,19 @@ export class Cell<Row> {
   phase = 0;
 
   constructor(readonly key: RowKey) {}
+
+  /** Whether `owner` wants what the cell wants. */
+  isWantedBy(owner: Owner<Row>): boolean {
+    return this.owner === owner || this.others.some((wish) => wish.owner === owner && wish.agrees);
+  }
+}
+
+/** What another owner wants of a cell that has one. */
+export interface Wish<Row> {
+  readonly owner: Owner<Row>;
+  readonly row: Row;
+  /** Whether it is what the cell's owner wants; else it is a conflict. */
+  readonly agrees: boolean;
 }
 
 const NONE: readonly never[] = [];
@@ -96,6 +111,8 @@ export class Owner<Row> {
   failed = 0;
   /** Wanted cells that are moving or waiting: removals wait for them (make before break). */
   rising = 0;
+  /** Cells of which another owner wants something else. */
+  conflicts = 0;
 
   constructor(readonly key: string) {}
 

@@ -101,7 +101,8 @@ describe('Planner', () => {
     drain(planner, device);
     planner.setWanted(owner, []);
     const [flying] = planner.nextBatch({ updates: 9, bytes: 1e6 });
-    expect(planner.setWanted(heir, [leaf(1, 2)])).toEqual([]);
+    planner.setWanted(heir, [leaf(1, 2)]);
+    expect(heir.conflicts).toBe(0);
     expect(owner.progress).toBe('done');
     if (flying) planner.report(flying, device.apply(flying));
     drain(planner, device);
@@ -109,10 +110,42 @@ describe('Planner', () => {
     expect(heir.progress).toBe('done');
   });
 
-  test('rows that another owner wants are left to it and named', () => {
-    const { planner, owner } = world();
+  test('a row that several owners want stays until the last lets go, and counts for each', () => {
+    const { planner, device, owner } = world();
+    const other = new Owner<ToyRow>('other');
+    planner.setWanted(owner, [leaf(1)]);
+    planner.setWanted(other, [leaf(1)]);
+    expect([owner.progress, other.progress]).toEqual(['pending', 'pending']);
+    device.capacity = 0;
+    drain(planner, device);
+    expect([owner.progress, other.progress]).toEqual(['failed', 'failed']);
+    device.capacity = 1;
+    planner.setWanted(owner, []);
+    for (const cell of planner.cells()) planner.retry(cell);
+    drain(planner, device);
+    expect([owner.progress, other.progress]).toEqual(['done', 'done']);
+    expect([...device.rows.keys()]).toEqual(['leaf/1']);
+    planner.setWanted(other, []);
+    drain(planner, device);
+    expect(device.rows.size).toBe(0);
+  });
+
+  test('of two owners that want different things the first wins, and the other inherits', () => {
+    const { planner, device, owner } = world();
+    const late = new Owner<ToyRow>('late');
     planner.setWanted(owner, [leaf(1, 1)]);
-    expect(planner.setWanted(new Owner('late'), [leaf(1, 2)])).toEqual(['leaf/1']);
+    planner.setWanted(late, [leaf(1, 2), leaf(2)]);
+    drain(planner, device);
+    expect([owner.conflicts, late.conflicts]).toEqual([0, 1]);
+    expect(device.rows.get('leaf/1')).toEqual(leaf(1, 1));
+    planner.setWanted(owner, [leaf(1, 2)]);
+    expect(late.conflicts).toBe(0);
+    planner.setWanted(late, [leaf(1, 3)]);
+    expect(late.conflicts).toBe(1);
+    planner.setWanted(owner, []);
+    drain(planner, device);
+    expect(late.conflicts).toBe(0);
+    expect([...device.rows.values()]).toEqual([leaf(1, 3)]);
   });
 
   test('a reset writes nothing that is right, and removes what nobody wants', () => {
@@ -163,12 +196,14 @@ describe('Planner', () => {
 
 type Wish = { readonly leaves: readonly number[]; readonly value: number; readonly heads: number };
 
-/** Rows as a driver would make them: closed under references, disjoint between owners. */
+/** Rows as a driver would make them: closed under references; leaf 100 is shared, leaf 101 is contested. */
 function rowsOf(owner: number, { leaves, value, heads }: Wish): ToyRow[] {
   const ids = [...new Set(leaves)].map((slot) => owner * 10 + slot);
   const rows: ToyRow[] = ids.map((id) => leaf(id, value));
   if (ids.length > 0) rows.push(group(owner, ...ids));
   for (let i = 0; i < heads; i++) rows.push(head(owner * 10 + i, ids.length > 0 ? owner : undefined));
+  if (leaves.includes(4)) rows.push(leaf(100));
+  if (leaves.includes(3)) rows.push(leaf(101, value));
   return rows;
 }
 
@@ -259,14 +294,22 @@ test('property: whatever fails, the order holds, and in the end the device holds
       for (const cell of planner.cells()) planner.retry(cell);
       drain(planner, device, 5);
       expect(device.violations).toEqual([]);
-      const expected = [...wanted.values()].flat();
-      expect(new Map([...device.rows].sort())).toEqual(
-        new Map(expected.map((row): [RowKey, ToyRow] => [toyModel.key(row), row]).sort()),
-      );
+      const expected = new Map<RowKey, ToyRow>();
+      for (const row of [...wanted.values()].flat()) expected.set(toyModel.key(row), row);
+      const contested = device.rows.get('leaf/101');
+      if (contested !== undefined) {
+        const values = owners.map((_, i) => wanted.get(i)?.find((row) => toyModel.key(row) === 'leaf/101'));
+        expect(values).toContainEqual(contested);
+        values.forEach((row, i) => {
+          expect(owners[i]?.conflicts).toBe(Number(row !== undefined && !toyModel.equal(row, contested)));
+        });
+        if (expected.has('leaf/101')) expected.set('leaf/101', contested);
+      }
+      expect(new Map([...device.rows].sort())).toEqual(new Map([...expected].sort()));
       expect(planner.settled).toBe(true);
       expect(planner.moving).toBe(0);
       for (const owner of owners) expect(owner.progress).toBe('done');
-      expect([...planner.cells()].length).toBe(expected.length);
+      expect([...planner.cells()].length).toBe(expected.size);
     }),
     { numRuns: 1500 },
   );

@@ -1,7 +1,7 @@
 import { CellTable } from './cell-table.js';
 import { decide } from './decide.js';
 
-import type { Cell, Operation, Owner, RowKey, RowModel } from './model.js';
+import type { Cell, Operation, Owner, RowKey, RowModel, Wish } from './model.js';
 
 /** How an update ended. */
 export type Outcome =
@@ -84,33 +84,42 @@ export class Planner<Row> {
   }
 
   /**
-   * Replaces everything that `owner` wants. Rows that another owner wants already are left to that one.
-   *
-   * @returns the keys of those rows.
+   * Replaces everything that `owner` wants. A row that another owner wants already is shared with it, and stays for as
+   * long as anybody wants it. Where that one wants something else, the first to come wins and the others wait in line;
+   * see {@link Owner.conflicts}.
    */
-  setWanted(owner: Owner<Row>, rows: readonly Row[]): readonly RowKey[] {
+  setWanted(owner: Owner<Row>, rows: readonly Row[]): void {
     const mark = ++this.#mark;
     const cells: Cell<Row>[] = [];
-    const conflicts: RowKey[] = [];
     for (const row of rows) {
       const cell = this.#table.for(this.#model.key(row), row);
       if (cell.mark === mark) continue;
-      if (cell.owner !== owner && cell.owner !== undefined && cell.wanted !== undefined) {
-        conflicts.push(cell.key);
-        continue;
-      }
       cell.mark = mark;
       cells.push(cell);
-      this.#want(cell, row, owner);
+      if (cell.owner !== owner && cell.owner !== undefined && cell.wanted !== undefined)
+        this.#join(cell, row, owner);
+      else this.#want(cell, row, owner);
     }
     for (const cell of owner.cells) {
-      if (cell.owner !== owner || cell.mark === mark) continue;
-      cells.push(cell);
-      this.#want(cell, undefined, owner);
+      if (cell.mark === mark) continue;
+      if (cell.owner !== owner) {
+        this.#setLine(
+          cell,
+          cell.others.filter((wish) => wish.owner !== owner),
+        );
+        continue;
+      }
+      const [heir, ...others] = cell.others;
+      if (heir === undefined) {
+        cells.push(cell);
+        this.#want(cell, undefined, owner);
+      } else {
+        this.#setLine(cell, others);
+        this.#want(cell, heir.row, heir.owner);
+      }
     }
     owner.cells = cells;
     this.#table.changed(owner);
-    return conflicts;
   }
 
   /**
@@ -270,8 +279,34 @@ export class Planner<Row> {
     cell.owner = owner;
     cell.wanted = row;
     if (!same) cell.failure = undefined;
+    if (cell.others.length > 0) cell.others = cell.others.map((wish) => this.#judged(cell, wish));
     this.#table.own(cell);
     if (cell.flight === undefined) this.#settleOrQueue(cell);
+  }
+
+  /** Puts an owner in the line of a cell that has another one, or changes its wish there. */
+  #join(cell: Cell<Row>, row: Row, owner: Owner<Row>): void {
+    const known = cell.others.find((wish) => wish.owner === owner);
+    if (known !== undefined && this.#model.equal(known.row, row)) return;
+    const wish = { owner, row, agrees: false };
+    this.#setLine(
+      cell,
+      known === undefined
+        ? [...cell.others, wish]
+        : cell.others.map((other) => (other === known ? wish : other)),
+    );
+  }
+
+  #setLine(cell: Cell<Row>, line: readonly Wish<Row>[]): void {
+    const { owner, bucket } = cell;
+    this.#table.disown(cell);
+    cell.owner = owner;
+    cell.others = line.map((wish) => this.#judged(cell, wish));
+    this.#table.own(cell, bucket === 'blocked');
+  }
+
+  #judged(cell: Cell<Row>, { owner, row }: Wish<Row>): Wish<Row> {
+    return { owner, row, agrees: cell.wanted !== undefined && this.#model.equal(cell.wanted, row) };
   }
 
   /** Queues a cell, or settles it at once if there is nothing to do. */

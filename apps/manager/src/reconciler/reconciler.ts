@@ -116,10 +116,9 @@ export class Reconciler<Row> {
   }
 
   /** Replaces what an owner wants; see {@link Planner.setWanted}. The difference leaves in this turn of the event loop. */
-  setWanted(owner: Owner<Row>, rows: readonly Row[]): readonly RowKey[] {
-    const conflicts = this.#planner.setWanted(owner, rows);
+  setWanted(owner: Owner<Row>, rows: readonly Row[]): void {
+    this.#planner.setWanted(owner, rows);
     this.#schedulePump();
-    return conflicts;
   }
 
   /**

@@ -109,7 +109,7 @@ export class Inspector<Row> {
   #cells(key: ObjectKey | undefined): Iterable<Cell<Row>> {
     if (key === undefined) return this.#context.reconciler.cells();
     const owner = this.#context.controller.owner(key);
-    return owner?.cells.filter((cell) => cell.owner === owner) ?? [];
+    return owner?.cells.filter((cell) => cell.isWantedBy(owner)) ?? [];
   }
 
   #entry(cell: Cell<Row>, row: Row, table: string): DeviceEntry {
