@@ -1,6 +1,7 @@
 import type { Entity } from '@infra-offload/p4rt/proto';
 import { k8sDp } from '@infra-offload/p4src';
 import { unreachable } from '../../errors.js';
+import { policyFromEntity, policyToEntity, READ_ALL_POLICY } from './policy-codec.js';
 import { type DpdkRow, dpdkRows, groupRow, type RouteRow } from './rows.js';
 
 const {
@@ -53,7 +54,7 @@ export function toEntity(row: DpdkRow): Entity {
     case 'foreign':
       return row.entity;
     default:
-      return unreachable(row);
+      return policyToEntity(row);
   }
 }
 
@@ -67,6 +68,7 @@ export const READ_ALL: Readonly<Record<string, readonly Entity[]>> = {
   endpoint_selector: [selector.members(), selector.groups()],
   endpoint_group: [endpointGroup.all()],
   service: [service.all()],
+  ...READ_ALL_POLICY,
 };
 
 /**
@@ -167,8 +169,11 @@ function fromTableEntry(tableId: number, entity: Entity): DpdkRow | undefined {
       }
       return foreign({ ...key, id: 0, flags: 0, affinityProfile: 0 }, entity);
     }
-    default:
-      return undefined;
+    default: {
+      const read = policyFromEntity(tableId, entity);
+      if (read?.kind !== 'foreign') return read?.row;
+      return { table: 'foreign', key: read.key, in: read.table, entity };
+    }
   }
 }
 

@@ -16,7 +16,36 @@ const mac = fc.nat(2 ** 48 - 1);
 const port = fc.nat(65_535);
 const hop = { port: uint32, dstMac: mac, srcMac: mac };
 const length = fc.nat(32);
+const policyId = fc.integer({ min: 1, max: 65_535 });
+const classes = fc.bigInt({ min: 0n, max: 2n ** 64n - 1n });
 const anyRow: fc.Arbitrary<DpdkRow> = fc.oneof(
+  fc.record({
+    table: fc.constantFrom('policy_egress' as const, 'policy_ingress' as const),
+    podIp: uint32,
+    id: policyId,
+  }),
+  fc.record({ table: fc.constant('policy_peer' as const), id: policyId, ip: uint32, mask: classes }),
+  fc.tuple(policyId, uint32, length, classes).map(
+    ([id, bits, prefix, mask]): DpdkRow => ({
+      table: 'policy_cidr',
+      id,
+      address: prefix === 0 ? 0 : (bits & (0xffff_ffff << (32 - prefix))) >>> 0,
+      length: prefix,
+      mask,
+      requires: [],
+    }),
+  ),
+  fc.tuple(policyId, fc.option(fc.nat(255)), port, fc.nat(16), classes).map(
+    ([id, protocol, bits, prefix, mask]): DpdkRow => ({
+      table: 'policy_port',
+      id,
+      protocol: protocol ?? undefined,
+      port: protocol === null ? 0 : bits & (0xffff << (16 - prefix)),
+      length: protocol === null ? 0 : prefix,
+      mask,
+      requires: [],
+    }),
+  ),
   fc.record({
     table: fc.constant('port_table' as const),
     port: uint32,
@@ -88,6 +117,8 @@ describe('rows and entities', () => {
 
   test('what the driver never writes has the key of what it stands in the way of', () => {
     const { arp_table: arp, endpoint_group: groups, service, port_table: ports } = k8sDp.tables;
+    const { policy_port: policyPorts } = k8sDp.tables;
+    const allow = policyPorts.actions.set_port_classes({ mask: 1n });
     const foreign = [
       arp.entry({ target_ip: 5 }, arp.actions.arp_forward({ port: 1 })),
       groups.entry({ group_id: 5 }, groups.member(3)),
@@ -102,6 +133,8 @@ describe('rows and entities', () => {
           affinity_profile: 0,
         }),
       ),
+      policyPorts.entry({ policy_id: 7 }, allow, { priority: 5 }),
+      policyPorts.entry({ policy_id: 7, dst_port: { value: 1, mask: 0x00ff } }, allow, { priority: 2 }),
       k8sDp.actionProfiles.endpoint_selector.member(
         3,
         k8sDp.actionProfiles.endpoint_selector.actions.select_endpoint({ endpoint_id: 4 }),
@@ -112,7 +145,15 @@ describe('rows and entities', () => {
         const row = driver.fromEntity(entity);
         return row?.table === 'foreign' && row.key;
       }),
-    ).toEqual(['arp_table/5', 'endpoint_group/5', 'endpoint_group/5', 'service/1/6/80', 'member/3']);
+    ).toEqual([
+      'arp_table/5',
+      'endpoint_group/5',
+      'endpoint_group/5',
+      'service/1/6/80',
+      'policy_port/7/0&0/0&0@5',
+      'policy_port/7/0&0/1&255@2',
+      'member/3',
+    ]);
     expect(driver.fromEntity(ports.defaultEntry())).toBeUndefined();
   });
 });

@@ -1,7 +1,7 @@
 import type { Entity } from '@infra-offload/p4rt/proto';
 import { MAX_MEMBER, ServiceFlag } from '@infra-offload/p4src';
-import { unreachable } from '../../errors.js';
 import type { RowKey, RowModel } from '../../reconciler/model.js';
+import { type PolicyRow, policyRowKey, samePolicy } from './policy-rows.js';
 
 /** Ports of the data plane by what is behind them. */
 export type PortRow =
@@ -107,6 +107,7 @@ export type DpdkRow =
   | GroupRow
   | GroupEntryRow
   | ServiceRow
+  | PolicyRow
   | ForeignRow;
 
 /** Slots that a group can have: members 1 to 255, since the target refuses others. */
@@ -138,6 +139,11 @@ const PHASES: Record<DpdkRow['table'], number> = {
   group: 2,
   endpoint_group: 3,
   service: 4,
+  policy_cidr: 0,
+  policy_peer: 0,
+  policy_port: 0,
+  policy_egress: 1,
+  policy_ingress: 1,
   foreign: 4,
 };
 
@@ -154,6 +160,8 @@ export const dpdkRows: RowModel<DpdkRow> = {
   requires(row) {
     switch (row.table) {
       case 'group':
+      case 'policy_cidr':
+      case 'policy_port':
         return row.requires;
       case 'endpoint_group':
         return [`group/${row.id}`];
@@ -201,7 +209,7 @@ function rowKey(row: DpdkRow): RowKey {
     case 'foreign':
       return row.key;
     default:
-      return unreachable(row);
+      return policyRowKey(row);
   }
 }
 
@@ -252,7 +260,7 @@ function equal(a: DpdkRow, b: DpdkRow): boolean {
     case 'foreign':
       return false;
     default:
-      return unreachable(a);
+      return samePolicy(a, b);
   }
 }
 
