@@ -1,3 +1,4 @@
+import { Bundles } from './bundles.js';
 import { type Bucket, Cell, type CellState, type Owner, type RowKey, type RowModel } from './model.js';
 import { Queue } from './queue.js';
 
@@ -17,9 +18,11 @@ export class CellTable<Row> {
   #moving = 0;
   /** Keys of cells that were forgotten; collected while somebody wants to know. */
   forgotten: Set<RowKey> | undefined;
+  readonly bundles: Bundles<Row>;
 
   constructor(model: RowModel<Row>) {
     this.#model = model;
+    this.bundles = new Bundles(model, (key) => this.wake(key));
     this.#rising = Array.from({ length: model.phases }, () => new Queue<Cell<Row>>());
     this.#falling = Array.from({ length: model.phases }, () => new Queue<Cell<Row>>());
   }
@@ -58,6 +61,7 @@ export class CellTable<Row> {
   for(key: RowKey, row: Row): Cell<Row> {
     const cell = this.named(key);
     cell.phase = this.#model.phase(row);
+    this.bundles.assign(cell, row);
     return cell;
   }
 
@@ -136,6 +140,7 @@ export class CellTable<Row> {
 
   /** Counts `row` in or out as a dependent of what it requires. */
   count(row: Row, by: 1 | -1): void {
+    this.bundles.count(row, by);
     for (const key of this.#model.requires(row)) {
       const cell = this.named(key);
       cell.dependents += by;
@@ -150,11 +155,13 @@ export class CellTable<Row> {
     this.#unsettled += Number(state !== 'idle') - Number(cell.state !== 'idle');
     cell.state = state;
     const bucket = bucketOf(cell, blocked);
-    if (bucket === cell.bucket) return;
-    this.#moving += Number(bucket === 'moving') - Number(cell.bucket === 'moving');
-    this.#unbucket(cell);
-    cell.bucket = bucket;
-    this.#bucket(cell);
+    if (bucket !== cell.bucket) {
+      this.#moving += Number(bucket === 'moving') - Number(cell.bucket === 'moving');
+      this.#unbucket(cell);
+      cell.bucket = bucket;
+      this.#bucket(cell);
+    }
+    this.bundles.recount(cell);
   }
 
   /** Counts a cell with the owners that it has now. */
@@ -214,9 +221,10 @@ export class CellTable<Row> {
     }
   }
 
-  /** Forgets who waits for whom. */
-  clearWaiters(): void {
+  /** Forgets who waits for whom, and who names which bundle. */
+  forgetRelations(): void {
     this.#waiters.clear();
+    this.bundles.clearNamers();
   }
 }
 

@@ -1,10 +1,11 @@
+import type { Bundle } from './bundles.js';
 import type { Cell, Operation, RowKey, RowModel } from './model.js';
 
 /** What to do about one cell now. */
 export type Decision<Row> =
   | { readonly kind: 'settled' }
   | { readonly kind: 'write'; readonly operation: Operation<Row> }
-  /** For the cell `key`; `blocked` when that one was refused, so that it may take long. */
+  /** For the cell or bundle `key`; `blocked` when that one was refused, so that it may take long. */
   | { readonly kind: 'wait'; readonly key: RowKey; readonly blocked: boolean }
   /** Until nothing in the device names the row any more. */
   | { readonly kind: 'wait-for-dependents' }
@@ -13,21 +14,30 @@ export type Decision<Row> =
 
 const SETTLED = { kind: 'settled' } as const;
 
+/** What a decision may look at beside the cell itself. */
+export interface Surroundings<Row> {
+  cell(key: RowKey): Cell<Row> | undefined;
+  bundle(key: RowKey): Bundle | undefined;
+}
+
 /**
  * The one rule of the reconciler, a pure function: a row is written when everything that it names is in the device,
  * and deleted when nothing in the device, or on its way there, names it and the owner's inserts have arrived.
  */
-export function decide<Row>(
-  cell: Cell<Row>,
-  model: RowModel<Row>,
-  lookup: (key: RowKey) => Cell<Row> | undefined,
-): Decision<Row> {
-  return cell.wanted === undefined ? decideRemoval(cell) : decideWrite(cell, cell.wanted, model, lookup);
+export function decide<Row>(cell: Cell<Row>, model: RowModel<Row>, around: Surroundings<Row>): Decision<Row> {
+  return cell.wanted === undefined
+    ? decideRemoval(cell, around)
+    : decideWrite(cell, cell.wanted, model, around);
 }
 
-function decideRemoval<Row>(cell: Cell<Row>): Decision<Row> {
+function decideRemoval<Row>(cell: Cell<Row>, around: Surroundings<Row>): Decision<Row> {
   const row = cell.installed ?? cell.doubtful[0];
   if (row === undefined) return SETTLED;
+  if (cell.bundle !== undefined) {
+    const bundle = around.bundle(cell.bundle);
+    if (bundle?.wanted === 0 && bundle.namers.size > 0)
+      return { kind: 'wait', key: cell.bundle, blocked: false };
+  }
   if (cell.dependents > 0) return { kind: 'wait-for-dependents' };
   if (cell.owner !== undefined && cell.owner.rising > 0) return { kind: 'wait-for-owner' };
   return { kind: 'write', operation: { kind: 'delete', row, cell } };
@@ -37,13 +47,17 @@ function decideWrite<Row>(
   cell: Cell<Row>,
   wanted: Row,
   model: RowModel<Row>,
-  lookup: (key: RowKey) => Cell<Row> | undefined,
+  around: Surroundings<Row>,
 ): Decision<Row> {
+  const named = model.names?.(wanted);
+  const bundle = named === undefined ? undefined : around.bundle(named);
+  if (named !== undefined && bundle !== undefined && bundle.state !== 'ready')
+    return { kind: 'wait', key: named, blocked: bundle.state === 'stale' };
   let pending: RowKey | undefined;
   let refused: Set<RowKey> | undefined;
   let firstRefused: RowKey = '';
   for (const key of model.requires(wanted)) {
-    switch (availability(lookup(key), model)) {
+    switch (availability(around.cell(key), model)) {
       case 'ready':
         break;
       case 'pending':

@@ -21,6 +21,14 @@ export interface RowModel<Row> {
   usable(installed: Row, wanted: Row): boolean;
   /** `row` without what the device refused, or undefined if it makes no sense without. */
   without(row: Row, refused: (key: RowKey) => boolean): Row | undefined;
+  /** Key of the bundle that a row is part of: rows that others name as a whole. Absent: there are no bundles. */
+  bundle?(row: Row): RowKey | undefined;
+  /**
+   * The bundle that a row names. The row is written when everything wanted of the bundle is in the device, or was
+   * refused without leaving something else there; and nothing of a bundle that is given up leaves before the last
+   * row that names it.
+   */
+  names?(row: Row): RowKey | undefined;
   /** About how many bytes its update takes on the wire. */
   bytes(row: Row): number;
 }
@@ -83,6 +91,10 @@ export class Cell<Row> {
   /** Whether a queue holds it. */
   inQueue = false;
   phase = 0;
+  /** Bundle of its rows, and how it counts there; see bundles.ts. */
+  bundle: RowKey | undefined = undefined;
+  share: 'none' | 'moving' | 'stale' = 'none';
+  countsAsWanted = false;
 
   constructor(readonly key: RowKey) {}
 

@@ -1,5 +1,6 @@
+import type { Bundle } from './bundles.js';
 import { CellTable } from './cell-table.js';
-import { decide } from './decide.js';
+import { decide, type Surroundings } from './decide.js';
 
 import type { Cell, Operation, Owner, RowKey, RowModel, Wish } from './model.js';
 
@@ -44,6 +45,10 @@ export class Planner<Row> {
   #mark = 0;
   #flying = 0;
   #attached = false;
+  readonly #surroundings: Surroundings<Row> = {
+    cell: (key) => this.#table.get(key),
+    bundle: (key) => this.#table.bundles.get(key),
+  };
 
   constructor(model: RowModel<Row>) {
     this.#model = model;
@@ -67,6 +72,11 @@ export class Planner<Row> {
 
   cell(key: RowKey): Cell<Row> | undefined {
     return this.#table.get(key);
+  }
+
+  /** A bundle of which something is wanted, or in the device; see {@link RowModel.bundle}. */
+  bundle(key: RowKey): Bundle | undefined {
+    return this.#table.bundles.get(key);
   }
 
   cells(): IterableIterator<Cell<Row>> {
@@ -194,7 +204,7 @@ export class Planner<Row> {
     this.#clock++;
     this.#flying = 0;
     this.#failed.length = 0;
-    this.#table.clearWaiters();
+    this.#table.forgetRelations();
     this.#contradictions.clear();
     for (const cell of this.#table.values()) {
       cell.installed = undefined;
@@ -274,7 +284,13 @@ export class Planner<Row> {
     const { wanted } = cell;
     const same =
       wanted === row || (wanted !== undefined && row !== undefined && this.#model.equal(wanted, row));
-    if (same && cell.owner === owner) return;
+    if (same && cell.owner === owner) {
+      if (row === undefined || wanted === undefined || row === wanted) return;
+      // What it requires may differ all the same.
+      cell.wanted = row;
+      if (this.#attached && !this.#sameRequirements(row, wanted)) this.#table.enqueue(cell);
+      return;
+    }
     this.#table.disown(cell);
     cell.owner = owner;
     cell.wanted = row;
@@ -333,7 +349,7 @@ export class Planner<Row> {
 
   /** Decides about a queued cell; returns the update to send, if there is one. */
   #evaluate(cell: Cell<Row>): Operation<Row> | undefined {
-    const decision = decide(cell, this.#model, (key) => this.#table.get(key));
+    const decision = decide(cell, this.#model, this.#surroundings);
     switch (decision.kind) {
       case 'settled':
         this.#settle(cell);
@@ -359,11 +375,28 @@ export class Planner<Row> {
 
   #settle(cell: Cell<Row>): void {
     this.#table.stopWaiting(cell);
+    this.#adopt(cell);
     cell.failure = undefined;
     if (this.#contradictions.size > 0) this.#contradictions.delete(cell);
     this.#table.move(cell, 'idle');
     this.#table.wake(cell.key);
     this.#table.forgetIfEmpty(cell);
+  }
+
+  /** Takes what is installed for what is wanted, which it equals, with what that requires. */
+  #adopt(cell: Cell<Row>): void {
+    const { wanted, installed } = cell;
+    if (wanted === undefined || installed === undefined || wanted === installed) return;
+    cell.installed = wanted;
+    if (this.#sameRequirements(wanted, installed)) return;
+    this.#table.count(wanted, 1);
+    this.#table.count(installed, -1);
+  }
+
+  #sameRequirements(a: Row, b: Row): boolean {
+    const other = this.#model.requires(b);
+    const own = this.#model.requires(a);
+    return own.length === other.length && own.every((key, i) => key === other[i]);
   }
 
   /** The device now holds `installed` under this key. `counted`: its requirements have been counted already. */
