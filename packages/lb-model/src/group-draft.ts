@@ -18,6 +18,7 @@ export class GroupDraft {
   #restedTaken = 0;
   readonly #freed: { readonly slot: number; readonly since: number }[] = [];
   #highestUsed: number;
+  #active = 0;
   readonly #overflow: EndpointSpec[] = [];
   readonly #evicted: (DrainingSlot | RestingSlot)[] = [];
   #evictable: (DrainingSlot | RestingSlot)[] | undefined;
@@ -34,10 +35,12 @@ export class GroupDraft {
   carryOver(slot: Slot, wanted: Map<number, EndpointSpec>): void {
     const id = endpointId(slot);
     const endpoint = wanted.get(id);
-    if (endpoint !== undefined) {
+    if (endpoint !== undefined && !this.#isFull()) {
       wanted.delete(id);
-      if (slot.state === 'active' && slot.weight === endpoint.weight) this.keep(slot);
-      else this.#activate(slot.slot, endpoint, slot.state === 'active' ? slot.since : this.#options.now);
+      if (slot.state === 'active' && slot.weight === endpoint.weight) {
+        this.keep(slot);
+        this.#active++;
+      } else this.#activate(slot.slot, endpoint, slot.state === 'active' ? slot.since : this.#options.now);
     } else if (slot.state === 'active') {
       this.#drain(slot);
     } else {
@@ -47,7 +50,7 @@ export class GroupDraft {
 
   /** Finds a slot for an endpoint that has none. */
   place(endpoint: EndpointSpec): void {
-    const slot = this.#freeSlot();
+    const slot = this.#isFull() ? undefined : this.#freeSlot();
     if (slot === undefined) this.#overflow.push(specOf(endpoint));
     else this.#activate(slot, endpoint, this.#options.now);
   }
@@ -87,6 +90,10 @@ export class GroupDraft {
     };
   }
 
+  #isFull(): boolean {
+    return this.#active >= (this.#options.maxActive ?? this.#previous.size);
+  }
+
   #drain(slot: ActiveSlot): void {
     const { now, drainMs } = this.#options;
     this.#changed = true;
@@ -96,6 +103,7 @@ export class GroupDraft {
 
   #activate(slot: number, endpoint: EndpointSpec, since: number): void {
     this.#changed = true;
+    this.#active++;
     this.#slots.set(slot, { state: 'active', slot, ...specOf(endpoint), since });
   }
 

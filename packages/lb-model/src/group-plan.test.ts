@@ -164,3 +164,34 @@ describe('planGroup', () => {
     );
   });
 });
+
+describe('maxActive', () => {
+  const limits = { drainMs: 0, restMs: 100, maxActive: 2 };
+  const at = (now: number, before: GroupPlan, ...addresses: number[]) =>
+    planGroup(
+      before,
+      { key: 'web', endpoints: addresses.map((address) => ({ address, port: 80, weight: 1 })) },
+      { ...limits, now },
+    );
+  const active = (plan: GroupPlan) =>
+    plan.slots.filter((slot) => slot.state === 'active').map(({ slot, address }) => [slot, address]);
+
+  it('leaves the other slots for rest, and those who are in stay in', () => {
+    const first = at(0, empty, 5, 6);
+    const full = at(1, first, 1, 5, 6);
+    expect(active(full)).toEqual([
+      [1, 5],
+      [2, 6],
+    ]);
+    expect(full.overflow.map(({ address }) => address)).toEqual([1]);
+    const moved = at(2, full, 1, 6);
+    expect(active(moved)).toEqual([
+      [2, 6],
+      [3, 1],
+    ]);
+    // 5 has a resting slot to come back to, but no room.
+    const back = at(3, moved, 1, 5, 6);
+    expect(back.overflow.map(({ address }) => address)).toEqual([5]);
+    expect(active(back)).toEqual(active(moved));
+  });
+});

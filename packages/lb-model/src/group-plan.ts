@@ -60,7 +60,7 @@ export interface GroupPlan {
   readonly rested: readonly number[];
   /** Slots above this number were never used. */
   readonly highestUsed: number;
-  /** Endpoints that found no slot, since all are active; by address and port. */
+  /** Endpoints that found no slot, since all are active or as many as may be; by address and port. */
   readonly overflow: readonly EndpointSpec[];
   /** Draining and resting slots that the last planning gave to other endpoints before their time. */
   readonly evicted: readonly (DrainingSlot | RestingSlot)[];
@@ -73,6 +73,8 @@ export interface PlanOptions {
   readonly drainMs: number;
   /** Milliseconds for which the number of a removed endpoint goes to nobody else; 0 for none. */
   readonly restMs: number;
+  /** Endpoints that may be active at a time, so that the other slots are left for rest; all of them if left out. */
+  readonly maxActive?: number;
 }
 
 /** A group without endpoints. @throws LbModelError INVALID_ARGUMENT if `size` is not an integer >= 1 */
@@ -90,8 +92,8 @@ export function emptyGroupPlan(key: string, size: number): GroupPlan {
  * The plan for what `service` wants now. Endpoints that stay keep their slots; one that comes back while its slot
  * drains or rests gets it back; new ones get the slot that is free longest and, if there is none, the one that has
  * rested longest, then the one that has drained longest (told in `evicted`). What leaves drains, then rests.
- * Endpoints that fit nowhere are told in `overflow`: those already in stay in, the others enter in the order of
- * address and port. Returns `previous` itself if nothing changes.
+ * Endpoints that fit nowhere, or are more than `maxActive`, are told in `overflow`: those already in stay in, those
+ * whose slot drains or rests come next, the others enter in the order of address and port. Returns `previous` itself if nothing changes.
  * @throws LbModelError INVALID_ENDPOINT, INVALID_ARGUMENT (the service's key is not the plan's)
  */
 export function planGroup(previous: GroupPlan, service: ServiceState, options: PlanOptions): GroupPlan {
@@ -107,7 +109,8 @@ export function planGroup(previous: GroupPlan, service: ServiceState, options: P
   }
   const wanted = collapse(service);
   const draft = new GroupDraft(previous, options);
-  for (const slot of previous.slots) draft.carryOver(slot, wanted);
+  for (const slot of previous.slots) if (slot.state === 'active') draft.carryOver(slot, wanted);
+  for (const slot of previous.slots) if (slot.state !== 'active') draft.carryOver(slot, wanted);
   const newcomers = [...wanted.values()].sort(byAddressAndPort);
   for (const endpoint of newcomers) draft.place(endpoint);
   return draft.finish();

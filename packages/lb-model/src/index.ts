@@ -1,3 +1,4 @@
+export { bucketSlots, NO_SLOT } from './bucket-slots.js';
 export {
   type BucketEndpoint,
   type BucketTable,
