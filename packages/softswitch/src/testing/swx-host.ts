@@ -8,8 +8,13 @@ const DIRECTORY = fileURLToPath(new URL('../../../../tools/swx-host', import.met
 /** Whether this machine can have swx-host: then tests with it fail, rather than being skipped, when it does not run. */
 export const dpdkInstalled = spawnSync('pkg-config', ['--exists', 'libdpdk']).status === 0;
 
-/** Builds swx-host if it is not up to date, and tells where it is. */
+/**
+ * Builds swx-host if it is not up to date, and tells where it is. The environment variable SWX_HOST names another build
+ * to test, for instance with another version of DPDK.
+ */
 export function swxHost(variant: 'plain' | 'asan' = 'plain'): string {
+  const { SWX_HOST } = process.env;
+  if (SWX_HOST !== undefined) return SWX_HOST;
   // Test files run at the same time; only one of them may build.
   execFileSync(
     'flock',
