@@ -207,10 +207,12 @@ describe('services of the Kubernetes API', () => {
     api.database.create(node('node-1', { podCIDR: '10.244.0.0/24' }, '192.0.2.11'));
     const uplink = { interface: 'P4TAP_9', mac };
     const { manager, network } = await harness.start(1, settings({ uplink }));
-    const routes = () => {
+    const wantedNode = () => {
       const object = manager.objects.get('1:node-1')?.object;
-      return object?.$case === 'node' ? object.value.routes : undefined;
+      return object?.$case === 'node' ? object.value : undefined;
     };
+    const host = () => wantedNode()?.hostInterface;
+    const routes = () => wantedNode()?.routes;
     expect(routes()).toEqual([]);
     const nextHopMac = '02:00:00:00:00:02';
     const device = `${network.prefix}0`;
@@ -220,8 +222,33 @@ describe('services of the Kubernetes API', () => {
     expect(routes()).toEqual([
       { cidr: '10.244.1.0/24', interfaceName: 'P4TAP_9', nextHopMac, sourceMac: mac },
     ]);
+    // Now the node has an uplink, too, and its data plane answers.
+    const dataPlane = '02:00:00:00:00:03';
+    ip('neighbour', 'add', '10.244.1.1', 'lladdr', dataPlane, 'dev', device, 'nud', 'permanent');
+    api.database.create(node('node-3', {}, '192.0.2.13'));
+    await eventually(() => routes()?.length === 2, 'the route to the node');
+    expect(routes()?.map(({ cidr, nextHopMac }) => ({ cidr, nextHopMac }))).toEqual([
+      { cidr: '10.244.1.0/24', nextHopMac: dataPlane },
+      { cidr: '192.0.2.12/32', nextHopMac: dataPlane },
+    ]);
+    const kernelRoutes = () => ip('route', 'show', 'dev', device);
+    expect(kernelRoutes()).toMatch(/^10\.244\.1\.0\/24 via 169\.254\.1\.1 proto 85 src 10\.244\.0\.1 /m);
+    ip('route', 'add', '198.51.100.0/24', 'dev', device);
     api.database.delete({ kind: 'Node', name: 'node-2' });
-    await eventually(() => routes()?.length === 0, 'the route is gone');
+    await eventually(() => routes()?.length === 0, 'the routes are gone');
+    expect(kernelRoutes()).not.toContain('10.244.1.0/24');
+    expect(kernelRoutes()).toContain('198.51.100.0/24');
+    expect(host()?.addresses).toEqual(['10.244.0.1']);
+  });
+
+  it('never hand the uplink to a pod', async () => {
+    const { network } = harness;
+    const uplink = { interface: `${network.prefix}1` };
+    await harness.start(3, { uplink });
+    const netns = network.addNetns('blue');
+    expect((await harness.cni('ADD', { netns })).exitCode).toBe(0);
+    expect(network.taps()).toEqual([`${network.prefix}0`, `${network.prefix}1`]);
+    expect((await harness.cni('DEL', { netns })).exitCode).toBe(0);
   });
 
   it('keep the agent waiting while the API may not be read, and it says why', async () => {

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { credentials } from '@grpc/grpc-js';
-import type { OffloadClient, Route } from '@infra-offload/infra-api';
+import type { OffloadClient } from '@infra-offload/infra-api';
 import type { Logger } from 'pino';
 import { Attacher } from './cni/attacher.js';
 import { CalicoServer } from './cni/calico-server.js';
@@ -9,12 +9,11 @@ import type { AgentConfig } from './config/schema.js';
 import { messageOf } from './errors.js';
 import { checkHealth } from './health-client.js';
 import { AttachmentStore } from './interfaces/attachment-store.js';
-import { type HostInterfaceState, setUpHostInterface } from './interfaces/host-interface.js';
 import { createPodInterfaces } from './interfaces/kinds.js';
 import { LinkMonitor } from './interfaces/link-monitor.js';
 import type { PodInterfaces } from './interfaces/pod-interfaces.js';
 import { ClusterNodes } from './kubernetes/cluster-nodes.js';
-import { HostGateway } from './kubernetes/host-gateway.js';
+import { NodeNetwork } from './kubernetes/node-network.js';
 import { WatchedObjects } from './kubernetes/watched-objects.js';
 import type { Loggers } from './log.js';
 import { AgentMetrics } from './metrics.js';
@@ -24,7 +23,6 @@ import { healthRoutes, monitoringRoutes } from './monitoring/routes.js';
 import { HealthCheckPorts } from './services/health-check-ports.js';
 import { ProxyMetrics } from './services/proxy-metrics.js';
 import { ServiceFeed } from './services/service-feed.js';
-import type { NodeReach } from './services/wanted-services.js';
 import { connectManager, managerCredentials } from './sync/connection.js';
 import { PodProgrammer } from './sync/pod-programmer.js';
 import { SyncProgress } from './sync/progress.js';
@@ -50,7 +48,7 @@ export class Agent {
   readonly #attacher: Attacher;
   readonly #objects: WatchedObjects | undefined;
   readonly #nodes: ClusterNodes | undefined;
-  readonly #gateway: HostGateway | undefined;
+  readonly #network: NodeNetwork;
   readonly #servicesLogger: Logger;
   readonly #links: LinkMonitor;
   readonly #metrics: AgentMetrics;
@@ -64,11 +62,6 @@ export class Agent {
   #services: ServiceFeed | undefined;
   #healthCheckPorts: HealthCheckPorts | undefined;
   #proxyMetrics: ProxyMetrics | undefined;
-  #hostInterface: HostInterfaceState | undefined;
-  /** The CIDRs for which the node's interface is set up. */
-  #routedCidrs: readonly string[] = [];
-  /** To the pods of other nodes; undefined until they have been looked for. */
-  #routes: readonly Route[] | undefined;
   /** Looks at links never overlap. */
   #look: Promise<void> = Promise.resolve();
   #isLookDue = false;
@@ -111,11 +104,17 @@ export class Agent {
       mtu: config.mtu,
       logger: loggers.of('cni'),
     });
-    this.#gateway = config.uplink && new HostGateway({ uplink: config.uplink, logger: this.#logger });
     this.#servicesLogger = loggers.of('services');
     this.#objects = WatchedObjects.open(config, this.#servicesLogger);
     this.#nodes =
       this.#objects && new ClusterNodes(this.#objects.source.nodes, nodeName, () => this.#onNodesChanged());
+    this.#network = new NodeNetwork({
+      config,
+      interfaces: this.#interfaces,
+      nodes: this.#nodes,
+      wanted,
+      logger: this.#logger,
+    });
     this.#health = new ProxyHealth({
       pendingSince: () => this.#progress.pendingSince,
       lastApplied: () => this.#progress.lastApplied,
@@ -221,8 +220,7 @@ export class Agent {
   /** What keeps pods from being attached; empty if nothing does. */
   problems(): readonly string[] {
     const problems: string[] = [];
-    if (this.#hostInterface === undefined)
-      problems.push(`${this.#interfaces.hostInterfaceLabel} is not there yet`);
+    if (!this.#network.isUp) problems.push(`${this.#interfaces.hostInterfaceLabel} is not there yet`);
     const { state } = this.#sync;
     const unknown = this.#objects?.whyNotSynced();
     if (unknown !== undefined) problems.push(unknown);
@@ -274,7 +272,7 @@ export class Agent {
       let isWell = false;
       try {
         await this.#lookAtLinks();
-        isWell = this.#hostInterface !== undefined;
+        isWell = this.#network.isUp;
       } catch (error) {
         this.#logger.error({ reason: messageOf(error) }, 'interfaces cannot be brought in order');
       }
@@ -285,44 +283,9 @@ export class Agent {
 
   /** Brings the node's interface and the pods' in order, at start and when the target has made them anew. */
   async #lookAtLinks(): Promise<void> {
-    const { mtu, hostInterface, serviceCidrs } = this.#config;
-    const name = await this.#interfaces.hostInterface();
-    const cidrs = [...this.#podCidrs, ...serviceCidrs];
-    const found = await setUpHostInterface(
-      { name, mtu, addresses: hostInterface.addresses, cidrs },
-      cidrs.join() === this.#routedCidrs.join() ? this.#hostInterface : undefined,
-    );
-    if (this.#gateway !== undefined && this.#objects?.source.hasSynced) {
-      this.#routes = await this.#gateway.routes(this.#nodes?.others() ?? []);
-      this.#announceNode();
-    }
-    if (found !== this.#hostInterface) {
-      this.#hostInterface = found;
-      this.#routedCidrs = cidrs;
-      if (found === undefined) {
-        this.#logger.warn({ interface: name }, 'the interface of the node is gone');
-      } else {
-        this.#logger.info({ interface: name, mac: found.mac, cidrs }, 'the interface of the node is set up');
-        this.#announceNode();
-      }
-    }
+    await this.#network.look(this.#objects?.source.hasSynced ?? false);
     this.#startSync();
     await this.#attacher.repair();
-  }
-
-  /** The ranges of this node's pods: as configured, or else as the cluster has them. */
-  get #podCidrs(): readonly string[] {
-    const { podCidrs } = this.#config;
-    return podCidrs.length > 0 ? podCidrs : (this.#nodes?.own()?.podCidrs ?? []);
-  }
-
-  get #reach(): NodeReach {
-    const { hostInterface, uplink } = this.#config;
-    const internal = this.#nodes?.own()?.internalAddresses ?? [];
-    return {
-      nodeAddresses: [...new Set([...internal, ...hostInterface.addresses])],
-      hasUplink: uplink !== undefined,
-    };
   }
 
   #onObjectsKnown(): void {
@@ -333,7 +296,7 @@ export class Agent {
     const services = new ServiceFeed({
       source,
       nodeName,
-      reach: this.#reach,
+      reach: this.#network.reach,
       wanted: this.#wanted,
       logger,
     });
@@ -352,8 +315,8 @@ export class Agent {
   }
 
   #onNodesChanged(): void {
-    this.#services?.setReach(this.#reach);
-    this.#announceNode();
+    this.#services?.setReach(this.#network.reach);
+    this.#network.announce();
     this.#scheduleLook();
   }
 
@@ -363,24 +326,6 @@ export class Agent {
    */
   #startSync(): void {
     const areServicesKnown = this.#objects === undefined || this.#services !== undefined;
-    const areRoutesKnown = this.#gateway === undefined || this.#routes !== undefined;
-    if (this.#hostInterface !== undefined && areServicesKnown && areRoutesKnown) this.#sync.start();
-  }
-
-  #announceNode(): void {
-    if (this.#hostInterface === undefined) return;
-    const { name, mac } = this.#hostInterface;
-    const { nodeName, hostInterface, serviceCidrs } = this.#config;
-    this.#wanted.upsert({
-      object: {
-        $case: 'node',
-        value: {
-          name: nodeName,
-          hostInterface: { interfaceName: name, mac, addresses: [...hostInterface.addresses] },
-          serviceCidrs: [...serviceCidrs],
-          routes: [...(this.#routes ?? [])],
-        },
-      },
-    });
+    if (this.#network.isKnown && areServicesKnown) this.#sync.start();
   }
 }

@@ -68,8 +68,8 @@ const keysSchema = z.strictObject({
       message: 'is a context of a kubeconfig: name that, too',
     })
     .optional(),
-  /** The data plane's own way to other nodes. */
-  uplink: z.strictObject({ interface: interfaceName, mac }).optional(),
+  /** The data plane's own way to other nodes. Without `mac`, packets leave it with the MAC address of the host interface. */
+  uplink: z.strictObject({ interface: interfaceName, mac: mac.optional() }).optional(),
   /** Services are wanted: from the API, unless they come from manifests. */
   services: z.boolean().optional(),
   policy: z.boolean().optional(),

@@ -7,6 +7,9 @@ import { hasIpv6, IpRoute } from './iproute.js';
  */
 const gatewayMac = '02:00:a9:fe:01:01';
 
+/** Marks our routes (rtm_protocol), so that those of an earlier run are known. The kernel reads nothing into it. */
+const routeProtocol = '85';
+
 /** What the node's own interface shall have. */
 export interface HostInterfaceSettings {
   /** Undefined if there is none. */
@@ -27,10 +30,12 @@ export interface HostInterfaceState {
 
 /**
  * Sets the node's interface up: MTU, addresses (/32), and routes to `cidrs` through the pipeline. The next hop is
- * 169.254.1.1 as an on-link gateway with a permanent neighbour entry, so that the kernel asks no ARP for pods. Addresses
- * and routes that others have made stay.
+ * 169.254.1.1 as an on-link gateway with a permanent neighbour entry, so that the kernel asks no ARP for pods. A process of
+ * the node that reaches itself through a service has its answers from there, too. Routes of ours that are not wanted any
+ * more go; addresses, and what others have made, stay.
  *
- * @param known what an earlier call has returned: if the interface is still that one, and up, nothing is done.
+ * @param known what an earlier call with the same settings has returned: if the interface is still that one, and up,
+ *   nothing is done.
  * @returns `known` itself then; undefined if there is no such interface.
  * @throws AgentError COMMAND_FAILED
  */
@@ -46,14 +51,21 @@ export async function setUpHostInterface(
   const isKnown = known?.ifindex === link.ifindex && known.mac === link.address;
   if (isKnown && link.mtu === mtu && link.flags.includes('UP')) return known;
   const [source] = addresses;
+  const sourceOption = source === undefined ? '' : ` src ${source}`;
+  const wanted = new Set([podGateway, ...cidrs]);
+  const old = (await ip.routes(name)).filter(
+    ({ dst, protocol }) => protocol === routeProtocol && !wanted.has(dst) && !wanted.has(`${dst}/32`),
+  );
   await ip.batch([
     ...(hasIpv6(mtu) ? [`link set dev ${name} addrgenmode none`] : []),
     `link set dev ${name} mtu ${mtu} up`,
     ...addresses.map((address) => `address replace ${address}/32 dev ${name}`),
     `neighbour replace ${podGateway} lladdr ${gatewayMac} dev ${name} nud permanent`,
+    ...old.map(({ dst }) => `route delete ${dst} dev ${name} proto ${routeProtocol}`),
+    `route replace ${podGateway} dev ${name} scope link proto ${routeProtocol}${sourceOption}`,
     ...cidrs.map(
       (cidr) =>
-        `route replace ${cidr} via ${podGateway} dev ${name} onlink${source === undefined ? '' : ` src ${source}`}`,
+        `route replace ${cidr} via ${podGateway} dev ${name} onlink proto ${routeProtocol}${sourceOption}`,
     ),
   ]);
   return isKnown ? known : { name, mac: link.address, ifindex: link.ifindex };

@@ -37,12 +37,18 @@ export interface LinkAddress {
   readonly prefixlen: number;
 }
 
+export interface LinkWithAddresses extends Link {
+  readonly addr_info: readonly LinkAddress[];
+}
+
 /** A route of the main table, as `ip -json route show` tells it. */
 export interface KernelRoute {
   readonly dst: string;
   readonly gateway?: string;
   readonly dev?: string;
   readonly scope?: string;
+  /** Who has made it: a name, or a number for those that have none. */
+  readonly protocol?: string;
 }
 
 /**
@@ -67,15 +73,13 @@ export class IpRoute {
   }
 
   /** The link's own data and its addresses; undefined if there is no such link. */
-  async addresses(
-    ifname: string,
-  ): Promise<(Link & { readonly addr_info: readonly LinkAddress[] }) | undefined> {
-    const links = await this.#json<Link & { readonly addr_info: readonly LinkAddress[] }>([
-      '-json',
-      'address',
-      'show',
-    ]);
-    return links.find((link) => link.ifname === ifname);
+  async addresses(ifname: string): Promise<LinkWithAddresses | undefined> {
+    return (await this.linksWithAddresses()).find((link) => link.ifname === ifname);
+  }
+
+  /** All links, with their addresses of both families. */
+  async linksWithAddresses(): Promise<LinkWithAddresses[]> {
+    return this.#json<LinkWithAddresses>(['-json', 'address', 'show']);
   }
 
   /** IPv4 routes through a link, of all tables but `local`. */

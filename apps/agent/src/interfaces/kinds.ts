@@ -16,7 +16,7 @@ import { TapPool } from './tap.js';
 export function createPodInterfaces(config: AgentConfig, logger: Logger): PodInterfaces {
   switch (config.interfaceType) {
     case 'tap':
-      return new PooledInterfaces(new TapPool(config.tapPrefix));
+      return new PooledInterfaces(new TapPool(config.tapPrefix, config.uplink?.interface));
     case 'ipvlan':
       return new IpvlanInterfaces(interfaceOf(config, 'the master'));
     case 'sriov':

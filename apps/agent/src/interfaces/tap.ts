@@ -6,15 +6,17 @@ const hostNumber = 0;
 
 /**
  * TAP interfaces that the target has made in the agent's network namespace, named by a prefix and a number. Number 0
- * leads to the node's own kernel; the others are the pool for pods.
+ * leads to the node's own kernel, and one may be the uplink; the others are the pool for pods.
  */
 export class TapPool implements InterfacePool {
   readonly hostInterfaceLabel: string;
   readonly #prefix: string;
+  readonly #uplink: string | undefined;
   readonly #host = new IpRoute();
 
-  constructor(prefix: string) {
+  constructor(prefix: string, uplink?: string) {
     this.#prefix = prefix;
+    this.#uplink = uplink;
     this.hostInterfaceLabel = `interface ${prefix}${hostNumber}`;
   }
 
@@ -22,7 +24,8 @@ export class TapPool implements InterfacePool {
   async members(): Promise<readonly PoolMember[]> {
     const numbered = (await this.#host.links()).flatMap(({ ifname, address }) => {
       const suffix = ifname.startsWith(this.#prefix) ? ifname.slice(this.#prefix.length) : '';
-      if (!/^[1-9][0-9]*$/.test(suffix) || address === undefined) return [];
+      const isForPods = /^[1-9][0-9]*$/.test(suffix) && ifname !== this.#uplink;
+      if (!isForPods || address === undefined) return [];
       return [{ member: { name: ifname, mac: address }, number: Number(suffix) }];
     });
     return numbered.sort((a, b) => a.number - b.number).map(({ member }) => member);

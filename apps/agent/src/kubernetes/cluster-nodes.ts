@@ -6,6 +6,11 @@ export interface NodeFacts {
   readonly name: string;
   readonly podCidrs: readonly string[];
   readonly internalAddresses: readonly string[];
+  /**
+   * The address of the node in its own pod range, for which its data plane answers ARP on an uplink: the first one, which
+   * IPAM plugins keep free for a gateway. Undefined without a range of four addresses or more.
+   */
+  readonly dataPlaneAddress: string | undefined;
 }
 
 /** The nodes as the cluster knows them, seen from one of them. */
@@ -59,9 +64,23 @@ export class ClusterNodes {
 }
 
 function factsOf({ name, podCIDRs, internalIPs }: Node): NodeFacts {
+  const podCidrs = podCIDRs.filter((cidr) => isIPv4(cidr.split('/')[0] ?? ''));
+  const [first] = podCidrs;
   return {
     name,
-    podCidrs: podCIDRs.filter((cidr) => isIPv4(cidr.split('/')[0] ?? '')),
+    podCidrs,
     internalAddresses: internalIPs.filter((address) => isIPv4(address)),
+    dataPlaneAddress: first && firstHostOf(first),
   };
+}
+
+/** 10.244.1.1 of 10.244.1.0/24. */
+function firstHostOf(cidr: string): string | undefined {
+  const [address = '', length] = cidr.split('/');
+  const bits = Number(length);
+  if (bits > 30) return undefined;
+  const value = address.split('.').reduce((sum, byte) => sum * 256 + Number(byte), 0);
+  const size = 2 ** (32 - bits);
+  const host = Math.floor(value / size) * size + 1;
+  return [24, 16, 8, 0].map((shift) => (host >>> shift) & 0xff).join('.');
 }

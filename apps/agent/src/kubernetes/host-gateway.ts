@@ -1,100 +1,80 @@
-import { createSocket } from 'node:dgram';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Route } from '@infra-offload/infra-api';
 import type { Logger } from 'pino';
-import { outputOf } from '../interfaces/command.js';
 import type { NodeFacts } from './cluster-nodes.js';
-
-/** What the kernel knows of its neighbours, and how it is made to ask for one. */
-export interface Neighbours {
-  /** MAC addresses by IPv4 address. */
-  known(): Promise<ReadonlyMap<string, string>>;
-  ask(address: string): Promise<void>;
-}
+import { kernelNeighbours, type Neighbours } from './neighbours.js';
 
 export interface HostGatewayOptions {
-  /** As the target names it, and the MAC address that packets leave it with. */
-  readonly uplink: { readonly interface: string; readonly mac: string };
   readonly logger: Logger;
   readonly neighbours?: Neighbours;
   /** How long a neighbour may take to answer. */
   readonly answerMs?: number;
 }
 
-/** Makes routes to the pods of other nodes, by the MAC addresses that these nodes have on the link. */
+/** How one range of another node is reached through the uplink. */
+export interface RemoteRange {
+  readonly cidr: string;
+  readonly nextHopMac: string;
+  /** Whether the next hop is the node's data plane, so that answers to this node come to ours. */
+  readonly isDataPlane: boolean;
+}
+
+/**
+ * Finds the next hops to other nodes on the uplink's link. A node whose data plane has an uplink, too, answers ARP for its
+ * `dataPlaneAddress`; of one that has none, the kernel answers for the internal address, and forwards to its pods.
+ */
 export class HostGateway {
-  readonly #options: HostGatewayOptions;
+  readonly #logger: Logger;
   readonly #neighbours: Neighbours;
+  readonly #answerMs: number;
   /** Nodes without a MAC address, so that each is logged once. */
   #unresolved: ReadonlySet<string> = new Set();
 
-  constructor(options: HostGatewayOptions) {
-    this.#options = options;
-    this.#neighbours = options.neighbours ?? kernelNeighbours;
+  constructor({ logger, neighbours = kernelNeighbours, answerMs = 200 }: HostGatewayOptions) {
+    this.#logger = logger;
+    this.#neighbours = neighbours;
+    this.#answerMs = answerMs;
   }
 
-  /** One for each range of each node that answers ARP on one of its internal addresses; the others are left to the kernel. */
-  async routes(nodes: readonly NodeFacts[]): Promise<Route[]> {
-    const { uplink, logger, answerMs = 200 } = this.#options;
+  /**
+   * The pod ranges of every node that answers, and the internal addresses of those whose data plane does; other nodes are
+   * left to the kernel.
+   */
+  async ranges(nodes: readonly NodeFacts[], own: NodeFacts | undefined): Promise<RemoteRange[]> {
     const wanted = nodes.filter(({ podCidrs }) => podCidrs.length > 0);
-    let known = await this.#neighbours.known();
-    const missing = wanted.filter((node) => macOf(node, known) === undefined);
-    if (missing.length > 0) {
-      await Promise.all(
-        missing.flatMap((node) => node.internalAddresses).map((ip) => this.#neighbours.ask(ip)),
-      );
-      await sleep(answerMs);
-      known = await this.#neighbours.known();
-    }
+    const known = await this.#resolve(wanted, own?.internalAddresses ?? []);
     const unresolved = new Set<string>();
-    const routes = wanted.flatMap((node) => {
-      const nextHopMac = macOf(node, known);
-      if (nextHopMac !== undefined) {
-        const route = { interfaceName: uplink.interface, nextHopMac, sourceMac: uplink.mac };
-        return node.podCidrs.map((cidr) => ({ cidr, ...route }));
+    const ranges = wanted.flatMap((node): RemoteRange[] => {
+      const { name, podCidrs, internalAddresses, dataPlaneAddress } = node;
+      const dataPlane = dataPlaneAddress && known.get(dataPlaneAddress);
+      if (dataPlane !== undefined) {
+        const cidrs = [...podCidrs, ...internalAddresses.map((address) => `${address}/32`)];
+        return cidrs.map((cidr) => ({ cidr, nextHopMac: dataPlane, isDataPlane: true }));
       }
-      unresolved.add(node.name);
-      if (!this.#unresolved.has(node.name)) {
-        const { name, internalAddresses: addresses } = node;
-        logger.warn({ node: name, addresses }, 'no neighbour on this link; its pods are left to the kernel');
+      const kernel = internalAddresses.map((address) => known.get(address)).find((mac) => mac !== undefined);
+      if (kernel !== undefined) {
+        return podCidrs.map((cidr) => ({ cidr, nextHopMac: kernel, isDataPlane: false }));
+      }
+      unresolved.add(name);
+      if (!this.#unresolved.has(name)) {
+        const facts = { node: name, addresses: [dataPlaneAddress, ...internalAddresses] };
+        this.#logger.warn(facts, 'no neighbour on this link; its pods are left to the kernel');
       }
       return [];
     });
     this.#unresolved = unresolved;
-    return routes;
+    return ranges;
+  }
+
+  async #resolve(nodes: readonly NodeFacts[], own: readonly string[]): Promise<ReadonlyMap<string, string>> {
+    if (nodes.length === 0) return new Map();
+    const dataPlanes = nodes.flatMap(({ dataPlaneAddress }) => dataPlaneAddress ?? []);
+    await this.#neighbours.askOnLink(dataPlanes, own);
+    const known = await this.#neighbours.known();
+    const missing = nodes.filter(({ dataPlaneAddress }) => !dataPlaneAddress || !known.has(dataPlaneAddress));
+    if (missing.length === 0) return known;
+    const internal = missing.flatMap(({ internalAddresses }) => internalAddresses);
+    await Promise.all(internal.map((address) => this.#neighbours.ask(address)));
+    await sleep(this.#answerMs);
+    return this.#neighbours.known();
   }
 }
-
-function macOf(node: NodeFacts, known: ReadonlyMap<string, string>): string | undefined {
-  return node.internalAddresses.map((address) => known.get(address)).find((mac) => mac !== undefined);
-}
-
-interface KernelNeighbour {
-  readonly dst: string;
-  readonly lladdr?: string;
-  readonly state?: readonly string[];
-}
-
-const kernelNeighbours: Neighbours = {
-  async known() {
-    const output = await outputOf('ip', ['-4', '-json', 'neighbour', 'show']);
-    const entries: KernelNeighbour[] = JSON.parse(output || '[]');
-    return new Map(
-      entries.flatMap(({ dst, lladdr, state }): [string, string][] =>
-        lladdr === undefined || state?.includes('FAILED') ? [] : [[dst, lladdr]],
-      ),
-    );
-  },
-  /** By a packet to the discard port: iproute2 cannot make the kernel resolve an address. */
-  ask(address) {
-    return new Promise((resolve) => {
-      const socket = createSocket('udp4');
-      const done = () => {
-        socket.close();
-        resolve();
-      };
-      socket.once('error', done);
-      socket.send('', 9, address, done);
-    });
-  },
-};

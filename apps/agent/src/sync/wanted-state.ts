@@ -84,7 +84,10 @@ export function referenceOf(object: WantedObject): ObjectReference {
     case 'networkPolicy':
       return { kind: ObjectKind.OBJECT_KIND_NETWORK_POLICY, name: body.value.name };
     case 'podIsolation':
-      return { kind: ObjectKind.OBJECT_KIND_POD_ISOLATION, name: `${body.value.namespace}/${body.value.name}` };
+      return {
+        kind: ObjectKind.OBJECT_KIND_POD_ISOLATION,
+        name: `${body.value.namespace}/${body.value.name}`,
+      };
     case undefined:
       return { kind: ObjectKind.OBJECT_KIND_UNSPECIFIED, name: '' };
     default:
