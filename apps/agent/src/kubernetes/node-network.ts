@@ -1,0 +1,136 @@
+import type { Route } from '@infra-offload/infra-api';
+import type { Logger } from 'pino';
+import type { AgentConfig } from '../config/schema.js';
+import { type HostInterfaceState, setUpHostInterface } from '../interfaces/host-interface.js';
+import type { PodInterfaces } from '../interfaces/pod-interfaces.js';
+import type { NodeReach } from '../services/wanted-services.js';
+import type { WantedState } from '../sync/wanted-state.js';
+import type { ClusterNodes } from './cluster-nodes.js';
+import { HostGateway, type RemoteRange } from './host-gateway.js';
+
+export interface NodeNetworkOptions {
+  readonly config: AgentConfig;
+  readonly interfaces: PodInterfaces;
+  /** Undefined if the configuration names no source of objects. */
+  readonly nodes: ClusterNodes | undefined;
+  readonly wanted: WantedState;
+  readonly logger: Logger;
+}
+
+/**
+ * The node's own part in the data plane: its interface, the ranges that its kernel reaches through it, and the ways to other
+ * nodes. Keeps the kernel and the wanted node equal to what configuration and cluster say.
+ */
+export class NodeNetwork {
+  readonly #options: NodeNetworkOptions;
+  readonly #gateway: HostGateway | undefined;
+  /** To other nodes; undefined until they have been looked for. */
+  #remote: readonly RemoteRange[] | undefined;
+  #interface: HostInterfaceState | undefined;
+  /** What `#interface` is set up with. */
+  #settings = '';
+
+  constructor(options: NodeNetworkOptions) {
+    this.#options = options;
+    const { config, logger } = options;
+    if (config.uplink !== undefined) this.#gateway = new HostGateway({ logger });
+  }
+
+  /** Whether the node's interface is there and set up. */
+  get isUp(): boolean {
+    return this.#interface !== undefined;
+  }
+
+  /** Whether everything is known that the first snapshot must have of the node. */
+  get isKnown(): boolean {
+    return this.#interface !== undefined && (this.#gateway === undefined || this.#remote !== undefined);
+  }
+
+  get reach(): NodeReach {
+    const { config, nodes } = this.#options;
+    const internal = nodes?.own()?.internalAddresses ?? [];
+    return {
+      nodeAddresses: [...new Set([...internal, ...config.hostInterface.addresses])],
+      hasUplink: config.uplink !== undefined,
+    };
+  }
+
+  /**
+   * Brings the node's interface in order, and looks for the other nodes.
+   *
+   * @param areNodesKnown whether `nodes` has all of them.
+   * @throws AgentError COMMAND_FAILED
+   */
+  async look(areNodesKnown: boolean): Promise<void> {
+    const { config, interfaces, nodes, logger } = this.#options;
+    if (this.#gateway !== undefined && areNodesKnown) {
+      this.#remote = await this.#gateway.ranges(nodes?.others() ?? [], nodes?.own());
+    }
+    const name = await interfaces.hostInterface();
+    const settings = { name, mtu: config.mtu, addresses: this.#addresses(), cidrs: this.#kernelCidrs() };
+    const before = this.#settings;
+    const text = JSON.stringify(settings);
+    const found = await setUpHostInterface(settings, text === before ? this.#interface : undefined);
+    const isNew = text !== before || found !== this.#interface;
+    const { cidrs } = settings;
+    if (found === undefined) {
+      if (this.#interface !== undefined)
+        logger.warn({ interface: name }, 'the interface of the node is gone');
+    } else if (isNew) {
+      logger.info({ interface: name, mac: found.mac, cidrs }, 'the interface of the node is set up');
+    }
+    this.#interface = found;
+    this.#settings = found === undefined ? '' : text;
+    this.announce();
+  }
+
+  /** Wants the node as it is now; nothing while its interface is not there. */
+  announce(): void {
+    if (this.#interface === undefined) return;
+    const { name, mac } = this.#interface;
+    const { config, wanted } = this.#options;
+    wanted.upsert({
+      object: {
+        $case: 'node',
+        value: {
+          name: config.nodeName,
+          hostInterface: { interfaceName: name, mac, addresses: this.#addresses() },
+          serviceCidrs: [...config.serviceCidrs],
+          routes: this.#routes(mac),
+        },
+      },
+    });
+  }
+
+  /**
+   * The node's addresses on its interface. With an uplink the first, and so the source of what the node itself sends to pods
+   * and services, is one that other nodes have a route to our data plane for; from any other their answers would come to our
+   * kernel, untranslated.
+   */
+  #addresses(): string[] {
+    const { config, nodes } = this.#options;
+    const own = config.uplink && nodes?.own()?.dataPlaneAddress;
+    return [...new Set([...(own === undefined ? [] : [own]), ...config.hostInterface.addresses])];
+  }
+
+  /** Pods here and on nodes whose data plane answers through ours, and services. */
+  #kernelCidrs(): string[] {
+    const { config, nodes } = this.#options;
+    const pods = config.podCidrs.length > 0 ? config.podCidrs : (nodes?.own()?.podCidrs ?? []);
+    const remote =
+      this.#remote?.filter(({ cidr, isDataPlane }) => isDataPlane && !cidr.endsWith('/32')) ?? [];
+    return [...new Set([...pods, ...config.serviceCidrs, ...remote.map(({ cidr }) => cidr)])];
+  }
+
+  #routes(hostMac: string): Route[] {
+    const { uplink } = this.#options.config;
+    if (uplink === undefined) return [];
+    const sourceMac = uplink.mac ?? hostMac;
+    return (this.#remote ?? []).map(({ cidr, nextHopMac }) => ({
+      cidr,
+      interfaceName: uplink.interface,
+      nextHopMac,
+      sourceMac,
+    }));
+  }
+}
