@@ -97,6 +97,7 @@ export class NodeNetwork {
           hostInterface: { interfaceName: name, mac, addresses: this.#addresses() },
           serviceCidrs: [...config.serviceCidrs],
           routes: this.#routes(mac),
+          uplinkInterface: config.uplink?.interface,
         },
       },
     });
@@ -126,11 +127,12 @@ export class NodeNetwork {
     const { uplink } = this.#options.config;
     if (uplink === undefined) return [];
     const sourceMac = uplink.mac ?? hostMac;
-    return (this.#remote ?? []).map(({ cidr, nextHopMac }) => ({
-      cidr,
-      interfaceName: uplink.interface,
-      nextHopMac,
-      sourceMac,
-    }));
+    // Of nodes that claim the same, as a node and its successor may for a while, the first has it.
+    const taken = new Set(this.#options.config.serviceCidrs);
+    return (this.#remote ?? []).flatMap(({ cidr, nextHopMac }) => {
+      if (taken.has(cidr)) return [];
+      taken.add(cidr);
+      return [{ cidr, interfaceName: uplink.interface, nextHopMac, sourceMac }];
+    });
   }
 }

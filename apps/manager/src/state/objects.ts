@@ -23,6 +23,8 @@ export interface NodeObject {
   /** Ranges of service addresses: what no service claims in there is dropped. */
   readonly serviceCidrs: readonly Cidr[];
   readonly routes: readonly Route[];
+  /** Open for other nodes even while there is no route. */
+  readonly uplinkInterface?: string | undefined;
   /** Addresses that are well-formed but not IPv4. They are reported, not programmed. */
   readonly unsupportedAddresses: readonly string[];
 }

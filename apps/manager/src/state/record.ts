@@ -22,6 +22,8 @@ export interface StoredRecord {
   /** Ids of a service. */
   readonly id?: number | undefined;
   readonly plan?: GroupPlan | undefined;
+  /** Slots by hash bucket, for targets that have buckets. */
+  readonly buckets?: readonly number[] | undefined;
   /** Claims that another object holds, see claims.ts. */
   readonly lost?: readonly string[] | undefined;
   /** Ports of the interfaces that the object names, as last told by the target. */
@@ -42,6 +44,7 @@ const node = z.object({
   host: z.object({ interfaceName: z.string(), mac, addresses: z.array(uint32) }).optional(),
   serviceCidrs: z.array(cidr),
   routes: z.array(z.object({ cidr, interfaceName: z.string(), nextHopMac: mac, sourceMac: mac })),
+  uplinkInterface: z.string().optional(),
   unsupportedAddresses: z.array(z.string()),
 });
 
@@ -87,6 +90,7 @@ const record = z.object({
   object: object.optional(),
   id: z.int().min(1).max(65_535).optional(),
   plan: plan.optional(),
+  buckets: z.array(z.int().min(0)).optional(),
   lost: z.array(z.string()).optional(),
   ports: z.record(z.string(), uint32).optional(),
 });

@@ -64,6 +64,11 @@ describe('readObject', () => {
     });
   });
 
+  test('a node with an uplink', () => {
+    expect(readObject(node({ uplinkInterface: 'up0' }))).toMatchObject({ uplinkInterface: 'up0' });
+    expect(() => readObject(node({ uplinkInterface: '' }))).toThrow(/uplink_interface is ""/);
+  });
+
   test.each<[string, WantedObject, RegExp]>([
     [
       'an attachment without interface',

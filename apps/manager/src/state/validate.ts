@@ -147,6 +147,9 @@ function readNode(wire: WireNode): NodeObject {
     serviceCidrs: distinct(cidrs('service_cidrs', wire.serviceCidrs), cidrKey),
     routes,
     unsupportedAddresses: unsupported,
+    ...(wire.uplinkInterface === undefined
+      ? {}
+      : { uplinkInterface: check.interfaceName('uplink_interface', wire.uplinkInterface) }),
   };
   const claimed = new Set(node.serviceCidrs.map(cidrKey));
   wire.routes.forEach((route, i) => {
