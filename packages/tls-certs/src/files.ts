@@ -1,0 +1,41 @@
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { messageOf, TlsCertsError } from './errors.js';
+import { type PemFile, unreadable } from './material.js';
+
+/** Something to be written. Keys are for their owner only. */
+export interface NewFile {
+  readonly file: string;
+  readonly text: string;
+  readonly isSecret: boolean;
+}
+
+/** @throws TlsCertsError FILE */
+export function readPem(file: string): PemFile {
+  try {
+    return { file, text: readFileSync(file, 'utf8') };
+  } catch (error) {
+    throw unreadable(file, error);
+  }
+}
+
+/**
+ * Writes files, each whole or not at all: whoever reads one meanwhile gets the old or the new one. Directories that are
+ * missing are made, for their owner only.
+ *
+ * @throws TlsCertsError FILE
+ */
+export function writeFiles(files: readonly NewFile[]): void {
+  for (const { file, text, isSecret } of files) {
+    const fresh = `${file}.new`;
+    try {
+      mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+      rmSync(fresh, { force: true });
+      writeFileSync(fresh, text, { mode: isSecret ? 0o600 : 0o644, flag: 'wx' });
+      renameSync(fresh, file);
+    } catch (error) {
+      rmSync(fresh, { force: true });
+      throw new TlsCertsError('FILE', `${file} cannot be written: ${messageOf(error)}`, { file }, error);
+    }
+  }
+}

@@ -1,0 +1,9 @@
+export { channelCredentials } from './channel.js';
+export { availableCipherSuites, cipherOptions, DEFAULT_CIPHER_SUITES } from './cipher-suites.js';
+export { type Listener, type ListenOptions, listen, type ServerSecurity } from './listener.js';
+export {
+  type CertificateFiles,
+  CertificateSource,
+  type CertificateSourceOptions,
+  type TlsLogger,
+} from './source.js';

@@ -1,0 +1,270 @@
+import type { X509Certificate } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { createSecureContext, type SecureContext, type SecureContextOptions } from 'node:tls';
+import { messageOf, TlsCertsError } from '../errors.js';
+import {
+  chainTo,
+  checkDates,
+  checkKey,
+  checkUsage,
+  datesOf,
+  nameOf,
+  readCertificates,
+  readPrivateKey,
+  stamp,
+  unreadable,
+} from '../material.js';
+import { cipherOptions } from './cipher-suites.js';
+
+/** How often the files are looked at. */
+const POLL_MS = 1_000;
+/** How long before its end a certificate is worth a warning. */
+const SOON_MS = 14 * 86_400_000;
+
+/** What logs; pino's loggers do. */
+export interface TlsLogger {
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+}
+
+export interface CertificateFiles {
+  /** Own certificate, with those between it and the authority behind it. Servers have one, and clients in mutual TLS. */
+  readonly cert?: string;
+  readonly key?: string;
+  /** Authorities: of `cert`, and of the other side. Servers without mutual TLS need none. */
+  readonly ca?: string;
+}
+
+export interface CertificateSourceOptions {
+  readonly files: CertificateFiles;
+  readonly usage: 'server' | 'client';
+  /** IANA names; default: what Node has. */
+  readonly cipherSuites?: readonly string[];
+  readonly logger?: TlsLogger;
+}
+
+interface Loaded {
+  readonly options: SecureContextOptions;
+  readonly context: SecureContext;
+  readonly certificate: X509Certificate | undefined;
+  /** When the first of the certificates ends. */
+  readonly notAfter: Date;
+}
+
+type Contents = { readonly [F in keyof CertificateFiles]: Buffer | TlsCertsError };
+
+/**
+ * Certificates in files, read anew when they change: by atomic renames, by overwriting, by the symlink swap of a Secret's
+ * volume. What cannot be used is refused at the start; later, the last good ones stay in use, and `problem` tells.
+ */
+export class CertificateSource {
+  readonly #options: CertificateSourceOptions;
+  readonly #listeners = new Set<(options: SecureContextOptions) => void>();
+  #contents: Contents;
+  #loaded: Loaded;
+  /** Why the files cannot be used, once they have been so for two looks: they may be in the middle of a change. */
+  #problem: string | undefined;
+  #suspicion: string | undefined;
+  #said: string | undefined;
+  readonly #timer: NodeJS.Timeout;
+
+  /**
+   * @throws TlsCertsError FILE, PEM, KEY_MISMATCH, EXPIRED, NOT_YET_VALID, CA_MISMATCH, USAGE, or INVALID for the
+   *   cipher suites; the message is one line that names the file
+   */
+  static open(options: CertificateSourceOptions): CertificateSource {
+    return new CertificateSource(options);
+  }
+
+  private constructor(options: CertificateSourceOptions) {
+    this.#options = options;
+    this.#contents = readSync(options.files);
+    this.#loaded = load(options, this.#contents);
+    this.#warnOfEnd();
+    this.#timer = setInterval(() => void this.refresh(), POLL_MS);
+    this.#timer.unref();
+  }
+
+  /** What new connections use. */
+  get secureContext(): SecureContext {
+    return this.#loaded.context;
+  }
+
+  get contextOptions(): SecureContextOptions {
+    return this.#loaded.options;
+  }
+
+  /** Own certificate; undefined for clients without one. */
+  get certificate(): X509Certificate | undefined {
+    return this.#loaded.certificate;
+  }
+
+  /** When the first of the certificates in use ends. */
+  get notAfter(): Date {
+    return this.#loaded.notAfter;
+  }
+
+  /** Why certificates are in use that should not be; undefined if all is well. For a readiness check. */
+  get problem(): string | undefined {
+    if (this.#problem !== undefined) return this.#problem;
+    if (this.#loaded.notAfter >= new Date()) return undefined;
+    const { cert, ca } = this.#options.files;
+    return `${cert ?? ca}: the certificate in use expired on ${stamp(this.#loaded.notAfter)}`;
+  }
+
+  /** Calls a listener with what new connections are to use, whenever that changes. Returns what ends it. */
+  onChange(listener: (options: SecureContextOptions) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Looks at the files now instead of within a second. */
+  async refresh(): Promise<void> {
+    const contents = await read(this.#options.files);
+    const isSame = sameContents(contents, this.#contents);
+    this.#contents = contents;
+    if (!isSame || this.#suspicion !== undefined) this.#check(contents);
+    this.#say();
+  }
+
+  /** Stops looking. */
+  close(): void {
+    clearInterval(this.#timer);
+    this.#listeners.clear();
+  }
+
+  #check(contents: Contents): void {
+    try {
+      this.#loaded = load(this.#options, contents);
+      this.#problem = undefined;
+      this.#suspicion = undefined;
+    } catch (error) {
+      const reason = messageOf(error);
+      if (reason === this.#suspicion) this.#problem = `${reason}; the last good certificate stays in use`;
+      this.#suspicion = reason;
+      return;
+    }
+    this.#options.logger?.info(this.#fields(), 'certificates were replaced; new connections use them');
+    for (const listener of this.#listeners) listener(this.#loaded.options);
+    this.#warnOfEnd();
+  }
+
+  #say(): void {
+    const { problem } = this;
+    if (problem !== undefined && problem !== this.#said) {
+      this.#options.logger?.warn({ reason: problem }, 'certificates cannot be used');
+    }
+    this.#said = problem;
+  }
+
+  #warnOfEnd(): void {
+    const left = this.#loaded.notAfter.getTime() - Date.now();
+    if (left < SOON_MS) this.#options.logger?.warn(this.#fields(), 'the certificate ends soon: renew it');
+  }
+
+  #fields(): object {
+    const { certificate, notAfter } = this.#loaded;
+    const { cert, ca } = this.#options.files;
+    return {
+      file: cert ?? ca,
+      ...(certificate && { certificate: nameOf(certificate), serial: certificate.serialNumber }),
+      notAfter: stamp(notAfter),
+    };
+  }
+}
+
+const NAMES = ['cert', 'key', 'ca'] as const;
+
+function readSync(files: CertificateFiles): Contents {
+  return collect(files, (file) => {
+    try {
+      return readFileSync(file);
+    } catch (error) {
+      return unreadable(file, error);
+    }
+  });
+}
+
+async function read(files: CertificateFiles): Promise<Contents> {
+  const found = new Map<string, Buffer | TlsCertsError>();
+  for (const name of NAMES) {
+    const file = files[name];
+    if (file !== undefined)
+      found.set(file, await readFile(file).catch((error: unknown) => unreadable(file, error)));
+  }
+  return collect(files, (file) => found.get(file) ?? unreadable(file, 'not read'));
+}
+
+function collect(files: CertificateFiles, of: (file: string) => Buffer | TlsCertsError): Contents {
+  const { cert, key, ca } = files;
+  return {
+    ...(ca !== undefined && { ca: of(ca) }),
+    ...(cert !== undefined && { cert: of(cert) }),
+    ...(key !== undefined && { key: of(key) }),
+  };
+}
+
+function sameContents(a: Contents, b: Contents): boolean {
+  return NAMES.every((name) => {
+    const [left, right] = [a[name], b[name]];
+    return Buffer.isBuffer(left) && Buffer.isBuffer(right)
+      ? left.equals(right)
+      : String(left) === String(right);
+  });
+}
+
+/** Checks everything that can be checked without the other side. */
+function load({ files, usage, cipherSuites }: CertificateSourceOptions, contents: Contents): Loaded {
+  const now = new Date();
+  const pem = (name: (typeof NAMES)[number]) => {
+    const [file, content] = [files[name], contents[name]];
+    if (file === undefined || content === undefined) return undefined;
+    if (!Buffer.isBuffer(content)) throw content;
+    return { file, text: content.toString('utf8') };
+  };
+  const [ca, cert, key] = [pem('ca'), pem('cert'), pem('key')];
+  const authorities = ca && readCertificates(ca);
+  const ends: X509Certificate[] = [];
+  let certificate: X509Certificate | undefined;
+  if (cert !== undefined) {
+    const [leaf, ...others] = readCertificates(cert);
+    certificate = leaf;
+    if (key === undefined)
+      throw new TlsCertsError('KEY_MISMATCH', `${cert.file}: the certificate has no key beside it`);
+    checkKey(leaf, readPrivateKey(key), { cert: cert.file, key: key.file });
+    checkDates(leaf, cert.file, now);
+    checkUsage(leaf, cert.file, usage);
+    ends.push(leaf);
+    if (ca !== undefined && authorities !== undefined) {
+      const path = chainTo(leaf, others, authorities, { cert: cert.file, ca: ca.file });
+      for (const above of path) checkDates(above, authorities.includes(above) ? ca.file : cert.file, now);
+      ends.push(...path);
+    }
+  } else if (ca !== undefined && authorities !== undefined) {
+    // Of a bundle, the one that lasts counts.
+    const last = authorities.reduce((a, b) => (datesOf(a).notAfter < datesOf(b).notAfter ? b : a));
+    checkDates(last, ca.file, now);
+    ends.push(last);
+  }
+  const options: SecureContextOptions = {
+    ...(ca && { ca: ca.text }),
+    ...(cert && { cert: cert.text }),
+    ...(key && { key: key.text }),
+    minVersion: 'TLSv1.2',
+    ...(cipherSuites && cipherOptions(cipherSuites)),
+  };
+  try {
+    const notAfter = new Date(Math.min(...ends.map((end) => datesOf(end).notAfter.getTime())));
+    return { options, context: createSecureContext(options), certificate, notAfter };
+  } catch (error) {
+    // Keys that OpenSSL finds too small, for example.
+    const reason = /SSL routines:[^:]*:([^:]+)/.exec(messageOf(error))?.[1] ?? messageOf(error);
+    throw new TlsCertsError(
+      'INVALID',
+      `${cert?.file ?? ca?.file}: OpenSSL cannot use it: ${reason}`,
+      {},
+      error,
+    );
+  }
+}
