@@ -253,6 +253,14 @@ describe('pods and nodes', () => {
     ]);
   });
 
+  test('an uplink is open before there are routes', () => {
+    const { rows } = driver.node({ ...nodeObject, uplinkInterface: 'up0' }, context);
+    expect(rows).toContainEqual({ table: 'port_table', port: 9, role: 'uplink' });
+    expect(driver.node({ ...nodeObject, uplinkInterface: 'gone' }, context).conditions).toMatchObject([
+      { severity: 'degraded', reason: 'InterfaceNotFound', message: 'uplink gone: no gone' },
+    ]);
+  });
+
   test('a host interface that is not port 0 is said', () => {
     const host = { interfaceName: 'tap2', mac: 2, addresses: [] };
     expect(driver.node({ ...nodeObject, host }, context).conditions).toMatchObject([

@@ -26,20 +26,19 @@ export function compileNode(
     rows.push({ table: 'route_table', address, length, action: 'unreachable' });
   }
   const uplinks = new Set<number>();
+  if (node.uplinkInterface !== undefined) {
+    const found = usablePort(node.uplinkInterface, `uplink ${node.uplinkInterface}`, context, conditions);
+    if (found !== undefined && found !== HOST_PORT) uplinks.add(found);
+  }
   for (const route of node.routes) {
-    const lost = conflictOf(interfaceClaims(route.interfaceName, context), context);
-    const found = context.port(route.interfaceName);
-    if (lost !== undefined || found.kind !== 'known') {
-      const { severity, reason, message } = lost ?? missingPort(route.interfaceName, portNotKnown(found));
-      conditions.push({ severity, reason, message: `route ${formatCidr(route.cidr)}: ${message}` });
-      continue;
-    }
-    if (found.port !== HOST_PORT) uplinks.add(found.port);
+    const port = usablePort(route.interfaceName, `route ${formatCidr(route.cidr)}`, context, conditions);
+    if (port === undefined) continue;
+    if (port !== HOST_PORT) uplinks.add(port);
     rows.push({
       table: 'route_table',
       ...route.cidr,
       action: 'nexthop',
-      port: found.port,
+      port,
       dstMac: route.nextHopMac,
       srcMac: route.sourceMac,
     });
@@ -67,6 +66,7 @@ export function nodeClaims(node: NodeObject, context: CompileContext): readonly 
 /** Interfaces that a node names, each once. */
 export function nodeInterfaces(node: NodeObject): readonly string[] {
   const names = new Set(node.routes.map((route) => route.interfaceName));
+  if (node.uplinkInterface !== undefined) names.add(node.uplinkInterface);
   if (node.host !== undefined) names.add(node.host.interfaceName);
   return [...names];
 }
@@ -107,6 +107,21 @@ function compileHost(
 
 function hostAddresses(host: HostInterface): readonly number[] {
   return [GATEWAY_ADDRESS, ...host.addresses.filter((address) => address !== GATEWAY_ADDRESS)];
+}
+
+/** The port of an interface that is the node's; otherwise the condition says why there is none. */
+function usablePort(
+  interfaceName: string,
+  what: string,
+  context: CompileContext,
+  conditions: Condition[],
+): number | undefined {
+  const lost = conflictOf(interfaceClaims(interfaceName, context), context);
+  const found = context.port(interfaceName);
+  if (lost === undefined && found.kind === 'known') return found.port;
+  const { severity, reason, message } = lost ?? missingPort(interfaceName, portNotKnown(found));
+  conditions.push({ severity, reason, message: `${what}: ${message}` });
+  return undefined;
 }
 
 function portNotKnown(found: ReturnType<CompileContext['port']>) {
