@@ -90,6 +90,8 @@ export interface Pipeline {
    * see them. One that changes at once has nothing to do.
    */
   commit(): Promise<void> | undefined;
+  /** Forgets what was staged since a commit that was refused: it only takes back what the data plane has not taken. */
+  discard(): void;
 }
 
 /** Runs one program at a time over the packets of the ports. */

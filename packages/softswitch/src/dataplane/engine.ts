@@ -133,6 +133,9 @@ class EnginePipeline implements Pipeline {
   commit(): undefined {
     return undefined;
   }
+
+  /** Nothing is ever staged here. */
+  discard(): void {}
 }
 
 function converted<T>(otherwise: StatusName, action: () => T): T {

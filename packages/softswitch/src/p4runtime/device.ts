@@ -120,6 +120,7 @@ export class Device {
       } catch (error) {
         // The data plane has taken none of it.
         journal?.rollback();
+        forwarding.pipeline.discard();
         throw error;
       }
       return result;

@@ -137,8 +137,8 @@ export class BlockingChannel {
         },
         MSG_NOSIGNAL,
       );
-      if (written < 0) this.#lost('send');
-      sent += written;
+      if (written >= 0) sent += written;
+      else this.#checkInterrupted('send');
     }
   }
 
@@ -146,16 +146,22 @@ export class BlockingChannel {
     const buffer = Buffer.alloc(length);
     for (let at = 0; at < length; ) {
       const count = this.calls.read(this.#fd, buffer.subarray(at), length - at);
-      if (count <= 0) this.#lost('read');
-      at += count;
+      if (count > 0) at += count;
+      else if (count === 0) this.#lost('it was closed');
+      else this.#checkInterrupted('read');
     }
     return buffer;
   }
 
-  #lost(what: string): never {
+  /** With a timeout, even signals whose handlers restart calls interrupt them. */
+  #checkInterrupted(what: string): void {
     const errno = this.calls.errno();
+    if (errno !== 'EINTR') this.#lost(`${what}: ${errno}`);
+  }
+
+  #lost(why: string): never {
     this.close();
-    fail('UNAVAILABLE', `the connection to swx-host is lost (${what}: ${errno}); it is being restarted`);
+    fail('UNAVAILABLE', `the connection to swx-host is lost (${why}); it is being restarted`);
   }
 }
 

@@ -1,48 +1,53 @@
-import type { KeyField } from '../dataplane.js';
+import type { DataplaneEntry, KeyField, Value } from '../dataplane.js';
 import type { TableLayout } from './layout.js';
-import { ByteWriter } from './wire.js';
 
 /** An entry of a table with direct counters, as the pipeline hands it out to name its cells. */
 export interface Slot {
   readonly number: number;
   readonly table: TableLayout;
-  /** As the protocol has it. */
-  readonly key: Uint8Array;
+  readonly key: readonly KeyField[];
 }
 
 interface MirrorEntry {
-  /** The change that makes it. */
-  change: Uint8Array;
+  entry: DataplaneEntry;
   slot: Slot | undefined;
 }
 
+export interface DefaultAction {
+  readonly action: string;
+  readonly args: readonly Value[];
+}
+
+export interface GroupMember {
+  readonly member: number;
+  readonly weight: number;
+}
+
+/** Takes everything that was written. */
+export interface MirrorVisitor {
+  group(selector: number, group: number, members: readonly GroupMember[]): void;
+  defaultAction(table: TableLayout, call: DefaultAction): void;
+  entry(table: TableLayout, entry: DataplaneEntry): void;
+  cell(register: number, index: number, value: bigint): void;
+}
+
 /**
- * Everything that was written, as the changes that make it again: what a new swx-host is given. Counts are not among
- * it; they are the data plane's.
+ * Everything that was written: what a new swx-host is given. Counts are not among it; they are the data plane's.
  */
 export class Mirror {
   readonly #tables = new Map<TableLayout, Map<string, MirrorEntry>>();
-  readonly #defaults = new Map<TableLayout, Uint8Array>();
-  readonly #groups = new Map<string, Uint8Array>();
-  readonly #cells = new Map<string, Uint8Array>();
+  readonly #defaults = new Map<TableLayout, DefaultAction>();
+  readonly #groups = new Map<number, Map<number, readonly GroupMember[]>>();
+  readonly #cells = new Map<number, Map<number, bigint>>();
   readonly #slots: (Slot | undefined)[] = [];
   readonly #freeSlots: number[] = [];
 
-  setEntry(
-    table: TableLayout,
-    key: readonly KeyField[],
-    priority: number | undefined,
-    change: Uint8Array,
-  ): void {
-    let entries = this.#tables.get(table);
-    if (entries === undefined) {
-      entries = new Map();
-      this.#tables.set(table, entries);
-    }
-    const name = keyName(key, priority);
-    const entry = entries.get(name);
-    if (entry === undefined) entries.set(name, { change, slot: undefined });
-    else entry.change = change;
+  setEntry(table: TableLayout, entry: DataplaneEntry): void {
+    const entries = inner(this.#tables, table);
+    const name = keyName(entry.key, entry.priority);
+    const known = entries.get(name);
+    if (known === undefined) entries.set(name, { entry, slot: undefined });
+    else known.entry = entry;
   }
 
   deleteEntry(table: TableLayout, key: readonly KeyField[], priority: number | undefined): void {
@@ -55,36 +60,30 @@ export class Mirror {
     this.#freeSlots.push(slot.number);
   }
 
-  setDefault(table: TableLayout, change: Uint8Array): void {
-    this.#defaults.set(table, change);
+  setDefault(table: TableLayout, call: DefaultAction): void {
+    this.#defaults.set(table, call);
   }
 
-  setGroup(selector: number, group: number, change: Uint8Array | undefined): void {
-    const name = `${selector}:${group}`;
-    if (change === undefined) this.#groups.delete(name);
-    else this.#groups.set(name, change);
+  setGroup(selector: number, group: number, members: readonly GroupMember[]): void {
+    const groups = inner(this.#groups, selector);
+    if (members.length === 0) groups.delete(group);
+    else groups.set(group, members);
   }
 
-  setCell(register: number, index: number, change: Uint8Array): void {
-    this.#cells.set(`${register}:${index}`, change);
+  setCell(register: number, index: number, value: bigint): void {
+    inner(this.#cells, register).set(index, value);
   }
 
   /** The slot of an entry, or undefined if there is no such entry. */
-  slotOf(
-    table: TableLayout,
-    key: readonly KeyField[],
-    writeKey: (writer: ByteWriter) => void,
-  ): Slot | undefined {
-    const entry = this.#tables.get(table)?.get(keyName(key, undefined));
-    if (entry === undefined) return undefined;
-    if (entry.slot === undefined) {
-      const writer = new ByteWriter(64);
-      writeKey(writer);
+  slotOf(table: TableLayout, key: readonly KeyField[]): Slot | undefined {
+    const known = this.#tables.get(table)?.get(keyName(key, undefined));
+    if (known === undefined) return undefined;
+    if (known.slot === undefined) {
       const number = this.#freeSlots.pop() ?? this.#slots.length;
-      entry.slot = { number, table, key: writer.take() };
-      this.#slots[number] = entry.slot;
+      known.slot = { number, table, key: known.entry.key };
+      this.#slots[number] = known.slot;
     }
-    return entry.slot;
+    return known.slot;
   }
 
   slot(number: number): Slot | undefined {
@@ -101,13 +100,26 @@ export class Mirror {
     return found;
   }
 
-  /** All changes. Their order is of no matter, because they become live together. */
-  *changes(): Generator<Uint8Array> {
-    yield* this.#groups.values();
-    yield* this.#defaults.values();
-    for (const entries of this.#tables.values()) for (const { change } of entries.values()) yield change;
-    yield* this.#cells.values();
+  /** In no particular order, because all of it becomes live together. */
+  visit(visitor: MirrorVisitor): void {
+    for (const [selector, groups] of this.#groups)
+      for (const [group, members] of groups) visitor.group(selector, group, members);
+    for (const [table, call] of this.#defaults) visitor.defaultAction(table, call);
+    for (const [table, entries] of this.#tables)
+      for (const { entry } of entries.values()) visitor.entry(table, entry);
+    for (const [register, cells] of this.#cells)
+      for (const [index, value] of cells) visitor.cell(register, index, value);
   }
+}
+
+/** The map in a map of maps; an empty one is made if there is none. */
+export function inner<Outer, Key, T>(maps: Map<Outer, Map<Key, T>>, of: Outer): Map<Key, T> {
+  let map = maps.get(of);
+  if (map === undefined) {
+    map = new Map();
+    maps.set(of, map);
+  }
+  return map;
 }
 
 function keyName(key: readonly KeyField[], priority: number | undefined): string {

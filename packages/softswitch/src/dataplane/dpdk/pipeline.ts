@@ -9,9 +9,10 @@ import type {
   Value,
 } from '../dataplane.js';
 import { schemaOf } from '../schema.js';
+import { Changes } from './changes.js';
 import { Layout } from './layout.js';
-import { Mirror, type Slot } from './mirror.js';
-import { BATCH_COMMIT, Change, Operation } from './protocol.js';
+import { type GroupMember, inner, Mirror, type Slot } from './mirror.js';
+import { Change, Operation } from './protocol.js';
 import type { SwxHost } from './swx-host.js';
 import { ByteWriter } from './wire.js';
 
@@ -20,8 +21,8 @@ const SLOT_BASE = 2 ** 32;
 /** Cells that are read together: reading one after the other is what a read of a whole counter does. */
 const CELLS_READ = 4096;
 const SLOTS_READ = 512;
-/** Bytes of changes in one message; those of a commit are staged piece by piece when there are more. */
-const BATCH_BYTES = 8 << 20;
+/** A connection may be lost a moment before the process is known to be gone. */
+const ENDING_MS = 100;
 
 /** What the pipeline needs of its data plane. */
 export interface PipelineRunner {
@@ -39,12 +40,14 @@ export class DpdkPipeline implements Pipeline {
   readonly schema: PipelineSchema;
   readonly layout: Layout;
   readonly #mirror = new Mirror();
-  readonly #scratch = new ByteWriter(1024);
-  #changes: Uint8Array[] = [];
+  #changes = new Changes();
+  /** The counts of entries among the changes, which the mirror does not have. */
+  #counts: (readonly [register: number, slot: Slot, value: bigint])[] = [];
   /** Values of cells that were written and not committed yet. */
-  readonly #written = new Map<string, bigint>();
-  readonly #cells = new Map<string, bigint>();
-  #cellsExpire = false;
+  readonly #written = new Map<string, Map<number, bigint>>();
+  /** Values of cells that were read in this turn of the event loop. */
+  readonly #read = new Map<string, Map<number, bigint>>();
+  #readExpires = false;
 
   /** @param text the specification as it was given */
   constructor(
@@ -58,22 +61,20 @@ export class DpdkPipeline implements Pipeline {
 
   tableSet(name: string, entry: DataplaneEntry): void {
     const table = this.layout.table(name);
-    this.layout.writeSet(this.#scratch, table, entry);
-    const change = this.#stage();
-    this.#mirror.setEntry(table, entry.key, entry.priority, change);
+    this.layout.writeSet(this.#changes.next(), table, entry);
+    this.#mirror.setEntry(table, entry);
   }
 
   tableDelete(name: string, key: readonly KeyField[], priority?: number): void {
     const table = this.layout.table(name);
-    this.layout.writeDelete(this.#scratch, table, key, priority);
-    this.#stage();
+    this.layout.writeDelete(this.#changes.next(), table, key, priority);
     this.#mirror.deleteEntry(table, key, priority);
   }
 
   tableSetDefault(name: string, action: string, args: readonly Value[]): void {
     const table = this.layout.table(name);
-    this.layout.writeDefault(this.#scratch, table, action, args);
-    this.#mirror.setDefault(table, this.#stage());
+    this.layout.writeDefault(this.#changes.next(), table, action, args);
+    this.#mirror.setDefault(table, { action, args });
   }
 
   entryIndex(name: string, key: readonly KeyField[]): number {
@@ -84,7 +85,7 @@ export class DpdkPipeline implements Pipeline {
         `table ${name}: DPDK moves the entries of ternary and lpm tables about, so they cannot have direct counters`,
       );
     }
-    const slot = this.#mirror.slotOf(table, key, (writer) => this.layout.writeKey(writer, table, key));
+    const slot = this.#mirror.slotOf(table, key);
     return slot === undefined ? 0 : SLOT_BASE + slot.number;
   }
 
@@ -92,12 +93,10 @@ export class DpdkPipeline implements Pipeline {
     fail('UNIMPLEMENTED', `DPDK does not tell what table ${learner} has learned`);
   }
 
-  selectorSet(name: string, group: number, members: readonly { member: number; weight: number }[]): void {
+  selectorSet(name: string, group: number, members: readonly GroupMember[]): void {
     const selector = this.layout.selector(name);
-    const writer = this.#scratch.u8(Change.GROUP).u16(selector).u32(group).u16(members.length);
-    for (const { member, weight } of members) writer.u32(member).u32(weight);
-    const change = this.#stage();
-    this.#mirror.setGroup(selector, group, members.length > 0 ? change : undefined);
+    writeGroup(this.#changes.next(), selector, group, members);
+    this.#mirror.setGroup(selector, group, members);
   }
 
   selectorDelete(name: string, group: number): void {
@@ -105,8 +104,7 @@ export class DpdkPipeline implements Pipeline {
   }
 
   registerRead(name: string, index: number): bigint {
-    const cell = cellName(name, index);
-    const known = this.#written.get(cell) ?? this.#cells.get(cell);
+    const known = this.#written.get(name)?.get(index) ?? this.#read.get(name)?.get(index);
     if (known !== undefined) return known;
     const { host, active } = this.#host();
     if (host === undefined) {
@@ -115,28 +113,28 @@ export class DpdkPipeline implements Pipeline {
     }
     if (index >= SLOT_BASE) this.#readSlots(host, name, this.#slot(index));
     else this.#readCells(host, name, index);
-    return this.#cells.get(cell) ?? 0n;
+    return this.#read.get(name)?.get(index) ?? 0n;
   }
 
   registerWrite(name: string, index: number, value: bigint): void {
     const register = this.layout.register(name);
     if (index >= SLOT_BASE) {
-      const { table, key } = this.#slot(index);
       // A new host counts from 0 by itself.
       if (
         value === 0n &&
         this.runner(this).whenReady() === undefined &&
-        !this.#written.has(cellName(name, index))
+        this.#written.get(name)?.get(index) === undefined
       )
         return;
-      this.#scratch.u8(Change.COUNTER).u16(register).u16(table.id).bytes(key).u64(value);
-      this.#stage();
+      const slot = this.#slot(index);
+      this.#writeCount(this.#changes.next(), register, slot, value);
+      this.#counts.push([register, slot, value]);
     } else {
-      this.#scratch.u8(Change.REGISTER).u16(register).u32(index).u64(value);
-      this.#mirror.setCell(register, index, this.#stage());
+      writeCell(this.#changes.next(), register, index, value);
+      this.#mirror.setCell(register, index, value);
     }
-    this.#written.set(cellName(name, index), value);
-    this.#cells.clear();
+    inner(this.#written, name).set(index, value);
+    this.#read.clear();
   }
 
   /**
@@ -146,36 +144,45 @@ export class DpdkPipeline implements Pipeline {
   commit(): Promise<void> | undefined {
     const ready = this.runner(this).whenReady();
     const changes = this.#changes;
-    // What has to wait for a host is in the mirror, but for counts.
-    this.#changes = ready === undefined ? changes.filter(isCount) : [];
+    this.#changes = new Changes();
+    // Without a host the mirror keeps everything but the counts.
     if (ready === undefined) return undefined;
+    this.#counts = [];
     return ready.then((host) => this.#send(host, changes)).finally(() => this.#written.clear());
+  }
+
+  discard(): void {
+    this.#changes = new Changes();
+    this.#counts = [];
+    this.#written.clear();
   }
 
   /** Gives a new host everything. What is staged now is part of it. */
   async program(host: SwxHost): Promise<void> {
     this.layout.check(host.description);
-    const counts = this.#changes.filter(isCount);
-    this.#changes = [];
+    const all = new Changes();
+    this.#mirror.visit({
+      group: (selector, group, members) => writeGroup(all.next(), selector, group, members),
+      defaultAction: (table, { action, args }) => this.layout.writeDefault(all.next(), table, action, args),
+      entry: (table, entry) => this.layout.writeSet(all.next(), table, entry),
+      cell: (register, index, value) => writeCell(all.next(), register, index, value),
+    });
+    for (const [register, slot, value] of this.#counts) this.#writeCount(all.next(), register, slot, value);
+    this.#counts = [];
+    this.#changes = new Changes();
     this.#written.clear();
-    await sendBatch(host, [...this.#mirror.changes(), ...counts]);
+    await sendChanges(host, all);
   }
 
-  async #send(host: SwxHost, changes: readonly Uint8Array[]): Promise<void> {
-    if (changes.length === 0) return;
+  async #send(host: SwxHost, changes: Changes): Promise<void> {
+    if (changes.empty) return;
     try {
-      await sendBatch(host, changes);
+      await sendChanges(host, changes);
     } catch (error) {
       // A host that ended in the middle of it: the next one is given this, too.
       if (this.#host().host === host && !(await hasEnded(host))) throw error;
       await this.runner(this).whenReady();
     }
-  }
-
-  #stage(): Uint8Array {
-    const change = this.#scratch.take();
-    this.#changes.push(change);
-    return change;
   }
 
   #host(): { readonly host: SwxHost | undefined; readonly active: boolean } {
@@ -188,56 +195,63 @@ export class DpdkPipeline implements Pipeline {
     return this.#mirror.slot(index - SLOT_BASE) ?? fail('INTERNAL', `no entry ${index - SLOT_BASE}`);
   }
 
+  #writeCount(writer: ByteWriter, register: number, { table, key }: Slot, value: bigint): void {
+    writer.u8(Change.COUNTER).u16(register).u16(table.id);
+    this.layout.writeKey(writer, table, key);
+    writer.u64(value);
+  }
+
   #readCells(host: SwxHost, name: string, first: number): void {
     const size = this.schema.registers.get(name) ?? 0;
     // One cell alone, until somebody goes through them.
-    const count = Math.min(this.#cells.has(cellName(name, first - 1)) ? CELLS_READ : 1, size - first);
+    const count = Math.min(this.#read.get(name)?.has(first - 1) ? CELLS_READ : 1, size - first);
     const body = new ByteWriter().u16(this.layout.register(name)).u32(first).u32(count).view();
     const reader = host.requestNow(Operation.READ_REGISTERS, body);
-    for (let i = 0; i < count; i++) this.#keep(cellName(name, first + i), reader.u64());
+    for (let i = 0; i < count; i++) this.#keep(name, first + i, reader.u64());
   }
 
   #readSlots(host: SwxHost, name: string, first: Slot): void {
-    const previous = cellName(name, SLOT_BASE + first.number - 1);
-    const slots = this.#mirror.slotsFrom(first, this.#cells.has(previous) ? SLOTS_READ : 1);
+    const inSequence = this.#read.get(name)?.has(SLOT_BASE + first.number - 1);
+    const slots = this.#mirror.slotsFrom(first, inSequence ? SLOTS_READ : 1);
     const body = new ByteWriter().u16(this.layout.register(name)).u16(first.table.id).u32(slots.length);
-    for (const { key } of slots) body.bytes(key);
+    for (const { table, key } of slots) this.layout.writeKey(body, table, key);
     const reader = host.requestNow(Operation.READ_COUNTERS, body.view());
-    for (const { number } of slots) this.#keep(cellName(name, SLOT_BASE + number), reader.u64());
+    for (const { number } of slots) this.#keep(name, SLOT_BASE + number, reader.u64());
   }
 
   /** What was read stays for this turn of the event loop only: no read may see what was before it. */
-  #keep(cell: string, value: bigint): void {
-    this.#cells.set(cell, value);
-    if (this.#cellsExpire) return;
-    this.#cellsExpire = true;
+  #keep(name: string, index: number, value: bigint): void {
+    inner(this.#read, name).set(index, value);
+    if (this.#readExpires) return;
+    this.#readExpires = true;
     setImmediate(() => {
-      this.#cellsExpire = false;
-      this.#cells.clear();
+      this.#readExpires = false;
+      this.#read.clear();
     });
   }
 }
 
-function isCount(change: Uint8Array): boolean {
-  return change[0] === Change.COUNTER;
+function writeGroup(
+  writer: ByteWriter,
+  selector: number,
+  group: number,
+  members: readonly GroupMember[],
+): void {
+  writer.u8(Change.GROUP).u16(selector).u32(group).u16(members.length);
+  for (const { member, weight } of members) writer.u32(member).u32(weight);
 }
 
-function cellName(register: string, index: number): string {
-  return `${register}:${index}`;
+function writeCell(writer: ByteWriter, register: number, index: number, value: bigint): void {
+  writer.u8(Change.REGISTER).u16(register).u32(index).u64(value);
 }
 
 /** All or none of the changes. */
-async function sendBatch(host: SwxHost, changes: readonly Uint8Array[]): Promise<void> {
-  for (let at = 0; at < changes.length; ) {
-    const first = at;
-    let bytes = 0;
-    while (at < changes.length && (at === first || bytes < BATCH_BYTES)) bytes += changes[at++]?.length ?? 0;
-    const body = new ByteWriter(bytes + 8).u8(at === changes.length ? BATCH_COMMIT : 0).u32(at - first);
-    for (let i = first; i < at; i++) body.bytes(changes[i] ?? new Uint8Array(0));
+async function sendChanges(host: SwxHost, changes: Changes): Promise<void> {
+  for (const [i, body] of changes.bodies().entries()) {
     try {
-      await host.request(Operation.BATCH, body.view());
+      await host.request(Operation.BATCH, body);
     } catch (error) {
-      if (first > 0) await host.request(Operation.ABORT);
+      if (i > 0) await host.request(Operation.ABORT);
       throw error;
     }
   }
@@ -247,6 +261,3 @@ async function hasEnded(host: SwxHost): Promise<boolean> {
   const pause = new Promise<false>((resolve) => setTimeout(() => resolve(false), ENDING_MS));
   return await Promise.race([host.ended.then(() => true), pause]);
 }
-
-/** A connection may be lost a moment before the process is known to be gone. */
-const ENDING_MS = 100;
