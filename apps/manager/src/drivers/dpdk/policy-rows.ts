@@ -64,6 +64,28 @@ export function policyPortKey(
   return `policy_port/${id}/${protocol ?? 'any'}/${port}/${length}`;
 }
 
+/** The bundle of all rows of one policy; see `RowModel`. */
+export function policyBundle(id: number): RowKey {
+  return `policy/${id}`;
+}
+
+/** The bundle that a row is part of. */
+export function bundleOf(row: DpdkRow): RowKey | undefined {
+  switch (row.table) {
+    case 'policy_peer':
+    case 'policy_cidr':
+    case 'policy_port':
+      return policyBundle(row.id);
+    default:
+      return undefined;
+  }
+}
+
+/** The bundle that a row names. */
+export function bundleNamedBy(row: DpdkRow): RowKey | undefined {
+  return row.table === 'policy_egress' || row.table === 'policy_ingress' ? policyBundle(row.id) : undefined;
+}
+
 /** See `dpdkRows`. */
 export function policyRowKey(row: PolicyRow): RowKey {
   switch (row.table) {

@@ -1,7 +1,7 @@
 import type { Entity } from '@infra-offload/p4rt/proto';
 import { MAX_MEMBER, ServiceFlag } from '@infra-offload/p4src';
 import type { RowKey, RowModel } from '../../reconciler/model.js';
-import { type PolicyRow, policyRowKey, samePolicy } from './policy-rows.js';
+import { bundleNamedBy, bundleOf, type PolicyRow, policyRowKey, samePolicy } from './policy-rows.js';
 
 /** Ports of the data plane by what is behind them. */
 export type PortRow =
@@ -149,7 +149,10 @@ const PHASES: Record<DpdkRow['table'], number> = {
 
 const NOTHING: readonly RowKey[] = [];
 
-/** How rows of this driver depend on one another: endpoint < member < group < group entry < service entry. */
+/**
+ * How rows of this driver depend on one another: endpoint < member < group < group entry < service entry; and rows of a
+ * policy < isolation of a pod. Rows of policy_cidr and policy_port name others of their own table, which lie inside of them.
+ */
 export const dpdkRows: RowModel<DpdkRow> = {
   phases: 5,
   phase: (row) => (row.table === 'foreign' ? PHASES[row.in] : PHASES[row.table]),
@@ -182,6 +185,9 @@ export const dpdkRows: RowModel<DpdkRow> = {
     );
     return members.length === 0 ? undefined : groupRow(row.id, members);
   },
+
+  bundle: bundleOf,
+  names: bundleNamedBy,
 
   bytes: (row) => (row.table === 'group' ? 40 + 12 * row.members.length : 100),
 };
