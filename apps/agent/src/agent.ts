@@ -8,6 +8,7 @@ import { CniServer } from './cni/server.js';
 import type { AgentConfig } from './config/schema.js';
 import { messageOf } from './errors.js';
 import { checkHealth } from './health-client.js';
+import { CniConfiguration } from './install/cni-configuration.js';
 import { AttachmentStore } from './interfaces/attachment-store.js';
 import { createPodInterfaces } from './interfaces/kinds.js';
 import { LinkMonitor } from './interfaces/link-monitor.js';
@@ -53,6 +54,7 @@ export class Agent {
   readonly #links: LinkMonitor;
   readonly #metrics: AgentMetrics;
   readonly #cniServer: CniServer;
+  readonly #cniConfiguration: CniConfiguration | undefined;
   readonly #progress = new SyncProgress();
   readonly #statuses: StatusBook;
   readonly #health: ProxyHealth;
@@ -76,6 +78,10 @@ export class Agent {
     loggers: Loggers,
   ) {
     const wanted = this.#wanted;
+    const { cniConfiguration: path, cniSocket: socketPath } = config;
+    if (path !== undefined) {
+      this.#cniConfiguration = new CniConfiguration({ path, socketPath, logger: loggers.of('cni') });
+    }
     const { nodeName } = config;
     this.#config = config;
     this.#cniServer = cniServer;
@@ -286,6 +292,13 @@ export class Agent {
     await this.#network.look(this.#objects?.source.hasSynced ?? false);
     this.#startSync();
     await this.#attacher.repair();
+    if (this.problems().length === 0) await this.#cniConfiguration?.update(this.#podCidrs());
+  }
+
+  /** The node's own ranges: as the cluster says, else as configured. */
+  #podCidrs(): readonly string[] {
+    const { podCidrs = [] } = this.#nodes?.own() ?? {};
+    return podCidrs.length > 0 ? podCidrs : this.#config.podCidrs;
   }
 
   #onObjectsKnown(): void {

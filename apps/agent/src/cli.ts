@@ -1,4 +1,7 @@
 #!/usr/bin/env node
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { Command, InvalidArgumentError } from 'commander';
 import { Agent } from './agent.js';
 import { type Check, calicoConfigCheck, managerCheck, parseDuration, waitFor } from './checks.js';
@@ -6,6 +9,7 @@ import { type Flags, flagOptions, settingsOf } from './config/flags.js';
 import { loadConfig, unusedSettings } from './config/load.js';
 import type { AgentConfig } from './config/schema.js';
 import { AgentError, messageOf } from './errors.js';
+import { installPlugin, type PluginPlaces, removePlugin } from './install/plugin-files.js';
 import { createLoggers } from './log.js';
 import { version } from './version.js';
 
@@ -43,6 +47,33 @@ program
   .action(({ timeout, cniConfigDirectory }: { timeout: number; cniConfigDirectory: string }) =>
     check((config) => calicoConfigCheck(cniConfigDirectory, config), timeout),
   );
+
+const places = (command: Command) =>
+  command
+    .option('--root <path>', "where the node's files are, such as /host in a container", '/')
+    .option('--bin-directory <path>', 'of CNI plugins, on the node', '/opt/cni/bin')
+    .option('--node-directory <path>', 'for the Node.js that runs the plugin, on the node', '/opt/infra/bin');
+
+places(
+  program
+    .command('install-cni')
+    .description('puts the CNI plugin infra-cni, and what runs it, onto the node'),
+).action(async (options: PluginPlaces) => {
+  const source = fileURLToPath(new URL('infra-cni.js', import.meta.url));
+  for (const file of await installPlugin(source, options)) process.stdout.write(`${file}\n`);
+});
+
+places(
+  program
+    .command('uninstall-cni')
+    .description("takes them away again, with the agent's network configuration and state"),
+).action(async (options: PluginPlaces) => {
+  const { cniConfiguration, stateDirectory } = configOf(program.opts<Flags>());
+  // The configuration first: without it the runtime does not look for the plugin.
+  if (cniConfiguration !== undefined) await rm(join(options.root, cniConfiguration), { force: true });
+  await removePlugin(options);
+  await rm(join(options.root, stateDirectory), { recursive: true, force: true });
+});
 
 function configOf(flags: Flags): AgentConfig {
   return loadConfig(flags.config, settingsOf(flags));

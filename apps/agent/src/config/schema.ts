@@ -58,6 +58,8 @@ const keysSchema = z.strictObject({
     .default('P4TAP_'),
   mtu: mtuSchema.default(1500),
   cniSocket: absolutePath.default(defaultSocketPath),
+  /** Written when pods can be attached. Left to others if absent. */
+  cniConfiguration: absolutePath.optional(),
   stateDirectory: absolutePath.default('/var/lib/cni/infraagent'),
   manifestsDirectory: z.string().min(1).optional(),
   /** Without `kubeconfig`: the service account of the pod that the agent runs in. */

@@ -1,0 +1,90 @@
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pino } from 'pino';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { defaultSocketPath } from '../cni/protocol.js';
+import { outputOf } from '../interfaces/command.js';
+import { CniConfiguration, configurationText } from './cni-configuration.js';
+import { installPlugin, removePlugin } from './plugin-files.js';
+
+let root: string;
+beforeEach(async () => {
+  root = await mkdtemp(join(tmpdir(), 'infra-offload-install-'));
+});
+afterEach(() => rm(root, { recursive: true, force: true }));
+
+describe('the plugin on a node', () => {
+  const places = () => ({ root, binDirectory: '/opt/cni/bin', nodeDirectory: '/opt/infra/bin' });
+  const source = async (text: string) => {
+    const path = join(root, 'built.js');
+    await writeFile(path, `#!/usr/bin/env node\n${text}`);
+    return path;
+  };
+
+  it('runs with the Node.js that was installed beside it', async () => {
+    const files = await installPlugin(await source('console.log(process.version);\n'), places());
+    expect(files).toEqual(['/opt/cni/bin/infra-cni', '/opt/infra/bin/node']);
+    const plugin = join(root, '/opt/cni/bin/infra-cni');
+    expect((await readFile(plugin, 'utf8')).split('\n')[0]).toBe('#!/opt/infra/bin/node');
+    expect((await stat(plugin)).mode & 0o777).toBe(0o755);
+    const output = await outputOf(join(root, '/opt/infra/bin/node'), [plugin]);
+    expect(output.trim()).toBe(process.version);
+  });
+
+  it('is replaced by an update, and goes without a trace', async () => {
+    await installPlugin(await source('// old\n'), places());
+    await installPlugin(await source('// new\n'), places());
+    expect(await readFile(join(root, '/opt/cni/bin/infra-cni'), 'utf8')).toBe(
+      '#!/opt/infra/bin/node\n// new\n',
+    );
+    expect(await readdir(join(root, '/opt/cni/bin'))).toEqual(['infra-cni']);
+    await removePlugin(places());
+    await removePlugin(places());
+    expect(await readdir(join(root, '/opt/cni/bin'))).toEqual([]);
+    expect(await readdir(join(root, '/opt/infra'))).toEqual([]);
+  });
+
+  it('says which file could not be written', async () => {
+    await writeFile(join(root, 'opt'), 'not a directory');
+    await expect(installPlugin(await source(''), places())).rejects.toMatchObject({
+      code: 'STATE',
+      message: expect.stringContaining(join(root, 'opt/infra/bin/node')),
+    });
+  });
+});
+
+describe('the network configuration', () => {
+  const make = () => {
+    const path = join(root, 'net.d/10-infra-offload.conflist');
+    const logger = pino({ level: 'silent' });
+    return { path, configuration: new CniConfiguration({ path, socketPath: defaultSocketPath, logger }) };
+  };
+
+  it('is written once the range of the node is known, and again when it changes', async () => {
+    const { path, configuration } = make();
+    await configuration.update([]);
+    await expect(stat(path)).rejects.toThrow('ENOENT');
+    await configuration.update(['10.244.3.0/24']);
+    expect(JSON.parse(await readFile(path, 'utf8'))).toEqual({
+      cniVersion: '1.0.0',
+      name: 'infra-offload',
+      plugins: [{ type: 'infra-cni', ipam: { type: 'host-local', ranges: [[{ subnet: '10.244.3.0/24' }]] } }],
+    });
+    await configuration.update(['10.244.4.0/24']);
+    expect(await readFile(path, 'utf8')).toContain('10.244.4.0/24');
+  });
+
+  it('is left alone when it is right, whoever wrote it', async () => {
+    const first = make();
+    await first.configuration.update(['10.244.3.0/24']);
+    const { mtimeMs } = await stat(first.path);
+    await make().configuration.update(['10.244.3.0/24']);
+    expect((await stat(first.path)).mtimeMs).toBe(mtimeMs);
+  });
+
+  it('names the socket only where it is not the default', () => {
+    expect(configurationText(['10.0.0.0/24'], '/run/other.sock')).toContain('"socket": "/run/other.sock"');
+    expect(configurationText(['10.0.0.0/24'], defaultSocketPath)).not.toContain('socket');
+  });
+});
