@@ -1,0 +1,81 @@
+// Puts what an image needs of a built app into a directory: one file of JavaScript, and the few packages that cannot be
+// part of it because they bring native code or read files of their own.
+//
+//     node images/bundle.mjs agent|manager DIRECTORY
+import { cpSync, existsSync, mkdirSync, readFileSync, realpathSync, rmSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+
+const OUTSIDE = ['lmdb', 'grpc-health-check'];
+/** What running a package does not take. */
+const UNUSED = /\.(d\.[cm]?ts|[cm]?ts|map|md|c|cpp|h|hpp|gyp|gypi)$|\/(dict|docs?|deps|test|tests|example|examples)$/;
+
+const [app, target] = process.argv.slice(2);
+if ((app !== 'agent' && app !== 'manager') || target === undefined) {
+  console.error('usage: node images/bundle.mjs agent|manager DIRECTORY');
+  process.exit(2);
+}
+const source = join(dirname(fileURLToPath(import.meta.url)), '..', 'apps', app);
+const output = resolve(target);
+if (!existsSync(join(source, 'dist', 'cli.js'))) {
+  console.error(`bundle: apps/${app} is not built: pnpm run build`);
+  process.exit(1);
+}
+
+rmSync(output, { recursive: true, force: true });
+mkdirSync(join(output, 'dist'), { recursive: true });
+cpSync(join(source, 'package.json'), join(output, 'package.json'));
+await build({
+  absWorkingDir: source,
+  entryPoints: ['dist/cli.js'],
+  outfile: join(output, 'dist', 'cli.js'),
+  bundle: true,
+  platform: 'node',
+  target: 'node20',
+  format: 'esm',
+  external: OUTSIDE,
+  logLevel: 'error',
+  // CommonJS packages call `require` for Node's own modules.
+  banner: {
+    js: "import { createRequire as createRequireOfBundle } from 'node:module'; const require = createRequireOfBundle(import.meta.url);",
+  },
+});
+for (const program of ['infra-cni.js', 'felix-api-proxy.js']) {
+  const file = join(source, 'dist', program);
+  if (existsSync(file)) cpSync(file, join(output, 'dist', program));
+}
+for (const name of OUTSIDE) copyPackage(name, source);
+
+/** Copies a package and all that it depends on; packages of one name have one version here, which is checked. */
+function copyPackage(name, from) {
+  // Types are of no use at run time.
+  if (name.startsWith('@types/') || name === 'undici-types') return;
+  const found = locate(name, from);
+  if (found === undefined) return;
+  const { version, dependencies = {}, optionalDependencies = {} } = JSON.parse(
+    readFileSync(join(found, 'package.json'), 'utf8'),
+  );
+  const copy = join(output, 'node_modules', name);
+  if (existsSync(copy)) {
+    const other = JSON.parse(readFileSync(join(copy, 'package.json'), 'utf8')).version;
+    if (other !== version) throw new Error(`bundle: ${name} is needed as ${version} and as ${other}`);
+    return;
+  }
+  cpSync(found, copy, {
+    recursive: true,
+    filter: (path) => !UNUSED.test(path) && !path.slice(found.length).includes('/node_modules'),
+  });
+  for (const dependency of Object.keys({ ...dependencies, ...optionalDependencies })) {
+    copyPackage(dependency, found);
+  }
+}
+
+/** Where a package is, as Node looks for it; undefined for one that was not installed for this platform. */
+function locate(name, from) {
+  for (let directory = realpathSync(from); ; directory = dirname(directory)) {
+    const candidate = join(directory, 'node_modules', name);
+    if (existsSync(candidate)) return realpathSync(candidate);
+    if (directory === dirname(directory)) return undefined;
+  }
+}
