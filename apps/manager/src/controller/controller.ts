@@ -1,9 +1,19 @@
-import { emptyGroupPlan, endDrain, IdPool, planGroup } from '@infra-offload/lb-model';
-import type { Claim, CompileContext, Compiled, Condition, Driver, PortLookup } from '../drivers/driver.js';
+import { addressKey, NODE_CLAIM_KEY } from '../drivers/common.js';
+import type {
+  Claim,
+  CompileContext,
+  Compiled,
+  Condition,
+  Driver,
+  PortLookup,
+  Resident,
+} from '../drivers/driver.js';
 import { unreachable } from '../errors.js';
 import type { Logger } from '../log.js';
 import { Owner, type RowFailure, type RowKey } from '../reconciler/model.js';
 import type { Reconciler } from '../reconciler/reconciler.js';
+import { type Consequences, PolicyKeeper } from '../policy/keeper.js';
+import { GATEWAY_ADDRESS } from '../state/addresses.js';
 import { Claims } from '../state/claims.js';
 import {
   belongsToSync,
@@ -11,13 +21,15 @@ import {
   kindOf,
   type ObjectKey,
   objectKey,
+  type PodObject,
   type RowObject,
   type ServiceObject,
   type WantedState,
 } from '../state/objects.js';
+import { isUnchanged } from '../state/same.js';
 import type { StateStore, StoreContents } from '../state/store.js';
-import { DepartedAddresses } from './departed.js';
-import { Drains } from './drains.js';
+import { AddressUsers } from './address-users.js';
+import { Allocations } from './allocations.js';
 import { Entry, type Status, sameStatus, statusOf } from './entry.js';
 import { PortDirectory } from './ports.js';
 
@@ -37,9 +49,6 @@ export interface ControllerOptions<Row> {
 /** Called when the status of an object has changed, or the object has gone. */
 export type StatusListener = (key: ObjectKey) => void;
 
-/** How long a service id rests: as long as the longest affinity entry or flow that may name it. */
-const ID_REST_MS = 43_200_000;
-
 /**
  * From wanted objects to wanted rows: keeps the objects, what they claim and the ids they have, compiles them through
  * the driver, and says of each how far it has come. Changing one object costs as much as that object is large.
@@ -48,61 +57,56 @@ export class Controller<Row> {
   readonly #driver: Driver<Row>;
   readonly #reconciler: Reconciler<Row>;
   readonly #options: ControllerOptions<Row>;
-  readonly #now: () => number;
   readonly #entries = new Map<ObjectKey, Entry<Row>>();
   readonly #claims = new Claims();
   readonly #ports = new PortDirectory();
-  readonly #drains: Drains;
-  readonly #departed: DepartedAddresses;
+  readonly #addressUsers = new AddressUsers();
+  readonly #allocations: Allocations<Row>;
+  readonly #policies: PolicyKeeper<Row>;
   readonly #listeners = new Set<StatusListener>();
-  #ids: IdPool;
-  /** Services that found no id. */
-  readonly #withoutId = new Set<ObjectKey>();
   #generation = 0;
+  #flushScheduled = false;
 
   constructor(options: ControllerOptions<Row>) {
     this.#options = options;
     this.#driver = options.driver;
     this.#reconciler = options.reconciler;
-    this.#now = options.now ?? Date.now;
-    this.#ids = new IdPool({ min: 1, max: options.driver.limits.serviceIds, restMs: ID_REST_MS });
-    this.#drains = new Drains(this.#now, (services) => {
-      for (const key of services) this.#recompile(key);
+    const { driver, store, drainSeconds, now = Date.now } = options;
+    const changed = (service: ObjectKey) => this.#recompile(service);
+    this.#allocations = new Allocations({ driver, store, drainSeconds, now, changed });
+    this.#policies = new PolicyKeeper({
+      driver: driver.policy,
+      model: driver,
+      reconciler: options.reconciler,
+      store,
+      now,
+      ownerOf: (pod) => this.#entries.get(pod)?.owner,
     });
-    this.#departed = new DepartedAddresses(options.store, options.drainSeconds * 1000, this.#now);
     this.#reconciler.setWanted(new Owner('base'), this.#driver.base());
   }
 
   /** Takes up what was stored, as it was: the same ids, and whoever held a claim holds it again. */
-  restore({ records, restingIds, departedAddresses }: StoreContents): void {
-    const now = this.#now();
-    const inUse: [number, number][] = [];
-    this.#departed.restore(departedAddresses);
+  restore({ records, profileIds, restingProfileIds, ...resting }: StoreContents): void {
     for (const [key, record] of records) {
       const entry = new Entry<Row>(key);
       entry.object = record.object;
       entry.id = record.id;
       entry.plan = record.plan;
+      entry.buckets = record.buckets ?? [];
       entry.lost = record.lost ?? [];
       this.#entries.set(key, entry);
-      if (record.object?.kind === 'pod') this.#departed.arrive(record.object.ip);
-      if (record.id !== undefined) inUse.push([record.id, record.id]);
       for (const [name, port] of Object.entries(record.ports ?? {}))
         this.#ports.set(name, { kind: 'known', port });
     }
-    const used = new Set(inUse.map(([id]) => id));
-    const resting = restingIds.filter(([id]) => !used.has(id));
-    this.#ids = IdPool.restore(
-      { min: 1, max: this.#driver.limits.serviceIds, restMs: ID_REST_MS },
-      { inUse, resting },
-      now,
-    );
-    for (const { key, object, lost } of this.#entries.values()) {
-      if (object === undefined) continue;
-      const claims = this.#claimsOf(key, object);
-      this.#claims.set(key, lost.length === 0 ? claims : claims.filter((claim) => !lost.includes(claim.key)));
-    }
-    for (const entry of this.#entries.values()) this.#compile(entry, false);
+    this.#allocations.restore(this.#entries.values(), resting);
+    // What services claim may depend on who has an address.
+    const entries = [...this.#entries.values()];
+    for (const entry of entries) if (kindOf(entry.key) !== 'service') this.#restoreClaims(entry);
+    for (const entry of entries) if (kindOf(entry.key) === 'service') this.#restoreClaims(entry);
+    this.#policies.restore({ inUse: profileIds, resting: restingProfileIds });
+    for (const entry of entries) this.#noteForPolicies(entry);
+    this.#policies.restored();
+    for (const entry of entries) this.#compile(entry, false);
   }
 
   /** Begins a snapshot; what {@link sweep} is to keep must be upserted or touched from now on. */
@@ -125,10 +129,11 @@ export class Controller<Row> {
   upsert(object: WantedState): void {
     const entry = this.#entryFor(objectKey(object));
     const before = entry.object;
+    entry.generation = this.#generation;
+    if (entry.invalid === undefined && isUnchanged(before, object)) return;
     entry.object = object;
     entry.invalid = undefined;
-    entry.generation = this.#generation;
-    if (object.kind === 'pod') this.#departed.arrive(object.ip);
+    if (object.kind === 'pod') this.#allocations.arrive(object);
     this.#compile(entry, true);
     this.#leaveAddress(before);
   }
@@ -138,6 +143,7 @@ export class Controller<Row> {
     const entry = this.#entryFor(key);
     entry.invalid = message;
     entry.generation = this.#generation;
+    this.#noteForPolicies(entry);
     this.#updateStatus(entry);
   }
 
@@ -160,7 +166,7 @@ export class Controller<Row> {
   /** What another object has that this one would need. */
   conflict(object: WantedState): Condition | undefined {
     const key = objectKey(object);
-    for (const { key: claim, what, reason } of this.#claimsOf(key, object)) {
+    for (const { key: claim, what, reason } of this.#claimsOf(object, this.#context(key))) {
       const holder = this.#claims.holder(claim, key);
       if (holder !== undefined)
         return { severity: 'degraded', reason, message: `${what} is held by ${describeKey(holder)}` };
@@ -190,6 +196,7 @@ export class Controller<Row> {
 
   /** The object's status; undefined when nothing of it is left. */
   status(key: ObjectKey): Status | undefined {
+    this.#flushPolicies();
     const entry = this.#entries.get(key);
     return entry && statusOf(entry, this.#reconciler.attached, this.#failureOf);
   }
@@ -221,8 +228,14 @@ export class Controller<Row> {
     return () => this.#listeners.delete(listener);
   }
 
+  /** To be called with what a device holds, before anything is written to it. */
+  found(rows: readonly Row[]): void {
+    if (this.#policies.found(rows)) this.#flushPolicies();
+  }
+
   /** To be called when the reconciler reports progress. */
   progressed(owners: readonly Owner<Row>[]): void {
+    this.#carryOut(this.#policies.progressed(owners));
     for (const owner of owners) {
       const entry = this.#entries.get(owner.key as ObjectKey);
       if (entry?.owner === owner) this.#updateStatus(entry);
@@ -235,7 +248,7 @@ export class Controller<Row> {
   }
 
   stop(): void {
-    this.#drains.stop();
+    this.#allocations.stop();
   }
 
   #recompile(key: ObjectKey): void {
@@ -243,10 +256,63 @@ export class Controller<Row> {
     if (entry !== undefined) this.#compile(entry, true);
   }
 
+  /** Tells the policies of an object that they depend on. */
+  #noteForPolicies({ key, object, invalid, lost }: Entry<Row>): void {
+    const isBroken = invalid !== undefined;
+    switch (kindOf(key)) {
+      case 'set':
+        this.#policies.putSet(key, object?.kind === 'set' ? object : undefined, isBroken);
+        break;
+      case 'policy':
+        this.#policies.putPolicy(key, object?.kind === 'policy' ? object : undefined);
+        break;
+      case 'isolation':
+        this.#policies.putIsolation(key, object?.kind === 'isolation' ? object : undefined, isBroken);
+        break;
+      case 'pod':
+        this.#policies.putPod(key, object?.kind === 'pod' ? object : undefined);
+        break;
+      case 'node': {
+        const addresses = object?.kind === 'node' ? (object.host?.addresses ?? []) : [];
+        if (!lost.includes(NODE_CLAIM_KEY)) this.#policies.putNodeAddresses([GATEWAY_ADDRESS, ...addresses]);
+        break;
+      }
+      case 'service':
+        return;
+    }
+    this.#scheduleFlush();
+  }
+
+  /** Works changes of policies out once for all that come in this turn of the event loop. */
+  #scheduleFlush(): void {
+    if (this.#flushScheduled || !this.#policies.isDirty) return;
+    this.#flushScheduled = true;
+    queueMicrotask(() => {
+      this.#flushScheduled = false;
+      this.#flushPolicies();
+    });
+  }
+
+  #flushPolicies(): void {
+    if (this.#policies.isDirty) this.#carryOut(this.#policies.flush());
+  }
+
+  #carryOut({ pods, objects }: Consequences): void {
+    for (const key of pods) {
+      const entry = this.#entries.get(key);
+      if (entry !== undefined) this.#compile(entry, false);
+    }
+    for (const key of objects) {
+      const entry = this.#entries.get(key);
+      if (entry !== undefined) this.#updateStatus(entry);
+    }
+  }
+
   #compile(entry: Entry<Row>, changed: boolean): void {
     const { key, object, id, plan } = entry;
-    const context = this.#context(key);
-    const claims = this.#claimsOf(key, object);
+    const asked = new Set<number>();
+    const context = this.#context(key, asked);
+    const claims = this.#claimsOf(object, context);
     const promoted = this.#claims.set(key, claims);
     const lost = claims
       .filter((claim) => this.#claims.holder(claim.key, key) !== undefined)
@@ -255,12 +321,28 @@ export class Controller<Row> {
     entry.lost = lost;
     const names = hasRows(object) ? this.#driver.interfaces(object) : [];
     for (const name of this.#ports.use(key, names)) this.#options.requestPort(name);
+    this.#noteForPolicies(entry);
+    if (object?.kind === 'pod') this.#flushPolicies();
     const { rows, conditions } = this.#rowsOf(entry, context);
+    this.#addressUsers.use(key, asked);
     entry.conditions = [...conditions, ...carriedBy(object)];
     this.#reconciler.setWanted(entry.owner, rows);
     if (changed || lostChanged || entry.id !== id || entry.plan !== plan) this.#store(entry, names);
     this.#updateStatus(entry);
     for (const heir of promoted) this.#recompile(heir);
+    this.#tellAddressUsers(entry);
+  }
+
+  /** Compiles anew what asked for the addresses that a pod or node has, or had. */
+  #tellAddressUsers(entry: Entry<Row>): void {
+    const before = entry.addresses;
+    entry.addresses = addressesOf(entry.object);
+    for (const address of new Set([...before, ...entry.addresses])) {
+      for (const user of [...this.#addressUsers.users(address)]) {
+        const other = this.#entries.get(user);
+        if (other !== undefined && other !== entry) this.#compile(other, false);
+      }
+    }
   }
 
   #rowsOf(entry: Entry<Row>, context: CompileContext): Compiled<Row> {
@@ -269,7 +351,7 @@ export class Controller<Row> {
       case 'node':
         return this.#driver.node(object, context);
       case 'pod':
-        return this.#driver.pod(object, context);
+        return this.#podRows(entry.key, object, context);
       case 'set':
       case 'policy':
       case 'isolation':
@@ -282,6 +364,15 @@ export class Controller<Row> {
     }
   }
 
+  /** The rows of a pod, and those that isolate it. Without these it gets nothing through. */
+  #podRows(key: ObjectKey, pod: PodObject, context: CompileContext): Compiled<Row> {
+    const { rows, conditions } = this.#driver.pod(pod, context);
+    if (rows.length === 0) return { rows, conditions };
+    const { ids, isCutOff } = this.#policies.policyOf(key);
+    const isolation = this.#driver.policy.isolation(pod, ids);
+    return { rows: isCutOff ? isolation : [...rows, ...isolation], conditions };
+  }
+
   #serviceRows(
     entry: Entry<Row>,
     service: ServiceObject | undefined,
@@ -289,72 +380,21 @@ export class Controller<Row> {
   ): Compiled<Row> {
     const refusal = service && this.#driver.refusal(service);
     if (refusal !== undefined) return { rows: [], conditions: [refusal] };
-    if (entry.id === undefined && service !== undefined && !this.#allocate(entry))
-      return this.#noId(entry.key);
-    const { id, plan: before } = entry;
-    if (id === undefined || before === undefined) return NOTHING;
-    const options = this.#planOptions(entry.key, service);
-    let plan = planGroup(before, { key: entry.key, endpoints: service?.endpoints ?? [] }, options);
-    for (const { state, address } of plan.slots) {
-      if (state === 'draining' && this.#departed.has(address)) plan = endDrain(plan, address, options);
-    }
-    entry.plan = plan;
-    this.#drains.note(entry.key, plan);
-    if (service === undefined && !plan.slots.some((slot) => slot.state === 'draining')) {
-      this.#release(entry, id);
-      return NOTHING;
-    }
-    return this.#driver.service(service, { id, plan }, context);
-  }
-
-  #planOptions(key: ObjectKey, service: ServiceObject | undefined) {
-    const drains = key.endsWith('/TCP') && (service === undefined || !this.#driver.remembersClients(service));
-    return {
-      now: this.#now(),
-      drainMs: drains ? this.#options.drainSeconds * 1000 : 0,
-      restMs: service === undefined ? ID_REST_MS : this.#driver.memorySeconds(service) * 1000,
-    };
-  }
-
-  #allocate(entry: Entry<Row>): boolean {
-    const found = this.#ids.allocate({ now: this.#now(), allowUnrested: true });
-    if (!found.ok) return false;
-    this.#options.store.wakeId(found.id);
-    this.#withoutId.delete(entry.key);
-    entry.id = found.id;
-    entry.plan = emptyGroupPlan(entry.key, this.#driver.limits.endpointsPerService);
-    return true;
-  }
-
-  #noId(key: ObjectKey): Compiled<Row> {
-    this.#withoutId.add(key);
+    const endpoints = service === undefined ? [] : this.#driver.reachable(service, context);
+    const allocation = this.#allocations.plan(entry, service, endpoints);
+    if (allocation === undefined) return NOTHING;
+    if (allocation !== 'no-id') return this.#driver.service(service, allocation, context);
     const message = `all ${this.#driver.limits.serviceIds} service ids are in use: remove services, or split the node's load`;
     return { rows: [], conditions: [{ severity: 'degraded', reason: 'IdsExhausted', message }] };
   }
 
-  #release(entry: Entry<Row>, id: number): void {
-    const now = this.#now();
-    this.#ids.release(id, now);
-    this.#options.store.restId(id, now);
-    entry.id = undefined;
-    entry.plan = undefined;
-    const [next] = this.#withoutId;
-    if (next === undefined) return;
-    this.#withoutId.delete(next);
-    queueMicrotask(() => this.#recompile(next));
-  }
-
-  /** Ends the drains of the address that a pod had, since nothing answers there any more. */
+  /** Ends the drains of the address that a pod had. */
   #leaveAddress(before: WantedState | undefined): void {
-    if (before?.kind !== 'pod' || !this.#departed.depart(before.ip)) return;
-    for (const key of this.#drains.keys()) {
-      const { slots = [] } = this.#entries.get(key)?.plan ?? {};
-      if (slots.some((slot) => slot.state === 'draining' && slot.address === before.ip)) this.#recompile(key);
-    }
+    if (before?.kind === 'pod') this.#allocations.leave(before, (key) => this.#entries.get(key)?.plan);
   }
 
   #store(entry: Entry<Row>, names: readonly string[]): void {
-    const { key, object, id, plan, lost } = entry;
+    const { key, object, id, plan, buckets, lost } = entry;
     if (object === undefined && id === undefined) {
       this.#options.store.remove(key);
       return;
@@ -363,6 +403,7 @@ export class Controller<Row> {
       object,
       id,
       plan,
+      ...(buckets.length === 0 ? {} : { buckets }),
       ...(lost.length === 0 ? {} : { lost }),
       ports: this.#ports.portsOf(names),
     });
@@ -382,25 +423,54 @@ export class Controller<Row> {
   }
 
   #updateStatus(entry: Entry<Row>): void {
+    const { key, object } = entry;
+    if (object !== undefined && !hasRows(object))
+      entry.conditions = [...this.#policies.conditions(key), ...carriedBy(object)];
     const status = statusOf(entry, this.#reconciler.attached, this.#failureOf);
     const gone = !this.#isPresent(entry) && entry.id === undefined && status.state === 'programmed';
     if (gone) {
       this.#entries.delete(entry.key);
-      this.#withoutId.delete(entry.key);
+      this.#allocations.forget(entry.key);
     } else if (sameStatus(status, entry.status)) return;
     entry.status = status;
     for (const listener of this.#listeners) listener(entry.key);
   }
 
-  #claimsOf(key: ObjectKey, object: WantedState | undefined): readonly Claim[] {
-    return hasRows(object) ? this.#driver.claims(object, this.#context(key)) : [];
+  #claimsOf(object: WantedState | undefined, context: CompileContext): readonly Claim[] {
+    return hasRows(object) ? this.#driver.claims(object, context) : [];
   }
 
-  #context(key: ObjectKey): CompileContext {
+  /** Lets an object hold what it held before. */
+  #restoreClaims({ key, object, lost }: Entry<Row>): void {
+    const claims = this.#claimsOf(object, this.#context(key));
+    this.#claims.set(key, lost.length === 0 ? claims : claims.filter((claim) => !lost.includes(claim.key)));
+  }
+
+  /** @param asked takes the addresses that the object asks for. */
+  #context(key: ObjectKey, asked?: Set<number>): CompileContext {
     return {
       port: (name) => this.#ports.lookup(name),
+      profiles: () => this.#policies.policyOf(key).ids,
       holder: (claim) => this.#claims.holder(claim, key),
+      resident: (address) => {
+        asked?.add(address);
+        return this.#resident(address);
+      },
     };
+  }
+
+  #resident(address: number): Resident | undefined {
+    const key = this.#claims.first(addressKey(address));
+    const object = key && this.object(key);
+    const at = object?.kind === 'pod' ? object : object?.kind === 'node' ? object.host : undefined;
+    if (key === undefined || at === undefined) return undefined;
+    const found = this.#ports.lookup(at.interfaceName);
+    if (found.kind !== 'known') return undefined;
+    const { port } = found;
+    const lost = [`interface/${at.interfaceName}`, `port/${port}`].some(
+      (claim) => this.#claims.holder(claim, key) !== undefined,
+    );
+    return lost ? undefined : { mac: at.mac, port };
   }
 
   readonly #failureOf = (key: RowKey): RowFailure | undefined => this.#reconciler.cell(key)?.failure;
@@ -408,6 +478,12 @@ export class Controller<Row> {
 
 function hasRows(object: WantedState | undefined): object is RowObject {
   return object?.kind === 'node' || object?.kind === 'pod' || object?.kind === 'service';
+}
+
+/** Addresses that packets reach on this node. */
+function addressesOf(object: WantedState | undefined): readonly number[] {
+  if (object?.kind === 'pod') return [object.ip];
+  return object?.kind === 'node' ? (object.host?.addresses ?? []) : [];
 }
 
 /** What the agent said of an object, as one condition. */

@@ -1,5 +1,6 @@
 import type { GroupPlan } from '@infra-offload/lb-model';
 import type { Condition } from '../drivers/driver.js';
+import { conflictsOf, failuresOf, type Problem } from '../reconciler/failures.js';
 import { Owner, type RowFailure, type RowKey } from '../reconciler/model.js';
 import type { ObjectKey, WantedState } from '../state/objects.js';
 
@@ -20,6 +21,9 @@ export class Entry<Row> {
   /** Id and slots of a service. */
   id: number | undefined = undefined;
   plan: GroupPlan | undefined = undefined;
+  buckets: readonly number[] = [];
+  /** Addresses that a pod or node has had since it was compiled last. */
+  addresses: readonly number[] = [];
   /** Claims that another object holds. */
   lost: readonly string[] = [];
   conditions: readonly Condition[] = [];
@@ -77,39 +81,6 @@ export function statusOf<Row>(
 
 export function sameStatus(a: Status, b: Status): boolean {
   return a === b || (a.state === b.state && a.reason === b.reason && a.message === b.message);
-}
-
-interface Problem {
-  readonly reason: string;
-  readonly message: string;
-}
-
-function failuresOf<Row>(
-  owner: Owner<Row>,
-  failureOf: (key: RowKey) => RowFailure | undefined,
-): readonly Problem[] {
-  const failures: Problem[] = [];
-  for (const cell of owner.cells) {
-    if (cell.failure !== undefined && cell.isWantedBy(owner)) failures.push(cell.failure);
-  }
-  if (failures.length > 0) return failures;
-  const blocked = owner.cells.find((cell) => cell.bucket === 'blocked' && cell.isWantedBy(owner));
-  const cause = blocked?.waitingFor === undefined ? undefined : failureOf(blocked.waitingFor);
-  return [
-    {
-      reason: 'DependencyFailed',
-      message: `waits for ${blocked?.waitingFor ?? 'another entry'}, which the target refused${
-        cause === undefined ? '' : `: ${cause.message}`
-      }`,
-    },
-  ];
-}
-
-/** Entries that another object wants otherwise. */
-function conflictsOf<Row>(owner: Owner<Row>): readonly Problem[] {
-  if (owner.conflicts === 0) return [];
-  const keys = owner.cells.filter((cell) => !cell.isWantedBy(owner)).map((cell) => cell.key);
-  return [{ reason: 'EntryConflict', message: `another object has ${keys.join(', ')}` }];
 }
 
 function summarise(problems: readonly Problem[]): string {

@@ -2,8 +2,15 @@ import type { GroupPlan } from '@infra-offload/lb-model';
 import type { P4Program } from '@infra-offload/p4info';
 import type { Entity } from '@infra-offload/p4rt/proto';
 import type { Direction, PolicyProfile } from '../policy/profile.js';
-import type { RowModel } from '../reconciler/model.js';
-import type { NodeObject, ObjectKey, PodObject, ServiceObject } from '../state/objects.js';
+import type { RowKey, RowModel } from '../reconciler/model.js';
+import type {
+  Endpoint,
+  NodeObject,
+  ObjectKey,
+  PodObject,
+  RowObject,
+  ServiceObject,
+} from '../state/objects.js';
 
 /** Something to know about an object beside what the device holds; see the table of reasons in the README. */
 export interface Condition {
@@ -15,6 +22,8 @@ export interface Condition {
   /** One CamelCase word. */
   readonly reason: string;
   readonly message: string;
+  /** Policies that it is about, if it is from a profile; absent: all of the profile's. */
+  readonly policies?: readonly string[];
 }
 
 /** What an object becomes on the device. */
@@ -47,8 +56,18 @@ export interface Claim {
 export interface CompileContext {
   /** Port of an interface. */
   port(interfaceName: string): PortLookup;
+  /** Ids of the profiles that a pod is under; undefined: it is not isolated in that direction. */
+  profiles(pod: PodObject): { readonly [direction in Direction]: number | undefined };
   /** Who holds a claim, if it is another object. */
   holder(claimKey: string): ObjectKey | undefined;
+  /** Who has an address on this node, once the port is known. What asks is compiled anew when the answer changes. */
+  resident(address: number): Resident | undefined;
+}
+
+/** An interface of a pod or of the node. */
+export interface Resident {
+  readonly mac: number;
+  readonly port: number;
 }
 
 /** The ids of a service, stable for its life. */
@@ -56,6 +75,8 @@ export interface ServiceAllocation {
   /** 1 to `Driver.limits.serviceIds`. */
   readonly id: number;
   readonly plan: GroupPlan;
+  /** The slot of each hash bucket; see `bucketSlots`. Empty when the driver has no buckets. */
+  readonly buckets: readonly number[];
 }
 
 /** A counter array of the program. */
@@ -64,6 +85,10 @@ export interface CounterFace {
   /** The entity that reads one cell. */
   cell(index: number): Entity;
   decode(entity: Entity): { readonly index: bigint; readonly packets: bigint; readonly bytes: bigint };
+}
+
+export interface DropCounter extends CounterFace {
+  readonly reasons: readonly { readonly reason: number; readonly text: string }[];
 }
 
 /** A policy profile in the form of one kind of target. */
@@ -84,6 +109,8 @@ export interface CompiledProfile<Row> {
 export interface PolicyDriver<Row> {
   /** Profile ids are 1 to `ids`. */
   readonly limits: { readonly ids: number };
+  /** Key of the bundle that the rows of a profile are; see RowModel. */
+  bundle(id: number): RowKey;
   /** Pure, and the same for equal profiles. */
   compile(profile: PolicyProfile): CompiledProfile<Row>;
   /**
@@ -96,15 +123,30 @@ export interface PolicyDriver<Row> {
   ): readonly Row[];
 }
 
+/** How much of a service a target takes. */
+export interface DriverLimits {
+  /** Service ids are 1 to this. */
+  readonly serviceIds: number;
+  /** Numbers for the endpoints of one service: those that take new flows, drain, or rest. */
+  readonly slots: number;
+  /** Endpoints of one service that take new flows. */
+  readonly endpointsPerService: number;
+  /** Hash buckets of a service; 0 for a target with groups of members. */
+  readonly buckets: number;
+}
+
 /** Pure functions from one wanted object to the rows of one kind of target, and what those rows mean in P4. */
 export interface Driver<Row> extends RowModel<Row> {
   readonly program: P4Program;
   readonly deviceConfig: Uint8Array;
   /** Tables and action profiles that this driver writes, by alias: what is read back and compared. */
   readonly tables: readonly string[];
-  readonly limits: { readonly serviceIds: number; readonly endpointsPerService: number };
+  readonly limits: DriverLimits;
+  readonly policy: PolicyDriver<Row>;
   /** Seconds for which flows may remember the endpoint of a service, so that its number must not be reused. */
   memorySeconds(service: ServiceObject): number;
+  /** Endpoints that packets can be sent to; the others are left out of plans. */
+  reachable(service: ServiceObject, context: CompileContext): readonly Endpoint[];
   /** Whether a client may be sent to a draining endpoint again, which then must not drain. */
   remembersClients(service: ServiceObject): boolean;
   /** Why this kind of service cannot be served at all, if that is so. */
@@ -121,9 +163,9 @@ export interface Driver<Row> extends RowModel<Row> {
     context: CompileContext,
   ): Compiled<Row>;
   /** What an object needs for itself, in any order. Interfaces count by port as well, once that is known. */
-  claims(object: NodeObject | PodObject | ServiceObject, context: CompileContext): readonly Claim[];
+  claims(object: RowObject, context: CompileContext): readonly Claim[];
   /** Interfaces of the target that an object names. */
-  interfaces(object: NodeObject | PodObject | ServiceObject): readonly string[];
+  interfaces(object: RowObject): readonly string[];
 
   toEntity(row: Row): Entity;
   /** The row of an entity read from the device; undefined for what is no row, such as a default entry. */
@@ -131,9 +173,7 @@ export interface Driver<Row> extends RowModel<Row> {
   /** Reads everything in one of `tables`. */
   readAll(table: string): readonly Entity[];
   /** Counts dropped packets by reason. */
-  readonly drops: CounterFace & {
-    readonly reasons: readonly { readonly reason: number; readonly text: string }[];
-  };
+  readonly drops: DropCounter | undefined;
   /** Counts new flows by service id. */
-  readonly serviceFlows: CounterFace;
+  readonly serviceFlows: CounterFace | undefined;
 }

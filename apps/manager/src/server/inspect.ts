@@ -114,12 +114,12 @@ export class Inspector<Row> {
 
   #entry(cell: Cell<Row>, row: Row, table: string): DeviceEntry {
     const { driver } = this.#context;
-    const { wanted, installed, failure, owner } = cell;
-    const key = owner?.key ?? '';
+    const { wanted, installed, failure, owner, others } = cell;
+    const owners = [owner, ...others.filter(({ agrees }) => agrees).map((wish) => wish.owner)];
     return {
       table,
       text: formatEntity(driver.program, driver.toEntity(row)),
-      objects: key.includes('/') ? [referenceOf(key as ObjectKey)] : [],
+      objects: owners.flatMap((one) => (one?.key.includes('/') ? [referenceOf(one.key as ObjectKey)] : [])),
       installed: installed !== undefined && (wanted === undefined || driver.equal(wanted, installed)),
       error: failure === undefined ? '' : `${failure.reason}: ${failure.message}`,
     };
@@ -153,7 +153,7 @@ export class Inspector<Row> {
   async #counters(): Promise<StatusResponse['counters']> {
     const { controller, driver, logger } = this.#context;
     const { drops, serviceFlows } = driver;
-    const reasons = new Map(drops.reasons.map(({ reason, text }) => [reason, `${reason} (${text})`]));
+    const reasons = new Map(drops?.reasons.map(({ reason, text }) => [reason, `${reason} (${text})`]));
     const services = new Map([...controller.serviceIds()].map(([id, key]) => [id, referenceOf(key).name]));
     try {
       return [...(await this.#nonZero(drops, reasons)), ...(await this.#nonZero(serviceFlows, services))];
@@ -164,9 +164,10 @@ export class Inspector<Row> {
   }
 
   async #nonZero(
-    counter: CounterFace,
+    counter: CounterFace | undefined,
     names: ReadonlyMap<number, string>,
   ): Promise<StatusResponse['counters']> {
+    if (counter === undefined) return [];
     const read = this.#context.read();
     const found: StatusResponse['counters'] = [];
     const indexes = [...names.keys()];

@@ -10,9 +10,14 @@ export class Claims {
   readonly #lines = new Map<string, ObjectKey[]>();
   readonly #held = new Map<ObjectKey, readonly string[]>();
 
+  /** Who holds `claim`. */
+  first(claim: string): ObjectKey | undefined {
+    return this.#lines.get(claim)?.[0];
+  }
+
   /** The other object that holds `claim`, if `object` is not its holder. */
   holder(claim: string, object: ObjectKey): ObjectKey | undefined {
-    const first = this.#lines.get(claim)?.[0];
+    const first = this.first(claim);
     return first === object ? undefined : first;
   }
 

@@ -46,19 +46,24 @@ const anyRow: fc.Arbitrary<DpdkRow> = fc.oneof(
       requires: [],
     }),
   ),
-  fc.record({
-    table: fc.constant('port_table' as const),
-    port: uint32,
-    role: fc.constant('pod' as const),
-    podIp: uint32,
-  }),
+  fc.tuple(uint32, uint32).map(
+    ([number, podIp]): DpdkRow => ({
+      table: 'port_table',
+      port: number,
+      role: 'pod',
+      podIp,
+      requires: isolationKeys(podIp),
+    }),
+  ),
   fc.record({
     table: fc.constant('port_table' as const),
     port: uint32,
     role: fc.constantFrom('host' as const, 'uplink' as const),
   }),
   fc.record({ table: fc.constant('arp_table' as const), ip: uint32, mac }),
-  fc.record({ table: fc.constant('pod_forward' as const), ip: uint32, ...hop }),
+  fc
+    .record({ table: fc.constant('pod_forward' as const), ip: uint32, ...hop })
+    .map((row) => ({ ...row, requires: isolationKeys(row.ip) })),
   fc.tuple(uint32, length, fc.option(fc.record(hop))).map(([bits, prefix, next]): DpdkRow => {
     const address = prefix === 0 ? 0 : (bits & (0xffff_ffff << (32 - prefix))) >>> 0;
     const row = { table: 'route_table', address, length: prefix } as const;
@@ -165,7 +170,9 @@ const context: CompileContext = {
     if (found !== undefined) return { kind: 'known', port: found };
     return name === 'later' ? { kind: 'unknown' } : { kind: 'missing', message: `no ${name}` };
   },
+  profiles: () => ({ ingress: undefined, egress: undefined }),
   holder: () => undefined,
+  resident: () => undefined,
 };
 const pod: PodObject = {
   kind: 'pod',
@@ -189,8 +196,8 @@ describe('pods and nodes', () => {
   test('a pod is three rows', () => {
     expect(driver.pod(pod, context)).toEqual({
       rows: [
-        { table: 'port_table', port: 1, role: 'pod', podIp: pod.ip },
-        { table: 'pod_forward', ip: pod.ip, port: 1, dstMac: pod.mac, srcMac: GATEWAY_MAC },
+        { table: 'port_table', port: 1, role: 'pod', podIp: pod.ip, requires: [] },
+        { table: 'pod_forward', ip: pod.ip, port: 1, dstMac: pod.mac, srcMac: GATEWAY_MAC, requires: [] },
         { table: 'arp_table', ip: pod.ip, mac: GATEWAY_MAC },
       ],
       conditions: [],
@@ -295,7 +302,11 @@ describe('services', () => {
     [86_400, 5, true],
   ])('affinity of %i s takes timeout %i', (affinitySeconds, profile, said) => {
     const plan = emptyGroupPlan('k', 255);
-    const { rows, conditions } = driver.service({ ...web, affinitySeconds }, { id: 7, plan }, context);
+    const { rows, conditions } = driver.service(
+      { ...web, affinitySeconds },
+      { id: 7, plan, buckets: [] },
+      context,
+    );
     expect(rows).toEqual([
       { table: 'service', ip: 1, protocol: 6, port: 80, id: 7, flags: 3, affinityProfile: profile },
     ]);
@@ -315,7 +326,7 @@ describe('services', () => {
           let plan = emptyGroupPlan('k', 4);
           versions.forEach((endpoints, i) => {
             plan = planGroup(plan, { key: 'k', endpoints }, { now: i, drainMs: 2, restMs: 1 });
-            const { rows } = driver.service({ ...web, endpoints }, { id: 3, plan }, context);
+            const { rows } = driver.service({ ...web, endpoints }, { id: 3, plan, buckets: [] }, context);
             const keys = new Set(rows.map((row) => driver.key(row)));
             expect(keys.size).toBe(rows.length);
             for (const row of rows) {

@@ -1,9 +1,11 @@
 import { dropReasons, k8sDp, k8sDpDeviceConfig, k8sDpP4Info, MAX_SERVICE_ID } from '@infra-offload/p4src';
 import { unreachable } from '../../errors.js';
+import { podClaims } from '../common.js';
 import type { CounterFace, Driver } from '../driver.js';
 import { fromEntity, READ_ALL, toEntity } from './codec.js';
 import { compileNode, nodeClaims, nodeInterfaces } from './node.js';
-import { compilePod, podClaims } from './pod.js';
+import { compilePod } from './pod.js';
+import { dpdkPolicy } from './policy.js';
 import { type DpdkRow, dpdkRows, GROUP_SLOTS } from './rows.js';
 import { compileService, refusal, serviceClaims } from './service.js';
 
@@ -24,15 +26,17 @@ export function dpdkDriver({ gatewayMac }: DpdkOptions): Driver<DpdkRow> {
     program: k8sDpP4Info(),
     deviceConfig: k8sDpDeviceConfig(),
     tables: Object.keys(READ_ALL),
-    limits: { serviceIds: MAX_SERVICE_ID, endpointsPerService: GROUP_SLOTS },
+    limits: { serviceIds: MAX_SERVICE_ID, slots: GROUP_SLOTS, endpointsPerService: GROUP_SLOTS, buckets: 0 },
 
     // Members are the same for all groups: member i is slot i.
     base: () => Array.from({ length: GROUP_SLOTS }, (_, i): DpdkRow => ({ table: 'member', id: i + 1 })),
     node: (node, context) => compileNode(node, context, gatewayMac),
     pod: (pod, context) => compilePod(pod, context, gatewayMac),
     service: compileService,
+    policy: dpdkPolicy,
     refusal,
     memorySeconds: (service) => (service.protocol === 'TCP' ? TCP_MEMORY_SECONDS : UDP_MEMORY_SECONDS),
+    reachable: (service) => service.endpoints,
     remembersClients: (service) => service.affinitySeconds !== undefined,
 
     claims(object, context) {

@@ -1,15 +1,21 @@
 import { GATEWAY_IP, HOST_PORT } from '@infra-offload/p4src';
 import { cidrContains, formatCidr, parseIPv4 } from '../../state/addresses.js';
 import type { HostInterface, NodeObject } from '../../state/objects.js';
+import {
+  addressClaim,
+  conflictOf,
+  interfaceClaims,
+  missingPort,
+  NODE_CLAIM_KEY,
+  unsupportedAddresses,
+} from '../common.js';
 import type { Claim, CompileContext, Compiled, Condition } from '../driver.js';
-import { addressClaim, conflictOf, interfaceClaims, missingPort } from './pod.js';
 import type { DpdkRow } from './rows.js';
-import { unsupportedAddresses } from './service.js';
 
 /** What pods use as their gateway: 169.254.1.1. */
 export const GATEWAY_ADDRESS = parseIPv4(GATEWAY_IP) ?? 0;
 
-const NODE_CLAIM: Claim = { key: 'node', what: 'the node of this target', reason: 'NodeConflict' };
+const NODE_CLAIM: Claim = { key: NODE_CLAIM_KEY, what: 'the node of this target', reason: 'NodeConflict' };
 
 /** A node's rows: the host port, ARP for what lives on the node, ranges of services, and routes. */
 export function compileNode(

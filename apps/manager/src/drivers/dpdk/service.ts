@@ -1,11 +1,15 @@
 import type { GroupPlan } from '@infra-offload/lb-model';
 import { ServiceFlag, timeoutProfiles } from '@infra-offload/p4src';
-import { formatIPv4 } from '../../state/addresses.js';
-import { describeKey, type Frontend, type Protocol, type ServiceObject } from '../../state/objects.js';
+import { describeKey, type ServiceObject } from '../../state/objects.js';
+import {
+  formatFrontend,
+  frontendClaims,
+  frontendKey,
+  PROTOCOL_NUMBERS,
+  unsupportedAddresses,
+} from '../common.js';
 import type { Claim, CompileContext, Compiled, Condition, ServiceAllocation } from '../driver.js';
 import { type DpdkRow, endpointNumber, GROUP_SLOTS, type GroupRow, groupRow } from './rows.js';
-
-const PROTOCOL_NUMBERS: Record<Protocol, number> = { TCP: 6, UDP: 17, SCTP: 132 };
 
 /**
  * A service's rows: an endpoint per slot that is active or draining, one group of the active slots and its entry, and
@@ -68,12 +72,7 @@ export function compileService(
 
 /** Every frontend may be claimed by one service. */
 export function serviceClaims(service: ServiceObject): readonly Claim[] {
-  if (refusal(service) !== undefined) return [];
-  return service.frontends.map((frontend) => ({
-    key: frontendKey(frontend, service.protocol),
-    what: `frontend ${formatFrontend(frontend)}/${service.protocol}`,
-    reason: 'FrontendConflict',
-  }));
+  return refusal(service) === undefined ? frontendClaims(service) : [];
 }
 
 /** The pipeline translates TCP and UDP only. */
@@ -83,17 +82,6 @@ export function refusal(service: ServiceObject): Condition | undefined {
     severity: 'degraded',
     reason: 'UnsupportedProtocol',
     message: 'the pipeline balances TCP and UDP only, not SCTP; its packets are forwarded untranslated',
-  };
-}
-
-/** For addresses of a family that the pipeline does not know. */
-export function unsupportedAddresses(addresses: readonly string[]): Condition {
-  return {
-    severity: 'degraded',
-    reason: 'UnsupportedAddressFamily',
-    message: `the pipeline knows IPv4 only, left out: ${addresses.slice(0, 5).join(', ')}${
-      addresses.length > 5 ? ` and ${addresses.length - 5} more` : ''
-    }`,
   };
 }
 
@@ -129,12 +117,4 @@ function affinityOf(service: ServiceObject, conditions: Condition[]): number | u
     });
   }
   return best;
-}
-
-function frontendKey({ address, port }: Frontend, protocol: Protocol): string {
-  return `frontend/${address}/${port}/${protocol}`;
-}
-
-function formatFrontend({ address, port }: Frontend): string {
-  return `${formatIPv4(address)}:${port}`;
 }

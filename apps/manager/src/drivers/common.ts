@@ -1,0 +1,94 @@
+import { formatIPv4 } from '../state/addresses.js';
+import {
+  describeKey,
+  type Frontend,
+  type PodObject,
+  type Protocol,
+  type ServiceObject,
+} from '../state/objects.js';
+import type { Claim, CompileContext, Condition } from './driver.js';
+
+/** Numbers of protocols in IPv4 headers. */
+export const PROTOCOL_NUMBERS: Record<Protocol, number> = { TCP: 6, UDP: 17, SCTP: 132 };
+
+/** An address, an interface and a port belong to one pod. */
+export function podClaims(pod: PodObject, context: CompileContext): readonly Claim[] {
+  return [addressClaim(pod.ip), ...interfaceClaims(pod.interfaceName, context)];
+}
+
+/** The first of `claims` that another object holds, as a condition. */
+export function conflictOf(claims: readonly Claim[], context: CompileContext): Condition | undefined {
+  for (const { key, what, reason } of claims) {
+    const holder = context.holder(key);
+    if (holder !== undefined) {
+      return { severity: 'degraded', reason, message: `${what} is held by ${describeKey(holder)}` };
+    }
+  }
+  return undefined;
+}
+
+/** The claim of being the node of the target. */
+export const NODE_CLAIM_KEY = 'node';
+
+/** The claim of an address: who holds it has the address on this node. */
+export function addressKey(ip: number): string {
+  return `address/${ip}`;
+}
+
+export function addressClaim(ip: number): Claim {
+  return { key: addressKey(ip), what: `address ${formatIPv4(ip)}`, reason: 'AddressConflict' };
+}
+
+/** An interface by its name, and by its port once that is known. */
+export function interfaceClaims(name: string, context: CompileContext): readonly Claim[] {
+  const reason = 'InterfaceConflict';
+  const claims: Claim[] = [{ key: `interface/${name}`, what: `interface ${name}`, reason }];
+  const found = context.port(name);
+  if (found.kind === 'known') {
+    claims.push({ key: `port/${found.port}`, what: `port ${found.port} (interface ${name})`, reason });
+  }
+  return claims;
+}
+
+/** Why an interface has no port yet. */
+export function missingPort(
+  interfaceName: string,
+  found: { readonly kind: 'unknown' } | { readonly kind: 'missing'; readonly message: string },
+): Condition {
+  if (found.kind === 'missing') {
+    return { severity: 'degraded', reason: 'InterfaceNotFound', message: found.message };
+  }
+  return {
+    severity: 'pending',
+    reason: 'InterfaceUnknown',
+    message: `the target has not told the port of ${interfaceName} yet`,
+  };
+}
+
+/** Every frontend may be claimed by one service. */
+export function frontendClaims(service: ServiceObject): readonly Claim[] {
+  return service.frontends.map((frontend) => ({
+    key: frontendKey(frontend, service.protocol),
+    what: `frontend ${formatFrontend(frontend)}/${service.protocol}`,
+    reason: 'FrontendConflict',
+  }));
+}
+
+export function frontendKey({ address, port }: Frontend, protocol: Protocol): string {
+  return `frontend/${address}/${port}/${protocol}`;
+}
+
+export function formatFrontend({ address, port }: Frontend): string {
+  return `${formatIPv4(address)}:${port}`;
+}
+
+/** For addresses of a family that the pipeline does not know. */
+export function unsupportedAddresses(addresses: readonly string[]): Condition {
+  return {
+    severity: 'degraded',
+    reason: 'UnsupportedAddressFamily',
+    message: `the pipeline knows IPv4 only, left out: ${addresses.slice(0, 5).join(', ')}${
+      addresses.length > 5 ? ` and ${addresses.length - 5} more` : ''
+    }`,
+  };
+}
