@@ -224,7 +224,7 @@ describe('services of the Kubernetes API', () => {
     ]);
     // Now the node has an uplink, too, and its data plane answers.
     const dataPlane = '02:00:00:00:00:03';
-    ip('neighbour', 'add', '10.244.1.1', 'lladdr', dataPlane, 'dev', device, 'nud', 'permanent');
+    ip('neighbour', 'add', '10.244.1.0', 'lladdr', dataPlane, 'dev', device, 'nud', 'permanent');
     api.database.create(node('node-3', {}, '192.0.2.13'));
     await eventually(() => routes()?.length === 2, 'the route to the node');
     expect(routes()?.map(({ cidr, nextHopMac }) => ({ cidr, nextHopMac }))).toEqual([
@@ -238,7 +238,7 @@ describe('services of the Kubernetes API', () => {
     await eventually(() => routes()?.length === 0, 'the routes are gone');
     expect(kernelRoutes()).not.toContain('10.244.1.0/24');
     expect(kernelRoutes()).toContain('198.51.100.0/24');
-    expect(host()?.addresses).toEqual(['10.244.0.1']);
+    expect(host()?.addresses).toEqual(['10.244.0.1', '10.244.0.0']);
   });
 
   it('never hand the uplink to a pod', async () => {

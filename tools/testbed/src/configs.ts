@@ -38,7 +38,8 @@ export function managerConfig(layout: Layout, drainSeconds?: number): string {
 /** Where the agent learns of services: files that it reads itself, or a Kubernetes API server. */
 export type ServiceSource = 'manifests' | 'api';
 
-export function agentConfig(layout: Layout, source: ServiceSource): string {
+/** @param settings go over these; undefined takes one away. */
+export function agentConfig(layout: Layout, source: ServiceSource, settings: object = {}): string {
   return stringify({
     nodeName: 'node-1',
     managerAddress: addresses.manager,
@@ -52,17 +53,18 @@ export function agentConfig(layout: Layout, source: ServiceSource): string {
     podCidrs: [POD_CIDR],
     hostInterface: { addresses: [HOST_ADDRESS] },
     monitoringAddress: addresses.agentHttp,
+    ...settings,
   });
 }
 
 /** What a container runtime hands to infra-cni. The host-local of Debian 12 knows CNI up to 1.0.0. */
-export function cniConfig(layout: Layout, ip?: string): object {
+export function cniConfig(layout: Layout, podCidr: string, ip?: string): object {
   return {
     cniVersion: '1.0.0',
     name: NETWORK_NAME,
     type: 'infra-cni',
     socket: layout.cniSocket,
-    ipam: { type: 'host-local', dataDir: layout.leases, ranges: [[{ subnet: POD_CIDR }]] },
+    ipam: { type: 'host-local', dataDir: layout.leases, ranges: [[{ subnet: podCidr }]] },
     ...(ip === undefined ? {} : { args: { cni: { ips: [ip] } } }),
   };
 }

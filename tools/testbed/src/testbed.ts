@@ -14,7 +14,7 @@ import {
   type ServiceSource,
   softswitchConfig,
 } from './configs.js';
-import { addresses, Layout, programs, TAP_PREFIX } from './layout.js';
+import { addresses, Layout, POD_CIDR, programs, TAP_PREFIX } from './layout.js';
 import { ManagerClient } from './manager-client.js';
 import { toYaml } from './manifests.js';
 import { NetworkNamespace } from './netns.js';
@@ -29,6 +29,10 @@ export interface TestbedOptions {
   readonly drainSeconds?: number;
   /** `api`: the manifests reach the agent through a Kubernetes API server. `manifests` if left out. */
   readonly source?: ServiceSource;
+  /** Where pods get their addresses from. 10.244.0.0/24 if left out. */
+  readonly podCidr?: string;
+  /** Settings of the agent instead of the testbed's own; undefined takes one away. */
+  readonly agent?: Readonly<Record<string, unknown>>;
   /** Manifest files that are there from the start. */
   readonly manifests?: Readonly<Record<string, readonly object[]>>;
 }
@@ -93,7 +97,7 @@ export class Testbed {
     this.agent = this.#process(
       'agent',
       programs.agent,
-      agentConfig(this.layout, options.source ?? 'manifests'),
+      agentConfig(this.layout, options.source ?? 'manifests', options.agent),
     );
     this.apiServer = new ServiceProcess(
       'apiserver',
@@ -249,12 +253,12 @@ export class Testbed {
       interfaceName: 'eth0',
       args: podArgs(pod.name),
     };
-    return this.cniRaw(call, JSON.stringify({ ...cniConfig(this.layout), prevResult: pod.result }));
+    return this.cniRaw(call, JSON.stringify({ ...this.#cniConfig(), prevResult: pod.result }));
   }
 
   /** Runs infra-cni on the node with the testbed's configuration. */
   cni(call: CniCall, ip?: string): Promise<CommandResult> {
-    return this.cniRaw(call, JSON.stringify(cniConfig(this.layout, ip)));
+    return this.cniRaw(call, JSON.stringify(this.#cniConfig(ip)));
   }
 
   /** Runs infra-cni on the node with any text as its configuration. */
@@ -345,6 +349,10 @@ export class Testbed {
       await run('ip', ['netns', 'del', name]);
     }
     rmSync(this.layout.directory, { recursive: true, force: true });
+  }
+
+  #cniConfig(ip?: string): object {
+    return cniConfig(this.layout, this.#options.podCidr ?? POD_CIDR, ip);
   }
 
   #start(process: ServiceProcess, ready: () => Promise<boolean>): Promise<void> {

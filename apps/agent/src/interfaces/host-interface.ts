@@ -3,7 +3,10 @@ import { hasIpv6, IpRoute } from './iproute.js';
 
 /**
  * The MAC address under which the node's kernel sends to the pipeline. Any would do, since the pipeline rewrites the MAC
- * addresses of all that it forwards to pods; a fixed one spares ARP. Locally administered, from 169.254.1.1.
+ * addresses of all that it forwards; a fixed one spares ARP. Locally administered, from 169.254.1.1.
+ *
+ * What goes back to the node is not rewritten, so for that it would have to be the interface's own. A device may take that
+ * for a loop, but a TAP does not.
  */
 const gatewayMac = '02:00:a9:fe:01:01';
 
@@ -15,6 +18,10 @@ export interface HostInterfaceSettings {
   /** Undefined if there is none. */
   readonly name: string | undefined;
   readonly mtu: number;
+  /** A MAC address of its own; the present one stays if absent. */
+  readonly mac?: string | undefined;
+  /** Whether frames from the interface to itself are all right. */
+  readonly isTap: boolean;
   /** IPv4 addresses of the node on this interface, without prefix length. The first is the source towards pods. */
   readonly addresses: readonly string[];
   /** CIDRs of pods and services: what the node's kernel reaches through the pipeline. */
@@ -44,7 +51,7 @@ export async function setUpHostInterface(
   known?: HostInterfaceState,
 ): Promise<HostInterfaceState | undefined> {
   const ip = new IpRoute();
-  const { name, mtu, addresses, cidrs } = settings;
+  const { name, mtu, addresses, cidrs, mac, isTap } = settings;
   if (name === undefined) return undefined;
   const link = (await ip.links()).find(({ ifname }) => ifname === name);
   if (link?.address === undefined) return undefined;
@@ -56,11 +63,12 @@ export async function setUpHostInterface(
   const old = (await ip.routes(name)).filter(
     ({ dst, protocol }) => protocol === routeProtocol && !wanted.has(dst) && !wanted.has(`${dst}/32`),
   );
+  const own = mac ?? link.address;
   await ip.batch([
     ...(hasIpv6(mtu) ? [`link set dev ${name} addrgenmode none`] : []),
-    `link set dev ${name} mtu ${mtu} up`,
+    `link set dev ${name} mtu ${mtu}${mac === undefined ? '' : ` address ${mac}`} up`,
     ...addresses.map((address) => `address replace ${address}/32 dev ${name}`),
-    `neighbour replace ${podGateway} lladdr ${gatewayMac} dev ${name} nud permanent`,
+    `neighbour replace ${podGateway} lladdr ${isTap ? own : gatewayMac} dev ${name} nud permanent`,
     ...old.map(({ dst }) => `route delete ${dst} dev ${name} proto ${routeProtocol}`),
     `route replace ${podGateway} dev ${name} scope link proto ${routeProtocol}${sourceOption}`,
     ...cidrs.map(
@@ -68,5 +76,5 @@ export async function setUpHostInterface(
         `route replace ${cidr} via ${podGateway} dev ${name} onlink proto ${routeProtocol}${sourceOption}`,
     ),
   ]);
-  return isKnown ? known : { name, mac: link.address, ifindex: link.ifindex };
+  return isKnown ? known : { name, mac: own, ifindex: link.ifindex };
 }

@@ -6,11 +6,15 @@ export interface NodeFacts {
   readonly name: string;
   readonly podCidrs: readonly string[];
   readonly internalAddresses: readonly string[];
-  /**
-   * The address of the node in its own pod range, for which its data plane answers ARP on an uplink: the first one, which
-   * IPAM plugins keep free for a gateway. Undefined without a range of four addresses or more.
-   */
-  readonly dataPlaneAddress: string | undefined;
+  /** Addresses of the node in its own pod range; undefined without a range of four addresses or more. */
+  readonly inPodRange:
+    | {
+        /** 10.244.1.0 of 10.244.1.0/24: the data plane answers ARP for it on an uplink. No kernel does, since it has no owner. */
+        readonly dataPlane: string;
+        /** 10.244.1.1, which IPAM plugins keep free for a gateway: the node's own, as its data plane sees it. */
+        readonly host: string;
+      }
+    | undefined;
 }
 
 /** The nodes as the cluster knows them, seen from one of them. */
@@ -70,17 +74,17 @@ function factsOf({ name, podCIDRs, internalIPs }: Node): NodeFacts {
     name,
     podCidrs,
     internalAddresses: internalIPs.filter((address) => isIPv4(address)),
-    dataPlaneAddress: first && firstHostOf(first),
+    inPodRange: first === undefined ? undefined : inRange(first),
   };
 }
 
-/** 10.244.1.1 of 10.244.1.0/24. */
-function firstHostOf(cidr: string): string | undefined {
+function inRange(cidr: string): NodeFacts['inPodRange'] {
   const [address = '', length] = cidr.split('/');
   const bits = Number(length);
   if (bits > 30) return undefined;
   const value = address.split('.').reduce((sum, byte) => sum * 256 + Number(byte), 0);
   const size = 2 ** (32 - bits);
-  const host = Math.floor(value / size) * size + 1;
-  return [24, 16, 8, 0].map((shift) => (host >>> shift) & 0xff).join('.');
+  const network = Math.floor(value / size) * size;
+  const text = (ip: number) => [24, 16, 8, 0].map((shift) => (ip >>> shift) & 0xff).join('.');
+  return { dataPlane: text(network), host: text(network + 1) };
 }

@@ -7,13 +7,13 @@ const node = (name: string, ...internalAddresses: string[]) => ({
   name,
   podCidrs: [`10.244.${name}.0/24`],
   internalAddresses,
-  dataPlaneAddress: `10.244.${name}.1`,
+  inPodRange: { dataPlane: `10.244.${name}.0`, host: `10.244.${name}.1` },
 });
 const own = node('1', '192.0.2.1');
 
 it('goes through data planes that answer, else through kernels that do, and says once who is no neighbour', async () => {
   const answers: Readonly<Record<string, string>> = {
-    '10.244.2.1': '02:00:00:00:00:02',
+    '10.244.2.0': '02:00:00:00:00:02',
     '192.0.2.3': '02:00:00:00:00:03',
   };
   const known = new Map<string, string>();
@@ -42,7 +42,7 @@ it('goes through data planes that answer, else through kernels that do, and says
   ];
   expect(await gateway.ranges(nodes, own)).toEqual(ranges);
   expect(asked).toEqual([
-    ...['10.244.2.1', '10.244.3.1', '10.244.4.1'],
+    ...['10.244.2.0', '10.244.3.0', '10.244.4.0'],
     ...['192.0.2.3', '192.0.2.4', '198.51.100.4'],
   ]);
   expect(await gateway.ranges(nodes, own)).toEqual(ranges);

@@ -19,8 +19,8 @@ export interface RemoteRange {
 }
 
 /**
- * Finds the next hops to other nodes on the uplink's link. A node whose data plane has an uplink, too, answers ARP for its
- * `dataPlaneAddress`; of one that has none, the kernel answers for the internal address, and forwards to its pods.
+ * Finds the next hops to other nodes on the uplink's link. A node whose data plane has an uplink, too, answers ARP for
+ * `inPodRange.dataPlane`; of one that has none, the kernel answers for the internal address, and forwards to its pods.
  */
 export class HostGateway {
   readonly #logger: Logger;
@@ -44,8 +44,8 @@ export class HostGateway {
     const known = await this.#resolve(wanted, own?.internalAddresses ?? []);
     const unresolved = new Set<string>();
     const ranges = wanted.flatMap((node): RemoteRange[] => {
-      const { name, podCidrs, internalAddresses, dataPlaneAddress } = node;
-      const dataPlane = dataPlaneAddress && known.get(dataPlaneAddress);
+      const { name, podCidrs, internalAddresses, inPodRange } = node;
+      const dataPlane = inPodRange && known.get(inPodRange.dataPlane);
       if (dataPlane !== undefined) {
         const cidrs = [...podCidrs, ...internalAddresses.map((address) => `${address}/32`)];
         return cidrs.map((cidr) => ({ cidr, nextHopMac: dataPlane, isDataPlane: true }));
@@ -56,7 +56,7 @@ export class HostGateway {
       }
       unresolved.add(name);
       if (!this.#unresolved.has(name)) {
-        const facts = { node: name, addresses: [dataPlaneAddress, ...internalAddresses] };
+        const facts = { node: name, addresses: [inPodRange?.dataPlane, ...internalAddresses] };
         this.#logger.warn(facts, 'no neighbour on this link; its pods are left to the kernel');
       }
       return [];
@@ -67,10 +67,10 @@ export class HostGateway {
 
   async #resolve(nodes: readonly NodeFacts[], own: readonly string[]): Promise<ReadonlyMap<string, string>> {
     if (nodes.length === 0) return new Map();
-    const dataPlanes = nodes.flatMap(({ dataPlaneAddress }) => dataPlaneAddress ?? []);
+    const dataPlanes = nodes.flatMap(({ inPodRange }) => inPodRange?.dataPlane ?? []);
     await this.#neighbours.askOnLink(dataPlanes, own);
     const known = await this.#neighbours.known();
-    const missing = nodes.filter(({ dataPlaneAddress }) => !dataPlaneAddress || !known.has(dataPlaneAddress));
+    const missing = nodes.filter(({ inPodRange }) => !inPodRange || !known.has(inPodRange.dataPlane));
     if (missing.length === 0) return known;
     const internal = missing.flatMap(({ internalAddresses }) => internalAddresses);
     await Promise.all(internal.map((address) => this.#neighbours.ask(address)));

@@ -67,7 +67,14 @@ export class NodeNetwork {
       this.#remote = await this.#gateway.ranges(nodes?.others() ?? [], nodes?.own());
     }
     const name = await interfaces.hostInterface();
-    const settings = { name, mtu: config.mtu, addresses: this.#addresses(), cidrs: this.#kernelCidrs() };
+    const settings = {
+      name,
+      mtu: config.mtu,
+      mac: this.#mac(),
+      isTap: config.interfaceType === 'tap',
+      addresses: this.#addresses(),
+      cidrs: this.#kernelCidrs(),
+    };
     const before = this.#settings;
     const text = JSON.stringify(settings);
     const found = await setUpHostInterface(settings, text === before ? this.#interface : undefined);
@@ -94,7 +101,7 @@ export class NodeNetwork {
         $case: 'node',
         value: {
           name: config.nodeName,
-          hostInterface: { interfaceName: name, mac, addresses: this.#addresses() },
+          hostInterface: { interfaceName: name, mac, addresses: this.#dataPlaneAddresses() },
           serviceCidrs: [...config.serviceCidrs],
           routes: this.#routes(mac),
           uplinkInterface: config.uplink?.interface,
@@ -110,8 +117,27 @@ export class NodeNetwork {
    */
   #addresses(): string[] {
     const { config, nodes } = this.#options;
-    const own = config.uplink && nodes?.own()?.dataPlaneAddress;
-    return [...new Set([...(own === undefined ? [] : [own]), ...config.hostInterface.addresses])];
+    const own = config.uplink && nodes?.own()?.inPodRange;
+    return [...new Set([...(own === undefined ? [] : [own.host]), ...config.hostInterface.addresses])];
+  }
+
+  /** Those for which the data plane answers ARP. */
+  #dataPlaneAddresses(): string[] {
+    const { config, nodes } = this.#options;
+    const own = config.uplink && nodes?.own()?.inPodRange;
+    return [...this.#addresses(), ...(own === undefined ? [] : [own.dataPlane])];
+  }
+
+  /**
+   * The data plane answers other nodes with the MAC address of this interface. Targets give their TAPs the same ones on each
+   * node, so a TAP gets one from its own address, which is unique in the cluster: 02:00:0a:f4:01:01.
+   */
+  #mac(): string | undefined {
+    const { config, nodes } = this.#options;
+    const own = nodes?.own()?.inPodRange;
+    if (config.uplink === undefined || config.interfaceType !== 'tap' || own === undefined) return undefined;
+    const bytes = own.host.split('.').map((byte) => Number(byte).toString(16).padStart(2, '0'));
+    return ['02', '00', ...bytes].join(':');
   }
 
   /** Pods here and on nodes whose data plane answers through ours, and services. */
