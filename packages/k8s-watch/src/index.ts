@@ -26,6 +26,8 @@ export type {
   TrafficPolicy,
   WatchedObject,
 } from './objects/types.js';
+export type { AttachedPod } from './policies/pod-book.js';
+export { type PolicyChange, PolicyTracker, type PolicyTrackerOptions } from './policies/tracker.js';
 export type {
   AddressMatch,
   AddressPort,

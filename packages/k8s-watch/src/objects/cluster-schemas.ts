@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { clusterMetadata, integer, listOf, metadata, pickLabels, protocol } from './fields.js';
+import { clusterMetadata, integer, ipOr, listOf, metadata, pickLabels, protocol } from './fields.js';
 import { intern } from './intern.js';
 import { type Namespace, type Node, type Pod, type PodPort, REGION_LABEL, ZONE_LABEL } from './types.js';
 
@@ -29,8 +29,8 @@ export const podSchema = z
     status: z
       .object({
         phase: z.string().nullish(),
-        podIP: z.string().nullish(),
-        podIPs: listOf(z.object({ ip: z.string().nullish() })),
+        podIP: ipOr('').nullish(),
+        podIPs: listOf(z.object({ ip: ipOr('').nullish() })),
       })
       .nullish(),
   })

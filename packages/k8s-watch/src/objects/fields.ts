@@ -1,4 +1,4 @@
-import { isIP, isIPv4, isIPv6 } from 'node:net';
+import { isIP, isIPv4 } from 'node:net';
 import * as z from 'zod';
 import { intern } from './intern.js';
 
@@ -26,7 +26,7 @@ export function ipOr(...words: readonly string[]) {
   const choices = words.map((word) => ` or "${word}"`).join('');
   return z
     .string()
-    .refine((text) => isIP(text) !== 0 || words.includes(text), `must be an IP address${choices}`);
+    .refine((text) => isAddress(text) || words.includes(text), `must be an IP address${choices}`);
 }
 
 export const name = z
@@ -79,8 +79,13 @@ export const ip = ipOr();
 export const cidr = z.string().refine(isCidr, 'must be a CIDR, such as 10.0.0.0/8');
 export const trafficPolicy = withDefault(z.enum(['Cluster', 'Local']), 'Cluster');
 
+/** Kubernetes has no zones in addresses. */
+function isAddress(text: string): boolean {
+  return isIP(text) !== 0 && !text.includes('%');
+}
+
 function isCidr(text: string): boolean {
   const [address = '', length = '', ...rest] = text.split('/');
-  const bits = isIPv4(address) ? 32 : isIPv6(address) ? 128 : -1;
+  const bits = isIPv4(address) ? 32 : isAddress(address) ? 128 : -1;
   return rest.length === 0 && /^\d{1,3}$/.test(length) && Number(length) <= bits;
 }

@@ -99,8 +99,20 @@ describe('NetworkPolicy', () => {
       { from: [{ podSelector: { matchExpressions: [{ key: 'a', operator: 'In' }] } }] },
       'spec.ingress[0].from[0].podSelector.matchExpressions[0].values: is needed with operator In',
     ],
-  ])('refuses %j', (rule, problem) => {
-    expect(problems(policy({ podSelector: {}, ingress: [rule] }))).toEqual([problem]);
+    [
+      { from: [{ ipBlock: { cidr: 'fe80::1%eth0/64', except: ['fe80::%eth0/128'] } }] },
+      'spec.ingress[0].from[0].ipBlock.cidr: must be a CIDR, such as 10.0.0.0/8',
+      'spec.ingress[0].from[0].ipBlock.except[0]: must be a CIDR, such as 10.0.0.0/8',
+    ],
+  ])('refuses %j', (rule, ...expected) => {
+    expect(problems(policy({ podSelector: {}, ingress: [rule] }))).toEqual(expected);
+  });
+
+  it('reads blocks as older API servers have taken them', () => {
+    const ipBlock = { cidr: '010.008.0.1/08', except: ['10.1.000.0/16'] };
+    expect(object(policy({ ingress: [{ from: [{ ipBlock }] }] }))).toMatchObject({
+      ingress: [{ peers: [{ cidr: '10.8.0.1/08', except: ['10.1.0.0/16'] }] }],
+    });
   });
 });
 
@@ -163,6 +175,8 @@ describe('pods, namespaces and nodes', () => {
     expect(parseObjectAs('Pod', bare)).toMatchObject({
       object: { ips: ['10.0.0.1'], finished: true, terminating: false, ports: [] },
     });
+    const odd = { ...bare, status: { podIPs: [{ ip: '10.0.0.1/24' }, { ip: '' }] } };
+    expect(parseObjectAs('Pod', odd)).toMatchObject({ issues: [{ path: ['status', 'podIPs', 0, 'ip'] }] });
   });
 
   it('reads nodes and namespaces, which have no namespace', () => {

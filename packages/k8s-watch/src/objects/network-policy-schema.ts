@@ -20,7 +20,13 @@ const labelRequirement = z
 
 const labelSelector = z.object({ matchLabels: labels, matchExpressions: listOf(labelRequirement) });
 
-const ipBlock = z.object({ cidr, except: listOf(cidr) }).check((context) => {
+/** Older API servers take octets with leading zeros, which are decimal there, and keep what they have taken. */
+const blockCidr = z
+  .string()
+  .transform((text) => (text.includes(':') ? text : text.replace(/(^|\.)0+(?=\d)/g, '$1')))
+  .pipe(cidr);
+
+const ipBlock = z.object({ cidr: blockCidr, except: listOf(blockCidr) }).check((context) => {
   if (context.issues.length > 0) return;
   const { cidr, except } = context.value;
   for (const [i, part] of except.entries()) {

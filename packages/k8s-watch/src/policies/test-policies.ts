@@ -9,7 +9,7 @@ type Labels = Readonly<Record<string, string>>;
 export interface PodFields {
   readonly namespace?: string;
   readonly labels?: Labels;
-  readonly node?: string;
+  readonly node?: string | undefined;
   readonly ips?: readonly string[];
   /** By name: `TCP/80`. */
   readonly ports?: Readonly<Record<string, string>>;
