@@ -3,7 +3,16 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { programs } from './layout.js';
 import type { NetworkNamespace } from './netns.js';
-import type { Answer, PodCommand, PodReply, Protocol, Spread, Target, Transfer } from './pod/protocol.js';
+import type {
+  Answer,
+  PodCommand,
+  PodReply,
+  Probe,
+  Protocol,
+  Spread,
+  Target,
+  Transfer,
+} from './pod/protocol.js';
 
 /** Serves and asks over TCP and UDP from inside a network namespace. */
 export class PodProcess {
@@ -56,6 +65,16 @@ export class PodProcess {
 
   async transfer(target: Target, durationMs: number): Promise<Transfer> {
     return (await this.#ask({ kind: 'transfer', ...target, durationMs })) as Transfer;
+  }
+
+  /** Sends packets that nobody answers. */
+  async probe(probes: readonly Probe[]): Promise<void> {
+    await this.#ask({ kind: 'probe', probes });
+  }
+
+  /** Numbers of the probes that have arrived since the last call; the first call begins to look. */
+  async probed(): Promise<readonly number[]> {
+    return (await this.#ask({ kind: 'probed' })) as readonly number[];
   }
 
   /** Ends the process and everything it serves. */

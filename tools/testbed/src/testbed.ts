@@ -40,6 +40,8 @@ export interface TestbedOptions {
 /** A pod: a network namespace attached through CNI, with a process inside that serves and asks. */
 export interface TestPod {
   readonly name: string;
+  /** That of Kubernetes. */
+  readonly podNamespace: string;
   readonly ip: string;
   readonly mac: string;
   readonly containerId: string;
@@ -53,6 +55,8 @@ export interface TestPod {
 export interface AddPodOptions {
   /** Asks IPAM for this address. */
   readonly ip?: string;
+  /** Kubernetes namespace; `default` if left out. */
+  readonly podNamespace?: string;
 }
 
 /**
@@ -175,10 +179,11 @@ export class Testbed {
   }
 
   /** Attaches a new pod as a container runtime does. */
-  async addPod(name: string, { ip }: AddPodOptions = {}): Promise<TestPod> {
+  async addPod(name: string, { ip, podNamespace = 'default' }: AddPodOptions = {}): Promise<TestPod> {
     const namespace = await this.#namespace(name);
     const containerId = `${this.id}-${name}-${++this.#containers}`;
-    const call = { containerId, netns: namespace.path, interfaceName: 'eth0', args: podArgs(name) };
+    const args = podArgs(name, podNamespace);
+    const call = { containerId, netns: namespace.path, interfaceName: 'eth0', args };
     try {
       const started = performance.now();
       const { code, stdout, stderr } = await this.cni({ command: 'ADD', ...call }, ip);
@@ -191,6 +196,7 @@ export class Testbed {
         throw new Error(`CNI ADD of pod ${name} gave no address or MAC: ${stdout.trim()}`);
       const pod: TestPod = {
         name,
+        podNamespace,
         ip: address,
         mac,
         containerId,
@@ -220,7 +226,7 @@ export class Testbed {
       containerId,
       netns: pod.namespace.path,
       interfaceName: 'eth0',
-      args: podArgs(pod.name),
+      args: podArgs(pod.name, pod.podNamespace),
     });
     await pod.namespace.remove();
     this.pods.delete(pod.name);
@@ -237,7 +243,7 @@ export class Testbed {
         containerId,
         netns: namespace.path,
         interfaceName: 'eth0',
-        args: podArgs(name),
+        args: podArgs(name, 'default'),
       });
     } finally {
       await namespace.remove();
@@ -251,7 +257,7 @@ export class Testbed {
       containerId: pod.containerId,
       netns: pod.namespace.path,
       interfaceName: 'eth0',
-      args: podArgs(pod.name),
+      args: podArgs(pod.name, pod.podNamespace),
     };
     return this.cniRaw(call, JSON.stringify({ ...this.#cniConfig(), prevResult: pod.result }));
   }
@@ -395,6 +401,6 @@ function dataplane(): Dataplane {
   throw new Error(`TARGET is ${TARGET}; it may be engine or dpdk`);
 }
 
-function podArgs(name: string): Record<string, string> {
-  return { IgnoreUnknown: '1', K8S_POD_NAMESPACE: 'default', K8S_POD_NAME: name };
+function podArgs(name: string, namespace: string): Record<string, string> {
+  return { IgnoreUnknown: '1', K8S_POD_NAMESPACE: namespace, K8S_POD_NAME: name };
 }

@@ -1,14 +1,22 @@
 /** The process inside a pod: serves and asks over TCP and UDP, as told on standard input. */
 import { createInterface } from 'node:readline';
 import { Clients } from './clients.js';
+import { Prober } from './prober.js';
 import type { PodCommand, PodReply } from './protocol.js';
 import { Servers } from './servers.js';
 
 const servers = new Servers(process.argv[2] ?? 'pod');
 const clients = new Clients();
+let prober: Prober | undefined;
 
-function execute(command: PodCommand): Promise<unknown> {
+async function execute(command: PodCommand): Promise<unknown> {
   switch (command.kind) {
+    case 'probe':
+      prober ??= new Prober();
+      return prober.send(command.probes);
+    case 'probed':
+      prober ??= new Prober();
+      return prober.received();
     case 'serve':
       return servers.serve(command.protocol, command.port);
     case 'unserve':

@@ -7,7 +7,24 @@ export interface Target {
   readonly port: number;
 }
 
+/** A packet that nobody answers. */
+export interface Probe {
+  /** 32 bits. */
+  readonly id: number;
+  readonly address: string;
+  /** ICMP (an echo request), TCP (a SYN), UDP or SCTP. */
+  readonly protocol: number;
+  /** Of ICMP the identifier. */
+  readonly sourcePort: number;
+  /** Of ICMP nothing. */
+  readonly port: number;
+}
+
 export type PodCommand =
+  /** Sends probes. */
+  | { readonly kind: 'probe'; readonly probes: readonly Probe[] }
+  /** Answers with the probes that have arrived since it was asked last, or began to look. */
+  | { readonly kind: 'probed' }
   /** Answers every TCP connection and UDP datagram at this port with who it is. */
   | { readonly kind: 'serve'; readonly protocol: Protocol; readonly port: number }
   /** Stops serving; open connections stay. */
