@@ -64,6 +64,57 @@ describe('ChangeQueue', () => {
     expect(batches.every((batch) => batch.length < 10)).toBe(true);
   });
 
+  it('tells sets, policies, isolation and pods in this order, and removes them in the other', () => {
+    const set = (name: string): WantedObject => ({
+      object: { $case: 'addressSet', value: { name, cidrs: [], addressPorts: [] } },
+    });
+    const policy: WantedObject = {
+      object: { $case: 'networkPolicy', value: { name: 'p', ingress: [], egress: [], conditions: [] } },
+    };
+    const pod = { namespace: 'ns', name: 'web' };
+    const isolation: WantedObject = {
+      object: {
+        $case: 'podIsolation',
+        value: { ...pod, ingress: undefined, egress: undefined, conditions: [] },
+      },
+    };
+    const attachment: WantedObject = {
+      object: {
+        $case: 'pod',
+        value: { ...pod, attachmentId: 'c/eth0', interfaceName: 'tap', mac: '', addresses: [] },
+      },
+    };
+    const told = (queue: ChangeQueue) =>
+      drain(queue)
+        .flat()
+        .map(({ change }) => (change?.$case === 'upsert' ? change.value.object?.$case : change?.$case));
+    const expected = ['addressSet', 'networkPolicy', 'podIsolation', 'pod', 'service'];
+    const wanted = new WantedState();
+    for (const object of [attachment, service('a'), isolation, policy, set('s')]) wanted.upsert(object);
+    const queue = new ChangeQueue(wanted);
+    expect(told(queue)).toEqual(['snapshotBegin', ...expected, 'snapshotEnd']);
+
+    const names = [attachment, service('a'), isolation, policy, set('s')].map(referenceOf);
+    for (const name of names) queue.push(keyOf(name));
+    expect(told(queue)).toEqual(expected);
+    for (const name of names.toReversed()) {
+      wanted.remove(name);
+      queue.push(keyOf(name));
+    }
+    wanted.upsert(set('t'));
+    queue.push(keyOf(referenceOf(set('t'))));
+    const removed = drain(queue).flatMap((batch) =>
+      batch.map(({ change }) => (change?.$case === 'remove' ? change.value.kind : change?.$case)),
+    );
+    expect(removed).toEqual(['upsert', 3, 2, 6, 5, 4]);
+    // Wanted again before its removal was told.
+    wanted.upsert(set('u'));
+    queue.push(keyOf(referenceOf(set('u'))));
+    wanted.remove(referenceOf(set('u')));
+    queue.push(keyOf(referenceOf(set('u'))));
+    expect(drain(queue).flat()).toHaveLength(1);
+  });
+
   it('knows when all that was said of an object is applied', () => {
     const wanted = new WantedState();
     const queue = new ChangeQueue(wanted);

@@ -1,4 +1,5 @@
-import type { Change } from '@infra-offload/infra-api';
+import type { Change, WantedObject } from '@infra-offload/infra-api';
+import { inOrder, OrderedKeys } from './change-order.js';
 import { type ObjectKey, referenceOfKey, type WantedState } from './wanted-state.js';
 
 /** Bounds of one message. A burst is split, so that the manager can begin before the end is sent. */
@@ -20,7 +21,7 @@ interface SentBatch {
 export class ChangeQueue {
   readonly #wanted: WantedState;
   readonly #snapshot: ObjectKey[];
-  readonly #changed = new Set<ObjectKey>();
+  readonly #changed = new OrderedKeys();
   /** Sent, not yet applied; oldest first. */
   readonly #sent: SentBatch[] = [];
   #stage: 'begin' | 'snapshot' | 'changes' = 'begin';
@@ -31,7 +32,7 @@ export class ChangeQueue {
 
   constructor(wanted: WantedState) {
     this.#wanted = wanted;
-    this.#snapshot = wanted.keys();
+    this.#snapshot = inOrder(wanted.keys());
   }
 
   /** The revision of the last change handed out. */
@@ -51,7 +52,7 @@ export class ChangeQueue {
 
   /** The object is another one, or no more. */
   push(key: ObjectKey): void {
-    this.#changed.add(key);
+    this.#changed.add(key, this.#wanted.get(key) !== undefined);
   }
 
   /** The manager has applied everything up to `revision`. @returns the objects whose messages were applied by that. */
@@ -114,14 +115,17 @@ export class ChangeQueue {
   }
 }
 
-/** Services are the objects that grow: about 24 bytes for an endpoint. */
-function estimateBytes(object: {
-  readonly object?: { readonly $case: string; readonly value: object } | undefined;
-}): number {
-  const value = object.object?.value;
-  const endpoints =
-    value !== undefined && 'endpoints' in value && Array.isArray(value.endpoints)
-      ? value.endpoints.length
-      : 0;
-  return 128 + endpoints * 24;
+/** Lists are what grows: of endpoints, of addresses, of rules. */
+function estimateBytes({ object }: WantedObject): number {
+  const fixed = 128;
+  switch (object?.$case) {
+    case 'service':
+      return fixed + object.value.endpoints.length * 24;
+    case 'addressSet':
+      return fixed + object.value.cidrs.length * 20 + object.value.addressPorts.length * 24;
+    case 'networkPolicy':
+      return fixed + (object.value.ingress.length + object.value.egress.length) * 256;
+    default:
+      return fixed;
+  }
 }
