@@ -86,6 +86,7 @@ export class Manager {
         maxRetryMs: reconcile.maxRetrySeconds * 1000,
       },
       {
+        found: (rows) => controller.found(rows),
         progressed: (owners) => controller.progressed(owners),
         suspected: (suspicion) => connection.suspect(suspicion),
       },

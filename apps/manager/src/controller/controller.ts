@@ -10,9 +10,9 @@ import type {
 } from '../drivers/driver.js';
 import { unreachable } from '../errors.js';
 import type { Logger } from '../log.js';
+import { type Consequences, PolicyKeeper } from '../policy/keeper.js';
 import { Owner, type RowFailure, type RowKey } from '../reconciler/model.js';
 import type { Reconciler } from '../reconciler/reconciler.js';
-import { type Consequences, PolicyKeeper } from '../policy/keeper.js';
 import { GATEWAY_ADDRESS } from '../state/addresses.js';
 import { Claims } from '../state/claims.js';
 import {

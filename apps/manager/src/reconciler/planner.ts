@@ -79,6 +79,15 @@ export class Planner<Row> {
     return this.#table.bundles.get(key);
   }
 
+  /** Whether every row in the device, or on its way, that names a bundle is to name it. */
+  isNamedAsWanted(bundle: RowKey): boolean {
+    for (const key of this.bundle(bundle)?.namers.keys() ?? []) {
+      const wanted = this.cell(key)?.wanted;
+      if (wanted === undefined || this.#model.names?.(wanted) !== bundle) return false;
+    }
+    return true;
+  }
+
   cells(): IterableIterator<Cell<Row>> {
     return this.#table.values();
   }

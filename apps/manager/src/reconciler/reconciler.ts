@@ -3,6 +3,7 @@ import { insert, modify, P4rtError, remove } from '@infra-offload/p4rt';
 import type { Entity, Update } from '@infra-offload/p4rt/proto';
 import { messageOf } from '../errors.js';
 import type { Logger } from '../log.js';
+import type { Bundle } from './bundles.js';
 import type { Cell, Operation, Owner, RowKey, RowModel } from './model.js';
 import { outcomeOf, type Suspicion } from './outcome.js';
 import { type Outcome, Planner } from './planner.js';
@@ -31,6 +32,8 @@ export interface ReconcilerOptions {
 }
 
 export interface ReconcilerEvents<Row> {
+  /** What a device holds, before anything is written to it. */
+  found(rows: readonly Row[]): void;
   /** The progress of these owners may have changed. */
   progressed(owners: readonly Owner<Row>[]): void;
   /** A write failed in a way that concerns the connection; the reconciler has stopped writing. */
@@ -115,6 +118,16 @@ export class Reconciler<Row> {
     return this.#planner.cell(key);
   }
 
+  /** A bundle of which something is wanted, or in the device. */
+  bundle(key: RowKey): Bundle | undefined {
+    return this.#planner.bundle(key);
+  }
+
+  /** Whether nothing in the device is under a bundle but what is to be. */
+  mayChangeInPlace(bundle: RowKey): boolean {
+    return this.attached && this.#planner.isNamedAsWanted(bundle);
+  }
+
   /** Replaces what an owner wants; see {@link Planner.setWanted}. The difference leaves in this turn of the event loop. */
   setWanted(owner: Owner<Row>, rows: readonly Row[]): void {
     this.#planner.setWanted(owner, rows);
@@ -139,6 +152,7 @@ export class Reconciler<Row> {
       }
     }
     if (!valid()) return rows.length;
+    this.#events.found(rows);
     this.#planner.reset(rows);
     this.#device = device;
     this.#fullSyncStart = start;

@@ -12,6 +12,9 @@ export interface Cidr {
   readonly length: number;
 }
 
+/** What pods use as their gateway, and so an address of every node: 169.254.1.1. */
+export const GATEWAY_ADDRESS = 0xa9fe_0101;
+
 const DOT = 46;
 const ZERO = 48;
 

@@ -16,13 +16,17 @@ import { decodeRecord, encodeRecord, type StoredRecord } from './record.js';
 const FORMAT = 'infra-offload-manager/2';
 const FILE = 'state.mdb';
 const FORMAT_KEY = 'format';
-const OPTIONS = { noSubdir: true, maxDbs: 4, encoding: 'binary' } as const;
+const OPTIONS = { noSubdir: true, maxDbs: 5, encoding: 'binary' } as const;
 
 /** What a store held when it was opened. */
 export interface StoreContents {
   readonly records: ReadonlyMap<ObjectKey, StoredRecord>;
   /** Released service ids and when (epoch milliseconds), in that order. */
   readonly restingIds: readonly (readonly [id: number, releasedAt: number])[];
+  /** What the ids of policy profiles stand for. */
+  readonly profileIds: readonly (readonly [id: number, digest: string])[];
+  /** Released ids of policy profiles and when (epoch milliseconds), in that order. */
+  readonly restingProfileIds: readonly (readonly [id: number, releasedAt: number])[];
   /** Addresses of deleted pods and when those were deleted (epoch milliseconds), in that order. */
   readonly departedAddresses: readonly (readonly [address: number, at: number])[];
   /** Where an unusable store was moved to, and why. */
@@ -38,6 +42,7 @@ export class StateStore {
   readonly #objects: Database<Buffer, string>;
   readonly #ids: Database<Buffer, number>;
   readonly #departed: Database<Buffer, number>;
+  readonly #profiles: Database<Buffer, number>;
   /** Settles after all writes before it, since LMDB commits in order. */
   #lastWrite: Promise<unknown> = Promise.resolve();
   #failure: unknown;
@@ -50,6 +55,10 @@ export class StateStore {
     this.#objects = this.#root.openDB<Buffer, string>('objects', { encoding: 'binary' });
     this.#ids = this.#root.openDB<Buffer, number>('ids', { encoding: 'binary', keyEncoding: 'uint32' });
     this.#departed = this.#root.openDB<Buffer, number>('departed', {
+      encoding: 'binary',
+      keyEncoding: 'uint32',
+    });
+    this.#profiles = this.#root.openDB<Buffer, number>('profiles', {
       encoding: 'binary',
       keyEncoding: 'uint32',
     });
@@ -124,6 +133,16 @@ export class StateStore {
     this.#watch(this.#ids.remove(id));
   }
 
+  /** Remembers what the id of a policy profile stands for. */
+  useProfileId(id: number, digest: string): void {
+    this.#watch(this.#profiles.put(id, encodeProfileId({ digest, releasedAt: 0 })));
+  }
+
+  /** Remembers that the id of a policy profile rests since `releasedAt`. */
+  restProfileId(id: number, releasedAt: number): void {
+    this.#watch(this.#profiles.put(id, encodeProfileId({ digest: '', releasedAt })));
+  }
+
   /** Remembers that the pod with an address was deleted. */
   departAddress(address: number, at: number): void {
     this.#watch(this.#departed.put(address, encodeTime(at)));
@@ -188,7 +207,12 @@ export class StateStore {
       if (id !== undefined) ids.add(id);
       records.set(key, record);
     }
-    return { records, restingIds: readTimes(this.#ids), departedAddresses: readTimes(this.#departed) };
+    return {
+      records,
+      restingIds: readTimes(this.#ids),
+      departedAddresses: readTimes(this.#departed),
+      ...readProfileIds(this.#profiles),
+    };
   }
 
   #watch(write: Promise<boolean>): void {
@@ -203,12 +227,42 @@ export class StateStore {
   }
 }
 
-const EMPTY: StoreContents = { records: new Map(), restingIds: [], departedAddresses: [] };
+const EMPTY: StoreContents = {
+  records: new Map(),
+  restingIds: [],
+  departedAddresses: [],
+  profileIds: [],
+  restingProfileIds: [],
+};
 
 function encodeTime(milliseconds: number): Buffer {
   const bytes = Buffer.alloc(8);
   bytes.writeDoubleBE(milliseconds);
   return bytes;
+}
+
+interface ProfileId {
+  /** Empty when the id rests. */
+  readonly digest: string;
+  readonly releasedAt: number;
+}
+
+/** The time, 0 while the id is in use, and the digest. */
+function encodeProfileId({ digest, releasedAt }: ProfileId): Buffer {
+  return Buffer.concat([encodeTime(releasedAt), Buffer.from(digest, 'latin1')]);
+}
+
+function readProfileIds(
+  db: Database<Buffer, number>,
+): Pick<StoreContents, 'profileIds' | 'restingProfileIds'> {
+  const profileIds: [number, string][] = [];
+  const restingProfileIds: [number, number][] = [];
+  for (const { key, value } of db.getRange()) {
+    const digest = value.toString('latin1', 8);
+    if (digest === '') restingProfileIds.push([key, value.readDoubleBE(0)]);
+    else profileIds.push([key, digest]);
+  }
+  return { profileIds, restingProfileIds: restingProfileIds.sort((a, b) => a[1] - b[1]) };
 }
 
 /** Numbers and the times kept of them, the earliest first. */
@@ -231,7 +285,10 @@ function probe(file: string): void {
     }
     for (const db of [root, root.openDB('objects', { encoding: 'binary' }),
                       root.openDB('ids', { encoding: 'binary', keyEncoding: 'uint32' }),
-                      root.openDB('departed', { encoding: 'binary', keyEncoding: 'uint32' })]) {
+                      root.openDB('departed', { encoding: 'binary', keyEncoding: 'uint32' }),
+                      root.openDB('profiles', { encoding: 'binary', keyEncoding: 'uint32' })]) {
+      // Older stores lack one, and what lacks cannot be made by a reader.
+      if (db === undefined) continue;
       for (const { value } of db.getRange()) value?.length;
     }
     process.exit(0);`;

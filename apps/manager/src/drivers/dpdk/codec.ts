@@ -2,7 +2,7 @@ import type { Entity } from '@infra-offload/p4rt/proto';
 import { k8sDp } from '@infra-offload/p4src';
 import { unreachable } from '../../errors.js';
 import { policyFromEntity, policyToEntity, READ_ALL_POLICY } from './policy-codec.js';
-import { type DpdkRow, dpdkRows, groupRow, type RouteRow } from './rows.js';
+import { type DpdkRow, dpdkRows, groupRow, isolationKeys, type RouteRow } from './rows.js';
 
 const {
   arp_table: arp,
@@ -106,7 +106,8 @@ function fromTableEntry(tableId: number, entity: Entity): DpdkRow | undefined {
       const { match, action } = ports.decode(entity);
       const port = match.input_port;
       if (action?.name === 'set_pod_port') {
-        return { table: 'port_table', port, role: 'pod', podIp: action.params.pod_ip };
+        const podIp = action.params.pod_ip;
+        return { table: 'port_table', port, role: 'pod', podIp, requires: isolationKeys(podIp) };
       }
       const row: DpdkRow = {
         table: 'port_table',
@@ -127,7 +128,8 @@ function fromTableEntry(tableId: number, entity: Entity): DpdkRow | undefined {
     case podForward.id: {
       const { match, action } = podForward.decode(entity);
       const row = { table: 'pod_forward', ip: match.pod_ip } as const;
-      if (action?.name === 'forward') return { ...row, ...hop(action.params) };
+      if (action?.name === 'forward')
+        return { ...row, ...hop(action.params), requires: isolationKeys(match.pod_ip) };
       return foreign({ ...row, port: 0, dstMac: 0, srcMac: 0 }, entity);
     }
     case routes.id: {

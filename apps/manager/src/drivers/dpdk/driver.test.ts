@@ -6,7 +6,7 @@ import { describe, expect, test } from 'vitest';
 import type { NodeObject, PodObject, ServiceObject } from '../../state/objects.js';
 import type { CompileContext } from '../driver.js';
 import { dpdkDriver } from './driver.js';
-import { type DpdkRow, groupRow } from './rows.js';
+import { type DpdkRow, groupRow, isolationKeys } from './rows.js';
 
 const GATEWAY_MAC = 0x0200_a9fe_0101;
 const driver = dpdkDriver({ gatewayMac: GATEWAY_MAC });

@@ -5,7 +5,14 @@ import { bundleNamedBy, bundleOf, type PolicyRow, policyRowKey, samePolicy } fro
 
 /** Ports of the data plane by what is behind them. */
 export type PortRow =
-  | { readonly table: 'port_table'; readonly port: number; readonly role: 'pod'; readonly podIp: number }
+  | {
+      readonly table: 'port_table';
+      readonly port: number;
+      readonly role: 'pod';
+      readonly podIp: number;
+      /** Keys of the rows that isolate the pod, without which it must not send or receive. */
+      readonly requires?: readonly RowKey[];
+    }
   | { readonly table: 'port_table'; readonly port: number; readonly role: 'host' | 'uplink' };
 
 /** ARP requests for `ip` are answered with `mac`. */
@@ -22,6 +29,8 @@ export interface PodForwardRow {
   readonly port: number;
   readonly dstMac: number;
   readonly srcMac: number;
+  /** As for {@link PortRow}. */
+  readonly requires?: readonly RowKey[];
 }
 
 /** Packets to a range: to a next hop, or dropped. */
@@ -129,10 +138,15 @@ export function groupRow(id: number, members: readonly GroupMember[]): GroupRow 
 
 const MEMBER_KEYS = Array.from({ length: MAX_MEMBER + 1 }, (_, slot) => `member/${slot}`);
 
+/** Keys of everything that may isolate a pod. What is read back may be open to any of it. */
+export function isolationKeys(podIp: number): readonly RowKey[] {
+  return [`policy_egress/${podIp}`, `policy_ingress/${podIp}`];
+}
+
 const PHASES: Record<DpdkRow['table'], number> = {
-  port_table: 0,
+  port_table: 2,
   arp_table: 0,
-  pod_forward: 0,
+  pod_forward: 2,
   route_table: 0,
   endpoint: 0,
   member: 1,
@@ -151,7 +165,7 @@ const NOTHING: readonly RowKey[] = [];
 
 /**
  * How rows of this driver depend on one another: endpoint < member < group < group entry < service entry; and rows of a
- * policy < isolation of a pod. Rows of policy_cidr and policy_port name others of their own table, which lie inside of them.
+ * policy < isolation of a pod < port and forwarding of that pod. Rows of policy_cidr and policy_port name others of their own table, which lie inside of them.
  */
 export const dpdkRows: RowModel<DpdkRow> = {
   phases: 5,
@@ -166,6 +180,10 @@ export const dpdkRows: RowModel<DpdkRow> = {
       case 'policy_cidr':
       case 'policy_port':
         return row.requires;
+      case 'port_table':
+        return row.role === 'pod' ? (row.requires ?? NOTHING) : NOTHING;
+      case 'pod_forward':
+        return row.requires ?? NOTHING;
       case 'endpoint_group':
         return [`group/${row.id}`];
       case 'service':

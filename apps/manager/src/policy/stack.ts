@@ -1,0 +1,64 @@
+import type { Condition } from '../drivers/driver.js';
+import type { ObjectKey, PodObject } from '../state/objects.js';
+import type { PolicyTier } from '../state/policy-objects.js';
+import type { Direction } from './profile.js';
+import type { Profile } from './profiles.js';
+import type { Dependencies } from './resolve.js';
+
+/** Ids of the profiles that hold for a pod; undefined: it is not isolated in that direction. */
+export type ProfileIds = { readonly [direction in Direction]: number | undefined };
+
+/** A pod, and what decides about it; undefined: nothing does. */
+export class Subject<Row> {
+  ingress: Placement<Row> | undefined = undefined;
+  egress: Placement<Row> | undefined = undefined;
+  /** What the rows of the pod were last made with. */
+  ids: ProfileIds = { ingress: undefined, egress: undefined };
+  /** The device has refused its isolation, or there is no id for it: the pod must get no packets through. */
+  isCutOff = false;
+
+  constructor(
+    readonly key: ObjectKey,
+    public pod: PodObject,
+  ) {}
+}
+
+export interface Placement<Row> {
+  readonly stack: Stack<Row>;
+  /** Undefined until the next flush. */
+  variant: Variant<Row> | undefined;
+}
+
+/** The tiers of one direction as isolations name them, with the pods that they hold for. */
+export class Stack<Row> {
+  readonly subjects = new Set<Subject<Row>>();
+  /** What the tiers come to. More than one only if rules name ports of the pods themselves. */
+  variants: ReadonlyMap<string, Variant<Row>> = new Map();
+  dependencies: Dependencies = NO_DEPENDENCIES;
+  /** Something that it depends on has changed since its variants were compiled. */
+  isStale = true;
+  standing: Standing = { isPending: false, problems: [], missing: [] };
+
+  constructor(
+    readonly key: string,
+    readonly direction: Direction,
+    readonly tiers: readonly PolicyTier[],
+  ) {}
+}
+
+export const NO_DEPENDENCIES: Dependencies = { policies: new Set(), sets: new Set(), ownPortSets: [] };
+
+/** A stack as it is for pods with the same ports. */
+export class Variant<Row> {
+  profile: Profile<Row> | undefined = undefined;
+
+  constructor(readonly stack: Stack<Row>) {}
+}
+
+/** How far a stack has come in the device. */
+export interface Standing {
+  readonly isPending: boolean;
+  readonly problems: readonly Condition[];
+  /** Names of policies that nobody has sent. */
+  readonly missing: readonly string[];
+}
