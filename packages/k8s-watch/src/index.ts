@@ -21,6 +21,7 @@ export type {
   PolicyRule,
   Protocol,
   Service,
+  ServiceCIDR,
   ServicePort,
   SliceEndpoint,
   TrafficPolicy,

@@ -1,4 +1,12 @@
-import type { EndpointSlice, Namespace, NetworkPolicy, Node, Pod, Service } from './objects/types.js';
+import type {
+  EndpointSlice,
+  Namespace,
+  NetworkPolicy,
+  Node,
+  Pod,
+  Service,
+  ServiceCIDR,
+} from './objects/types.js';
 import type { ReadableStore } from './store.js';
 
 /**
@@ -12,6 +20,7 @@ export interface ObjectSource {
   readonly pods: ReadableStore<Pod>;
   readonly namespaces: ReadableStore<Namespace>;
   readonly nodes: ReadableStore<Node>;
+  readonly serviceCIDRs: ReadableStore<ServiceCIDR>;
   /** Whether the stores hold everything that there was when the source was started. Never goes back to false. */
   readonly hasSynced: boolean;
   /** Starts watching; resolves as soon as `hasSynced`, or when the source is stopped before. */

@@ -10,6 +10,7 @@ export class StoreSet {
     Pod: new ObjectStore(),
     Namespace: new ObjectStore(),
     Node: new ObjectStore(),
+    ServiceCIDR: new ObjectStore(),
   };
 
   of<Kind extends ObjectKind>(kind: Kind): ObjectStore<ObjectKinds[Kind]> {
@@ -35,6 +36,9 @@ export class StoreSet {
         break;
       case 'Node':
         this.#stores.Node.set(object);
+        break;
+      case 'ServiceCIDR':
+        this.#stores.ServiceCIDR.set(object);
         break;
       default:
         object satisfies never;

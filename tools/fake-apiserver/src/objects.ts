@@ -42,7 +42,7 @@ const POD_FIELDS = [
   'status.podIP',
 ];
 
-/** What the server serves, all in version v1. */
+/** What the server serves, in version v1 unless it is told otherwise. */
 export const RESOURCES: readonly Resource[] = [
   {
     kind: 'Service',
@@ -73,6 +73,14 @@ export const RESOURCES: readonly Resource[] = [
     namespaced: false,
     selectableFields: ['status.phase'],
   },
+  {
+    kind: 'ServiceCIDR',
+    plural: 'servicecidrs',
+    group: 'networking.k8s.io',
+    namespaced: false,
+    selectableFields: [],
+  },
+  { kind: 'ConfigMap', plural: 'configmaps', group: '', namespaced: true, selectableFields: [] },
   { kind: 'Node', plural: 'nodes', group: '', namespaced: false, selectableFields: ['spec.unschedulable'] },
 ];
 

@@ -24,6 +24,8 @@ export interface FakeApiServerOptions {
   readonly historySize?: number;
   /** Time between bookmarks; 60 s by default. */
   readonly bookmarkMs?: number;
+  /** Resources, by plural, that are served in another version than v1, as by older servers; in none if empty. */
+  readonly versions?: Readonly<Record<string, string>>;
   /** The version before the first write; 1000 by default. */
   readonly resourceVersion?: number;
 }
@@ -104,11 +106,11 @@ export class FakeApiServer {
   }
 
   /** Answers 403, until it is allowed again. */
-  forbid(verb: 'list' | 'watch', resource: string): void {
+  forbid(verb: SeenRequest['verb'], resource: string): void {
     this.#forbidden.add(`${verb} ${resource}`);
   }
 
-  allow(verb: 'list' | 'watch', resource: string): void {
+  allow(verb: SeenRequest['verb'], resource: string): void {
     this.#forbidden.delete(`${verb} ${resource}`);
   }
 
@@ -185,7 +187,7 @@ export class FakeApiServer {
       if (/^\/(healthz|livez|readyz)$/.test(url.pathname)) return void response.end('ok');
       if (url.pathname === '/version')
         return sendJson(response, 200, { major: '1', minor: '34', gitVersion: 'v1.34.0-fake' });
-      const route = routeOf(url.pathname);
+      const route = routeOf(url.pathname, this.#options.versions);
       if (request.method !== 'GET')
         throw new StatusError(405, 'MethodNotAllowed', 'the server only reads over HTTP');
       await this.#serve(route, url.searchParams, request, response);

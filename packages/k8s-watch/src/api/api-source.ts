@@ -6,11 +6,13 @@ import type {
   ObjectKind,
   Pod,
   Service,
+  ServiceCIDR,
 } from '../objects/types.js';
 import type { ObjectSource } from '../source.js';
 import type { ReadableStore } from '../store.js';
 import { StoreSet } from '../store-set.js';
 import { type ClusterAccess, Credentials } from './cluster-access.js';
+import { type ClusterNetworking, readClusterNetworking } from './cluster-networking.js';
 import { ApiClient } from './http.js';
 import type { ApiProblem, ApiReport } from './problem.js';
 import { Reflector, type ReflectorCounts, type ReflectorState } from './reflector.js';
@@ -46,6 +48,8 @@ export interface ResourceStatus extends ReflectorCounts {
 export class ApiSource implements ObjectSource {
   readonly #stores = new StoreSet();
   readonly #credentials: Credentials;
+  readonly #client: ApiClient;
+  readonly #timing: ApiTiming;
   readonly #reflectors: readonly Reflector<ObjectKind>[];
   readonly #controller = new AbortController();
   readonly #running: Promise<void>[] = [];
@@ -55,6 +59,8 @@ export class ApiSource implements ObjectSource {
   constructor({ access, resources, onReport, userAgent, timing }: ApiSourceOptions) {
     this.#credentials = new Credentials(access);
     const client = new ApiClient(this.#credentials, userAgent ?? 'infra-offload');
+    this.#client = client;
+    this.#timing = { ...DEFAULT_TIMING, ...timing };
     this.#reflectors = OBJECT_KINDS.flatMap((kind) => {
       const selector: ResourceSelector | undefined = resources[kind];
       if (selector === undefined) return [];
@@ -63,7 +69,7 @@ export class ApiSource implements ObjectSource {
         selector,
         store: this.#stores.of(kind),
         client,
-        timing: { ...DEFAULT_TIMING, ...timing },
+        timing: this.#timing,
         onReport: onReport ?? (() => {}),
         onSynced: () => {
           if (this.hasSynced) this.#settle();
@@ -97,6 +103,10 @@ export class ApiSource implements ObjectSource {
     return this.#stores.of('Node');
   }
 
+  get serviceCIDRs(): ReadableStore<ServiceCIDR> {
+    return this.#stores.of('ServiceCIDR');
+  }
+
   /** Whether everything that is watched has been listed once. */
   get hasSynced(): boolean {
     return this.#reflectors.every(({ synced }) => synced);
@@ -105,6 +115,16 @@ export class ApiSource implements ObjectSource {
   /** Everything that is wrong now. */
   get problems(): readonly ApiProblem[] {
     return this.#reflectors.flatMap(({ problems }) => [...problems]);
+  }
+
+  /**
+   * The ranges of services and pods as whoever has set up the cluster has written them down; see `ClusterNetworking`.
+   *
+   * @returns undefined if that is nowhere, or may not be read.
+   * @throws {KubernetesApiError} if the server cannot be asked.
+   */
+  clusterNetworking(): Promise<ClusterNetworking | undefined> {
+    return readClusterNetworking(this.#client, this.#timing, this.#controller.signal);
   }
 
   status(): readonly ResourceStatus[] {

@@ -1,6 +1,7 @@
 export { ApiSource, type ApiSourceOptions, type ResourceStatus } from './api-source.js';
 export type { BackoffOptions } from './backoff.js';
 export type { ClusterAccess } from './cluster-access.js';
+export type { ClusterNetworking } from './cluster-networking.js';
 export { KubernetesApiError, type KubernetesApiErrorCode, type KubernetesApiErrorDetails } from './error.js';
 export type { ApiProblem, ApiProblemCode, ApiReport } from './problem.js';
 export type { ReflectorCounts, ReflectorState } from './reflector.js';

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { formatPath, parseObjectAs } from '../objects/parse.js';
 import { type ObjectKind, type ObjectKinds, objectName } from '../objects/types.js';
 import { isRecord, plainEquals } from '../plain-values.js';
@@ -9,7 +10,7 @@ import type { ApiClient } from './http.js';
 import { type ListPage, listPages } from './list.js';
 import { type ApiProblem, type ApiReport, ProblemBook } from './problem.js';
 import { isOlder } from './resource-version.js';
-import { apiResource, type ResourceSelector } from './resources.js';
+import { apiResource, optionalVersions, type ResourceSelector } from './resources.js';
 import type { ApiTiming } from './timing.js';
 import { type WatchEvent, watchEvents } from './watch.js';
 
@@ -17,8 +18,9 @@ import { type WatchEvent, watchEvents } from './watch.js';
  * - `listing`: reads everything, for the first time or because the watch could not go on.
  * - `watching`: the store follows the server.
  * - `waiting`: after a failure, before the next attempt.
+ * - `absent`: the server does not have such objects, or does not let us list them, and need not.
  */
-export type ReflectorState = 'listing' | 'watching' | 'waiting' | 'stopped';
+export type ReflectorState = 'listing' | 'watching' | 'waiting' | 'absent' | 'stopped';
 
 export interface ReflectorCounts {
   /** Complete lists; more than one means that a watch could not go on. */
@@ -61,6 +63,8 @@ export class Reflector<Kind extends ObjectKind> {
   /** The last watch ended before its time, so another server, or a restored one, may answer the next. */
   #suspicious = false;
   #failuresInRow = 0;
+  /** Of the versions in which the kind may be served, so many are not. */
+  #versionsMissed = 0;
 
   constructor(options: ReflectorOptions<Kind>) {
     this.#options = options;
@@ -102,10 +106,40 @@ export class Reflector<Kind extends ObjectKind> {
       } catch (error) {
         if (signal.aborted) break;
         if (!KubernetesApiError.is(error)) throw error;
-        await this.#failed(error, signal);
+        if (this.#isAbsence(error)) await this.#absent(error, signal);
+        else await this.#failed(error, signal);
       }
     }
     this.#state = 'stopped';
+  }
+
+  /** Where the kind is on this server. */
+  get #path(): string {
+    const { kind } = this.#options;
+    return apiResource(kind, optionalVersions(kind)?.[this.#versionsMissed]).path;
+  }
+
+  /** A permission that is taken away is a failure, one that was never given is not. */
+  #isAbsence({ code }: KubernetesApiError): boolean {
+    if (optionalVersions(this.#options.kind) === undefined) return false;
+    return code === 'NOT_SERVED' || (code === 'FORBIDDEN' && this.#counts.lists === 0);
+  }
+
+  async #absent({ code }: KubernetesApiError, signal: AbortSignal): Promise<void> {
+    const { kind, timing, onSynced } = this.#options;
+    const versions = optionalVersions(kind) ?? [];
+    if (code === 'NOT_SERVED' && this.#versionsMissed + 1 < versions.length) {
+      this.#versionsMissed++;
+      return;
+    }
+    this.#versionsMissed = 0;
+    this.#state = 'absent';
+    this.#problems.requestsWork();
+    if (!this.#synced) {
+      this.#synced = true;
+      onSynced();
+    }
+    await sleep(timing.absentMs, undefined, { signal }).catch(() => undefined);
   }
 
   async #failed(error: KubernetesApiError, signal: AbortSignal): Promise<void> {
@@ -154,9 +188,9 @@ export class Reflector<Kind extends ObjectKind> {
   }
 
   #pages(limit: number | undefined, signal: AbortSignal): AsyncIterable<ListPage> {
-    const { kind, selector, client, timing } = this.#options;
+    const { selector, client, timing } = this.#options;
     const { answerMs, listSilenceMs: silenceMs } = timing;
-    const { path } = apiResource(kind);
+    const path = this.#path;
     return listPages(client, { path, selector, ...(limit ? { limit } : {}), answerMs, silenceMs, signal });
   }
 
@@ -192,14 +226,14 @@ export class Reflector<Kind extends ObjectKind> {
   }
 
   async #watch(from: string, signal: AbortSignal): Promise<void> {
-    const { kind, selector, client, timing } = this.#options;
+    const { selector, client, timing } = this.#options;
     const timeoutSeconds = Math.ceil(timing.watchSeconds * (1 + Math.random()));
     const timeoutMs = timeoutSeconds * 1000;
     const began = performance.now();
     this.#counts.watches++;
     try {
       const events = watchEvents(client, {
-        path: apiResource(kind).path,
+        path: this.#path,
         selector,
         resourceVersion: from,
         timeoutSeconds,

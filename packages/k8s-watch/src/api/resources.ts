@@ -45,20 +45,42 @@ const PLURALS: { readonly [Kind in ObjectKind]: string } = {
   Pod: 'pods',
   Namespace: 'namespaces',
   Node: 'nodes',
+  ServiceCIDR: 'servicecidrs',
 };
 
 export const OBJECT_KINDS: readonly ObjectKind[] = [
   'Namespace',
   'Node',
+  'ServiceCIDR',
   'Service',
   'EndpointSlice',
   'NetworkPolicy',
   'Pod',
 ];
 
-/** Where the API serves a kind, for all namespaces. */
-export function apiResource(kind: ObjectKind): ApiResource {
-  const { group, version } = KIND_SCHEMAS[kind];
+/**
+ * Kinds that not every server has, with versions of the same fields that older ones have. A server that has none of them,
+ * or does not let us list them, counts as one without such objects.
+ */
+const OPTIONAL_KINDS: { readonly [Kind in ObjectKind]?: readonly string[] } = {
+  // Kubernetes 1.31 and 1.32 have v1beta1 if that was switched on.
+  ServiceCIDR: ['v1beta1'],
+};
+
+/** The versions in which a kind may be served, the best first; undefined if every server has it. */
+export function optionalVersions(kind: ObjectKind): readonly string[] | undefined {
+  const older = OPTIONAL_KINDS[kind];
+  return older && [KIND_SCHEMAS[kind].version, ...older];
+}
+
+/**
+ * Where the API serves a kind, for all namespaces.
+ *
+ * @param inVersion instead of the one that every server has.
+ */
+export function apiResource(kind: ObjectKind, inVersion?: string): ApiResource {
+  const { group, version: usual } = KIND_SCHEMAS[kind];
+  const version = inVersion ?? usual;
   const plural = PLURALS[kind];
   const path = group === '' ? `api/${version}/${plural}` : `apis/${group}/${version}/${plural}`;
   return { path, name: group === '' ? plural : `${plural}.${group}`, plural, group, version };

@@ -16,6 +16,7 @@ const FAST: ApiTiming = {
   watchSeconds: 1,
   watchSilenceMs: 200,
   healthyMs: 50,
+  absentMs: 50,
   backoff: { baseMs: 5, maxMs: 20 },
 };
 

@@ -15,6 +15,8 @@ export interface ApiTiming {
   readonly watchSilenceMs: number;
   /** A watch that has lasted this long was a success: the next failure is a first one again. */
   readonly healthyMs: number;
+  /** Until a server that does not have a kind is asked again: it may have been upgraded, or permissions given. */
+  readonly absentMs: number;
   readonly backoff: BackoffOptions;
 }
 
@@ -24,5 +26,6 @@ export const DEFAULT_TIMING: ApiTiming = {
   watchSeconds: 300,
   watchSilenceMs: 150_000,
   healthyMs: 5_000,
+  absentMs: 300_000,
   backoff: { baseMs: 500, maxMs: 30_000 },
 };

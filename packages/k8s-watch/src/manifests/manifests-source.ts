@@ -5,6 +5,7 @@ import type {
   Node,
   Pod,
   Service,
+  ServiceCIDR,
   WatchedObject,
 } from '../objects/types.js';
 import type { ObjectSource } from '../source.js';
@@ -80,6 +81,10 @@ export class ManifestsSource implements ObjectSource {
 
   get nodes(): ReadableStore<Node> {
     return this.#stores.of('Node');
+  }
+
+  get serviceCIDRs(): ReadableStore<ServiceCIDR> {
+    return this.#stores.of('ServiceCIDR');
   }
 
   get hasSynced(): boolean {

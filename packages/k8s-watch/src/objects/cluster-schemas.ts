@@ -1,7 +1,15 @@
 import * as z from 'zod';
-import { clusterMetadata, integer, ipOr, listOf, metadata, pickLabels, protocol } from './fields.js';
+import { cidr, clusterMetadata, integer, ipOr, listOf, metadata, pickLabels, protocol } from './fields.js';
 import { intern } from './intern.js';
-import { type Namespace, type Node, type Pod, type PodPort, REGION_LABEL, ZONE_LABEL } from './types.js';
+import {
+  type Namespace,
+  type Node,
+  type Pod,
+  type PodPort,
+  REGION_LABEL,
+  type ServiceCIDR,
+  ZONE_LABEL,
+} from './types.js';
 
 /** Pods, namespaces and nodes: the API server has checked them, here only what is used is looked at. */
 
@@ -55,6 +63,10 @@ export const podSchema = z
 export const namespaceSchema = z
   .object({ metadata: clusterMetadata })
   .transform(({ metadata }): Namespace => ({ kind: 'Namespace', ...metadata }));
+
+export const serviceCidrSchema = z
+  .object({ metadata: clusterMetadata, spec: z.object({ cidrs: listOf(cidr) }) })
+  .transform(({ metadata, spec }): ServiceCIDR => ({ kind: 'ServiceCIDR', ...metadata, cidrs: spec.cidrs }));
 
 const TO_BE_DELETED_TAINT = 'ToBeDeletedByClusterAutoscaler';
 

@@ -1,5 +1,5 @@
 import type * as z from 'zod';
-import { namespaceSchema, nodeSchema, podSchema } from './cluster-schemas.js';
+import { namespaceSchema, nodeSchema, podSchema, serviceCidrSchema } from './cluster-schemas.js';
 import { endpointSliceSchema } from './endpoint-slice-schema.js';
 import { networkPolicySchema } from './network-policy-schema.js';
 import { serviceSchema } from './service-schema.js';
@@ -22,6 +22,7 @@ export const KIND_SCHEMAS: { readonly [Kind in ObjectKind]: KindSchema<Kind> } =
   Pod: { group: '', version: 'v1', namespaced: true, schema: podSchema },
   Namespace: { group: '', version: 'v1', namespaced: false, schema: namespaceSchema },
   Node: { group: '', version: 'v1', namespaced: false, schema: nodeSchema },
+  ServiceCIDR: { group: 'networking.k8s.io', version: 'v1', namespaced: false, schema: serviceCidrSchema },
 };
 
 export function isObjectKind(kind: string): kind is ObjectKind {

@@ -168,6 +168,13 @@ export interface Node extends NamespacedObject {
   readonly toBeDeleted: boolean;
 }
 
+/** networking.k8s.io/v1 ServiceCIDR, from Kubernetes 1.33 on; its `namespace` is empty. */
+export interface ServiceCIDR extends NamespacedObject {
+  readonly kind: 'ServiceCIDR';
+  /** A range of service addresses, or one of each family. */
+  readonly cidrs: readonly string[];
+}
+
 /** Every kind that a source watches. */
 export interface ObjectKinds {
   readonly Service: Service;
@@ -176,6 +183,7 @@ export interface ObjectKinds {
   readonly Pod: Pod;
   readonly Namespace: Namespace;
   readonly Node: Node;
+  readonly ServiceCIDR: ServiceCIDR;
 }
 
 export type ObjectKind = keyof ObjectKinds;
