@@ -10,6 +10,8 @@ import { loadConfig, unusedSettings } from './config/load.js';
 import type { AgentConfig } from './config/schema.js';
 import { AgentError, messageOf } from './errors.js';
 import { installPlugin, type PluginPlaces, removePlugin } from './install/plugin-files.js';
+import { releaseHostInterface } from './install/release-interfaces.js';
+import { createPodInterfaces } from './interfaces/kinds.js';
 import { createLoggers } from './log.js';
 import { version } from './version.js';
 
@@ -48,32 +50,57 @@ program
     check((config) => calicoConfigCheck(cniConfigDirectory, config), timeout),
   );
 
+const rootOption = [
+  '--root <path>',
+  "where the node's files are, such as /host in a container",
+  '/',
+] as const;
 const places = (command: Command) =>
   command
-    .option('--root <path>', "where the node's files are, such as /host in a container", '/')
+    .option(...rootOption)
     .option('--bin-directory <path>', 'of CNI plugins, on the node', '/opt/cni/bin')
     .option('--node-directory <path>', 'for the Node.js that runs the plugin, on the node', '/opt/infra/bin');
+/** Where calico-node looks for drivers of Felix, which run in its container. */
+const felixPlugins = '/var/lib/calico/felix-plugins';
 
 places(
   program
     .command('install-cni')
     .description('puts the CNI plugin infra-cni, and what runs it, onto the node'),
-).action(async (options: PluginPlaces) => {
-  const source = fileURLToPath(new URL('infra-cni.js', import.meta.url));
-  for (const file of await installPlugin(source, options)) process.stdout.write(`${file}\n`);
-});
+).action((options: PluginPlaces) => install('infra-cni.js', options));
+
+program
+  .command('install-felix-proxy')
+  .description(`puts Felix's driver felix-api-proxy, and what runs it, into ${felixPlugins} of the node`)
+  .option(...rootOption)
+  .action(({ root }: Pick<PluginPlaces, 'root'>) =>
+    install('felix-api-proxy.js', { root, binDirectory: felixPlugins, nodeDirectory: felixPlugins }),
+  );
 
 places(
   program
-    .command('uninstall-cni')
-    .description("takes them away again, with the agent's network configuration and state"),
+    .command('uninstall')
+    .description(
+      "takes away what was installed, the agent's network configuration and state, and what the node's interface got",
+    ),
 ).action(async (options: PluginPlaces) => {
-  const { cniConfiguration, stateDirectory } = configOf(program.opts<Flags>());
+  const { root } = options;
+  const config = configOf(program.opts<Flags>());
+  const { cniConfiguration, stateDirectory } = config;
   // The configuration first: without it the runtime does not look for the plugin.
-  if (cniConfiguration !== undefined) await rm(join(options.root, cniConfiguration), { force: true });
-  await removePlugin(options);
-  await rm(join(options.root, stateDirectory), { recursive: true, force: true });
+  if (cniConfiguration !== undefined) await rm(join(root, cniConfiguration), { force: true });
+  await removePlugin('infra-cni', options);
+  await removePlugin('felix-api-proxy', { root, binDirectory: felixPlugins, nodeDirectory: felixPlugins });
+  await rm(join(root, stateDirectory), { recursive: true, force: true });
+  const logger = createLoggers(config.log).of('interfaces');
+  const hostInterface = await createPodInterfaces(config, logger).hostInterface();
+  if (hostInterface !== undefined) await releaseHostInterface(hostInterface);
 });
+
+async function install(program: string, places: PluginPlaces): Promise<void> {
+  const source = fileURLToPath(new URL(program, import.meta.url));
+  for (const file of await installPlugin(source, places)) process.stdout.write(`${file}\n`);
+}
 
 function configOf(flags: Flags): AgentConfig {
   return loadConfig(flags.config, settingsOf(flags));

@@ -17,7 +17,7 @@ afterEach(() => rm(root, { recursive: true, force: true }));
 describe('the plugin on a node', () => {
   const places = () => ({ root, binDirectory: '/opt/cni/bin', nodeDirectory: '/opt/infra/bin' });
   const source = async (text: string) => {
-    const path = join(root, 'built.js');
+    const path = join(root, 'infra-cni.js');
     await writeFile(path, `#!/usr/bin/env node\n${text}`);
     return path;
   };
@@ -39,8 +39,8 @@ describe('the plugin on a node', () => {
       '#!/opt/infra/bin/node\n// new\n',
     );
     expect(await readdir(join(root, '/opt/cni/bin'))).toEqual(['infra-cni']);
-    await removePlugin(places());
-    await removePlugin(places());
+    await removePlugin('infra-cni', places());
+    await removePlugin('infra-cni', places());
     expect(await readdir(join(root, '/opt/cni/bin'))).toEqual([]);
     expect(await readdir(join(root, '/opt/infra'))).toEqual([]);
   });

@@ -1,31 +1,29 @@
 import { chmod, copyFile, mkdir, readFile, rename, rm, rmdir, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { AgentError, isSystemError, messageOf } from '../errors.js';
 
-/** Where the plugin goes on a node. */
+/** Where a plugin goes on a node. */
 export interface PluginPlaces {
   /** What the paths of the node are below here: /host in a container. */
   readonly root: string;
-  /** The runtime's directory of plugins, on the node. */
+  /** Where plugins are looked for, on the node. */
   readonly binDirectory: string;
   /** For the Node.js that runs the plugin, since a node need not have one; on the node. */
   readonly nodeDirectory: string;
 }
 
-const pluginName = 'infra-cni';
-
 /**
- * Puts the plugin, and the Node.js that runs it, where the container runtime finds them. A file is replaced at once, so
- * that a pod which starts meanwhile gets the old or the new one. Needs glibc and libstdc++ on the node.
+ * Puts a plugin, and the Node.js that runs it, where they are looked for. A file is replaced at once, so that a pod
+ * which starts meanwhile gets the old or the new one. Needs glibc and libstdc++ where the plugin runs.
  *
- * @param source the plugin's file, as built.
+ * @param source the plugin's file, as built; the installed one has its name without ".js".
  * @returns the files, as the node sees them.
  * @throws AgentError STATE
  */
 export async function installPlugin(source: string, places: PluginPlaces): Promise<readonly string[]> {
   const { root, binDirectory, nodeDirectory } = places;
   const node = join(nodeDirectory, 'node');
-  const plugin = join(binDirectory, pluginName);
+  const plugin = join(binDirectory, basename(source, '.js'));
   const script = (await readFile(source, 'utf8')).replace(/^#!.*\n/, '');
   await replace(join(root, node), (path) => copyFile(process.execPath, path));
   await replace(join(root, plugin), (path) => writeFile(path, `#!${node}\n${script}`));
@@ -33,8 +31,9 @@ export async function installPlugin(source: string, places: PluginPlaces): Promi
 }
 
 /** Undoes {@link installPlugin}; what is not there is no error. */
-export async function removePlugin({ root, binDirectory, nodeDirectory }: PluginPlaces): Promise<void> {
-  await rm(join(root, binDirectory, pluginName), { force: true });
+export async function removePlugin(name: string, places: PluginPlaces): Promise<void> {
+  const { root, binDirectory, nodeDirectory } = places;
+  await rm(join(root, binDirectory, name), { force: true });
   await rm(join(root, nodeDirectory, 'node'), { force: true });
   await removeIfEmpty(join(root, nodeDirectory));
 }

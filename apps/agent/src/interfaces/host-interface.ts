@@ -11,7 +11,7 @@ import { hasIpv6, IpRoute } from './iproute.js';
 const gatewayMac = '02:00:a9:fe:01:01';
 
 /** Marks our routes (rtm_protocol), so that those of an earlier run are known. The kernel reads nothing into it. */
-const routeProtocol = '85';
+export const routeProtocol = '85';
 
 /** What the node's own interface shall have. */
 export interface HostInterfaceSettings {
