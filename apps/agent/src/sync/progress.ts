@@ -24,6 +24,11 @@ export class SyncProgress {
     return this.#waiting.values().next().value;
   }
 
+  /** Whether the manager does not have the object yet as it is wanted. */
+  isPending(key: ObjectKey): boolean {
+    return this.#waiting.has(key);
+  }
+
   /** When an object last changed. */
   get lastChanged(): number | undefined {
     return this.#lastChanged;

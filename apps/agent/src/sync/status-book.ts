@@ -15,6 +15,12 @@ export function kindName(kind: ObjectKind): string {
       return 'pod';
     case ObjectKind.OBJECT_KIND_SERVICE:
       return 'service';
+    case ObjectKind.OBJECT_KIND_ADDRESS_SET:
+      return 'set';
+    case ObjectKind.OBJECT_KIND_NETWORK_POLICY:
+      return 'policy';
+    case ObjectKind.OBJECT_KIND_POD_ISOLATION:
+      return 'isolation';
     default:
       return 'unknown';
   }
