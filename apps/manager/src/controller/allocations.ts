@@ -7,7 +7,13 @@ import {
   planGroup,
 } from '@infra-offload/lb-model';
 import type { Driver, ServiceAllocation } from '../drivers/driver.js';
-import type { Endpoint, ObjectKey, PodObject, ServiceObject } from '../state/objects.js';
+import {
+  type Endpoint,
+  type ObjectKey,
+  type PodObject,
+  protocolOf,
+  type ServiceObject,
+} from '../state/objects.js';
 import type { StateStore, StoreContents } from '../state/store.js';
 import { DepartedAddresses } from './departed.js';
 import { Drains } from './drains.js';
@@ -102,7 +108,8 @@ export class Allocations<Row> {
       this.#release(entry, id);
       return undefined;
     }
-    return { id, plan, buckets: entry.buckets };
+    if (service !== undefined) entry.frontend = service.frontends[0];
+    return { id, plan, buckets: entry.buckets, protocol: protocolOf(key), frontend: entry.frontend };
   }
 
   /** A pod has an address from now on. */
@@ -167,7 +174,7 @@ export class Allocations<Row> {
 
   #planOptions(key: ObjectKey, service: ServiceObject | undefined) {
     const { driver, drainSeconds, now } = this.#options;
-    const drains = key.endsWith('/TCP') && (service === undefined || !driver.remembersClients(service));
+    const drains = protocolOf(key) === 'TCP' && (service === undefined || !driver.remembersClients(service));
     return {
       now: now(),
       drainMs: drains ? drainSeconds * 1000 : 0,

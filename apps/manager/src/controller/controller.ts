@@ -93,6 +93,7 @@ export class Controller<Row> {
       entry.id = record.id;
       entry.plan = record.plan;
       entry.buckets = record.buckets ?? [];
+      entry.frontend = record.frontend;
       entry.lost = record.lost ?? [];
       this.#entries.set(key, entry);
       for (const [name, port] of Object.entries(record.ports ?? {}))
@@ -394,7 +395,7 @@ export class Controller<Row> {
   }
 
   #store(entry: Entry<Row>, names: readonly string[]): void {
-    const { key, object, id, plan, buckets, lost } = entry;
+    const { key, object, id, plan, buckets, frontend, lost } = entry;
     if (object === undefined && id === undefined) {
       this.#options.store.remove(key);
       return;
@@ -404,6 +405,7 @@ export class Controller<Row> {
       id,
       plan,
       ...(buckets.length === 0 ? {} : { buckets }),
+      ...(object === undefined && frontend !== undefined ? { frontend } : {}),
       ...(lost.length === 0 ? {} : { lost }),
       ports: this.#ports.portsOf(names),
     });

@@ -2,7 +2,7 @@ import type { GroupPlan } from '@infra-offload/lb-model';
 import type { Condition } from '../drivers/driver.js';
 import { conflictsOf, failuresOf, type Problem } from '../reconciler/failures.js';
 import { Owner, type RowFailure, type RowKey } from '../reconciler/model.js';
-import type { ObjectKey, WantedState } from '../state/objects.js';
+import type { Frontend, ObjectKey, WantedState } from '../state/objects.js';
 
 export type State = 'pending' | 'programmed' | 'degraded';
 
@@ -22,6 +22,8 @@ export class Entry<Row> {
   id: number | undefined = undefined;
   plan: GroupPlan | undefined = undefined;
   buckets: readonly number[] = [];
+  /** The first frontend that a service had last. */
+  frontend: Frontend | undefined = undefined;
   /** Addresses that a pod or node has had since it was compiled last. */
   addresses: readonly number[] = [];
   /** Claims that another object holds. */

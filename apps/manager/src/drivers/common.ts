@@ -30,6 +30,12 @@ export function conflictOf(claims: readonly Claim[], context: CompileContext): C
 /** The claim of being the node of the target. */
 export const NODE_CLAIM_KEY = 'node';
 
+export const NODE_CLAIM: Claim = {
+  key: NODE_CLAIM_KEY,
+  what: 'the node of this target',
+  reason: 'NodeConflict',
+};
+
 /** The claim of an address: who holds it has the address on this node. */
 export function addressKey(ip: number): string {
   return `address/${ip}`;

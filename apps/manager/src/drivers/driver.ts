@@ -5,9 +5,11 @@ import type { Direction, PolicyProfile } from '../policy/profile.js';
 import type { RowKey, RowModel } from '../reconciler/model.js';
 import type {
   Endpoint,
+  Frontend,
   NodeObject,
   ObjectKey,
   PodObject,
+  Protocol,
   RowObject,
   ServiceObject,
 } from '../state/objects.js';
@@ -77,6 +79,9 @@ export interface ServiceAllocation {
   readonly plan: GroupPlan;
   /** The slot of each hash bucket; see `bucketSlots`. Empty when the driver has no buckets. */
   readonly buckets: readonly number[];
+  readonly protocol: Protocol;
+  /** The first frontend, or the one that a deleted service had. */
+  readonly frontend: Frontend | undefined;
 }
 
 /** A counter array of the program. */

@@ -133,6 +133,11 @@ const KINDS: Record<ObjectKindName, ObjectKind> = {
 };
 const KIND_NAMES = Object.keys(KINDS) as readonly ObjectKindName[];
 
+/** The protocol that the key of a service names. */
+export function protocolOf(service: ObjectKey): Protocol {
+  return service.endsWith('/TCP') ? 'TCP' : service.endsWith('/UDP') ? 'UDP' : 'SCTP';
+}
+
 /** The wire reference of a key. */
 export function referenceOf(key: ObjectKey): ObjectReference {
   const slash = key.indexOf('/');

@@ -2,7 +2,7 @@ import { crc32 } from 'node:zlib';
 import type { GroupPlan, Slot } from '@infra-offload/lb-model';
 import { z } from 'zod';
 import { ManagerError } from '../errors.js';
-import type { WantedState } from './objects.js';
+import type { Frontend, WantedState } from './objects.js';
 import {
   isolationRecord,
   policyRecord,
@@ -24,6 +24,8 @@ export interface StoredRecord {
   readonly plan?: GroupPlan | undefined;
   /** Slots by hash bucket, for targets that have buckets. */
   readonly buckets?: readonly number[] | undefined;
+  /** The first frontend of a deleted service. */
+  readonly frontend?: Frontend | undefined;
   /** Claims that another object holds, see claims.ts. */
   readonly lost?: readonly string[] | undefined;
   /** Ports of the interfaces that the object names, as last told by the target. */
@@ -91,6 +93,7 @@ const record = z.object({
   id: z.int().min(1).max(65_535).optional(),
   plan: plan.optional(),
   buckets: z.array(z.int().min(0)).optional(),
+  frontend: z.object({ address: uint32, port }).optional(),
   lost: z.array(z.string()).optional(),
   ports: z.record(z.string(), uint32).optional(),
 });

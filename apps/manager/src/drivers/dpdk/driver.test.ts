@@ -304,7 +304,7 @@ describe('services', () => {
     const plan = emptyGroupPlan('k', 255);
     const { rows, conditions } = driver.service(
       { ...web, affinitySeconds },
-      { id: 7, plan, buckets: [] },
+      { id: 7, plan, buckets: [], protocol: 'TCP', frontend: undefined },
       context,
     );
     expect(rows).toEqual([
@@ -326,7 +326,11 @@ describe('services', () => {
           let plan = emptyGroupPlan('k', 4);
           versions.forEach((endpoints, i) => {
             plan = planGroup(plan, { key: 'k', endpoints }, { now: i, drainMs: 2, restMs: 1 });
-            const { rows } = driver.service({ ...web, endpoints }, { id: 3, plan, buckets: [] }, context);
+            const { rows } = driver.service(
+              { ...web, endpoints },
+              { id: 3, plan, buckets: [], protocol: 'TCP', frontend: undefined },
+              context,
+            );
             const keys = new Set(rows.map((row) => driver.key(row)));
             expect(keys.size).toBe(rows.length);
             for (const row of rows) {

@@ -6,7 +6,7 @@ import {
   conflictOf,
   interfaceClaims,
   missingPort,
-  NODE_CLAIM_KEY,
+  NODE_CLAIM,
   unsupportedAddresses,
 } from '../common.js';
 import type { Claim, CompileContext, Compiled, Condition } from '../driver.js';
@@ -14,8 +14,6 @@ import type { DpdkRow } from './rows.js';
 
 /** What pods use as their gateway: 169.254.1.1. */
 export const GATEWAY_ADDRESS = parseIPv4(GATEWAY_IP) ?? 0;
-
-const NODE_CLAIM: Claim = { key: NODE_CLAIM_KEY, what: 'the node of this target', reason: 'NodeConflict' };
 
 /** A node's rows: the host port, ARP for what lives on the node, ranges of services, and routes. */
 export function compileNode(
