@@ -11,15 +11,18 @@ import {
 import type { Logger } from 'pino';
 import { InfraCniErrorCode } from '../cni/error-codes.js';
 import { messageOf } from '../errors.js';
+import type { PodPolicies } from '../policies/pod-policies.js';
 import type { StatusBook } from './status-book.js';
 import type { SyncClient } from './sync-client.js';
-import { keyOf, type WantedState } from './wanted-state.js';
+import { keyOf, type ObjectKey, type WantedState } from './wanted-state.js';
 
 export interface PodProgrammerOptions {
   readonly client: OffloadClient;
   readonly sync: SyncClient;
   readonly wanted: WantedState;
   readonly statuses: StatusBook;
+  /** Absent if no policies are enforced. */
+  readonly policies?: PodPolicies | undefined;
   readonly logger: Logger;
   /** For AddPod, and for the wait for the snapshot before it; milliseconds. */
   readonly addTimeoutMs?: number;
@@ -65,31 +68,39 @@ export class PodProgrammer {
   }
 
   /**
-   * Returns when the data plane forwards for the pod. If it fails, the pod is not wanted any more.
+   * Returns when the data plane forwards for the pod, which its policies have isolated by then. If it fails, the pod is not
+   * wanted any more.
    *
-   * @throws CniError 11 if the manager or its target is away, 101 if another pod holds the address, 102 otherwise.
+   * @throws CniError 11 if the manager or its target is away or the pod's policies are not known, 101 if another pod holds the
+   * address, 102 otherwise.
    */
   async add(pod: Pod): Promise<void> {
-    const { client, sync, wanted } = this.#options;
+    const { client, wanted, policies } = this.#options;
     const reference = podReference(pod.attachmentId);
     // A removal of the same name that is still on its way would undo what AddPod does.
-    if (!(await sync.settled(keyOf(reference), this.#addTimeoutMs))) {
-      this.assertReady();
-      throw new CniError(
-        CniErrorCode.tryAgainLater,
-        'infra-manager has not taken over the state of the node yet',
-      );
-    }
-    wanted.upsertQuietly({ object: { $case: 'pod', value: pod } });
+    await this.#settled(keyOf(reference), 'infra-manager has not taken over the state of the node yet');
+    const isolation = await policies?.admit(pod);
     try {
+      if (isolation !== undefined) {
+        await this.#settled(isolation, 'infra-manager has not taken over the policies of the pod yet');
+      }
+      wanted.upsertQuietly({ object: { $case: 'pod', value: pod } });
       await unary((callback) =>
         client.addPod({ pod }, new Metadata(), { deadline: Date.now() + this.#addTimeoutMs }, callback),
       );
     } catch (error) {
       wanted.removeQuietly(reference);
       wanted.announce(reference);
-      throw asCniError(error, pod);
+      policies?.release(pod.attachmentId);
+      throw CniError.is(error) ? error : asCniError(error, pod);
     }
+  }
+
+  /** @throws CniError 11 with `reason`, or why there is no manager. */
+  async #settled(key: ObjectKey, reason: string): Promise<void> {
+    if (await this.#options.sync.settled(key, this.#addTimeoutMs)) return;
+    this.assertReady();
+    throw new CniError(CniErrorCode.tryAgainLater, reason);
   }
 
   /**
@@ -97,6 +108,11 @@ export class PodProgrammer {
    * without the pod. It never fails.
    */
   async remove(attachmentId: string): Promise<void> {
+    await this.#delete(attachmentId);
+    this.#options.policies?.release(attachmentId);
+  }
+
+  async #delete(attachmentId: string): Promise<void> {
     const { client, sync, wanted, statuses, logger } = this.#options;
     const reference = podReference(attachmentId);
     wanted.removeQuietly(reference);
@@ -112,7 +128,7 @@ export class PodProgrammer {
         ),
       );
     } catch (error) {
-      wanted.announce(reference);
+      wanted.announce(podReference(attachmentId));
       logger.warn(
         { attachmentId, reason: messageOf(error) },
         'pod not confirmed removed from the data plane',
@@ -122,6 +138,7 @@ export class PodProgrammer {
 
   /** Wants a pod of an earlier run: it goes out with the first snapshot. */
   expect(pod: Pod): void {
+    this.#options.policies?.expect(pod);
     this.#options.wanted.upsertQuietly({ object: { $case: 'pod', value: pod } });
   }
 

@@ -1,0 +1,46 @@
+import type { ObjectSource, Pod } from '@infra-offload/k8s-watch';
+
+interface PodOnNode {
+  readonly namespace: string;
+  readonly name: string;
+  readonly nodeName: string;
+}
+
+/**
+ * Waits until there is an object of a pod that is to start on this node, rather than none, or that of an earlier pod of the
+ * same name.
+ *
+ * @returns why there is none after `timeoutMs`, for people; undefined if there is one.
+ */
+export async function awaitPodObject(
+  pods: ObjectSource['pods'],
+  { namespace, name, nodeName }: PodOnNode,
+  timeoutMs: number,
+): Promise<string | undefined> {
+  const problem = () => problemOf(pods.get(namespace, name), { namespace, name, nodeName });
+  if (problem() === undefined) return undefined;
+  await new Promise<void>((resolve) => {
+    const done = () => {
+      clearTimeout(timer);
+      unsubscribe();
+      resolve();
+    };
+    const timer = setTimeout(done, timeoutMs);
+    const unsubscribe = pods.subscribe(() => {
+      if (problem() === undefined) done();
+    });
+  });
+  return problem();
+}
+
+function problemOf(pod: Pod | undefined, { namespace, name, nodeName }: PodOnNode): string | undefined {
+  const described = `pod ${namespace}/${name}`;
+  if (pod === undefined) return `the Kubernetes API has told of no ${described}`;
+  if (pod.nodeName !== nodeName) {
+    const where = pod.nodeName === undefined ? 'on no node' : `on node ${pod.nodeName}`;
+    return `${described} is ${where} for the Kubernetes API, and this is node ${nodeName}`;
+  }
+  if (pod.finished) return `${described} has ended, as the Kubernetes API has it`;
+  if (pod.terminating) return `${described} is being deleted, as the Kubernetes API has it`;
+  return undefined;
+}
