@@ -14,6 +14,7 @@ import { createPodInterfaces } from './interfaces/kinds.js';
 import { LinkMonitor } from './interfaces/link-monitor.js';
 import type { PodInterfaces } from './interfaces/pod-interfaces.js';
 import { ClusterNodes } from './kubernetes/cluster-nodes.js';
+import { ClusterRanges } from './kubernetes/cluster-ranges.js';
 import { NodeNetwork } from './kubernetes/node-network.js';
 import { WatchedObjects } from './kubernetes/watched-objects.js';
 import type { Loggers } from './log.js';
@@ -49,6 +50,7 @@ export class Agent {
   readonly #attacher: Attacher;
   readonly #objects: WatchedObjects | undefined;
   readonly #nodes: ClusterNodes | undefined;
+  readonly #ranges: ClusterRanges;
   readonly #network: NodeNetwork;
   readonly #servicesLogger: Logger;
   readonly #links: LinkMonitor;
@@ -114,10 +116,18 @@ export class Agent {
     this.#objects = WatchedObjects.open(config, this.#servicesLogger);
     this.#nodes =
       this.#objects && new ClusterNodes(this.#objects.source.nodes, nodeName, () => this.#onNodesChanged());
+    this.#ranges = new ClusterRanges({
+      config,
+      objects: this.#objects,
+      hasPodCidrs: () => config.podCidrs.length > 0 || (this.#nodes?.own()?.podCidrs.length ?? 0) > 0,
+      logger: this.#logger,
+      onChange: () => this.#onNodesChanged(),
+    });
     this.#network = new NodeNetwork({
       config,
       interfaces: this.#interfaces,
       nodes: this.#nodes,
+      ranges: this.#ranges,
       wanted,
       logger: this.#logger,
     });
@@ -263,6 +273,7 @@ export class Agent {
     this.#proxyMetrics?.stop();
     await this.#healthCheckPorts?.stop();
     this.#nodes?.stop();
+    this.#ranges.stop();
     await this.#objects?.stop();
     this.#sync.stop();
     this.#client.close();
@@ -323,6 +334,7 @@ export class Agent {
     });
     const isProxyHealthy = () => this.#health.isHealthy;
     this.#healthCheckPorts = new HealthCheckPorts({ source, nodeName, isProxyHealthy, logger });
+    this.#ranges.start();
     this.#scheduleLook();
     this.#startSync();
   }

@@ -6,6 +6,7 @@ import type { PodInterfaces } from '../interfaces/pod-interfaces.js';
 import type { NodeReach } from '../services/wanted-services.js';
 import type { WantedState } from '../sync/wanted-state.js';
 import type { ClusterNodes } from './cluster-nodes.js';
+import type { ClusterRanges } from './cluster-ranges.js';
 import { HostGateway, type RemoteRange } from './host-gateway.js';
 
 export interface NodeNetworkOptions {
@@ -13,6 +14,7 @@ export interface NodeNetworkOptions {
   readonly interfaces: PodInterfaces;
   /** Undefined if the configuration names no source of objects. */
   readonly nodes: ClusterNodes | undefined;
+  readonly ranges: ClusterRanges;
   readonly wanted: WantedState;
   readonly logger: Logger;
 }
@@ -43,7 +45,8 @@ export class NodeNetwork {
 
   /** Whether everything is known that the first snapshot must have of the node. */
   get isKnown(): boolean {
-    return this.#interface !== undefined && (this.#gateway === undefined || this.#remote !== undefined);
+    const areNodesKnown = this.#gateway === undefined || this.#remote !== undefined;
+    return this.#interface !== undefined && this.#options.ranges.isSettled && areNodesKnown;
   }
 
   get reach(): NodeReach {
@@ -95,14 +98,14 @@ export class NodeNetwork {
   announce(): void {
     if (this.#interface === undefined) return;
     const { name, mac } = this.#interface;
-    const { config, wanted } = this.#options;
+    const { config, ranges, wanted } = this.#options;
     wanted.upsert({
       object: {
         $case: 'node',
         value: {
           name: config.nodeName,
           hostInterface: { interfaceName: name, mac, addresses: this.#dataPlaneAddresses() },
-          serviceCidrs: [...config.serviceCidrs],
+          serviceCidrs: [...ranges.serviceCidrs],
           routes: this.#routes(mac),
           uplinkInterface: config.uplink?.interface,
         },
@@ -142,11 +145,13 @@ export class NodeNetwork {
 
   /** Pods here and on nodes whose data plane answers through ours, and services. */
   #kernelCidrs(): string[] {
-    const { config, nodes } = this.#options;
-    const pods = config.podCidrs.length > 0 ? config.podCidrs : (nodes?.own()?.podCidrs ?? []);
+    const { config, nodes, ranges } = this.#options;
+    const own = nodes?.own()?.podCidrs ?? [];
+    const known = own.length > 0 ? own : ranges.podCidrs;
+    const pods = config.podCidrs.length > 0 ? config.podCidrs : known;
     const remote =
       this.#remote?.filter(({ cidr, isDataPlane }) => isDataPlane && !cidr.endsWith('/32')) ?? [];
-    return [...new Set([...pods, ...config.serviceCidrs, ...remote.map(({ cidr }) => cidr)])];
+    return [...new Set([...pods, ...ranges.serviceCidrs, ...remote.map(({ cidr }) => cidr)])];
   }
 
   #routes(hostMac: string): Route[] {
@@ -154,7 +159,7 @@ export class NodeNetwork {
     if (uplink === undefined) return [];
     const sourceMac = uplink.mac ?? hostMac;
     // Of nodes that claim the same, as a node and its successor may for a while, the first has it.
-    const taken = new Set(this.#options.config.serviceCidrs);
+    const taken = new Set(this.#options.ranges.serviceCidrs);
     return (this.#remote ?? []).flatMap(({ cidr, nextHopMac }) => {
       if (taken.has(cidr)) return [];
       taken.add(cidr);

@@ -1,13 +1,21 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ManifestsSource, type ObjectSource } from '@infra-offload/k8s-watch';
-import { ApiSource, loadBalancingResources, type ResourceSelection } from '@infra-offload/k8s-watch/api';
+import {
+  ApiSource,
+  type ClusterNetworking,
+  loadBalancingResources,
+  type ResourceSelection,
+} from '@infra-offload/k8s-watch/api';
 import type { Logger } from 'pino';
 import type { AgentConfig } from '../config/schema.js';
 import { AgentError, messageOf } from '../errors.js';
 import { version } from '../version.js';
 
 /** What of the configuration says where objects come from. */
-export type SourceSettings = Pick<AgentConfig, 'manifestsDirectory' | 'kubernetes' | 'uplink' | 'nodeName'>;
+export type SourceSettings = Pick<
+  AgentConfig,
+  'manifestsDirectory' | 'kubernetes' | 'uplink' | 'nodeName' | 'serviceCidrs'
+>;
 
 /** A start waits so long for the first lists; after that, they come when they come. */
 const firstListMs = 3_000;
@@ -23,6 +31,7 @@ export class WatchedObjects {
   readonly source: ObjectSource;
   readonly #origin: 'api' | 'manifests';
   readonly #problems: () => readonly Problem[];
+  readonly #networking: () => Promise<ClusterNetworking | undefined>;
   readonly #logger: Logger;
   #startFailure: string | undefined;
 
@@ -30,11 +39,13 @@ export class WatchedObjects {
     source: ObjectSource & { readonly problems: readonly Problem[] },
     origin: 'api' | 'manifests',
     logger: Logger,
+    networking: () => Promise<ClusterNetworking | undefined> = async () => undefined,
   ) {
     this.source = source;
     this.#origin = origin;
     this.#problems = () => source.problems;
     this.#logger = logger;
+    this.#networking = networking;
   }
 
   /** @returns undefined if the configuration names no source. */
@@ -56,7 +67,7 @@ export class WatchedObjects {
         userAgent: `infra-agent/${version} (${nodeName})`,
         onReport,
       });
-      return new WatchedObjects(source, 'api', logger);
+      return new WatchedObjects(source, 'api', logger, () => source.clusterNetworking());
     }
     if (directory === undefined) return undefined;
     return new WatchedObjects(new ManifestsSource({ directory, onReport }), 'manifests', logger);
@@ -95,6 +106,11 @@ export class WatchedObjects {
     return this.#origin;
   }
 
+  /** What is written down of the cluster's ranges beside the objects that are watched; manifests have nothing. */
+  clusterNetworking(): Promise<ClusterNetworking | undefined> {
+    return this.#networking();
+  }
+
   /** Why nothing is known of services yet; undefined if all is. */
   whyNotSynced(): string | undefined {
     if (this.source.hasSynced) return undefined;
@@ -109,7 +125,10 @@ export class WatchedObjects {
 }
 
 /** Routes to other nodes need them all; otherwise a node need not hear of the others. */
-function resourcesOf({ nodeName, uplink }: SourceSettings): ResourceSelection {
-  const resources = loadBalancingResources(nodeName);
-  return uplink === undefined ? resources : { ...resources, Node: {} };
+function resourcesOf({ nodeName, uplink, serviceCidrs }: SourceSettings): ResourceSelection {
+  return {
+    ...loadBalancingResources(nodeName),
+    ...(uplink === undefined ? {} : { Node: {} }),
+    ...(serviceCidrs.length > 0 ? {} : { ServiceCIDR: {} }),
+  };
 }
