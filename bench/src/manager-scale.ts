@@ -77,6 +77,7 @@ async function startManager(p4runtime: string, gnmi: string) {
         '127.0.0.1:0',
       ],
       ...['--state-directory', state],
+      ...['--tls-mode', 'insecure', '--p4runtime-tls-mode', 'insecure', '--gnmi-tls-mode', 'insecure'],
     ],
     (line) => {
       const log = JSON.parse(line) as { msg?: string; listen?: string; metrics?: string };
@@ -217,7 +218,18 @@ const ms = (value: number) => `${value.toFixed(2)} ms`;
 async function main(): Promise<void> {
   const { value: target, child: softswitch } = await start(
     'packages/softswitch',
-    ['--p4runtime', '127.0.0.1:0', '--gnmi', '127.0.0.1:0', '--taps', '0', '--log-level', 'error'],
+    [
+      '--p4runtime',
+      '127.0.0.1:0',
+      '--gnmi',
+      '127.0.0.1:0',
+      '--taps',
+      '0',
+      '--tls-mode',
+      'insecure',
+      '--log-level',
+      'error',
+    ],
     (line) => {
       const [, p4runtime, gnmi] = /p4runtime (\S+), gnmi (\S+),/.exec(line) ?? [];
       return p4runtime === undefined || gnmi === undefined ? undefined : { p4runtime, gnmi };

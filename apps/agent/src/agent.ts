@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { credentials } from '@grpc/grpc-js';
 import type { OffloadClient } from '@infra-offload/infra-api';
+import type { ClientSecurity } from '@infra-offload/tls-certs/grpc';
 import type { Logger } from 'pino';
 import { Attacher } from './cni/attacher.js';
 import { CalicoServer } from './cni/calico-server.js';
@@ -14,7 +15,6 @@ import { createPodInterfaces } from './interfaces/kinds.js';
 import { LinkMonitor } from './interfaces/link-monitor.js';
 import type { PodInterfaces } from './interfaces/pod-interfaces.js';
 import { ClusterNodes } from './kubernetes/cluster-nodes.js';
-import { ClusterRanges } from './kubernetes/cluster-ranges.js';
 import { NodeNetwork } from './kubernetes/node-network.js';
 import { WatchedObjects } from './kubernetes/watched-objects.js';
 import type { Loggers } from './log.js';
@@ -25,7 +25,7 @@ import { healthRoutes, monitoringRoutes } from './monitoring/routes.js';
 import { HealthCheckPorts } from './services/health-check-ports.js';
 import { ProxyMetrics } from './services/proxy-metrics.js';
 import { ServiceFeed } from './services/service-feed.js';
-import { connectManager, managerCredentials } from './sync/connection.js';
+import { connectManager, managerSecurity } from './sync/connection.js';
 import { PodProgrammer } from './sync/pod-programmer.js';
 import { SyncProgress } from './sync/progress.js';
 import { StatusBook } from './sync/status-book.js';
@@ -44,13 +44,13 @@ export class Agent {
   readonly #config: AgentConfig;
   readonly #logger: Logger;
   readonly #client: OffloadClient;
+  readonly #security: ClientSecurity;
   readonly #wanted = new WantedState();
   readonly #interfaces: PodInterfaces;
   readonly #sync: SyncClient;
   readonly #attacher: Attacher;
   readonly #objects: WatchedObjects | undefined;
   readonly #nodes: ClusterNodes | undefined;
-  readonly #ranges: ClusterRanges;
   readonly #network: NodeNetwork;
   readonly #servicesLogger: Logger;
   readonly #links: LinkMonitor;
@@ -77,6 +77,7 @@ export class Agent {
     cniServer: CniServer,
     metrics: AgentMetrics,
     store: AttachmentStore,
+    security: ClientSecurity,
     loggers: Loggers,
   ) {
     const wanted = this.#wanted;
@@ -89,7 +90,8 @@ export class Agent {
     this.#cniServer = cniServer;
     this.#metrics = metrics;
     this.#logger = loggers.of('agent');
-    this.#client = connectManager(config.managerAddress);
+    this.#security = security;
+    this.#client = connectManager(config.managerAddress, security.credentials);
     this.#interfaces = createPodInterfaces(config, loggers.of('interfaces'));
     const statuses = new StatusBook(loggers.of('sync'));
     this.#statuses = statuses;
@@ -116,18 +118,10 @@ export class Agent {
     this.#objects = WatchedObjects.open(config, this.#servicesLogger);
     this.#nodes =
       this.#objects && new ClusterNodes(this.#objects.source.nodes, nodeName, () => this.#onNodesChanged());
-    this.#ranges = new ClusterRanges({
-      config,
-      objects: this.#objects,
-      hasPodCidrs: () => config.podCidrs.length > 0 || (this.#nodes?.own()?.podCidrs.length ?? 0) > 0,
-      logger: this.#logger,
-      onChange: () => this.#onNodesChanged(),
-    });
     this.#network = new NodeNetwork({
       config,
       interfaces: this.#interfaces,
       nodes: this.#nodes,
-      ranges: this.#ranges,
       wanted,
       logger: this.#logger,
     });
@@ -155,6 +149,7 @@ export class Agent {
    * @throws AgentError if configuration, state directory or sockets cannot be used; nothing keeps running then.
    */
   static async start(config: AgentConfig, loggers: Loggers): Promise<Agent> {
+    const security = managerSecurity(config, loggers.of('sync'));
     const metrics = new AgentMetrics();
     // First of all: it is what keeps a second agent from the state directory and the interfaces.
     const cniServer = await CniServer.start({
@@ -166,11 +161,12 @@ export class Agent {
     try {
       const directory = join(config.stateDirectory, config.interfaceType);
       const store = await AttachmentStore.open(directory, loggers.of('interfaces'));
-      agent = new Agent(config, cniServer, metrics, store, loggers);
+      agent = new Agent(config, cniServer, metrics, store, security, loggers);
       await agent.#start(loggers);
       return agent;
     } catch (error) {
       await (agent ?? cniServer).stop();
+      security.source?.close();
       throw error;
     }
   }
@@ -237,6 +233,8 @@ export class Agent {
   problems(): readonly string[] {
     const problems: string[] = [];
     if (!this.#network.isUp) problems.push(`${this.#interfaces.hostInterfaceLabel} is not there yet`);
+    const certificates = this.#security.source?.problem;
+    if (certificates !== undefined) problems.push(certificates);
     const { state } = this.#sync;
     const unknown = this.#objects?.whyNotSynced();
     if (unknown !== undefined) problems.push(unknown);
@@ -251,7 +249,7 @@ export class Agent {
     const calico = this.#calico;
     if (calico === undefined) return ['Calico is not served: the configuration has no `calico`'];
     const [manager, own] = await Promise.all([
-      checkHealth(this.#config.managerAddress, managerCredentials(), healthTimeoutMs),
+      checkHealth(this.#config.managerAddress, this.#security.credentials, healthTimeoutMs),
       checkHealth(calico.address, credentials.createInsecure(), healthTimeoutMs),
     ]);
     const problems: string[] = [];
@@ -273,10 +271,10 @@ export class Agent {
     this.#proxyMetrics?.stop();
     await this.#healthCheckPorts?.stop();
     this.#nodes?.stop();
-    this.#ranges.stop();
     await this.#objects?.stop();
     this.#sync.stop();
     this.#client.close();
+    this.#security.source?.close();
     await Promise.all([this.#monitoring?.stop(), this.#healthz?.stop()]);
   }
 
@@ -334,7 +332,6 @@ export class Agent {
     });
     const isProxyHealthy = () => this.#health.isHealthy;
     this.#healthCheckPorts = new HealthCheckPorts({ source, nodeName, isProxyHealthy, logger });
-    this.#ranges.start();
     this.#scheduleLook();
     this.#startSync();
   }

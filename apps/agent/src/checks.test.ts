@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { calicoConfigCheck, managerCheck, parseDuration, waitFor } from './checks.js';
+import { configSchema } from './config/schema.js';
 import { FakeManager } from './testing/fake-manager.js';
 
 let directory: string;
@@ -27,7 +28,7 @@ describe('waitFor', () => {
 describe('managerCheck', () => {
   it('asks the manager whether it serves', async () => {
     const manager = await new FakeManager().start();
-    const check = managerCheck({ managerAddress: manager.address });
+    const check = managerCheck(configSchema.parse({ managerAddress: manager.address, insecure: true }));
     expect(await check()).toBeUndefined();
     manager.health.setStatus('', 'NOT_SERVING');
     expect(await check()).toMatch(/does not serve: it says NOT_SERVING/);

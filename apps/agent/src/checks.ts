@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { AgentConfig } from './config/schema.js';
 import { isSystemError, messageOf } from './errors.js';
 import { checkHealth } from './health-client.js';
-import { managerCredentials } from './sync/connection.js';
+import { managerSecurity, type SecuritySettings } from './sync/connection.js';
 
 /** Why something is not as it should be yet, for people; undefined if it is. */
 export type Check = () => Promise<string | undefined>;
@@ -26,10 +26,12 @@ export async function waitFor(check: Check, timeoutMs: number): Promise<string |
   }
 }
 
-/** Whether infra-manager serves (grpc.health.v1). */
-export function managerCheck({ managerAddress }: Pick<AgentConfig, 'managerAddress'>): Check {
+/** Whether infra-manager serves (grpc.health.v1). @throws AgentError CONFIG if a certificate cannot be used */
+export function managerCheck(config: Pick<AgentConfig, 'managerAddress'> & SecuritySettings): Check {
+  const { managerAddress } = config;
+  const { credentials } = managerSecurity(config);
   return async () => {
-    const health = await checkHealth(managerAddress, managerCredentials(), 1_000);
+    const health = await checkHealth(managerAddress, credentials, 1_000);
     return health.serving ? undefined : `infra-manager ${managerAddress} does not serve: ${health.reason}`;
   };
 }

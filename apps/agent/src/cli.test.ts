@@ -54,7 +54,7 @@ describe('infra-agent', () => {
       /^infra-agent: flags and environment: managerAddress: .*\n$/,
     ],
     [
-      '',
+      'insecure: true',
       ['--monitoring-address', '192.0.2.1:1'],
       {},
       2,
@@ -82,12 +82,17 @@ describe('infra-agent', () => {
     ],
     [['checkCalicoConfig', '--timeout=100ms', '--cni-config-directory', '/nonexistent'], 1, /cannot be read/],
     [['checkManager', '--timeout', 'soon'], 1, /not a duration such as 30s/],
-    [['checkManager', '--mtls'], 2, /flags and environment: mtls: TLS .* set insecure: true/],
+    [['checkManager', '--mtls'], 2, /flags and environment: insecure: and mtls are both true/],
+    [
+      ['checkManager', '--insecure=false', '--clientCert', '/nowhere/tls.crt'],
+      2,
+      /^infra-agent: certificates for infra-manager: \/\S+ cannot be read: ENOENT: no such file or directory; 'tls-certs create' makes certificates, .*\n$/,
+    ],
     [['--hostIfaceMTU', '10'], 2, /flags and environment: mtu: /],
     [['--logLevel', 'Loud'], 2, /log\.level: /],
   ])('%j ends with %i and says why', async (args, code, message) => {
     const file = join(directory, 'agent.yaml');
-    writeFileSync(file, '');
+    writeFileSync(file, 'insecure: true');
     const { exited, stderr } = start([...args, '--config', file]);
     expect(await exited).toBe(code);
     expect(stderr()).toMatch(message);
@@ -95,7 +100,7 @@ describe('infra-agent', () => {
 
   it('checkManager ends with 0 when the manager serves', async () => {
     const file = join(directory, 'agent.yaml');
-    writeFileSync(file, '');
+    writeFileSync(file, 'insecure: true');
     const manager = await new FakeManager().start();
     try {
       const { exited } = start(['--config', file, '--manager-address', manager.address, 'checkManager']);
@@ -109,6 +114,7 @@ describe('infra-agent', () => {
     const file = join(directory, 'agent.yaml');
     const settings = {
       managerAddress: '127.0.0.1:9',
+      insecure: true,
       tapPrefix: 'none_',
       cniSocket: join(directory, 'run', 'cni.sock'),
       stateDirectory: join(directory, 'state'),
@@ -127,6 +133,7 @@ describe('infra-agent', () => {
 
   it('leaves no process behind when it is killed', async () => {
     const settings = {
+      insecure: true,
       tapPrefix: 'none_',
       cniSocket: join(directory, 'cni.sock'),
       stateDirectory: join(directory, 'state'),

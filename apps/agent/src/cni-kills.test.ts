@@ -55,6 +55,7 @@ async function startAgent(): Promise<void> {
   const config = join(network.directory, 'agent.yaml');
   const settings = {
     managerAddress: manager.address,
+    insecure: true,
     tapPrefix: network.prefix,
     cniSocket: socket(),
     stateDirectory: join(network.directory, 'state'),

@@ -41,6 +41,18 @@ export function messageOf(error: unknown): string {
   return (error instanceof Error ? error.message : String(error)).replace(/\s*\n\s*/g, ' ');
 }
 
+/** What gRPC says of a failed call, without its words around the cause of a failed connection. */
+export function detailsOf({
+  details,
+  message,
+}: Pick<Error, 'message'> & { readonly details?: string }): string {
+  return (
+    details
+      ?.replace(/^No connection established\. Last error: /, '')
+      .replace(/\.? Resolution note:\s*$/, '') || message
+  );
+}
+
 /** Whether `error` is a system error with one of `codes`, such as ENOENT. */
 export function isSystemError(error: unknown, ...codes: readonly string[]): error is NodeJS.ErrnoException {
   return error instanceof Error && 'code' in error && codes.some((code) => code === error.code);

@@ -1,5 +1,6 @@
 import { type ChannelCredentials, Client, type ServiceError } from '@grpc/grpc-js';
 import { service } from 'grpc-health-check';
+import { detailsOf } from './errors.js';
 
 /** An answer to grpc.health.v1 Check, or why there is none. */
 export type Health =
@@ -31,7 +32,7 @@ export async function checkHealth(
         (error: ServiceError | null, response?: object) => {
           const status = response !== undefined && 'status' in response ? String(response.status) : '';
           if (status === 'SERVING') resolve({ serving: true });
-          else resolve({ serving: false, reason: error?.details || error?.message || `it says ${status}` });
+          else resolve({ serving: false, reason: error === null ? `it says ${status}` : detailsOf(error) });
         },
       );
     });

@@ -24,8 +24,15 @@ async function main(): Promise<void> {
       camel[flag.replace(/-(.)/g, (_, letter: string) => letter.toUpperCase())],
     ]),
   );
-  const config = loadConfig({ file: file ?? process.env.INFRA_MANAGER_CONFIG, flags, env: process.env });
+  const notices: string[] = [];
+  const config = loadConfig({
+    file: file ?? process.env.INFRA_MANAGER_CONFIG,
+    flags,
+    env: process.env,
+    notice: (text) => notices.push(text),
+  });
   const loggers = createLoggers(config.log);
+  for (const notice of notices) loggers.manager.warn(notice);
   const manager = await Manager.start(config, loggers);
   let stopping = false;
   const stop = (signal: NodeJS.Signals) => {

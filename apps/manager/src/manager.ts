@@ -1,5 +1,6 @@
-import { Server, ServerCredentials, type ServiceDefinition } from '@grpc/grpc-js';
+import { Server, type ServiceDefinition } from '@grpc/grpc-js';
 import { infra, OffloadService as OffloadDefinition } from '@infra-offload/infra-api';
+import { type Listener, listen, type ServerSecurity } from '@infra-offload/tls-certs/grpc';
 import { HealthImplementation } from 'grpc-health-check';
 import type { Config } from './config/config.js';
 import { Controller } from './controller/controller.js';
@@ -11,6 +12,7 @@ import { InfraAgentService } from './ipdk/service.js';
 import { createLoggers, type Loggers } from './log.js';
 import { createMetrics } from './metrics.js';
 import { Reconciler } from './reconciler/reconciler.js';
+import { openSecurity } from './security.js';
 import { HttpServer } from './server/http.js';
 import { Inspector } from './server/inspect.js';
 import { Pods } from './server/pods.js';
@@ -48,7 +50,7 @@ export class Manager {
   /**
    * Starts everything; the target may be away. The wanted state of the last run is in force at once.
    *
-   * @throws ManagerError CONFIG when an address cannot be listened on, STORE when the state directory cannot be used.
+   * @throws ManagerError CONFIG when an address cannot be listened on or a certificate cannot be used, STORE when the state directory cannot be used.
    */
   static async start(
     config: Config,
@@ -75,6 +77,8 @@ export class Manager {
     stop: () => Promise<void>,
   ): Promise<Manager> {
     const { target, reconcile, dataPlane } = config;
+    const security = openSecurity(config, loggers);
+    closers.push(() => security.close());
     const { store, contents } = await StateStore.open(config.stateDirectory, loggers.state);
     closers.push(() => store.close());
     const reconciler = new Reconciler<DpdkRow>(
@@ -101,7 +105,11 @@ export class Manager {
       requestPort: (name) => resolver.request(name),
     });
     closers.push(() => controller.stop());
-    const gnmi = new GnmiPorts({ address: target.gnmiAddress, deadlineMs: target.deadlineMs });
+    const gnmi = new GnmiPorts({
+      address: target.gnmiAddress,
+      credentials: security.gnmi,
+      deadlineMs: target.deadlineMs,
+    });
     closers.push(() => gnmi.close());
     const resolver = new PortResolver(
       new PodPorts(config.interfaceType, gnmi, (name) => controller.podMac(name)),
@@ -115,7 +123,12 @@ export class Manager {
       Object.fromEntries(HEALTH_NAMES.map((name) => [name, 'NOT_SERVING'])),
     );
     const connection: TargetConnection<DpdkRow> = new TargetConnection(
-      { address: target.p4runtimeAddress, deviceId: target.deviceId, deadlineMs: target.deadlineMs },
+      {
+        address: target.p4runtimeAddress,
+        credentials: security.p4runtime,
+        deviceId: target.deviceId,
+        deadlineMs: target.deadlineMs,
+      },
       driver,
       reconciler,
       loggers.target,
@@ -129,6 +142,8 @@ export class Manager {
     );
     closers.push(() => connection.stop());
     const readiness = () => {
+      const problem = security.problem();
+      if (problem !== undefined) return problem;
       switch (connection.state.kind) {
         case 'ready':
           return undefined;
@@ -172,16 +187,20 @@ export class Manager {
     });
     controller.restore(contents);
     const server = new Server({ 'grpc.max_receive_message_length': MAX_MESSAGE_BYTES });
+    const operators = new Server();
     server.addService(OffloadDefinition as ServiceDefinition, service.implementation());
     const infraAgent = new InfraAgentService({ controller, pods, logger: loggers.server });
     server.addService(infra.InfraAgentService as ServiceDefinition, infraAgent.implementation());
     health.addToServer(server);
+    operators.addService(OffloadDefinition as ServiceDefinition, service.operatorImplementation());
+    health.addToServer(operators);
     closers.push(
-      () => shutdown(server),
+      () => Promise.all([server, operators].map(shutdown)).then(() => {}),
       () => service.stop(),
     );
-    const port = await bind(server, config.listen);
-    const address = `${config.listen.slice(0, config.listen.lastIndexOf(':'))}:${port}`;
+    const listener = await bind(server, operators, config.listen, security.server, loggers);
+    closers.push(() => listener.close());
+    const { address } = listener;
 
     const registry = createMetrics({
       reconciler,
@@ -233,16 +252,19 @@ function startAudits(reconciler: Reconciler<DpdkRow>, seconds: number, loggers: 
   return () => clearInterval(timer);
 }
 
-function bind(server: Server, address: string): Promise<number> {
-  return new Promise((resolve, reject) => {
-    server.bindAsync(address, ServerCredentials.createInsecure(), (error, port) => {
-      if (error === null) resolve(port);
-      else
-        reject(
-          new ManagerError('CONFIG', `listen: cannot listen on ${address}: ${reasonOf(error)}`, {}, error),
-        );
-    });
-  });
+async function bind(
+  server: Server,
+  operators: Server,
+  address: string,
+  security: ServerSecurity,
+  loggers: Loggers,
+): Promise<Listener> {
+  try {
+    const clients = { agent: server, operator: operators };
+    return await listen({ address, server, clients, security, logger: loggers.server });
+  } catch (error) {
+    throw new ManagerError('CONFIG', `listen: cannot listen on ${address}: ${reasonOf(error)}`, {}, error);
+  }
 }
 
 async function shutdown(server: Server): Promise<void> {
@@ -259,6 +281,6 @@ async function shutdown(server: Server): Promise<void> {
 }
 
 /** What the system said, without grpc-js's words around it. */
-function reasonOf(error: Error): string {
+function reasonOf(error: unknown): string {
   return /\[(.*)\]/.exec(messageOf(error))?.[1] ?? messageOf(error);
 }

@@ -38,7 +38,7 @@ function softswitch(...args: string[]): Run {
   return run;
 }
 
-const ANY_PORTS = ['--p4runtime', '127.0.0.1:0', '--gnmi', '127.0.0.1:0'];
+const ANY_PORTS = ['--p4runtime', '127.0.0.1:0', '--gnmi', '127.0.0.1:0', '--tls-mode', 'insecure'];
 
 test('says one line when ready, and removes its devices on SIGTERM', async () => {
   const prefix = `c${randomBytes(3).toString('hex')}_`;
@@ -55,6 +55,14 @@ test('says one line when ready, and removes its devices on SIGTERM', async () =>
   expect(await run.exit).toBe(0);
   expect(existsSync(`/sys/class/net/${prefix}1`)).toBe(false);
   expect(run.stderr).toBe('');
+}, 30_000);
+
+test('without certificates it says so and what to do, unless it is to go without', async () => {
+  const run = softswitch('--tls-cert', '/nowhere/tls.crt');
+  expect(await run.exit).toBe(1);
+  expect(run.stderr).toMatch(
+    /^softswitch: tls: \/\S+ cannot be read: ENOENT: no such file or directory; 'tls-certs create' makes certificates, and the mode insecure goes without\n$/,
+  );
 }, 30_000);
 
 test('a faulty configuration is one line that names the place, and no device is left', async () => {

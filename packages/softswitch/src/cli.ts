@@ -2,7 +2,7 @@
 import { logVerbosity, setLogVerbosity } from '@grpc/grpc-js';
 import { Command } from 'commander';
 import { pino } from 'pino';
-import { type ConfigFlags, credentialsOf, LOG_LEVELS, readConfig } from './config.js';
+import { type ConfigFlags, LOG_LEVELS, readConfig, securityOf } from './config.js';
 import { openSwitch } from './dataplane/open.js';
 import { messageOf, SoftswitchError } from './errors.js';
 import { Softswitch } from './softswitch.js';
@@ -17,7 +17,7 @@ async function run(flags: ConfigFlags & { config?: string }): Promise<void> {
   );
   // grpc-js reports failures of its own, besides those it throws.
   setLogVerbosity(logVerbosity.NONE);
-  const credentials = credentialsOf(config.tls);
+  const security = securityOf(config.tls, logger);
   const { ports, dataplane } = await openSwitch(config, logger);
   const softswitch = await Softswitch.start({
     p4runtimeAddress: config.p4runtime,
@@ -25,7 +25,7 @@ async function run(flags: ConfigFlags & { config?: string }): Promise<void> {
     deviceId: config.deviceId,
     ports,
     dataplane,
-    credentials,
+    security,
     logger,
   });
 
@@ -67,9 +67,10 @@ const command = new Command('softswitch')
   .option('--mtu <bytes>', 'MTU of the TAP ports (1500)')
   .option('--dataplane <kind>', 'engine, in this process, or dpdk, through swx-host (engine)')
   .option('--swx-host <file>', 'the program swx-host, for dpdk (swx-host)')
-  .option('--tls-cert <file>', 'certificate of both services, PEM; without it they are plain text')
-  .option('--tls-key <file>', 'key of the certificate, PEM')
-  .option('--tls-ca <file>', 'certificate authority that clients must have a certificate of, PEM')
+  .option('--tls-mode <mode>', 'mtls: clients need a certificate, too; tls; insecure, plain text (mtls)')
+  .option('--tls-cert <file>', 'certificate of both services, PEM (/usr/share/stratum/certs/stratum.crt)')
+  .option('--tls-key <file>', 'key of the certificate, PEM (/usr/share/stratum/certs/stratum.key)')
+  .option('--tls-ca <file>', 'authority of clients, PEM (/usr/share/stratum/certs/ca.crt)')
   .option('--log-level <level>', `${LOG_LEVELS.join(', ')} (info); logs go to standard error`)
   .action((flags: ConfigFlags & { config?: string }) => run(flags).catch(fatal));
 

@@ -24,6 +24,12 @@ test('everything has a default', () => {
     taps: { prefix: 'P4TAP_', count: 16, mtu: 1500 },
     dataplane: 'engine',
     dpdk: { host: 'swx-host', hugepages: false, memoryMb: 1024, ports: 128 },
+    tls: {
+      mode: 'mtls',
+      cert: '/usr/share/stratum/certs/stratum.crt',
+      key: '/usr/share/stratum/certs/stratum.key',
+      ca: '/usr/share/stratum/certs/ca.crt',
+    },
     logLevel: 'info',
   });
   expect(readConfig(file('# nothing\n'), {}).deviceId).toBe(1);
@@ -36,7 +42,7 @@ test('flags go over the file, leaf by leaf', () => {
     gnmi: '[::1]:1',
     deviceId: 7,
     taps: { prefix: 'P4TAP_', count: 2, mtu: 9000 },
-    tls: { cert: 'c', key: 'k' },
+    tls: { mode: 'mtls', cert: 'c', key: 'k', ca: '/usr/share/stratum/certs/ca.crt' },
   });
 });
 
@@ -46,7 +52,8 @@ test.each([
   ['port: 3', /port/],
   ['- 1', /mapping/],
   ['a: [', /config\.yaml/],
-  ['tls: { cert: x }', /tls\.key/],
+  ['tls: { mode: none }', /tls\.mode/],
+  ['tls: { password: x }', /tls/],
   ['logLevel: loud', /logLevel/],
 ])('%s is refused by name', (text, message) => {
   expect(() => readConfig(file(text), {})).toThrow(

@@ -1,8 +1,14 @@
 import { readFileSync } from 'node:fs';
-import { ServerCredentials } from '@grpc/grpc-js';
+import {
+  openServerSecurity,
+  type ServerSecurity,
+  TLS_MODES,
+  TlsCertsError,
+} from '@infra-offload/tls-certs/grpc';
 import { parseDocument } from 'yaml';
 import { z } from 'zod';
-import { fail, messageOf } from './errors.js';
+import { fail, messageOf, SoftswitchError } from './errors.js';
+import type { Logger } from './logger.js';
 import { MAX_MTU, MIN_MTU } from './ports/registry.js';
 
 export const LOG_LEVELS = ['silent', 'error', 'warn', 'info', 'debug'] as const;
@@ -39,7 +45,18 @@ export const configSchema = z.strictObject({
       cpu: z.int().min(0).max(1023).optional(),
     })
     .prefault({}),
-  tls: z.strictObject({ cert: z.string(), key: z.string(), ca: z.string().optional() }).optional(),
+  /** Of both services. The paths are those of infrap4d. */
+  tls: z
+    .strictObject({
+      mode: z.enum(TLS_MODES).default('mtls'),
+      cert: z.string().min(1).default('/usr/share/stratum/certs/stratum.crt'),
+      key: z.string().min(1).default('/usr/share/stratum/certs/stratum.key'),
+      /** Authorities of clients. */
+      ca: z.string().min(1).default('/usr/share/stratum/certs/ca.crt'),
+      /** IANA names; all that HTTP/2 allows if absent. */
+      cipherSuites: z.array(z.string()).min(1).optional(),
+    })
+    .prefault({}),
   logLevel: z.enum(LOG_LEVELS).default('info'),
 });
 
@@ -55,6 +72,7 @@ export interface ConfigFlags {
   readonly mtu?: string | undefined;
   readonly dataplane?: string | undefined;
   readonly swxHost?: string | undefined;
+  readonly tlsMode?: string | undefined;
   readonly tlsCert?: string | undefined;
   readonly tlsKey?: string | undefined;
   readonly tlsCa?: string | undefined;
@@ -67,7 +85,7 @@ export function readConfig(file: string | undefined, flags: ConfigFlags): Config
   const taps = section(base.taps);
   const tls = {
     ...section(base.tls),
-    ...given({ cert: flags.tlsCert, key: flags.tlsKey, ca: flags.tlsCa }),
+    ...given({ mode: flags.tlsMode, cert: flags.tlsCert, key: flags.tlsKey, ca: flags.tlsCa }),
   };
   const merged = {
     ...base,
@@ -83,7 +101,7 @@ export function readConfig(file: string | undefined, flags: ConfigFlags): Config
       ...taps,
       ...given({ prefix: flags.tapPrefix, count: number(flags.taps), mtu: number(flags.mtu) }),
     },
-    ...(Object.keys(tls).length === 0 ? {} : { tls }),
+    tls,
   };
   const parsed = configSchema.safeParse(merged);
   if (parsed.success) return parsed.data;
@@ -94,15 +112,14 @@ export function readConfig(file: string | undefined, flags: ConfigFlags): Config
   );
 }
 
-/** TLS with the files of the configuration; clients need a certificate if there is a `ca`. */
-export function credentialsOf(tls: Config['tls']): ServerCredentials {
-  if (tls === undefined) return ServerCredentials.createInsecure();
-  const pair = { cert_chain: readBytes(tls.cert), private_key: readBytes(tls.key) };
-  return ServerCredentials.createSsl(
-    tls.ca === undefined ? null : readBytes(tls.ca),
-    [pair],
-    tls.ca !== undefined,
-  );
+/** What the configuration says of TLS, with the certificates loaded. INVALID_ARGUMENT tells what is wrong with them. */
+export function securityOf(tls: Config['tls'], logger: Logger): ServerSecurity {
+  try {
+    return openServerSecurity(tls, logger);
+  } catch (error) {
+    if (!TlsCertsError.is(error)) throw error;
+    throw new SoftswitchError('INVALID_ARGUMENT', `tls: ${error.message}`, { cause: error });
+  }
 }
 
 function readFile(file: string): Record<string, unknown> {

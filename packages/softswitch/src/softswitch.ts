@@ -1,6 +1,7 @@
-import { Server, ServerCredentials, type UntypedServiceImplementation } from '@grpc/grpc-js';
+import { Server, type UntypedServiceImplementation } from '@grpc/grpc-js';
 import { gnmi, P4RuntimeService } from '@infra-offload/p4rt/proto';
 import type { Trace } from '@infra-offload/swx';
+import { type Listener, listen, type ServerSecurity } from '@infra-offload/tls-certs/grpc';
 import type { Dataplane } from './dataplane/dataplane.js';
 import { EngineDataplane } from './dataplane/engine.js';
 import { fail, messageOf, SoftswitchError } from './errors.js';
@@ -27,8 +28,11 @@ export interface SoftswitchOptions {
   readonly ports?: PortProvider;
   /** Default: the engine in this process. */
   readonly dataplane?: Dataplane;
-  /** Credentials of both services. Default: none, plain text. */
-  readonly credentials?: ServerCredentials;
+  /**
+   * How both services are protected. With mutual TLS they are for clients whose certificate is that of a controller.
+   * Default: insecure, which is plain text.
+   */
+  readonly security?: ServerSecurity;
   readonly logger?: Logger;
 }
 
@@ -42,6 +46,7 @@ export class Softswitch {
     readonly ports: PortProvider,
     private readonly dataplane: Dataplane,
     private readonly servers: readonly Server[],
+    private readonly listeners: readonly Listener[],
   ) {}
 
   /**
@@ -49,12 +54,13 @@ export class Softswitch {
    * that make no sense; the ports are stopped then.
    */
   static async start(options: SoftswitchOptions = {}): Promise<Softswitch> {
-    const { logger, ports = new MemoryPorts(), credentials = ServerCredentials.createInsecure() } = options;
+    const { logger, ports = new MemoryPorts(), security = { mode: 'insecure' } } = options;
     const dataplane = options.dataplane ?? new EngineDataplane(ports, logger === undefined ? {} : { logger });
     const servers: Server[] = [];
+    const listeners: Listener[] = [];
     try {
       const device = new Device(deviceIdOf(options.deviceId ?? 1), dataplane, logger);
-      const listen = async (
+      const serve = async (
         service: Parameters<Server['addService']>[0],
         handlers: UntypedServiceImplementation,
         address: string,
@@ -65,21 +71,24 @@ export class Softswitch {
         });
         server.addService(service, handlers);
         servers.push(server);
-        return await bind(server, address, credentials);
+        const listener = await bind(server, address, security, logger);
+        listeners.push(listener);
+        return listener.address;
       };
-      const p4runtime = await listen(
+      const p4runtime = await serve(
         P4RuntimeService,
         { ...p4runtimeService(device, logger) },
         options.p4runtimeAddress ?? '127.0.0.1:9559',
       );
-      const management = await listen(
+      const management = await serve(
         gnmi.gNMIService,
         { ...gnmiService(ports, logger) },
         options.gnmiAddress ?? '127.0.0.1:9339',
       );
       await ports.start(dataplane.receive);
-      return new Softswitch(p4runtime, management, ports, dataplane, servers);
+      return new Softswitch(p4runtime, management, ports, dataplane, servers, listeners);
     } catch (error) {
+      await Promise.all(listeners.map((listener) => listener.close()));
       for (const server of servers) server.forceShutdown();
       await ports.stop();
       throw error;
@@ -95,6 +104,7 @@ export class Softswitch {
   async stop(): Promise<void> {
     await this.ports.stop();
     await this.dataplane.stop();
+    await Promise.all(this.listeners.map((listener) => listener.close()));
     await Promise.all(this.servers.map(shutdown));
   }
 }
@@ -107,20 +117,20 @@ function deviceIdOf(id: bigint | number): bigint {
   return value;
 }
 
-function bind(server: Server, address: string, credentials: ServerCredentials): Promise<string> {
-  return new Promise((resolve, reject) => {
-    server.bindAsync(address, credentials, (error, port) => {
-      if (error === null) {
-        resolve(
-          address.startsWith('unix:') ? address : `${address.slice(0, address.lastIndexOf(':'))}:${port}`,
-        );
-        return;
-      }
-      const reason = /E[A-Z]{4,}/.exec(error.message)?.[0];
-      const why = reason === 'EADDRINUSE' ? 'the address is in use (another softswitch?)' : messageOf(error);
-      reject(new SoftswitchError('UNAVAILABLE', `cannot listen on ${address}: ${why}`, { cause: error }));
-    });
-  });
+async function bind(
+  server: Server,
+  address: string,
+  security: ServerSecurity,
+  logger: Logger | undefined,
+): Promise<Listener> {
+  try {
+    const clients = { controller: server };
+    return await listen({ address, server, clients, security, ...(logger !== undefined && { logger }) });
+  } catch (error) {
+    const reason = /E[A-Z]{4,}/.exec(messageOf(error))?.[0];
+    const why = reason === 'EADDRINUSE' ? 'the address is in use (another softswitch?)' : messageOf(error);
+    throw new SoftswitchError('UNAVAILABLE', `cannot listen on ${address}: ${why}`, { cause: error });
+  }
 }
 
 async function shutdown(server: Server): Promise<void> {

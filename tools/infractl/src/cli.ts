@@ -7,7 +7,14 @@ import { formatEntry, formatStatus, parseReference, toJson } from './format.js';
 interface GlobalOptions {
   readonly manager: string;
   readonly output: 'text' | 'json';
+  readonly insecure?: true;
+  readonly cert: string;
+  readonly key: string;
+  readonly ca: string;
 }
+
+/** What may look, and change nothing: a certificate of an operator. */
+const DIRECTORY = '/etc/pki/infractl';
 
 const program = new Command('infractl')
   .description('Shows what infra-manager wants and what the data plane has')
@@ -16,21 +23,38 @@ const program = new Command('infractl')
       .env('INFRA_MANAGER_ADDRESS')
       .default('127.0.0.1:50002'),
   )
+  .addOption(
+    new Option('--cert <file>', 'certificate of an operator, PEM')
+      .env('INFRACTL_CERT')
+      .default(`${DIRECTORY}/tls.crt`),
+  )
+  .addOption(
+    new Option('--key <file>', 'its private key, PEM').env('INFRACTL_KEY').default(`${DIRECTORY}/tls.key`),
+  )
+  .addOption(
+    new Option('--ca <file>', "authorities of infra-manager's certificate, PEM")
+      .env('INFRACTL_CA')
+      .default(`${DIRECTORY}/ca.crt`),
+  )
+  .addOption(new Option('--insecure', 'without TLS').env('INFRACTL_INSECURE'))
   .addOption(new Option('-o, --output <format>', 'output format').choices(['text', 'json']).default('text'));
 
 async function withManager(
   use: (manager: ManagerClient, options: GlobalOptions) => Promise<void>,
 ): Promise<void> {
   const options = program.opts<GlobalOptions>();
-  const manager = new ManagerClient(options.manager);
+  const { cert, key, ca } = options;
+  let manager: ManagerClient | undefined;
   try {
+    const mode = options.insecure === true ? 'insecure' : 'mtls';
+    manager = new ManagerClient(options.manager, { mode, cert, key, ca });
     await use(manager, options);
   } catch (error) {
     if (!(error instanceof InfractlError)) throw error;
     process.stderr.write(`infractl: ${error.message}\n`);
     process.exitCode = 1;
   } finally {
-    manager.close();
+    manager?.close();
   }
 }
 

@@ -1,4 +1,4 @@
-import { credentials, Metadata, type ServiceError, status } from '@grpc/grpc-js';
+import { Metadata, type ServiceError, status } from '@grpc/grpc-js';
 import {
   type DeviceEntry,
   type ListEntriesRequest,
@@ -6,6 +6,12 @@ import {
   type StatusRequest,
   type StatusResponse,
 } from '@infra-offload/infra-api';
+import {
+  type ClientSecurity,
+  openClientSecurity,
+  TlsCertsError,
+  type TlsSettings,
+} from '@infra-offload/tls-certs/grpc';
 
 /** What the operator is told when a call fails: one line that names the manager and the cause. */
 export class InfractlError extends Error {
@@ -23,12 +29,23 @@ export class InfractlError extends Error {
 /** The manager's calls that infractl needs, as promises with a deadline. */
 export class ManagerClient {
   readonly #client: OffloadClient;
+  readonly #security: ClientSecurity;
 
+  /** @throws InfractlError when the certificates cannot be used */
   constructor(
     readonly address: string,
+    tls: TlsSettings,
     readonly deadlineMs = 10_000,
   ) {
-    this.#client = new OffloadClient(address, credentials.createInsecure(), {
+    try {
+      this.#security = openClientSecurity(tls, 'manager');
+    } catch (error) {
+      if (!TlsCertsError.is(error)) throw error;
+      throw new InfractlError(`certificates for infra-manager: ${error.message}`, 'UNAUTHENTICATED', {
+        cause: error,
+      });
+    }
+    this.#client = new OffloadClient(address, this.#security.credentials, {
       'grpc.max_receive_message_length': -1,
     });
   }
@@ -62,13 +79,17 @@ export class ManagerClient {
 
   close(): void {
     this.#client.close();
+    this.#security.source?.close();
   }
 
   #explain(call: string, error: unknown): InfractlError {
     const { code = status.UNKNOWN, details = String(error) } = error as Partial<ServiceError>;
     const name = (status[code] ?? 'UNKNOWN') as keyof typeof status;
-    const hint = code === status.UNAVAILABLE ? '; is infra-manager running there?' : '';
-    return new InfractlError(`${call} at ${this.address}: ${name}: ${details}${hint}`, name, {
+    const reason = details
+      .replace(/^No connection established\. Last error: /, '')
+      .replace(/\.? Resolution note:\s*$/, '');
+    const hint = /ECONNREFUSED/.test(reason) ? '; is infra-manager running there?' : '';
+    return new InfractlError(`${call} at ${this.address}: ${name}: ${reason}${hint}`, name, {
       cause: error,
     });
   }

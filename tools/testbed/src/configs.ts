@@ -15,20 +15,27 @@ export const NETWORK_NAME = 'pods';
 /** What runs the pipeline: the softswitch's own engine, or DPDK. */
 export type Dataplane = 'engine' | 'dpdk';
 
-export function softswitchConfig(tapCount: number, dataplane: Dataplane): string {
+export function softswitchConfig(layout: Layout, tapCount: number, dataplane: Dataplane): string {
   return stringify({
     dataplane,
     ...(dataplane === 'dpdk' ? { dpdk: { host: programs.swxHost } } : {}),
     p4runtime: addresses.p4runtime,
     gnmi: addresses.gnmi,
     taps: { prefix: TAP_PREFIX, count: tapCount },
+    tls: layout.identity('target'),
   });
 }
 
 export function managerConfig(layout: Layout, drainSeconds?: number): string {
   return stringify({
     listen: addresses.manager,
-    target: { p4runtimeAddress: addresses.p4runtime, gnmiAddress: addresses.gnmi },
+    tls: layout.identity('manager'),
+    target: {
+      p4runtimeAddress: addresses.p4runtime,
+      p4runtimeTls: layout.identity('controller'),
+      gnmiAddress: addresses.gnmi,
+      gnmiTls: layout.identity('controller'),
+    },
     stateDirectory: layout.state('manager'),
     metrics: { listen: addresses.managerHttp },
     ...(drainSeconds === undefined ? {} : { dataPlane: { drainSeconds } }),
@@ -40,9 +47,13 @@ export type ServiceSource = 'manifests' | 'api';
 
 /** @param settings go over these; undefined takes one away. */
 export function agentConfig(layout: Layout, source: ServiceSource, settings: object = {}): string {
+  const { ca, cert, key } = layout.identity('agent');
   return stringify({
     nodeName: 'node-1',
     managerAddress: addresses.manager,
+    clientCert: cert,
+    clientKey: key,
+    caCert: ca,
     tapPrefix: TAP_PREFIX,
     cniSocket: layout.cniSocket,
     stateDirectory: layout.state('agent'),

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { filesOf, type IdentityFiles, LEAVES, type Role } from '@infra-offload/tls-certs';
 
 const repository = fileURLToPath(new URL('../../../', import.meta.url));
 
@@ -36,6 +37,8 @@ export const TAP_PREFIX = 'P4TAP_';
 export class Layout {
   readonly manifests: string;
   readonly logs: string;
+  /** The tree of `tls-certs create`. */
+  readonly certificates: string;
   readonly cniSocket: string;
   readonly kubeconfig: string;
   /** Where host-local keeps its leases. */
@@ -46,10 +49,18 @@ export class Layout {
   constructor(readonly directory: string) {
     this.manifests = join(directory, 'manifests');
     this.logs = join(directory, 'logs');
+    this.certificates = join(directory, 'certs');
     this.cniSocket = join(directory, 'cni.sock');
     this.kubeconfig = join(directory, 'kubeconfig');
     this.leases = join(directory, 'leases');
     this.managerSocket = join(directory, 'manager.sock');
+  }
+
+  /** Files of the certificate of a role. */
+  identity(role: Role): IdentityFiles {
+    const leaf = LEAVES.find((candidate) => candidate.role === role);
+    if (leaf === undefined) throw new Error(`there is no certificate for the role ${role}`);
+    return filesOf(this.certificates, leaf);
   }
 
   log(name: string): string {

@@ -1,4 +1,4 @@
-import { credentials, Metadata } from '@grpc/grpc-js';
+import { Metadata } from '@grpc/grpc-js';
 import {
   AddPodRequest,
   type AddPodResponse,
@@ -10,15 +10,20 @@ import {
   type Pod,
   type StatusResponse,
 } from '@infra-offload/infra-api';
+import type { IdentityFiles } from '@infra-offload/tls-certs';
+import { type ClientSecurity, openClientSecurity } from '@infra-offload/tls-certs/grpc';
 
 const DEADLINE_MS = 10_000;
 
 /** Asks infra-manager for its status and entries. */
 export class ManagerClient {
   readonly #client: OffloadClient;
+  readonly #security: ClientSecurity;
 
-  constructor(address: string) {
-    this.#client = new OffloadClient(address, credentials.createInsecure(), {
+  /** @param identity of an agent. */
+  constructor(address: string, identity: IdentityFiles) {
+    this.#security = openClientSecurity({ mode: 'mtls', ...identity }, 'manager');
+    this.#client = new OffloadClient(address, this.#security.credentials, {
       'grpc.max_receive_message_length': -1,
       // A manager that was just started again is to be found at once.
       'grpc.initial_reconnect_backoff_ms': 50,
@@ -92,5 +97,6 @@ export class ManagerClient {
 
   close(): void {
     this.#client.close();
+    this.#security.source?.close();
   }
 }

@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, wr
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ObjectState } from '@infra-offload/infra-api';
+import { createTree } from '@infra-offload/tls-certs';
 import { balancedEndpoints } from './balanced-endpoints.js';
 import { type CniCall, type CniResult, cniResult, runPlugin } from './cni.js';
 import {
@@ -91,7 +92,7 @@ export class Testbed {
     this.softswitch = this.#process(
       'softswitch',
       programs.softswitch,
-      softswitchConfig(options.tapCount ?? 9, dataplane()),
+      softswitchConfig(this.layout, options.tapCount ?? 9, dataplane()),
     );
     this.manager = this.#process(
       'manager',
@@ -120,7 +121,7 @@ export class Testbed {
       [`${this.layout.managerSocket}=${addresses.manager}`],
       this.layout.log('relay'),
     );
-    this.client = new ManagerClient(`unix:${this.layout.managerSocket}`);
+    this.client = new ManagerClient(`unix:${this.layout.managerSocket}`, this.layout.identity('agent'));
   }
 
   /** Makes the node's namespace and files. Whoever calls this calls `stop` in the end, whatever happens. */
@@ -129,7 +130,10 @@ export class Testbed {
       throw new Error('network namespaces and TAP devices need root; run as root or with sudo');
     const id = randomBytes(3).toString('hex');
     const node = await NetworkNamespace.create(`iof-${id}-node`);
-    return new Testbed(id, node, mkdtempSync(join(tmpdir(), 'infra-offload-')), options);
+    const directory = mkdtempSync(join(tmpdir(), 'infra-offload-'));
+    // Small keys: they are not needed for longer than a test takes.
+    await createTree(new Layout(directory).certificates, { bits: 2048 });
+    return new Testbed(id, node, directory, options);
   }
 
   /** Makes a testbed and starts everything, or cleans up and says why not. */

@@ -8,13 +8,13 @@ const defaultManager = { host: '127.0.0.1', port: '50002' };
 
 /**
  * Translates the names that IPDK's agent has for settings into ours: `hostIfaceMTU`, `managerAddr`, `managerPort`, `logLevel`,
- * and an empty `interface`. All other names that it has are ours, too.
+ * `policy`, and an empty `interface`. All other names that it has are ours, too.
  *
  * @param below what goes behind these settings: the half of the manager's address that is not named comes from there.
  * @throws AgentError CONFIG if a setting is given by both names.
  */
 export function translateIpdkNames(source: string, settings: RawSettings, below: RawSettings): RawSettings {
-  const { hostIfaceMTU, managerAddr, managerPort, logLevel, interface: name, ...own } = settings;
+  const { hostIfaceMTU, managerAddr, managerPort, logLevel, policy, interface: name, ...own } = settings;
   const both = (theirs: string, ours: string) =>
     new AgentError('CONFIG', `${source}: ${theirs} and ${ours} are the same setting: leave one out`);
   const translated: Record<string, unknown> = { ...own };
@@ -23,6 +23,10 @@ export function translateIpdkNames(source: string, settings: RawSettings, below:
   if (hostIfaceMTU !== undefined) {
     if (own.mtu !== undefined) throw both('hostIfaceMTU', 'mtu');
     translated.mtu = hostIfaceMTU;
+  }
+  if (policy !== undefined) {
+    if (own.networkPolicy !== undefined) throw both('policy', 'networkPolicy');
+    translated.networkPolicy = policySourceFor(policy);
   }
   if (managerAddr !== undefined || managerPort !== undefined) {
     const theirs = managerAddr === undefined ? 'managerPort' : 'managerAddr';
@@ -45,6 +49,12 @@ function splitAddress(address: unknown): { readonly host: string; readonly port:
 
 function bracketed(host: unknown): string {
   return typeof host === 'string' && isIPv6(host) ? `[${host}]` : String(host);
+}
+
+/** IPDK's agent has policies from Felix only. */
+function policySourceFor(policy: unknown): unknown {
+  if (typeof policy !== 'boolean') return policy;
+  return policy ? 'felix' : 'off';
 }
 
 /** IPDK writes levels with a capital, and has one more. */

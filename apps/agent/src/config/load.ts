@@ -46,13 +46,7 @@ export function loadConfig(path: string | undefined, overrides: ConfigOverrides 
 
 /** What of the configuration has no effect, for people. */
 export function unusedSettings(config: AgentConfig): string[] {
-  const certificates = (['clientCert', 'clientKey', 'caCert'] as const).filter(
-    (key) => config[key] !== undefined,
-  );
-  return [
-    ...(config.policy === true ? ['policy: network policies are not enforced by this agent yet'] : []),
-    ...certificates.map((key) => `${key}: not used, since the connection to the manager has no TLS yet`),
-  ];
+  return [...(config.policy === true ? ['policy: network policies are not enforced by this agent yet'] : [])];
 }
 
 function readFile(file: string, mustExist: boolean): RawSettings {

@@ -6,8 +6,12 @@ import { defaultSocketPath } from '../cni/protocol.js';
 export const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
 
 /** The parts of the agent that log with a level of their own. */
-export const logModules = ['agent', 'cni', 'interfaces', 'sync', 'services', 'monitoring'] as const;
+export const logModules = ['agent', 'cni', 'interfaces', 'sync', 'services', 'policies', 'monitoring'] as const;
 export type LogModule = (typeof logModules)[number];
+
+/** `kubernetes`: NetworkPolicies of the API or of manifests. `off`: none are enforced. */
+export const policySources = ['kubernetes', 'felix', 'off'] as const;
+export type PolicySource = (typeof policySources)[number];
 
 const ipv4 = z.string().refine(isIPv4, 'is not an IPv4 address');
 const ipv4Cidr = z.string().refine((text) => parseAddressPrefix(text)?.family === 4, 'is not an IPv4 CIDR');
@@ -74,12 +78,16 @@ const keysSchema = z.strictObject({
   uplink: z.strictObject({ interface: interfaceName, mac: mac.optional() }).optional(),
   /** Services are wanted: from the API, unless they come from manifests. */
   services: z.boolean().optional(),
-  policy: z.boolean().optional(),
+  /** Where network policies come from: see `policySourceOf`. */
+  networkPolicy: z.enum(policySources).optional(),
+  /** No TLS towards the manager. */
   insecure: z.boolean().optional(),
+  /** False: the manager has a certificate, the agent shows none. */
   mtls: z.boolean().optional(),
-  clientCert: z.string().optional(),
-  clientKey: z.string().optional(),
-  caCert: z.string().optional(),
+  /** PEM files of the agent's identity, and of the authorities that the manager's certificate may be of. */
+  clientCert: z.string().min(1).default('/etc/pki/infraagent/client/tls.crt'),
+  clientKey: z.string().min(1).default('/etc/pki/infraagent/client/tls.key'),
+  caCert: z.string().min(1).default('/etc/pki/infraagent/client/ca.crt'),
   serviceCidrs: z.array(ipv4Cidr).default([]),
   podCidrs: z.array(ipv4Cidr).default([]),
   hostInterface: z.strictObject({ addresses: z.array(ipv4).default([]) }).default({ addresses: [] }),
@@ -110,13 +118,20 @@ export const configSchema = keysSchema.superRefine((config, context) => {
   if (services === false && source !== undefined) {
     issue('services', `is false, but ${source} says where services come from: leave one out`);
   }
-  if (insecure !== true && (mtls === true || insecure === false)) {
-    issue(
-      insecure === false ? 'insecure' : 'mtls',
-      'TLS between agent and manager is not there yet: set insecure: true, and keep the manager on this node',
-    );
+  if (insecure === true && mtls === true) {
+    issue('insecure', 'and mtls are both true: set mtls: false, too, to go without TLS');
   }
 });
 
 /** The agent's settings, complete. */
 export type AgentConfig = Omit<z.output<typeof configSchema>, 'nodeName'> & { readonly nodeName: string };
+
+/** Where network policies come from: as configured, or else from where services come. */
+export function policySourceOf({
+  networkPolicy,
+  kubernetes,
+  manifestsDirectory,
+}: Pick<AgentConfig, 'networkPolicy' | 'kubernetes' | 'manifestsDirectory'>): PolicySource {
+  if (networkPolicy !== undefined) return networkPolicy;
+  return kubernetes === undefined && manifestsDirectory === undefined ? 'off' : 'kubernetes';
+}

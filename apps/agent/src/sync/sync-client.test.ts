@@ -1,4 +1,4 @@
-import { status } from '@grpc/grpc-js';
+import { credentials, status } from '@grpc/grpc-js';
 import {
   ObjectKind,
   type ObjectState,
@@ -25,7 +25,7 @@ let applied: number[];
 
 beforeEach(async () => {
   manager = await new FakeManager().start();
-  client = connectManager(manager.address);
+  client = connectManager(manager.address, credentials.createInsecure());
   wanted = new WantedState();
   log = [];
   applied = [];

@@ -1,6 +1,7 @@
 import { type ClientDuplexStream, type ServiceError, status } from '@grpc/grpc-js';
 import type { OffloadClient, SyncRequest, SyncResponse } from '@infra-offload/infra-api';
 import type { Logger } from 'pino';
+import { detailsOf } from '../errors.js';
 import { Backoff } from './backoff.js';
 import { ChangeQueue } from './change-queue.js';
 import type { SyncProgress } from './progress.js';
@@ -205,5 +206,5 @@ export class SyncClient {
 
 function describeEnd(error: ServiceError): string {
   if (error.code === status.ABORTED) return `another agent has taken over the manager: ${error.details}`;
-  return error.details || error.message;
+  return detailsOf(error);
 }

@@ -60,6 +60,7 @@ export class Harness {
   config(settings: Readonly<Record<string, unknown>> = {}): AgentConfig {
     const config = configSchema.parse({
       managerAddress: this.manager.address,
+      insecure: true,
       tapPrefix: this.network.prefix,
       cniSocket: this.socket,
       stateDirectory: join(this.network.directory, 'state'),

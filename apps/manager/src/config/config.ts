@@ -1,3 +1,4 @@
+import { DEFAULT_CIPHER_SUITES, TLS_MODES } from '@infra-offload/tls-certs/grpc';
 import { z } from 'zod';
 import { LOG_LEVELS, LOG_MODULES } from '../log.js';
 import { isUnicastMac, parseMac } from '../state/addresses.js';
@@ -16,14 +17,40 @@ function address(minPort: 0 | 1) {
 const level = z.enum(LOG_LEVELS);
 const seconds = (max: number) => z.int().min(0).max(max);
 
+const CLIENT_FILES = '/etc/pki/inframanager/client';
+const SERVER_FILES = '/etc/pki/inframanager/server';
+
+/** How a connection is protected. The files are PEM; those that the mode does not need are not read. */
+const tls = (files: string) =>
+  z.strictObject({
+    /** mtls: both sides have certificates; tls: the server only; insecure: plain text. */
+    mode: z.enum(TLS_MODES).default('mtls'),
+    cert: z.string().min(1).default(`${files}/tls.crt`),
+    key: z.string().min(1).default(`${files}/tls.key`),
+    /** Authorities of the other side. */
+    ca: z.string().min(1).default(`${files}/ca.crt`),
+  });
+
 /** The configuration file, after defaults. Unknown keys are errors. */
 export const configSchema = z.strictObject({
   /** Where the agent finds the Offload service. */
   listen: address(0).default('127.0.0.1:50002'),
+  /** Of what listens there. */
+  tls: tls(SERVER_FILES)
+    .extend({
+      /** IANA names, for TLS 1.2 and 1.3. */
+      cipherSuites: z
+        .array(z.string())
+        .min(1)
+        .default([...DEFAULT_CIPHER_SUITES]),
+    })
+    .prefault({}),
   target: z
     .strictObject({
       p4runtimeAddress: address(1).default('localhost:9559'),
+      p4runtimeTls: tls(CLIENT_FILES).prefault({}),
       gnmiAddress: address(1).default('localhost:9339'),
+      gnmiTls: tls(CLIENT_FILES).prefault({}),
       /** P4Runtime device id. */
       deviceId: z.int().min(1).max(Number.MAX_SAFE_INTEGER).default(1),
       /** Milliseconds that an RPC to the target may take. */

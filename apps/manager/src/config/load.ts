@@ -3,6 +3,7 @@ import { parse, YAMLParseError } from 'yaml';
 import type { z } from 'zod';
 import { ManagerError, messageOf } from '../errors.js';
 import { type Config, configSchema } from './config.js';
+import { translateIpdkSettings } from './ipdk.js';
 
 /** Settings that a flag or an environment variable may override: path in the file, flag, variable. */
 export const OVERRIDES = [
@@ -10,6 +11,12 @@ export const OVERRIDES = [
   { path: 'target.p4runtimeAddress', flag: 'p4runtime', env: 'INFRA_MANAGER_P4RUNTIME' },
   { path: 'target.gnmiAddress', flag: 'gnmi', env: 'INFRA_MANAGER_GNMI' },
   { path: 'target.deviceId', flag: 'device-id', env: 'INFRA_MANAGER_DEVICE_ID' },
+  { path: 'tls.mode', flag: 'tls-mode', env: 'INFRA_MANAGER_TLS_MODE' },
+  { path: 'tls.cert', flag: 'tls-cert', env: 'INFRA_MANAGER_TLS_CERT' },
+  { path: 'tls.key', flag: 'tls-key', env: 'INFRA_MANAGER_TLS_KEY' },
+  { path: 'tls.ca', flag: 'tls-ca', env: 'INFRA_MANAGER_TLS_CA' },
+  { path: 'target.p4runtimeTls.mode', flag: 'p4runtime-tls-mode', env: 'INFRA_MANAGER_P4RUNTIME_TLS_MODE' },
+  { path: 'target.gnmiTls.mode', flag: 'gnmi-tls-mode', env: 'INFRA_MANAGER_GNMI_TLS_MODE' },
   { path: 'stateDirectory', flag: 'state-directory', env: 'INFRA_MANAGER_STATE_DIRECTORY' },
   { path: 'metrics.listen', flag: 'metrics-listen', env: 'INFRA_MANAGER_METRICS_LISTEN' },
   { path: 'log.level', flag: 'log-level', env: 'INFRA_MANAGER_LOG_LEVEL' },
@@ -24,6 +31,8 @@ export interface ConfigSources {
   readonly flags?: { readonly [F in Override['flag']]?: string | undefined };
   /** Environment; it wins over the file. */
   readonly env?: Readonly<Record<string, string | undefined>>;
+  /** Called for each setting of the file that has no effect. */
+  readonly notice?: (text: string) => void;
 }
 
 /**
@@ -31,8 +40,8 @@ export interface ConfigSources {
  *
  * @throws ManagerError CONFIG with one line that names the source and the key.
  */
-export function loadConfig({ file, flags = {}, env = {} }: ConfigSources): Config {
-  const tree = file === undefined ? {} : readYaml(file);
+export function loadConfig({ file, flags = {}, env = {}, notice = () => {} }: ConfigSources): Config {
+  const tree = file === undefined ? {} : translateIpdkSettings(`config ${file}`, readYaml(file), notice);
   const origin = new Map<string, string>();
   for (const override of OVERRIDES) {
     const flag = flags[override.flag];

@@ -56,6 +56,17 @@ export class OffloadService<Row> {
     };
   }
 
+  /** For operators: they may look, and change nothing. */
+  operatorImplementation(): OffloadServer {
+    const denied = ending(status.PERMISSION_DENIED, 'operators may ask for Status and ListEntries only');
+    return {
+      ...this.implementation(),
+      sync: (call) => void call.emit('error', denied),
+      addPod: (_, callback) => callback(denied),
+      deletePod: (_, callback) => callback(denied),
+    };
+  }
+
   #sync(call: SyncCall): void {
     const stream: SyncStream<Row> = new SyncStream(call, this.#context, () =>
       this.#began(stream, call.getPeer()),

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { ChannelCredentials } from '@grpc/grpc-js';
 import { P4RuntimeSession } from '@infra-offload/p4rt';
 import type { Driver } from '../drivers/driver.js';
 import { messageOf } from '../errors.js';
@@ -17,6 +18,7 @@ export type TargetState =
 
 export interface TargetOptions {
   readonly address: string;
+  readonly credentials: ChannelCredentials;
   readonly deviceId: number;
   readonly deadlineMs: number;
 }
@@ -119,6 +121,7 @@ export class TargetConnection<Row> {
       try {
         const session = await P4RuntimeSession.open({
           address: this.#options.address,
+          credentials: this.#options.credentials,
           deviceId: this.#options.deviceId,
           electionId: this.#nextElectionId(attempt === 0 ? over : undefined),
           deadlineMs: this.#options.deadlineMs,

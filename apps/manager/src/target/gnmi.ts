@@ -1,4 +1,4 @@
-import { GnmiClient, P4rtError, virtualPortNumber } from '@infra-offload/p4rt';
+import { GnmiClient, type GnmiOptions, P4rtError, virtualPortNumber } from '@infra-offload/p4rt';
 import { ManagerError, messageOf } from '../errors.js';
 import type { PortSource } from './port-resolver.js';
 
@@ -6,7 +6,7 @@ import type { PortSource } from './port-resolver.js';
 export class GnmiPorts implements PortSource {
   readonly #client: GnmiClient;
 
-  constructor(options: { readonly address: string; readonly deadlineMs: number }) {
+  constructor(options: GnmiOptions) {
     this.#client = GnmiClient.connect(options);
   }
 

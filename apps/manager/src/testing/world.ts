@@ -44,8 +44,11 @@ export class TestWorld {
       listen: '127.0.0.1:0',
       stateDirectory: join(this.directory, 'state'),
       metrics: { listen: '127.0.0.1:0' },
+      tls: { mode: 'insecure' },
       ...config,
       target: {
+        p4runtimeTls: { mode: 'insecure' },
+        gnmiTls: { mode: 'insecure' },
         p4runtimeAddress: this.#addresses.p4runtime,
         gnmiAddress: this.#addresses.gnmi,
         ...config.target,

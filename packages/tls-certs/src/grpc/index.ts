@@ -1,6 +1,15 @@
+export { TlsCertsError, type TlsCertsErrorCode } from '../errors.js';
 export { channelCredentials } from './channel.js';
 export { availableCipherSuites, cipherOptions, DEFAULT_CIPHER_SUITES } from './cipher-suites.js';
 export { type Listener, type ListenOptions, listen, type ServerSecurity } from './listener.js';
+export {
+  type ClientSecurity,
+  openClientSecurity,
+  openServerSecurity,
+  TLS_MODES,
+  type TlsMode,
+  type TlsSettings,
+} from './security.js';
 export {
   type CertificateFiles,
   CertificateSource,

@@ -2,7 +2,7 @@ import type { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { createSecureContext, type SecureContext, type SecureContextOptions } from 'node:tls';
-import { messageOf, TlsCertsError } from '../errors.js';
+import { isSystemError, messageOf, TlsCertsError } from '../errors.js';
 import {
   chainTo,
   checkDates,
@@ -15,7 +15,7 @@ import {
   stamp,
   unreadable,
 } from '../material.js';
-import { cipherOptions } from './cipher-suites.js';
+import { availableCipherSuites, cipherOptions } from './cipher-suites.js';
 
 /** How often the files are looked at. */
 const POLL_MS = 1_000;
@@ -39,7 +39,7 @@ export interface CertificateFiles {
 export interface CertificateSourceOptions {
   readonly files: CertificateFiles;
   readonly usage: 'server' | 'client';
-  /** IANA names; default: what Node has. */
+  /** IANA names. Default: all that HTTP/2 allows and Node has. */
   readonly cipherSuites?: readonly string[];
   readonly logger?: TlsLogger;
 }
@@ -174,6 +174,9 @@ export class CertificateSource {
   }
 }
 
+/** What to do about files that are not there. */
+const HINT = "; 'tls-certs create' makes certificates, and the mode insecure goes without";
+
 const NAMES = ['cert', 'key', 'ca'] as const;
 
 function readSync(files: CertificateFiles): Contents {
@@ -181,7 +184,7 @@ function readSync(files: CertificateFiles): Contents {
     try {
       return readFileSync(file);
     } catch (error) {
-      return unreadable(file, error);
+      return unreadable(file, error, isSystemError(error, 'ENOENT') ? HINT : '');
     }
   });
 }
@@ -251,8 +254,7 @@ function load({ files, usage, cipherSuites }: CertificateSourceOptions, contents
     ...(ca && { ca: ca.text }),
     ...(cert && { cert: cert.text }),
     ...(key && { key: key.text }),
-    minVersion: 'TLSv1.2',
-    ...(cipherSuites && cipherOptions(cipherSuites)),
+    ...cipherOptions(cipherSuites ?? availableCipherSuites()),
   };
   try {
     const notAfter = new Date(Math.min(...ends.map((end) => datesOf(end).notAfter.getTime())));

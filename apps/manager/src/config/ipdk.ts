@@ -1,0 +1,113 @@
+import { ManagerError } from '../errors.js';
+
+type Tree = Record<string, unknown>;
+
+/** Settings of IPDK's manager by their paths, and where we have them. */
+const SAME: Readonly<Record<string, string>> = {
+  'InfraManager.addr': 'listen',
+  'InfraManager.conn': 'tls.mode',
+  'InfraManager.serverCert': 'tls.cert',
+  'InfraManager.serverKey': 'tls.key',
+  'InfraManager.caCert': 'tls.ca',
+  'InfraManager.ciphersuites': 'tls.cipherSuites',
+  'Infrap4dGrpcServer.addr': 'target.p4runtimeAddress',
+  'Infrap4dGrpcServer.conn': 'target.p4runtimeTls.mode',
+  'Infrap4dGrpcServer.clientCert': 'target.p4runtimeTls.cert',
+  'Infrap4dGrpcServer.clientKey': 'target.p4runtimeTls.key',
+  'Infrap4dGrpcServer.caCert': 'target.p4runtimeTls.ca',
+  'Infrap4dGnmiServer.addr': 'target.gnmiAddress',
+  'Infrap4dGnmiServer.conn': 'target.gnmiTls.mode',
+  'Infrap4dGnmiServer.clientCert': 'target.gnmiTls.cert',
+  'Infrap4dGnmiServer.clientKey': 'target.gnmiTls.key',
+  'Infrap4dGnmiServer.caCert': 'target.gnmiTls.ca',
+  InterfaceType: 'interfaceType',
+  DeviceID: 'target.deviceId',
+  LogLevel: 'log.level',
+};
+
+/** Settings that this manager has no use for, and why. */
+const UNUSED: Readonly<Record<string, string>> = {
+  'InfraManager.arpmac': 'the data plane answers ARP itself, see dataPlane.gatewayMac',
+  'InfraManager.DBTicker': 'state is stored before a call is answered',
+  NodeIP: 'the agent tells what the node needs',
+  Services: 'the agent tells what the node needs',
+  Policy: 'the agent tells what the node needs',
+};
+
+const GROUPS: ReadonlySet<string> = new Set(
+  [...Object.keys(SAME), ...Object.keys(UNUSED)].flatMap((path) =>
+    path.includes('.') ? [path.split('.')[0] ?? ''] : [],
+  ),
+);
+
+/**
+ * Translates the settings of a file for IPDK's manager (`inframanager-config.yaml`) into ours. Those that nobody knows
+ * stay, for the schema to refuse.
+ *
+ * @param notice called for each setting without effect.
+ * @throws ManagerError CONFIG if a setting is given by both names.
+ */
+export function translateIpdkSettings(source: string, tree: Tree, notice: (text: string) => void): Tree {
+  const result: Tree = structuredClone(tree);
+  for (const [path, value] of flatten(tree)) {
+    const ours = SAME[path];
+    const unused = UNUSED[path];
+    if (ours === undefined && unused === undefined) continue;
+    remove(result, path);
+    if (unused !== undefined) notice(`${source}: ${path} has no effect: ${unused}`);
+    else if (ours !== undefined) {
+      if (!put(result, ours.split('.'), translated(path, value))) {
+        throw new ManagerError(
+          'CONFIG',
+          `${source}: ${path} and ${ours} are the same setting: leave one out`,
+        );
+      }
+    }
+  }
+  return result;
+}
+
+function* flatten(tree: Tree): Generator<[string, unknown]> {
+  for (const [key, value] of Object.entries(tree)) {
+    if (GROUPS.has(key) && isTree(value)) {
+      for (const [inner, setting] of Object.entries(value)) yield [`${key}.${inner}`, setting];
+    } else yield [key, value];
+  }
+}
+
+/** IPDK writes levels with a capital, and has one more. */
+function translated(path: string, value: unknown): unknown {
+  if (path !== 'LogLevel' || typeof value !== 'string') return value;
+  const level = value.toLowerCase();
+  return { panic: 'fatal', warning: 'warn' }[level] ?? level;
+}
+
+function remove(tree: Tree, path: string): void {
+  const [group = '', key] = path.split('.');
+  if (key === undefined) {
+    delete tree[group];
+    return;
+  }
+  const settings = tree[group];
+  if (!isTree(settings)) return;
+  delete settings[key];
+  if (Object.keys(settings).length === 0) delete tree[group];
+}
+
+/** Whether the place was free. */
+function put(tree: Tree, [key = '', ...rest]: readonly string[], value: unknown): boolean {
+  if (rest.length === 0) {
+    if (tree[key] !== undefined) return false;
+    tree[key] = value;
+    return true;
+  }
+  const child = tree[key] ?? {};
+  // A scalar where a section belongs is reported by the schema.
+  if (!isTree(child)) return true;
+  tree[key] = child;
+  return put(child, rest, value);
+}
+
+function isTree(value: unknown): value is Tree {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
