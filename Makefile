@@ -1,6 +1,6 @@
 # Everything a user or developer runs. Each target installs what it needs and says clearly what it cannot.
 .DEFAULT_GOAL := help
-.PHONY: help setup build test demo lint bench clean swx-host
+.PHONY: help setup build test demo lint bench clean swx-host images deploy deploy-split undeploy
 
 # What runs the pipeline in the demo: engine (the softswitch's own) or dpdk.
 TARGET ?= engine
@@ -31,6 +31,21 @@ lint: setup ## Style and static checks
 
 bench: build ## Measures; prints figures and ratios
 	@node scripts/bench.mjs
+
+images: ## Builds the container images with docker, podman or buildah; REGISTRY and TAG name them
+	@scripts/images.sh
+
+# What is deployed: standalone, host or calico (deploy/overlays).
+OVERLAY ?= standalone
+
+deploy: ## Installs on the cluster of the current kubectl context; OVERLAY=standalone|host|calico
+	@scripts/deploy.sh up $(OVERLAY)
+
+deploy-split: ## Installs the agents of split mode
+	@scripts/deploy.sh up split
+
+undeploy: ## Takes everything away again, on the nodes, too
+	@scripts/deploy.sh down
 
 clean: ## Removes what builds made
 	@rm -rf packages/*/dist apps/*/dist tools/*/dist tools/swx-host/build p4src/dist packages/*/src/gen p4src/src/gen .turbo */*/.turbo

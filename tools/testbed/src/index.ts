@@ -13,7 +13,7 @@ export {
 export { NetworkNamespace } from './netns.js';
 export type { Answer, Probe, Protocol, Spread, Target, Transfer } from './pod/protocol.js';
 export { PodProcess } from './pod-process.js';
-export { ServiceProcess } from './service-process.js';
+export { type Program, ServiceProcess } from './service-process.js';
 export { type CommandOptions, type CommandResult, eventually, must, run } from './shell.js';
 export { type AddPodOptions, Testbed, type TestbedOptions, type TestPod } from './testbed.js';
 export { Wire } from './wire.js';

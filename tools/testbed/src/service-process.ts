@@ -3,6 +3,31 @@ import { closeSync, openSync, readFileSync } from 'node:fs';
 import type { NetworkNamespace } from './netns.js';
 import { eventually } from './shell.js';
 
+/** A program of Node.js: a file here, or one in the root directory of an image. */
+export type Program =
+  | string
+  | {
+      readonly root: string;
+      /** As the image sees it. */
+      readonly file: string;
+      /** Who runs it; root if left out. */
+      readonly user?: number;
+    };
+
+/** What an image finds of the node's own, as containers have it mounted. */
+const SHARED = ['/proc', '/sys', '/dev', '/run', '/tmp'];
+
+/** The command line that runs a program. */
+export function commandOf(program: Program, args: readonly string[]): [string, string[]] {
+  if (typeof program === 'string') return [process.execPath, ['--enable-source-maps', program, ...args]];
+  const { root, file, user = 0 } = program;
+  const mounts = SHARED.map((path) => `mount --rbind ${path} ${root}${path}`).join(' && ');
+  // The rest is as the image has it, and cannot be written to.
+  const script = `mount --bind ${root} ${root} && ${mounts} && mount -o remount,bind,ro ${root} && exec "$@"`;
+  const chroot = ['chroot', `--userspec=${user}:${user}`, root, '/usr/local/bin/node', file, ...args];
+  return ['unshare', ['--mount', '--propagation', 'slave', 'sh', '-c', script, 'sh', ...chroot]];
+}
+
 /** One of our servers as a process of its own, in a network namespace, with its output in a file. */
 export class ServiceProcess {
   #child: ChildProcess | undefined;
@@ -11,7 +36,7 @@ export class ServiceProcess {
   constructor(
     readonly name: string,
     private readonly namespace: NetworkNamespace,
-    private readonly script: string,
+    private readonly program: Program,
     private readonly args: readonly string[],
     readonly logFile: string,
   ) {}
@@ -30,11 +55,7 @@ export class ServiceProcess {
    * @throws Error with the end of its log when it ends or is not ready in time
    */
   async start(ready: () => Promise<boolean>): Promise<void> {
-    const [command, args] = this.namespace.wrap(process.execPath, [
-      '--enable-source-maps',
-      this.script,
-      ...this.args,
-    ]);
+    const [command, args] = this.namespace.wrap(...commandOf(this.program, this.args));
     const log = openSync(this.logFile, 'a');
     // In a session of its own: Ctrl-C at the terminal is for whoever owns the testbed, who stops this in order.
     const child = spawn(command, args, { stdio: ['ignore', log, log], detached: true });

@@ -20,7 +20,7 @@ import { ManagerClient } from './manager-client.js';
 import { toYaml } from './manifests.js';
 import { NetworkNamespace } from './netns.js';
 import { PodProcess } from './pod-process.js';
-import { ServiceProcess } from './service-process.js';
+import { type Program, ServiceProcess } from './service-process.js';
 import { type CommandResult, eventually, run } from './shell.js';
 
 export interface TestbedOptions {
@@ -34,6 +34,8 @@ export interface TestbedOptions {
   readonly podCidr?: string;
   /** Settings of the agent instead of the testbed's own; undefined takes one away. */
   readonly agent?: Readonly<Record<string, unknown>>;
+  /** Programs to run instead of those built here. */
+  readonly programs?: { readonly agent?: Program; readonly manager?: Program; readonly cni?: string };
   /** Manifest files that are there from the start. */
   readonly manifests?: Readonly<Record<string, readonly object[]>>;
 }
@@ -41,8 +43,9 @@ export interface TestbedOptions {
 /** A pod: a network namespace attached through CNI, with a process inside that serves and asks. */
 export interface TestPod {
   readonly name: string;
-  /** That of Kubernetes. */
+  /** As Kubernetes knows it. */
   readonly podNamespace: string;
+  readonly podName: string;
   readonly ip: string;
   readonly mac: string;
   readonly containerId: string;
@@ -58,6 +61,8 @@ export interface AddPodOptions {
   readonly ip?: string;
   /** Kubernetes namespace; `default` if left out. */
   readonly podNamespace?: string;
+  /** Kubernetes name, if it is not the name on the testbed. */
+  readonly podName?: string;
 }
 
 /**
@@ -96,12 +101,12 @@ export class Testbed {
     );
     this.manager = this.#process(
       'manager',
-      programs.manager,
+      options.programs?.manager ?? programs.manager,
       managerConfig(this.layout, options.drainSeconds),
     );
     this.agent = this.#process(
       'agent',
-      programs.agent,
+      options.programs?.agent ?? programs.agent,
       agentConfig(this.layout, options.source ?? 'manifests', options.agent),
     );
     this.apiServer = new ServiceProcess(
@@ -183,10 +188,13 @@ export class Testbed {
   }
 
   /** Attaches a new pod as a container runtime does. */
-  async addPod(name: string, { ip, podNamespace = 'default' }: AddPodOptions = {}): Promise<TestPod> {
+  async addPod(
+    name: string,
+    { ip, podNamespace = 'default', podName = name }: AddPodOptions = {},
+  ): Promise<TestPod> {
     const namespace = await this.#namespace(name);
     const containerId = `${this.id}-${name}-${++this.#containers}`;
-    const args = podArgs(name, podNamespace);
+    const args = podArgs(podName, podNamespace);
     const call = { containerId, netns: namespace.path, interfaceName: 'eth0', args };
     try {
       const started = performance.now();
@@ -201,6 +209,7 @@ export class Testbed {
       const pod: TestPod = {
         name,
         podNamespace,
+        podName,
         ip: address,
         mac,
         containerId,
@@ -230,7 +239,7 @@ export class Testbed {
       containerId,
       netns: pod.namespace.path,
       interfaceName: 'eth0',
-      args: podArgs(pod.name, pod.podNamespace),
+      args: podArgs(pod.podName, pod.podNamespace),
     });
     await pod.namespace.remove();
     this.pods.delete(pod.name);
@@ -261,7 +270,7 @@ export class Testbed {
       containerId: pod.containerId,
       netns: pod.namespace.path,
       interfaceName: 'eth0',
-      args: podArgs(pod.name, pod.podNamespace),
+      args: podArgs(pod.podName, pod.podNamespace),
     };
     return this.cniRaw(call, JSON.stringify({ ...this.#cniConfig(), prevResult: pod.result }));
   }
@@ -273,7 +282,7 @@ export class Testbed {
 
   /** Runs infra-cni on the node with any text as its configuration. */
   cniRaw(call: CniCall, configuration: string): Promise<CommandResult> {
-    return runPlugin(this.node, programs.cni, call, configuration);
+    return runPlugin(this.node, this.#options.programs?.cni ?? programs.cni, call, configuration);
   }
 
   /** Writes a manifest file as `kubectl` users edit them: all at once. */
@@ -375,12 +384,12 @@ export class Testbed {
     return NetworkNamespace.create(`iof-${this.id}-${name}`);
   }
 
-  #process(name: string, script: string, config: string): ServiceProcess {
+  #process(name: string, program: Program, config: string): ServiceProcess {
     writeFileSync(this.layout.config(name), config);
     return new ServiceProcess(
       name,
       this.node,
-      script,
+      program,
       ['--config', this.layout.config(name)],
       this.layout.log(name),
     );

@@ -1,0 +1,209 @@
+import { execFileSync, spawnSync } from 'node:child_process';
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { LEAVES } from '@infra-offload/tls-certs';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { parseAllDocuments } from 'yaml';
+import { loadConfig as loadAgentConfig } from '../../apps/agent/src/config/load.js';
+import { loadConfig as loadManagerConfig } from '../../apps/manager/src/config/load.js';
+import { schemaProblems } from './manifest-schema.js';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+const OVERLAYS = ['standalone', 'host', 'calico', 'split'] as const;
+
+interface Manifest {
+  readonly kind: string;
+  readonly metadata: { readonly name: string; readonly namespace?: string };
+  readonly [field: string]: unknown;
+}
+
+/** What kubectl makes of a folder of deploy/. */
+function built(folder: string): Manifest[] {
+  const text = execFileSync('kubectl', ['kustomize', join(ROOT, 'deploy', folder)], { encoding: 'utf8' });
+  return parseAllDocuments(text).map((document) => document.toJS({ maxAliasCount: 0 }) as Manifest);
+}
+
+/** Values of a key, wherever it is. */
+function valuesOf(value: unknown, key: string): unknown[] {
+  if (Array.isArray(value)) return value.flatMap((item) => valuesOf(item, key));
+  if (typeof value !== 'object' || value === null) return [];
+  return Object.entries(value).flatMap(([name, inner]) => [
+    ...(name === key ? [inner] : []),
+    ...valuesOf(inner, key),
+  ]);
+}
+
+describe.each([...OVERLAYS.map((name) => `overlays/${name}`), 'cleanup'])('deploy/%s', (folder) => {
+  const manifests = built(folder);
+  const names = (kind: string) =>
+    manifests.filter((manifest) => manifest.kind === kind).map(({ metadata }) => metadata.name);
+
+  it('builds, and every object fits the schema of its kind', () => {
+    expect(manifests.length).toBeGreaterThan(3);
+    for (const manifest of manifests) expect(schemaProblems(manifest), manifest.kind).toEqual([]);
+  });
+
+  it('has everything in its own namespace', () => {
+    for (const { kind, metadata } of manifests) {
+      if (['Namespace', 'ClusterRole', 'ClusterRoleBinding'].includes(kind)) continue;
+      expect(metadata.namespace, `${kind} ${metadata.name}`).toBe('infra-offload');
+    }
+  });
+
+  it('names only what is there: accounts, ConfigMaps, Secrets that tls-certs makes, volumes', () => {
+    const secrets = LEAVES.flatMap(({ secret }) => (secret === undefined ? [] : [secret]));
+    for (const set of manifests.filter(({ kind }) => kind === 'DaemonSet')) {
+      for (const account of valuesOf(set, 'serviceAccountName'))
+        expect(names('ServiceAccount')).toContain(account);
+      for (const map of valuesOf(set, 'configMap')) {
+        expect(names('ConfigMap')).toContain((map as { name: string }).name);
+      }
+      for (const secret of valuesOf(set, 'secretName')) expect(secrets).toContain(secret);
+      const volumes = valuesOf(set, 'volumes')
+        .flat()
+        .map((volume) => (volume as { name: string }).name);
+      for (const mount of valuesOf(set, 'volumeMounts').flat()) {
+        expect(volumes).toContain((mount as { name: string }).name);
+      }
+    }
+  });
+
+  it('runs with little: no privileged container, read-only roots, all capabilities dropped, memory asked for', () => {
+    const containers = manifests.flatMap((manifest) =>
+      [...valuesOf(manifest, 'containers'), ...valuesOf(manifest, 'initContainers')].flat(),
+    ) as {
+      name: string;
+      securityContext: {
+        privileged?: boolean;
+        readOnlyRootFilesystem: boolean;
+        allowPrivilegeEscalation: boolean;
+        capabilities: { drop: string[] };
+      };
+      resources: { requests: { memory: string } };
+    }[];
+    expect(containers.length).toBeGreaterThan(0);
+    for (const { name, securityContext, resources } of containers) {
+      expect(securityContext, name).toMatchObject({
+        readOnlyRootFilesystem: true,
+        allowPrivilegeEscalation: false,
+        capabilities: { drop: ['ALL'] },
+      });
+      expect(securityContext.privileged, name).toBeUndefined();
+      expect(resources.requests.memory, name).toMatch(/^\d+Mi$/);
+    }
+  });
+});
+
+describe('settings in the ConfigMaps', () => {
+  let directory: string;
+  beforeEach(() => {
+    directory = mkdtempSync(join(tmpdir(), 'infra-offload-deploy-'));
+  });
+  afterEach(() => rmSync(directory, { recursive: true, force: true }));
+
+  const settingsOf = (folder: string, key: string) =>
+    built(folder).flatMap(({ data }) => {
+      const text = typeof data === 'object' && data !== null ? Object.entries(data) : [];
+      return text.flatMap(([name, content]) => {
+        if (name !== key) return [];
+        const file = join(directory, name);
+        writeFileSync(file, String(content));
+        return [file];
+      });
+    });
+
+  it.each([...OVERLAYS.map((name) => `overlays/${name}`), 'cleanup'])(
+    'are what the agent takes: %s',
+    (folder) => {
+      const files = settingsOf(folder, 'infraagent-config.yaml');
+      expect(files).toHaveLength(1);
+      for (const file of files) expect(loadAgentConfig(file).insecure).not.toBe(true);
+    },
+  );
+
+  it.each(['standalone', 'host', 'calico'])('are what the manager takes: %s', (overlay) => {
+    const files = settingsOf(`overlays/${overlay}`, 'inframanager-config.yaml');
+    expect(files).toHaveLength(1);
+    for (const file of files) {
+      const { tls, target } = loadManagerConfig({ file });
+      expect([tls.mode, target.p4runtimeTls.mode, target.gnmiTls.mode]).toEqual(['mtls', 'mtls', 'mtls']);
+    }
+  });
+
+  it('are what the manager takes on the IPU', () => {
+    const file = join(ROOT, 'deploy/ipu/inframanager-config.yaml');
+    const { interfaceType, listen } = loadManagerConfig({ file });
+    const [agent = ''] = settingsOf('overlays/split', 'infraagent-config.yaml');
+    expect(loadAgentConfig(agent)).toMatchObject({ managerAddress: listen, interfaceType });
+  });
+});
+
+describe('scripts/deploy.sh', () => {
+  let directory: string;
+  beforeEach(() => {
+    directory = mkdtempSync(join(tmpdir(), 'infra-offload-deploy-'));
+  });
+  afterEach(() => rmSync(directory, { recursive: true, force: true }));
+
+  /** Runs it with a kubectl that notes what it is told, and fails where `fails` matches. */
+  function deploy(args: readonly string[], fails = 'nothing') {
+    const log = join(directory, 'log');
+    const kubectl = join(directory, 'kubectl');
+    writeFileSync(
+      kubectl,
+      `#!/bin/sh
+echo "$*" >>${log}
+case "$*" in *${fails}*) exit 1;; *"get daemonsets"*) echo daemonset/infraagent-ds; echo daemonset/inframanager-ds;; esac
+`,
+    );
+    chmodSync(kubectl, 0o755);
+    writeFileSync(log, '');
+    const { status, stderr } = spawnSync(join(ROOT, 'scripts/deploy.sh'), args, {
+      env: { ...process.env, KUBECTL: kubectl },
+      encoding: 'utf8',
+    });
+    return { status, stderr, calls: readFileSync(log, 'utf8').trim().split('\n') };
+  }
+
+  it('applies an overlay and waits for it', () => {
+    const { status, calls } = deploy(['up', 'standalone']);
+    expect(status).toBe(0);
+    expect(calls).toContain('apply -k overlays/standalone');
+    expect(calls.at(-1)).toBe(
+      '--namespace infra-offload rollout status daemonset/inframanager-ds --timeout 300s',
+    );
+  });
+
+  it('does not begin without certificates', () => {
+    const { status, stderr, calls } = deploy(['up', 'host'], 'manager-server-secret');
+    expect(status).toBe(1);
+    expect(stderr).toBe(
+      'deploy: Secret manager-server-secret is missing in namespace infra-offload: run make tls-secrets first\n',
+    );
+    expect(calls).not.toContain('apply -k overlays/host');
+  });
+
+  it('needs the agent’s certificate only in split mode', () => {
+    expect(deploy(['up', 'split'], 'manager-server-secret').status).toBe(0);
+  });
+
+  it('takes everything away: DaemonSets, what they left on the nodes, the namespace, roles', () => {
+    const { status, calls } = deploy(['down']);
+    expect(status).toBe(0);
+    expect(calls).toEqual([
+      'get namespace infra-offload',
+      '--namespace infra-offload delete daemonset --all --wait',
+      'apply -k cleanup',
+      '--namespace infra-offload rollout status daemonset/infra-offload-cleanup --timeout 300s',
+      'delete -k cleanup --wait',
+      'delete clusterrole,clusterrolebinding --selector app.kubernetes.io/part-of=infra-offload',
+    ]);
+  });
+
+  it('is content when nothing is deployed, and names what it knows', () => {
+    expect(deploy(['down'], 'get namespace').status).toBe(0);
+    expect(deploy(['up', 'other']).stderr).toContain('calico host split standalone');
+  });
+});

@@ -1,0 +1,44 @@
+#!/usr/bin/env bash
+# Installs on the cluster of the current kubectl context, or takes everything away again.
+#     scripts/deploy.sh up standalone|host|calico|split
+#     scripts/deploy.sh down
+# KUBECTL is the client to use. Images are called as in deploy/overlays/*/kustomization.yaml.
+set -euo pipefail
+cd "$(dirname "$0")/../deploy"
+
+kubectl=${KUBECTL:-kubectl}
+namespace=infra-offload
+fail() { echo "deploy: $*" >&2; exit 1; }
+command -v "${kubectl%% *}" >/dev/null || fail "$kubectl is not installed"
+
+up() {
+  local overlay=$1
+  [ -d "overlays/$overlay" ] || fail "no overlay '$overlay'; there are: $(ls overlays | tr '\n' ' ')"
+  local secrets=(agent-client-secret)
+  [ "$overlay" = split ] || secrets+=(manager-server-secret manager-client-secret)
+  $kubectl apply -f base/common/namespace.yaml
+  for secret in "${secrets[@]}"; do
+    $kubectl --namespace "$namespace" get secret "$secret" >/dev/null 2>&1 ||
+      fail "Secret $secret is missing in namespace $namespace: run make tls-secrets first"
+  done
+  $kubectl apply -k "overlays/$overlay"
+  for set in $($kubectl --namespace "$namespace" get daemonsets --output name); do
+    $kubectl --namespace "$namespace" rollout status "$set" --timeout "${TIMEOUT:-300s}"
+  done
+}
+
+down() {
+  $kubectl get namespace "$namespace" >/dev/null 2>&1 || { echo "deploy: nothing is deployed"; return; }
+  $kubectl --namespace "$namespace" delete daemonset --all --wait
+  # Files, state and addresses on the nodes.
+  $kubectl apply -k cleanup
+  $kubectl --namespace "$namespace" rollout status daemonset/infra-offload-cleanup --timeout "${TIMEOUT:-300s}"
+  $kubectl delete -k cleanup --wait
+  $kubectl delete clusterrole,clusterrolebinding --selector app.kubernetes.io/part-of=infra-offload
+}
+
+case ${1:-} in
+  up) up "${2:?usage: deploy.sh up standalone|host|calico|split}" ;;
+  down) down ;;
+  *) fail "usage: deploy.sh up standalone|host|calico|split, or deploy.sh down" ;;
+esac
