@@ -61,7 +61,7 @@ try {
   // The same on DPDK: whatever sends packets.
   if (built && hosted) {
     suite('end-to-end tests on DPDK', 'e2e', {
-      files: ['pods', 'services', 'restarts', 'churn', 'demo'],
+      files: ['pods', 'services', 'restarts', 'kills', 'churn', 'demo'],
       target: 'dpdk',
     });
   }

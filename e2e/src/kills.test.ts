@@ -1,0 +1,223 @@
+/**
+ * kill -9 under traffic, with figures: how long nothing gets through, what is lost, which connections live on, and
+ * whether the device has the same entries afterwards. What is killed is started again at once, as systemd would.
+ */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { P4RuntimeSession } from '@infra-offload/p4rt';
+import { Entity } from '@infra-offload/p4rt/proto';
+import {
+  addresses,
+  endpointSlice,
+  eventually,
+  programs,
+  run,
+  type ServiceOptions,
+  ServiceProcess,
+  service,
+  Testbed,
+  type TestPod,
+} from '@infra-offload/testbed';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+
+const WEB: ServiceOptions = {
+  name: 'web',
+  clusterIp: '10.96.0.10',
+  ports: [{ name: 'http', port: 80, targetPort: 8080 }],
+};
+const HTTP = { protocol: 'tcp', address: WEB.clusterIp, port: 80 } as const;
+const CONNECTIONS = 20;
+const PINGS = 600;
+const PING_SECONDS = 0.01;
+/** Traffic before the kill. */
+const SETTLE_MS = 1_000;
+
+let bed: Testbed;
+let client: TestPod;
+let web: TestPod;
+let relay: ServiceProcess;
+let p4runtime: string;
+
+beforeAll(async () => {
+  bed = await Testbed.start({ tapCount: 6 });
+  client = await bed.addPod('client');
+  const webs: TestPod[] = [];
+  for (const name of ['web-1', 'web-2', 'web-3']) {
+    const pod = await bed.addPod(name);
+    await pod.process.serve('tcp', 8080);
+    webs.push(pod);
+  }
+  web = webs[0] ?? client;
+  const endpoints = webs.map(({ ip }) => ip);
+  bed.apply('web.yaml', [
+    service(WEB),
+    endpointSlice(
+      WEB,
+      endpoints.map((ip) => ({ ip })),
+    ),
+  ]);
+  await bed.balanced('default/web:http/TCP', endpoints);
+  const socket = join(bed.layout.directory, 'p4runtime.sock');
+  p4runtime = `unix:${socket}`;
+  relay = new ServiceProcess(
+    'p4runtime-relay',
+    bed.node,
+    programs.relay,
+    [`${socket}=${addresses.p4runtime}`],
+    bed.layout.log('p4runtime-relay'),
+  );
+  await relay.start(async () => existsSync(socket));
+});
+
+afterAll(async () => {
+  await relay?.stop();
+  await bed?.stop();
+});
+
+/** All entries, members and groups, as the target tells them. */
+async function deviceEntries(): Promise<string[]> {
+  const session = await P4RuntimeSession.open({ address: p4runtime, deviceId: 1, electionId: 1n });
+  try {
+    const everything = (['tableEntry', 'actionProfileMember', 'actionProfileGroup'] as const).map((kind) =>
+      Entity.fromPartial({ entity: { $case: kind, value: {} } }),
+    );
+    const found: string[] = [];
+    for await (const entity of session.read(everything))
+      found.push(Buffer.from(Entity.encode(entity).finish()).toString('hex'));
+    return found.sort();
+  } finally {
+    await session.close();
+  }
+}
+
+interface Outage {
+  /** Longest time in which no new connection to the service succeeded. */
+  readonly outageMs: number;
+  /** Until the manager had nothing more to write. */
+  readonly inSyncMs: number;
+  readonly pingsLost: number;
+  /** Of the connections that were open and idle. */
+  readonly alive: number;
+  /** Longest time without an answer of a connection in full use; undefined if it broke. */
+  readonly transferGapMs: number | undefined;
+  readonly written: bigint;
+}
+
+/** Makes new connections to the service, one after the other. */
+class Probe {
+  #ended = false;
+  #succeeded = performance.now();
+  #longest = 0;
+  #count = 0;
+  readonly #run = this.#probe();
+
+  /** The longest time between two that succeeded, in ms, once some more have that were begun after this. */
+  async end(): Promise<number> {
+    const enough = this.#count + 3;
+    await eventually('new connections work', async () => this.#count >= enough || undefined);
+    this.#ended = true;
+    await this.#run;
+    return Math.round(this.#longest);
+  }
+
+  async #probe(): Promise<void> {
+    while (!this.#ended) {
+      const { failures } = await client.process.spread(HTTP, 1, 100);
+      if (Object.keys(failures).length > 0) continue;
+      const now = performance.now();
+      this.#longest = Math.max(this.#longest, now - this.#succeeded);
+      this.#succeeded = now;
+      this.#count++;
+    }
+  }
+}
+
+/** Kills under traffic and measures. `kill` ends something, and starts it again if nobody else does. */
+async function outage(what: string, kill: () => Promise<void>): Promise<Outage> {
+  const before = await deviceEntries();
+  for (let i = 0; i < CONNECTIONS; i++) await client.process.open(`${what} ${i}`, HTTP);
+  const pinging = client.namespace.run('ping', [
+    ...['-q', '-c', `${PINGS}`, '-i', `${PING_SECONDS}`, '-W', '2'],
+    web.ip,
+  ]);
+  const transfer = client.process.transfer(HTTP, PINGS * PING_SECONDS * 1000).then(
+    ({ longestGapMs }) => longestGapMs,
+    () => undefined,
+  );
+  await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
+
+  const probe = new Probe();
+  const killed = performance.now();
+  await kill();
+  await bed.inSync();
+  const inSyncMs = Math.round(performance.now() - killed);
+  const outageMs = await probe.end();
+
+  const { stdout } = await pinging;
+  const transferGapMs = await transfer;
+  let alive = 0;
+  for (let i = 0; i < CONNECTIONS; i++) {
+    const answered = await client.process.ask(`${what} ${i}`).then(
+      () => true,
+      () => false,
+    );
+    if (answered) alive++;
+    await client.process.close(`${what} ${i}`);
+  }
+  expect(await deviceEntries()).toEqual(before);
+  const pingsLost = PINGS - Number(/(\d+) received/.exec(stdout)?.[1] ?? 0);
+  const written = (await bed.client.status()).target?.updatesWritten ?? 0n;
+  console.log(
+    [
+      `kill -9 of ${what}: no new connections for ${outageMs} ms, in sync after ${inSyncMs} ms;`,
+      `${pingsLost} of ${PINGS} pings lost; ${alive} of ${CONNECTIONS} idle connections live,`,
+      `one in full use ${transferGapMs === undefined ? 'broke' : `paused ${transferGapMs} ms`};`,
+      `${before.length} entries, the same afterwards; updates written by the manager: ${written}`,
+    ].join(' '),
+  );
+  return { outageMs, inSyncMs, pingsLost, alive, transferGapMs, written };
+}
+
+it('the manager: no packet notices', async () => {
+  const { pingsLost, alive, transferGapMs, written } = await outage('the manager', async () => {
+    await bed.manager.stop('SIGKILL');
+    await bed.startManager();
+  });
+  expect(pingsLost).toBeLessThan(PINGS / 50);
+  expect(alive).toBe(CONNECTIONS);
+  expect(transferGapMs).toBeLessThan(1_000);
+  expect(written).toBe(0n);
+});
+
+it('the agent: no packet notices', async () => {
+  const { pingsLost, alive, transferGapMs } = await outage('the agent', async () => {
+    await bed.agent.stop('SIGKILL');
+    await bed.startAgent();
+  });
+  expect(pingsLost).toBeLessThan(PINGS / 50);
+  expect(alive).toBe(CONNECTIONS);
+  expect(transferGapMs).toBeLessThan(1_000);
+});
+
+it('the softswitch, and its ports with it: everything is made again', async () => {
+  const { pingsLost, alive } = await outage('the softswitch', async () => {
+    await bed.softswitch.stop('SIGKILL');
+    await bed.startSoftswitch();
+  });
+  expect(pingsLost).toBeLessThan(PINGS);
+  expect(alive).toBe(CONNECTIONS);
+});
+
+if (process.env.TARGET === 'dpdk') {
+  it('swx-host alone: packets wait, and the manager does not notice', async () => {
+    const before = (await bed.client.status()).target;
+    const { stdout } = await run('pgrep', ['-P', `${bed.softswitch.pid}`, 'swx-host']);
+    const { pingsLost, alive, written } = await outage('swx-host', async () => {
+      process.kill(Number(stdout), 'SIGKILL');
+    });
+    expect(pingsLost).toBeLessThan(PINGS / 10);
+    expect(alive).toBe(CONNECTIONS);
+    // It still has its session, and nothing to write.
+    expect(written).toBe(before?.updatesWritten);
+  });
+}
