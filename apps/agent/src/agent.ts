@@ -6,8 +6,9 @@ import type { Logger } from 'pino';
 import { Attacher } from './cni/attacher.js';
 import { CalicoServer } from './cni/calico-server.js';
 import { CniServer } from './cni/server.js';
-import type { AgentConfig } from './config/schema.js';
+import { type AgentConfig, policySourceOf } from './config/schema.js';
 import { messageOf } from './errors.js';
+import { FelixSource } from './felix/felix-source.js';
 import { checkHealth } from './health-client.js';
 import { CniConfiguration } from './install/cni-configuration.js';
 import { AttachmentStore } from './interfaces/attachment-store.js';
@@ -15,6 +16,7 @@ import { createPodInterfaces } from './interfaces/kinds.js';
 import { LinkMonitor } from './interfaces/link-monitor.js';
 import type { PodInterfaces } from './interfaces/pod-interfaces.js';
 import { ClusterNodes } from './kubernetes/cluster-nodes.js';
+import { ClusterRanges } from './kubernetes/cluster-ranges.js';
 import { NodeNetwork } from './kubernetes/node-network.js';
 import { WatchedObjects } from './kubernetes/watched-objects.js';
 import type { Loggers } from './log.js';
@@ -22,6 +24,7 @@ import { AgentMetrics } from './metrics.js';
 import { HttpServer } from './monitoring/http-server.js';
 import { ProxyHealth } from './monitoring/proxy-health.js';
 import { healthRoutes, monitoringRoutes } from './monitoring/routes.js';
+import { PolicyFeed } from './policies/policy-feed.js';
 import { HealthCheckPorts } from './services/health-check-ports.js';
 import { ProxyMetrics } from './services/proxy-metrics.js';
 import { ServiceFeed } from './services/service-feed.js';
@@ -51,8 +54,11 @@ export class Agent {
   readonly #attacher: Attacher;
   readonly #objects: WatchedObjects | undefined;
   readonly #nodes: ClusterNodes | undefined;
+  readonly #ranges: ClusterRanges;
   readonly #network: NodeNetwork;
   readonly #servicesLogger: Logger;
+  readonly #policies: PolicyFeed | undefined;
+  readonly #felix: FelixSource | undefined;
   readonly #links: LinkMonitor;
   readonly #metrics: AgentMetrics;
   readonly #cniServer: CniServer;
@@ -107,21 +113,52 @@ export class Agent {
       onApplied,
       onStreamEnd,
     });
+    this.#servicesLogger = loggers.of('services');
+    this.#objects = WatchedObjects.open(config, this.#servicesLogger);
+    if (this.#objects !== undefined && policySourceOf(config) === 'kubernetes') {
+      const { source, origin } = this.#objects;
+      const logger = loggers.of('policies');
+      this.#policies = new PolicyFeed({ source, nodeName, isComplete: origin === 'api', wanted, logger });
+    }
+    if (policySourceOf(config) === 'felix') {
+      this.#felix = new FelixSource({
+        ...config.felix,
+        wanted,
+        progress: this.#progress,
+        statuses,
+        registry: metrics.registry,
+        logger: loggers.of('policies'),
+        onSynced: () => this.#startSync(),
+      });
+    }
     this.#attacher = new Attacher({
       interfaces: this.#interfaces,
       store,
-      pods: new PodProgrammer({ client, sync: this.#sync, wanted, statuses, logger: loggers.of('sync') }),
+      pods: new PodProgrammer({
+        client,
+        sync: this.#sync,
+        wanted,
+        statuses,
+        policies: this.#policies ?? this.#felix?.policies,
+        logger: loggers.of('sync'),
+      }),
       mtu: config.mtu,
       logger: loggers.of('cni'),
     });
-    this.#servicesLogger = loggers.of('services');
-    this.#objects = WatchedObjects.open(config, this.#servicesLogger);
     this.#nodes =
       this.#objects && new ClusterNodes(this.#objects.source.nodes, nodeName, () => this.#onNodesChanged());
+    this.#ranges = new ClusterRanges({
+      config,
+      objects: this.#objects,
+      hasPodCidrs: () => config.podCidrs.length > 0 || (this.#nodes?.own()?.podCidrs.length ?? 0) > 0,
+      logger: this.#logger,
+      onChange: () => this.#onNodesChanged(),
+    });
     this.#network = new NodeNetwork({
       config,
       interfaces: this.#interfaces,
       nodes: this.#nodes,
+      ranges: this.#ranges,
       wanted,
       logger: this.#logger,
     });
@@ -201,6 +238,7 @@ export class Agent {
       this.#calico = await CalicoServer.start({ ...calico, logger: loggers.of('cni'), onRequest });
     }
     await this.#attacher.recover();
+    await this.#felix?.start();
     await this.#objects?.start(() => this.#onObjectsKnown());
     this.#links.start();
     this.#scheduleLook();
@@ -236,8 +274,7 @@ export class Agent {
     const certificates = this.#security.source?.problem;
     if (certificates !== undefined) problems.push(certificates);
     const { state } = this.#sync;
-    const unknown = this.#objects?.whyNotSynced();
-    if (unknown !== undefined) problems.push(unknown);
+    problems.push(...this.#unknown());
     if (state.kind === 'disconnected') problems.push(`infra-manager is not connected: ${state.reason}`);
     else if (state.kind !== 'synchronised')
       problems.push('infra-manager has not taken over the state of the node yet');
@@ -255,9 +292,14 @@ export class Agent {
     const problems: string[] = [];
     if (!manager.serving) problems.push(`infra-manager does not serve: ${manager.reason}`);
     if (!own.serving) problems.push(`${calico.address} does not serve: ${own.reason}`);
-    const unknown = this.#objects?.whyNotSynced();
-    if (unknown !== undefined) problems.push(unknown);
-    return problems;
+    return [...problems, ...this.#unknown()];
+  }
+
+  /** Why the first snapshot cannot be made yet, as far as it comes from elsewhere. */
+  #unknown(): string[] {
+    return [this.#objects?.whyNotSynced(), this.#felix?.whyNotSynced()].filter(
+      (reason) => reason !== undefined,
+    );
   }
 
   /** Ends what runs and lets CNI calls finish. Pods keep their interfaces, and the data plane goes on. */
@@ -268,9 +310,12 @@ export class Agent {
     await this.#look;
     await Promise.all([this.#cniServer.stop(), this.#calico?.stop()]);
     this.#services?.stop();
+    this.#policies?.stop();
+    await this.#felix?.stop();
     this.#proxyMetrics?.stop();
     await this.#healthCheckPorts?.stop();
     this.#nodes?.stop();
+    this.#ranges.stop();
     await this.#objects?.stop();
     this.#sync.stop();
     this.#client.close();
@@ -315,6 +360,7 @@ export class Agent {
     if (source === undefined || this.#isStopping) return;
     const { nodeName } = this.#config;
     const logger = this.#servicesLogger;
+    this.#policies?.start();
     const services = new ServiceFeed({
       source,
       nodeName,
@@ -332,6 +378,7 @@ export class Agent {
     });
     const isProxyHealthy = () => this.#health.isHealthy;
     this.#healthCheckPorts = new HealthCheckPorts({ source, nodeName, isProxyHealthy, logger });
+    this.#ranges.start();
     this.#scheduleLook();
     this.#startSync();
   }
@@ -348,6 +395,7 @@ export class Agent {
    */
   #startSync(): void {
     const areServicesKnown = this.#objects === undefined || this.#services !== undefined;
-    if (this.#network.isKnown && areServicesKnown) this.#sync.start();
+    const arePoliciesKnown = this.#felix === undefined || this.#felix.isKnown;
+    if (this.#network.isKnown && areServicesKnown && arePoliciesKnown) this.#sync.start();
   }
 }

@@ -6,7 +6,15 @@ import { defaultSocketPath } from '../cni/protocol.js';
 export const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
 
 /** The parts of the agent that log with a level of their own. */
-export const logModules = ['agent', 'cni', 'interfaces', 'sync', 'services', 'policies', 'monitoring'] as const;
+export const logModules = [
+  'agent',
+  'cni',
+  'interfaces',
+  'sync',
+  'services',
+  'policies',
+  'monitoring',
+] as const;
 export type LogModule = (typeof logModules)[number];
 
 /** `kubernetes`: NetworkPolicies of the API or of manifests. `off`: none are enforced. */
@@ -93,6 +101,13 @@ const keysSchema = z.strictObject({
   hostInterface: z.strictObject({ addresses: z.array(ipv4).default([]) }).default({ addresses: [] }),
   /** Off if absent. */
   calico: z.strictObject({ listen: localAddress.default('127.0.0.1:50001') }).optional(),
+  /** Where Felix connects, if policies come from there, and how it names them: both ways unless one is given. */
+  felix: z
+    .strictObject({
+      socket: absolutePath.default('/var/run/calico/felix-dataplane.sock'),
+      dialect: z.enum(['auto', 'tier-names', 'policy-ids']).default('auto'),
+    })
+    .default({ socket: '/var/run/calico/felix-dataplane.sock', dialect: 'auto' }),
   /** Where load balancers ask, as kube-proxy's `healthzBindAddress`. Off if absent. */
   healthzAddress: address(0).optional(),
   monitoringAddress: address(0).default('127.0.0.1:50096'),

@@ -95,7 +95,7 @@ export class FelixSource {
   }
 
   /** What pods are admitted by. */
-  get admission(): PodPolicies {
+  get policies(): PodPolicies {
     return this.#feed;
   }
 
