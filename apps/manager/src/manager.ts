@@ -4,20 +4,18 @@ import { type Listener, listen, type ServerSecurity } from '@infra-offload/tls-c
 import { HealthImplementation } from 'grpc-health-check';
 import type { Config } from './config/config.js';
 import { Controller } from './controller/controller.js';
-import { dpdkDriver } from './drivers/dpdk/driver.js';
-import type { DpdkRow } from './drivers/dpdk/rows.js';
+import { chooseDriver } from './drivers/choose.js';
 import type { Driver } from './drivers/driver.js';
 import { ManagerError, messageOf } from './errors.js';
 import { InfraAgentService } from './ipdk/service.js';
 import { createLoggers, type Loggers } from './log.js';
 import { createMetrics } from './metrics.js';
 import { Reconciler } from './reconciler/reconciler.js';
-import { openSecurity } from './security.js';
+import { openSecurity, type Security } from './security.js';
 import { HttpServer } from './server/http.js';
 import { Inspector } from './server/inspect.js';
 import { Pods } from './server/pods.js';
 import { OffloadService } from './server/service.js';
-import { parseMac } from './state/addresses.js';
 import { StateStore } from './state/store.js';
 import { TargetConnection } from './target/connection.js';
 import { GnmiPorts } from './target/gnmi.js';
@@ -52,36 +50,41 @@ export class Manager {
    *
    * @throws ManagerError CONFIG when an address cannot be listened on or a certificate cannot be used, STORE when the state directory cannot be used.
    */
-  static async start(
+  static async start<Row>(
     config: Config,
     loggers: Loggers = createLoggers(config.log),
-    driver: Driver<DpdkRow> = dpdkDriver({ gatewayMac: parseMac(config.dataPlane.gatewayMac) ?? 0 }),
+    driver?: Driver<Row>,
   ): Promise<Manager> {
     const closers: (() => Promise<void> | void)[] = [];
     const stop = async () => {
       for (const close of closers.reverse()) await close();
     };
     try {
-      return await Manager.#build(config, loggers, driver, closers, stop);
+      const security = openSecurity(config, loggers);
+      closers.push(() => security.close());
+      const build = <R>(chosen: Driver<R>) =>
+        Manager.#build(config, loggers, security, chosen, closers, stop);
+      if (driver !== undefined) return await build(driver);
+      const chosen = await chooseDriver(config, security.p4runtime, loggers.manager);
+      return await (chosen.kind === 'dpdk' ? build(chosen.driver) : build(chosen.driver));
     } catch (error) {
       await stop();
       throw error;
     }
   }
 
-  static async #build(
+  static async #build<Row>(
     config: Config,
     loggers: Loggers,
-    driver: Driver<DpdkRow>,
+    security: Security,
+    driver: Driver<Row>,
     closers: (() => Promise<void> | void)[],
     stop: () => Promise<void>,
   ): Promise<Manager> {
     const { target, reconcile, dataPlane } = config;
-    const security = openSecurity(config, loggers);
-    closers.push(() => security.close());
     const { store, contents } = await StateStore.open(config.stateDirectory, loggers.state);
     closers.push(() => store.close());
-    const reconciler = new Reconciler<DpdkRow>(
+    const reconciler = new Reconciler<Row>(
       driver,
       {
         batchUpdates: reconcile.batchUpdates,
@@ -96,7 +99,7 @@ export class Manager {
       },
       loggers.reconciler,
     );
-    const controller: Controller<DpdkRow> = new Controller({
+    const controller: Controller<Row> = new Controller({
       driver,
       reconciler,
       store,
@@ -122,7 +125,7 @@ export class Manager {
     const health = new HealthImplementation(
       Object.fromEntries(HEALTH_NAMES.map((name) => [name, 'NOT_SERVING'])),
     );
-    const connection: TargetConnection<DpdkRow> = new TargetConnection(
+    const connection: TargetConnection<Row> = new TargetConnection(
       {
         address: target.p4runtimeAddress,
         credentials: security.p4runtime,
@@ -177,7 +180,7 @@ export class Manager {
       isReady: () => reconciler.attached,
       lookupPort: (name, mac) => resolver.lookup(name, mac),
     });
-    const service: OffloadService<DpdkRow> = new OffloadService({
+    const service: OffloadService<Row> = new OffloadService({
       controller,
       inspector,
       pods,
@@ -237,7 +240,7 @@ export class Manager {
 }
 
 /** Audits the device at intervals. Returns what stops it. */
-function startAudits(reconciler: Reconciler<DpdkRow>, seconds: number, loggers: Loggers): () => void {
+function startAudits<Row>(reconciler: Reconciler<Row>, seconds: number, loggers: Loggers): () => void {
   let running = false;
   const timer = setInterval(() => {
     if (running || !reconciler.attached) return;

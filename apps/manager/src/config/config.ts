@@ -57,6 +57,18 @@ export const configSchema = z.strictObject({
       deadlineMs: z.int().min(100).max(600_000).default(10_000),
     })
     .prefault({}),
+  pipeline: z
+    .strictObject({
+      /** Which driver: `auto` looks at the P4Info in `directory` or, without one, at that of the target. */
+      kind: z.enum(['auto', 'dpdk', 'es2k']).default('auto'),
+      /** Folder of an ES2K package; without one, `es2k` means the portable program. */
+      directory: z.string().min(1).optional(),
+    })
+    .refine(({ kind, directory }) => kind !== 'dpdk' || directory === undefined, {
+      path: ['directory'],
+      error: 'the pipeline for DPDK is built in; leave the folder out, or choose kind es2k or auto',
+    })
+    .prefault({}),
   /** Kind of the pods' interfaces, which tells where their port numbers come from. */
   interfaceType: z.enum(['tap', 'ipvlan', 'sriov', 'cdq']).default('tap'),
   /** Holds the wanted state across restarts; made if it is missing. */
@@ -86,6 +98,8 @@ export const configSchema = z.strictObject({
         .string()
         .refine((text) => isUnicastMac(parseMac(text) ?? 0), { error: 'expected a unicast MAC' })
         .default('02:00:a9:fe:01:01'),
+      /** Interface of who answers ARP for the pods' gateway, with `gatewayMac`. ES2K only; the node's own if left out. */
+      arpProxyInterface: z.string().min(1).optional(),
       /** Seconds for which the old connections of a TCP endpoint that left its service go on; 0 for none. */
       drainSeconds: seconds(86_400).default(3600),
     })

@@ -4,7 +4,6 @@ import { join } from 'node:path';
 import { MemoryPorts, Softswitch } from '@infra-offload/softswitch';
 import type { z } from 'zod';
 import { configSchema } from '../config/config.js';
-import type { DpdkRow } from '../drivers/dpdk/rows.js';
 import type { Driver } from '../drivers/driver.js';
 import { createLoggers, type LogLevel } from '../log.js';
 import { Manager } from '../manager.js';
@@ -38,7 +37,7 @@ export class TestWorld {
     this.target = undefined;
   }
 
-  async startManager(config: ConfigInput = {}, driver?: Driver<DpdkRow>): Promise<Manager> {
+  async startManager<Row>(config: ConfigInput = {}, driver?: Driver<Row>): Promise<Manager> {
     const level = (process.env.MANAGER_TEST_LOG ?? 'silent') as LogLevel;
     const full = configSchema.parse({
       listen: '127.0.0.1:0',

@@ -1,0 +1,113 @@
+import type { ChannelCredentials } from '@grpc/grpc-js';
+import { P4Program } from '@infra-offload/p4info';
+import { P4RuntimeSession, P4rtError } from '@infra-offload/p4rt';
+import { es2kDpDeviceConfig, es2kDpP4Info } from '@infra-offload/p4src';
+import type { Config } from '../config/config.js';
+import { ManagerError, messageOf } from '../errors.js';
+import type { Logger } from '../log.js';
+import { parseMac } from '../state/addresses.js';
+import { dpdkDriver } from './dpdk/driver.js';
+import type { DpdkRow } from './dpdk/rows.js';
+import type { Driver } from './driver.js';
+import { es2kDriver } from './es2k/driver.js';
+import { type PipelinePackage, readPackage } from './es2k/package.js';
+import { isEs2kProgram } from './es2k/program.js';
+import type { Es2kRow } from './es2k/rows.js';
+
+/** The driver for the target's pipeline. */
+export type ChosenDriver =
+  | { readonly kind: 'dpdk'; readonly driver: Driver<DpdkRow> }
+  | { readonly kind: 'es2k'; readonly driver: Driver<Es2kRow> };
+
+/** Lowest election id there is: whoever else drives the target stays its primary. */
+const LOOK_ELECTION_ID = 1n;
+/** How long the start waits for a target that does not answer. */
+const LOOK_DEADLINE_MS = 3_000;
+
+/**
+ * Chooses the driver: by `pipeline.kind`, or by the P4Info of the package in `pipeline.directory`, or else by that of the pipeline
+ * that runs on the target. A target that is away, or runs none, gets the pipeline for DPDK.
+ *
+ * @throws ManagerError CONFIG when the package cannot be used.
+ */
+export async function chooseDriver(
+  config: Config,
+  credentials: ChannelCredentials,
+  logger: Logger,
+): Promise<ChosenDriver> {
+  const { pipeline } = config;
+  if (pipeline.kind === 'dpdk') return dpdk(config);
+  if (pipeline.directory !== undefined) return es2k(config, fromDirectory(pipeline.directory));
+  const found = pipeline.kind === 'es2k' ? PORTABLE : await onTarget(config, credentials, logger);
+  return found === undefined ? dpdk(config) : es2k(config, found);
+}
+
+const PORTABLE: PipelinePackage = {
+  get program() {
+    return es2kDpP4Info();
+  },
+  get deviceConfig() {
+    return es2kDpDeviceConfig();
+  },
+};
+
+function dpdk({ dataPlane }: Config): ChosenDriver {
+  return { kind: 'dpdk', driver: dpdkDriver({ gatewayMac: parseMac(dataPlane.gatewayMac) ?? 0 }) };
+}
+
+function es2k({ dataPlane }: Config, { program, deviceConfig }: PipelinePackage): ChosenDriver {
+  const gatewayMac = parseMac(dataPlane.gatewayMac) ?? 0;
+  const { arpProxyInterface } = dataPlane;
+  return { kind: 'es2k', driver: es2kDriver({ program, deviceConfig, gatewayMac, arpProxyInterface }) };
+}
+
+function fromDirectory(directory: string): PipelinePackage {
+  const found = readPackage(directory);
+  if (isEs2kProgram(found.program)) return found;
+  const tables = found.program.tables.map(({ alias }) => alias).join(', ');
+  throw new ManagerError(
+    'CONFIG',
+    `pipeline.directory ${directory}: its P4Info is of no ES2K package; its tables are ${tables}`,
+    { directory },
+  );
+}
+
+/** The ES2K package that the target runs, if it does. */
+async function onTarget(
+  { target }: Config,
+  credentials: ChannelCredentials,
+  logger: Logger,
+): Promise<PipelinePackage | undefined> {
+  let session: P4RuntimeSession | undefined;
+  try {
+    session = await P4RuntimeSession.open({
+      address: target.p4runtimeAddress,
+      credentials,
+      deviceId: target.deviceId,
+      electionId: LOOK_ELECTION_ID,
+      deadlineMs: Math.min(target.deadlineMs, LOOK_DEADLINE_MS),
+      reconnect: false,
+    });
+    const { p4info, deviceConfig } = (await session.getPipeline('ALL')) ?? {};
+    if (p4info === undefined) return undefined;
+    const program = P4Program.fromP4Info(p4info);
+    if (!isEs2kProgram(program)) return undefined;
+    logger.info({ tables: program.tables.length }, 'the target runs an ES2K package');
+    if (deviceConfig !== undefined && deviceConfig.length > 0) return { program, deviceConfig };
+    throw new ManagerError(
+      'CONFIG',
+      'the target runs an ES2K package but does not tell its device config: name the folder of the package in pipeline.directory',
+    );
+  } catch (error) {
+    if (ManagerError.is(error, 'CONFIG')) throw error;
+    const none = P4rtError.is(error, 'FAILED_PRECONDITION', 'NOT_FOUND');
+    const why = none ? 'it runs none' : messageOf(error);
+    logger.info(
+      { target: target.p4runtimeAddress, why },
+      'the pipeline is not told by the target: using the one for DPDK',
+    );
+    return undefined;
+  } finally {
+    session?.close();
+  }
+}
