@@ -1,6 +1,6 @@
 # Everything a user or developer runs. Each target installs what it needs and says clearly what it cannot.
 .DEFAULT_GOAL := help
-.PHONY: help setup build test demo lint bench clean swx-host images deploy deploy-split undeploy
+.PHONY: help setup build test demo lint bench clean swx-host images deploy deploy-split undeploy gen-certs tls-secrets
 
 # What runs the pipeline in the demo: engine (the softswitch's own) or dpdk.
 TARGET ?= engine
@@ -46,6 +46,16 @@ deploy-split: ## Installs the agents of split mode
 
 undeploy: ## Takes everything away again, on the nodes, too
 	@scripts/deploy.sh down
+
+# Where certificates are made, and what else is to be in them: SPLIT=10.10.0.2, the manager's address in split mode.
+CERTS ?= scripts/tls/certs
+TLS_CERTS = node packages/tls-certs/dist/cli.js
+
+gen-certs: build ## Makes an authority and certificates in CERTS, or renews the certificates; SPLIT=address for split mode
+	@$(TLS_CERTS) $(if $(wildcard $(CERTS)/ca.crt),renew,create) --directory $(CERTS) $(if $(SPLIT),--split $(SPLIT))
+
+tls-secrets: build ## Applies the certificates as Secrets to the cluster of the current kubectl context
+	@$(TLS_CERTS) secrets --directory $(CERTS) --apply
 
 clean: ## Removes what builds made
 	@rm -rf packages/*/dist apps/*/dist tools/*/dist tools/swx-host/build p4src/dist packages/*/src/gen p4src/src/gen .turbo */*/.turbo
