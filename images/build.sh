@@ -5,5 +5,7 @@ set -eu
 cd "$(dirname "$0")/.."
 npm install --global --silent "$(node -p 'require("./package.json").packageManager')"
 pnpm install --frozen-lockfile --silent
-pnpm exec turbo run build --output-logs=errors-only --filter=@infra-offload/agent --filter=@infra-offload/manager
+pnpm exec turbo run generate --output-logs=errors-only
+# The plugins; the rest is bundled from the sources.
+pnpm --silent --filter @infra-offload/agent run build
 for app in agent manager; do node images/bundle.mjs "$app" "$1/$app"; done

@@ -1,4 +1,4 @@
-// Puts what an image needs of a built app into a directory: one file of JavaScript, and the few packages that cannot be
+// Puts what an image needs of an app into a directory: one file of JavaScript, and the few packages that cannot be
 // part of it because they bring native code or read files of their own.
 //
 //     node images/bundle.mjs agent|manager DIRECTORY
@@ -18,17 +18,15 @@ if ((app !== 'agent' && app !== 'manager') || target === undefined) {
 }
 const source = join(dirname(fileURLToPath(import.meta.url)), '..', 'apps', app);
 const output = resolve(target);
-if (!existsSync(join(source, 'dist', 'cli.js'))) {
-  console.error(`bundle: apps/${app} is not built: pnpm run build`);
-  process.exit(1);
-}
 
 rmSync(output, { recursive: true, force: true });
 mkdirSync(join(output, 'dist'), { recursive: true });
 cpSync(join(source, 'package.json'), join(output, 'package.json'));
 await build({
   absWorkingDir: source,
-  entryPoints: ['dist/cli.js'],
+  entryPoints: ['src/cli.ts'],
+  // The workspace's packages as sources, so that none of them needs to be built.
+  conditions: ['@infra-offload/source', 'node', 'import', 'default'],
   outfile: join(output, 'dist', 'cli.js'),
   bundle: true,
   platform: 'node',
