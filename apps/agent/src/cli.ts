@@ -6,7 +6,7 @@ import { Command, InvalidArgumentError } from 'commander';
 import { Agent } from './agent.js';
 import { type Check, calicoConfigCheck, managerCheck, parseDuration, waitFor } from './checks.js';
 import { type Flags, flagOptions, settingsOf } from './config/flags.js';
-import { loadConfig, unusedSettings } from './config/load.js';
+import { loadConfig } from './config/load.js';
 import type { AgentConfig } from './config/schema.js';
 import { AgentError, messageOf } from './errors.js';
 import { installPlugin, type PluginPlaces, removePlugin } from './install/plugin-files.js';
@@ -115,7 +115,6 @@ async function run(flags: Flags): Promise<void> {
   const config = configOf(flags);
   const loggers = createLoggers(config.log);
   const logger = loggers.of('agent');
-  for (const notice of unusedSettings(config)) logger.warn(notice);
   const agent = await Agent.start(config, loggers);
   let isStopping = false;
   const stop = (signal: NodeJS.Signals) => {

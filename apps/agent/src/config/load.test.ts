@@ -2,7 +2,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { loadConfig, unusedSettings } from './load.js';
+import { loadConfig } from './load.js';
+import { policySourceOf } from './schema.js';
 
 let directory: string;
 
@@ -101,7 +102,8 @@ policy: true
       kubernetes: {},
     });
     expect(config.interface).toBeUndefined();
-    expect(unusedSettings(config)).toEqual([expect.stringMatching(/^policy: /)]);
+    expect(config.networkPolicy).toBe('felix');
+    expect(load('policy: false\nservices: true').networkPolicy).toBe('off');
     expect(load(file, { managerPort: 50004, logLevel: 'Panic' })).toMatchObject({
       managerAddress: '10.10.0.2:50004',
       log: { level: 'fatal' },
@@ -109,6 +111,16 @@ policy: true
     expect(load('managerAddr: "::1"').managerAddress).toBe('[::1]:50002');
     expect(load('services: true\nmanifestsDirectory: /m').kubernetes).toBeUndefined();
     expect(load('services: false').kubernetes).toBeUndefined();
+  });
+
+  it('has policies from where services come, unless the configuration says otherwise', () => {
+    const of = (text: string) => policySourceOf(load(text));
+    expect(of('')).toBe('off');
+    expect(of('services: true')).toBe('kubernetes');
+    expect(of('manifestsDirectory: /m')).toBe('kubernetes');
+    expect(of('services: true\nnetworkPolicy: kubernetes')).toBe('kubernetes');
+    expect(of('kubernetes: {}\nnetworkPolicy: off')).toBe('off');
+    expect(of('kubernetes: {}\nnetworkPolicy: felix')).toBe('felix');
   });
 
   it.each([
@@ -122,6 +134,13 @@ policy: true
     ['services: false\nkubernetes: {}', /services: is false, but kubernetes says where/],
     ['services: false\nmanifestsDirectory: /m', /services: is false, but manifestsDirectory says where/],
     ['services: "yes"', /services: /],
+    ['policy: true\nnetworkPolicy: off', /policy and networkPolicy are the same setting/],
+    ['policy: "yes"', /networkPolicy: /],
+    ['networkPolicy: calico', /networkPolicy: .*"kubernetes"\|"felix"\|"off"/],
+    [
+      'networkPolicy: kubernetes',
+      /networkPolicy: is kubernetes, but neither kubernetes nor manifestsDirectory/,
+    ],
     ['calico: { listen: 0.0.0.0:50001 }', /calico\.listen: .*loopback/],
     ['calico: { listen: "unix:relative" }', /calico\.listen: /],
     ['nodeName: ../x', /nodeName: is not the name of a node/],

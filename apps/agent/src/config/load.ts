@@ -41,12 +41,16 @@ export function loadConfig(path: string | undefined, overrides: ConfigOverrides 
   }
   const all = add('flags and environment', overrides);
   const isFromApi = all.services === true && all.manifestsDirectory === undefined;
-  return { ...all, nodeName, kubernetes: all.kubernetes ?? (isFromApi ? {} : undefined) };
-}
-
-/** What of the configuration has no effect, for people. */
-export function unusedSettings(config: AgentConfig): string[] {
-  return [...(config.policy === true ? ['policy: network policies are not enforced by this agent yet'] : [])];
+  const config = { ...all, nodeName, kubernetes: all.kubernetes ?? (isFromApi ? {} : undefined) };
+  if (
+    config.networkPolicy === 'kubernetes' &&
+    !config.kubernetes &&
+    config.manifestsDirectory === undefined
+  ) {
+    const problem = 'networkPolicy: is kubernetes, but neither kubernetes nor manifestsDirectory is given';
+    throw new AgentError('CONFIG', `${file}, flags and environment: ${problem}`);
+  }
+  return config;
 }
 
 function readFile(file: string, mustExist: boolean): RawSettings {

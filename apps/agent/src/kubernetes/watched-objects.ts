@@ -7,14 +7,14 @@ import {
   type ResourceSelection,
 } from '@infra-offload/k8s-watch/api';
 import type { Logger } from 'pino';
-import type { AgentConfig } from '../config/schema.js';
+import { type AgentConfig, policySourceOf } from '../config/schema.js';
 import { AgentError, messageOf } from '../errors.js';
 import { version } from '../version.js';
 
 /** What of the configuration says where objects come from. */
 export type SourceSettings = Pick<
   AgentConfig,
-  'manifestsDirectory' | 'kubernetes' | 'uplink' | 'nodeName' | 'serviceCidrs'
+  'manifestsDirectory' | 'kubernetes' | 'uplink' | 'nodeName' | 'serviceCidrs' | 'networkPolicy'
 >;
 
 /** A start waits so long for the first lists; after that, they come when they come. */
@@ -124,10 +124,15 @@ export class WatchedObjects {
   }
 }
 
+/** Pods of other nodes are peers, too. */
+const networkPolicyResources: ResourceSelection = { NetworkPolicy: {}, Pod: {}, Namespace: {} };
+
 /** Routes to other nodes need them all; otherwise a node need not hear of the others. */
-function resourcesOf({ nodeName, uplink, serviceCidrs }: SourceSettings): ResourceSelection {
+function resourcesOf(settings: SourceSettings): ResourceSelection {
+  const { nodeName, uplink, serviceCidrs } = settings;
   return {
     ...loadBalancingResources(nodeName),
+    ...(policySourceOf(settings) === 'kubernetes' ? networkPolicyResources : {}),
     ...(uplink === undefined ? {} : { Node: {} }),
     ...(serviceCidrs.length > 0 ? {} : { ServiceCIDR: {} }),
   };

@@ -49,7 +49,7 @@ export class Harness {
 
   /** Makes the manager, TAPs 0 to `taps` - 1 and the agent, and waits until it is ready. */
   async start(taps: number, settings: Readonly<Record<string, unknown>> = {}): Promise<this> {
-    mkdirSync(this.manifests);
+    mkdirSync(this.manifests, { recursive: true });
     await this.manager.start();
     this.network.addTaps(taps);
     await this.startAgent(settings);
