@@ -14,15 +14,19 @@ type ConfigInput = z.input<typeof configSchema>;
 /** A softswitch with in-memory ports, managers and agents, all taken down together. */
 export class TestWorld {
   readonly directory = mkdtempSync(join(tmpdir(), 'manager-world-'));
-  ports = new MemoryPorts(16);
+  ports: MemoryPorts;
   target: Softswitch | undefined;
   readonly #managers: Manager[] = [];
   readonly #agents: TestAgent[] = [];
   #addresses = { p4runtime: '127.0.0.1:0', gnmi: '127.0.0.1:0' };
 
+  constructor(private readonly portCount = 16) {
+    this.ports = new MemoryPorts(portCount);
+  }
+
   /** Starts the target, at the addresses of the last one. */
   async startTarget(): Promise<Softswitch> {
-    this.ports = new MemoryPorts(16);
+    this.ports = new MemoryPorts(this.portCount);
     this.target = await Softswitch.start({
       p4runtimeAddress: this.#addresses.p4runtime,
       gnmiAddress: this.#addresses.gnmi,
