@@ -197,6 +197,8 @@ export class Testbed {
     const args = podArgs(podName, podNamespace);
     const call = { containerId, netns: namespace.path, interfaceName: 'eth0', args };
     try {
+      // No kubelet starts a pod that the API server does not have.
+      if (this.#options.source === 'api') this.#applyPod(podNamespace, podName);
       const started = performance.now();
       const { code, stdout, stderr } = await this.cni({ command: 'ADD', ...call }, ip);
       const addMs = performance.now() - started;
@@ -243,6 +245,7 @@ export class Testbed {
     });
     await pod.namespace.remove();
     this.pods.delete(pod.name);
+    if (this.#options.source === 'api') this.removeManifest(podFile(pod.podNamespace, pod.podName));
     if (code !== 0) throw new Error(`CNI DEL of pod ${pod.name}: ${stdout.trim()}`);
   }
 
@@ -370,6 +373,14 @@ export class Testbed {
     rmSync(this.layout.directory, { recursive: true, force: true });
   }
 
+  /** Of a pod that another file has, too, that other one counts. */
+  #applyPod(namespace: string, name: string): void {
+    const { nodeName = 'node-1' } = this.#options.agent ?? {};
+    const spec = { nodeName, containers: [] };
+    const pod = { apiVersion: 'v1', kind: 'Pod', metadata: { namespace, name }, spec };
+    this.apply(podFile(namespace, name), [pod]);
+  }
+
   #cniConfig(ip?: string): object {
     return cniConfig(this.layout, this.#options.podCidr ?? POD_CIDR, ip);
   }
@@ -416,4 +427,8 @@ function dataplane(): Dataplane {
 
 function podArgs(name: string, namespace: string): Record<string, string> {
   return { IgnoreUnknown: '1', K8S_POD_NAMESPACE: namespace, K8S_POD_NAME: name };
+}
+
+function podFile(namespace: string, name: string): string {
+  return `0-pod-${namespace}-${name}.yaml`;
 }
