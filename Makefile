@@ -7,7 +7,7 @@ TARGET ?= engine
 export TARGET
 
 help: ## Lists the targets
-	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## Installs Debian packages, pnpm and the npm dependencies
 	@scripts/setup.sh

@@ -105,11 +105,13 @@ export async function issue(authority: Identity, role: Role, options: LeafOption
     { name: 'subjectKeyIdentifier' },
     { name: 'authorityKeyIdentifier', keyIdentifier: subjectKeyIdentifier(signer.certificate) },
   ]);
-  return { certificate: signWith(certificate, signer.key), key: pem(key) };
+  return { certificate: signWith(certificate, signer.key, signer.name), key: pem(key) };
 }
 
 interface Signer {
   readonly certificate: forge.pki.Certificate;
+  /** Its subject as it is encoded: issuers are compared byte by byte, and there are several ways to write a text. */
+  readonly name: forge.asn1.Asn1;
   readonly key: KeyObject;
 }
 
@@ -121,7 +123,9 @@ async function readSigner({ certificate, key }: Identity): Promise<Signer> {
       throw new Error(`its key is ${privateKey.asymmetricKeyType}, not RSA`);
     if (!parsed.ca) throw new Error('its certificate is not that of an authority');
     if (!parsed.checkPrivateKey(privateKey)) throw new Error('its key does not belong to its certificate');
-    return { certificate: forge.pki.certificateFromPem(parsed.toString()), key: privateKey };
+    const structure = forge.asn1.fromDer(parsed.raw.toString('latin1'));
+    const name = memberOf(memberOf(structure, 0), SUBJECT);
+    return { certificate: forge.pki.certificateFromPem(parsed.toString()), name, key: privateKey };
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw new TlsCertsError('PEM', `the authority cannot issue certificates: ${reason}`, {}, error);
@@ -177,7 +181,14 @@ function serialNumber(): string {
 }
 
 function subjectKeyIdentifier(certificate: forge.pki.Certificate): string {
-  return certificate.generateSubjectKeyIdentifier().getBytes();
+  const extension: unknown = certificate.getExtension('subjectKeyIdentifier');
+  const own =
+    typeof extension === 'object' && extension !== null && 'subjectKeyIdentifier' in extension
+      ? extension.subjectKeyIdentifier
+      : undefined;
+  return typeof own === 'string'
+    ? forge.util.hexToBytes(own)
+    : certificate.generateSubjectKeyIdentifier().getBytes();
 }
 
 /** GeneralName (RFC 5280, 4.2.1.6): 2 is a DNS name, 7 an IP address. */
@@ -193,14 +204,25 @@ function alternativeName(name: string): { type: number; value?: string; ip?: str
 }
 
 /** Signs with OpenSSL, which takes milliseconds where RSA in JavaScript takes a good part of a second. */
-function signWith(certificate: forge.pki.Certificate, key: KeyObject): string {
+function signWith(certificate: forge.pki.Certificate, key: KeyObject, issuer?: forge.asn1.Asn1): string {
   const algorithm = forge.pki.oids.sha384WithRSAEncryption;
   if (algorithm === undefined) throw new Error('node-forge does not know sha384WithRSAEncryption');
   certificate.signatureOid = algorithm;
   certificate.siginfo.algorithmOid = algorithm;
   certificate.tbsCertificate = forge.pki.getTBSCertificate(certificate);
+  if (issuer !== undefined) memberOf(certificate.tbsCertificate, ISSUER).value = issuer.value;
   certificate.signature = sign('sha384', bytesOf(certificate.tbsCertificate), key).toString('latin1');
   return new X509Certificate(bytesOf(forge.pki.certificateToAsn1(certificate))).toString();
+}
+
+/** Places in a TBSCertificate of version 3 (RFC 5280, 4.1). */
+const ISSUER = 3;
+const SUBJECT = 5;
+
+function memberOf({ value }: forge.asn1.Asn1, index: number): forge.asn1.Asn1 {
+  const member = typeof value === 'string' ? undefined : value[index];
+  if (member === undefined) throw new Error('it is not a certificate of version 3');
+  return member;
 }
 
 function bytesOf(structure: forge.asn1.Asn1): Buffer {

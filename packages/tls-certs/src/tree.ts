@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { createAuthority, type Identity, issue, STANDARD_NAMES } from './authority.js';
+import { AUTHORITY_DAYS, createAuthority, type Identity, issue, STANDARD_NAMES } from './authority.js';
 import { TlsCertsError } from './errors.js';
 import { type NewFile, readPem, writeFiles } from './files.js';
 import type { KeyBits } from './keys.js';
@@ -42,6 +42,10 @@ export async function createTree(root: string, options: CreateOptions = {}): Pro
     const more = existing.length > 1 ? ` and ${existing.length - 1} more files are` : ' is';
     const message = `${first}${more} there already: renew certificates with 'tls-certs renew', or replace all, the authority too, with --force`;
     throw new TlsCertsError('EXISTS', message, { file: first });
+  }
+  if (options.days !== undefined && options.days > AUTHORITY_DAYS) {
+    const message = `certificates cannot be valid for ${options.days} days: their authority is for ${AUTHORITY_DAYS}`;
+    throw new TlsCertsError('INVALID', message);
   }
   const authority = await createAuthority({ bits: options.bits ?? 3072 });
   const issued = await Promise.all(
