@@ -173,6 +173,7 @@ export class CellTable<Row> {
       owner.conflicts += Number(!agrees);
       this.#changed.add(owner);
     }
+    this.bundles.recount(cell);
   }
 
   /** Takes a cell out of its owners' counts. */

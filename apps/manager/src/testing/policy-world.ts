@@ -1,5 +1,5 @@
 import { P4rtError, type WriteFailure } from '@infra-offload/p4rt';
-import type { Entity, Update } from '@infra-offload/p4rt/proto';
+import { type Entity, type Update, Update_Type } from '@infra-offload/p4rt/proto';
 import { Controller } from '../controller/controller.js';
 import { dpdkDriver } from '../drivers/dpdk/driver.js';
 import type { DpdkRow } from '../drivers/dpdk/rows.js';
@@ -12,6 +12,7 @@ import { decodeRecord, encodeRecord } from '../state/record.js';
 import type { StateStore, StoreContents } from '../state/store.js';
 import { type PolicyPacket, PolicyTables } from './policy-tables.js';
 
+const { INSERT, DELETE } = Update_Type;
 const loggers = createLoggers({ level: 'silent', modules: {} });
 
 /** The DPDK driver without the members of groups, which no policy needs. */
@@ -74,7 +75,10 @@ export class SlowDevice implements Device {
       const [chosen] = write.left.splice(at - before, at - before < write.left.length ? 1 : 0);
       before += write.left.length + (chosen === undefined ? 0 : 1);
       if (chosen === undefined) continue;
-      const code = fate === 'done' ? this.#apply(chosen.update) : this.#fail(chosen.update, fate);
+      const code =
+        fate === 'done' || isCut(chosen.update)
+          ? this.#apply(chosen.update)
+          : this.#fail(chosen.update, fate);
       if (code !== undefined) {
         write.failures.push({ ...chosen, code, message: '', sent: true, entry: 'an entry' });
       }
@@ -132,11 +136,10 @@ export class SlowDevice implements Device {
     this.#sending = undefined;
     const key = policyTestDriver.key(row);
     const has = this.#held.has(key);
-    const [INSERT, MODIFY] = [1, 2];
     if (type === INSERT && has) return 'ALREADY_EXISTS';
     if (type !== INSERT && !has) return 'NOT_FOUND';
-    if (type === INSERT || type === MODIFY) this.#held.set(key, { row, entity });
-    else this.#held.delete(key);
+    if (type === DELETE) this.#held.delete(key);
+    else this.#held.set(key, { row, entity });
     return undefined;
   }
 
@@ -205,6 +208,15 @@ export function startController(store: MemoryStore) {
   });
   controller.restore(store.contents());
   return { controller, reconciler };
+}
+
+/**
+ * Whether an update takes a pod off the network. That never fails here: who refuses to isolate a pod, and to cut it off
+ * as well, cannot be helped.
+ */
+function isCut({ type, entity }: Update): boolean {
+  const row = entity && policyTestDriver.fromEntity(entity);
+  return type === DELETE && (row?.table === 'port_table' || row?.table === 'pod_forward');
 }
 
 function tableId({ entity }: Entity): number {
