@@ -3,6 +3,7 @@
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,11 +15,23 @@
 
 #include "spec.h"
 
-/* Tells for how many slots an object was compiled. */
+/* Tell for how many slots an object was compiled, and of which program. */
 #define PORTS_SYMBOL "swx_host_ports"
+#define PROGRAM_SYMBOL "swx_host_program"
 #define PATH_SIZE 4096
 
 extern char **environ;
+
+/* FNV-1a, to tell one program from another. */
+static uint64_t
+digest(const char *text)
+{
+	uint64_t value = 0xcbf29ce484222325;
+
+	for (; *text; text++)
+		value = (value ^ (uint8_t)*text) * 0x100000001b3;
+	return value;
+}
 
 static enum status
 generate(const char *spec, uint32_t ports, const char *code, struct fault *fault)
@@ -40,6 +53,7 @@ generate(const char *spec, uint32_t ports, const char *code, struct fault *fault
 			status = fault_set(fault, STATUS_BAD_REQUEST, "%s: no code can be made of it: %s (%s)", spec,
 					   message ? message : "", strerror(-error));
 		fprintf(out, "\nconst uint32_t " PORTS_SYMBOL " = %u;\n", ports);
+		fprintf(out, "const uint64_t " PROGRAM_SYMBOL " = %#" PRIx64 ";\n", digest(text));
 	} else {
 		status = fault_set(fault, STATUS_FAILED, "cannot write %s: %s", code, strerror(errno));
 	}
@@ -129,19 +143,28 @@ port_list(const struct ports *ports)
 }
 
 static enum status
-check_ports(const char *library, uint32_t ports, struct fault *fault)
+check_library(const char *library, const char *spec, uint32_t ports, struct fault *fault)
 {
-	void *object = dlopen(library, RTLD_LAZY | RTLD_LOCAL);
+	char *text = spec_guarded(spec, ports, fault);
+	void *object = text ? dlopen(library, RTLD_LAZY | RTLD_LOCAL) : NULL;
 	const uint32_t *compiled = object ? dlsym(object, PORTS_SYMBOL) : NULL;
+	const uint64_t *program = compiled ? dlsym(object, PROGRAM_SYMBOL) : NULL;
 	enum status status = STATUS_OK;
 
-	if (!compiled)
+	if (!text)
+		return STATUS_BAD_REQUEST;
+	if (!program)
 		status = fault_set(fault, STATUS_NOT_FOUND, "%s was not made by swx-host --compile: %.120s", library,
 				   dlerror());
 	else if (*compiled != ports)
-		status = fault_set(fault, STATUS_BAD_REQUEST, "%s is for --ports %u, not %u", library, *compiled, ports);
+		status = fault_set(fault, STATUS_BAD_REQUEST, "%s is for --ports %u, not %u: compile it again", library,
+				   *compiled, ports);
+	else if (*program != digest(text))
+		status = fault_set(fault, STATUS_BAD_REQUEST, "%s was compiled from another program: compile it again",
+				   library);
 	if (object)
 		dlclose(object);
+	free(text);
 	return status;
 }
 
@@ -150,10 +173,10 @@ check_ports(const char *library, uint32_t ports, struct fault *fault)
  * replaced by our slots: the operations of a type are a public structure.
  */
 enum status
-compile_load(struct rte_swx_pipeline **swx, const char *name, int node, struct ports *ports, const char *library,
-	     struct fault *fault)
+compile_load(struct rte_swx_pipeline **swx, const char *name, int node, struct ports *ports, const char *spec,
+	     const char *library, struct fault *fault)
 {
-	enum status status = check_ports(library, ports->count, fault);
+	enum status status = check_library(library, spec, ports->count, fault);
 	FILE *list = status == STATUS_OK ? port_list(ports) : NULL;
 	int error;
 

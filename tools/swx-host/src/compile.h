@@ -13,6 +13,6 @@
 /* Compiles a specification for pipelines with so many port slots. */
 enum status compile_spec(const char *spec, uint32_t ports, const char *headers, const char *output,
 			 struct fault *fault);
-/* Builds a pipeline from what compile_spec has made. */
+/* Builds a pipeline from what compile_spec has made of `spec`. */
 enum status compile_load(struct rte_swx_pipeline **swx, const char *name, int node, struct ports *ports,
-			 const char *library, struct fault *fault);
+			 const char *spec, const char *library, struct fault *fault);

@@ -18,6 +18,8 @@
 #include "server.h"
 
 #define CACHE_SIZE 256
+/* Exit status when it is the program that does not work, and nothing else. */
+#define EXIT_REFUSED 2
 
 static struct host host;
 
@@ -63,6 +65,7 @@ main(int argc, char **argv)
 {
 	struct fault fault = {.text = ""};
 	struct options options;
+	enum status status;
 	int listener = -1;
 	bool help;
 
@@ -76,10 +79,10 @@ main(int argc, char **argv)
 	}
 	if (options.die_with_parent)
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if ((options.compile ? compile(&options, argv[0], &fault) : start(&options, argv[0], &listener, &fault)) !=
-	    STATUS_OK) {
+	status = options.compile ? compile(&options, argv[0], &fault) : start(&options, argv[0], &listener, &fault);
+	if (status != STATUS_OK) {
 		fprintf(stderr, "swx-host: %s\n", fault.text);
-		return EXIT_FAILURE;
+		return status == STATUS_BAD_REQUEST ? EXIT_REFUSED : EXIT_FAILURE;
 	}
 	if (options.compile)
 		return EXIT_SUCCESS;

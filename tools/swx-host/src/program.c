@@ -78,7 +78,7 @@ copy_states(struct program *program, struct fault *fault)
 enum status
 program_build(struct program *program, struct ports *ports, const char *spec, const char *library, struct fault *fault)
 {
-	enum status status = library ? compile_load(&program->swx, PIPELINE_NAME, program->node, ports, library, fault)
+	enum status status = library ? compile_load(&program->swx, PIPELINE_NAME, program->node, ports, spec, library, fault)
 				     : build_pipeline(program, ports, spec, fault);
 
 	if (status == STATUS_OK)

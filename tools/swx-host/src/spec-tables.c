@@ -189,6 +189,20 @@ parse_block(struct spec_context *context, uint32_t line, struct block *block)
 	return status;
 }
 
+/* DPDK looks for the default action among the others, and does not expect that it is not there. */
+static enum status
+check_default(struct spec_context *context, uint32_t line, const struct block *block)
+{
+	const struct spec_line *head = &context->text.lines[line];
+
+	if (!block->default_action)
+		return spec_fault(&context->text, head, context->fault, "it has no default action");
+	for (uint32_t i = 0; i < block->n_actions; i++)
+		if (!strcmp(block->actions[i], block->default_action))
+			return STATUS_OK;
+	return spec_fault(&context->text, head, context->fault, "its default action is none of its actions");
+}
+
 enum status
 spec_table(struct spec_context *context, uint32_t line)
 {
@@ -196,6 +210,8 @@ spec_table(struct spec_context *context, uint32_t line)
 	struct rte_swx_pipeline_table_params params;
 	enum status status = parse_block(context, line, &block);
 
+	if (status == STATUS_OK)
+		status = check_default(context, line, &block);
 	if (status != STATUS_OK)
 		return status;
 	params = (struct rte_swx_pipeline_table_params){
@@ -222,6 +238,8 @@ spec_learner(struct spec_context *context, uint32_t line)
 	struct rte_swx_pipeline_learner_params params;
 	enum status status = parse_block(context, line, &block);
 
+	if (status == STATUS_OK)
+		status = check_default(context, line, &block);
 	if (status != STATUS_OK)
 		return status;
 	params = (struct rte_swx_pipeline_learner_params){

@@ -10,28 +10,30 @@
 #define SPEC_BYTES_MAX (16u << 20)
 #define DEPTH_MAX 8
 
-static char *
-read_file(const char *name, struct fault *fault)
+static enum status
+read_file(const char *name, char **result, struct fault *fault)
 {
 	FILE *file = fopen(name, "r");
 	char *text = file ? malloc(SPEC_BYTES_MAX + 1) : NULL;
 	size_t length = text ? fread(text, 1, SPEC_BYTES_MAX + 1, file) : 0;
+	enum status status = STATUS_OK;
 
-	if (!file)
-		fault_set(fault, STATUS_NOT_FOUND, "cannot read %s: %s", name, strerror(errno));
+	if (!file || (text && ferror(file)))
+		status = fault_set(fault, STATUS_NOT_FOUND, "cannot read %s: %s", name, strerror(errno));
 	else if (!text)
-		fault_set(fault, STATUS_FAILED, "no memory for %s", name);
-	else if (length > SPEC_BYTES_MAX || ferror(file) || memchr(text, 0, length))
-		fault_set(fault, STATUS_BAD_REQUEST, "%s is no text, or longer than %u bytes", name, SPEC_BYTES_MAX);
-	else
-		text[length] = 0;
+		status = fault_set(fault, STATUS_FAILED, "no memory for %s", name);
+	else if (length > SPEC_BYTES_MAX || memchr(text, 0, length))
+		status = fault_set(fault, STATUS_BAD_REQUEST, "%s is no text, or longer than %u bytes", name,
+				   SPEC_BYTES_MAX);
 	if (file)
 		fclose(file);
-	if (text && (length > SPEC_BYTES_MAX || strlen(text) != length)) {
+	if (status != STATUS_OK) {
 		free(text);
-		return NULL;
+		return status;
 	}
-	return text;
+	text[length] = 0;
+	*result = text;
+	return STATUS_OK;
 }
 
 static bool
@@ -110,9 +112,10 @@ spec_text_read(struct spec_text *text, const char *file, struct fault *fault)
 {
 	enum status status;
 
-	*text = (struct spec_text){.file = file, .text = read_file(file, fault)};
-	if (!text->text)
-		return STATUS_BAD_REQUEST;
+	*text = (struct spec_text){.file = file};
+	status = read_file(file, &text->text, fault);
+	if (status != STATUS_OK)
+		return status;
 	status = split_lines(text, fault);
 	return status == STATUS_OK ? match_braces(text, fault) : status;
 }

@@ -51,6 +51,21 @@ configure_all(struct spec_context *context, const struct statement *statement)
 	return status;
 }
 
+/* DPDK takes programs without one of these, and fails when it builds them. */
+static enum status
+check_once(struct spec_context *context, const char *keyword)
+{
+	const struct spec_text *text = &context->text;
+	uint32_t count = 0;
+
+	for (uint32_t i = 0; i < text->count; i = spec_next(text, i))
+		count += !strcmp(spec_word(&text->lines[i], 0), keyword);
+	if (count == 1)
+		return STATUS_OK;
+	return fault_set(context->fault, STATUS_BAD_REQUEST, "%s: no program: it has %u '%s', not one", text->file, count,
+			 keyword);
+}
+
 static enum status
 check_keywords(struct spec_context *context)
 {
@@ -75,6 +90,10 @@ spec_configure(struct rte_swx_pipeline *swx, const char *file, uint32_t unknown,
 
 	if (status == STATUS_OK)
 		status = check_keywords(&context);
+	if (status == STATUS_OK)
+		status = check_once(&context, "metadata");
+	if (status == STATUS_OK)
+		status = check_once(&context, "apply");
 	for (uint32_t i = 0; status == STATUS_OK && i < N_STATEMENTS; i++)
 		status = configure_all(&context, &statements[i]);
 	spec_text_free(&context.text);

@@ -57,8 +57,17 @@ export class Device {
     this.#checkDevice(request.deviceId);
     await this.#exclusive(async () => {
       this.arbitration.authorize(request);
+      const [committed, saved] = [this.#committed, this.#saved];
       this.#applyPipeline(request);
-      await this.#committed?.forwarding.pipeline.commit();
+      try {
+        await this.#committed?.forwarding.pipeline.commit();
+      } catch (error) {
+        // The data plane cannot run it after all: back to what it ran.
+        this.#committed = committed;
+        this.#saved = saved;
+        this.dataplane.activate(committed?.forwarding.pipeline);
+        throw error;
+      }
     });
   }
 

@@ -266,9 +266,16 @@ describe.skipIf(!dpdkInstalled)('swx-host', () => {
     ['a syntax error', TINY.replace('key {', 'kex {'), /pipeline\.spec:\d+: cannot make sense/],
     [
       'an action that is not there',
-      TINY.replace('\t\tnowhere\n\t}', '\t\tnobody\n\t}'),
+      TINY.replace('\t\tto\n', '\t\tto\n\t\tnobody\n'),
       /pipeline\.spec:\d+: DPDK refuses/,
     ],
+    [
+      'a default action that is none of the actions',
+      TINY.replace('\t\tnowhere\n\t}', '\t}'),
+      /pipeline\.spec:\d+: its default action is none of its actions/,
+    ],
+    ['nothing', '', /it has 0 'metadata', not one/],
+    ['two programs', TINY + TINY.slice(TINY.indexOf('apply')), /it has 2 'apply', not one/],
     ['a block without end', `${TINY}table x {\n`, /not closed/],
     [
       'what DPDK gets wrong',

@@ -21,6 +21,8 @@ import type { ByteReader } from './wire.js';
 /** How long DPDK may take to start; it clears its memory first. */
 const START_MS = 30_000;
 const STOP_MS = 2_000;
+/** Exit status when DPDK refuses the program. */
+const EXIT_REFUSED = 2;
 /** Lines of the host's messages that are kept to tell why it ended. */
 const MESSAGE_LINES = 20;
 
@@ -154,8 +156,10 @@ async function ready(
   let timer: NodeJS.Timeout | undefined;
   try {
     await new Promise<void>((resolve, reject) => {
-      const unavailable = (why: string): void =>
-        reject(new SoftswitchError('UNAVAILABLE', `swx-host does not start: ${why}`));
+      const failed = (why: string): void => {
+        const code = child.exitCode === EXIT_REFUSED ? 'INVALID_ARGUMENT' : 'UNAVAILABLE';
+        reject(new SoftswitchError(code, `swx-host does not start: ${why}`));
+      };
       createInterface({ input: child.stdout }).on('line', (line) => {
         if (line.startsWith('swx-host ready')) resolve();
         const lostPort = /^swx-host port-lost (\d+)$/.exec(line)?.[1];
@@ -163,9 +167,9 @@ async function ready(
       });
       timer = setTimeout(() => {
         child.kill('SIGKILL');
-        unavailable(`not ready within ${START_MS} ms`);
+        failed(`not ready within ${START_MS} ms`);
       }, START_MS);
-      ended.then(unavailable, reject);
+      ended.then(failed, reject);
     });
   } finally {
     clearTimeout(timer);
