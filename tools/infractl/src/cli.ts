@@ -80,7 +80,7 @@ program
       const reference = parseReference(text);
       if (!reference)
         throw new InvalidArgumentError(
-          'expected node/NAME, pod/ATTACHMENT or service/NAMESPACE/NAME:PORT/PROTOCOL',
+          'expected node/NAME, pod/ATTACHMENT, service/NAMESPACE/NAME:PORT/PROTOCOL, set/NAME, policy/NAME or isolation/NAMESPACE/POD',
         );
       return reference;
     },

@@ -53,7 +53,15 @@ describe('parseReference', () => {
     });
   });
 
-  it.each(['', 'service', 'service/', '/x', 'gateway/x'])('refuses %j', (text) => {
+  it.each([
+    ['policy/default/web', ObjectKind.OBJECT_KIND_NETWORK_POLICY, 'default/web'],
+    ['isolation/default/web-0', ObjectKind.OBJECT_KIND_POD_ISOLATION, 'default/web-0'],
+    ['set/s:web', ObjectKind.OBJECT_KIND_ADDRESS_SET, 's:web'],
+  ])('takes %s', (text, kind, name) => {
+    expect(parseReference(text)).toEqual({ kind, name });
+  });
+
+  it.each(['', 'service', 'service/', '/x', 'gateway/x', 'toString/x'])('refuses %j', (text) => {
     expect(parseReference(text)).toBeUndefined();
   });
 });

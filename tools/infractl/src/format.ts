@@ -28,12 +28,24 @@ export function formatReference(reference: ObjectReference | undefined): string 
   return reference ? `${KINDS[reference.kind]} ${reference.name}` : 'object';
 }
 
-/** Reads `service/default/web:http/TCP`, `pod/…`, `node/…` as the commands take it; undefined if it is none. */
+/** Kinds as the commands take them. */
+const COMMAND_KINDS: Readonly<Record<string, ObjectKind>> = {
+  node: ObjectKind.OBJECT_KIND_NODE,
+  pod: ObjectKind.OBJECT_KIND_POD,
+  service: ObjectKind.OBJECT_KIND_SERVICE,
+  set: ObjectKind.OBJECT_KIND_ADDRESS_SET,
+  policy: ObjectKind.OBJECT_KIND_NETWORK_POLICY,
+  isolation: ObjectKind.OBJECT_KIND_POD_ISOLATION,
+};
+
+/**
+ * Reads `service/default/web:http/TCP`, `pod/…`, `node/…`, `set/…`, `policy/default/web` or `isolation/default/web-0` as
+ * the commands take it; undefined if it is none.
+ */
 export function parseReference(text: string): ObjectReference | undefined {
   const slash = text.indexOf('/');
-  const kind = [ObjectKind.OBJECT_KIND_NODE, ObjectKind.OBJECT_KIND_POD, ObjectKind.OBJECT_KIND_SERVICE].find(
-    (candidate) => slash > 0 && KINDS[candidate] === text.slice(0, slash),
-  );
+  const word = text.slice(0, Math.max(0, slash));
+  const kind = Object.hasOwn(COMMAND_KINDS, word) ? COMMAND_KINDS[word] : undefined;
   return kind === undefined || slash + 1 >= text.length ? undefined : { kind, name: text.slice(slash + 1) };
 }
 

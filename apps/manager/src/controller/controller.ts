@@ -1,4 +1,4 @@
-import { addressKey, NODE_CLAIM_KEY } from '../drivers/common.js';
+import { addressKey } from '../drivers/common.js';
 import type {
   Claim,
   CompileContext,
@@ -10,10 +10,9 @@ import type {
 } from '../drivers/driver.js';
 import { unreachable } from '../errors.js';
 import type { Logger } from '../log.js';
-import { type Consequences, PolicyKeeper } from '../policy/keeper.js';
+import type { Consequences } from '../policy/keeper.js';
 import { Owner, type RowFailure, type RowKey } from '../reconciler/model.js';
 import type { Reconciler } from '../reconciler/reconciler.js';
-import { GATEWAY_ADDRESS } from '../state/addresses.js';
 import { Claims } from '../state/claims.js';
 import {
   belongsToSync,
@@ -22,7 +21,6 @@ import {
   type ObjectKey,
   objectKey,
   type PodObject,
-  type RowObject,
   type ServiceObject,
   type WantedState,
 } from '../state/objects.js';
@@ -31,6 +29,8 @@ import type { StateStore, StoreContents } from '../state/store.js';
 import { AddressUsers } from './address-users.js';
 import { Allocations } from './allocations.js';
 import { Entry, type Status, sameStatus, statusOf } from './entry.js';
+import { addressesOf, carriedBy, hasRows, interfaceOf } from './facts.js';
+import { Policies } from './policies.js';
 import { PortDirectory } from './ports.js';
 
 export interface ControllerOptions<Row> {
@@ -62,10 +62,9 @@ export class Controller<Row> {
   readonly #ports = new PortDirectory();
   readonly #addressUsers = new AddressUsers();
   readonly #allocations: Allocations<Row>;
-  readonly #policies: PolicyKeeper<Row>;
+  readonly #policies: Policies<Row>;
   readonly #listeners = new Set<StatusListener>();
   #generation = 0;
-  #flushScheduled = false;
 
   constructor(options: ControllerOptions<Row>) {
     this.#options = options;
@@ -74,14 +73,11 @@ export class Controller<Row> {
     const { driver, store, drainSeconds, now = Date.now } = options;
     const changed = (service: ObjectKey) => this.#recompile(service);
     this.#allocations = new Allocations({ driver, store, drainSeconds, now, changed });
-    this.#policies = new PolicyKeeper({
-      driver: driver.policy,
-      model: driver,
-      reconciler: options.reconciler,
-      store,
-      now,
-      ownerOf: (pod) => this.#entries.get(pod)?.owner,
-    });
+    const ownerOf = (pod: ObjectKey) => this.#entries.get(pod)?.owner;
+    this.#policies = new Policies(
+      { driver: driver.policy, model: driver, reconciler: this.#reconciler, store, now, ownerOf },
+      (consequences) => this.#carryOut(consequences),
+    );
     this.#reconciler.setWanted(new Owner('base'), this.#driver.base());
   }
 
@@ -104,9 +100,7 @@ export class Controller<Row> {
     const entries = [...this.#entries.values()];
     for (const entry of entries) if (kindOf(entry.key) !== 'service') this.#restoreClaims(entry);
     for (const entry of entries) if (kindOf(entry.key) === 'service') this.#restoreClaims(entry);
-    this.#policies.restore({ inUse: profileIds, resting: restingProfileIds });
-    for (const entry of entries) this.#noteForPolicies(entry);
-    this.#policies.restored();
+    this.#policies.restore({ inUse: profileIds, resting: restingProfileIds }, entries);
     for (const entry of entries) this.#compile(entry, false);
   }
 
@@ -137,6 +131,10 @@ export class Controller<Row> {
     if (object.kind === 'pod') this.#allocations.arrive(object);
     this.#compile(entry, true);
     this.#leaveAddress(before);
+    // The number of its port may be in its MAC address.
+    const own = interfaceOf(object);
+    if (own !== undefined && own.mac !== interfaceOf(before)?.mac)
+      this.#options.requestPort(own.interfaceName);
   }
 
   /** Notes that the agent wants a version of an object that makes no sense. */
@@ -144,7 +142,7 @@ export class Controller<Row> {
     const entry = this.#entryFor(key);
     entry.invalid = message;
     entry.generation = this.#generation;
-    this.#noteForPolicies(entry);
+    this.#policies.note(entry);
     this.#updateStatus(entry);
   }
 
@@ -186,18 +184,18 @@ export class Controller<Row> {
     return this.#ports.interfaces();
   }
 
-  /** MAC of the pod that names an interface. */
-  podMac(interfaceName: string): number | undefined {
+  /** MAC address of an interface, if the pod or node that has it told. */
+  macOf(interfaceName: string): number | undefined {
     for (const key of this.#ports.users(interfaceName)) {
-      const object = this.object(key);
-      if (object?.kind === 'pod') return object.mac;
+      const own = interfaceOf(this.object(key));
+      if (own?.interfaceName === interfaceName) return own.mac;
     }
     return undefined;
   }
 
   /** The object's status; undefined when nothing of it is left. */
   status(key: ObjectKey): Status | undefined {
-    this.#flushPolicies();
+    this.#policies.flush();
     const entry = this.#entries.get(key);
     return entry && statusOf(entry, this.#reconciler.attached, this.#failureOf);
   }
@@ -231,12 +229,12 @@ export class Controller<Row> {
 
   /** To be called with what a device holds, before anything is written to it. */
   found(rows: readonly Row[]): void {
-    if (this.#policies.found(rows)) this.#flushPolicies();
+    this.#policies.found(rows);
   }
 
   /** To be called when the reconciler reports progress. */
   progressed(owners: readonly Owner<Row>[]): void {
-    this.#carryOut(this.#policies.progressed(owners));
+    this.#policies.progressed(owners);
     for (const owner of owners) {
       const entry = this.#entries.get(owner.key as ObjectKey);
       if (entry?.owner === owner) this.#updateStatus(entry);
@@ -255,47 +253,6 @@ export class Controller<Row> {
   #recompile(key: ObjectKey): void {
     const entry = this.#entries.get(key);
     if (entry !== undefined) this.#compile(entry, true);
-  }
-
-  /** Tells the policies of an object that they depend on. */
-  #noteForPolicies({ key, object, invalid, lost }: Entry<Row>): void {
-    const isBroken = invalid !== undefined;
-    switch (kindOf(key)) {
-      case 'set':
-        this.#policies.putSet(key, object?.kind === 'set' ? object : undefined, isBroken);
-        break;
-      case 'policy':
-        this.#policies.putPolicy(key, object?.kind === 'policy' ? object : undefined);
-        break;
-      case 'isolation':
-        this.#policies.putIsolation(key, object?.kind === 'isolation' ? object : undefined, isBroken);
-        break;
-      case 'pod':
-        this.#policies.putPod(key, object?.kind === 'pod' ? object : undefined);
-        break;
-      case 'node': {
-        const addresses = object?.kind === 'node' ? (object.host?.addresses ?? []) : [];
-        if (!lost.includes(NODE_CLAIM_KEY)) this.#policies.putNodeAddresses([GATEWAY_ADDRESS, ...addresses]);
-        break;
-      }
-      case 'service':
-        return;
-    }
-    this.#scheduleFlush();
-  }
-
-  /** Works changes of policies out once for all that come in this turn of the event loop. */
-  #scheduleFlush(): void {
-    if (this.#flushScheduled || !this.#policies.isDirty) return;
-    this.#flushScheduled = true;
-    queueMicrotask(() => {
-      this.#flushScheduled = false;
-      this.#flushPolicies();
-    });
-  }
-
-  #flushPolicies(): void {
-    if (this.#policies.isDirty) this.#carryOut(this.#policies.flush());
   }
 
   #carryOut({ pods, objects }: Consequences): void {
@@ -322,8 +279,8 @@ export class Controller<Row> {
     entry.lost = lost;
     const names = hasRows(object) ? this.#driver.interfaces(object) : [];
     for (const name of this.#ports.use(key, names)) this.#options.requestPort(name);
-    this.#noteForPolicies(entry);
-    if (object?.kind === 'pod') this.#flushPolicies();
+    this.#policies.note(entry);
+    if (object?.kind === 'pod') this.#policies.flush();
     const { rows, conditions } = this.#rowsOf(entry, context);
     this.#addressUsers.use(key, asked);
     entry.conditions = [...conditions, ...carriedBy(object)];
@@ -369,7 +326,7 @@ export class Controller<Row> {
   #podRows(key: ObjectKey, pod: PodObject, context: CompileContext): Compiled<Row> {
     const { rows, conditions } = this.#driver.pod(pod, context);
     if (rows.length === 0) return { rows, conditions };
-    const { ids, isCutOff } = this.#policies.policyOf(key);
+    const { ids, isCutOff } = this.#policies.of(key);
     const isolation = this.#driver.policy.isolation(pod, ids);
     return { rows: isCutOff ? isolation : [...rows, ...isolation], conditions };
   }
@@ -452,7 +409,7 @@ export class Controller<Row> {
   #context(key: ObjectKey, asked?: Set<number>): CompileContext {
     return {
       port: (name) => this.#ports.lookup(name),
-      profiles: () => this.#policies.policyOf(key).ids,
+      profiles: () => this.#policies.of(key).ids,
       holder: (claim) => this.#claims.holder(claim, key),
       resident: (address) => {
         asked?.add(address);
@@ -464,7 +421,7 @@ export class Controller<Row> {
   #resident(address: number): Resident | undefined {
     const key = this.#claims.first(addressKey(address));
     const object = key && this.object(key);
-    const at = object?.kind === 'pod' ? object : object?.kind === 'node' ? object.host : undefined;
+    const at = interfaceOf(object);
     if (key === undefined || at === undefined) return undefined;
     const found = this.#ports.lookup(at.interfaceName);
     if (found.kind !== 'known') return undefined;
@@ -476,25 +433,6 @@ export class Controller<Row> {
   }
 
   readonly #failureOf = (key: RowKey): RowFailure | undefined => this.#reconciler.cell(key)?.failure;
-}
-
-function hasRows(object: WantedState | undefined): object is RowObject {
-  return object?.kind === 'node' || object?.kind === 'pod' || object?.kind === 'service';
-}
-
-/** Addresses that packets reach on this node. */
-function addressesOf(object: WantedState | undefined): readonly number[] {
-  if (object?.kind === 'pod') return [object.ip];
-  return object?.kind === 'node' ? (object.host?.addresses ?? []) : [];
-}
-
-/** What the agent said of an object, as one condition. */
-function carriedBy(object: WantedState | undefined): readonly Condition[] {
-  if (object === undefined || !('agentConditions' in object)) return [];
-  const [first] = object.agentConditions;
-  if (first === undefined) return [];
-  const message = object.agentConditions.map((condition) => condition.message).join('; ');
-  return [{ severity: 'degraded', reason: first.reason, message }];
 }
 
 const NOTHING: Compiled<never> = { rows: [], conditions: [] };

@@ -1,0 +1,29 @@
+import type { Condition } from '../drivers/driver.js';
+import type { RowObject, WantedState } from '../state/objects.js';
+
+/** Whether an object has rows of its own. */
+export function hasRows(object: WantedState | undefined): object is RowObject {
+  return object?.kind === 'node' || object?.kind === 'pod' || object?.kind === 'service';
+}
+
+/** The interface that an object has for itself. */
+export function interfaceOf(
+  object: WantedState | undefined,
+): { readonly interfaceName: string; readonly mac: number } | undefined {
+  return object?.kind === 'pod' ? object : object?.kind === 'node' ? object.host : undefined;
+}
+
+/** Addresses that packets reach on this node. */
+export function addressesOf(object: WantedState | undefined): readonly number[] {
+  if (object?.kind === 'pod') return [object.ip];
+  return object?.kind === 'node' ? (object.host?.addresses ?? []) : [];
+}
+
+/** What the agent said of an object, as one condition. */
+export function carriedBy(object: WantedState | undefined): readonly Condition[] {
+  if (object === undefined || !('agentConditions' in object)) return [];
+  const [first] = object.agentConditions;
+  if (first === undefined) return [];
+  const message = object.agentConditions.map((condition) => condition.message).join('; ');
+  return [{ severity: 'degraded', reason: first.reason, message }];
+}

@@ -1,0 +1,99 @@
+import { NODE_CLAIM_KEY } from '../drivers/common.js';
+import type { Condition } from '../drivers/driver.js';
+import { type Consequences, type KeeperOptions, type PodPolicy, PolicyKeeper } from '../policy/keeper.js';
+import type { StoredProfiles } from '../policy/profiles.js';
+import type { Owner } from '../reconciler/model.js';
+import { GATEWAY_ADDRESS } from '../state/addresses.js';
+import { kindOf, type ObjectKey } from '../state/objects.js';
+import type { Entry } from './entry.js';
+
+/** Tells the policies what they depend on, and carries out what comes of it: at once for all that changes together. */
+export class Policies<Row> {
+  readonly #keeper: PolicyKeeper<Row>;
+  readonly #carryOut: (consequences: Consequences) => void;
+  /** Whose addresses may always reach the pods. */
+  #node: ObjectKey | undefined;
+  #flushScheduled = false;
+
+  constructor(options: KeeperOptions<Row>, carryOut: (consequences: Consequences) => void) {
+    this.#keeper = new PolicyKeeper(options);
+    this.#carryOut = carryOut;
+  }
+
+  /** Takes up the state of the last run. */
+  restore(profiles: StoredProfiles, entries: readonly Entry<Row>[]): void {
+    this.#keeper.restore(profiles);
+    for (const entry of entries) this.#note(entry);
+    this.#keeper.restored();
+  }
+
+  /** To be called when an object, or what it lost to others, has changed. */
+  note(entry: Entry<Row>): void {
+    this.#note(entry);
+    if (this.#flushScheduled || !this.#keeper.isDirty) return;
+    this.#flushScheduled = true;
+    queueMicrotask(() => {
+      this.#flushScheduled = false;
+      this.flush();
+    });
+  }
+
+  /** Has everything that was noted carried out. */
+  flush(): void {
+    if (this.#keeper.isDirty) this.#carryOut(this.#keeper.flush());
+  }
+
+  /** See {@link PolicyKeeper.found}. */
+  found(rows: readonly Row[]): void {
+    if (this.#keeper.found(rows)) this.flush();
+  }
+
+  /** See {@link PolicyKeeper.progressed}. */
+  progressed(owners: readonly Owner<Row>[]): void {
+    this.#carryOut(this.#keeper.progressed(owners));
+  }
+
+  /** What holds for a pod, after {@link flush}. */
+  of(pod: ObjectKey): PodPolicy {
+    return this.#keeper.policyOf(pod);
+  }
+
+  /** What is to be said of a set, a policy or an isolation. */
+  conditions(key: ObjectKey): readonly Condition[] {
+    return this.#keeper.conditions(key);
+  }
+
+  #note(entry: Entry<Row>): void {
+    const { key, object, invalid } = entry;
+    const isBroken = invalid !== undefined;
+    switch (kindOf(key)) {
+      case 'set':
+        this.#keeper.putSet(key, object?.kind === 'set' ? object : undefined, isBroken);
+        return;
+      case 'policy':
+        this.#keeper.putPolicy(key, object?.kind === 'policy' ? object : undefined);
+        return;
+      case 'isolation':
+        this.#keeper.putIsolation(key, object?.kind === 'isolation' ? object : undefined, isBroken);
+        return;
+      case 'pod':
+        this.#keeper.putPod(key, object?.kind === 'pod' ? object : undefined);
+        return;
+      case 'node':
+        this.#noteNode(entry);
+        return;
+      case 'service':
+        return;
+    }
+  }
+
+  #noteNode({ key, object, lost }: Entry<Row>): void {
+    if (object?.kind === 'node' && !lost.includes(NODE_CLAIM_KEY)) {
+      this.#node = key;
+      this.#keeper.putNodeAddresses([GATEWAY_ADDRESS, ...(object.host?.addresses ?? [])]);
+    } else if (this.#node === key) {
+      this.#node = undefined;
+      this.#keeper.putNodeAddresses([]);
+    }
+  }
+}
