@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { Server, type ServiceDefinition } from '@grpc/grpc-js';
 import { infra, OffloadService as OffloadDefinition } from '@infra-offload/infra-api';
 import { type Listener, listen, type ServerSecurity } from '@infra-offload/tls-certs/grpc';
@@ -7,6 +8,7 @@ import { Controller } from './controller/controller.js';
 import { chooseDriver } from './drivers/choose.js';
 import type { Driver } from './drivers/driver.js';
 import { ManagerError, messageOf } from './errors.js';
+import { FelixJournal } from './ipdk/felix-journal.js';
 import { InfraAgentService } from './ipdk/service.js';
 import { createLoggers, type Loggers } from './log.js';
 import { createMetrics } from './metrics.js';
@@ -16,10 +18,12 @@ import { HttpServer } from './server/http.js';
 import { Inspector } from './server/inspect.js';
 import { Pods } from './server/pods.js';
 import { OffloadService } from './server/service.js';
+import { parseMac } from './state/addresses.js';
 import { StateStore } from './state/store.js';
 import { TargetConnection } from './target/connection.js';
+import { FlowCutter } from './target/flow-cutter.js';
 import { GnmiPorts } from './target/gnmi.js';
-import { PodPorts } from './target/pod-ports.js';
+import { InterfacePorts } from './target/interface-ports.js';
 import { PortResolver } from './target/port-resolver.js';
 
 /** Largest message of the agent: a snapshot of thousands of services may come in one. */
@@ -104,10 +108,15 @@ export class Manager {
       reconciler,
       store,
       drainSeconds: dataPlane.drainSeconds,
+      onDenial: () => {
+        if (dataPlane.policyChange === 'cut') cutter.request();
+      },
       logger: loggers.manager,
       requestPort: (name) => resolver.request(name),
     });
     closers.push(() => controller.stop());
+    const cutter = new FlowCutter(() => connection.renew(), loggers.target);
+    closers.push(() => cutter.stop());
     const gnmi = new GnmiPorts({
       address: target.gnmiAddress,
       credentials: security.gnmi,
@@ -115,7 +124,11 @@ export class Manager {
     });
     closers.push(() => gnmi.close());
     const resolver = new PortResolver(
-      new PodPorts(config.interfaceType, gnmi, (name) => controller.podMac(name)),
+      new InterfacePorts(
+        config.interfaceType,
+        gnmi,
+        (name) => controller.macOf(name) ?? arpProxyMac(config, name),
+      ),
       (name) => controller.interfaces().includes(name),
       (name, found) => controller.setPort(name, found),
       loggers.target,
@@ -192,7 +205,19 @@ export class Manager {
     const server = new Server({ 'grpc.max_receive_message_length': MAX_MESSAGE_BYTES });
     const operators = new Server();
     server.addService(OffloadDefinition as ServiceDefinition, service.implementation());
-    const infraAgent = new InfraAgentService({ controller, pods, logger: loggers.server });
+    const { journal, contents: told } = await FelixJournal.open(
+      join(config.stateDirectory, 'ipdk-felix'),
+      loggers.server,
+    );
+    closers.push(() => journal.close());
+    const infraAgent = new InfraAgentService({
+      controller,
+      pods,
+      journal,
+      contents: told,
+      logger: loggers.server,
+    });
+    infraAgent.restore();
     server.addService(infra.InfraAgentService as ServiceDefinition, infraAgent.implementation());
     health.addToServer(server);
     operators.addService(OffloadDefinition as ServiceDefinition, service.operatorImplementation());
@@ -237,6 +262,11 @@ export class Manager {
     this.#stopped ??= this.#stop();
     return this.#stopped;
   }
+}
+
+/** The MAC address of the ARP proxy is what pods know as that of their gateway. */
+function arpProxyMac({ dataPlane }: Config, interfaceName: string): number | undefined {
+  return interfaceName === dataPlane.arpProxyInterface ? parseMac(dataPlane.gatewayMac) : undefined;
 }
 
 /** Audits the device at intervals. Returns what stops it. */

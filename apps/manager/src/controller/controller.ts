@@ -44,6 +44,8 @@ export interface ControllerOptions<Row> {
   readonly now?: () => number;
   /** Asks for the port of an interface; the answer comes through {@link Controller.setPort}. */
   readonly requestPort: (interfaceName: string) => void;
+  /** Called when policies may deny packets that they allowed before; flows that have begun go on all the same. */
+  readonly onDenial?: () => void;
 }
 
 /** Called when the status of an object has changed, or the object has gone. */
@@ -73,9 +75,10 @@ export class Controller<Row> {
     const { driver, store, drainSeconds, now = Date.now } = options;
     const changed = (service: ObjectKey) => this.#recompile(service);
     this.#allocations = new Allocations({ driver, store, drainSeconds, now, changed });
+    const onDenial = options.onDenial ?? (() => undefined);
     const ownerOf = (pod: ObjectKey) => this.#entries.get(pod)?.owner;
     this.#policies = new Policies(
-      { driver: driver.policy, model: driver, reconciler: this.#reconciler, store, now, ownerOf },
+      { driver: driver.policy, model: driver, reconciler: this.#reconciler, store, now, ownerOf, onDenial },
       (consequences) => this.#carryOut(consequences),
     );
     this.#reconciler.setWanted(new Owner('base'), this.#driver.base());

@@ -33,13 +33,13 @@ export function formatValue(bitwidth: number, bytes: Uint8Array, format = format
 
 /**
  * The format to show a field in, guessed from its name and width: 32 bits whose name speaks of an address
- * (`dst_ip`, `ipv4.dstAddr`, `nexthop`) are an IPv4 address.
+ * (`dst_ip`, `ipv4.dstAddr`, `nexthop`, `arp.tpa`) are an IPv4 address.
  */
 export function guessFormat(field: { readonly name: string; readonly bitwidth: number }): ValueFormat {
   return field.bitwidth === 32 && ipv4Name.test(field.name) ? 'ipv4' : formatOfWidth(field.bitwidth);
 }
 
-const ipv4Name = /(?:^|[._])ip(?:v4)?(?:$|[._])|ipv4|addr|next_?hop|^(?:dst|src)$/i;
+const ipv4Name = /(?:^|[._])ip(?:v4)?(?:$|[._])|ipv4|addr|next_?hop|^(?:dst|src)$|(?:^|[._])[st]pa$/i;
 
 function formatOfWidth(bitwidth: number): ValueFormat {
   if (bitwidth === 0) return 'string';

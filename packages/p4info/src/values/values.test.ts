@@ -322,6 +322,7 @@ describe('formatValue', () => {
     ['dst_ip', 32, 'ipv4'],
     ['hdr.ipv4.dstAddr', 32, 'ipv4'],
     ['nexthop', 32, 'ipv4'],
+    ['hdrs.arp.tpa', 32, 'ipv4'],
     ['dst', 32, 'ipv4'],
     ['ip', 32, 'ipv4'],
     ['recipient', 32, 'decimal'],

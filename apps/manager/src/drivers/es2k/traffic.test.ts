@@ -182,6 +182,33 @@ describe('ES2K', () => {
   });
 });
 
+test('on the chip, ports are told by MAC addresses: of pods, of the node and of the ARP proxy', async () => {
+  const { agent } = await startReady(world, {
+    ...config,
+    interfaceType: 'cdq',
+    dataPlane: { gatewayMac: '00:06:00:00:03:14', arpProxyInterface: 'ens801f0d4' },
+  });
+  const host = { interfaceName: 'ens801f0d5', mac: '00:05:00:00:03:14', addresses: [NODE_HOST.ip] };
+  const pod = (mac: string) => podObject(1, { interfaceName: 'ens801f0d7', mac });
+  await agent.snapshot(node({ hostInterface: host }), pod('00:07:00:00:03:14'));
+  const ports = async () =>
+    (await agent.entries('arp_to_port_table')).map(({ text }) =>
+      /tpa=(\S+) -> \S+\(p=(\d+)\)/.exec(text)?.slice(1).join(' '),
+    );
+  expect((await ports()).sort()).toEqual(['10.244.1.1 23', '10.244.1.254 21', '169.254.1.1 22']);
+  const [smac] = (await agent.entries('pod_gateway_mac_mod_table')).map(
+    ({ text }) => /smac=(\S+),/.exec(text)?.[1],
+  );
+  expect(smac).toBe('00:06:00:00:03:14');
+  await agent.upsert(
+    pod('00:08:00:00:03:14'),
+    node({ hostInterface: { ...host, mac: '00:09:00:00:03:14' } }),
+  );
+  await expect
+    .poll(async () => (await ports()).sort())
+    .toEqual(['10.244.1.1 24', '10.244.1.254 25', '169.254.1.1 22']);
+});
+
 describe('the choice of the driver', () => {
   const tables = async (agent: Awaited<ReturnType<typeof startReady>>['agent']) =>
     (await agent.managerStatus()).tables.map(({ name }) => name);

@@ -3,16 +3,16 @@ import { ManagerError, unreachable } from '../errors.js';
 import { formatMac } from '../state/addresses.js';
 import type { PortSource } from './port-resolver.js';
 
-/** Ports of interfaces by the rule of their kind; what is no pod's is always asked of the target. */
-export class PodPorts implements PortSource {
+/** Ports of interfaces by the rule of their kind; those whose MAC address nobody told, such as uplinks, are asked of the target. */
+export class InterfacePorts implements PortSource {
   constructor(
     private readonly interfaceType: InterfaceType,
     private readonly target: PortSource,
-    private readonly podMac: (interfaceName: string) => number | undefined,
+    private readonly macOf: (interfaceName: string) => number | undefined,
   ) {}
 
-  /** @param mac of the pod, if it is not among the wanted ones yet. */
-  async portOf(interfaceName: string, mac = this.podMac(interfaceName)): Promise<number> {
+  /** @param mac of the interface, if what names it is not among the wanted objects yet. */
+  async portOf(interfaceName: string, mac = this.macOf(interfaceName)): Promise<number> {
     if (mac === undefined) return this.target.portOf(interfaceName);
     const id = portIdOf(this.interfaceType, formatMac(mac));
     switch (id.kind) {
