@@ -3,17 +3,35 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { reserveHugePages } from './huge-pages.mjs';
+
+const HOST = 'tools/swx-host';
+/** Memory of k8s_dp on DPDK. */
+const HUGE_PAGES_MB = 768;
+/** Slots for ports that the softswitch asks for, which compiled code has to agree with. */
+const PORTS = 128;
 
 const scratch = mkdtempSync(join(tmpdir(), 'infra-offload-test-'));
-const env = { ...process.env, TURBO_TELEMETRY_DISABLED: '1', DO_NOT_TRACK: '1', CI: process.env.CI ?? '' };
+const env = {
+  ...process.env,
+  TURBO_TELEMETRY_DISABLED: '1',
+  DO_NOT_TRACK: '1',
+  CI: process.env.CI ?? '',
+  // Its packages were installed: a test that cannot run fails.
+  REQUIRE_DPDK: '1',
+};
 let passed = 0;
 let failed = 0;
 
+class Interrupted extends Error {}
+
 function run(command, args, extra = {}) {
-  return (
-    spawnSync(command, args, { stdio: ['ignore', 'inherit', 'inherit'], env: { ...env, ...extra } })
-      .status === 0
-  );
+  const { status, signal } = spawnSync(command, args, {
+    stdio: ['ignore', 'inherit', 'inherit'],
+    env: { ...env, ...extra },
+  });
+  if (signal === 'SIGINT' || status === 130) throw new Interrupted();
+  return status === 0;
 }
 
 /** A check without cases of its own counts as one. */
@@ -27,16 +45,17 @@ function check(name, [command, ...args]) {
   return ok;
 }
 
-function suite(name, project, { files = [], target = 'engine' } = {}) {
+function suite(name, project, { files = [], extra = { TARGET: 'engine' } } = {}) {
   console.log(`\n== ${name}`);
-  const report = join(scratch, `${project}-${target}.json`);
+  const report = join(scratch, 'report.json');
+  rmSync(report, { force: true });
   const ok = run(
     'pnpm',
     [
       ...['exec', 'vitest', 'run', '--project', project, ...files],
       ...['--reporter=default', '--reporter=json', `--outputFile.json=${report}`],
     ],
-    { TARGET: target },
+    extra,
   );
   let counts = { numPassedTests: 0, numFailedTests: 0, numTotalTests: 0 };
   try {
@@ -50,21 +69,71 @@ function suite(name, project, { files = [], target = 'engine' } = {}) {
   if ((!ok && counts.numFailedTests === 0) || counts.numTotalTests === 0) failed += 1;
 }
 
+/** The end-to-end tests that send packets, on DPDK: from huge pages if there may be some, and with compiled code. */
+function onDpdk(headers) {
+  const { giveBack, reason } = reserveHugePages(HUGE_PAGES_MB);
+  console.log(
+    giveBack === undefined
+      ? `\n== DPDK runs with --no-huge: ${reason}`
+      : `\n== DPDK has ${HUGE_PAGES_MB} MB of huge pages, given back afterwards`,
+  );
+  // The pages are given back after Ctrl-C, too, which also ends what is run here.
+  const wait = () => undefined;
+  process.on('SIGINT', wait);
+  try {
+    const extra = {
+      TARGET: 'dpdk',
+      ...(giveBack === undefined ? {} : { DPDK_HUGEPAGES_MB: `${HUGE_PAGES_MB}` }),
+    };
+    suite('end-to-end tests on DPDK', 'e2e', {
+      files: ['pods', 'services', 'restarts', 'kills', 'churn', 'demo'],
+      extra,
+    });
+    const library = headers && compile(headers);
+    if (library !== undefined) {
+      suite('end-to-end tests on DPDK, compiled', 'e2e', {
+        files: ['pods', 'services', 'restarts'],
+        extra: { ...extra, DPDK_LIBRARY: library },
+      });
+    }
+  } finally {
+    process.off('SIGINT', wait);
+    giveBack?.();
+  }
+}
+
+/** Where the headers are that compiled code needs; undefined if they cannot be had. */
+function fetchHeaders() {
+  const { DPDK_HEADERS } = process.env;
+  if (DPDK_HEADERS || run('make', ['--no-print-directory', '-C', HOST, 'headers']))
+    return DPDK_HEADERS ?? `${HOST}/build/headers`;
+  console.log('\n== compiled code is not tested: its headers cannot be had');
+  return undefined;
+}
+
+function compile(headers) {
+  const library = join(scratch, 'k8s_dp.so');
+  const made = check('compiled pipeline', [
+    ...[`${HOST}/build/swx-host`, '--spec', 'p4src/dpdk/k8s_dp.spec', '--ports', `${PORTS}`],
+    ...['--compile', library, '--headers', headers],
+  ]);
+  return made ? library : undefined;
+}
+
 try {
   check('generate', ['pnpm', 'exec', 'turbo', 'run', 'generate', '--output-logs=errors-only']);
   check('lint', ['pnpm', 'exec', 'biome', 'check', '--diagnostic-level=error', '.']);
   check('types', ['pnpm', 'exec', 'tsc', '-p', 'tsconfig.json']);
   const hosted = check('swx-host', ['make', '--no-print-directory', '-C', 'tools/swx-host']);
+  const headers = hosted ? fetchHeaders() : undefined;
   const built = check('build', ['pnpm', 'exec', 'turbo', 'run', 'build', '--output-logs=errors-only']);
   suite('unit tests', 'unit');
   if (built) suite('end-to-end tests', 'e2e');
-  // The same on DPDK: whatever sends packets.
-  if (built && hosted) {
-    suite('end-to-end tests on DPDK', 'e2e', {
-      files: ['pods', 'services', 'restarts', 'kills', 'churn', 'demo'],
-      target: 'dpdk',
-    });
-  }
+  if (built && hosted) onDpdk(headers);
+} catch (error) {
+  if (!(error instanceof Interrupted)) throw error;
+  failed += 1;
+  console.log('\n== interrupted');
 } finally {
   rmSync(scratch, { recursive: true, force: true });
 }

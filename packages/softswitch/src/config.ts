@@ -41,6 +41,8 @@ export const configSchema = z.strictObject({
       memoryMb: z.int().min(64).max(1_048_576).default(1024),
       /** Ports that there can be; each costs a little for every packet. */
       ports: z.int().min(1).max(4096).default(128),
+      /** The program as compiled code, which runs faster: `swx-host --compile` makes it. */
+      library: z.string().min(1).optional(),
       /** CPU of the thread that runs packets. */
       cpu: z.int().min(0).max(1023).optional(),
     })
@@ -72,6 +74,7 @@ export interface ConfigFlags {
   readonly mtu?: string | undefined;
   readonly dataplane?: string | undefined;
   readonly swxHost?: string | undefined;
+  readonly swxLibrary?: string | undefined;
   readonly tlsMode?: string | undefined;
   readonly tlsCert?: string | undefined;
   readonly tlsKey?: string | undefined;
@@ -96,7 +99,7 @@ export function readConfig(file: string | undefined, flags: ConfigFlags): Config
       logLevel: flags.logLevel,
       dataplane: flags.dataplane,
     }),
-    dpdk: { ...section(base.dpdk), ...given({ host: flags.swxHost }) },
+    dpdk: { ...section(base.dpdk), ...given({ host: flags.swxHost, library: flags.swxLibrary }) },
     taps: {
       ...taps,
       ...given({ prefix: flags.tapPrefix, count: number(flags.taps), mtu: number(flags.mtu) }),

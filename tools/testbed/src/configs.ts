@@ -18,12 +18,22 @@ export type Dataplane = 'engine' | 'dpdk';
 export function softswitchConfig(layout: Layout, tapCount: number, dataplane: Dataplane): string {
   return stringify({
     dataplane,
-    ...(dataplane === 'dpdk' ? { dpdk: { host: programs.swxHost } } : {}),
+    ...(dataplane === 'dpdk' ? { dpdk: dpdkSettings() } : {}),
     p4runtime: addresses.p4runtime,
     gnmi: addresses.gnmi,
     taps: { prefix: TAP_PREFIX, count: tapCount },
     tls: layout.identity('target'),
   });
+}
+
+/** With huge pages if there are so many MB of them for it, and with compiled code if it was made: `make test` tells. */
+function dpdkSettings(): object {
+  const { DPDK_HUGEPAGES_MB, DPDK_LIBRARY } = process.env;
+  return {
+    host: programs.swxHost,
+    ...(DPDK_HUGEPAGES_MB ? { hugepages: true, memoryMb: Number(DPDK_HUGEPAGES_MB) } : {}),
+    ...(DPDK_LIBRARY ? { library: DPDK_LIBRARY } : {}),
+  };
 }
 
 export function managerConfig(layout: Layout, drainSeconds?: number): string {

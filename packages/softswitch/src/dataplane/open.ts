@@ -21,7 +21,7 @@ export async function openSwitch(
     const ports = await TapPorts.open({ ...config.taps, logger });
     return { ports, dataplane: new EngineDataplane(ports, { logger }) };
   }
-  const { host, hugepages, memoryMb, ports: slots, cpu } = config.dpdk;
+  const { host, hugepages, memoryMb, ports: slots, library, cpu } = config.dpdk;
   const args = [
     ...[
       '--ports',
@@ -32,6 +32,7 @@ export async function openSwitch(
       `${Math.max(config.taps.mtu + FRAME_OVERHEAD, MIN_FRAME)}`,
     ],
     ...(hugepages ? ['--huge'] : []),
+    ...(library === undefined ? [] : ['--library', library]),
     ...(cpu === undefined ? [] : ['--cpu', `${cpu}`]),
   ];
   const ports = await DpdkTapPorts.open({ ...config.taps, logger });

@@ -1,12 +1,16 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const DIRECTORY = fileURLToPath(new URL('../../../../tools/swx-host', import.meta.url));
 
-/** Whether this machine can have swx-host: then tests with it fail, rather than being skipped, when it does not run. */
-export const dpdkInstalled = spawnSync('pkg-config', ['--exists', 'libdpdk']).status === 0;
+/**
+ * Whether this machine has, or must have (`make test`), DPDK: then tests with it fail, rather than being skipped, when
+ * swx-host does not build or run.
+ */
+export const dpdkInstalled =
+  process.env.REQUIRE_DPDK === '1' || spawnSync('pkg-config', ['--exists', 'libdpdk']).status === 0;
 
 /**
  * Builds swx-host if it is not up to date, and tells where it is. The environment variable SWX_HOST names another build
@@ -26,8 +30,11 @@ export function swxHost(variant: 'plain' | 'asan' = 'plain'): string {
   return `${DIRECTORY}/build/${variant === 'asan' ? 'asan/' : ''}swx-host`;
 }
 
-/** Where the headers of DPDK's source package are, if somebody has it: with them programs can be compiled. */
-export const dpdkHeaders = process.env.DPDK_HEADERS;
+const HEADERS = `${DIRECTORY}/build/headers`;
+
+/** Where the headers of DPDK's source package are, if they are there (`make headers`): with them programs can be compiled. */
+export const dpdkHeaders =
+  process.env.DPDK_HEADERS ?? (existsSync(`${HEADERS}/version`) ? HEADERS : undefined);
 
 /** Compiles a program for so many ports, and gives the arguments to run that. */
 export function compiled(spec: string, ports: number, directory: string): string[] {
