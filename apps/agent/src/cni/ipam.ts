@@ -6,6 +6,7 @@ import {
   type CniCommand,
   CniError,
   CniErrorCode,
+  type CniVersion,
   type Dns,
   type PluginConfig,
   parseAddressPrefix,
@@ -32,6 +33,8 @@ export interface Ipam {
   check(): Promise<void>;
   /** Passes on GC and STATUS, which plugins know from 1.1.0 on; succeeds with a plugin that does not know them. */
   pass(command: 'GC' | 'STATUS'): Promise<void>;
+  /** @throws CniError 50 if a plugin says that it does not know this version, in which it would be asked for addresses. */
+  requireVersion(version: CniVersion): Promise<void>;
 }
 
 /** What the delegated plugin is run with. */
@@ -109,6 +112,17 @@ class DelegatedIpam implements Ipam {
     }
   }
 
+  async requireVersion(version: CniVersion): Promise<void> {
+    const { path, env, stdin } = this.#context;
+    const { stdout } = await run(findPlugin(this.#type, path), { ...env, CNI_COMMAND: 'VERSION' }, stdin);
+    const supported = supportedVersionsOf(tryParse(stdout));
+    if (supported === undefined || supported.includes(version)) return;
+    throw new CniError(
+      CniErrorCode.notAvailable,
+      `IPAM plugin ${this.#type} does not know CNI version ${version}, which the network configuration is in; it knows ${supported.join(', ')}`,
+    );
+  }
+
   async #execute(command: CniCommand): Promise<string> {
     const { path, env, stdin } = this.#context;
     const file = findPlugin(this.#type, path);
@@ -152,6 +166,18 @@ class StaticIpam implements Ipam {
   async check(): Promise<void> {}
 
   async pass(): Promise<void> {}
+
+  async requireVersion(): Promise<void> {}
+}
+
+/** @returns undefined for what is no answer to VERSION: it is for the other commands to fail. */
+function supportedVersionsOf(answer: unknown): readonly string[] | undefined {
+  const versions =
+    typeof answer === 'object' && answer !== null && 'supportedVersions' in answer
+      ? answer.supportedVersions
+      : undefined;
+  const isList = Array.isArray(versions) && versions.every((version) => typeof version === 'string');
+  return isList ? versions : undefined;
 }
 
 /** The pipeline needs exactly one IPv4 address for a pod; a default route is what a pod has if IPAM names none. */

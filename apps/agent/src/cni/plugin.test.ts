@@ -255,7 +255,7 @@ describe('GC, STATUS and VERSION', () => {
     expect((await run('GC', { ...gc, cniVersion: '1.1.0' })).exitCode).toBe(0);
     expect((await run('STATUS', { cniVersion: '1.1.0' })).exitCode).toBe(0);
     expect((await run('STATUS', { cniVersion: '1.0.0' })).exitCode).toBe(0);
-    expect(ipamRuns()).toEqual(['GC', 'STATUS']);
+    expect(ipamRuns()).toEqual(['GC', 'VERSION', 'STATUS', 'VERSION']);
     expect(calls[0]).toEqual({
       operation: 'gc',
       body: { network: 'pods', valid: [{ containerId: 'a', ifname: 'eth0' }] },
@@ -276,7 +276,16 @@ describe('GC, STATUS and VERSION', () => {
         ...(exitCode === 0 ? {} : { json: { code: answer.code } }),
       });
     }
-    expect(ipamRuns()).toEqual(['STATUS', 'GC']);
+    expect(ipamRuns()).toEqual(['VERSION', 'STATUS', 'GC']);
+  });
+
+  it('says with code 50 that the IPAM plugin does not know the version of the configuration', async () => {
+    makeIpam(JSON.stringify({ cniVersion: '1.0.0', supportedVersions: ['0.4.0', '1.0.0'] }));
+    expect((await run('STATUS', { cniVersion: '1.1.0' })).json).toMatchObject({
+      code: 50,
+      msg: expect.stringMatching(/does not know CNI version 1\.1\.0.*it knows 0\.4\.0, 1\.0\.0$/),
+    });
+    expect((await run('STATUS', { cniVersion: '1.0.0' })).exitCode).toBe(0);
   });
 
   it('are not served without the IPAM plugin', async () => {

@@ -183,6 +183,7 @@ async function status({ config, agent, ipam }: Context): Promise<void> {
     if (code !== CniErrorCode.tryAgainLater) throw error;
     throw new CniError(CniErrorCode.notAvailable, message, { cause: error });
   }
+  await ipam.requireVersion(config.cniVersion);
   if (isAtLeast(config.cniVersion, '1.1.0')) await ipam.pass('STATUS');
 }
 
