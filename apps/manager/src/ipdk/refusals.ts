@@ -6,13 +6,25 @@ export type CarriedCall =
   | 'deleteNetwork'
   | 'setupHostInterface'
   | 'natTranslationAdd'
-  | 'natTranslationDelete';
+  | 'natTranslationDelete'
+  | PolicyCall;
+
+/** Calls that pass on what Felix says of policies. */
+export type PolicyCall =
+  | 'activePolicyUpdate'
+  | 'activePolicyRemove'
+  | 'updateIpSet'
+  | 'updateIpSetDelta'
+  | 'removeIpSet'
+  | 'updateActiveProfile'
+  | 'removeActiveProfile'
+  | 'updateHostEndpoint'
+  | 'removeHostEndpoint'
+  | 'updateLocalEndpoint'
+  | 'removeLocalEndpoint';
 
 export type RefusedCall = Exclude<keyof infra.InfraAgentService, CarriedCall>;
 
-const POLICY =
-  'network policies are not programmed by this version of infra-manager: nothing of this is in force';
-const ENDPOINT = `${POLICY}. Endpoints are only needed for policies; pods come with CreateNetwork`;
 const SOURCE_NAT =
   'the pipeline does not translate source addresses: nothing of this is in force. Let the node do that (iptables MASQUERADE)';
 const ROUTE =
@@ -25,17 +37,6 @@ const UNUSED = 'nothing in the data plane depends on this: it is not kept';
 export const REFUSALS: Readonly<Record<RefusedCall, string>> = {
   setSnatAddress: SOURCE_NAT,
   addDelSnatPrefix: SOURCE_NAT,
-  activePolicyUpdate: POLICY,
-  activePolicyRemove: POLICY,
-  updateIpSet: POLICY,
-  updateIpSetDelta: POLICY,
-  removeIpSet: POLICY,
-  updateActiveProfile: POLICY,
-  removeActiveProfile: POLICY,
-  updateHostEndpoint: ENDPOINT,
-  removeHostEndpoint: ENDPOINT,
-  updateLocalEndpoint: ENDPOINT,
-  removeLocalEndpoint: ENDPOINT,
   updateHostMetaData: UNUSED,
   removeHostMetaData: UNUSED,
   updateServiceAccount: UNUSED,

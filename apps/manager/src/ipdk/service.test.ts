@@ -354,7 +354,7 @@ describe('what is not carried', () => {
       );
       expect([name, reply]).toEqual([name, { successful: false, errorMessage: message }]);
     }
-    expect(Object.keys(REFUSALS)).toHaveLength(Object.keys(infra.InfraAgentService).length - 5);
+    expect(Object.keys(REFUSALS)).toHaveLength(Object.keys(infra.InfraAgentService).length - 16);
     expect(await objects()).toEqual({});
   });
 

@@ -13,7 +13,10 @@ import {
   type PodObject,
   type ServiceObject,
 } from '../state/objects.js';
+import type { PolicyPayload } from './felix-facts.js';
+import type { FelixJournal, JournalContents } from './felix-journal.js';
 import { collide, hasNoNetns, isInNetns, isIpdkPod, sandboxKey } from './names.js';
+import { IpdkPolicies } from './policies.js';
 import {
   type Release,
   readHost,
@@ -30,6 +33,9 @@ const ANSWER_MS = 10_000;
 export interface InfraAgentContext<Row> {
   readonly controller: Controller<Row>;
   readonly pods: Pods<Row>;
+  /** What Felix has said, as passed on by the agent. */
+  readonly journal: FelixJournal;
+  readonly contents: JournalContents;
   readonly logger: Logger;
 }
 
@@ -53,8 +59,16 @@ export class InfraAgentService<Row> {
   /** Calls whose refusal was logged. */
   readonly #refused = new Set<RefusedCall>();
 
+  readonly #policies: IpdkPolicies<Row>;
+
   constructor(context: InfraAgentContext<Row>) {
     this.#context = context;
+    this.#policies = new IpdkPolicies({ ...context, ipdkPods: () => this.#pods() });
+  }
+
+  /** Takes up what an agent has said to an earlier run. To be called when the controller has its objects back. */
+  restore(): void {
+    this.#policies.restore();
   }
 
   implementation(): infra.InfraAgentServer {
@@ -78,17 +92,41 @@ export class InfraAgentService<Row> {
       }),
       setSnatAddress: refuse('setSnatAddress'),
       addDelSnatPrefix: refuse('addDelSnatPrefix'),
-      activePolicyUpdate: refuse('activePolicyUpdate'),
-      activePolicyRemove: refuse('activePolicyRemove'),
-      updateIpSet: refuse('updateIpSet'),
-      updateIpSetDelta: refuse('updateIpSetDelta'),
-      removeIpSet: refuse('removeIpSet'),
-      updateActiveProfile: refuse('updateActiveProfile'),
-      removeActiveProfile: refuse('removeActiveProfile'),
-      updateHostEndpoint: refuse('updateHostEndpoint'),
-      removeHostEndpoint: refuse('removeHostEndpoint'),
-      updateLocalEndpoint: refuse('updateLocalEndpoint'),
-      removeLocalEndpoint: refuse('removeLocalEndpoint'),
+      activePolicyUpdate: this.#policy('ActivePolicyUpdate', (value) => ({
+        $case: 'activePolicyUpdate',
+        value,
+      })),
+      activePolicyRemove: this.#policy('ActivePolicyRemove', (value) => ({
+        $case: 'activePolicyRemove',
+        value,
+      })),
+      updateIpSet: this.#policy('UpdateIPSet', (value) => ({ $case: 'ipsetUpdate', value })),
+      updateIpSetDelta: this.#policy('UpdateIPSetDelta', (value) => ({ $case: 'ipsetDeltaUpdate', value })),
+      removeIpSet: this.#policy('RemoveIPSet', (value) => ({ $case: 'ipsetRemove', value })),
+      updateActiveProfile: this.#policy('UpdateActiveProfile', (value) => ({
+        $case: 'activeProfileUpdate',
+        value,
+      })),
+      removeActiveProfile: this.#policy('RemoveActiveProfile', (value) => ({
+        $case: 'activeProfileRemove',
+        value,
+      })),
+      updateHostEndpoint: this.#policy('UpdateHostEndpoint', (value) => ({
+        $case: 'hostEndpointUpdate',
+        value,
+      })),
+      removeHostEndpoint: this.#policy('RemoveHostEndpoint', (value) => ({
+        $case: 'hostEndpointRemove',
+        value,
+      })),
+      updateLocalEndpoint: this.#policy('UpdateLocalEndpoint', (value) => ({
+        $case: 'workloadEndpointUpdate',
+        value,
+      })),
+      removeLocalEndpoint: this.#policy('RemoveLocalEndpoint', (value) => ({
+        $case: 'workloadEndpointRemove',
+        value,
+      })),
       updateHostMetaData: refuse('updateHostMetaData'),
       removeHostMetaData: refuse('removeHostMetaData'),
       updateServiceAccount: refuse('updateServiceAccount'),
@@ -107,7 +145,13 @@ export class InfraAgentService<Row> {
 
   async #createNetwork(request: infra.CreateNetworkRequest, cancelled: AbortSignal): Promise<AddReply> {
     const pod = readNetwork(request);
-    await this.#context.pods.attach(pod, cancelled, () => this.#evict(pod));
+    this.#policies.guard(pod);
+    try {
+      await this.#context.pods.attach(pod, cancelled, () => this.#evict(pod));
+    } catch (error) {
+      this.#policies.released(pod);
+      throw error;
+    }
     return {
       ...DONE,
       hostInterfaceName: request.addRequest?.desiredHostInterfaceName || pod.interfaceName,
@@ -125,12 +169,18 @@ export class InfraAgentService<Row> {
       if (other.attachmentId === pod.attachmentId || !collide(other, pod)) continue;
       logger.info({ pod: other.attachmentId, by: pod.attachmentId }, 'a pod has gone without DeleteNetwork');
       controller.remove(objectKey(other));
+      this.#policies.released(other);
     }
   }
 
   async #deleteNetwork(request: infra.DeleteNetworkRequest, cancelled: AbortSignal): Promise<Outcome> {
-    const { pods } = this.#context;
-    await Promise.all(this.#released(readRelease(request)).map((key) => pods.withdraw(key, cancelled)));
+    const { pods, controller } = this.#context;
+    const withdraw = async (key: ObjectKey) => {
+      const pod = controller.object(key);
+      await pods.withdraw(key, cancelled);
+      if (pod?.kind === 'pod') this.#policies.released(pod);
+    };
+    await Promise.all(this.#released(readRelease(request)).map(withdraw));
     return DONE;
   }
 
@@ -210,6 +260,13 @@ export class InfraAgentService<Row> {
         callback(null, onFailure(messageOf(error)));
       }
     };
+  }
+
+  #policy<Request>(name: string, payloadOf: (request: Request) => PolicyPayload) {
+    return this.#unary<Request, infra.Reply>(name, failed, async (request, cancelled) => {
+      await this.#policies.take(payloadOf(request), cancelled);
+      return DONE;
+    });
   }
 
   #refuse(name: RefusedCall) {

@@ -118,9 +118,15 @@ export function objectKey(object: WantedState): ObjectKey {
   }
 }
 
-/** The key of the isolation that holds for a pod. */
-export function isolationKey(pod: { readonly namespace: string; readonly name: string }): ObjectKey {
-  return `isolation/${pod.namespace}/${pod.name}`;
+/** The key of the isolation that holds for a pod. A pod of another API than Sync has one of that API, by its first name. */
+export function isolationKey(pod: {
+  readonly namespace: string;
+  readonly name: string;
+  readonly attachmentId?: string;
+}): ObjectKey {
+  const { namespace, name, attachmentId = '' } = pod;
+  const api = attachmentId.startsWith('~') ? `${attachmentId.slice(0, attachmentId.indexOf('/'))}/` : '';
+  return `isolation/${api}${namespace}/${name}`;
 }
 
 const KINDS: Record<ObjectKindName, ObjectKind> = {
