@@ -3,6 +3,8 @@ import type { DeviceEntry } from '@infra-offload/infra-api';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { InfractlError, ManagerClient } from './client.js';
 import { formatEntry, formatStatus, parseReference, toJson } from './format.js';
+import { addSetupCommand } from './setup/command.js';
+import { SetupError } from './setup/step.js';
 
 interface GlobalOptions {
   readonly manager: string;
@@ -96,4 +98,12 @@ program
     }),
   );
 
-await program.parseAsync();
+addSetupCommand(program);
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  if (!(error instanceof SetupError)) throw error;
+  process.stderr.write(`infractl: ${error.message}\n`);
+  process.exitCode = 1;
+}
