@@ -108,6 +108,11 @@ describe('NetworkPolicy', () => {
     expect(problems(policy({ podSelector: {}, ingress: [rule] }))).toEqual(expected);
   });
 
+  it('takes a policy without spec as one that allows nothing', () => {
+    const bare = { apiVersion: 'networking.k8s.io/v1', kind: 'NetworkPolicy', metadata: { name: 'p' } };
+    expect(object(bare)).toMatchObject({ policyTypes: ['Ingress'], ingress: [], egress: [] });
+  });
+
   it('reads blocks as older API servers have taken them', () => {
     const ipBlock = { cidr: '010.008.0.1/08', except: ['10.1.000.0/16'] };
     expect(object(policy({ ingress: [{ from: [{ ipBlock }] }] }))).toMatchObject({

@@ -1,6 +1,6 @@
 import { BlockList, isIPv4 } from 'node:net';
 import * as z from 'zod';
-import { cidr, integer, labels, listOf, metadata, portNumber, protocol } from './fields.js';
+import { cidr, integer, labels, listOf, metadata, portNumber, protocol, withDefault } from './fields.js';
 import type { NetworkPolicy, PolicyPeer } from './types.js';
 
 const labelRequirement = z
@@ -92,16 +92,18 @@ const egressRule = z
   .object({ to: listOf(peer), ports: listOf(policyPort) })
   .transform(({ to, ports }) => ({ peers: to, ports }));
 
+const policySpec = z.object({
+  podSelector: labelSelector.nullish(),
+  policyTypes: listOf(z.enum(['Ingress', 'Egress'])),
+  ingress: listOf(ingressRule),
+  egress: listOf(egressRule),
+});
+
+/** Without anything, it is for all pods of its namespace, and allows nothing to reach them. */
+const EMPTY_SPEC: z.output<typeof policySpec> = { policyTypes: [], ingress: [], egress: [] };
+
 export const networkPolicySchema = z
-  .object({
-    metadata,
-    spec: z.object({
-      podSelector: labelSelector.nullish(),
-      policyTypes: listOf(z.enum(['Ingress', 'Egress'])),
-      ingress: listOf(ingressRule),
-      egress: listOf(egressRule),
-    }),
-  })
+  .object({ metadata, spec: withDefault(policySpec, EMPTY_SPEC) })
   .transform(({ metadata, spec: { podSelector, policyTypes, ingress, egress } }): NetworkPolicy => {
     const defaults = egress.length > 0 ? (['Ingress', 'Egress'] as const) : (['Ingress'] as const);
     return {
