@@ -16,7 +16,7 @@ build: setup ## Generates code and builds every package and app
 	@pnpm run --silent build
 
 test: ## Lint, types, build, unit tests, end-to-end tests with real packets
-	@scripts/setup.sh --dpdk
+	@scripts/setup.sh --test
 	@node scripts/test.mjs
 
 demo: build $(if $(filter dpdk,$(TARGET)),swx-host) ## Pods and services with real packets; TARGET=dpdk runs it on DPDK
@@ -55,7 +55,8 @@ gen-certs: build ## Makes an authority and certificates in CERTS, or renews the 
 	@$(TLS_CERTS) $(if $(wildcard $(CERTS)/ca.crt),renew,create) --directory $(CERTS) $(if $(SPLIT),--split $(SPLIT))
 
 tls-secrets: build ## Applies the certificates as Secrets to the cluster of the current kubectl context
-	@$(TLS_CERTS) secrets --directory $(CERTS) --apply
+	@kubectl apply -f deploy/base/common/namespace.yaml
+	@$(TLS_CERTS) secrets --directory $(CERTS) --namespace infra-offload --apply
 
 clean: ## Removes what builds made
 	@rm -rf packages/*/dist apps/*/dist tools/*/dist tools/swx-host/build p4src/dist packages/*/src/gen p4src/src/gen .turbo */*/.turbo

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what building and testing need: Debian packages, pnpm, npm dependencies. Safe to run again; quick when
-# nothing is missing. With --dpdk: what the DPDK data plane needs, too.
+# nothing is missing. With --dpdk: what the DPDK data plane needs, too. With --test: what any test needs.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -15,7 +15,14 @@ missing=()
 for need in ip:iproute2 ping:iputils-ping arping:iputils-arping nsenter:util-linux curl:curl git:git; do
   command -v "${need%%:*}" >/dev/null || missing+=("${need##*:}")
 done
-if [ "${1:-}" = --dpdk ]; then
+if [ "${1:-}" = --test ]; then
+  for need in buildah:buildah mmdebstrap:mmdebstrap openssl:openssl; do
+    command -v "${need%%:*}" >/dev/null || missing+=("${need##*:}")
+  done
+  command -v kubectl >/dev/null ||
+    fail "kubectl 1.21 or newer is needed (Debian's kubernetes-client is older): https://kubernetes.io/docs/tasks/tools"
+fi
+if [ "${1:-}" = --dpdk ] || [ "${1:-}" = --test ]; then
   for need in gcc:gcc make:make pkg-config:pkg-config; do
     command -v "${need%%:*}" >/dev/null || missing+=("${need##*:}")
   done
