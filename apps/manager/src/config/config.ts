@@ -102,6 +102,11 @@ export const configSchema = z.strictObject({
       arpProxyInterface: z.string().min(1).optional(),
       /** Seconds for which the old connections of a TCP endpoint that left its service go on; 0 for none. */
       drainSeconds: seconds(86_400).default(3600),
+      /**
+       * What becomes of flows that have begun when policies change so that they may deny them: `keep` lets them go on
+       * until they end, `cut` has all flows asked again, which interrupts everything for a moment.
+       */
+      policyChange: z.enum(['keep', 'cut']).default('keep'),
     })
     .prefault({}),
   reconcile: z

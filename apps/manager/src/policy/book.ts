@@ -70,16 +70,18 @@ export class PolicyBook<Row> implements Names {
   putPolicy(name: string, policy: PolicyObject | undefined): void {
     if (policy === undefined) this.#policies.delete(name);
     else this.#policies.set(name, policy);
-    this.#touch(this.stacksOfPolicy(name));
+    this.#touch(this.stacksOfPolicy(name), true);
   }
 
   /** `isBroken`: there is a newer version, and it makes no sense. */
   putSet(name: string, set: AddressSetObject | undefined, isBroken: boolean): void {
+    const grows = set !== undefined && containsSet(set, this.#sets.get(name));
     if (set === undefined) this.#sets.delete(name);
     else this.#sets.set(name, set);
     if (isBroken && set === undefined) this.#broken.add(name);
     else this.#broken.delete(name);
-    this.#touch(this.stacksOfSet(name));
+    for (const stack of this.stacksOfSet(name))
+      this.#touch([stack], !grows || stack.dependencies.denyingSets.has(name));
   }
 
   /** `isBroken` as for {@link putSet}. */
@@ -119,7 +121,7 @@ export class PolicyBook<Row> implements Names {
   putNodeAddresses(addresses: readonly number[]): void {
     if (sameNumbers(addresses, this.nodeAddresses)) return;
     this.nodeAddresses = addresses;
-    for (const stack of this.#stacks.values()) if (stack.direction === 'ingress') this.#touch([stack]);
+    for (const stack of this.#stacks.values()) if (stack.direction === 'ingress') this.#touch([stack], true);
   }
 
   /** Stacks to look at since the last call, their dependencies up to date. Those without pods are forgotten. */
@@ -144,7 +146,7 @@ export class PolicyBook<Row> implements Names {
 
   /** Has everything looked at anew. */
   touchAll(): void {
-    this.#touch(this.#stacks.values());
+    this.#touch(this.#stacks.values(), false);
   }
 
   /** Tells apart the pods for which a stack comes to something else. */
@@ -198,9 +200,10 @@ export class PolicyBook<Row> implements Names {
     }
   }
 
-  #touch(stacks: Iterable<Stack<Row>>): void {
+  #touch(stacks: Iterable<Stack<Row>>, mayDeny: boolean): void {
     for (const stack of stacks) {
       stack.isStale = true;
+      stack.mayDeny ||= mayDeny;
       this.#dirty.add(stack);
     }
   }
@@ -234,6 +237,27 @@ function relink<T>(
     if (items === undefined) index.set(name, new Set([item]));
     else items.add(item);
   }
+}
+
+/** Whether a set has all members of an earlier version of it. */
+function containsSet(after: AddressSetObject, before: AddressSetObject | undefined): boolean {
+  if (before === undefined) return true;
+  return (
+    contains(after.addresses, before.addresses, (a) => String(a)) &&
+    contains(after.cidrs, before.cidrs, ({ address, length }) => `${address}/${length}`) &&
+    contains(after.addressPorts, before.addressPorts, (a) => `${a.address} ${a.protocol} ${a.port}`)
+  );
+}
+
+/** Whether all of `some` are in `all`; both are in the same order. */
+function contains<T>(all: readonly T[], some: readonly T[], key: (item: T) => string): boolean {
+  let i = 0;
+  for (const one of all) {
+    const sought = some[i];
+    if (sought === undefined) return true;
+    if (one === sought || key(one) === key(sought)) i++;
+  }
+  return i === some.length;
 }
 
 function sameNumbers(a: readonly number[], b: readonly number[]): boolean {

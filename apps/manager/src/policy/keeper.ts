@@ -4,6 +4,7 @@ import type { Reconciler } from '../reconciler/reconciler.js';
 import { isolationKey, type ObjectKey, type PodObject } from '../state/objects.js';
 import type { AddressSetObject, IsolationObject, PolicyObject } from '../state/policy-objects.js';
 import { PolicyBook } from './book.js';
+import type { Direction } from './profile.js';
 import { type ProfileStore, Profiles, type StoredProfiles, type Wish } from './profiles.js';
 import { portsOf, resolveTiers } from './resolve.js';
 import { type ProfileIds, type Stack, type Subject, Variant } from './stack.js';
@@ -19,6 +20,8 @@ export interface KeeperOptions<Row> {
   readonly now: () => number;
   /** Who wants the rows of a pod. */
   readonly ownerOf: (pod: ObjectKey) => Owner<Row> | undefined;
+  /** Called when a change may deny packets of pods that were allowed before. */
+  readonly onDenial: () => void;
 }
 
 /** What a change came to. */
@@ -102,16 +105,28 @@ export class PolicyKeeper<Row> {
     const wishes: Wish<Row>[] = [];
     const released: Variant<Row>[] = [];
     for (const stack of stacks) this.#arrange(stack, wishes, released);
-    this.#profiles.assign(wishes);
+    const changed = this.#profiles.assign(wishes);
     for (const variant of released) this.#profiles.release(variant);
     const objects = this.#touched;
     this.#touched = new Set();
     const pods = new Set<ObjectKey>();
-    for (const subject of this.#book.takeMoved()) this.#tell(subject, pods);
+    let mayDeny = false;
+    for (const subject of this.#book.takeMoved()) {
+      const { ids: before, isNew } = subject;
+      subject.isNew = false;
+      this.#tell(subject, pods);
+      const { ids } = subject;
+      const isNarrower = (direction: Direction) =>
+        ids[direction] !== undefined && ids[direction] !== before[direction];
+      mayDeny ||= !isNew && DIRECTIONS.some(isNarrower);
+    }
     for (const stack of stacks) {
+      mayDeny ||= stack.mayDeny && [...stack.variants.values()].some((variant) => changed.has(variant));
+      stack.mayDeny = false;
       for (const subject of stack.subjects) this.#tell(subject, pods);
       this.#refresh(stack, objects);
     }
+    if (mayDeny) this.#options.onDenial();
     return { pods, objects };
   }
 
@@ -213,7 +228,7 @@ export class PolicyKeeper<Row> {
   /** Notes a pod whose rows are not what they should be. */
   #tell(subject: Subject<Row>, pods: Set<ObjectKey>): void {
     let hasNoId = false;
-    const idOf = (direction: (typeof DIRECTIONS)[number]) => {
+    const idOf = (direction: Direction) => {
       const placement = subject[direction];
       if (placement === undefined) return undefined;
       const { variant } = placement;

@@ -107,8 +107,12 @@ export class Profiles<Row> {
     return profile;
   }
 
-  /** Gives users what they want, and those among them what they had before a chance to change in place. */
-  assign(wishes: readonly Wish<Row>[]): void {
+  /**
+   * Gives users what they want; what they had before changes in place where that is possible.
+   *
+   * @returns users that had something else before.
+   */
+  assign(wishes: readonly Wish<Row>[]): ReadonlySet<Variant<Row>> {
     const digests = new Map(wishes.map((wish) => [wish, digestOf(wish.compiled)]));
     const going = new Map<Profile<Row>, Wish<Row>[]>();
     for (const wish of wishes) {
@@ -119,6 +123,7 @@ export class Profiles<Row> {
       else others.push(wish);
     }
     for (const [profile, leaving] of going) this.#changeInPlace(profile, leaving, digests);
+    const changed = new Set([...going.values()].flatMap((leaving) => leaving.map((wish) => wish.user)));
     const left = new Set<Profile<Row>>();
     for (const wish of wishes) {
       const { user, compiled } = wish;
@@ -133,6 +138,7 @@ export class Profiles<Row> {
       if (before?.users.delete(user) === true) left.add(before);
     }
     for (const profile of left) this.#retireIfUnused(profile);
+    return changed;
   }
 
   /** A user wants nothing any more. */

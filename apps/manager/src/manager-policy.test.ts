@@ -1,0 +1,240 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import {
+  type AddressSet,
+  type NetworkPolicy,
+  ObjectKind,
+  type PodIsolation,
+  PolicyAction,
+  type WantedObject,
+} from '@infra-offload/infra-api';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { DEGRADED, node, PROGRAMMED, pod, podObject, type TestAgent } from './testing/agent.js';
+import { tcpSyn } from './testing/packets.js';
+import { eventually, startReady, TestWorld, written } from './testing/world.js';
+
+let world: TestWorld;
+beforeEach(async () => {
+  world = new TestWorld();
+  waiting.clear();
+  await world.startTarget();
+});
+afterEach(async () => {
+  await world.stop();
+});
+
+const { POLICY_ACTION_ALLOW: ALLOW, POLICY_ACTION_DENY: DENY } = PolicyAction;
+
+function addressSet(name: string, ...cidrs: string[]): WantedObject {
+  const value: AddressSet = { name, cidrs, addressPorts: [] };
+  return { object: { $case: 'addressSet', value } };
+}
+
+/** Allows TCP to a port from a set. */
+function policy(name: string, set: string, port: number, more: Partial<NetworkPolicy> = {}): WantedObject {
+  const value: NetworkPolicy = {
+    name,
+    ingress: [
+      {
+        action: ALLOW,
+        peers: [{ negated: false, cidrs: [], addressSets: [set] }],
+        ports: [{ match: { $case: 'range', value: { protocol: 6, first: port, last: port } } }],
+        notPorts: [],
+      },
+    ],
+    egress: [],
+    conditions: [],
+    ...more,
+  };
+  return { object: { $case: 'networkPolicy', value } };
+}
+
+/** Pod number `i` receives what these policies allow. */
+function isolation(i: number, ...policies: string[]): WantedObject {
+  const value: PodIsolation = {
+    namespace: 'default',
+    name: `pod-${i}`,
+    ingress: { tiers: [{ policies, defaultAction: DENY }] },
+    egress: undefined,
+    conditions: [],
+  };
+  return { object: { $case: 'podIsolation', value } };
+}
+
+/** Whether a SYN from one pod reaches another. */
+async function reaches(from: number, to: number, dstPort: number, srcPort = nextPort++): Promise<boolean> {
+  world.ports.send(
+    from,
+    tcpSyn({
+      srcMac: `02:00:00:00:01:0${from}`,
+      dstMac: '02:00:00:00:00:01',
+      src: `10.244.1.${from}`,
+      dst: `10.244.1.${to}`,
+      srcPort,
+      dstPort,
+    }),
+  );
+  // A receiver that nothing has come for is asked on, so that it does not take the next packet from under another.
+  const received = waiting.get(to) ?? world.ports.receive(to).then(() => waiting.delete(to));
+  waiting.set(to, received);
+  return Promise.race([received, sleep(50).then(() => false)]);
+}
+const waiting = new Map<number, Promise<boolean>>();
+let nextPort = 40_000;
+
+const base = () => [
+  node(),
+  addressSet('clients', '10.244.1.1/32', 'fd00::1'),
+  policy('default/web', 'clients', 80),
+  isolation(3, 'default/web'),
+  podObject(1),
+  podObject(2),
+  podObject(3),
+];
+
+async function settled(agent: TestAgent): Promise<void> {
+  await eventually(async () => (await agent.managerStatus()).target?.inSync === true, 'everything to settle');
+}
+
+async function drops(agent: TestAgent): Promise<readonly string[]> {
+  const { counters } = await agent.managerStatus();
+  return counters.filter(({ name }) => name.includes('drop')).map(({ index }) => index);
+}
+
+test('a policy lets in whom it names, follows its set, and drops are counted by reason', async () => {
+  const { agent } = await startReady(world);
+  await agent.snapshot(...base());
+  for (const name of ['clients', 'default/web', 'default/pod-3'])
+    expect(agent.statuses.get(name)).toMatchObject({ state: PROGRAMMED, reason: '' });
+  expect(await reaches(1, 3, 80)).toBe(true);
+  expect(await reaches(1, 3, 81)).toBe(false);
+  expect(await reaches(2, 3, 80)).toBe(false);
+  expect(await reaches(3, 2, 80)).toBe(true);
+  expect(await drops(agent)).toEqual([expect.stringMatching(/^6 \(.*ingress/)]);
+
+  const before = await written(agent);
+  await agent.upsert(addressSet('clients', '10.244.1.1/32', '10.244.1.2/32'));
+  expect(await reaches(2, 3, 80)).toBe(true);
+  expect((await written(agent)).updates - before.updates).toBe(1);
+  await agent.remove(ObjectKind.OBJECT_KIND_POD_ISOLATION, 'default/pod-3');
+  expect(await reaches(2, 3, 81)).toBe(true);
+  expect(await agent.entries('policy_peer')).toEqual([]);
+  expect(await agent.entries('policy_ingress')).toEqual([]);
+});
+
+test('AddPod answers when the pod is isolated, and DeletePod leaves nothing', async () => {
+  const { agent } = await startReady(world);
+  await agent.snapshot(...base().slice(0, 5));
+  expect(await agent.addPod(pod(3))).toEqual({ port: 3 });
+  expect((await agent.entries('policy_ingress')).map(({ installed }) => installed)).toEqual([true]);
+  expect(await reaches(1, 3, 81)).toBe(false);
+  expect(await reaches(1, 3, 80)).toBe(true);
+  await agent.deletePod('c3/eth0');
+  await eventually(async () => (await agent.entries('policy_port')).length === 0, 'the rows to go');
+  expect(await agent.entries('policy_ingress')).toEqual([]);
+});
+
+test('pods with equal policies share one profile; a restart of the manager writes nothing', async () => {
+  const { agent, manager } = await startReady(world);
+  const more = [policy('default/other', 'clients', 80), isolation(2, 'default/other')];
+  await agent.snapshot(...base(), ...more);
+  const entries = (await agent.entries('policy_ingress')).map(
+    ({ text }) => /policy_id=(\d+)/.exec(text)?.[1],
+  );
+  expect(entries.length).toBe(2);
+  expect(new Set(entries).size).toBe(1);
+  await agent.upsert(policy('default/other', 'clients', 8080));
+  await settled(agent);
+  await manager.stop();
+  const second = await startReady(world);
+  await second.agent.snapshot(
+    ...base(),
+    policy('default/other', 'clients', 8080),
+    isolation(2, 'default/other'),
+  );
+  expect(await written(second.agent)).toMatchObject({ updates: 0 });
+  expect(await reaches(1, 2, 8080)).toBe(true);
+  expect(await reaches(1, 2, 80)).toBe(false);
+});
+
+test('a target that starts anew is isolated from the first packet', async () => {
+  const { agent } = await startReady(world);
+  await agent.snapshot(...base());
+  await world.stopTarget();
+  await world.startTarget();
+  waiting.clear();
+  const passed: boolean[] = [];
+  await eventually(async () => {
+    passed.push(await reaches(2, 3, 80));
+    return (await agent.managerStatus()).target?.inSync === true;
+  }, 'the target to be programmed anew');
+  expect(passed).not.toContain(true);
+  expect(await reaches(1, 3, 80)).toBe(true);
+});
+
+test('what cannot be is told: unknown policies deny, wrong objects keep the version before', async () => {
+  const { agent } = await startReady(world);
+  await agent.snapshot(...base(), isolation(2, 'default/nowhere'));
+  expect(agent.statuses.get('default/pod-2')).toMatchObject({
+    state: DEGRADED,
+    reason: 'PolicyUnknown',
+    message: 'ingress: policy default/nowhere is not known, so everything that reaches it is denied',
+  });
+  expect(await reaches(1, 2, 80)).toBe(false);
+  await agent.upsert(
+    policy('default/nowhere', 'clients', 443, {
+      conditions: [{ reason: 'IPv6NotSupported', message: 'fd00::/8' }],
+    }),
+  );
+  await agent.status('default/pod-2', ({ state }) => state === PROGRAMMED);
+  expect(agent.statuses.get('default/nowhere')).toMatchObject({
+    state: DEGRADED,
+    reason: 'IPv6NotSupported',
+  });
+  expect(await reaches(1, 2, 443)).toBe(true);
+  const refused = async (object: WantedObject, name: string) => {
+    await agent.upsert(object);
+    return agent.statuses.get(name)?.message;
+  };
+  expect(await refused(addressSet('clients', '10.244.1.300'), 'clients')).toBe(
+    'set clients: cidrs[0] is "10.244.1.300"; expected an address or a range such as "10.244.1.7" or "10.0.0.0/8"; the version before it stays in force',
+  );
+  expect(await reaches(1, 3, 80)).toBe(true);
+  // There was no version before: nothing is known of who may reach the pod.
+  expect(await refused(isolation(1, ''), 'default/pod-1')).toMatch(
+    /^isolation default\/pod-1: ingress.tiers\[0\]/,
+  );
+  await settled(agent);
+  expect(await reaches(2, 1, 80)).toBe(false);
+  const broken = policy('default/broken', 'x', 70_000);
+  expect(await refused(broken, 'default/broken')).toBe(
+    'policy default/broken: ingress[0].ports[0].range is "70000 to 70000"; expected first <= last, 0 to 65535',
+  );
+});
+
+test.each(['keep', 'cut'] as const)('policyChange %s: established flows', async (policyChange) => {
+  const { agent } = await startReady(world, { dataPlane: { policyChange } });
+  await agent.snapshot(
+    ...base(),
+    addressSet('others', '10.244.1.2/32'),
+    policy('default/others', 'others', 80),
+  );
+  await agent.upsert(isolation(3, 'default/web', 'default/others'));
+  expect(await reaches(1, 3, 80, 50_001)).toBe(true);
+  expect(await reaches(2, 3, 80, 50_002)).toBe(true);
+  // The change of the isolation counts as one that may deny.
+  await sleep(700);
+  await settled(agent);
+  const before = await written(agent);
+  // More members of what is allowed deny nothing.
+  await agent.upsert(addressSet('clients', '10.244.1.1/32', '10.244.1.9/32'));
+  await sleep(700);
+  expect((await written(agent)).updates - before.updates).toBe(1);
+  await agent.upsert(isolation(3, 'default/web'));
+  if (policyChange === 'cut') {
+    await eventually(async () => !(await reaches(2, 3, 80, 50_002)), 'the denied flow to be cut');
+    await settled(agent);
+  }
+  expect(await reaches(2, 3, 80, 50_002)).toBe(policyChange === 'keep');
+  expect(await reaches(2, 3, 80)).toBe(false);
+  expect(await reaches(1, 3, 80, 50_001)).toBe(true);
+});
