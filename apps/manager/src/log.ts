@@ -17,9 +17,12 @@ export interface LogConfig {
 
 export type Loggers = { readonly [M in LogModule]: Logger };
 
-/** One logger a module: JSON lines with the field `module`. */
+/** One logger a module: JSON lines with the fields `name` and `module`. */
 export function createLoggers(config: LogConfig, destination?: DestinationStream): Loggers {
-  const root = pino({ level: 'trace', base: null, timestamp: pino.stdTimeFunctions.isoTime }, destination);
+  const root = pino(
+    { name: 'infra-manager', level: 'trace', base: {}, timestamp: pino.stdTimeFunctions.isoTime },
+    destination,
+  );
   const child = (module: LogModule): Logger =>
     root.child({ module }, { level: config.modules[module] ?? config.level });
   return {

@@ -71,7 +71,7 @@ test('a faulty configuration is one line that names the place, and no device is 
   const file = join(directory, 'config.yaml');
   writeFileSync(file, 'p4runtime: nowhere\ntaps: { count: -1, colour: red }\n');
   const run = softswitch('--config', file);
-  expect(await run.exit).toBe(1);
+  expect(await run.exit).toBe(2);
   expect(run.stderr).toMatch(
     /^softswitch: configuration \(.*\): p4runtime: must be host:port.*taps\.count.*colour.*\n$/,
   );

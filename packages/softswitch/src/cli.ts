@@ -8,11 +8,12 @@ import { messageOf, SoftswitchError } from './errors.js';
 import { Softswitch } from './softswitch.js';
 
 const EXIT_FAILED = 1;
+const EXIT_CONFIG = 2;
 
 async function run(flags: ConfigFlags & { config?: string }): Promise<void> {
-  const config = readConfig(flags.config, flags);
+  const config = configOf(flags);
   const logger = pino(
-    { name: 'softswitch', level: config.logLevel },
+    { name: 'softswitch', level: config.logLevel, base: {}, timestamp: pino.stdTimeFunctions.isoTime },
     pino.destination({ dest: 2, sync: true }),
   );
   // grpc-js reports failures of its own, besides those it throws.
@@ -50,10 +51,19 @@ async function run(flags: ConfigFlags & { config?: string }): Promise<void> {
   );
 }
 
-function fatal(error: unknown): void {
+/** A wrong configuration has an exit status of its own, as those of agent and manager have. */
+function configOf(flags: ConfigFlags & { config?: string }): ReturnType<typeof readConfig> {
+  try {
+    return readConfig(flags.config, flags);
+  } catch (error) {
+    return fatal(error, EXIT_CONFIG);
+  }
+}
+
+function fatal(error: unknown, status = EXIT_FAILED): never {
   console.error(`softswitch: ${messageOf(error)}`);
   if (!SoftswitchError.is(error) && error instanceof Error) console.error(error.stack);
-  process.exit(EXIT_FAILED);
+  process.exit(status);
 }
 
 const command = new Command('softswitch')
@@ -73,6 +83,6 @@ const command = new Command('softswitch')
   .option('--tls-key <file>', 'key of the certificate, PEM (/usr/share/stratum/certs/stratum.key)')
   .option('--tls-ca <file>', 'authority of clients, PEM (/usr/share/stratum/certs/ca.crt)')
   .option('--log-level <level>', `${LOG_LEVELS.join(', ')} (info); logs go to standard error`)
-  .action((flags: ConfigFlags & { config?: string }) => run(flags).catch(fatal));
+  .action((flags: ConfigFlags & { config?: string }) => run(flags).catch((error: unknown) => fatal(error)));
 
 await command.parseAsync();

@@ -58,10 +58,10 @@ describe('loadConfig', () => {
   });
 
   test.each([
-    ['liste: 1', /unknown key "liste"; known here: listen, target, interfaceType, stateDirectory/],
+    ['liste: 1', /unknown key "liste"; known here: listen, tls, target, pipeline, interfaceType, stateDirectory/],
     [
       'target: {p4runtime: x}',
-      /unknown key "target\.p4runtime"; known here: p4runtimeAddress, gnmiAddress, deviceId/,
+      /unknown key "target\.p4runtime"; known here: p4runtimeAddress, p4runtimeTls, gnmiAddress, gnmiTls, deviceId/,
     ],
     ['log: {modules: {sever: info}}', /unknown key "log\.modules\.sever"/],
     ['listen: 50002', /listen: .*expected string/],

@@ -17,6 +17,7 @@ export const OVERRIDES = [
   { path: 'tls.ca', flag: 'tls-ca', env: 'INFRA_MANAGER_TLS_CA' },
   { path: 'target.p4runtimeTls.mode', flag: 'p4runtime-tls-mode', env: 'INFRA_MANAGER_P4RUNTIME_TLS_MODE' },
   { path: 'target.gnmiTls.mode', flag: 'gnmi-tls-mode', env: 'INFRA_MANAGER_GNMI_TLS_MODE' },
+  { path: 'interfaceType', flag: 'interface-type', env: 'INFRA_MANAGER_INTERFACE_TYPE' },
   { path: 'stateDirectory', flag: 'state-directory', env: 'INFRA_MANAGER_STATE_DIRECTORY' },
   { path: 'metrics.listen', flag: 'metrics-listen', env: 'INFRA_MANAGER_METRICS_LISTEN' },
   { path: 'log.level', flag: 'log-level', env: 'INFRA_MANAGER_LOG_LEVEL' },
