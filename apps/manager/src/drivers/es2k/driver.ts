@@ -9,7 +9,8 @@ import type { Es2kContext } from './interface.js';
 import { limitsOf } from './limits.js';
 import { compileNode, nodeClaims, nodeInterfaces } from './node.js';
 import { compilePod } from './pod.js';
-import { withoutPolicy } from './policy.js';
+import { es2kPolicy } from './policy.js';
+import { profileLimit } from './policy-ids.js';
 import { bindContract } from './program.js';
 import { type Es2kRow, Es2kRows, es2kModel } from './rows.js';
 import { compileService, reachable, refusal, serviceClaims } from './service.js';
@@ -51,7 +52,7 @@ export function es2kDriver({
     deviceConfig,
     tables: [...bound.tables.keys()],
     limits,
-    policy: withoutPolicy,
+    policy: es2kPolicy(rows, profileLimit(bound)),
 
     base: () => baseRows(rows),
     node: (node, context) => compileNode(es2k, node, context),

@@ -1,6 +1,7 @@
 import type { Entity } from '@infra-offload/p4rt/proto';
 import type { RowKey, RowModel } from '../../reconciler/model.js';
 import type { ActionName, KeyValue, KeyValues, ParamValues, TableName } from './contract.js';
+import { bundleNamedBy, bundleOf } from './policy-ids.js';
 import { type BoundProgram, type BoundTable, keyValues } from './program.js';
 
 /** One entry of the device. Keys and parameters are in the contract's order; parameters that the program lacks are left out. */
@@ -173,6 +174,8 @@ export const es2kModel: RowModel<Es2kRow> = {
       a.params.length === b.params.length &&
       a.params.every((value, i) => value === b.params[i])),
   requires: (row) => row.requires,
+  bundle: ({ table, match }) => bundleOf(table, match),
+  names: ({ table, params }) => bundleNamedBy(table, params),
   usable: () => false,
   without: () => undefined,
   bytes: ({ match, params }) => ROW_BYTES + VALUE_BYTES * (2 * match.length + params.length),
