@@ -1,10 +1,10 @@
 /**
  * The same pipeline in the engine and on DPDK, in one run: packets a second of CPU, without any device; entries a second
  * through P4Runtime; and one change with 100,000 entries in place. Needs root for huge pages; without them it
- * says so and leaves that column out. `make -C tools/swx-host && tsx bench/src/dpdk.ts`
+ * says so and leaves that column out. `make swx-host && node scripts/bench.mjs dpdk`
  */
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -22,6 +22,7 @@ import {
 } from '@infra-offload/softswitch';
 
 const BINARY = fileURLToPath(new URL('../../tools/swx-host/build/swx-host', import.meta.url));
+const HEADERS = fileURLToPath(new URL('../../tools/swx-host/build/headers', import.meta.url));
 const SPEC = fileURLToPath(new URL('../../p4src/dpdk/k8s_dp.spec', import.meta.url));
 const CLIENT = 0x0af40001;
 const SERVER = 0x0af40002;
@@ -190,10 +191,13 @@ function subjects(): Subject[] {
   return list;
 }
 
-/** Compiles the program, if DPDK_HEADERS tells where the headers of DPDK's source package are. */
+/** Compiles the program, if the headers of DPDK's source package are there (`make -C tools/swx-host headers`). */
 function compile(output: string): boolean {
-  const headers = process.env.DPDK_HEADERS;
-  if (headers === undefined) return false;
+  const headers = process.env.DPDK_HEADERS ?? HEADERS;
+  if (!existsSync(headers)) {
+    console.log('no compiled code: make -C tools/swx-host headers');
+    return false;
+  }
   execFileSync(BINARY, ['--spec', SPEC, '--ports', '4', '--compile', output, '--headers', headers], {
     stdio: 'ignore',
   });
