@@ -1,8 +1,14 @@
-import { ObjectKind, Protocol, type WantedObject } from '@infra-offload/infra-api';
+import {
+  ObjectKind,
+  PolicyAction,
+  type PolicyRule,
+  Protocol,
+  type WantedObject,
+} from '@infra-offload/infra-api';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { node, PROGRAMMED, podObject, service } from './testing/agent.js';
-import { type Connection, Hosts, NODE_HOST, podHost } from './testing/hosts.js';
-import { startReady, TestWorld, written } from './testing/world.js';
+import { node, PROGRAMMED, podObject, service, type TestAgent } from './testing/agent.js';
+import { type Connection, type Host, Hosts, NODE_HOST, podHost } from './testing/hosts.js';
+import { eventually, startReady, TestWorld, written } from './testing/world.js';
 
 /** What both programs must do alike, packet by packet. What differs is in docs/pipelines.md. */
 
@@ -26,6 +32,35 @@ function port(
 ): WantedObject {
   const endpoints = of.map((i) => `${podHost(i).ip}:${podPort}`);
   return service('web', [`${VIP}:${vipPort}`], endpoints, { portName: name, protocol });
+}
+
+function allow(cidrs: readonly string[], protocol: number, number: number): PolicyRule {
+  return {
+    action: PolicyAction.POLICY_ACTION_ALLOW,
+    peers: [{ negated: false, cidrs: [...cidrs], addressSets: [] }],
+    ports: [{ match: { $case: 'range', value: { protocol, first: number, last: number } } }],
+    notPorts: [],
+  };
+}
+
+function policy(name: string, ingress: PolicyRule[], egress: PolicyRule[]): WantedObject {
+  return { object: { $case: 'networkPolicy', value: { name, ingress, egress, conditions: [] } } };
+}
+
+/** Pod `i` is under these policies. */
+function isolation(
+  i: number,
+  under: { readonly ingress?: string[]; readonly egress?: string[] },
+): WantedObject {
+  const tiers = (policies: string[] | undefined) =>
+    policies && { tiers: [{ policies, defaultAction: PolicyAction.POLICY_ACTION_DENY }] };
+  const [ingress, egress] = [tiers(under.ingress), tiers(under.egress)];
+  const value = { namespace: 'default', name: `pod-${i}`, ingress, egress, conditions: [] };
+  return { object: { $case: 'podIsolation', value } };
+}
+
+async function settled(agent: TestAgent): Promise<void> {
+  await eventually(async () => (await agent.managerStatus()).target?.inSync === true, 'everything to settle');
 }
 
 describe.each(['dpdk', 'es2k'] as const)('the %s program', (kind) => {
@@ -135,6 +170,71 @@ describe.each(['dpdk', 'es2k'] as const)('the %s program', (kind) => {
     expect([...served(20).keys()]).toEqual([podHost(3).ip]);
     await agent.upsert(podObject(2), port('', 80, 8080, TCP, 2, 3));
     expect([...served(40).keys()].sort()).toEqual([podHost(2).ip, podHost(3).ip]);
+  });
+
+  test('policies let in and out what they name, at addresses of pods and through services', async () => {
+    const { agent } = await startReady(world, config);
+    const web = policy('web', [allow(['10.244.1.1/32'], 6, 8080)], []);
+    const dns = policy('dns', [], [allow(['10.244.1.4/32'], 17, 53), allow(['10.244.1.2/32'], 6, 8080)]);
+    const objects = [web, dns, isolation(2, { ingress: ['web'] }), isolation(3, { egress: ['dns'] })];
+    await agent.snapshot(
+      node(),
+      ...objects,
+      ...pods,
+      port('', 80, 8080, TCP, 2),
+      port('dns', 53, 53, UDP, 4),
+    );
+    expect(await agent.managerStatus()).toMatchObject({ degraded: 0, pending: 0 });
+    const [one, two, three, four] = [podHost(1), podHost(2), podHost(3), podHost(4)] as const;
+    const tcp = (from: Host, to: string, number: number) =>
+      net.connect(from, 'tcp', to, number) !== undefined;
+    const udp = (from: Host, to: string, number: number) =>
+      net.connect(from, 'udp', to, number) !== undefined;
+    expect([tcp(one, two.ip, 8080), tcp(one, VIP, 80)]).toEqual([true, true]);
+    expect([tcp(one, two.ip, 8081), udp(one, two.ip, 8080), net.ping(one, two)]).toEqual([
+      false,
+      false,
+      false,
+    ]);
+    expect([tcp(four, two.ip, 8080), tcp(four, VIP, 80)]).toEqual([false, false]);
+    expect([udp(three, four.ip, 53), udp(three, VIP, 53), tcp(three, four.ip, 53)]).toEqual([
+      true,
+      true,
+      false,
+    ]);
+    // Out of the one, but not into the other.
+    expect([tcp(three, two.ip, 8080), tcp(three, VIP, 80), net.ping(three, four)]).toEqual([
+      false,
+      false,
+      false,
+    ]);
+    expect([tcp(four, three.ip, 22), net.ping(one, four)]).toEqual([kind === 'dpdk', true]);
+
+    const open = net.connect(one, 'tcp', VIP, 80);
+    await agent.upsert(policy('web', [allow(['10.244.1.4/32', '10.244.1.5/32'], 6, 8080)], []));
+    await settled(agent);
+    expect([tcp(one, two.ip, 8080), tcp(four, two.ip, 8080), tcp(four, VIP, 80)]).toEqual([
+      false,
+      true,
+      true,
+    ]);
+    // Connections through a service are judged once.
+    expect(open !== undefined && net.talks(open)).toBe(true);
+    await agent.remove(ObjectKind.OBJECT_KIND_POD_ISOLATION, 'default/pod-2');
+    await settled(agent);
+    expect([tcp(one, two.ip, 8080), udp(one, two.ip, 9), net.ping(one, two)]).toEqual([true, true, true]);
+  });
+
+  test('a restarted manager writes nothing for policies', async () => {
+    const first = await startReady(world, config);
+    const web = policy('web', [allow(['10.244.0.0/16'], 6, 80)], [allow(['0.0.0.0/0'], 17, 53)]);
+    const objects = [node(), web, isolation(2, { ingress: ['web'], egress: ['web'] }), ...pods];
+    await first.agent.snapshot(...objects);
+    await settled(first.agent);
+    await first.manager.stop();
+    const second = await startReady(world, config);
+    await second.agent.snapshot(...objects);
+    expect(await written(second.agent)).toEqual({ writes: 0, updates: 0 });
   });
 
   test('a restarted manager writes nothing, and established connections live', async () => {

@@ -22,12 +22,8 @@ function allows(rows: readonly Es2kRow[], { peer, protocol, port }: PolicyPacket
   const set = rows
     .filter(({ table, match }) => table.startsWith('acl_ipset_match') && match[0] === id)
     .map(({ match: [, prefix], params: [mask = 0] }) => {
-      const { value, prefixLength } = {
-        value: 0,
-        prefixLength: 0,
-        ...(typeof prefix === 'object' ? prefix : {}),
-      };
-      return { value, prefixLength, mask };
+      if (typeof prefix !== 'object' || !('prefixLength' in prefix)) throw new Error('no prefix');
+      return { ...prefix, mask };
     })
     .filter(
       ({ value, prefixLength }) =>
