@@ -97,8 +97,10 @@ export class Rpc {
 
   wrap(method: string, error: unknown): P4rtError {
     if (isServiceError(error)) {
-      // grpc-js ends some messages with a heading that nothing follows.
-      const message = error.details.replace(/\s*Resolution note:\s*$/, '');
+      // grpc-js puts words around the cause of a failed connection, and a heading that nothing follows.
+      const message = error.details
+        .replace(/^No connection established\. Last error: /, '')
+        .replace(/\.?\s*Resolution note:\s*$/, '');
       return rpcError(method, this.address, error.code, message, error);
     }
     return rpcError(
