@@ -1,13 +1,21 @@
+import { ObjectKind, ObjectState } from '@infra-offload/infra-api';
 import {
+  matchesLabels,
   networkPolicyVerdict,
   type PolicyWorld,
   PROTOCOL_NUMBERS,
   parseObject,
   type WatchedObject,
 } from '@infra-offload/k8s-watch';
-import { eventually, HOST_ADDRESS, type Probe, Testbed, type TestPod } from '@infra-offload/testbed';
-
-export type Labels = Readonly<Record<string, string>>;
+import {
+  type AddPodOptions,
+  eventually,
+  HOST_ADDRESS,
+  type Probe,
+  Testbed,
+  type TestPod,
+} from '@infra-offload/testbed';
+import type { Labels } from './objects.js';
 
 /** What every pod asks of every other. */
 const ASKED = [
@@ -77,11 +85,20 @@ export class PolicyCluster {
   }
 
   /** Makes a pod as Kubernetes does: its object, the interface, then the object with its address. */
-  async addPod(namespace: string, name: string, labels: Labels): Promise<TestPod> {
+  async addPod(
+    namespace: string,
+    name: string,
+    labels: Labels,
+    { ip }: Pick<AddPodOptions, 'ip'> = {},
+  ): Promise<TestPod> {
     const pod: ClusterPod = { namespace, name, labels, attached: undefined };
     this.#pods.set(`${namespace}/${name}`, pod);
     this.#applyPod(pod);
-    pod.attached = await this.bed.addPod(`${namespace}-${name}`, { podNamespace: namespace, podName: name });
+    pod.attached = await this.bed.addPod(`${namespace}-${name}`, {
+      podNamespace: namespace,
+      podName: name,
+      ...(ip === undefined ? {} : { ip }),
+    });
     this.#applyPod(pod);
     await pod.attached.process.probed();
     return pod.attached;
@@ -111,8 +128,11 @@ export class PolicyCluster {
     return networkPolicyVerdict(this.#world(), connection).allowed;
   }
 
-  /** Has every pod ask every other, until what arrives is what the objects mean. */
+  /** Waits until the manager has the policies, and then has every pod ask every other until all is as they mean it. */
   async agrees(): Promise<void> {
+    await eventually('the policies are in the device, and no others', () => this.#arePoliciesThere(), {
+      everyMs: 20,
+    });
     let differences: readonly Disagreement[] = [];
     await eventually(
       'every connection is treated as the API defines it',
@@ -171,6 +191,22 @@ export class PolicyCluster {
     await new Promise((resolve) => setTimeout(resolve, FLIGHT_MS));
     const seen = await Promise.all(this.#attached().map(({ attached }) => attached.process.probed()));
     return new Set(seen.flat());
+  }
+
+  async #arePoliciesThere(): Promise<true | undefined> {
+    const { policies, pods } = this.#world();
+    // A policy of no pod is none to the manager.
+    const wanted = policies.filter(({ namespace, podSelector }) =>
+      pods.some((pod) => pod.namespace === namespace && matchesLabels(podSelector, pod.labels)),
+    );
+    const { target, pending, objects } = await this.bed.client.status(true);
+    const found = objects.flatMap(({ object, state }) => {
+      if (object?.kind !== ObjectKind.OBJECT_KIND_NETWORK_POLICY) return [];
+      return [state === ObjectState.OBJECT_STATE_PROGRAMMED ? object.name : `${object.name} not programmed`];
+    });
+    const names = wanted.map(({ namespace, name }) => `${namespace}/${name}`);
+    if (found.sort().join() !== names.sort().join()) throw new Error(`there are ${found.join() || 'none'}`);
+    return (target?.inSync && pending === 0) || undefined;
   }
 
   #attached(): readonly (ClusterPod & { readonly attached: TestPod })[] {

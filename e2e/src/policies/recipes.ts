@@ -1,3 +1,18 @@
+import {
+  A,
+  B,
+  EVERYBODY,
+  expressions,
+  ipBlock,
+  type Labels,
+  namespaces,
+  pods,
+  policy,
+  sctp,
+  tcp,
+  udp,
+} from './objects.js';
+
 /** One step of the truth table: what changes, and nothing else does. */
 export interface Recipe {
   readonly title: string;
@@ -7,45 +22,6 @@ export interface Recipe {
   readonly podLabels?: Readonly<Record<string, Labels>>;
   readonly namespaceLabels?: Readonly<Record<string, Labels>>;
 }
-
-type Labels = Readonly<Record<string, string>>;
-
-interface Spec {
-  readonly namespace?: string;
-  readonly podSelector?: object;
-  readonly policyTypes?: readonly ('Ingress' | 'Egress')[];
-  readonly ingress?: readonly object[];
-  readonly egress?: readonly object[];
-}
-
-let made = 0;
-
-/** A policy of namespace x for all its pods, unless `spec` says otherwise. */
-function policy({ namespace = 'x', podSelector = {}, ...spec }: Spec): object {
-  return {
-    apiVersion: 'networking.k8s.io/v1',
-    kind: 'NetworkPolicy',
-    metadata: { namespace, name: `policy-${++made}` },
-    spec: { podSelector, ...spec },
-  };
-}
-
-const pods = (matchLabels: Labels) => ({ podSelector: { matchLabels } });
-const namespaces = (matchLabels: Labels) => ({ namespaceSelector: { matchLabels } });
-const expressions = (key: string, operator: string, values?: readonly string[]) => ({
-  matchExpressions: [{ key, operator, ...(values === undefined ? {} : { values }) }],
-});
-const ipBlock = (cidr: string, ...except: readonly string[]) => ({ ipBlock: { cidr, except } });
-const tcp = (port: number | string, endPort?: number) => ({
-  protocol: 'TCP',
-  port,
-  ...(endPort === undefined ? {} : { endPort }),
-});
-const udp = (port: number | string) => ({ protocol: 'UDP', port });
-const sctp = (port: number | string) => ({ protocol: 'SCTP', port });
-const A = { matchLabels: { pod: 'a' } };
-const B = { matchLabels: { pod: 'b' } };
-const EVERYBODY = { namespaceSelector: {} };
 
 /** `addresses`: of pods, by "namespace/name". Pods x, y, z / a, b, c have the labels `pod` and their namespaces `ns`. */
 export function recipes(address: (pod: string) => string): readonly Recipe[] {

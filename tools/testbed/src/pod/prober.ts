@@ -19,6 +19,8 @@ const TCP = 6;
 /** Where the payload begins behind the IP header: of ICMP echo, TCP, UDP, SCTP. */
 const PAYLOAD: Readonly<Record<number, number>> = { [ICMP]: 8, [TCP]: 20, 17: 8, 132: 12 };
 const MAGIC = 0x494f_4650;
+/** ENODEV, ENETDOWN, ENETUNREACH. */
+const AWAY = new Set([19, 100, 101]);
 const RECEIVE_BUFFER = 8 * 1024 * 1024;
 
 const libc = koffi.load(null);
@@ -58,13 +60,15 @@ export class Prober {
     checked(setsockopt(this.#receiver, SOL_SOCKET, SO_RCVBUFFORCE, size, size.length), 'its buffer');
   }
 
+  /** While the pod has no interface, they are lost. */
   send(probes: readonly Probe[]): void {
     for (const probe of probes) {
       const to = Buffer.alloc(16);
       to.writeUInt16LE(AF_INET, 0);
       octets(probe.address).copy(to, 4);
       const packet = packetOf(probe);
-      checked(sendto(this.#sender, packet, packet.length, 0, to, to.length), `a packet to ${probe.address}`);
+      const sent = sendto(this.#sender, packet, packet.length, 0, to, to.length);
+      if (sent < 0 && !AWAY.has(koffi.errno())) checked(sent, `a packet to ${probe.address}`);
     }
   }
 
