@@ -45,14 +45,17 @@ const GROUPS: ReadonlySet<string> = new Set(
  * stay, for the schema to refuse.
  *
  * @param notice called for each setting without effect.
- * @throws ManagerError CONFIG if a setting is given by both names.
+ * @throws ManagerError CONFIG if a setting is given by both names, or is unknown in a group of IPDK's.
  */
 export function translateIpdkSettings(source: string, tree: Tree, notice: (text: string) => void): Tree {
   const result: Tree = structuredClone(tree);
   for (const [path, value] of flatten(tree)) {
     const ours = SAME[path];
     const unused = UNUSED[path];
-    if (ours === undefined && unused === undefined) continue;
+    if (ours === undefined && unused === undefined) {
+      refuseUnknown(source, path);
+      continue;
+    }
     remove(result, path);
     if (unused !== undefined) notice(`${source}: ${path} has no effect: ${unused}`);
     else if (ours !== undefined) {
@@ -65,6 +68,17 @@ export function translateIpdkSettings(source: string, tree: Tree, notice: (text:
     }
   }
   return result;
+}
+
+/** The schema would only name the group. */
+function refuseUnknown(source: string, path: string): void {
+  const [group = '', key] = path.split('.');
+  if (key === undefined || !GROUPS.has(group)) return;
+  const known = [...Object.keys(SAME), ...Object.keys(UNUSED)].filter((other) =>
+    other.startsWith(`${group}.`),
+  );
+  const names = known.map((other) => other.slice(group.length + 1)).join(', ');
+  throw new ManagerError('CONFIG', `${source}: unknown key "${path}"; known here: ${names}`);
 }
 
 function* flatten(tree: Tree): Generator<[string, unknown]> {

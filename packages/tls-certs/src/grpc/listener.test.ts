@@ -1,0 +1,299 @@
+import { execFileSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { connect as connectTcp } from 'node:net';
+import { join } from 'node:path';
+import { connect } from 'node:tls';
+import { Client, credentials, Server, status } from '@grpc/grpc-js';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import type { IdentityFiles } from '../layout.js';
+import type { Role } from '../roles.js';
+import { Scratch } from '../testing/scratch.js';
+import { type Listener, listen } from './listener.js';
+import { openClientSecurity, openServerSecurity, type TlsMode } from './security.js';
+import type { TlsLogger } from './source.js';
+
+const scratch = new Scratch();
+const cleanups: (() => unknown)[] = [];
+let manager: IdentityFiles;
+let agent: IdentityFiles;
+
+beforeAll(async () => {
+  manager = await scratch.put(await scratch.issue('manager'));
+  agent = await scratch.put(await scratch.issue('agent'));
+});
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+});
+afterAll(() => scratch.remove());
+
+const bytes = (value: Buffer) => value;
+const ECHO = '/test.Echo/Echo';
+
+/** A server that answers with its name. */
+function echo(name: string): Server {
+  const server = new Server();
+  const method = {
+    path: ECHO,
+    requestStream: false,
+    responseStream: false,
+    requestSerialize: bytes,
+    requestDeserialize: bytes,
+    responseSerialize: bytes,
+    responseDeserialize: bytes,
+  } as const;
+  server.addService(
+    { echo: method },
+    {
+      echo: (_: unknown, callback: (error: null, value: Buffer) => void) => callback(null, Buffer.from(name)),
+    },
+  );
+  cleanups.push(() => server.forceShutdown());
+  return server;
+}
+
+interface Options {
+  readonly address?: string;
+  readonly mode?: TlsMode;
+  readonly files?: IdentityFiles;
+  readonly cipherSuites?: readonly string[];
+}
+
+async function serve(options: Options = {}): Promise<Listener & { readonly lines: string[] }> {
+  const { address = '127.0.0.1:0', mode = 'mtls', files = manager, cipherSuites } = options;
+  const lines: string[] = [];
+  const write = (fields: object, message: string) => void lines.push(`${message} ${JSON.stringify(fields)}`);
+  const logger: TlsLogger = { info: write, warn: write };
+  const security = openServerSecurity({ mode, ...files, cipherSuites }, logger);
+  const server = echo('everybody');
+  const clients = { agent: echo('agents'), operator: echo('operators') };
+  const listener = await listen({ address, server, clients, security, logger });
+  cleanups.push(() => listener.close());
+  if (security.mode !== 'insecure') cleanups.push(() => security.source.close());
+  return Object.assign(listener, { lines });
+}
+
+/** The answer, or the code and what comes with it. */
+function call(
+  address: string,
+  files: IdentityFiles,
+  options: { mode?: TlsMode; role?: Role; cipherSuites?: readonly string[] } = {},
+): Promise<string> {
+  const { mode = 'mtls', role = 'manager', cipherSuites } = options;
+  const security = openClientSecurity({ mode, ...files, cipherSuites }, role);
+  const client = new Client(address, security.credentials);
+  return new Promise((resolve) => {
+    client.makeUnaryRequest(
+      ECHO,
+      bytes,
+      bytes,
+      Buffer.alloc(0),
+      { deadline: Date.now() + 5_000 },
+      (error, value) => {
+        client.close();
+        security.source?.close();
+        resolve(error === null ? String(value) : `${status[error.code]}: ${error.details}`);
+      },
+    );
+  });
+}
+
+describe('listen', () => {
+  it('gives every role its own server', async () => {
+    const { address } = await serve();
+    expect(await call(address, agent)).toBe('agents');
+    expect(await call(address, await scratch.put(await scratch.issue('operator')))).toBe('operators');
+  });
+
+  it.each<[TlsMode, string]>([
+    ['tls', 'everybody'],
+    ['insecure', 'everybody'],
+  ])('serves everybody in the mode %s', async (mode, answer) => {
+    const { address } = await serve({ mode });
+    expect(await call(address, agent, { mode })).toBe(answer);
+  });
+
+  it('listens on every address of a name, and on unix sockets', async () => {
+    const { address } = await serve({ address: 'localhost:0' });
+    expect(address).toMatch(/^localhost:[1-9]\d*$/);
+    expect(await call(address, agent)).toBe('agents');
+    const socket = `unix:${join(scratch.directory, 'grpc.sock')}`;
+    expect((await serve({ address: socket })).address).toBe(socket);
+    expect(await call(socket, agent)).toBe('agents');
+  });
+
+  it('says when an address is taken', async () => {
+    const { address } = await serve();
+    await expect(serve({ address })).rejects.toThrow(/EADDRINUSE/);
+  });
+
+  it('tells refused clients why, without letting them near the server, and logs each reason once', async () => {
+    const { address, lines } = await serve();
+    const controller = await scratch.put(await scratch.issue('controller'));
+    const reason =
+      /PERMISSION_DENIED: the client is refused: its certificate CN=stratum-client is that of a controller of the target; this port is for an infra-agent or an operator$/;
+    expect(await call(address, controller)).toMatch(reason);
+    expect(await call(address, controller)).toMatch(reason);
+    expect(lines.filter((line) => line.includes('CN=stratum-client'))).toEqual([
+      expect.stringMatching(/^a client was refused \{"client":"127\.0\.0\.1:\d+"/),
+    ]);
+    // One of its own making, with the right name but the wrong purpose.
+    expect(
+      await call(address, await scratch.put(await scratch.issue('agent', {}, scratch.other)), {
+        mode: 'insecure',
+      }),
+    ).toMatch(/UNAUTHENTICATED: the client does not speak TLS/);
+  });
+
+  it('closes what is neither TLS nor HTTP/2, and what does not negotiate HTTP/2', async () => {
+    const { address, lines } = await serve();
+    const port = Number(address.split(':')[1]);
+    const garbage = connectTcp(port, '127.0.0.1');
+    garbage.write('GET / HTTP/1.1\r\n\r\n');
+    await new Promise((resolve) => garbage.once('close', resolve));
+    const { ca, cert, key } = agent;
+    const read = (file: string) => execFileSync('cat', [file]);
+    const http1 = connect({ port, ca: read(ca), cert: read(cert), key: read(key) });
+    http1.on('error', () => {});
+    await new Promise((resolve) => http1.once('close', resolve));
+    expect(lines.join('\n')).toMatch(/does not speak TLS[\s\S]*does not speak HTTP\/2/);
+    expect(await call(address, agent)).toBe('agents');
+  });
+
+  it('offers the configured cipher suites and versions only', async () => {
+    const { address } = await serve({ cipherSuites: ['TLS_AES_256_GCM_SHA384'] });
+    expect(await call(address, agent)).toBe('agents');
+    expect(await call(address, agent, { cipherSuites: ['TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256'] })).toMatch(
+      /UNAVAILABLE: .*no version of TLS is acceptable to both sides/,
+    );
+    const old = await serve({ cipherSuites: ['TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384'] });
+    expect(await call(old.address, agent)).toBe('agents');
+    expect(
+      await call(old.address, agent, { cipherSuites: ['TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256'] }),
+    ).toMatch(/no cipher suite is acceptable to both sides/);
+    const { port, host } = { port: Number(old.address.split(':')[1]), host: '127.0.0.1' };
+    const code = await new Promise((resolve) => {
+      const socket = connect({
+        port,
+        host,
+        minVersion: 'TLSv1.1',
+        maxVersion: 'TLSv1.1',
+        ciphers: 'DEFAULT@SECLEVEL=0',
+        rejectUnauthorized: false,
+      });
+      socket.once('secureConnect', () => resolve('connected'));
+      socket.once('error', (error) => resolve('code' in error ? error.code : error.message));
+    });
+    expect(code).toMatch(/VERSION|PROTOCOL|RESET/);
+  });
+
+  it('takes the certificates that IPDK makes: roles by common names, no extended key usage', async () => {
+    const { cert: caFile } = { cert: join(scratch.directory, 'ipdk-ca.crt') };
+    const caKey = join(scratch.directory, 'ipdk-ca.key');
+    writeFileSync(caFile, (await scratch.authority).certificate);
+    writeFileSync(caKey, (await scratch.authority).key);
+    const ipdk = (commonName: string): IdentityFiles => {
+      const file = (suffix: string) => join(scratch.directory, `${commonName}.${suffix}`);
+      writeFileSync(
+        file('cnf'),
+        'basicConstraints=critical,CA:FALSE\nkeyUsage=critical,digitalSignature,keyEncipherment,keyAgreement\nsubjectAltName=DNS:localhost,IP:127.0.0.1\n',
+      );
+      execFileSync(
+        'openssl',
+        [
+          'req',
+          '-newkey',
+          'rsa:2048',
+          '-nodes',
+          '-subj',
+          `/C=US/ST=CA/L=SJ/O=IPDK/CN=${commonName}`,
+          '-keyout',
+          file('key'),
+          '-out',
+          file('csr'),
+        ],
+        { stdio: 'pipe' },
+      );
+      execFileSync(
+        'openssl',
+        [
+          'x509',
+          '-req',
+          '-in',
+          file('csr'),
+          '-CA',
+          caFile,
+          '-CAkey',
+          caKey,
+          '-set_serial',
+          '1000',
+          '-extfile',
+          file('cnf'),
+          '-out',
+          file('crt'),
+        ],
+        { stdio: 'pipe' },
+      );
+      return { ca: caFile, cert: file('crt'), key: file('key') };
+    };
+    const { address } = await serve({ files: ipdk('inframanager-server') });
+    expect(await call(address, ipdk('infraagent-client'))).toBe('agents');
+    expect(await call(address, ipdk('stratum-client'))).toMatch(/PERMISSION_DENIED/);
+    expect(await call(address, ipdk('somebody'))).toMatch(
+      /PERMISSION_DENIED: .* CN=somebody is that of nobody known here/,
+    );
+    // What names no role may be a server, if its name is right.
+    const { address: unnamed } = await serve({ files: ipdk('infra.example') });
+    expect(await call(unnamed, agent)).toBe('agents');
+    const { address: impostor } = await serve({ files: ipdk('infraagent-client') });
+    expect(await call(impostor, agent)).toMatch(
+      /the server is not infra-manager: its certificate CN=infraagent-client is that of an infra-agent/,
+    );
+  });
+
+  it('does not resume sessions, which would skip the certificates', async () => {
+    const { address } = await serve();
+    const [ca, cert, key] = [agent.ca, agent.cert, agent.key].map((file) => execFileSync('cat', [file]));
+    const reused = () =>
+      new Promise<{ isReused: boolean; session: Buffer | undefined }>((resolve, reject) => {
+        const socket = connect({
+          host: '127.0.0.1',
+          port: Number(address.split(':')[1]),
+          ca,
+          cert,
+          key,
+          ALPNProtocols: ['h2'],
+          session,
+        });
+        socket.once('error', reject);
+        socket.once('secureConnect', () => {
+          const isReused = socket.isSessionReused();
+          setTimeout(() => {
+            resolve({ isReused, session: socket.getSession() });
+            socket.destroy();
+          }, 50);
+        });
+      });
+    let session: Buffer | undefined;
+    ({ session } = await reused());
+    expect((await reused()).isReused).toBe(false);
+  });
+
+  it('is of no use to clients of grpc-js without a certificate', async () => {
+    const { address } = await serve();
+    const client = new Client(address, credentials.createSsl(execFileSync('cat', [agent.ca])), {
+      'grpc.ssl_target_name_override': 'localhost',
+    });
+    const answer = await new Promise((resolve) => {
+      client.makeUnaryRequest(
+        ECHO,
+        bytes,
+        bytes,
+        Buffer.alloc(0),
+        { deadline: Date.now() + 5_000 },
+        (error) => resolve(error?.details),
+      );
+    });
+    client.close();
+    expect(answer).toBe('the client has no certificate, which this port requires');
+  });
+});
