@@ -94,6 +94,14 @@ describe('NetworkPolicy', () => {
       { ports: [{ port: 'a', endPort: 79 }] },
       'spec.ingress[0].ports[0].endPort: needs a port that is a number',
     ],
+    [
+      { ports: [{ port: '80' }] },
+      'spec.ingress[0].ports[0].port: must be a number, or a name like "http-alt"',
+    ],
+    [
+      { ports: [{ port: true }] },
+      'spec.ingress[0].ports[0].port: must be an integer from 1 to 65535 or the name of a port',
+    ],
     [{ ports: [{ port: 70000 }] }, 'spec.ingress[0].ports[0].port: must be an integer from 1 to 65535'],
     [
       { from: [{ podSelector: { matchExpressions: [{ key: 'a', operator: 'In' }] } }] },

@@ -61,11 +61,16 @@ const peer = z
     };
   });
 
+const PORT_NAME = /^(?=.*[a-z])(?=.{1,15}$)[a-z0-9]+(-[a-z0-9]+)*$/;
+
 const policyPort = z
   .object({
     protocol,
     port: z
-      .union([portNumber, z.string().min(1)], 'must be an integer from 1 to 65535 or the name of a port')
+      .union(
+        [portNumber, z.string().regex(PORT_NAME, 'must be a number, or a name like "http-alt"')],
+        'must be an integer from 1 to 65535 or the name of a port',
+      )
       .nullish(),
     endPort: integer(1, 65535).nullish(),
   })

@@ -96,8 +96,11 @@ function isPlain(text: string): boolean {
   return /^[\w./-]*$/.test(text);
 }
 
+/** All that is no printable character of ASCII is escaped. */
 function quoted(text: string): string {
-  return isPlain(text) ? text : JSON.stringify(text);
+  if (isPlain(text)) return text;
+  const escaped = (char: string) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`;
+  return JSON.stringify(text).replace(/[^ -~]/g, escaped);
 }
 
 /** Names of objects have this length at most. */

@@ -91,7 +91,7 @@ function judge(
     );
     const allowing = isolating.filter((policy) => {
       const rules = direction === 'Ingress' ? policy.ingress : policy.egress;
-      return rules.some((rule) => ruleAllows(world, connection, direction, subject, policy, rule));
+      return rules.some((rule) => ruleAllows(world, connection, direction, policy, rule));
     });
     for (const policy of isolating) isolatedBy.add(objectName(policy));
     for (const policy of allowing) allowedBy.add(objectName(policy));
@@ -108,16 +108,17 @@ function ruleAllows(
   world: PolicyWorld,
   connection: Connection,
   direction: Direction,
-  subject: Pod,
   policy: NetworkPolicy,
   { peers, ports }: PolicyRule,
 ): boolean {
   const remote = direction === 'Ingress' ? connection.source : connection.destination;
   const remotePods = podsAt(world, remote);
-  /** Whose container ports give numbers to names: the destination, as the peer means it. */
-  const allowsPort = (peerPods: readonly Pod[]) =>
-    ports.length === 0 ||
-    ports.some((port) => portMatches(port, connection, direction === 'Ingress' ? [subject] : peerPods));
+  const subjects = podsAt(world, connection.destination).filter((pod) => selectsSubject(policy, pod));
+  /** Whose container ports give numbers to names: the destination, as the policy or the peer means it. */
+  const allowsPort = (peerPods: readonly Pod[]) => {
+    const destinations = direction === 'Ingress' ? subjects : peerPods;
+    return ports.length === 0 || ports.some((port) => portMatches(port, connection, destinations));
+  };
   if (peers.length === 0) return allowsPort(remotePods);
   return peers.some((peer) => {
     if (peer.type === 'IPBlock') return inBlock(peer, remote) && allowsPort([]);
