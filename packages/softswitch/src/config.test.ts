@@ -46,6 +46,19 @@ test('flags go over the file, leaf by leaf', () => {
   });
 });
 
+test('DPDK has its own section, and two flags', () => {
+  const path = file(
+    'dataplane: dpdk\ndpdk: { host: /a, hugepages: true, ports: 16, cpu: 3, library: /a.so }\n',
+  );
+  const dpdk = { host: '/a', hugepages: true, memoryMb: 1024, ports: 16, cpu: 3, library: '/a.so' };
+  expect(readConfig(path, {})).toMatchObject({ dataplane: 'dpdk', dpdk });
+  expect(readConfig(path, { swxHost: '/b', swxLibrary: '/b.so' }).dpdk).toEqual({
+    ...dpdk,
+    host: '/b',
+    library: '/b.so',
+  });
+});
+
 test.each([
   ['deviceId: 0', /deviceId/],
   ['taps: 5', /taps/],
@@ -55,6 +68,9 @@ test.each([
   ['tls: { mode: none }', /tls\.mode/],
   ['tls: { password: x }', /tls/],
   ['logLevel: loud', /logLevel/],
+  ['dpdk: { library: 3 }', /dpdk\.library/],
+  ['dpdk: { ports: 0 }', /dpdk\.ports/],
+  ['dpdk: { hugepages: 384 }', /dpdk\.hugepages/],
 ])('%s is refused by name', (text, message) => {
   expect(() => readConfig(file(text), {})).toThrow(
     expect.objectContaining({ code: 'INVALID_ARGUMENT', message: expect.stringMatching(message) }),

@@ -1,4 +1,5 @@
 import type { Config } from '../config.js';
+import { fail } from '../errors.js';
 import type { Logger } from '../logger.js';
 import type { PortProvider } from '../ports/provider.js';
 import { TapPorts } from '../ports/tap.js';
@@ -22,6 +23,12 @@ export async function openSwitch(
     return { ports, dataplane: new EngineDataplane(ports, { logger }) };
   }
   const { host, hugepages, memoryMb, ports: slots, library, cpu } = config.dpdk;
+  if (config.taps.count > slots) {
+    fail(
+      'INVALID_ARGUMENT',
+      `taps.count is ${config.taps.count}, but dpdk.ports ${slots}: there can be no more ports`,
+    );
+  }
   const args = [
     ...[
       '--ports',

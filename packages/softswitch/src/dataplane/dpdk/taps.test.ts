@@ -186,6 +186,50 @@ describe.skipIf(!dpdkInstalled)('TAP ports on DPDK', () => {
     expect(await world.ping(0, 1)).toContain('5 received');
   }, 60_000);
 
+  test('gNMI makes ports as IPDK does, leaf by leaf, whether there is a pipeline yet or not', async () => {
+    const prefix = `d${randomBytes(3).toString('hex')}_`;
+    const ports = await DpdkTapPorts.open({ prefix, count: 0 });
+    const dataplane = new DpdkDataplane(ports, { binary: swxHost(), args: ['--ports', '8'] });
+    const any = '127.0.0.1:0';
+    const softswitch = await Softswitch.start({ p4runtimeAddress: any, gnmiAddress: any, ports, dataplane });
+    cleanups.push(() => softswitch.stop());
+    const gnmi = await GnmiClient.connect({ address: softswitch.gnmiAddress });
+    cleanups.push(() => gnmi.close());
+    const make = async (number: number): Promise<void> => {
+      const config = `interfaces/virtual-interface[name=${prefix}${number}]/config`;
+      const leaves = {
+        'device-type': 'VIRTUAL_INTERFACE',
+        'pipeline-name': 'pipe',
+        'mempool-name': 'MEMPOOL0',
+        mtu: 1500,
+        'port-type': 'TAP',
+      };
+      await gnmi.set({
+        update: Object.entries(leaves).map(([leaf, value]) => ({ path: `${config}/${leaf}`, value })),
+      });
+      const [id] = await gnmi.get([`${config}/tdi-portin-id`]);
+      expect(Number(id?.value)).toBe(number);
+      ip('link', 'set', `${prefix}${number}`, 'mtu', '1280');
+    };
+    for (let number = 0; number < 3; number++) await make(number);
+    const address = softswitch.p4runtimeAddress;
+    const session = await P4RuntimeSession.open({ address, deviceId: 1, electionId: 1n });
+    cleanups.push(() => session.close());
+    await session.setPipeline(k8sDpP4Info(), k8sDpDeviceConfig(), { action: 'VERIFY_AND_COMMIT' });
+    await make(3);
+    expect(dataplane.statistics()?.ports.map(({ number, name }) => ({ number, name }))).toEqual(
+      [0, 1, 2, 3].map((number) => ({ number, name: `${prefix}${number}` })),
+    );
+    // There are 8 places.
+    await expect(
+      gnmi.set({
+        update: [{ path: `interfaces/virtual-interface[name=${prefix}8]/config/port-type`, value: 'TAP' }],
+      }),
+    ).rejects.toThrow(/there are 8 slots/);
+    expect(ports.find(`${prefix}8`)).toBeUndefined();
+    expect(existsSync(`/sys/class/net/${prefix}8`)).toBe(false);
+  }, 60_000);
+
   test('a device that is gone with its namespace is made again', async () => {
     const world = await World.start();
     ip('netns', 'del', world.namespaces[1] ?? '');
