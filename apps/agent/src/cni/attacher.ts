@@ -6,7 +6,7 @@ import { type Attachment, attachmentId, describeAttachment } from '../interfaces
 import type { AttachmentStore } from '../interfaces/attachment-store.js';
 import { isAlive, resolveNetns } from '../interfaces/netns.js';
 import type { PodInterfaces } from '../interfaces/pod-interfaces.js';
-import type { PodProgrammer } from '../sync/pod-programmer.js';
+import { isUnknownInterface, type PodProgrammer } from '../sync/pod-programmer.js';
 import { checkAttachmentIdLength } from './attachment-id-length.js';
 import { InfraCniErrorCode } from './error-codes.js';
 import { KeyedLock } from './keyed-lock.js';
@@ -20,6 +20,9 @@ export interface AttacherOptions {
   readonly mtu: number;
   readonly logger: Logger;
 }
+
+/** So many interfaces are tried that the target may not know. */
+const maxAttempts = 4;
 
 /** Attaches pods to the data plane and detaches them: interface, state file and manager together. */
 export class Attacher {
@@ -46,34 +49,47 @@ export class Attacher {
     return this.#lock.run(attachmentId(request), async () => {
       await this.prepare(request);
       await this.#assertAddressFree(request);
-      const attachment = await this.#allocate(request);
-      const { interfaces, pods, store, logger } = this.#options;
-      const [configured, added] = await Promise.allSettled([
-        interfaces.configure(attachment),
-        pods.add(podOf(attachment)),
-      ]);
-      try {
-        if (configured.status === 'rejected') throw configured.reason;
-        if (added.status === 'rejected') throw added.reason;
-        await store.save({ ...attachment, phase: 'attached' });
-      } catch (error) {
-        logger.warn(
-          { attachment: describeAttachment(attachment), reason: messageOf(error) },
-          'attaching failed',
-        );
-        await this.#undo(attachment, added.status === 'fulfilled');
-        throw error;
+      for (let attempt = 1; ; attempt++) {
+        const attachment = await this.#allocate(request);
+        try {
+          return await this.#attach(attachment);
+        } catch (error) {
+          if (!isUnknownInterface(error)) throw error;
+          // A device of that name which is not the target's: somebody else's, or left over.
+          this.#options.interfaces.avoid(attachment.interfaceName);
+          if (attempt === maxAttempts) throw error;
+        }
       }
-      logger.info(
-        {
-          attachment: describeAttachment(attachment),
-          interface: attachment.interfaceName,
-          address: attachment.address,
-        },
-        'attached',
-      );
-      return { mac: attachment.mac, mtu: attachment.mtu };
     });
+  }
+
+  async #attach(attachment: Attachment): Promise<AttachResponse> {
+    const { interfaces, pods, store, logger } = this.#options;
+    const [configured, added] = await Promise.allSettled([
+      interfaces.configure(attachment),
+      pods.add(podOf(attachment)),
+    ]);
+    try {
+      if (configured.status === 'rejected') throw configured.reason;
+      if (added.status === 'rejected') throw added.reason;
+      await store.save({ ...attachment, phase: 'attached' });
+    } catch (error) {
+      logger.warn(
+        { attachment: describeAttachment(attachment), reason: messageOf(error) },
+        'attaching failed',
+      );
+      await this.#undo(attachment, added.status === 'fulfilled');
+      throw error;
+    }
+    logger.info(
+      {
+        attachment: describeAttachment(attachment),
+        interface: attachment.interfaceName,
+        address: attachment.address,
+      },
+      'attached',
+    );
+    return { mac: attachment.mac, mtu: attachment.mtu };
   }
 
   /** What is attached under this key, or is being attached. */

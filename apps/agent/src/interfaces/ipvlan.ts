@@ -55,6 +55,9 @@ export class IpvlanInterfaces implements PodInterfaces {
     this.#taken.delete(interfaceName);
   }
 
+  /** None is the target's. */
+  avoid(): void {}
+
   recover(attachments: readonly Attachment[]): void {
     for (const { interfaceName } of attachments) this.#taken.add(interfaceName);
   }

@@ -43,6 +43,9 @@ export interface PodInterfaces {
   /** Gives back an interface for which `configure` was never called. */
   discard(interfaceName: string): void;
 
+  /** Gives an interface away to nobody for a while: the target does not know it. */
+  avoid(interfaceName: string): void;
+
   /**
    * Moves the interface into the pod's namespace and sets name, address, MTU and routes. It may fail halfway: then
    * `release` undoes it.

@@ -6,6 +6,9 @@ import { isAlive, ownNetnsPath } from './netns.js';
 import type { AllocatedInterface, AttachmentCondition, PodInterfaces, PoolUsage } from './pod-interfaces.js';
 import { checkPodLink, podLinks, setUpPodLink } from './pod-link.js';
 
+/** The target may make what it does not know yet. */
+const avoidMs = 10_000;
+
 /**
  * Interfaces that are there already, or made beforehand, and are moved into the pods: TAPs, virtual functions,
  * subfunctions.
@@ -21,6 +24,8 @@ export class PooledInterfaces implements PodInterfaces {
   /** The name in the pool of each device that was ever given away. */
   readonly #names = new Map<string, string>();
   readonly #host = new IpRoute();
+  /** Until when (monotonic, milliseconds) interfaces are given to nobody. */
+  readonly #avoided = new Map<string, number>();
   #growth: Promise<unknown> = Promise.resolve();
 
   constructor(pool: InterfacePool) {
@@ -52,6 +57,10 @@ export class PooledInterfaces implements PodInterfaces {
 
   discard(interfaceName: string): void {
     this.#taken.delete(interfaceName);
+  }
+
+  avoid(interfaceName: string): void {
+    this.#avoided.set(interfaceName, performance.now() + avoidMs);
   }
 
   recover(attachments: readonly Attachment[]): void {
@@ -112,9 +121,13 @@ export class PooledInterfaces implements PodInterfaces {
 
   /** There is no await in here, so that two calls never choose the same one. */
   #take(members: readonly PoolMember[]): PoolMember | undefined {
-    const member = members.find((candidate) => !this.#taken.has(this.#nameOf(candidate)));
+    const member = members.find((candidate) => this.#isFree(this.#nameOf(candidate)));
     if (member !== undefined) this.#taken.add(this.#nameOf(member));
     return member;
+  }
+
+  #isFree(name: string): boolean {
+    return !this.#taken.has(name) && (this.#avoided.get(name) ?? 0) <= performance.now();
   }
 
   /**
@@ -141,9 +154,13 @@ export class PooledInterfaces implements PodInterfaces {
   }
 
   #exhausted({ reason, advice }: Exhaustion): CniError {
+    const now = performance.now();
+    const avoided = [...this.#avoided].filter(([name, until]) => until > now && !this.#taken.has(name));
+    const unknown = avoided.map(([name]) => name).join(', ');
+    const why = unknown === '' ? reason : `the target does not know ${unknown}`;
     return new CniError(
       CniErrorCode.tryAgainLater,
-      `no free interface: ${this.#taken.size} are attached to pods and ${reason}`,
+      `no free interface: ${this.#taken.size} are attached to pods and ${why}`,
       { details: advice },
     );
   }

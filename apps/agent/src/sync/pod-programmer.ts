@@ -192,6 +192,12 @@ function unary<T>(
   });
 }
 
+/** Whether `add` has failed because the target has no such interface. */
+export function isUnknownInterface(error: unknown): boolean {
+  const cause = CniError.is(error) ? error.cause : undefined;
+  return cause instanceof Error && 'code' in cause && cause.code === status.NOT_FOUND;
+}
+
 function asCniError(error: unknown, pod: Pod): CniError {
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
   const reason =
