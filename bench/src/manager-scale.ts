@@ -7,9 +7,18 @@
  *
  * With MANAGER_DIST=1 the built programs (dist/cli.js) run instead of the sources.
  */
-import { readFileSync } from 'node:fs';
 import { Protocol, type WantedObject } from '@infra-offload/infra-api';
-import { Agent, memoryMb, ms, startManager, startSoftswitch, stop, stopAll, upsert } from './manager.lib.js';
+import {
+  Agent,
+  cpuSeconds,
+  memoryMb,
+  ms,
+  startManager,
+  startSoftswitch,
+  stop,
+  stopAll,
+  upsert,
+} from './manager.lib.js';
 
 const SERVICES = Number(process.argv[2] ?? 10_000);
 const ENDPOINTS = Number(process.argv[3] ?? 10);
@@ -57,12 +66,6 @@ async function sliceChanges(
     p50: times[Math.floor(times.length * 0.5)] ?? 0,
     p99: times[Math.floor(times.length * 0.99)] ?? 0,
   };
-}
-
-/** Seconds of CPU that a process has used. */
-function cpuSeconds(pid: number | undefined): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
-  return (Number(fields[11]) + Number(fields[12])) / 100;
 }
 
 async function main(): Promise<void> {

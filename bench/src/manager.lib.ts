@@ -182,4 +182,10 @@ export function memoryMb(pid: number | undefined, field: 'VmRSS' | 'VmHWM'): num
   return Number(new RegExp(`${field}:\\s+(\\d+)`).exec(status)?.[1] ?? 0) / 1024;
 }
 
+/** Seconds of CPU that a process has used. */
+export function cpuSeconds(pid: number | undefined): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
+  return (Number(fields[11]) + Number(fields[12])) / 100;
+}
+
 export const ms = (value: number) => `${value.toFixed(2)} ms`;

@@ -9,7 +9,17 @@
  * on a port of its own. In five namespaces one policy lets all 5,000 pods in.
  */
 import { PolicyAction, type WantedObject } from '@infra-offload/infra-api';
-import { Agent, memoryMb, ms, startManager, startSoftswitch, stop, stopAll, upsert } from './manager.lib.js';
+import {
+  Agent,
+  cpuSeconds,
+  memoryMb,
+  ms,
+  startManager,
+  startSoftswitch,
+  stop,
+  stopAll,
+  upsert,
+} from './manager.lib.js';
 
 const NAMESPACES = 50;
 const PODS = 100;
@@ -120,7 +130,7 @@ async function updates(agent: Agent): Promise<number> {
 }
 
 async function main(): Promise<void> {
-  const { target } = await startSoftswitch();
+  const { target, child: softswitch } = await startSoftswitch();
   const options = ['--interface-type', 'sriov'];
   let manager = await startManager(target.p4runtime, target.gnmi, options);
   let agent = new Agent(manager.listen);
@@ -134,6 +144,11 @@ async function main(): Promise<void> {
   ];
   await agent.snapshot([]);
   const before = await updates(agent);
+  const cpuOf = () => ({
+    manager: cpuSeconds(manager.child.pid),
+    softswitch: cpuSeconds(softswitch.pid),
+  });
+  const idle = cpuOf();
   const began = performance.now();
   await agent.snapshot(objects);
   const cold = performance.now() - began;
@@ -144,6 +159,10 @@ async function main(): Promise<void> {
   for (const { name, entries } of after.tables)
     if (name.startsWith('policy_')) console.log(`  ${name}: ${entries} entries`);
   console.log(`  snapshot to all programmed: ${ms(cold)} (${(await updates(agent)) - before} entities)`);
+  const used = cpuOf();
+  console.log(
+    `  CPU: manager ${(used.manager - idle.manager).toFixed(2)} s, softswitch ${(used.softswitch - idle.softswitch).toFixed(2)} s`,
+  );
   console.log(`  manager: ${Math.round(memoryMb(manager.child.pid, 'VmRSS'))} MB resident`);
 
   let start = await updates(agent);

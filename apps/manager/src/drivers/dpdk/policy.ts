@@ -203,6 +203,7 @@ function conditionsOf(regions: PolicyRegions, plan: ClassPlan): readonly Conditi
     conditions.push({
       severity: 'degraded',
       reason: 'TooManyRuleClasses',
+      policies,
       message:
         `more than ${MAX_CLASSES} combinations of ports; what did not fit is denied, though it is allowed by ` +
         `${policies.join(', ')}; use fewer different ports for these pods`,
