@@ -6,7 +6,7 @@ import type { Logger } from 'pino';
 import { Attacher } from './cni/attacher.js';
 import { CalicoServer } from './cni/calico-server.js';
 import { CniServer } from './cni/server.js';
-import { type AgentConfig, policySourceOf } from './config/schema.js';
+import { type AgentConfig, felixSchema, policySourceOf } from './config/schema.js';
 import { messageOf } from './errors.js';
 import { FelixSource } from './felix/felix-source.js';
 import { checkHealth } from './health-client.js';
@@ -122,7 +122,7 @@ export class Agent {
     }
     if (policySourceOf(config) === 'felix') {
       this.#felix = new FelixSource({
-        ...config.felix,
+        ...felixSchema.parse(config.felix ?? {}),
         wanted,
         progress: this.#progress,
         statuses,

@@ -136,6 +136,9 @@ policy: true
     ['services: "yes"', /services: /],
     ['policy: true\nnetworkPolicy: off', /policy and networkPolicy are the same setting/],
     ['policy: "yes"', /networkPolicy: /],
+    ['felix: {}', /felix: is given, but networkPolicy is off: make it felix/],
+    ['networkPolicy: felix\nfelix: { socket: relative }', /felix\.socket: is not an absolute path/],
+    ['networkPolicy: felix\nfelix: { dialect: v3 }', /felix\.dialect: .*"policy-ids"/],
     ['networkPolicy: calico', /networkPolicy: .*"kubernetes"\|"felix"\|"off"/],
     [
       'networkPolicy: kubernetes',

@@ -5,7 +5,7 @@ import { parse, YAMLParseError } from 'yaml';
 import type * as z from 'zod';
 import { AgentError, isSystemError, messageOf } from '../errors.js';
 import { type RawSettings, translateIpdkNames } from './ipdk.js';
-import { type AgentConfig, configSchema } from './schema.js';
+import { type AgentConfig, configSchema, policySourceOf } from './schema.js';
 
 /** Where the configuration is looked for unless a flag says otherwise; it need not be there. */
 export const defaultConfigPath = '/etc/infra/infraagent-config.yaml';
@@ -42,15 +42,22 @@ export function loadConfig(path: string | undefined, overrides: ConfigOverrides 
   const all = add('flags and environment', overrides);
   const isFromApi = all.services === true && all.manifestsDirectory === undefined;
   const config = { ...all, nodeName, kubernetes: all.kubernetes ?? (isFromApi ? {} : undefined) };
-  if (
-    config.networkPolicy === 'kubernetes' &&
-    !config.kubernetes &&
-    config.manifestsDirectory === undefined
-  ) {
-    const problem = 'networkPolicy: is kubernetes, but neither kubernetes nor manifestsDirectory is given';
-    throw new AgentError('CONFIG', `${file}, flags and environment: ${problem}`);
-  }
+  const problem = policyProblem(config);
+  if (problem !== undefined) throw new AgentError('CONFIG', `${file}, flags and environment: ${problem}`);
   return config;
+}
+
+/** Only the whole configuration can have these. */
+function policyProblem(config: AgentConfig): string | undefined {
+  const { networkPolicy, kubernetes, manifestsDirectory, felix } = config;
+  if (networkPolicy === 'kubernetes' && kubernetes === undefined && manifestsDirectory === undefined) {
+    return 'networkPolicy: is kubernetes, but neither kubernetes nor manifestsDirectory is given';
+  }
+  const source = policySourceOf(config);
+  if (felix !== undefined && source !== 'felix') {
+    return `felix: is given, but networkPolicy is ${source}: make it felix, or leave felix out`;
+  }
+  return undefined;
 }
 
 function readFile(file: string, mustExist: boolean): RawSettings {

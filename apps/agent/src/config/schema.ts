@@ -53,6 +53,12 @@ const mac = z
   .string()
   .regex(/^[0-9a-f][02468ace](:[0-9a-f]{2}){5}$/i, 'is not a unicast MAC address, such as 02:00:00:00:00:01');
 
+/** Where Felix connects, and how it names policies: both ways unless one is given. */
+export const felixSchema = z.strictObject({
+  socket: absolutePath.default('/var/run/calico/felix-dataplane.sock'),
+  dialect: z.enum(['auto', 'tier-names', 'policy-ids']).default('auto'),
+});
+
 /** The configuration file. Every key is optional. */
 const keysSchema = z.strictObject({
   nodeName: z
@@ -101,13 +107,8 @@ const keysSchema = z.strictObject({
   hostInterface: z.strictObject({ addresses: z.array(ipv4).default([]) }).default({ addresses: [] }),
   /** Off if absent. */
   calico: z.strictObject({ listen: localAddress.default('127.0.0.1:50001') }).optional(),
-  /** Where Felix connects, if policies come from there, and how it names them: both ways unless one is given. */
-  felix: z
-    .strictObject({
-      socket: absolutePath.default('/var/run/calico/felix-dataplane.sock'),
-      dialect: z.enum(['auto', 'tier-names', 'policy-ids']).default('auto'),
-    })
-    .default({ socket: '/var/run/calico/felix-dataplane.sock', dialect: 'auto' }),
+  /** Only with policies from Felix; what it has without being configured: `felixSchema`. */
+  felix: felixSchema.optional(),
   /** Where load balancers ask, as kube-proxy's `healthzBindAddress`. Off if absent. */
   healthzAddress: address(0).optional(),
   monitoringAddress: address(0).default('127.0.0.1:50096'),

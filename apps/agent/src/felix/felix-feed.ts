@@ -47,6 +47,7 @@ export class FelixFeed implements PodPolicies {
   }
 
   expect(pod: AttachedPod): void {
+    if (!isNamed(pod)) return;
     const key = keyOf(isolationReference(pod));
     const pods = this.#attached.get(key) ?? new Map<string, AttachedPod>();
     this.#attached.set(key, pods.set(pod.attachmentId, pod));
@@ -58,7 +59,7 @@ export class FelixFeed implements PodPolicies {
    * address, and of what has no name never.
    */
   async admit(pod: AttachedPod): Promise<ObjectKey> {
-    if (pod.namespace === '' || pod.name === '') {
+    if (!isNamed(pod)) {
       throw new CniError(
         CniErrorCode.invalidEnvironment,
         'CNI_ARGS names no pod (K8S_POD_NAMESPACE, K8S_POD_NAME), but only pods of Kubernetes have policies of Felix',
@@ -107,6 +108,10 @@ export class FelixFeed implements PodPolicies {
     const [pod] = pods.values();
     if (pod !== undefined) this.#upsert({ object: { $case: 'podIsolation', value: closedIsolation(pod) } });
   }
+}
+
+function isNamed({ namespace, name }: AttachedPod): boolean {
+  return namespace !== '' && name !== '';
 }
 
 /** The isolation of a pod, which all its interfaces share. */

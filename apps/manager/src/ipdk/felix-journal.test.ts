@@ -9,6 +9,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { encodeFrame } from '@infra-offload/felix';
 import { felix } from '@infra-offload/infra-api';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -86,6 +87,9 @@ describe('FelixJournal', () => {
     await write(profile('x'));
     appendFileSync(path, 'not a journal, is it?');
     expect(await read()).toEqual({ payloads: [profile('x')], isComplete: false });
+    const nameless = felix.ToDataplane.encode({ sequenceNumber: 0n, payload: profile('') }).finish();
+    writeFileSync(path, encodeFrame(nameless));
+    expect(await read()).toEqual({ payloads: [], isComplete: false });
   });
 
   test('does not grow with what is outdated', async () => {

@@ -1,9 +1,9 @@
 import { type FileHandle, open, readFile, rename } from 'node:fs/promises';
 import { encodeFrame, FrameDecoder } from '@infra-offload/felix';
 import { felix } from '@infra-offload/infra-api';
-import { ManagerError, messageOf } from '../errors.js';
+import { ManagerError, messageOf as textOf } from '../errors.js';
 import type { Logger } from '../log.js';
-import { FelixFacts, isPolicyPayload, type PolicyPayload } from './felix-facts.js';
+import { FelixFacts, isPolicyPayload, messageOf, type PolicyPayload } from './felix-facts.js';
 
 /** What is appended to a file before it is written anew, beside what it had at first. */
 const MAX_APPENDED_BYTES = 4 * 1024 * 1024;
@@ -45,7 +45,7 @@ export class FelixJournal {
       await journal.#compact();
       return { journal, contents: { payloads: [...journal.#facts.payloads()], isComplete } };
     } catch (cause) {
-      throw new ManagerError('STORE', `${path}: ${messageOf(cause)}`, {}, cause);
+      throw new ManagerError('STORE', `${path}: ${textOf(cause)}`, {}, cause);
     }
   }
 
@@ -77,10 +77,13 @@ export class FelixJournal {
     try {
       for (const frame of decoder.push(bytes)) {
         const { payload } = felix.ToDataplane.decode(frame);
-        if (payload !== undefined && isPolicyPayload(payload)) this.#facts.apply(payload);
+        if (payload === undefined || !isPolicyPayload(payload)) continue;
+        // Only what says what it is about was written.
+        messageOf(payload);
+        this.#facts.apply(payload);
       }
     } catch (error) {
-      logger.error({ file: this.#path, err: messageOf(error) }, 'policies of IPDK: the rest cannot be read');
+      logger.error({ file: this.#path, err: textOf(error) }, 'policies of IPDK: the rest cannot be read');
       return false;
     }
     try {
@@ -105,7 +108,7 @@ export class FelixJournal {
         }
       }
     } catch (cause) {
-      throw new ManagerError('STORE', `${this.#path}: ${messageOf(cause)}`, {}, cause);
+      throw new ManagerError('STORE', `${this.#path}: ${textOf(cause)}`, {}, cause);
     } finally {
       this.#isWriting = false;
     }
