@@ -95,7 +95,12 @@ function inspectFile(file: string, root: string, now: Date): Omit<Report, 'file'
   }
   const key = file.replace(/\.(crt|pem)$/, '.key');
   if (existsSync(key))
-    attempt(() => checkKey(certificate, readPrivateKey(readPem(key)), { cert: file, key }));
+    attempt(() => {
+      const privateKey = readPrivateKey(readPem(key));
+      // Of several authorities, one has its key here.
+      const owner = isAuthority ? certificates.find((each) => each.checkPrivateKey(privateKey)) : certificate;
+      checkKey(owner ?? certificate, privateKey, { cert: file, key });
+    });
   else if (!isAuthority) problems.push('there is no key beside it');
   const { notAfter } = datesOf(certificate);
   const role = roleOf(certificate);

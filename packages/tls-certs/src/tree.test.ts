@@ -127,6 +127,24 @@ describe('renewTree', () => {
     expect(inspectTree(tree).flatMap(({ problems }) => problems)).toEqual([]);
   });
 
+  it('lets another authority take over, with both trusted in between', async () => {
+    const tree = copy('takeover');
+    const { cert, key } = authorityFiles(tree);
+    const [before, next] = [read(cert), await scratch.other];
+    const wrong = () => inspectTree(tree).flatMap(({ problems }) => problems);
+    writeFileSync(cert, before + next.certificate);
+    await renewTree(tree, { bits: 2048 });
+    expect(read(at(tree, 'infractl', 'ca.crt'))).toBe(before + next.certificate);
+    expect(wrong()).toEqual([]);
+    writeFileSync(key, next.key);
+    await renewTree(tree, { bits: 2048 });
+    expect(wrong()).toEqual([]);
+    writeFileSync(cert, next.certificate);
+    await renewTree(tree, { bits: 2048 });
+    expect(read(at(tree, 'infractl', 'ca.crt'))).toBe(next.certificate);
+    expect(wrong()).toEqual([]);
+  });
+
   it('needs the authority and its key', async () => {
     const tree = copy('keyless');
     rmSync(join(tree, 'ca.key'));

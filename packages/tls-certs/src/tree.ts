@@ -53,7 +53,7 @@ export async function createTree(root: string, options: CreateOptions = {}): Pro
       filesFor(
         root,
         leaf,
-        authority,
+        authority.certificate,
         await issue(authority, leaf.role, {
           bits: options.bits ?? 3072,
           names: extraNames(leaf, options),
@@ -86,11 +86,15 @@ export interface Renewal {
  */
 export async function renewTree(root: string, options: RenewOptions = {}): Promise<Renewal> {
   const at = authorityFiles(root);
-  const [certificate, key] = [readPem(at.cert), readPem(at.key)];
-  const [parsed] = readCertificates(certificate);
-  checkKey(parsed, readPrivateKey(key), at);
-  checkDates(parsed, at.cert, new Date());
-  const authority = { certificate: certificate.text, key: key.text };
+  const [bundle, key] = [readPem(at.cert), readPem(at.key)];
+  const certificates = readCertificates(bundle);
+  const privateKey = readPrivateKey(key);
+  // There are several while one authority takes over from another; the one whose key is here issues.
+  const signer =
+    certificates.find((certificate) => certificate.checkPrivateKey(privateKey)) ?? certificates[0];
+  checkKey(signer, privateKey, at);
+  checkDates(signer, at.cert, new Date());
+  const authority = { certificate: signer.toString(), key: key.text };
   const issued = await Promise.all(
     LEAVES.map(async (leaf) => {
       const names = existingNames(filesOf(root, leaf).cert);
@@ -100,24 +104,24 @@ export async function renewTree(root: string, options: RenewOptions = {}): Promi
         names: extraNames(leaf, options),
         ...(options.days !== undefined && { days: options.days }),
       });
-      return filesFor(root, leaf, authority, identity);
+      return filesFor(root, leaf, bundle.text, identity);
     }),
   );
   const files = issued.flat();
   writeFiles(files);
-  const { notAfter } = datesOf(parsed);
+  const { notAfter } = datesOf(signer);
   const left = Math.floor((notAfter.getTime() - Date.now()) / DAY_MS);
   const isSoon = left < Math.max(AUTHORITY_SOON_DAYS, options.days ?? 0);
   const warning = `the authority ends in ${left} days, and all certificates with it: replace everything before that with 'tls-certs create --force'`;
   return { files: files.map(({ file }) => file), warnings: isSoon ? [warning] : [] };
 }
 
-function filesFor(root: string, leaf: Leaf, authority: Identity, identity: Identity): NewFile[] {
+function filesFor(root: string, leaf: Leaf, authorities: string, identity: Identity): NewFile[] {
   const at = filesOf(root, leaf);
   return [
     { file: at.key, text: identity.key, isSecret: true },
     { file: at.cert, text: identity.certificate, isSecret: false },
-    { file: at.ca, text: authority.certificate, isSecret: false },
+    { file: at.ca, text: authorities, isSecret: false },
   ];
 }
 
