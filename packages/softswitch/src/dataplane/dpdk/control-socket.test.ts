@@ -29,6 +29,7 @@ const ROUNDS = 400;
 describe.skipIf(!dpdkInstalled)('the control socket of swx-host', () => {
   const directory = mkdtempSync(join(tmpdir(), 'control-'));
   const spec = join(directory, 'small.spec');
+  const binaryFile = join(directory, 'binary.spec');
   const path = join(directory, 'socket');
   const env = { ...process.env, ASAN_OPTIONS: 'detect_leaks=0' };
   let binary: string;
@@ -38,6 +39,7 @@ describe.skipIf(!dpdkInstalled)('the control socket of swx-host', () => {
 
   beforeAll(async () => {
     writeFileSync(spec, smallArtifacts.spec);
+    writeFileSync(binaryFile, new Uint8Array(1000));
     binary = swxHost('asan');
     const args = ['--spec', spec, '--socket', path, '--ports', '4', '--memory', '768', '--die-with-parent'];
     host = spawn(binary, args, { stdio: ['ignore', 'pipe', 'pipe'], env });
@@ -203,7 +205,7 @@ describe.skipIf(!dpdkInstalled)('the control socket of swx-host', () => {
       /cannot read \/nonexistent\.spec: No such file/,
     ],
     ['a directory', ['--spec', directory, '--socket', path], 1, /Is a directory/],
-    ['no text', ['--spec', process.execPath, '--socket', path], 2, /is no text/],
+    ['no text', ['--spec', binaryFile, '--socket', path], 2, /is no text/],
     [
       'no place for the socket',
       ['--spec', spec, '--socket', '/nonexistent/s'],
