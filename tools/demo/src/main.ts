@@ -18,7 +18,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
 
 const started = performance.now();
 try {
-  console.log('Starting softswitch, infra-manager and infra-agent …');
+  console.log('Starting softswitch, infra-manager and infra-agent, with mutual TLS between them …');
   testbed = await making;
   await testbed.startAll();
   const summary = await runScenario(testbed, (step) => {

@@ -1,5 +1,7 @@
+import { ObjectKind, ObjectState } from '@infra-offload/infra-api';
 import {
   endpointSlice,
+  eventually,
   SERVICE_CIDR,
   type ServiceOptions,
   service,
@@ -38,7 +40,34 @@ const WEB: ServiceOptions = {
 const TCP = { protocol: 'tcp', address: WEB.clusterIp, port: 80 } as const;
 const UDP = { protocol: 'udp', address: WEB.clusterIp, port: 53 } as const;
 
-/** Pods, a service, traffic, scaling down and up, a restart of the manager: with real packets. */
+/** Web pods take TCP from pods with the label role: client, and nothing else. */
+const ALLOW_CLIENT_TCP = {
+  apiVersion: 'networking.k8s.io/v1',
+  kind: 'NetworkPolicy',
+  metadata: { namespace: 'default', name: 'web' },
+  spec: {
+    podSelector: { matchLabels: { role: 'web' } },
+    ingress: [
+      {
+        from: [{ podSelector: { matchLabels: { role: 'client' } } }],
+        ports: [{ protocol: 'TCP', port: 8080 }],
+      },
+    ],
+  },
+};
+
+/** The v1 Pod of a pod, for its labels. */
+function podObject({ podNamespace, podName, ip }: TestPod): object {
+  return {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { namespace: podNamespace, name: podName, labels: { role: podName.replace(/-.*/, '') } },
+    spec: { containers: [] },
+    status: { phase: 'Running', podIP: ip, podIPs: [{ ip }] },
+  };
+}
+
+/** Pods, a service, traffic, scaling down and up, a policy, a restart of the manager: with real packets. */
 export async function runScenario(testbed: Testbed, say: (step: string) => void): Promise<Summary> {
   const failures: string[] = [];
   const timings: { what: string; ms: number }[] = [];
@@ -131,6 +160,32 @@ export async function runScenario(testbed: Testbed, say: (step: string) => void)
   await spread('3 again', webs);
   await checkHeld('scaled up');
   say('scaled up to 3: new connections follow, the established ones live');
+
+  const policed = performance.now();
+  testbed.apply('pods.yaml', pods.map(podObject));
+  testbed.apply('policy.yaml', [ALLOW_CLIENT_TCP]);
+  await eventually('the policy is in force', async () => {
+    const { objects } = await testbed.client.status(true);
+    const isolated = objects.filter(
+      ({ object, state }) =>
+        object?.kind === ObjectKind.OBJECT_KIND_POD_ISOLATION &&
+        state === ObjectState.OBJECT_STATE_PROGRAMMED,
+    );
+    return isolated.length === webs.length || undefined;
+  });
+  timings.push({ what: 'NetworkPolicy applied to programmed', ms: performance.now() - policed });
+  const [tcp, udp, other] = await Promise.all([
+    client.process.spread(TCP, webs.length, 1_000),
+    client.process.spread(UDP, webs.length, 1_000),
+    webs[0]?.process.spread({ ...TCP, address: webs[1]?.ip ?? '', port: 8080 }, 1, 1_000),
+  ]);
+  expect(Object.keys(tcp.failures).length === 0, 'the policy allows TCP from the client, and it was denied');
+  expect(Object.keys(udp.servers).length === 0, 'the policy denies UDP from the client, and it was answered');
+  expect(Object.keys(other?.servers ?? {}).length === 0, 'the policy denies web-1, and web-2 answered it');
+  await checkHeld('policy applied');
+  say(
+    'applied a NetworkPolicy: TCP from the client passes, UDP and other pods are dropped, established connections live',
+  );
 
   const restarted = performance.now();
   await testbed.manager.stop();
