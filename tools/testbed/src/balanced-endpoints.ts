@@ -10,14 +10,22 @@ export async function balancedEndpoints(client: ManagerClient, servicePort: stri
     table: '',
     object: { kind: ObjectKind.OBJECT_KIND_SERVICE, name: servicePort },
   });
+  const buckets = new Set<string>();
+  const destinations = new Map<string, string>();
   const members = new Set<number>();
   const addresses = new Map<number, string>();
   for (const { text, installed } of entries) {
     if (!installed) continue;
+    const bucket = /^tx_balance .* ptr=(\d+)\)$/.exec(text)?.[1];
+    if (bucket !== undefined) buckets.add(bucket);
+    const destination = /^write_dest_ip_table \S+=(\d+) -> .* ip=([\d.]+), /.exec(text);
+    if (destination?.[1] && destination[2]) destinations.set(destination[1], destination[2]);
     const group = /^endpoint_selector group \d+.* \{(.*)\}$/.exec(text);
     for (const [, member] of (group?.[1] ?? '').matchAll(/(\d+)\*\d+/g)) members.add(Number(member));
     const endpoint = /^endpoint endpoint_id=(\d+) -> dnat\(ip=([\d.]+), /.exec(text);
     if (endpoint?.[2]) addresses.set(Number(endpoint[1]) % MEMBERS_PER_GROUP, endpoint[2]);
   }
+  if (buckets.size > 0)
+    return new Set([...buckets].map((ptr) => destinations.get(ptr) ?? `pointer ${ptr} without endpoint`));
   return new Set([...members].map((member) => addresses.get(member) ?? `member ${member} without endpoint`));
 }

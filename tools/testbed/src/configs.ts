@@ -1,5 +1,6 @@
 import { stringify } from 'yaml';
 import {
+  ARP_PROXY,
   addresses,
   HOST_ADDRESS,
   type Layout,
@@ -36,7 +37,15 @@ function dpdkSettings(): object {
   };
 }
 
-export function managerConfig(layout: Layout, drainSeconds?: number): string {
+/** The P4 program, and with it the driver of the manager. */
+export type PipelineKind = 'dpdk' | 'es2k';
+
+export interface ManagerSettings {
+  readonly drainSeconds?: number | undefined;
+  readonly pipeline?: PipelineKind | undefined;
+}
+
+export function managerConfig(layout: Layout, { drainSeconds, pipeline = 'dpdk' }: ManagerSettings): string {
   return stringify({
     listen: addresses.manager,
     tls: layout.identity('manager'),
@@ -48,7 +57,13 @@ export function managerConfig(layout: Layout, drainSeconds?: number): string {
     },
     stateDirectory: layout.state('manager'),
     metrics: { listen: addresses.managerHttp },
-    ...(drainSeconds === undefined ? {} : { dataPlane: { drainSeconds } }),
+    pipeline: { kind: pipeline },
+    dataPlane: {
+      ...(drainSeconds === undefined ? {} : { drainSeconds }),
+      ...(pipeline === 'es2k'
+        ? { arpProxyInterface: ARP_PROXY.interfaceName, gatewayMac: ARP_PROXY.mac }
+        : {}),
+    },
   });
 }
 

@@ -33,6 +33,13 @@ export const SERVICE_CIDR = '10.96.0.0/16';
 export const HOST_ADDRESS = '172.31.255.1';
 export const TAP_PREFIX = 'P4TAP_';
 
+/** Who answers ARP for the pods' gateway where the pipeline does not: a namespace of its own, as IPDK has it. */
+export const ARP_PROXY = {
+  interfaceName: `${TAP_PREFIX}1`,
+  mac: '02:00:a9:fe:01:01',
+  address: '169.254.1.1/16',
+} as const;
+
 /** Folders and files of one testbed. */
 export class Layout {
   readonly manifests: string;

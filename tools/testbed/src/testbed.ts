@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ObjectState } from '@infra-offload/infra-api';
 import { createTree } from '@infra-offload/tls-certs';
+import { startArpProxy } from './arp-proxy.js';
 import { balancedEndpoints } from './balanced-endpoints.js';
 import { type CniCall, type CniResult, cniResult, runPlugin } from './cni.js';
 import {
@@ -12,6 +13,7 @@ import {
   type Dataplane,
   managerConfig,
   NETWORK_NAME,
+  type PipelineKind,
   type ServiceSource,
   softswitchConfig,
 } from './configs.js';
@@ -26,6 +28,8 @@ import { type CommandResult, eventually, run } from './shell.js';
 export interface TestbedOptions {
   /** TAP ports of the softswitch; one of them is the host's. 9 if left out. */
   readonly tapCount?: number;
+  /** The P4 program. `dpdk` if left out; `es2k` takes one more TAP, for the ARP proxy. */
+  readonly pipeline?: PipelineKind;
   /** Seconds that the manager keeps an endpoint after it left a TCP service. */
   readonly drainSeconds?: number;
   /** `api`: the manifests reach the agent through a Kubernetes API server. `manifests` if left out. */
@@ -81,6 +85,7 @@ export class Testbed {
   readonly #relay: ServiceProcess;
   readonly #options: TestbedOptions;
   #stopping = false;
+  #arpProxy: NetworkNamespace | undefined;
   #containers = 0;
 
   private constructor(
@@ -102,7 +107,7 @@ export class Testbed {
     this.manager = this.#process(
       'manager',
       options.programs?.manager ?? programs.manager,
-      managerConfig(this.layout, options.drainSeconds),
+      managerConfig(this.layout, options),
     );
     this.agent = this.#process(
       'agent',
@@ -161,13 +166,16 @@ export class Testbed {
     await this.startAgent();
   }
 
-  startSoftswitch(): Promise<void> {
+  async startSoftswitch(): Promise<void> {
     // Ready when it serves P4Runtime and has made the host's TAP.
-    return this.#start(
+    await this.#start(
       this.softswitch,
 
       async () => (await this.#listens(addresses.p4runtime)) && (await this.#listens(addresses.gnmi)),
     );
+    if (this.#options.pipeline !== 'es2k') return;
+    this.#arpProxy ??= await this.#namespace('arp');
+    await startArpProxy(this.node, this.#arpProxy);
   }
 
   startManager(): Promise<void> {

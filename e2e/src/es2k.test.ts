@@ -1,0 +1,139 @@
+import {
+  endpointSlice,
+  eventually,
+  type ServiceOptions,
+  service,
+  Testbed,
+  type TestPod,
+} from '@infra-offload/testbed';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+
+/** The driver for ES2K on the portable program, with the processes and kernels of a whole node. */
+
+const WEB: ServiceOptions = {
+  name: 'web',
+  clusterIp: '10.96.0.10',
+  ports: [
+    { name: 'http', port: 80, targetPort: 8080 },
+    { name: 'admin', port: 81, targetPort: 9090 },
+    { name: 'dns', protocol: 'UDP', port: 53, targetPort: 5353 },
+  ],
+};
+const HTTP = { protocol: 'tcp', address: WEB.clusterIp, port: 80 } as const;
+const ADMIN = { protocol: 'tcp', address: WEB.clusterIp, port: 81 } as const;
+const DNS = { protocol: 'udp', address: WEB.clusterIp, port: 53 } as const;
+
+let bed: Testbed;
+let client: TestPod;
+let webs: TestPod[];
+
+async function scale(pods: readonly TestPod[], options: ServiceOptions = WEB): Promise<void> {
+  const ips = pods.map(({ ip }) => ip);
+  bed.apply(`${options.name}.yaml`, [
+    service(options),
+    endpointSlice(
+      options,
+      ips.map((ip) => ({ ip })),
+    ),
+  ]);
+  for (const { name = '', protocol = 'TCP' } of options.ports)
+    await bed.balanced(`default/${options.name}:${name}/${protocol}`, ips);
+}
+
+const servers = async (target: typeof HTTP | typeof ADMIN | typeof DNS, count = 24) => {
+  const { servers, failures } = await client.process.spread(target, count);
+  expect(failures).toEqual({});
+  return Object.keys(servers).sort();
+};
+
+beforeAll(async () => {
+  bed = await Testbed.start({ pipeline: 'es2k', tapCount: 7 });
+  client = await bed.addPod('client');
+  webs = [];
+  for (const name of ['web-1', 'web-2', 'web-3']) {
+    const pod = await bed.addPod(name);
+    await pod.process.serve('tcp', 8080);
+    await pod.process.serve('tcp', 9090);
+    await pod.process.serve('udp', 5353);
+    webs.push(pod);
+  }
+  await scale(webs);
+});
+
+afterAll(() => bed?.stop());
+
+describe('the ES2K driver', () => {
+  it('lets pods and the node reach each other; ARP is answered by the proxy', async () => {
+    const [web] = webs;
+    if (web === undefined) throw new Error('no pods');
+    await client.namespace.must('ping', ['-c', '2', '-W', '2', web.ip]);
+    await bed.node.must('ping', ['-c', '2', '-W', '2', client.ip]);
+    const neighbours = await client.namespace.must('ip', ['neighbour', 'show']);
+    expect(neighbours).toMatch(/169\.254\.1\.1 .*lladdr 02:00:a9:fe:01:01/);
+  });
+
+  it('balances TCP and UDP with replies from the service address', async () => {
+    const all = ['web-1', 'web-2', 'web-3'];
+    expect(await servers(HTTP, 48)).toEqual(all);
+    expect(await servers(ADMIN, 48)).toEqual(all);
+    expect(await servers(DNS, 48)).toEqual(all);
+  });
+
+  it('scales down and up with open connections', async () => {
+    const opened = new Map<string, string>();
+    for (let i = 0; i < 12; i++) opened.set(`c${i}`, (await client.process.open(`c${i}`, HTTP)).server);
+    const still = async () => {
+      for (const [connection, server] of opened)
+        expect((await client.process.ask(connection)).server).toBe(server);
+    };
+    await scale(webs.slice(0, 1));
+    expect(await servers(HTTP)).toEqual(['web-1']);
+    await still();
+    await scale(webs);
+    expect(await servers(HTTP, 48)).toEqual(['web-1', 'web-2', 'web-3']);
+    await still();
+  });
+
+  it('a restarted manager writes nothing', async () => {
+    const before = await client.process.open('restart', HTTP);
+    await bed.manager.stop();
+    await bed.startManager();
+    await bed.inSync();
+    const { target } = await bed.client.status();
+    expect([target?.writeRequests, target?.updatesWritten]).toEqual([0n, 0n]);
+    expect((await client.process.ask('restart')).server).toBe(before.server);
+    expect(await servers(HTTP, 48)).toEqual(['web-1', 'web-2', 'web-3']);
+  });
+
+  it('a restarted target is programmed anew', async () => {
+    await bed.softswitch.stop();
+    await bed.startSoftswitch();
+    await bed.inSync();
+    await eventually('the service answers again', async () => {
+      const { failures } = await client.process.spread(HTTP, 4, 500);
+      return Object.keys(failures).length === 0 || undefined;
+    });
+    expect(await servers(DNS, 48)).toEqual(['web-1', 'web-2', 'web-3']);
+  });
+
+  it('ports of one address are removed one by one', async () => {
+    const without = (...names: string[]) => ({
+      ...WEB,
+      ports: WEB.ports.filter(({ name }) => !names.includes(name ?? '')),
+    });
+    const refuses = async (target: typeof HTTP | typeof ADMIN | typeof DNS) => {
+      await eventually('nobody answers', async () => {
+        const { servers } = await client.process.spread(target, 2, 300);
+        return Object.keys(servers).length === 0 || undefined;
+      });
+    };
+    await scale(webs, without('http'));
+    await refuses(HTTP);
+    expect(await servers(ADMIN, 8)).not.toEqual([]);
+    await scale(webs, without('http', 'admin'));
+    await refuses(ADMIN);
+    expect(await servers(DNS, 8)).not.toEqual([]);
+    bed.removeManifest('web.yaml');
+    await refuses(DNS);
+  });
+});
