@@ -29,7 +29,7 @@ import type { StateStore, StoreContents } from '../state/store.js';
 import { AddressUsers } from './address-users.js';
 import { Allocations } from './allocations.js';
 import { Entry, type Status, sameStatus, statusOf } from './entry.js';
-import { addressesOf, carriedBy, hasRows, interfaceOf } from './facts.js';
+import { addressesOf, carriedBy, hasRows, interfaceOf, ownsRows } from './facts.js';
 import { Policies } from './policies.js';
 import { PortDirectory } from './ports.js';
 
@@ -289,7 +289,8 @@ export class Controller<Row> {
     entry.conditions = [...conditions, ...carriedBy(object)];
     this.#reconciler.setWanted(entry.owner, rows);
     if (changed || lostChanged || entry.id !== id || entry.plan !== plan) this.#store(entry, names);
-    this.#updateStatus(entry);
+    // The others' is worked out with what they come to.
+    if (ownsRows(key)) this.#updateStatus(entry);
     for (const heir of promoted) this.#recompile(heir);
     this.#tellAddressUsers(entry);
   }
@@ -386,8 +387,14 @@ export class Controller<Row> {
 
   #updateStatus(entry: Entry<Row>): void {
     const { key, object } = entry;
-    if (object !== undefined && !hasRows(object))
-      entry.conditions = [...this.#policies.conditions(key), ...carriedBy(object)];
+    if (!ownsRows(key)) {
+      const said = this.#policies.conditions(key);
+      // Of what is removed only that counts which is on its way.
+      entry.conditions =
+        object === undefined
+          ? said.filter((condition) => condition.severity === 'pending')
+          : [...said, ...carriedBy(object)];
+    }
     const status = statusOf(entry, this.#reconciler.attached, this.#failureOf);
     const gone = !this.#isPresent(entry) && entry.id === undefined && status.state === 'programmed';
     if (gone) {

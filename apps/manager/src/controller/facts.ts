@@ -1,9 +1,15 @@
 import type { Condition } from '../drivers/driver.js';
-import type { RowObject, WantedState } from '../state/objects.js';
+import { kindOf, type ObjectKey, type RowObject, type WantedState } from '../state/objects.js';
 
 /** Whether an object has rows of its own. */
 export function hasRows(object: WantedState | undefined): object is RowObject {
   return object?.kind === 'node' || object?.kind === 'pod' || object?.kind === 'service';
+}
+
+/** Whether the object of a key has rows of its own, if it is still wanted. */
+export function ownsRows(key: ObjectKey): boolean {
+  const kind = kindOf(key);
+  return kind === 'node' || kind === 'pod' || kind === 'service';
 }
 
 /** The interface that an object has for itself. */

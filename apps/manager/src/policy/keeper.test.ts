@@ -187,6 +187,19 @@ test('a change of a set costs what changed, in place, and other profiles nothing
   expect(device.updates - before.updates).toBe(1);
 });
 
+test('what is removed is done when the device has let go of it', async () => {
+  const { put, run, remove, status, passes } = await world();
+  put(set('a', [PEER]), policy('p', 'a'), isolation(1, 'p'), pod(1));
+  await run();
+  for (const key of ['set/a', 'isolation/n/pod-1'] as const) {
+    remove(key);
+    expect(status(key)?.state).toBe('pending');
+    await run();
+    expect(status(key)).toBeUndefined();
+  }
+  expect(passes(1, OTHER)).toBe(true);
+});
+
 test('what is not known denies: a policy, and a set that makes no sense', async () => {
   const device = new SlowDevice();
   const { controller, reconciler } = startController(new MemoryStore());
