@@ -58,7 +58,10 @@ describe('loadConfig', () => {
   });
 
   test.each([
-    ['liste: 1', /unknown key "liste"; known here: listen, tls, target, pipeline, interfaceType, stateDirectory/],
+    [
+      'liste: 1',
+      /unknown key "liste"; known here: listen, tls, target, pipeline, interfaceType, stateDirectory/,
+    ],
     [
       'target: {p4runtime: x}',
       /unknown key "target\.p4runtime"; known here: p4runtimeAddress, p4runtimeTls, gnmiAddress, gnmiTls, deviceId/,
