@@ -28,6 +28,8 @@ import { PortResolver } from './target/port-resolver.js';
 
 /** Largest message of the agent: a snapshot of thousands of services may come in one. */
 const MAX_MESSAGE_BYTES = 64 * 1024 * 1024;
+/** An agent that vanished without closing its connection is noticed by these, in milliseconds. */
+const KEEPALIVE = { 'grpc.keepalive_time_ms': 10_000, 'grpc.keepalive_timeout_ms': 5_000 };
 /** How long calls may take to end when the manager stops. */
 const STOP_GRACE_MS = 1_000;
 const HEALTH_NAMES = ['', 'infra_offload.v1.Offload', 'infra.InfraAgent'];
@@ -202,7 +204,7 @@ export class Manager {
       logger: loggers.server,
     });
     controller.restore(contents);
-    const server = new Server({ 'grpc.max_receive_message_length': MAX_MESSAGE_BYTES });
+    const server = new Server({ 'grpc.max_receive_message_length': MAX_MESSAGE_BYTES, ...KEEPALIVE });
     const operators = new Server();
     server.addService(OffloadDefinition as ServiceDefinition, service.implementation());
     const { journal, contents: told } = await FelixJournal.open(
