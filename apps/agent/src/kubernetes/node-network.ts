@@ -55,6 +55,7 @@ export class NodeNetwork {
     return {
       nodeAddresses: [...new Set([...internal, ...config.hostInterface.addresses])],
       hasUplink: config.uplink !== undefined,
+      podCidrs: this.#podCidrs(),
     };
   }
 
@@ -143,15 +144,20 @@ export class NodeNetwork {
     return ['02', '00', ...bytes].join(':');
   }
 
-  /** Pods here and on nodes whose data plane answers through ours, and services. */
-  #kernelCidrs(): string[] {
+  /** Of this node's pods: as configured, or else as the cluster has them. */
+  #podCidrs(): readonly string[] {
     const { config, nodes, ranges } = this.#options;
     const own = nodes?.own()?.podCidrs ?? [];
     const known = own.length > 0 ? own : ranges.podCidrs;
-    const pods = config.podCidrs.length > 0 ? config.podCidrs : known;
+    return config.podCidrs.length > 0 ? config.podCidrs : known;
+  }
+
+  /** Pods here and on nodes whose data plane answers through ours, and services. */
+  #kernelCidrs(): string[] {
+    const { ranges } = this.#options;
     const remote =
       this.#remote?.filter(({ cidr, isDataPlane }) => isDataPlane && !cidr.endsWith('/32')) ?? [];
-    return [...new Set([...pods, ...ranges.serviceCidrs, ...remote.map(({ cidr }) => cidr)])];
+    return [...new Set([...this.#podCidrs(), ...ranges.serviceCidrs, ...remote.map(({ cidr }) => cidr)])];
   }
 
   #routes(hostMac: string): Route[] {

@@ -40,10 +40,9 @@ export class ServiceFeed {
     });
   }
 
-  /** Node ports are on other addresses from now on. */
+  /** What of the node decides about services has changed, such as the addresses of node ports. */
   setReach(reach: NodeReach): void {
-    const { nodeAddresses, hasUplink } = this.#reach;
-    if (reach.hasUplink === hasUplink && reach.nodeAddresses.join() === nodeAddresses.join()) return;
+    if (JSON.stringify(reach) === JSON.stringify(this.#reach)) return;
     this.#reach = reach;
     this.#upsertAll();
   }

@@ -25,7 +25,11 @@ const clusterIp = { address: '10.96.0.10', port: 80 };
 const externalIp = { kind: 'ExternalIP', address: '192.0.2.1', port: 80 } as const;
 const balancer = { kind: 'LoadBalancer', address: '192.0.2.2', port: 80 } as const;
 
-const inside: NodeReach = { nodeAddresses: ['192.0.2.100', '192.0.2.101'], hasUplink: false };
+const inside: NodeReach = {
+  nodeAddresses: ['192.0.2.100', '192.0.2.101'],
+  hasUplink: false,
+  podCidrs: ['10.244.0.0/24'],
+};
 const outside: NodeReach = { ...inside, hasUplink: true };
 const nodePort = { kind: 'NodePort', port: 30080 } as const;
 const toWire = ({ address, port }: { address: string; port: number }) => ({ address, port, weight: 0 });
@@ -39,6 +43,22 @@ function conditionsOf(services: readonly Service[]): string[][] {
 }
 
 describe('toServices', () => {
+  it('says of addresses that pods may be given, too; the service is balanced all the same', () => {
+    const frontends = [
+      { kind: 'ClusterIP', address: '10.244.0.255', port: 80 } as const,
+      { kind: 'ClusterIP', address: '10.244.1.0', port: 80 } as const,
+    ];
+    const services = toServices({ ...base, frontends }, inside);
+    expect(services[0]?.frontends).toHaveLength(2);
+    expect(conditionsOf(services)).toEqual([
+      [
+        expect.stringMatching(
+          /^AddressInPodRange: 10\.244\.0\.255 is in the range of pods 10\.244\.0\.0\/24/,
+        ),
+      ],
+    ]);
+  });
+
   it('keeps names, endpoints and affinity', () => {
     expect(toServices({ ...base, sessionAffinity: { timeoutSeconds: 60 } }, inside)).toEqual([
       {
@@ -97,7 +117,7 @@ describe('toServices', () => {
 
   it('says that a node port needs an address', () => {
     const balanced = { ...base, frontends: [...base.frontends, nodePort], external };
-    const services = toServices(balanced, { nodeAddresses: [], hasUplink: false });
+    const services = toServices(balanced, { ...inside, nodeAddresses: [] });
     expect(services.map(({ frontends }) => frontends)).toEqual([[clusterIp]]);
     expect(conditionsOf(services)).toEqual([[expect.stringMatching(/^NodeAddressUnknown: node port 30080/)]]);
   });

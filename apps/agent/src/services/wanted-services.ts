@@ -10,6 +10,8 @@ export interface NodeReach {
    * pods of this node only; clients outside come through the node's kernel.
    */
   readonly hasUplink: boolean;
+  /** Of this node's pods. */
+  readonly podCidrs: readonly string[];
 }
 
 type Endpoints = LoadBalancedService['endpoints'];
@@ -30,6 +32,8 @@ export function toServices(balanced: LoadBalancedService, node: NodeReach): read
   for (const frontend of balanced.frontends) {
     const target = frontend.kind === 'ClusterIP' ? internal : outer;
     target.push(...reachable(frontend, external, node, outerConditions));
+    const overlap = overlapOf(frontend, node);
+    if (overlap !== undefined) (target === internal ? conditions : outerConditions).push(overlap);
   }
   if (external === undefined || outer.length === 0) {
     return [toService(balanced, internal, balanced.endpoints, [...conditions, ...outerConditions])];
@@ -44,6 +48,25 @@ export function toServices(balanced: LoadBalancedService, node: NodeReach): read
     toService(balanced, internal, balanced.endpoints, conditions),
     toService({ ...balanced, portName }, outer, endpoints, outerConditions),
   ];
+}
+
+/** It is balanced all the same; but a pod may be given the address, which then nobody reaches at that port. */
+function overlapOf(frontend: Frontend, { podCidrs }: NodeReach): Condition | undefined {
+  if (frontend.kind === 'NodePort') return undefined;
+  const cidr = podCidrs.find((range) => contains(range, frontend.address));
+  if (cidr === undefined) return undefined;
+  const message = `${frontend.address} is in the range of pods ${cidr}: choose ranges of services and pods that do not overlap`;
+  return { reason: 'AddressInPodRange', message };
+}
+
+function contains(cidr: string, address: string): boolean {
+  const [network = '', length] = cidr.split('/');
+  const size = 2 ** (32 - Number(length));
+  return Math.floor(toNumber(network) / size) === Math.floor(toNumber(address) / size);
+}
+
+function toNumber(ipv4: string): number {
+  return ipv4.split('.').reduce((sum, byte) => sum * 256 + Number(byte), 0);
 }
 
 /** The addresses of a frontend, none if the data plane cannot serve it. */
