@@ -121,6 +121,30 @@ describe('listen', () => {
     expect(await call(socket, agent)).toBe('agents');
   });
 
+  it('lets calls finish that are under way when it closes', async () => {
+    const listener = await serve();
+    const { credentials: own, source } = openClientSecurity({ mode: 'mtls', ...agent }, 'manager');
+    const client = new Client(listener.address, own);
+    const ask = () =>
+      new Promise((resolve) => {
+        client.makeUnaryRequest(
+          ECHO,
+          bytes,
+          bytes,
+          Buffer.alloc(0),
+          { deadline: Date.now() + 5_000 },
+          (error, value) => resolve(error?.details ?? String(value)),
+        );
+      });
+    expect(await ask()).toBe('agents');
+    await listener.close();
+    // The connection is the gRPC server's; only new ones find nobody.
+    expect(await ask()).toBe('agents');
+    client.close();
+    source?.close();
+    expect(await call(listener.address, agent)).toMatch(/UNAVAILABLE: .*ECONNREFUSED/);
+  });
+
   it('says when an address is taken', async () => {
     const { address } = await serve();
     await expect(serve({ address })).rejects.toThrow(/EADDRINUSE/);

@@ -104,8 +104,9 @@ class Gate {
   readonly #clients = new Map<Role, ConnectionInjector>();
   readonly #logger: TlsLogger | undefined;
   readonly #unsubscribe: () => void;
-  /** Connections that are not handed over yet. */
+  /** Connections that have said nothing yet. Those that set up TLS have their own time limit. */
   readonly #waiting = new Set<Socket>();
+  #closed = false;
   /** What was logged, and when. */
   readonly #said = new Map<string, number>();
 
@@ -159,6 +160,7 @@ class Gate {
   }
 
   async close(): Promise<void> {
+    this.#closed = true;
     this.#unsubscribe();
     this.#refusals.close();
     for (const socket of this.#waiting) socket.destroy();
@@ -176,6 +178,7 @@ class Gate {
     socket.once('close', () => clearTimeout(timer));
     socket.once('readable', () => {
       clearTimeout(timer);
+      this.#waiting.delete(socket);
       const chunk: unknown = socket.read();
       if (!Buffer.isBuffer(chunk)) {
         socket.destroy();
@@ -186,7 +189,6 @@ class Gate {
         this.#tls.emit('connection', socket);
         return;
       }
-      this.#waiting.delete(socket);
       const message = 'the client does not speak TLS, which this port requires';
       this.#log(socket, message);
       if (chunk.toString('latin1', 0, 3) === 'PRI')
@@ -197,6 +199,10 @@ class Gate {
 
   #admit(socket: TLSSocket, isMutual: boolean): void {
     socket.on('error', () => {});
+    if (this.#closed) {
+      socket.destroy();
+      return;
+    }
     if (socket.alpnProtocol !== 'h2') {
       this.#log(socket, 'the client does not speak HTTP/2');
       socket.destroy();
