@@ -111,6 +111,17 @@ test('a policy lets in whom it names, follows its set, and drops are counted by 
   expect(await reaches(3, 2, 80)).toBe(true);
   expect(await drops(agent)).toEqual([expect.stringMatching(/^6 \(.*ingress/)]);
 
+  for (const [kind, name] of [
+    [ObjectKind.OBJECT_KIND_ADDRESS_SET, 'clients'],
+    [ObjectKind.OBJECT_KIND_NETWORK_POLICY, 'default/web'],
+    [ObjectKind.OBJECT_KIND_POD_ISOLATION, 'default/pod-3'],
+  ] as const) {
+    const entries = await agent.entries('policy_peer', { kind, name });
+    // The client, and the node itself under both of its addresses.
+    expect(entries.length, name).toBe(3);
+    expect(entries[0]?.objects.map((object) => object.name)).toEqual(['default/web']);
+  }
+
   const before = await written(agent);
   await agent.upsert(addressSet('clients', '10.244.1.1/32', '10.244.1.2/32'));
   expect(await reaches(2, 3, 80)).toBe(true);

@@ -9,7 +9,6 @@ import type {
   Resident,
 } from '../drivers/driver.js';
 import { unreachable } from '../errors.js';
-import type { Logger } from '../log.js';
 import type { Consequences } from '../policy/keeper.js';
 import { Owner, type RowFailure, type RowKey } from '../reconciler/model.js';
 import type { Reconciler } from '../reconciler/reconciler.js';
@@ -17,6 +16,7 @@ import { Claims } from '../state/claims.js';
 import {
   belongsToSync,
   describeKey,
+  isObjectKey,
   kindOf,
   type ObjectKey,
   objectKey,
@@ -25,31 +25,14 @@ import {
   type WantedState,
 } from '../state/objects.js';
 import { isUnchanged } from '../state/same.js';
-import type { StateStore, StoreContents } from '../state/store.js';
+import type { StoreContents } from '../state/store.js';
 import { AddressUsers } from './address-users.js';
 import { Allocations } from './allocations.js';
 import { Entry, type Status, sameStatus, statusOf } from './entry.js';
 import { addressesOf, carriedBy, hasRows, interfaceOf, ownsRows } from './facts.js';
+import type { ControllerOptions, StatusListener } from './options.js';
 import { Policies } from './policies.js';
 import { PortDirectory } from './ports.js';
-
-export interface ControllerOptions<Row> {
-  readonly driver: Driver<Row>;
-  readonly reconciler: Reconciler<Row>;
-  readonly store: Omit<StateStore, 'committed' | 'close'>;
-  /** Seconds for which the old connections of an endpoint that left go on. */
-  readonly drainSeconds: number;
-  readonly logger: Logger;
-  /** Milliseconds since the epoch. */
-  readonly now?: () => number;
-  /** Asks for the port of an interface; the answer comes through {@link Controller.setPort}. */
-  readonly requestPort: (interfaceName: string) => void;
-  /** Called when policies may deny packets that they allowed before; flows that have begun go on all the same. */
-  readonly onDenial?: () => void;
-}
-
-/** Called when the status of an object has changed, or the object has gone. */
-export type StatusListener = (key: ObjectKey) => void;
 
 /**
  * From wanted objects to wanted rows: keeps the objects, what they claim and the ids they have, compiles them through
@@ -215,9 +198,15 @@ export class Controller<Row> {
     }
   }
 
-  /** Who wants the rows of an object. */
-  owner(key: ObjectKey): Owner<Row> | undefined {
-    return this.#entries.get(key)?.owner;
+  /** Who wants the rows of an object, or those that it has a part in. */
+  owners(key: ObjectKey): readonly Owner<Row>[] {
+    const entry = this.#entries.get(key);
+    return ownsRows(key) ? (entry === undefined ? [] : [entry.owner]) : this.#policies.owners(key);
+  }
+
+  /** The objects that the rows of an owner come from. */
+  objectsOf(owner: Owner<Row>): readonly ObjectKey[] {
+    return isObjectKey(owner.key) ? [owner.key] : this.#policies.policiesOf(owner);
   }
 
   /** Services by id. */

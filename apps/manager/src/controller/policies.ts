@@ -63,6 +63,16 @@ export class Policies<Row> {
     return this.#keeper.conditions(key);
   }
 
+  /** See {@link PolicyKeeper.owners}. */
+  owners(key: ObjectKey): readonly Owner<Row>[] {
+    return this.#keeper.owners(key);
+  }
+
+  /** See {@link PolicyKeeper.policiesOf}. */
+  policiesOf(owner: Owner<Row>): readonly ObjectKey[] {
+    return this.#keeper.policiesOf(owner);
+  }
+
   #note(entry: Entry<Row>): void {
     const { key, object, invalid } = entry;
     const isBroken = invalid !== undefined;

@@ -192,6 +192,32 @@ export class PolicyKeeper<Row> {
     return conditionsOfStacks(this.#book.stacksOfSet(nameOf(key)), undefined);
   }
 
+  /** Who wants the rows of the profiles that a set, a policy or an isolation has a part in. */
+  owners(key: ObjectKey): readonly Owner<Row>[] {
+    const owners = new Set<Owner<Row>>();
+    const add = (variant: Variant<Row> | undefined) => {
+      if (variant?.profile !== undefined) owners.add(variant.profile.owner);
+    };
+    if (key.startsWith('isolation/')) {
+      for (const subject of this.#book.subjectsOf(key))
+        for (const direction of DIRECTIONS) add(subject[direction]?.variant);
+    } else {
+      const name = nameOf(key);
+      const isPolicy = key.startsWith('policy/');
+      for (const { variants } of isPolicy ? this.#book.stacksOfPolicy(name) : this.#book.stacksOfSet(name))
+        for (const variant of variants.values()) add(variant);
+    }
+    return [...owners];
+  }
+
+  /** The policies that rows of an owner come from, if it is a profile. */
+  policiesOf(owner: Owner<Row>): readonly ObjectKey[] {
+    const policies = new Set<ObjectKey>();
+    for (const { stack } of this.#profiles.of(owner)?.users ?? [])
+      for (const name of stack.dependencies.policies) policies.add(`policy/${name}`);
+    return [...policies];
+  }
+
   /** Sorts the pods of a stack into variants, and notes what each of those wants. */
   #arrange(stack: Stack<Row>, wishes: Wish<Row>[], released: Variant<Row>[]): void {
     const variants = new Map<string, Variant<Row>>();

@@ -1,6 +1,7 @@
 import type {
   DeviceEntry,
   ListEntriesRequest,
+  ObjectReference,
   ObjectStatus,
   StatusRequest,
   StatusResponse,
@@ -13,7 +14,7 @@ import type { Controller } from '../controller/controller.js';
 import type { CounterFace, Driver } from '../drivers/driver.js';
 import { ManagerError, messageOf } from '../errors.js';
 import type { Logger } from '../log.js';
-import type { Cell } from '../reconciler/model.js';
+import type { Cell, Owner } from '../reconciler/model.js';
 import type { Reconciler } from '../reconciler/reconciler.js';
 import { keyOfReference, type ObjectKey, referenceOf } from '../state/objects.js';
 import type { TargetState } from '../target/connection.js';
@@ -98,31 +99,51 @@ export class Inspector<Row> {
   *entries({ table, object }: ListEntriesRequest): Generator<DeviceEntry> {
     const alias = table === '' ? undefined : this.#alias(table);
     const { driver } = this.#context;
+    const references = new Map<Owner<Row>, readonly ObjectReference[]>();
     for (const cell of this.#cells(object === undefined ? undefined : this.#key(object))) {
       const row = cell.wanted ?? cell.installed;
       if (row === undefined) continue;
       const of = driver.table(row);
-      if (alias === undefined || alias === of) yield this.#entry(cell, row, of);
+      if (alias === undefined || alias === of) yield this.#entry(cell, row, of, references);
     }
   }
 
   #cells(key: ObjectKey | undefined): Iterable<Cell<Row>> {
     if (key === undefined) return this.#context.reconciler.cells();
-    const owner = this.#context.controller.owner(key);
-    return owner?.cells.filter((cell) => cell.isWantedBy(owner)) ?? [];
+    return this.#context.controller
+      .owners(key)
+      .flatMap((owner) => owner.cells.filter((cell) => cell.isWantedBy(owner)));
   }
 
-  #entry(cell: Cell<Row>, row: Row, table: string): DeviceEntry {
+  /** @param references of objects by owner, as far as worked out. */
+  #entry(
+    cell: Cell<Row>,
+    row: Row,
+    table: string,
+    references: Map<Owner<Row>, readonly ObjectReference[]>,
+  ): DeviceEntry {
     const { driver } = this.#context;
     const { wanted, installed, failure, owner, others } = cell;
     const owners = [owner, ...others.filter(({ agrees }) => agrees).map((wish) => wish.owner)];
     return {
       table,
       text: formatEntity(driver.program, driver.toEntity(row)),
-      objects: owners.flatMap((one) => (one?.key.includes('/') ? [referenceOf(one.key as ObjectKey)] : [])),
+      objects: owners.flatMap((one) => (one === undefined ? [] : this.#objectsOf(one, references))),
       installed: installed !== undefined && (wanted === undefined || driver.equal(wanted, installed)),
       error: failure === undefined ? '' : `${failure.reason}: ${failure.message}`,
     };
+  }
+
+  #objectsOf(
+    owner: Owner<Row>,
+    known: Map<Owner<Row>, readonly ObjectReference[]>,
+  ): readonly ObjectReference[] {
+    let references = known.get(owner);
+    if (references === undefined) {
+      references = this.#context.controller.objectsOf(owner).map(referenceOf);
+      known.set(owner, references);
+    }
+    return references;
   }
 
   #key(reference: NonNullable<ListEntriesRequest['object']>): ObjectKey {

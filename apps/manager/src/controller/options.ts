@@ -1,0 +1,23 @@
+import type { Driver } from '../drivers/driver.js';
+import type { Logger } from '../log.js';
+import type { Reconciler } from '../reconciler/reconciler.js';
+import type { ObjectKey } from '../state/objects.js';
+import type { StateStore } from '../state/store.js';
+
+export interface ControllerOptions<Row> {
+  readonly driver: Driver<Row>;
+  readonly reconciler: Reconciler<Row>;
+  readonly store: Omit<StateStore, 'committed' | 'close'>;
+  /** Seconds for which the old connections of an endpoint that left go on. */
+  readonly drainSeconds: number;
+  readonly logger: Logger;
+  /** Milliseconds since the epoch. */
+  readonly now?: () => number;
+  /** Asks for the port of an interface; the answer comes through {@link Controller.setPort}. */
+  readonly requestPort: (interfaceName: string) => void;
+  /** Called when policies may deny packets that they allowed before; flows that have begun go on all the same. */
+  readonly onDenial?: () => void;
+}
+
+/** Called when the status of an object has changed, or the object has gone. */
+export type StatusListener = (key: ObjectKey) => void;
