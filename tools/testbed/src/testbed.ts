@@ -28,6 +28,8 @@ import { type CommandResult, eventually, run } from './shell.js';
 export interface TestbedOptions {
   /** TAP ports of the softswitch; one of them is the host's. 9 if left out. */
   readonly tapCount?: number;
+  /** Addresses of servers beside those of one node. */
+  readonly certificateNames?: readonly string[];
   /** The P4 program. `dpdk` if left out; `es2k` takes one more TAP, for the ARP proxy. */
   readonly pipeline?: PipelineKind;
   /** Seconds that the manager keeps an endpoint after it left a TCP service. */
@@ -142,7 +144,8 @@ export class Testbed {
     const node = await NetworkNamespace.create(`iof-${id}-node`);
     const directory = mkdtempSync(join(tmpdir(), 'infra-offload-'));
     // Small keys: they are not needed for longer than a test takes.
-    await createTree(new Layout(directory).certificates, { bits: 2048 });
+    const { certificateNames: names = [] } = options;
+    await createTree(new Layout(directory).certificates, { bits: 2048, names });
     return new Testbed(id, node, directory, options);
   }
 
