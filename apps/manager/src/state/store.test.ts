@@ -51,6 +51,31 @@ async function reopen() {
 }
 
 describe('StateStore', () => {
+  test('keeps what ids of profiles stand for, and which of them rest', async () => {
+    const { store } = await StateStore.open(directory, logger);
+    store.useProfileId(1, 'one');
+    store.useProfileId(2, 'two');
+    store.useProfileId(1, 'another');
+    store.restProfileId(2, 1234.5);
+    await store.committed();
+    await store.close();
+    expect(await reopen()).toMatchObject({ profileIds: [[1, 'another']], restingProfileIds: [[2, 1234.5]] });
+  });
+
+  test('takes a store from before there were profiles', async () => {
+    const file = join(directory, 'state.mdb');
+    const old = open<Buffer, string>(file, { noSubdir: true, maxDbs: 4, encoding: 'binary' });
+    await old.put('format', Buffer.from('infra-offload-manager/2'));
+    await old
+      .openDB<Buffer, number>('ids', { encoding: 'binary', keyEncoding: 'uint32' })
+      .put(7, Buffer.alloc(8));
+    for (const name of ['objects', 'departed']) old.openDB(name, { encoding: 'binary' });
+    await old.close();
+    const contents = await reopen();
+    expect(contents.moved).toBeUndefined();
+    expect(contents).toMatchObject({ restingIds: [[7, 0]], profileIds: [] });
+  });
+
   test('keeps objects and resting ids across restarts', async () => {
     await fill();
     const contents = await reopen();
