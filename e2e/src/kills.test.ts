@@ -18,6 +18,7 @@ import {
   Testbed,
   type TestPod,
 } from '@infra-offload/testbed';
+import { type ClientSecurity, openClientSecurity } from '@infra-offload/tls-certs/grpc';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 
 const WEB: ServiceOptions = {
@@ -37,6 +38,7 @@ let client: TestPod;
 let web: TestPod;
 let relay: ServiceProcess;
 let p4runtime: string;
+let security: ClientSecurity;
 
 beforeAll(async () => {
   bed = await Testbed.start({ tapCount: 6 });
@@ -57,6 +59,7 @@ beforeAll(async () => {
     ),
   ]);
   await bed.balanced('default/web:http/TCP', endpoints);
+  security = openClientSecurity({ mode: 'mtls', ...bed.layout.identity('controller') }, 'target');
   const socket = join(bed.layout.directory, 'p4runtime.sock');
   p4runtime = `unix:${socket}`;
   relay = new ServiceProcess(
@@ -70,13 +73,20 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
+  security?.source?.close();
   await relay?.stop();
   await bed?.stop();
 });
 
 /** All entries, members and groups, as the target tells them. */
 async function deviceEntries(): Promise<string[]> {
-  const session = await P4RuntimeSession.open({ address: p4runtime, deviceId: 1, electionId: 1n });
+  const { credentials } = security;
+  const session = await P4RuntimeSession.open({
+    address: p4runtime,
+    deviceId: 1,
+    electionId: 1n,
+    credentials,
+  });
   try {
     const everything = (['tableEntry', 'actionProfileMember', 'actionProfileGroup'] as const).map((kind) =>
       Entity.fromPartial({ entity: { $case: kind, value: {} } }),
