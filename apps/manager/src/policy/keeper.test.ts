@@ -168,6 +168,36 @@ test('pods share a profile while they have the same rules, and the ports of thei
   expect(passes(4, PEER, { protocol: 6, port: 8080 })).toBe(false);
 });
 
+test.each([
+  ['first', () => 0],
+  ['last', (waiting: number) => waiting - 1],
+])(
+  'a profile that another pod has, too, does not change in place; the device takes the %s update',
+  async (_, choose) => {
+    const { put, run, ids, passes, device } = await world();
+    const third = PEER + 2;
+    put(set('a', [PEER]), set('b', [PEER]), policy('p', 'a'), policy('q', 'b'));
+    put(isolation(1, 'p'), isolation(2, 'q'), pod(1), pod(2));
+    await run();
+    const [[, shared] = [], [, same] = []] = ids();
+    expect(same).toBe(shared);
+
+    put(set('b', [PEER, OTHER]));
+    await vi.advanceTimersByTimeAsync(0);
+    // Nobody else wants the old profile by now, but in the device the second pod is still under it.
+    put(set('a', [PEER, third]));
+    await vi.advanceTimersByTimeAsync(0);
+    while (device.waiting > 0) {
+      device.take(choose(device.waiting), 'done');
+      expect([passes(1, PEER), passes(2, PEER)]).toEqual([true, true]);
+      expect([passes(1, OTHER), passes(2, third)]).toEqual([false, false]);
+      await vi.advanceTimersByTimeAsync(0);
+    }
+    expect([passes(1, third), passes(2, OTHER)]).toEqual([true, true]);
+    expect(new Set([shared, ...ids().map(([, id]) => id)]).size).toBe(3);
+  },
+);
+
 test('a change of a set costs what changed, in place, and other profiles nothing', async () => {
   const { put, run, ids, device } = await world();
   const members = Array.from({ length: 300 }, (_, i) => PEER + i);
