@@ -9,7 +9,8 @@ import { build } from 'esbuild';
 
 const OUTSIDE = ['lmdb', 'grpc-health-check'];
 /** What running a package does not take. */
-const UNUSED = /\.(d\.[cm]?ts|[cm]?ts|map|md|c|cpp|h|hpp|gyp|gypi)$|\/(dict|docs?|deps|test|tests|example|examples)$/;
+const UNUSED =
+  /\.(d\.[cm]?ts|[cm]?ts|map|md|c|cpp|h|hpp|gyp|gypi)$|\/(dict|docs?|deps|test|tests|example|examples)$/;
 
 const [app, target] = process.argv.slice(2);
 if ((app !== 'agent' && app !== 'manager') || target === undefined) {
@@ -51,9 +52,11 @@ function copyPackage(name, from) {
   if (name.startsWith('@types/') || name === 'undici-types') return;
   const found = locate(name, from);
   if (found === undefined) return;
-  const { version, dependencies = {}, optionalDependencies = {} } = JSON.parse(
-    readFileSync(join(found, 'package.json'), 'utf8'),
-  );
+  const {
+    version,
+    dependencies = {},
+    optionalDependencies = {},
+  } = JSON.parse(readFileSync(join(found, 'package.json'), 'utf8'));
   const copy = join(output, 'node_modules', name);
   if (existsSync(copy)) {
     const other = JSON.parse(readFileSync(join(copy, 'package.json'), 'utf8')).version;
