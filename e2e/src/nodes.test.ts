@@ -35,6 +35,12 @@ const API: ServiceOptions = {
   clusterIp: '10.96.0.1',
   ports: [{ name: 'https', port: 443, targetPort: 16443 }],
 };
+/** One of its endpoints is the second node itself. */
+const MIXED: ServiceOptions = {
+  name: 'mixed',
+  clusterIp: '10.96.0.11',
+  ports: [{ name: 'http', port: 80, targetPort: 8080 }],
+};
 const HTTP = { protocol: 'tcp', address: WEB.clusterIp, port: 80 } as const;
 const DNS = { protocol: 'udp', address: WEB.clusterIp, port: 53 } as const;
 const APISERVER = { protocol: 'tcp', address: API.clusterIp, port: 443 } as const;
@@ -181,10 +187,43 @@ describe('nodes whose data planes share a wire', () => {
     }
   });
 
-  it('pods of both nodes reach an API server that is a node, and so does the other node', async () => {
-    for (const client of [nodeAt(0).client.process, nodeAt(1).client.process, nodeAt(0).host]) {
+  it('pods of both nodes reach an API server that is a node, and so do both nodes', async () => {
+    for (const client of [
+      nodeAt(0).client.process,
+      nodeAt(1).client.process,
+      nodeAt(0).host,
+      nodeAt(1).host,
+    ]) {
       expect(await served(client, APISERVER, 5)).toMatchObject({ servers: ['host-2'], failures: {} });
     }
+  });
+
+  it('a node reaches a service whose endpoints are itself and pods of both nodes', async () => {
+    const { bed, host, address } = nodeAt(1);
+    await host.serve('tcp', 8080);
+    const endpoints = [...nodes.map(({ pod }) => pod.ip), address];
+    bed.apply('mixed.yaml', [
+      service(MIXED),
+      endpointSlice(
+        MIXED,
+        endpoints.map((ip) => ({ ip })),
+      ),
+    ]);
+    await bed.balanced('default/mixed:http/TCP', endpoints);
+    await eventually(
+      'the route has a source of its own',
+      async () =>
+        (await bed.node.must('ip', ['route', 'show', MIXED.clusterIp])).includes(address) || undefined,
+    );
+    const target = { protocol: 'tcp', address: MIXED.clusterIp, port: 80 } as const;
+    const { servers, failures } = await host.spread(target, 60);
+    expect(failures).toEqual({});
+    expect(Object.keys(servers).sort()).toEqual(['host-2', 'pod-1', 'pod-2']);
+    bed.removeManifest('mixed.yaml');
+    await eventually(
+      'the route is gone',
+      async () => (await bed.node.must('ip', ['route', 'show', MIXED.clusterIp])) === '' || undefined,
+    );
   });
 
   it('a node that leaves takes its routes along', async () => {

@@ -343,7 +343,7 @@ export class Agent {
 
   /** Brings the node's interface and the pods' in order, at start and when the target has made them anew. */
   async #lookAtLinks(): Promise<void> {
-    await this.#network.look(this.#objects?.source.hasSynced ?? false);
+    await this.#network.look(this.#objects?.source.hasSynced ?? false, this.#services?.sources);
     this.#startSync();
     await this.#attacher.repair();
     if (this.problems().length === 0) await this.#cniConfiguration?.update(this.#podCidrs());
@@ -366,6 +366,7 @@ export class Agent {
       nodeName,
       reach: this.#network.reach,
       wanted: this.#wanted,
+      onSourcesChanged: () => this.#scheduleLook(),
       logger,
     });
     this.#services = services;

@@ -2,6 +2,7 @@ import type { Route } from '@infra-offload/infra-api';
 import type { Logger } from 'pino';
 import type { AgentConfig } from '../config/schema.js';
 import { type HostInterfaceState, setUpHostInterface } from '../interfaces/host-interface.js';
+import { IpRoute } from '../interfaces/iproute.js';
 import type { PodInterfaces } from '../interfaces/pod-interfaces.js';
 import type { NodeReach } from '../services/wanted-services.js';
 import type { WantedState } from '../sync/wanted-state.js';
@@ -53,6 +54,8 @@ export class NodeNetwork {
     const { config, nodes } = this.#options;
     const internal = nodes?.own()?.internalAddresses ?? [];
     return {
+      internalAddresses: internal,
+      otherNodes: nodes?.others().flatMap(({ internalAddresses }) => internalAddresses) ?? [],
       nodeAddresses: [...new Set([...internal, ...config.hostInterface.addresses])],
       hasUplink: config.uplink !== undefined,
       podCidrs: this.#podCidrs(),
@@ -63,9 +66,10 @@ export class NodeNetwork {
    * Brings the node's interface in order, and looks for the other nodes.
    *
    * @param areNodesKnown whether `nodes` has all of them.
+   * @param sources own addresses of the node from which its processes reach some services, by ClusterIP.
    * @throws AgentError COMMAND_FAILED
    */
-  async look(areNodesKnown: boolean): Promise<void> {
+  async look(areNodesKnown: boolean, sources: ReadonlyMap<string, string> = new Map()): Promise<void> {
     const { config, interfaces, nodes, logger } = this.#options;
     if (this.#gateway !== undefined && areNodesKnown) {
       this.#remote = await this.#gateway.ranges(nodes?.others() ?? [], nodes?.own());
@@ -78,6 +82,7 @@ export class NodeNetwork {
       isTap: config.interfaceType === 'tap',
       addresses: this.#addresses(),
       cidrs: this.#kernelCidrs(),
+      sources: await ofKernel(sources),
     };
     const before = this.#settings;
     const text = JSON.stringify(settings);
@@ -172,4 +177,12 @@ export class NodeNetwork {
       return [{ cidr, interfaceName: uplink.interface, nextHopMac, sourceMac }];
     });
   }
+}
+
+/** Those whose source is an address of this kernel, as it is not if the cluster knows the node by a translated one. */
+async function ofKernel(sources: ReadonlyMap<string, string>): Promise<[address: string, source: string][]> {
+  if (sources.size === 0) return [];
+  const links = await new IpRoute().linksWithAddresses();
+  const local = new Set(links.flatMap(({ addr_info }) => addr_info.map((address) => address.local)));
+  return [...sources].filter(([, source]) => local.has(source)).sort();
 }

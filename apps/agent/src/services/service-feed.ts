@@ -7,6 +7,7 @@ import {
 } from '@infra-offload/k8s-watch';
 import type { Logger } from 'pino';
 import { keyOf, serviceName, type WantedState } from '../sync/wanted-state.js';
+import { OwnSources } from './own-endpoints.js';
 import { type NodeReach, toServices } from './wanted-services.js';
 
 export interface ServiceFeedOptions {
@@ -15,6 +16,8 @@ export interface ServiceFeedOptions {
   readonly nodeName: string;
   readonly reach: NodeReach;
   readonly wanted: WantedState;
+  /** `sources` has changed. */
+  readonly onSourcesChanged: () => void;
   readonly logger: Logger;
 }
 
@@ -23,6 +26,7 @@ export class ServiceFeed {
   readonly #options: ServiceFeedOptions;
   readonly #tracker: ServiceTracker;
   #reach: NodeReach;
+  readonly #ownSources = new OwnSources();
   /** What of each service is not balanced, so that it is logged once. */
   readonly #limitations = new Map<string, string>();
   /** Names on the wire by the tracker's keys. */
@@ -52,6 +56,11 @@ export class ServiceFeed {
     return this.#tracker.services();
   }
 
+  /** The source addresses that processes of this node need for some services, by ClusterIP. */
+  get sources(): ReadonlyMap<string, string> {
+    return this.#ownSources.sources;
+  }
+
   stop(): void {
     this.#tracker.close();
   }
@@ -68,6 +77,7 @@ export class ServiceFeed {
       case 'remove':
         this.#replace(change.key, []);
         this.#limitations.delete(change.key);
+        if (this.#ownSources.remove(change.key)) this.#options.onSourcesChanged();
         break;
       default:
         change satisfies never;
@@ -75,7 +85,8 @@ export class ServiceFeed {
   }
 
   #upsert(balanced: LoadBalancedService): void {
-    const { wanted, logger } = this.#options;
+    const { wanted, onSourcesChanged, logger } = this.#options;
+    if (this.#ownSources.upsert(balanced, this.#reach)) onSourcesChanged();
     const services = toServices(balanced, this.#reach);
     // What is gone goes first, since an address may move from one to the other.
     this.#replace(

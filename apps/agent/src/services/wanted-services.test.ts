@@ -27,6 +27,8 @@ const balancer = { kind: 'LoadBalancer', address: '192.0.2.2', port: 80 } as con
 
 const inside: NodeReach = {
   nodeAddresses: ['192.0.2.100', '192.0.2.101'],
+  internalAddresses: ['192.0.2.100'],
+  otherNodes: ['192.0.2.200'],
   hasUplink: false,
   podCidrs: ['10.244.0.0/24'],
 };
@@ -114,6 +116,21 @@ describe('toServices', () => {
     expect(services[0]?.frontends).toEqual(frontends);
     expect(conditionsOf(services)).toEqual([conditions.map((pattern) => expect.stringMatching(pattern))]);
   });
+
+  it.each<[string, NodeReach, string[], RegExp[]]>([
+    ['this node', outside, ['192.0.2.100'], []],
+    ['another node', outside, ['192.0.2.200'], []],
+    ['both', outside, ['192.0.2.100', '192.0.2.200'], [/^SourceTranslationNotSupported: .* 192\.0\.2\.100 /]],
+    ['both, without an uplink', inside, ['192.0.2.100', '192.0.2.200'], []],
+  ])(
+    'says that processes of a node do not reach it if the endpoints are %s',
+    (_what, reach, addresses, told) => {
+      const endpoints = addresses.map((address) => ({ address, port: 6443, local: false }));
+      expect(conditionsOf(toServices({ ...base, endpoints }, reach))).toEqual([
+        told.map((pattern) => expect.stringMatching(pattern)),
+      ]);
+    },
+  );
 
   it('says that a node port needs an address', () => {
     const balanced = { ...base, frontends: [...base.frontends, nodePort], external };

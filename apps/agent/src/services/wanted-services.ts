@@ -1,10 +1,15 @@
 import { type Condition, Protocol, type Service } from '@infra-offload/infra-api';
 import type { ExternalTraffic, Frontend, LoadBalancedService } from '@infra-offload/k8s-watch';
+import { nodeEndpoints } from './own-endpoints.js';
 
 /** What of the node decides how its services are reached. */
 export interface NodeReach {
   /** IPv4 addresses of the node, on which its node ports are. */
   readonly nodeAddresses: readonly string[];
+  /** Of those, what the cluster has as the node's InternalIPs. */
+  readonly internalAddresses: readonly string[];
+  /** InternalIPs of the other nodes, as far as they are known. */
+  readonly otherNodes: readonly string[];
   /**
    * Whether the data plane has an interface to the outside. Without one, node ports and external addresses are met there by
    * pods of this node only; clients outside come through the node's kernel.
@@ -35,6 +40,7 @@ export function toServices(balanced: LoadBalancedService, node: NodeReach): read
     const overlap = overlapOf(frontend, node);
     if (overlap !== undefined) (target === internal ? conditions : outerConditions).push(overlap);
   }
+  conditions.push(...unreachableByItself(balanced, node));
   if (external === undefined || outer.length === 0) {
     return [toService(balanced, internal, balanced.endpoints, [...conditions, ...outerConditions])];
   }
@@ -57,6 +63,16 @@ function overlapOf(frontend: Frontend, { podCidrs }: NodeReach): Condition | und
   if (cidr === undefined) return undefined;
   const message = `${frontend.address} is in the range of pods ${cidr}: choose ranges of services and pods that do not overlap`;
   return { reason: 'AddressInPodRange', message };
+}
+
+/** See OwnSources: one source address cannot do for both. */
+function unreachableByItself(balanced: LoadBalancedService, node: NodeReach): Condition[] {
+  const { own, other } = nodeEndpoints(balanced, node);
+  if (own === undefined || other === undefined) return [];
+  const message =
+    `processes of this node do not reach its own address ${own} through the service, ` +
+    `since other nodes, such as ${other}, are endpoints, too; pods and other nodes do`;
+  return [{ reason: 'SourceTranslationNotSupported', message }];
 }
 
 function contains(cidr: string, address: string): boolean {
