@@ -20,7 +20,7 @@ import { parse, stringify } from 'yaml';
  * that is cut for a while. The manager's way to the target is another link, which stays.
  */
 
-const CUT_MS = 30_000;
+const CUT_MS = 60_000;
 const MANAGER = '10.10.0.2:50002';
 const WEB: ServiceOptions = {
   name: 'web',
