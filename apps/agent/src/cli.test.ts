@@ -45,6 +45,14 @@ function commandOf(pid: string): string {
 describe('infra-agent', () => {
   it.each<[string, string[], Record<string, string>, number, RegExp]>([
     ['mtuu: 1500', [], {}, 2, /^infra-agent: .*agent\.yaml: unknown key 'mtuu'; did you mean 'mtu'\?\n$/],
+    ['', ['--nope'], {}, 2, /^infra-agent: unknown option '--nope'\n$/],
+    [
+      '',
+      [],
+      { INFRA_AGENT_MTU: 'abc' },
+      2,
+      /^infra-agent: option .* from env 'INFRA_AGENT_MTU' is invalid.*\n$/,
+    ],
     ['', ['--mtu', '10'], {}, 2, /^infra-agent: flags and environment: mtu: .*\n$/],
     [
       '',
@@ -81,7 +89,7 @@ describe('infra-agent', () => {
       /infra-manager 127\.0\.0\.1:9 does not serve/,
     ],
     [['checkCalicoConfig', '--timeout=100ms', '--cni-config-directory', '/nonexistent'], 1, /cannot be read/],
-    [['checkManager', '--timeout', 'soon'], 1, /not a duration such as 30s/],
+    [['checkManager', '--timeout', 'soon'], 2, /not a duration such as 30s/],
     [['checkManager', '--mtls'], 2, /flags and environment: insecure: and mtls are both true/],
     [
       ['checkManager', '--insecure=false', '--clientCert', '/nowhere/tls.crt'],

@@ -20,6 +20,9 @@ const program = new Command('infra-agent')
     'Attaches pods to the P4 data plane of their node, and tells infra-manager what the node needs.',
   )
   .version(version)
+  // Flags are configuration, too.
+  .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : 2))
+  .configureOutput({ outputError: (text, write) => write(text.replace(/^error:/, 'infra-agent:')) })
   .action(run);
 for (const option of flagOptions()) program.addOption(option);
 

@@ -11,6 +11,9 @@ const command = new Command('infra-manager')
   .option('--config <file>', 'YAML file; defaults without one (env INFRA_MANAGER_CONFIG)')
   .addHelpText('after', '\nFlags win over environment variables, which win over the file.')
   .version('0.1.0')
+  // Flags are configuration, too.
+  .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : 2))
+  .configureOutput({ outputError: (text, write) => write(text.replace(/^error:/, 'infra-manager:')) })
   .allowExcessArguments(false);
 for (const { flag, path, env } of OVERRIDES) command.option(`--${flag} <value>`, `${path} (env ${env})`);
 
@@ -43,7 +46,7 @@ async function main(): Promise<void> {
     manager.stop().then(
       () => process.exit(0),
       (error: unknown) => {
-        loggers.manager.fatal({ err: messageOf(error) }, 'could not stop in order');
+        loggers.manager.fatal({ reason: messageOf(error) }, 'could not stop in order');
         process.exit(1);
       },
     );

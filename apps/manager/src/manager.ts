@@ -279,7 +279,7 @@ function startAudits<Row>(reconciler: Reconciler<Row>, seconds: number, loggers:
     running = true;
     reconciler
       .audit()
-      .catch((error: unknown) => loggers.reconciler.warn({ err: messageOf(error) }, 'the audit failed'))
+      .catch((error: unknown) => loggers.reconciler.warn({ reason: messageOf(error) }, 'the audit failed'))
       .finally(() => {
         running = false;
       });

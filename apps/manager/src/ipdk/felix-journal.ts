@@ -83,7 +83,7 @@ export class FelixJournal {
         this.#facts.apply(payload);
       }
     } catch (error) {
-      logger.error({ file: this.#path, err: textOf(error) }, 'policies of IPDK: the rest cannot be read');
+      logger.error({ file: this.#path, reason: textOf(error) }, 'policies of IPDK: the rest cannot be read');
       return false;
     }
     try {

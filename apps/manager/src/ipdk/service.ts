@@ -256,7 +256,7 @@ export class InfraAgentService<Row> {
       try {
         callback(null, await handle(call.request, signal));
       } catch (error) {
-        this.#context.logger.warn({ call: name, err: messageOf(error) }, 'IPDK call failed');
+        this.#context.logger.warn({ call: name, reason: messageOf(error) }, 'IPDK call failed');
         callback(null, onFailure(messageOf(error)));
       }
     };
@@ -274,7 +274,7 @@ export class InfraAgentService<Row> {
       // Felix tells thousands of endpoints and routes: once is enough.
       const level = this.#refused.has(name) ? 'debug' : 'warn';
       this.#refused.add(name);
-      this.#context.logger[level]({ call: name, err: REFUSALS[name] }, 'IPDK call refused');
+      this.#context.logger[level]({ call: name, reason: REFUSALS[name] }, 'IPDK call refused');
       callback(null, failed(REFUSALS[name]));
     };
   }

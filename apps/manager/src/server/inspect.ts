@@ -179,7 +179,7 @@ export class Inspector<Row> {
     try {
       return [...(await this.#nonZero(drops, reasons)), ...(await this.#nonZero(serviceFlows, services))];
     } catch (error) {
-      logger.warn({ err: messageOf(error) }, 'counters cannot be read');
+      logger.warn({ reason: messageOf(error) }, 'counters cannot be read');
       return [];
     }
   }

@@ -97,7 +97,7 @@ export class OffloadService<Row> {
           const failure = toServiceError(error);
           const level = failure.code === status.INTERNAL ? 'error' : 'warn';
           this.#context.logger[level](
-            { call: name, code: status[failure.code], err: failure.details },
+            { call: name, code: status[failure.code], reason: failure.details },
             'call failed',
           );
           callback(failure);

@@ -93,7 +93,7 @@ export class SyncStream<Row> {
     call.on('cancelled', () => this.#close());
     call.on('error', (error) => {
       if (this.#ended) return;
-      context.logger.info({ err: messageOf(error) }, 'the agent sent what cannot be read, or went away');
+      context.logger.info({ reason: messageOf(error) }, 'the agent sent what cannot be read, or went away');
       this.#close();
     });
   }
@@ -146,7 +146,7 @@ export class SyncStream<Row> {
         this.#change(change);
       } while (performance.now() < until);
     } catch (error) {
-      this.#context.logger.error({ err: messageOf(error), node: this.#nodeName }, 'Sync ended');
+      this.#context.logger.error({ reason: messageOf(error), node: this.#nodeName }, 'Sync ended');
       this.abort(toServiceError(error));
       return;
     }
@@ -157,7 +157,7 @@ export class SyncStream<Row> {
         this.#scheduleFlush();
       },
       (error: unknown) => {
-        this.#context.logger.error({ err: messageOf(error) }, 'the state cannot be stored');
+        this.#context.logger.error({ reason: messageOf(error) }, 'the state cannot be stored');
         this.abort(toServiceError(error));
       },
     );

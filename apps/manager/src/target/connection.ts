@@ -117,7 +117,7 @@ export class TargetConnection<Row> {
       this.#logger.warn('the target has lost our pipeline: synchronising anew');
       this.#retrySynchronise(session, ++this.#term);
     } catch (error) {
-      this.#logger.warn({ err: messageOf(error) }, 'the pipeline of the target cannot be checked');
+      this.#logger.warn({ reason: messageOf(error) }, 'the pipeline of the target cannot be checked');
     } finally {
       this.#checking = false;
     }
@@ -227,7 +227,7 @@ export class TargetConnection<Row> {
       this.#enter({ kind: 'ready' });
     } catch (error) {
       if (!valid()) return;
-      this.#logger.error({ err: messageOf(error) }, 'cannot synchronise with the target, trying again');
+      this.#logger.error({ reason: messageOf(error) }, 'cannot synchronise with the target, trying again');
       this.#retrySynchronise(session, term);
     }
   }
@@ -246,7 +246,7 @@ export class TargetConnection<Row> {
     this.#reconciler.detach();
     if (this.#state.kind !== 'connecting' || this.#state.lastError === '') {
       this.#logger.warn(
-        { address: this.#options.address, err: lastError },
+        { address: this.#options.address, reason: lastError },
         'the target is away, trying again',
       );
     }

@@ -70,7 +70,7 @@ export class PortResolver {
         return;
       } catch (error) {
         if (attempt === 0)
-          this.#logger.warn({ interface: name, err: messageOf(error) }, 'port not known yet');
+          this.#logger.warn({ interface: name, reason: messageOf(error) }, 'port not known yet');
         if (ManagerError.is(error, 'NOT_FOUND'))
           this.#onPort(name, { kind: 'missing', message: error.message });
       }
