@@ -89,6 +89,7 @@ describe('parseObject', () => {
 
   it.each([
     ['a Deployment', { apiVersion: 'apps/v1', kind: 'Deployment', spec: 7 }],
+    ["Calico's NetworkPolicy", { apiVersion: 'projectcalico.org/v3', kind: 'NetworkPolicy' }],
     ["Knative's Service", { apiVersion: 'serving.knative.dev/v1', kind: 'Service' }],
     ['a kind that objects inherit', { apiVersion: 'v1', kind: 'constructor' }],
   ])('ignores %s', (_, value) => {
@@ -98,6 +99,7 @@ describe('parseObject', () => {
   it.each([
     ['discovery.k8s.io/v1beta1', 'EndpointSlice', 'discovery.k8s.io/v1'],
     ['v2', 'Service', 'v1'],
+    ['extensions/v1beta1', 'NetworkPolicy', 'networking.k8s.io/v1'],
   ])('does not read %s %s', (apiVersion, kind, supported) => {
     expect(parseObject({ apiVersion, kind, metadata: { name: 'x', namespace: 'ns' } })).toEqual({
       result: 'unsupported',

@@ -32,6 +32,9 @@ export interface ObjectIdentity {
   readonly name: string | undefined;
 }
 
+/** Groups that kinds had in Kubernetes before the present ones. */
+const FORMER_GROUPS: Partial<Record<ObjectKind, string>> = { NetworkPolicy: 'extensions' };
+
 /** Longer than any that Kubernetes allows. */
 const MAX_DESCRIPTION = 400;
 
@@ -48,9 +51,10 @@ export function parseObject(value: unknown): ParsedObject {
   if (!isObjectKind(kind)) return { result: 'ignored' };
   const { group, version, schema } = KIND_SCHEMAS[kind];
   const slash = apiVersion.lastIndexOf('/');
+  const own = apiVersion.slice(0, Math.max(slash, 0));
   // Other groups have kinds of the same name (Knative's Service, for instance): not ours.
-  if (apiVersion.slice(0, Math.max(slash, 0)) !== group) return { result: 'ignored' };
-  if (apiVersion.slice(slash + 1) !== version) {
+  if (own !== group && own !== FORMER_GROUPS[kind]) return { result: 'ignored' };
+  if (own !== group || apiVersion.slice(slash + 1) !== version) {
     const supported = group === '' ? version : `${group}/${version}`;
     const message = `'${apiVersion}' is not supported, only '${supported}'`;
     return { result: 'unsupported', description: describe(value), issue: { path: ['apiVersion'], message } };
