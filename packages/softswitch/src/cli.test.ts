@@ -77,3 +77,9 @@ test('a faulty configuration is one line that names the place, and no device is 
   );
   expect(run.stdout).toBe('');
 }, 30_000);
+
+test('a flag that there is not is one line, and a wrong configuration', async () => {
+  const run = softswitch('--tabs', '2');
+  expect(await run.exit).toBe(2);
+  expect(run.stderr).toMatch(/^softswitch: unknown option '--tabs'\n/);
+}, 30_000);

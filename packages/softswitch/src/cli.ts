@@ -68,6 +68,9 @@ function fatal(error: unknown, status = EXIT_FAILED): never {
 
 const command = new Command('softswitch')
   .description('A P4Runtime and gNMI target that runs SWX pipelines over TAP ports')
+  // Flags are configuration, too.
+  .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : EXIT_CONFIG))
+  .configureOutput({ outputError: (text, write) => write(text.replace(/^error:/, 'softswitch:')) })
   .option('-c, --config <file>', 'YAML configuration; flags go over it')
   .option('--p4runtime <host:port>', 'address of the P4Runtime service (127.0.0.1:9559)')
   .option('--gnmi <host:port>', 'address of the gNMI service (127.0.0.1:9339)')
