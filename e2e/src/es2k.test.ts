@@ -136,4 +136,51 @@ describe('the ES2K driver', () => {
     bed.removeManifest('web.yaml');
     await refuses(DNS);
   });
+
+  it('enforces what its tables can express of a policy', async () => {
+    const [web, other] = webs;
+    if (web === undefined || other === undefined) throw new Error('no pods');
+    const labelled = ({ podName, podNamespace, ip }: TestPod) => ({
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: { namespace: podNamespace, name: podName, labels: { role: podName.replace(/-.*/, '') } },
+      spec: { containers: [] },
+      status: { phase: 'Running', podIP: ip, podIPs: [{ ip }] },
+    });
+    const passes = async (from: TestPod, port: number) => {
+      const { servers } = await from.process.spread({ protocol: 'tcp', address: web.ip, port }, 1, 500);
+      return Object.keys(servers).length === 1;
+    };
+    const verdicts = async () => [
+      await passes(client, 8080),
+      await passes(client, 9090),
+      await passes(other, 8080),
+    ];
+    expect(await verdicts()).toEqual([true, true, true]);
+    bed.apply('pods.yaml', [client, ...webs].map(labelled));
+    bed.apply('policy.yaml', [
+      {
+        apiVersion: 'networking.k8s.io/v1',
+        kind: 'NetworkPolicy',
+        metadata: { namespace: 'default', name: 'web' },
+        spec: {
+          podSelector: { matchLabels: { role: 'web' } },
+          policyTypes: ['Ingress'],
+          ingress: [
+            {
+              from: [{ podSelector: { matchLabels: { role: 'client' } } }],
+              ports: [{ protocol: 'TCP', port: 8080 }],
+            },
+          ],
+        },
+      },
+    ]);
+    await eventually('only the client passes, and only to the port that is allowed', async () => {
+      const found = (await verdicts()).join();
+      if (found !== 'true,false,false') throw new Error(`the verdicts are ${found}`);
+      return true;
+    });
+    bed.removeManifest('policy.yaml');
+    await eventually('everybody passes again', async () => !(await verdicts()).includes(false) || undefined);
+  });
 });
