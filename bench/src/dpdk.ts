@@ -225,8 +225,13 @@ async function control(session: P4RuntimeSession): Promise<{ rate: number; chang
 }
 
 async function measure({ name, dataplane, ports }: Subject): Promise<void> {
-  const any = '127.0.0.1:0';
-  const softswitch = await Softswitch.start({ p4runtimeAddress: any, gnmiAddress: any, ports, dataplane });
+  const freePort = '127.0.0.1:0';
+  const softswitch = await Softswitch.start({
+    p4runtimeAddress: freePort,
+    gnmiAddress: freePort,
+    ports,
+    dataplane,
+  });
   const session = await P4RuntimeSession.open({
     address: softswitch.p4runtimeAddress,
     deviceId: 1,

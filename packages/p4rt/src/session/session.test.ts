@@ -250,7 +250,7 @@ describe('pipelines', () => {
     expect((await session.getPipeline())?.deviceConfig).toHaveLength(large.length);
   });
 
-  it('fall back from reconcile only when it is not implemented', async () => {
+  it('fall back from reconcile only where the target has no reconcile', async () => {
     const session = await open();
     server.onSetPipeline = ({ action }) =>
       action === Action.RECONCILE_AND_COMMIT ? { code: status.UNIMPLEMENTED, message: 'no' } : 'ok';

@@ -40,8 +40,13 @@ describe.skipIf(!dpdkInstalled)('a refused commit', () => {
     const ports = new MemoryPorts(2);
     const args = ['--ports', '2', '--memory', '768'];
     dataplane = new DpdkDataplane(ports, { binary: swxHost('asan'), args });
-    const any = '127.0.0.1:0';
-    softswitch = await Softswitch.start({ p4runtimeAddress: any, gnmiAddress: any, ports, dataplane });
+    const freePort = '127.0.0.1:0';
+    softswitch = await Softswitch.start({
+      p4runtimeAddress: freePort,
+      gnmiAddress: freePort,
+      ports,
+      dataplane,
+    });
     session = await P4RuntimeSession.open({
       address: softswitch.p4runtimeAddress,
       deviceId: 1,

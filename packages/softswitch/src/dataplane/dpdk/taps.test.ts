@@ -37,8 +37,13 @@ class World {
     const prefix = `d${randomBytes(3).toString('hex')}_`;
     const ports = await DpdkTapPorts.open({ prefix, count: 2 });
     const dataplane = new DpdkDataplane(ports, { binary: swxHost(), args: ['--ports', '8'] });
-    const any = '127.0.0.1:0';
-    const softswitch = await Softswitch.start({ p4runtimeAddress: any, gnmiAddress: any, ports, dataplane });
+    const freePort = '127.0.0.1:0';
+    const softswitch = await Softswitch.start({
+      p4runtimeAddress: freePort,
+      gnmiAddress: freePort,
+      ports,
+      dataplane,
+    });
     cleanups.push(() => softswitch.stop());
     const session = await P4RuntimeSession.open({
       address: softswitch.p4runtimeAddress,
@@ -190,8 +195,13 @@ describe.skipIf(!dpdkInstalled)('TAP ports on DPDK', () => {
     const prefix = `d${randomBytes(3).toString('hex')}_`;
     const ports = await DpdkTapPorts.open({ prefix, count: 0 });
     const dataplane = new DpdkDataplane(ports, { binary: swxHost(), args: ['--ports', '8'] });
-    const any = '127.0.0.1:0';
-    const softswitch = await Softswitch.start({ p4runtimeAddress: any, gnmiAddress: any, ports, dataplane });
+    const freePort = '127.0.0.1:0';
+    const softswitch = await Softswitch.start({
+      p4runtimeAddress: freePort,
+      gnmiAddress: freePort,
+      ports,
+      dataplane,
+    });
     cleanups.push(() => softswitch.stop());
     const gnmi = await GnmiClient.connect({ address: softswitch.gnmiAddress });
     cleanups.push(() => gnmi.close());
@@ -247,8 +257,13 @@ describe.skipIf(!dpdkInstalled)('TAP ports on DPDK', () => {
   test('a host that cannot be run is named in the answer', async () => {
     const ports = await DpdkTapPorts.open({ prefix: 'none_', count: 0 });
     const dataplane = new DpdkDataplane(ports, { binary: '/nonexistent/swx-host' });
-    const any = '127.0.0.1:0';
-    const softswitch = await Softswitch.start({ p4runtimeAddress: any, gnmiAddress: any, ports, dataplane });
+    const freePort = '127.0.0.1:0';
+    const softswitch = await Softswitch.start({
+      p4runtimeAddress: freePort,
+      gnmiAddress: freePort,
+      ports,
+      dataplane,
+    });
     cleanups.push(() => softswitch.stop());
     const session = await P4RuntimeSession.open({
       address: softswitch.p4runtimeAddress,
