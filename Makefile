@@ -1,6 +1,10 @@
 # Everything a user or developer runs. Each target installs what it needs and says clearly what it cannot.
 .DEFAULT_GOAL := help
-.PHONY: help setup build test demo lint bench clean swx-host images deploy deploy-split undeploy gen-certs tls-secrets
+# How many times `make faults` tries each fault, and from which seed its cases come.
+CASES ?= 100000
+SEED ?=
+
+.PHONY: help setup build test faults demo lint bench clean swx-host images deploy deploy-split undeploy gen-certs tls-secrets
 
 # What runs the pipeline in the demo: engine (the softswitch's own) or dpdk.
 TARGET ?= engine
@@ -18,6 +22,9 @@ build: setup ## Generates code and builds every package and app
 test: ## Lint, types, build, unit tests, end-to-end tests with real packets
 	@scripts/setup.sh --test
 	@node scripts/test.mjs
+
+faults: build ## Tries every entrance and every disk fault CASES times; SEED=n repeats a run, FILES=name picks tests
+	@node scripts/faults.mjs --cases $(CASES) $(if $(SEED),--seed $(SEED)) $(FILES)
 
 demo: build $(if $(filter dpdk,$(TARGET)),swx-host) ## Pods and services with real packets; TARGET=dpdk runs it on DPDK
 	@node tools/demo/dist/main.js
