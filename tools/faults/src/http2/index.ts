@@ -1,0 +1,16 @@
+export { AbuseClient, type AbuseIdentity, type AbuseOptions } from './abuse-client.js';
+export {
+  Flag,
+  FrameType,
+  frame,
+  grpcHeaders,
+  headerBlock,
+  headers,
+  message,
+  PREFACE,
+  ping,
+  rstStream,
+  settings,
+  settingsAck,
+  windowUpdate,
+} from './frames.js';
