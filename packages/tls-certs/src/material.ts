@@ -152,7 +152,9 @@ export function nameOf(certificate: Pick<X509Certificate, 'subject'>): string {
   // The holder chose it.
   const name = commonNameOf(certificate);
   if (name !== undefined) return `CN=${printable(name, MAX_NAME)}`;
-  return printable(certificate.subject.replaceAll('\n', ', '), MAX_NAME) || 'without a subject';
+  // Undefined if it is empty, whatever the types of Node say.
+  const subject: string | undefined = certificate.subject;
+  return subject ? printable(subject.replaceAll('\n', ', '), MAX_NAME) : 'without a subject';
 }
 
 /** A time as messages have it. */

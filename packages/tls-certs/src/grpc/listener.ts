@@ -36,9 +36,20 @@ export interface ListenOptions {
   readonly limits?: Partial<PeerLimits>;
 }
 
+/** What there is of peers, and what became of others since the start. */
+export interface PeerCounts {
+  /** Connections that gRPC servers have. */
+  readonly connections: number;
+  /** Clients that were not let in. */
+  readonly refused: number;
+  /** Connections that were ended because of a limit. */
+  readonly ended: number;
+}
+
 export interface Listener {
   /** As given, with the port that was taken. */
   readonly address: string;
+  readonly peers: PeerCounts;
   /** Takes no more connections, and ends those that belong to no gRPC server. The servers are shut down by themselves. */
   close(): Promise<void>;
 }
@@ -58,7 +69,14 @@ const LOOK_MS = 1_000;
 export async function listen(options: ListenOptions): Promise<Listener> {
   const gate = new Gate(options);
   try {
-    return { address: await gate.listen(options.address), close: () => gate.close() };
+    const address = await gate.listen(options.address);
+    return {
+      address,
+      get peers() {
+        return gate.peers;
+      },
+      close: () => gate.close(),
+    };
   } catch (error) {
     await gate.close();
     throw error;
@@ -87,6 +105,8 @@ class Gate {
   readonly #admitted: Pool<MeteredConnection>;
   readonly #look: NodeJS.Timeout;
   #closed = false;
+  #refusedCount = 0;
+  #endedCount = 0;
 
   constructor({ server, clients, security, logger, limits }: ListenOptions) {
     this.#limits = { ...PEER_LIMITS, ...limits };
@@ -115,7 +135,7 @@ class Gate {
         isMutual: this.#isMutual,
         limits: this.#limits,
         guard: this.#guard,
-        onSecure: (socket) => this.#admit(socket, addressOf(socket)),
+        onSecure: (socket, transport) => this.#admit(socket, addressOf(socket), transport),
         onFailure: (socket, reason) => this.#refuseSilently(socket, addressOf(socket), reason),
         onLimit: (address, reason) => this.#limited(address, reason),
       });
@@ -125,6 +145,14 @@ class Gate {
       LOOK_MS,
     );
     this.#look.unref();
+  }
+
+  get peers(): PeerCounts {
+    return {
+      connections: this.#admitted.size,
+      refused: this.#refusedCount,
+      ended: this.#endedCount,
+    };
   }
 
   async listen(address: string): Promise<string> {
@@ -216,20 +244,20 @@ class Gate {
     }
   }
 
-  #admit(socket: Socket, address: string): void {
+  #admit(socket: Socket, address: string, transport = socket): void {
     if (this.#closed) {
       socket.destroy();
       return;
     }
     const found = socket instanceof TLSSocket ? this.#identify(socket) : this.#anybody;
     if (found === undefined) socket.destroy();
-    else if ('code' in found) this.#refuse(socket, address, found);
+    else if ('code' in found) this.#refuse(socket, address, found, transport);
     else {
-      const connection = this.#meter(socket, address, this.#admitted);
+      const connection = this.#meter(socket, transport, address, this.#admitted);
       const goes = this.#admitted.add(address, connection);
       if (goes !== undefined) {
         this.#limited(address, 'too many connections');
-        goes.destroy();
+        goes.abort();
       }
       if (goes !== connection) found.injectConnection(connection);
     }
@@ -262,9 +290,10 @@ class Gate {
   }
 
   /** Tells a client why it is not let in. */
-  #refuse(socket: Socket, address: string, { code, message }: Refusal): void {
+  #refuse(socket: Socket, address: string, { code, message }: Refusal, transport = socket): void {
+    this.#refusedCount++;
     this.#warn(socket, address, message);
-    const connection = this.#meter(socket, address, this.#refused);
+    const connection = this.#meter(socket, transport, address, this.#refused);
     const goes = this.#refused.add(address, connection);
     if (goes !== undefined) {
       this.#limited(addressOf(socket), 'too many clients that are refused');
@@ -275,15 +304,22 @@ class Gate {
   }
 
   #refuseSilently(socket: Socket, address: string, message: string): void {
+    this.#refusedCount++;
     this.#warn(socket, address, message);
     socket.destroy();
   }
 
-  #meter(socket: Socket, address: string, pool: Pool<MeteredConnection>): MeteredConnection {
+  #meter(
+    socket: Socket,
+    transport: Socket,
+    address: string,
+    pool: Pool<MeteredConnection>,
+  ): MeteredConnection {
     const connection = new MeteredConnection(socket, {
       limits: this.#limits,
+      transport,
       onTraffic: () => this.#endGreediest(address, pool),
-      onViolation: (_, reason) => this.#warn(socket, address, reason, 'a connection was ended'),
+      onViolation: (_, reason) => this.#limited(address, reason),
       onFault: (_, error) => this.#fault(address, error),
     });
     connection.once('close', () => pool.delete(connection));
@@ -317,7 +353,7 @@ class Gate {
       for (const connection of connections) {
         if (connection.stalledMs < unreadMs && connection.ledger.unread(unreadMs) === 0) continue;
         this.#limited(address, `what was asked for was not read for ${unreadMs / 1000} s`);
-        connection.destroy();
+        connection.abort();
       }
       this.#endMost(
         address,
@@ -348,7 +384,7 @@ class Gate {
     }
     if (sum <= limit || greediest === undefined) return;
     this.#limited(address, reason);
-    greediest.destroy();
+    greediest.abort();
     this.#endMost(address, connections, measure, limit, reason);
   }
 
@@ -362,6 +398,7 @@ class Gate {
   }
 
   #limited(address: string, reason: string): void {
+    this.#endedCount++;
     this.#log.warn(address, address || undefined, reason, 'a connection was ended');
   }
 

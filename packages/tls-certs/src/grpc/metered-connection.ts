@@ -9,6 +9,8 @@ const CALLS_PER_TURN = 8;
 
 export interface MeteredConnectionOptions {
   readonly limits: PeerLimits;
+  /** Under TLS: what that is set up on. */
+  readonly transport: Socket;
   /** Called after the peer has said something; the books may have changed. */
   readonly onTraffic: (connection: MeteredConnection) => void;
   /** Called when the peer does what it must not, before the connection ends. */
@@ -48,7 +50,7 @@ export class MeteredConnection extends Duplex {
     this.ledger = new CallLedger(options.limits);
     this.#guard = new Guard((error) => {
       options.onFault(this, error);
-      this.destroy();
+      this.abort();
     });
     socket.pause();
     const on = this.#guard;
@@ -78,6 +80,13 @@ export class MeteredConnection extends Duplex {
   /** How long, in milliseconds, the system has not taken what was written. */
   get stalledMs(): number {
     return this.#writingSince === undefined ? 0 : performance.now() - this.#writingSince;
+  }
+
+  /** Ends it without a word more: what was not sent yet is not kept, by the system either. */
+  abort(): void {
+    const { transport } = this.#options;
+    if (transport.remoteAddress !== undefined) transport.resetAndDestroy();
+    this.destroy();
   }
 
   override _read(): void {
@@ -140,7 +149,7 @@ export class MeteredConnection extends Duplex {
     const { violation } = this.ledger;
     if (violation !== undefined && !this.destroyed) {
       this.#options.onViolation(this, violation);
-      this.destroy();
+      this.abort();
     }
     if (this.destroyed) return;
     this.#isWanted = this.push(part);

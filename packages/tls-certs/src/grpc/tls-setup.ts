@@ -16,7 +16,8 @@ export interface TlsSetupOptions {
   readonly isMutual: boolean;
   readonly limits: PeerLimits;
   readonly guard: Guard;
-  readonly onSecure: (socket: TLSSocket) => void;
+  /** Called with the socket of TLS, and what it is set up on. */
+  readonly onSecure: (socket: TLSSocket, transport: Socket) => void;
   /** Called with why TLS, or HTTP/2 within it, did not come about; the socket is still to be destroyed. */
   readonly onFailure: (socket: TLSSocket, reason: string) => void;
   readonly onLimit: (address: string, reason: string) => void;
@@ -50,8 +51,8 @@ export class TlsSetup {
       'secureConnection',
       guard.handler((socket) => {
         socket.on('error', () => {});
-        this.#done(clientOf(socket));
-        if (socket.alpnProtocol === 'h2') onSecure(socket);
+        const transport = this.#done(clientOf(socket)) ?? socket;
+        if (socket.alpnProtocol === 'h2') onSecure(socket, transport);
         else onFailure(socket, 'the client does not speak HTTP/2');
       }),
     );
@@ -86,11 +87,12 @@ export class TlsSetup {
     for (const socket of this.#underWay.items()) socket.destroy();
   }
 
-  #done(client: string | undefined): void {
+  #done(client: string | undefined): Socket | undefined {
     const socket = client === undefined ? undefined : this.#byClient.get(client);
-    if (client === undefined || socket === undefined) return;
+    if (client === undefined || socket === undefined) return undefined;
     this.#byClient.delete(client);
     this.#underWay.delete(socket);
+    return socket;
   }
 
   #schedule(): void {

@@ -1,4 +1,4 @@
-import { Client, Server, status } from '@grpc/grpc-js';
+import { Client, Server, type ServerWritableStream, status } from '@grpc/grpc-js';
 import { type PeerLimits, SERVER_OPTIONS } from '../grpc/limits.js';
 import { type Listener, listen } from '../grpc/listener.js';
 import { openClientSecurity, openServerSecurity, type TlsMode } from '../grpc/security.js';
@@ -7,8 +7,11 @@ import type { IdentityFiles } from '../layout.js';
 import type { Role } from '../roles.js';
 
 export const bytes = (value: Buffer): Buffer => value;
-/** The path of the one method. */
+/** Answers with the server's name. */
 export const ECHO = '/test.Echo/Echo';
+/** Sends for ever, as fast as it is read. */
+export const POUR = '/test.Echo/Pour';
+const POURED = Buffer.alloc(64 << 10);
 
 export interface ServeOptions {
   readonly address?: string;
@@ -49,23 +52,30 @@ export class EchoServers {
     for (const cleanup of this.#cleanups.splice(0).reverse()) await cleanup();
   }
 
-  /** A server that answers with its name. */
   #echo(name: string): Server {
     const server = new Server(SERVER_OPTIONS);
     const method = {
-      path: ECHO,
       requestStream: false,
-      responseStream: false,
       requestSerialize: bytes,
       requestDeserialize: bytes,
       responseSerialize: bytes,
       responseDeserialize: bytes,
     } as const;
     server.addService(
-      { echo: method },
+      {
+        echo: { ...method, path: ECHO, responseStream: false },
+        pour: { ...method, path: POUR, responseStream: true },
+      },
       {
         echo: (_: unknown, callback: (error: null, value: Buffer) => void) =>
           callback(null, Buffer.from(name)),
+        pour: (call: ServerWritableStream<Buffer, Buffer>) => {
+          const pour = () => {
+            while (!call.cancelled && call.write(POURED));
+            if (!call.cancelled) call.once('drain', pour);
+          };
+          pour();
+        },
       },
     );
     this.#cleanups.push(() => server.forceShutdown());

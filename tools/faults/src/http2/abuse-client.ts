@@ -18,8 +18,8 @@ export interface AbuseOptions {
 
 /** A connection on which any bytes can be sent, with what a client of HTTP/2 must not do. */
 export class AbuseClient {
-  /** Bytes that came back. */
-  received = 0;
+  /** When the first byte has come back, or the connection has ended. */
+  readonly answered: Promise<void>;
   /** When the server, or the network, has ended the connection; with what the socket said. */
   readonly closed: Promise<string>;
   #isClosed = false;
@@ -35,8 +35,9 @@ export class AbuseClient {
         resolve(reason);
       });
     });
-    socket.on('data', (data: Buffer) => {
-      this.received += data.length;
+    this.answered = new Promise((resolve) => {
+      socket.once('data', () => resolve());
+      socket.once('close', () => resolve());
     });
   }
 
@@ -85,6 +86,11 @@ export class AbuseClient {
   /** Reads no more: what the server sends stays in the network, and then with the server. */
   stopReading(): void {
     this.socket.pause();
+  }
+
+  /** Reads on, and so hears of the connection's end. */
+  readOn(): void {
+    this.socket.resume();
   }
 
   destroy(): void {

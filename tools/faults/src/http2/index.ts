@@ -1,4 +1,6 @@
 export { AbuseClient, type AbuseIdentity, type AbuseOptions } from './abuse-client.js';
+export { flight } from './flights.js';
+export { FLOODS, type Flood } from './floods.js';
 export {
   Flag,
   FrameType,
