@@ -1,5 +1,6 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { messageOf, TlsCertsError } from './errors.js';
+import { printable } from './printable.js';
 import { commonNameOf } from './roles.js';
 
 /** A PEM text and the file that it is from, for messages. */
@@ -11,6 +12,8 @@ export interface PemFile {
 const BLOCK = /-----BEGIN ([A-Z0-9 ]+)-----[^-]*-----END \1-----/g;
 /** Longest way from a certificate to its authority. */
 const MAX_DEPTH = 8;
+/** Of a name that is part of a message. */
+const MAX_NAME = 100;
 const SERVER_AUTH = '1.3.6.1.5.5.7.3.1';
 const CLIENT_AUTH = '1.3.6.1.5.5.7.3.2';
 
@@ -146,10 +149,12 @@ export function datesOf(certificate: Pick<X509Certificate, 'validFrom' | 'validT
 
 /** What a certificate is called in messages. */
 export function nameOf(certificate: Pick<X509Certificate, 'subject'>): string {
+  // The holder chose it.
   const name = commonNameOf(certificate);
-  return name === undefined
-    ? certificate.subject.replaceAll('\n', ', ') || 'without a subject'
-    : `CN=${name}`;
+  if (name !== undefined) return `CN=${printable(name, MAX_NAME)}`;
+  // Undefined if it is empty, whatever the types of Node say.
+  const subject: string | undefined = certificate.subject;
+  return subject ? printable(subject.replaceAll('\n', ', '), MAX_NAME) : 'without a subject';
 }
 
 /** A time as messages have it. */

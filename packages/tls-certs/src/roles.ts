@@ -44,7 +44,9 @@ export function roleOf(certificate: Pick<X509Certificate, 'subject' | 'subjectAl
 
 /** The one common name of the subject; undefined if there is none, or more than one. */
 export function commonNameOf({ subject }: Pick<X509Certificate, 'subject'>): string | undefined {
-  const names = subject.split('\n').filter((line) => line.startsWith('CN='));
+  // Undefined if it is empty, whatever the types of Node say.
+  const text: string | undefined = subject;
+  const names = (text ?? '').split('\n').filter((line) => line.startsWith('CN='));
   return names.length === 1 ? names[0]?.slice(3) : undefined;
 }
 

@@ -2,6 +2,7 @@ import { isIP, type Socket } from 'node:net';
 import { connect, type TLSSocket } from 'node:tls';
 import { CallCredentials, ChannelCredentials, type ChannelOptions, type experimental } from '@grpc/grpc-js';
 import { nameOf } from '../material.js';
+import { printable } from '../printable.js';
 import { hostNames, type Role, roleFacts, roleOf } from '../roles.js';
 import { explainFailure, explainVerification } from './explain.js';
 import type { CertificateSource } from './source.js';
@@ -94,7 +95,7 @@ function whyRefused(socket: TLSSocket, name: string, wanted: Role): string | und
   const isNamed = isIP(name) === 0 ? presented.checkHost(name) : presented.checkIP(name);
   if (isNamed === undefined) {
     const names = hostNames(presented.subjectAltName).join(', ');
-    const what = names === '' ? 'names nothing' : `is for ${names}`;
+    const what = names === '' ? 'names nothing' : `is for ${printable(names)}`;
     return `the certificate ${nameOf(presented)} of the server is not for ${name}: it ${what}`;
   }
   const role = roleOf(presented);

@@ -3,99 +3,24 @@ import { writeFileSync } from 'node:fs';
 import { connect as connectTcp } from 'node:net';
 import { join } from 'node:path';
 import { connect } from 'node:tls';
-import { Client, credentials, Server, status } from '@grpc/grpc-js';
+import { Client, credentials } from '@grpc/grpc-js';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { IdentityFiles } from '../layout.js';
-import type { Role } from '../roles.js';
+import { bytes, call, ECHO, EchoServers } from '../testing/echo.js';
 import { Scratch } from '../testing/scratch.js';
-import { type Listener, listen } from './listener.js';
-import { openClientSecurity, openServerSecurity, type TlsMode } from './security.js';
-import type { TlsLogger } from './source.js';
+import { openClientSecurity, type TlsMode } from './security.js';
 
 const scratch = new Scratch();
-const cleanups: (() => unknown)[] = [];
-let manager: IdentityFiles;
+let servers: EchoServers;
 let agent: IdentityFiles;
+const serve: EchoServers['serve'] = (options) => servers.serve(options);
 
 beforeAll(async () => {
-  manager = await scratch.put(await scratch.issue('manager'));
+  servers = new EchoServers(await scratch.put(await scratch.issue('manager')));
   agent = await scratch.put(await scratch.issue('agent'));
 });
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
-});
+afterEach(() => servers.close());
 afterAll(() => scratch.remove());
-
-const bytes = (value: Buffer) => value;
-const ECHO = '/test.Echo/Echo';
-
-/** A server that answers with its name. */
-function echo(name: string): Server {
-  const server = new Server();
-  const method = {
-    path: ECHO,
-    requestStream: false,
-    responseStream: false,
-    requestSerialize: bytes,
-    requestDeserialize: bytes,
-    responseSerialize: bytes,
-    responseDeserialize: bytes,
-  } as const;
-  server.addService(
-    { echo: method },
-    {
-      echo: (_: unknown, callback: (error: null, value: Buffer) => void) => callback(null, Buffer.from(name)),
-    },
-  );
-  cleanups.push(() => server.forceShutdown());
-  return server;
-}
-
-interface Options {
-  readonly address?: string;
-  readonly mode?: TlsMode;
-  readonly files?: IdentityFiles;
-  readonly cipherSuites?: readonly string[];
-}
-
-async function serve(options: Options = {}): Promise<Listener & { readonly lines: string[] }> {
-  const { address = '127.0.0.1:0', mode = 'mtls', files = manager, cipherSuites } = options;
-  const lines: string[] = [];
-  const write = (fields: object, message: string) => void lines.push(`${message} ${JSON.stringify(fields)}`);
-  const logger: TlsLogger = { info: write, warn: write };
-  const security = openServerSecurity({ mode, ...files, cipherSuites }, logger);
-  const server = echo('everybody');
-  const clients = { agent: echo('agents'), operator: echo('operators') };
-  const listener = await listen({ address, server, clients, security, logger });
-  cleanups.push(() => listener.close());
-  if (security.mode !== 'insecure') cleanups.push(() => security.source.close());
-  return Object.assign(listener, { lines });
-}
-
-/** The answer, or the code and what comes with it. */
-function call(
-  address: string,
-  files: IdentityFiles,
-  options: { mode?: TlsMode; role?: Role; cipherSuites?: readonly string[] } = {},
-): Promise<string> {
-  const { mode = 'mtls', role = 'manager', cipherSuites } = options;
-  const security = openClientSecurity({ mode, ...files, cipherSuites }, role);
-  const client = new Client(address, security.credentials);
-  return new Promise((resolve) => {
-    client.makeUnaryRequest(
-      ECHO,
-      bytes,
-      bytes,
-      Buffer.alloc(0),
-      { deadline: Date.now() + 5_000 },
-      (error, value) => {
-        client.close();
-        security.source?.close();
-        resolve(error === null ? String(value) : `${status[error.code]}: ${error.details}`);
-      },
-    );
-  });
-}
 
 describe('listen', () => {
   it('gives every role its own server', async () => {

@@ -1,26 +1,20 @@
-import { constants } from 'node:crypto';
-import { lookup } from 'node:dns/promises';
-import {
-  type AddressInfo,
-  createServer,
-  isIP,
-  type ListenOptions as NetListenOptions,
-  type Server as NetServer,
-  type Socket,
-} from 'node:net';
-import {
-  createServer as createTlsServer,
-  type SecureContextOptions,
-  type TLSSocket,
-  type Server as TlsServer,
-} from 'node:tls';
+import { createServer, type Server as NetServer, type Socket } from 'node:net';
+import { TLSSocket } from 'node:tls';
 import { type ConnectionInjector, type Server, ServerCredentials, status } from '@grpc/grpc-js';
-import { isSystemError, messageOf } from '../errors.js';
+import { Guard } from '@infra-offload/guard';
+import { messageOf } from '../errors.js';
 import { nameOf } from '../material.js';
+import { printable } from '../printable.js';
 import { type Role, roleFacts, roleOf } from '../roles.js';
+import { addressOf, clientOf, isAddressInfo, placesOf, withPort } from './address.js';
 import { explainVerification } from './explain.js';
-import { Refusals } from './refusal.js';
+import { PEER_LIMITS, type PeerLimits } from './limits.js';
+import { MeteredConnection } from './metered-connection.js';
+import { PeerLog } from './peer-log.js';
+import { Pool } from './pool.js';
+import { refuse } from './refusal.js';
 import type { CertificateSource, TlsLogger } from './source.js';
+import { TlsSetup } from './tls-setup.js';
 
 /** How a server is protected. */
 export type ServerSecurity =
@@ -38,56 +32,55 @@ export interface ListenOptions {
   readonly clients: { readonly [R in Role]?: Server };
   readonly security: ServerSecurity;
   readonly logger?: TlsLogger;
+  /** Default: {@link PEER_LIMITS}. */
+  readonly limits?: Partial<PeerLimits>;
+}
+
+/** What there is of peers, and what became of others since the start. */
+export interface PeerCounts {
+  /** Connections that gRPC servers have. */
+  readonly connections: number;
+  /** Clients that were not let in. */
+  readonly refused: number;
+  /** Connections that were ended because of a limit. */
+  readonly ended: number;
 }
 
 export interface Listener {
   /** As given, with the port that was taken. */
   readonly address: string;
+  readonly peers: PeerCounts;
   /** Takes no more connections, and ends those that belong to no gRPC server. The servers are shut down by themselves. */
   close(): Promise<void>;
 }
 
-/** How long a client may take to set up TLS. */
-const HANDSHAKE_MS = 10_000;
 const TLS_HANDSHAKE = 0x16;
-/** The same is logged once in this time: clients try again and again. */
-const QUIET_MS = 60_000;
-const MAX_QUIET = 1_000;
+/** What HTTP/2 begins with. */
+const PREFACE_START = 'PRI';
+/** How often is looked for peers that do not read. */
+const LOOK_MS = 1_000;
 
 /**
- * Has gRPC servers listen. With TLS, this accepts the connections, and hands those over to which their client is entitled.
+ * Has gRPC servers listen: accepts the connections, keeps them within limits, sets TLS up, and hands those over to a server
+ * whose client is entitled to it.
  *
  * @throws Error of the system, such as EADDRINUSE, if the address cannot be listened on
  */
 export async function listen(options: ListenOptions): Promise<Listener> {
-  const { address, server, security } = options;
-  if (security.mode === 'insecure') return listenInsecurely(server, address);
-  const gate = new Gate(options, security);
+  const gate = new Gate(options);
   try {
-    return { address: await gate.listen(address), close: () => gate.close() };
+    const address = await gate.listen(options.address);
+    return {
+      address,
+      get peers() {
+        return gate.peers;
+      },
+      close: () => gate.close(),
+    };
   } catch (error) {
     await gate.close();
     throw error;
   }
-}
-
-function listenInsecurely(server: Server, address: string): Promise<Listener> {
-  return new Promise((resolve, reject) => {
-    server.bindAsync(address, ServerCredentials.createInsecure(), (error, port) => {
-      if (error === null) resolve({ address: withPort(address, port), close: async () => {} });
-      else reject(error);
-    });
-  });
-}
-
-function withPort(address: string, port: number): string {
-  return address.startsWith('unix:') ? address : `${address.slice(0, address.lastIndexOf(':'))}:${port}`;
-}
-
-function serverContext(context: SecureContextOptions): SecureContextOptions {
-  // A session that is resumed would not have its certificates looked at.
-  const secureOptions = constants.SSL_OP_NO_TICKET | constants.SSL_OP_NO_RENEGOTIATION;
-  return { ...context, honorCipherOrder: true, secureOptions };
 }
 
 /** Why a client is not let in. */
@@ -98,58 +91,86 @@ interface Refusal {
 
 class Gate {
   readonly #servers: NetServer[] = [];
-  readonly #tls: TlsServer;
-  readonly #refusals = new Refusals();
+  readonly #tls: TlsSetup | undefined;
+  readonly #isMutual: boolean;
   readonly #anybody: ConnectionInjector | undefined;
   readonly #clients = new Map<Role, ConnectionInjector>();
-  readonly #logger: TlsLogger | undefined;
-  readonly #unsubscribe: () => void;
-  /** Connections that have said nothing yet. Those that set up TLS have their own time limit. */
-  readonly #waiting = new Set<Socket>();
+  readonly #limits: PeerLimits;
+  readonly #log: PeerLog;
+  readonly #guard: Guard;
+  /** Connections that have said nothing yet. */
+  readonly #silent: Pool<Socket>;
+  readonly #refused: Pool<MeteredConnection>;
+  /** What gRPC servers have. */
+  readonly #admitted: Pool<MeteredConnection>;
+  readonly #look: NodeJS.Timeout;
   #closed = false;
-  /** What was logged, and when. */
-  readonly #said = new Map<string, number>();
+  #refusedCount = 0;
+  #endedCount = 0;
 
-  constructor(options: ListenOptions, { mode, source }: Exclude<ServerSecurity, { mode: 'insecure' }>) {
-    this.#logger = options.logger;
-    const isMutual = mode === 'mtls';
+  constructor({ server, clients, security, logger, limits }: ListenOptions) {
+    this.#limits = { ...PEER_LIMITS, ...limits };
+    this.#log = new PeerLog(logger);
+    this.#guard = new Guard((error) => logger?.error({ err: error }, 'internal error of a listener'));
+    this.#silent = new Pool(this.#limits.silentConnections);
+    this.#refused = new Pool(this.#limits.refusals);
+    this.#admitted = new Pool(
+      this.#limits.connections,
+      ({ ledger }) => ledger.calls === 0,
+      this.#limits.connectionsPerAddress,
+    );
+    this.#isMutual = security.mode === 'mtls';
     // TLS ends here, so that what the gRPC servers get is the inside of it.
-    const inject = (server: Server) => server.createConnectionInjector(ServerCredentials.createInsecure());
-    if (isMutual) {
+    const inject = (to: Server) => to.createConnectionInjector(ServerCredentials.createInsecure());
+    if (this.#isMutual) {
       const injectors = new Map<Server, ConnectionInjector>();
-      for (const [role, server] of roleServers(options.clients)) {
-        const injector = injectors.get(server) ?? inject(server);
-        injectors.set(server, injector);
+      for (const [role, to] of roleServers(clients)) {
+        const injector = injectors.get(to) ?? inject(to);
+        injectors.set(to, injector);
         this.#clients.set(role, injector);
       }
-    } else this.#anybody = inject(options.server);
-    this.#tls = createTlsServer({
-      ...serverContext(source.contextOptions),
-      requestCert: isMutual,
-      // Who is refused is told why, see `#admit`; nobody else gets past it.
-      rejectUnauthorized: false,
-      ALPNProtocols: ['h2'],
-      handshakeTimeout: HANDSHAKE_MS,
-    });
-    this.#unsubscribe = source.onChange((context) => this.#tls.setSecureContext(serverContext(context)));
-    this.#tls.on('secureConnection', (socket) => this.#admit(socket, isMutual));
-    this.#tls.on('tlsClientError', (error, socket) => {
-      this.#log(socket, `TLS could not be set up: ${handshakeFailure(error)}`);
-      socket.destroy();
-    });
+    } else this.#anybody = inject(server);
+    if (security.mode !== 'insecure') {
+      this.#tls = new TlsSetup(security.source, {
+        isMutual: this.#isMutual,
+        limits: this.#limits,
+        guard: this.#guard,
+        onSecure: (socket, transport) => this.#admit(socket, addressOf(socket), transport),
+        onFailure: (socket, reason) => this.#refuseSilently(socket, addressOf(socket), reason),
+        onLimit: (address, reason) => this.#limited(address, reason),
+      });
+    }
+    this.#look = setInterval(
+      this.#guard.handler(() => this.#endUnread()),
+      LOOK_MS,
+    );
+    this.#look.unref();
+  }
+
+  get peers(): PeerCounts {
+    return {
+      connections: this.#admitted.size,
+      refused: this.#refusedCount,
+      ended: this.#endedCount,
+    };
   }
 
   async listen(address: string): Promise<string> {
     const places = await placesOf(address);
     let port = places[0]?.port;
     for (const place of places) {
-      const server = createServer({ noDelay: true }, (socket) => this.#accept(socket));
+      const accept = this.#guard.handler((socket: Socket) => this.#accept(socket));
+      const server = createServer({ noDelay: true, keepAlive: true }, accept);
       this.#servers.push(server);
       const options = place.path === undefined ? { ...place, ...(port !== undefined && { port }) } : place;
       await new Promise<void>((resolve, reject) => {
         server.once('error', reject);
         server.listen(options, () => {
           server.off('error', reject);
+          // Out of descriptors, for example: those that are there go on.
+          server.on('error', (error) =>
+            this.#limited('', `no connection can be accepted: ${messageOf(error)}`),
+          );
           resolve();
         });
       });
@@ -161,62 +182,89 @@ class Gate {
 
   async close(): Promise<void> {
     this.#closed = true;
-    this.#unsubscribe();
-    this.#refusals.close();
-    for (const socket of this.#waiting) socket.destroy();
+    clearInterval(this.#look);
+    this.#tls?.close();
+    for (const socket of this.#silent.items()) socket.destroy();
+    for (const connection of this.#refused.items()) connection.destroy();
     // Connections that gRPC has are its own; nobody waits for their end here.
     for (const server of this.#servers) if (server.listening) server.close();
   }
 
-  /** Tells from the first byte whether a client speaks TLS, because what TLS says to others is hard to understand. */
+  /** Waits for the first byte, which tells what a client speaks: what TLS says to others is hard to understand. */
   #accept(socket: Socket): void {
-    this.#waiting.add(socket);
-    socket.once('close', () => this.#waiting.delete(socket));
-    const ignore = () => {};
-    socket.on('error', ignore);
-    const timer = setTimeout(() => socket.destroy(), HANDSHAKE_MS);
-    socket.once('close', () => clearTimeout(timer));
-    socket.once('readable', () => {
-      clearTimeout(timer);
-      this.#waiting.delete(socket);
-      const chunk: unknown = socket.read();
-      if (!Buffer.isBuffer(chunk)) {
-        socket.destroy();
-        return;
-      }
-      socket.unshift(chunk);
-      if (chunk[0] === TLS_HANDSHAKE) {
-        this.#tls.emit('connection', socket);
-        return;
-      }
-      const message = 'the client does not speak TLS, which this port requires';
-      this.#log(socket, message);
-      if (chunk.toString('latin1', 0, 3) === 'PRI')
-        this.#refusals.refuse(socket, status.UNAUTHENTICATED, message);
-      else socket.destroy();
-    });
-  }
-
-  #admit(socket: TLSSocket, isMutual: boolean): void {
+    const address = addressOf(socket);
+    // Without a handler, an error of a peer would be one of the process.
     socket.on('error', () => {});
     if (this.#closed) {
       socket.destroy();
       return;
     }
-    if (socket.alpnProtocol !== 'h2') {
-      this.#log(socket, 'the client does not speak HTTP/2');
+    const goes = this.#silent.add(address, socket);
+    if (goes !== undefined) {
+      this.#limited(addressOf(goes), 'too many connections that say nothing');
+      goes.destroy();
+    }
+    const timer = setTimeout(() => socket.destroy(), this.#limits.setupMs);
+    socket.once('close', () => {
+      clearTimeout(timer);
+      this.#silent.delete(socket);
+    });
+    const guard = new Guard((error) => {
+      this.#fault(address, error);
+      socket.destroy();
+    });
+    socket.once(
+      'readable',
+      guard.handler(() => {
+        clearTimeout(timer);
+        this.#silent.delete(socket);
+        const chunk: unknown = socket.read();
+        if (!Buffer.isBuffer(chunk)) {
+          socket.destroy();
+          return;
+        }
+        socket.unshift(chunk);
+        this.#begin(socket, address, chunk);
+      }),
+    );
+  }
+
+  #begin(socket: Socket, address: string, chunk: Buffer): void {
+    const speaksTls = chunk[0] === TLS_HANDSHAKE;
+    if (this.#tls === undefined) {
+      // Its first frame tells a client of TLS that there is none here.
+      if (speaksTls) this.#warn(socket, address, 'the client speaks TLS, which this port does not');
+      this.#admit(socket, address);
+    } else if (speaksTls) this.#tls.begin(socket);
+    else {
+      const message = 'the client does not speak TLS, which this port requires';
+      if (chunk.toString('latin1', 0, PREFACE_START.length) === PREFACE_START)
+        this.#refuse(socket, address, { code: status.UNAUTHENTICATED, message });
+      else this.#refuseSilently(socket, address, message);
+    }
+  }
+
+  #admit(socket: Socket, address: string, transport = socket): void {
+    if (this.#closed) {
       socket.destroy();
       return;
     }
-    const found = isMutual ? this.#identify(socket) : this.#anybody;
+    const found = socket instanceof TLSSocket ? this.#identify(socket) : this.#anybody;
     if (found === undefined) socket.destroy();
-    else if ('code' in found) {
-      this.#log(socket, found.message);
-      this.#refusals.refuse(socket, found.code, found.message);
-    } else found.injectConnection(socket);
+    else if ('code' in found) this.#refuse(socket, address, found, transport);
+    else {
+      const connection = this.#meter(socket, transport, address, this.#admitted);
+      const goes = this.#admitted.add(address, connection);
+      if (goes !== undefined) {
+        this.#limited(address, 'too many connections');
+        goes.abort();
+      }
+      if (goes !== connection) found.injectConnection(connection);
+    }
   }
 
-  #identify(socket: TLSSocket): ConnectionInjector | Refusal {
+  #identify(socket: TLSSocket): ConnectionInjector | Refusal | undefined {
+    if (!this.#isMutual) return this.#anybody;
     const certificate = socket.getPeerX509Certificate();
     if (certificate === undefined) {
       return {
@@ -241,15 +289,121 @@ class Gate {
     };
   }
 
-  #log(socket: Socket, reason: string): void {
-    const now = performance.now();
-    const key = `${socket.remoteAddress} ${reason}`;
-    const last = this.#said.get(key);
-    if (last !== undefined && now - last < QUIET_MS) return;
-    if (this.#said.size >= MAX_QUIET) this.#said.clear();
-    this.#said.set(key, now);
-    const client = clientOf(socket);
-    this.#logger?.warn({ ...(client !== undefined && { client }), reason }, 'a client was refused');
+  /** Tells a client why it is not let in. */
+  #refuse(socket: Socket, address: string, { code, message }: Refusal, transport = socket): void {
+    this.#refusedCount++;
+    this.#warn(socket, address, message);
+    const connection = this.#meter(socket, transport, address, this.#refused);
+    const goes = this.#refused.add(address, connection);
+    if (goes !== undefined) {
+      this.#limited(addressOf(socket), 'too many clients that are refused');
+      goes.destroy();
+    }
+    if (goes !== connection)
+      refuse(connection, code, printable(message), (error) => this.#fault(address, error));
+  }
+
+  #refuseSilently(socket: Socket, address: string, message: string): void {
+    this.#refusedCount++;
+    this.#warn(socket, address, message);
+    socket.destroy();
+  }
+
+  #meter(
+    socket: Socket,
+    transport: Socket,
+    address: string,
+    pool: Pool<MeteredConnection>,
+  ): MeteredConnection {
+    const connection = new MeteredConnection(socket, {
+      limits: this.#limits,
+      transport,
+      onTraffic: () => this.#endGreediest(address, pool),
+      onViolation: (_, reason) => this.#limited(address, reason),
+      onFault: (_, error) => this.#fault(address, error),
+    });
+    connection.once('close', () => pool.delete(connection));
+    return connection;
+  }
+
+  /** Of an address that has too much of us, ends the connection that has most. */
+  #endGreediest(address: string, pool: Pool<MeteredConnection>): void {
+    const { callsPerAddress, requestBytesPerAddress } = this.#limits;
+    const connections = pool.of(address);
+    this.#endMost(
+      address,
+      connections,
+      ({ ledger }) => ledger.calls,
+      callsPerAddress,
+      'too many calls at once',
+    );
+    this.#endMost(
+      address,
+      connections,
+      ({ ledger }) => ledger.heldBytes,
+      requestBytesPerAddress,
+      'too much of requests that are incomplete or not answered',
+    );
+  }
+
+  /** Ends what does not read what it asked for. */
+  #endUnread(): void {
+    const { unreadMs, unreadCallsPerAddress } = this.#limits;
+    for (const [address, connections] of [...this.#admitted, ...this.#refused]) {
+      for (const connection of connections) {
+        if (connection.stalledMs < unreadMs && connection.ledger.unread(unreadMs) === 0) continue;
+        this.#limited(address, `what was asked for was not read for ${unreadMs / 1000} s`);
+        connection.abort();
+      }
+      this.#endMost(
+        address,
+        connections,
+        ({ ledger }) => ledger.unread(LOOK_MS),
+        unreadCallsPerAddress,
+        'too many calls whose answers are not read',
+      );
+    }
+  }
+
+  #endMost(
+    address: string,
+    connections: Iterable<MeteredConnection>,
+    measure: (connection: MeteredConnection) => number,
+    limit: number,
+    reason: string,
+  ): void {
+    let sum = 0;
+    let greediest: MeteredConnection | undefined;
+    let most = 0;
+    for (const connection of connections) {
+      const size = connection.destroyed ? 0 : measure(connection);
+      sum += size;
+      if (size <= most) continue;
+      most = size;
+      greediest = connection;
+    }
+    if (sum <= limit || greediest === undefined) return;
+    this.#limited(address, reason);
+    greediest.abort();
+    this.#endMost(address, connections, measure, limit, reason);
+  }
+
+  #fault(address: string, error: unknown): void {
+    this.#log.warn(
+      address,
+      address || undefined,
+      messageOf(error),
+      'a connection was ended by an internal error',
+    );
+  }
+
+  #limited(address: string, reason: string): void {
+    this.#endedCount++;
+    this.#log.warn(address, address || undefined, reason, 'a connection was ended');
+  }
+
+  #warn(socket: Socket, address: string, reason: string, message = 'a client was refused'): void {
+    this.#log.warn(address, clientOf(socket), reason, message);
   }
 }
 
@@ -258,45 +412,4 @@ function* roleServers(clients: ListenOptions['clients']): Generator<[Role, Serve
     const server = clients[role];
     if (server !== undefined) yield [role, server];
   }
-}
-
-/** Undefined once it is gone, and for unix sockets. */
-function clientOf({ remoteAddress, remotePort, remoteFamily }: Socket): string | undefined {
-  if (remoteAddress === undefined) return undefined;
-  return remoteFamily === 'IPv6' ? `[${remoteAddress}]:${remotePort}` : `${remoteAddress}:${remotePort}`;
-}
-
-function handshakeFailure(error: Error): string {
-  const reason = /SSL routines:[^:]*:([^:]+)/.exec(messageOf(error))?.[1];
-  switch (reason) {
-    case undefined:
-      return isSystemError(error, 'ECONNRESET', 'EPIPE')
-        ? 'the client closed the connection; it may not trust this server'
-        : messageOf(error);
-    case 'no shared cipher':
-      return 'the client offers no cipher suite that is configured here';
-    case 'unsupported protocol':
-      return 'the client offers no version of TLS from 1.2 on';
-    case 'no application protocol':
-      return 'the client does not speak HTTP/2';
-    default:
-      return /alert/.test(reason) ? `the client refused: ${reason}` : reason;
-  }
-}
-
-type Place = NetListenOptions & { readonly port?: number };
-
-async function placesOf(address: string): Promise<Place[]> {
-  const path = /^unix:(?:\/\/)?(.+)$/.exec(address)?.[1];
-  if (path !== undefined) return [{ path }];
-  const colon = address.lastIndexOf(':');
-  const host = address.slice(0, colon).replace(/^\[|\]$/g, '');
-  const port = Number(address.slice(colon + 1));
-  if (isIP(host) !== 0) return [{ host, port }];
-  const found = await lookup(host, { all: true });
-  return [...new Set(found.map((entry) => entry.address))].map((host) => ({ host, port }));
-}
-
-function isAddressInfo(bound: string | AddressInfo | null): bound is AddressInfo {
-  return typeof bound === 'object' && bound !== null;
 }

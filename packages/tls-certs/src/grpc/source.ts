@@ -26,6 +26,7 @@ const SOON_MS = 14 * 86_400_000;
 export interface TlsLogger {
   info(fields: object, message: string): void;
   warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
 }
 
 export interface CertificateFiles {

@@ -1,0 +1,34 @@
+import { describe, expect, it, vi } from 'vitest';
+import { Guard } from './guard.js';
+
+describe('Guard', () => {
+  it('tells what handlers throw, and what they are rejected with', async () => {
+    const faults: unknown[] = [];
+    const guard = new Guard((error) => faults.push(error));
+    guard.handler(() => {
+      throw 'thrown';
+    })();
+    guard.handler(async () => {
+      throw 'rejected';
+    })();
+    await vi.waitFor(() => expect(faults).toEqual(['thrown', 'rejected']));
+  });
+
+  it('passes arguments on, and returns nothing', () => {
+    const handle = vi.fn(() => 'result');
+    const handler: (...args: [number, string]) => void = new Guard(() => {}).handler(handle);
+    expect(handler(1, 'two')).toBeUndefined();
+    expect(handle).toHaveBeenCalledWith(1, 'two');
+  });
+
+  it('makes a fault of the one who is told a warning', async () => {
+    const warned = new Promise((resolve) => process.once('warning', resolve));
+    const guard = new Guard(() => {
+      throw new Error('the log is full');
+    });
+    guard.run(() => {
+      throw new Error('first');
+    });
+    expect(await warned).toMatchObject({ message: 'the log is full' });
+  });
+});
