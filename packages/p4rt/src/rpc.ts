@@ -4,16 +4,19 @@ import {
   type ChannelOptions,
   Client,
   type ClientUnaryCall,
-  credentials as grpcCredentials,
   Metadata,
   type MethodDefinition,
   type ServiceError,
   status,
 } from '@grpc/grpc-js';
+import { Connections } from '@infra-offload/grpc';
 import { invalid, type P4rtError, rpcError } from './errors.js';
 
 /** Longest time without an answer to a unary call, unless told otherwise. */
 export const DEFAULT_DEADLINE_MS = 10_000;
+
+/** What was sent just before the end may take so long to arrive. */
+const CLOSE_MS = 1_000;
 
 /** The longest delay that a timer of Node takes. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
@@ -21,10 +24,13 @@ const MAX_TIMER_MS = 2 ** 31 - 1;
 /** One channel to a server: unary calls with deadlines, errors wrapped, everything cancelled on close. */
 export class Rpc {
   readonly address: string;
-  readonly #connect: () => Client;
+  readonly #connect: (connections: Connections) => Client;
+  readonly #newConnections: () => Connections;
   readonly #deadlineMs: number;
+  #connections: Connections;
   #client: Client;
   readonly #calls = new Set<{ cancel(): void }>();
+  #isClosed = false;
 
   constructor(
     address: string,
@@ -42,21 +48,25 @@ export class Rpc {
       'grpc.initial_reconnect_backoff_ms': 100,
       'grpc.max_reconnect_backoff_ms': reconnectMaxMs,
       'grpc.dns_min_time_between_resolutions_ms': Math.min(reconnectMaxMs, 1_000),
-      // A new client has to be a new connection.
-      'grpc.use_local_subchannel_pool': 1,
     };
-    this.#connect = () => createClient(address, credentials ?? grpcCredentials.createInsecure(), options);
-    this.#client = this.#connect();
+    this.#newConnections = () => new Connections(credentials === undefined ? {} : { credentials });
+    this.#connect = (connections) => createClient(address, connections.credentials, options);
+    this.#connections = this.#newConnections();
+    this.#client = this.#connect(this.#connections);
   }
 
+  /** The client as of now: another one after {@link renew}. */
   get client(): Client {
     return this.#client;
   }
 
-  /** Leaves a connection that does not work any more; the next call makes a new one. */
+  /** Ends a connection that does not work any more, and with it all calls on it; the next call makes a new one. */
   renew(): void {
+    if (this.#isClosed) return;
     this.#client.close();
-    this.#client = this.#connect();
+    this.#connections.close(0);
+    this.#connections = this.#newConnections();
+    this.#client = this.#connect(this.#connections);
   }
 
   /** @throws P4rtError with the name of the gRPC code; `cause` is grpc-js's ServiceError */
@@ -117,9 +127,11 @@ export class Rpc {
   }
 
   close(): void {
+    this.#isClosed = true;
     for (const call of this.#calls) call.cancel();
     this.#calls.clear();
     this.#client.close();
+    this.#connections.close(CLOSE_MS);
   }
 }
 
