@@ -15,11 +15,43 @@ export interface ConnectionsOptions {
   readonly setupMs?: number;
 }
 
+/** How long calls under way, and what was just sent, may take when a client is closed. */
+const CLOSE_GRACE_MS = 1_000;
+
+/** A client, and how to be rid of it. */
+export interface Connected<C> {
+  readonly client: C;
+  /** Closes the client, and ends its connections for certain, see {@link Connections.close}. */
+  close(graceMs?: number): void;
+}
+
+/**
+ * Makes a client whose connections end with it.
+ *
+ * @throws Error of grpc-js for an address that is none
+ */
+export function connectClient<C extends { close(): void }>(
+  Client: new (address: string, credentials: ChannelCredentials, options?: ChannelOptions) => C,
+  address: string,
+  credentials?: ChannelCredentials,
+  options?: ChannelOptions,
+): Connected<C> {
+  const connections = new Connections(credentials === undefined ? {} : { credentials });
+  const client = new Client(address, connections.credentials, options);
+  return {
+    client,
+    close: (graceMs) => {
+      client.close();
+      connections.close(graceMs);
+    },
+  };
+}
+
 /**
  * The connections of a channel, so that they end for certain. grpc-js keeps those of a closed channel for as long as it
  * has calls on them, up to ten seconds without, and for good where HTTP/2 has stopped or was never spoken.
  *
- * Create the client with these {@link credentials}, and call {@link close} with the client's own `close`.
+ * A client is created with these {@link credentials}, and {@link close} is called with its own; {@link connectClient} does both.
  */
 export class Connections {
   /** For one client. */
@@ -44,9 +76,9 @@ export class Connections {
   /**
    * Ends all connections; those that come later are ended at once. May be called again, with less time.
    *
-   * @param graceMs how long calls under way, and what was just sent, may take
+   * @param graceMs how long calls under way, and what was just sent, may take; 1,000 unless told otherwise
    */
-  close(graceMs: number): void {
+  close(graceMs = CLOSE_GRACE_MS): void {
     this.#isClosed = true;
     const end = () => {
       for (const socket of this.#sockets) socket.destroy();

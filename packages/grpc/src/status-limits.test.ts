@@ -1,8 +1,8 @@
 import { connect } from 'node:http2';
 import { Metadata, Server, ServerCredentials, status } from '@grpc/grpc-js';
+import { callRaw, trailersSize } from '@infra-offload/faults';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { DEFAULT_STATUS_BYTES, roomOf, statusBytes, statusLimits } from './status-limits.js';
-import { callRaw, trailersSize } from './testing/raw-client.js';
 
 const bytes = (value: Buffer) => value;
 const service = {

@@ -9,14 +9,11 @@ import {
   type ServiceError,
   status,
 } from '@grpc/grpc-js';
-import { Connections } from '@infra-offload/grpc';
+import { type Connected, connectClient } from '@infra-offload/grpc';
 import { invalid, type P4rtError, rpcError } from './errors.js';
 
 /** Longest time without an answer to a unary call, unless told otherwise. */
 export const DEFAULT_DEADLINE_MS = 10_000;
-
-/** What was sent just before the end may take so long to arrive. */
-const CLOSE_MS = 1_000;
 
 /** The longest delay that a timer of Node takes. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
@@ -24,11 +21,9 @@ const MAX_TIMER_MS = 2 ** 31 - 1;
 /** One channel to a server: unary calls with deadlines, errors wrapped, everything cancelled on close. */
 export class Rpc {
   readonly address: string;
-  readonly #connect: (connections: Connections) => Client;
-  readonly #newConnections: () => Connections;
+  readonly #connect: () => Connected<Client>;
   readonly #deadlineMs: number;
-  #connections: Connections;
-  #client: Client;
+  #connected: Connected<Client>;
   readonly #calls = new Set<{ cancel(): void }>();
   #isClosed = false;
 
@@ -49,24 +44,20 @@ export class Rpc {
       'grpc.max_reconnect_backoff_ms': reconnectMaxMs,
       'grpc.dns_min_time_between_resolutions_ms': Math.min(reconnectMaxMs, 1_000),
     };
-    this.#newConnections = () => new Connections(credentials === undefined ? {} : { credentials });
-    this.#connect = (connections) => createClient(address, connections.credentials, options);
-    this.#connections = this.#newConnections();
-    this.#client = this.#connect(this.#connections);
+    this.#connect = () => connect(address, credentials, options);
+    this.#connected = this.#connect();
   }
 
   /** The client as of now: another one after {@link renew}. */
   get client(): Client {
-    return this.#client;
+    return this.#connected.client;
   }
 
   /** Ends a connection that does not work any more, and with it all calls on it; the next call makes a new one. */
   renew(): void {
     if (this.#isClosed) return;
-    this.#client.close();
-    this.#connections.close(0);
-    this.#connections = this.#newConnections();
-    this.#client = this.#connect(this.#connections);
+    this.#connected.close(0);
+    this.#connected = this.#connect();
   }
 
   /** @throws P4rtError with the name of the gRPC code; `cause` is grpc-js's ServiceError */
@@ -77,7 +68,7 @@ export class Rpc {
   ): Promise<R> {
     const method = methodName(definition.path);
     return new Promise((resolve, reject) => {
-      const call: ClientUnaryCall = this.#client.makeUnaryRequest(
+      const call: ClientUnaryCall = this.client.makeUnaryRequest(
         definition.path,
         definition.requestSerialize,
         definition.responseDeserialize,
@@ -130,14 +121,17 @@ export class Rpc {
     this.#isClosed = true;
     for (const call of this.#calls) call.cancel();
     this.#calls.clear();
-    this.#client.close();
-    this.#connections.close(CLOSE_MS);
+    this.#connected.close();
   }
 }
 
-function createClient(address: string, credentials: ChannelCredentials, options: ChannelOptions): Client {
+function connect(
+  address: string,
+  credentials: ChannelCredentials | undefined,
+  options: ChannelOptions,
+): Connected<Client> {
   try {
-    return new Client(address, credentials, options);
+    return connectClient(Client, address, credentials, options);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw invalid(`address '${address}': ${reason}; it should be host:port`, { address }, error);
