@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { credentials } from '@grpc/grpc-js';
+import type { Connected } from '@infra-offload/grpc';
 import type { OffloadClient } from '@infra-offload/infra-api';
 import type { ClientSecurity } from '@infra-offload/tls-certs/grpc';
 import type { Logger } from 'pino';
@@ -46,7 +47,7 @@ const healthTimeoutMs = 2_000;
 export class Agent {
   readonly #config: AgentConfig;
   readonly #logger: Logger;
-  readonly #client: OffloadClient;
+  readonly #manager: Connected<OffloadClient>;
   readonly #security: ClientSecurity;
   readonly #wanted = new WantedState();
   readonly #interfaces: PodInterfaces;
@@ -97,12 +98,12 @@ export class Agent {
     this.#metrics = metrics;
     this.#logger = loggers.of('agent');
     this.#security = security;
-    this.#client = connectManager(config.managerAddress, security.credentials);
+    this.#manager = connectManager(config.managerAddress, security.credentials);
     this.#interfaces = createPodInterfaces(config, loggers.of('interfaces'));
     const statuses = new StatusBook(loggers.of('sync'));
     this.#statuses = statuses;
     const { onApplied, onStreamEnd } = this.#metrics;
-    const client = this.#client;
+    const { client } = this.#manager;
     this.#sync = new SyncClient({
       client,
       nodeName,
@@ -318,7 +319,7 @@ export class Agent {
     this.#ranges.stop();
     await this.#objects?.stop();
     this.#sync.stop();
-    this.#client.close();
+    this.#manager.close();
     this.#security.source?.close();
     await Promise.all([this.#monitoring?.stop(), this.#healthz?.stop()]);
   }

@@ -1,4 +1,5 @@
 import { type ChannelCredentials, Client, type ServiceError } from '@grpc/grpc-js';
+import { connectClient } from '@infra-offload/grpc';
 import { service } from 'grpc-health-check';
 import { detailsOf } from './errors.js';
 
@@ -20,7 +21,7 @@ export async function checkHealth(
 ): Promise<Health> {
   const { Check: check } = service;
   if (check === undefined) throw new Error('grpc.health.v1 has no Check');
-  const client = new Client(address, credentials);
+  const { client, close } = connectClient(Client, address, credentials);
   try {
     return await new Promise<Health>((resolve) => {
       client.makeUnaryRequest<object, object>(
@@ -37,6 +38,6 @@ export async function checkHealth(
       );
     });
   } finally {
-    client.close();
+    close(0);
   }
 }

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { Server, type ServiceDefinition } from '@grpc/grpc-js';
+import { statusLimits } from '@infra-offload/grpc';
 import { infra, OffloadService as OffloadDefinition } from '@infra-offload/infra-api';
 import { type Listener, listen, type ServerSecurity } from '@infra-offload/tls-certs/grpc';
 import { HealthImplementation } from 'grpc-health-check';
@@ -204,8 +205,12 @@ export class Manager {
       logger: loggers.server,
     });
     controller.restore(contents);
-    const server = new Server({ 'grpc.max_receive_message_length': MAX_MESSAGE_BYTES, ...KEEPALIVE });
-    const operators = new Server();
+    const server = new Server({
+      'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
+      ...KEEPALIVE,
+      interceptors: [statusLimits],
+    });
+    const operators = new Server({ interceptors: [statusLimits] });
     server.addService(OffloadDefinition as ServiceDefinition, service.implementation());
     const { journal, contents: told } = await FelixJournal.open(
       join(config.stateDirectory, 'ipdk-felix'),

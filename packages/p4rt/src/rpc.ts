@@ -4,12 +4,12 @@ import {
   type ChannelOptions,
   Client,
   type ClientUnaryCall,
-  credentials as grpcCredentials,
   Metadata,
   type MethodDefinition,
   type ServiceError,
   status,
 } from '@grpc/grpc-js';
+import { type Connected, connectClient } from '@infra-offload/grpc';
 import { invalid, type P4rtError, rpcError } from './errors.js';
 
 /** Longest time without an answer to a unary call, unless told otherwise. */
@@ -21,10 +21,11 @@ const MAX_TIMER_MS = 2 ** 31 - 1;
 /** One channel to a server: unary calls with deadlines, errors wrapped, everything cancelled on close. */
 export class Rpc {
   readonly address: string;
-  readonly #connect: () => Client;
+  readonly #connect: () => Connected<Client>;
   readonly #deadlineMs: number;
-  #client: Client;
+  #connected: Connected<Client>;
   readonly #calls = new Set<{ cancel(): void }>();
+  #isClosed = false;
 
   constructor(
     address: string,
@@ -42,21 +43,21 @@ export class Rpc {
       'grpc.initial_reconnect_backoff_ms': 100,
       'grpc.max_reconnect_backoff_ms': reconnectMaxMs,
       'grpc.dns_min_time_between_resolutions_ms': Math.min(reconnectMaxMs, 1_000),
-      // A new client has to be a new connection.
-      'grpc.use_local_subchannel_pool': 1,
     };
-    this.#connect = () => createClient(address, credentials ?? grpcCredentials.createInsecure(), options);
-    this.#client = this.#connect();
+    this.#connect = () => connect(address, credentials, options);
+    this.#connected = this.#connect();
   }
 
+  /** The client as of now: another one after {@link renew}. */
   get client(): Client {
-    return this.#client;
+    return this.#connected.client;
   }
 
-  /** Leaves a connection that does not work any more; the next call makes a new one. */
+  /** Ends a connection that does not work any more, and with it all calls on it; the next call makes a new one. */
   renew(): void {
-    this.#client.close();
-    this.#client = this.#connect();
+    if (this.#isClosed) return;
+    this.#connected.close(0);
+    this.#connected = this.#connect();
   }
 
   /** @throws P4rtError with the name of the gRPC code; `cause` is grpc-js's ServiceError */
@@ -67,7 +68,7 @@ export class Rpc {
   ): Promise<R> {
     const method = methodName(definition.path);
     return new Promise((resolve, reject) => {
-      const call: ClientUnaryCall = this.#client.makeUnaryRequest(
+      const call: ClientUnaryCall = this.client.makeUnaryRequest(
         definition.path,
         definition.requestSerialize,
         definition.responseDeserialize,
@@ -117,15 +118,20 @@ export class Rpc {
   }
 
   close(): void {
+    this.#isClosed = true;
     for (const call of this.#calls) call.cancel();
     this.#calls.clear();
-    this.#client.close();
+    this.#connected.close();
   }
 }
 
-function createClient(address: string, credentials: ChannelCredentials, options: ChannelOptions): Client {
+function connect(
+  address: string,
+  credentials: ChannelCredentials | undefined,
+  options: ChannelOptions,
+): Connected<Client> {
   try {
-    return new Client(address, credentials, options);
+    return connectClient(Client, address, credentials, options);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw invalid(`address '${address}': ${reason}; it should be host:port`, { address }, error);

@@ -1,4 +1,5 @@
 import { Server, type UntypedServiceImplementation } from '@grpc/grpc-js';
+import { statusLimits } from '@infra-offload/grpc';
 import { gnmi, P4RuntimeService } from '@infra-offload/p4rt/proto';
 import type { Trace } from '@infra-offload/swx';
 import { type Listener, listen, type ServerSecurity } from '@infra-offload/tls-certs/grpc';
@@ -68,6 +69,7 @@ export class Softswitch {
         const server = new Server({
           'grpc.max_receive_message_length': MAX_REQUEST_BYTES,
           'grpc.max_send_message_length': -1,
+          interceptors: [statusLimits],
         });
         server.addService(service, handlers);
         servers.push(server);

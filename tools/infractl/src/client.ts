@@ -1,4 +1,5 @@
 import { Metadata, type ServiceError, status } from '@grpc/grpc-js';
+import { type Connected, connectClient } from '@infra-offload/grpc';
 import {
   type DeviceEntry,
   type ListEntriesRequest,
@@ -28,7 +29,7 @@ export class InfractlError extends Error {
 
 /** The manager's calls that infractl needs, as promises with a deadline. */
 export class ManagerClient {
-  readonly #client: OffloadClient;
+  readonly #manager: Connected<OffloadClient>;
   readonly #security: ClientSecurity;
 
   /** @throws InfractlError when the certificates cannot be used */
@@ -45,7 +46,7 @@ export class ManagerClient {
         cause: error,
       });
     }
-    this.#client = new OffloadClient(address, this.#security.credentials, {
+    this.#manager = connectClient(OffloadClient, address, this.#security.credentials, {
       'grpc.max_receive_message_length': -1,
     });
   }
@@ -53,7 +54,7 @@ export class ManagerClient {
   /** @throws InfractlError when the manager does not answer in time or refuses */
   status(request: StatusRequest): Promise<StatusResponse> {
     return new Promise((resolve, reject) => {
-      this.#client.status(
+      this.#manager.client.status(
         request,
         new Metadata(),
         { deadline: Date.now() + this.deadlineMs },
@@ -67,7 +68,7 @@ export class ManagerClient {
 
   /** @throws InfractlError when the manager does not answer in time or refuses */
   async *entries(request: ListEntriesRequest): AsyncIterable<DeviceEntry> {
-    const stream = this.#client.listEntries(request, new Metadata(), {
+    const stream = this.#manager.client.listEntries(request, new Metadata(), {
       deadline: Date.now() + this.deadlineMs,
     });
     try {
@@ -78,7 +79,7 @@ export class ManagerClient {
   }
 
   close(): void {
-    this.#client.close();
+    this.#manager.close(0);
     this.#security.source?.close();
   }
 

@@ -1,4 +1,5 @@
 import { Metadata } from '@grpc/grpc-js';
+import { type Connected, connectClient } from '@infra-offload/grpc';
 import {
   AddPodRequest,
   type AddPodResponse,
@@ -17,13 +18,13 @@ const DEADLINE_MS = 10_000;
 
 /** Asks infra-manager for its status and entries. */
 export class ManagerClient {
-  readonly #client: OffloadClient;
+  readonly #manager: Connected<OffloadClient>;
   readonly #security: ClientSecurity;
 
   /** @param identity of an agent. */
   constructor(address: string, identity: IdentityFiles) {
     this.#security = openClientSecurity({ mode: 'mtls', ...identity }, 'manager');
-    this.#client = new OffloadClient(address, this.#security.credentials, {
+    this.#manager = connectClient(OffloadClient, address, this.#security.credentials, {
       'grpc.max_receive_message_length': -1,
       // A manager that was just started again is to be found at once.
       'grpc.initial_reconnect_backoff_ms': 50,
@@ -33,7 +34,7 @@ export class ManagerClient {
 
   status(allObjects = false): Promise<StatusResponse> {
     return new Promise((resolve, reject) => {
-      this.#client.status(
+      this.#manager.client.status(
         { allObjects },
         new Metadata(),
         { deadline: Date.now() + DEADLINE_MS },
@@ -47,7 +48,9 @@ export class ManagerClient {
 
   async entries(request: ListEntriesRequest = { table: '' }): Promise<DeviceEntry[]> {
     const entries: DeviceEntry[] = [];
-    const stream = this.#client.listEntries(request, new Metadata(), { deadline: Date.now() + DEADLINE_MS });
+    const stream = this.#manager.client.listEntries(request, new Metadata(), {
+      deadline: Date.now() + DEADLINE_MS,
+    });
     for await (const response of stream) entries.push(...response.entries);
     return entries;
   }
@@ -65,7 +68,7 @@ export class ManagerClient {
   addPod(pod: Partial<Pod>): Promise<AddPodResponse> {
     return new Promise((resolve, reject) => {
       const request = AddPodRequest.fromPartial({ pod });
-      this.#client.addPod(
+      this.#manager.client.addPod(
         request,
         new Metadata(),
         { deadline: Date.now() + DEADLINE_MS },
@@ -80,7 +83,7 @@ export class ManagerClient {
   /** Sends bytes as an AddPod request, whatever they are. */
   raw(bytes: Buffer): Promise<Buffer> {
     return new Promise((resolve, reject) => {
-      this.#client.makeUnaryRequest(
+      this.#manager.client.makeUnaryRequest(
         '/infra_offload.v1.Offload/AddPod',
         (value: Buffer) => value,
         (value: Buffer) => value,
@@ -96,7 +99,7 @@ export class ManagerClient {
   }
 
   close(): void {
-    this.#client.close();
+    this.#manager.close();
     this.#security.source?.close();
   }
 }

@@ -8,6 +8,7 @@ import {
   type DelReply,
   type DelRequest,
 } from '@infra-offload/cni-types/proto';
+import { statusLimits } from '@infra-offload/grpc';
 import { HealthImplementation } from 'grpc-health-check';
 import type { Logger } from 'pino';
 import { AgentError, messageOf } from '../errors.js';
@@ -45,6 +46,7 @@ export class CalicoServer {
     this.#server = new Server({
       'grpc.max_connection_age_ms': 10_000,
       'grpc.max_connection_age_grace_ms': 30_000,
+      interceptors: [statusLimits],
     });
     this.#server.addService(CniDataplaneService, {
       add: this.#unary<AddRequest, AddReply>('calico-add', (dataplane, call) =>

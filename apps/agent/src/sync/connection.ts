@@ -1,4 +1,5 @@
 import type { ChannelCredentials, ChannelOptions } from '@grpc/grpc-js';
+import { type Connected, connectClient } from '@infra-offload/grpc';
 import { OffloadClient } from '@infra-offload/infra-api';
 import {
   type ClientSecurity,
@@ -50,6 +51,6 @@ function tlsMode({ insecure, mtls }: Pick<SecuritySettings, 'insecure' | 'mtls'>
 }
 
 /** The channel to the manager; it connects by itself, as often as need be. */
-export function connectManager(address: string, credentials: ChannelCredentials): OffloadClient {
-  return new OffloadClient(address, credentials, channelOptions);
+export function connectManager(address: string, credentials: ChannelCredentials): Connected<OffloadClient> {
+  return connectClient(OffloadClient, address, credentials, channelOptions);
 }

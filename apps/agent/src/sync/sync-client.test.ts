@@ -1,4 +1,5 @@
 import { credentials, status } from '@grpc/grpc-js';
+import type { Connected } from '@infra-offload/grpc';
 import {
   ObjectKind,
   type ObjectState,
@@ -16,7 +17,7 @@ import { SyncClient } from './sync-client.js';
 import { WantedState } from './wanted-state.js';
 
 let manager: FakeManager;
-let client: OffloadClient;
+let connected: Connected<OffloadClient>;
 let wanted: WantedState;
 let sync: SyncClient;
 let statuses: StatusBook;
@@ -25,14 +26,14 @@ let applied: number[];
 
 beforeEach(async () => {
   manager = await new FakeManager().start();
-  client = connectManager(manager.address, credentials.createInsecure());
+  connected = connectManager(manager.address, credentials.createInsecure());
   wanted = new WantedState();
   log = [];
   applied = [];
   const logger = pino({ level: 'debug' }, { write: (line: string) => void log.push(JSON.parse(line)) });
   statuses = new StatusBook(logger);
   sync = new SyncClient({
-    client,
+    client: connected.client,
     nodeName: 'node-1',
     wanted,
     statuses,
@@ -44,7 +45,7 @@ beforeEach(async () => {
 
 afterEach(() => {
   sync.stop();
-  client.close();
+  connected.close(0);
   manager.kill();
 });
 

@@ -192,13 +192,17 @@ class Builder {
   }
 
   #linkTables(tables: ReadonlyMap<number, P4Table>): void {
+    const actions = new Map<ProfileDraft, Set<P4Action>>();
     for (const table of tables.values()) {
       const profile = table.actionProfile && this.#profiles.get(table.actionProfile.id);
       if (profile === undefined) continue;
       profile.tables.push(table);
+      const known = actions.get(profile) ?? new Set();
+      actions.set(profile, known);
       for (const ref of table.actions) {
-        const known = profile.actions.some(({ action }) => action === ref.action);
-        if (ref.scope !== 'default' && !known) profile.actions.push(ref);
+        if (ref.scope === 'default' || known.has(ref.action)) continue;
+        known.add(ref.action);
+        profile.actions.push(ref);
       }
     }
     const link = (resource: Draft<P4DirectCounter> | Draft<P4DirectMeter>, tableId: number) => {

@@ -16,6 +16,8 @@ const maxDepth = 32;
 /** Resolves types through a program's type information. What is not told there is named, but has no width. */
 export class TypeResolver {
   readonly #info: P4TypeInfo | undefined;
+  /** By `struct` or `new`, and name. Each is resolved once: types that have others twice would take for ever. */
+  readonly #resolved = new Map<string, P4DataType>();
 
   constructor(info: P4TypeInfo | undefined) {
     this.#info = info;
@@ -42,7 +44,7 @@ export class TypeResolver {
         return { type: `tuple<${members.join(', ')}>` };
       }
       case 'struct':
-        return this.#struct(typeSpec.value.name, depth);
+        return this.#once(`struct ${typeSpec.value.name}`, () => this.#struct(typeSpec.value.name, depth));
       case 'header':
         return this.#header(typeSpec.value.name);
       case 'headerUnion':
@@ -59,10 +61,18 @@ export class TypeResolver {
         return { type: `enum ${name}`, ...(width === undefined ? {} : { bitwidth: width }) };
       }
       case 'newType':
-        return this.#translated(typeSpec.value.name, depth);
+        return this.#once(`new ${typeSpec.value.name}`, () => this.#translated(typeSpec.value.name, depth));
       default:
         return typeSpec satisfies never;
     }
+  }
+
+  #once(key: string, resolve: () => P4DataType): P4DataType {
+    const known = this.#resolved.get(key);
+    if (known !== undefined) return known;
+    const type = resolve();
+    this.#resolved.set(key, type);
+    return type;
   }
 
   #struct(name: string, depth: number): P4DataType {

@@ -40,6 +40,7 @@ class TextReader {
   readonly #schema: Schema;
   readonly #onWarning: (warning: P4InfoWarning) => void;
   readonly #onMessage: ((field: string, position: Position) => void) | undefined;
+  /** Messages that are open besides the outermost one. */
   #depth = 0;
 
   constructor(text: string, { schema, onWarning, onMessage }: TextFormatOptions) {
@@ -148,7 +149,7 @@ class TextReader {
     const close = token.text === '{' ? '}' : token.text === '<' ? '>' : undefined;
     if (close === undefined) throw this.#lexer.unexpected(`'{' or '<'`);
     this.#depth++;
-    if (this.#depth > maxDepth)
+    if (this.#depth >= maxDepth)
       throw this.#lexer.error('SYNTAX', `messages nest deeper than ${maxDepth}`, token);
     this.#lexer.next();
     const result = content({ close, token });
@@ -184,11 +185,16 @@ class TextReader {
       return undefined;
     }
     this.#lexer.accept(':');
-    const value = new BinaryWriter();
-    this.#inBraces((brace) => this.#fields(type, value, brace));
     const any = new BinaryWriter();
     any.tag(1, WireType.LengthDelimited).string(url.text);
-    return any.tag(2, WireType.LengthDelimited).bytes(value.finish()).finish();
+    return any.tag(2, WireType.LengthDelimited).bytes(this.#expandedValue(type)).finish();
+  }
+
+  #expandedValue(type: MessageType): Uint8Array {
+    if (type.name === anyName) return this.#any(type) ?? new Uint8Array();
+    const value = new BinaryWriter();
+    this.#inBraces((brace) => this.#fields(type, value, brace));
+    return value.finish();
   }
 
   #unknown(type: MessageType, token: Token & { readonly bracketed: boolean }): void {

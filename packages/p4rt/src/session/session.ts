@@ -49,6 +49,8 @@ export class P4RuntimeSession {
   readonly #pipeline: Pipeline;
   readonly #events: Events<SessionEvents>;
   #program: ProgramLike | undefined;
+  /** Under way after calls without an answer; one is enough for all of them. */
+  #recovery: Promise<boolean> | undefined;
 
   /**
    * Connects and arbitrates. Resolves as soon as the server has told whether this is the primary.
@@ -194,7 +196,7 @@ export class P4RuntimeSession {
     const transport: WriteTransport = {
       send: async (encoded, patience) => {
         this.#stream.requireConnected('Write');
-        await this.#rpc.unary(RAW_WRITE, Buffer.concat([header, ...encoded]), deadlineMs * patience);
+        await this.#send(Buffer.concat([header, ...encoded]), deadlineMs * patience);
       },
       recover: () => this.#recover(deadlineMs),
       readBack: (entity) => this.#readOne(entity),
@@ -235,11 +237,29 @@ export class P4RuntimeSession {
     this.#rpc.close();
   }
 
+  /** Sends one Write. If it ends because the connection was given up meanwhile, it counts as not answered. */
+  async #send(request: Buffer, deadlineMs: number): Promise<void> {
+    const { client } = this.#rpc;
+    try {
+      await this.#rpc.unary(RAW_WRITE, request, deadlineMs);
+    } catch (error) {
+      if (client === this.#rpc.client || !P4rtError.is(error, 'UNAVAILABLE', 'CANCELLED')) throw error;
+      throw this.#rpc.error('Write', status.DEADLINE_EXCEEDED, 'no answer; the connection was given up');
+    }
+  }
+
   /**
    * Makes sure that the connection works after a call without an answer. HTTP/2 of Node stops for good at headers that
    * are too large, as those with many errors of a Write are, without telling anybody.
    */
-  async #recover(deadlineMs: number): Promise<boolean> {
+  #recover(deadlineMs: number): Promise<boolean> {
+    this.#recovery ??= this.#probe(deadlineMs).finally(() => {
+      this.#recovery = undefined;
+    });
+    return this.#recovery;
+  }
+
+  async #probe(deadlineMs: number): Promise<boolean> {
     try {
       const probeMs = Math.min(deadlineMs, PROBE_DEADLINE_MS);
       await this.#rpc.unary(P4RuntimeService.capabilities, { deviceId: this.deviceId }, probeMs);

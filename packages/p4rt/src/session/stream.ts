@@ -77,6 +77,8 @@ export class ArbitratedStream {
     this.#timer = setTimeout(() => {
       const reason = `no answer to arbitration within ${this.#deadlineMs} ms`;
       this.#broken(stream, this.#rpc.error(METHOD, status.DEADLINE_EXCEEDED, reason));
+      // On the same connection the next attempt would fare no better.
+      this.#rpc.renew();
     }, this.#deadlineMs);
     stream.write({ update: { $case: 'arbitration', value: this.#arbitration() } });
   }
@@ -118,6 +120,7 @@ export class ArbitratedStream {
     if (this.#reconnect === undefined || stream === undefined) return false;
     this.#broken(stream, error);
     this.#rpc.renew();
+    if (this.#state.kind === 'closed') return false;
     return new Promise((resolve) => {
       const done = (connected: boolean) => {
         clearTimeout(timer);

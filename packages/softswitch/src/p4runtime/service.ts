@@ -6,6 +6,7 @@ import {
   type sendUnaryData,
   status,
 } from '@grpc/grpc-js';
+import { statusBytes } from '@infra-offload/grpc';
 import type {
   MasterArbitrationUpdate,
   P4RuntimeServer,
@@ -33,14 +34,14 @@ export function p4runtimeService(device: Device, logger: Logger | undefined): P4
       await device.setPipeline(request);
       return {};
     }),
-    write: unary(async (request) => {
+    write: unary(async (request, room) => {
       const results = await device.write(request);
       if (results.length > 0) {
         logger?.debug(
           { updates: results.length, failed: results.filter((each) => each).length },
           'Write failed in part',
         );
-        throw new BatchFailed(batchFailure('updates', results));
+        throw new BatchFailed(batchFailure('updates', results, room));
       }
       return {};
     }),
@@ -58,9 +59,10 @@ class BatchFailed extends Error {
   }
 }
 
-function unary<Request, Response>(handler: (request: Request) => Response | Promise<Response>) {
+/** @param handler gets the request, and how many bytes a status may have */
+function unary<Request, Response>(handler: (request: Request, room: number) => Response | Promise<Response>) {
   return (call: ServerUnaryCall<Request, Response>, callback: sendUnaryData<Response>): void => {
-    const run = async (): Promise<Response> => await handler(call.request);
+    const run = async (): Promise<Response> => await handler(call.request, statusBytes(call));
     run().then(
       (response) => callback(null, response),
       (error: unknown) => callback(error instanceof BatchFailed ? error.failure : failure(error)),
@@ -73,7 +75,8 @@ async function read(device: Device, call: ServerWritableStream<ReadRequest, Read
     const parts = device.read(call.request);
     const errors = parts.map((part) => (part instanceof SoftswitchError ? part : undefined));
     for (const part of parts) if (!(part instanceof SoftswitchError)) await sendEntities(call, part);
-    if (errors.some((error) => error !== undefined)) endWith(call, batchFailure('reads', errors));
+    if (errors.some((error) => error !== undefined))
+      endWith(call, batchFailure('reads', errors, statusBytes(call)));
     else call.end();
   } catch (error) {
     endWith(call, failure(error));

@@ -1,80 +1,106 @@
 import { Metadata, type StatusObject, status } from '@grpc/grpc-js';
-import type { Any } from '@infra-offload/p4info/proto';
+import { encodedLength, statusText } from '@infra-offload/grpc';
 import { Error as P4Error, Status } from '@infra-offload/p4rt/proto';
 import { SoftswitchError } from '../errors.js';
 
-const TYPE_URL = 'type.googleapis.com/p4.v1.Error';
-const SPACE = 'softswitch';
-/**
- * Bytes of details that a failed request may carry. They go out as a base64 trailer, and grpc-js clients hang, until
- * their deadline, on more than about 60,000 characters of trailers.
- */
-export const DETAILS_BUDGET = 42_000;
+const DETAILS_KEY = 'grpc-status-details-bin';
+/** What a header costs beside its value (RFC 9113, section 6.5.2). */
+const HEADER_BYTES = DETAILS_KEY.length + 32;
 /** Longest text of the status itself. */
 const MESSAGE_LIMIT = 1_000;
+/** Its share of what there is room for; it goes twice, since google.rpc.Status repeats it. */
+const MESSAGE_SHARE = 1 / 16;
 /** Longest text for one update, when there is room for it. */
 const DETAIL_LIMIT = 600;
-/** Bytes that a detail costs beside its text: the Any around it, its type, the code, the space. */
-const DETAIL_OVERHEAD = TYPE_URL.length + 30;
-const OK_DETAIL_SIZE = TYPE_URL.length + 6;
+/** A text that would have to be shorter than this says nothing. */
+const LEAST_TEXT = 24;
+/** Bytes that a text costs by being there: its tag and length, and longer lengths around it. */
+const TEXT_OVERHEAD = 6;
+
+/** How a p4.v1.Error is put. */
+interface Form {
+  readonly typeUrl: string;
+  readonly space: string;
+}
+
+const FULL: Form = { typeUrl: 'type.googleapis.com/p4.v1.Error', space: 'softswitch' };
+/** All that protobuf asks of a type URL is a slash before the name. */
+const SHORT: Form = { typeUrl: '/p4.v1.Error', space: '' };
 
 export type ServiceFailure = Pick<StatusObject, 'code' | 'details'> & { metadata?: Metadata };
 
 /** The gRPC status for an error that concerns a whole request. */
 export function failure(error: unknown): ServiceFailure {
   const known = SoftswitchError.from(error);
-  return { code: known.status, details: shorten(known.message, MESSAGE_LIMIT) };
+  return { code: known.status, details: known.message };
 }
+
+/** How one part of a batch went; undefined is well. */
+type Result = SoftswitchError | undefined;
 
 /**
- * The gRPC status for a batch of which some parts failed: code UNKNOWN, and a p4.v1.Error for each part, `undefined`
- * meaning OK (P4Runtime 1.5, "Error Reporting Messages"). Texts are shortened to stay within {@link DETAILS_BUDGET};
- * for batches so large that even the bare codes do not fit, the status names the failures and has no details.
+ * The gRPC status for a batch of which some parts failed: code UNKNOWN, and a p4.v1.Error for each part, in order, code
+ * OK where it went well (P4Runtime 1.5, "Error Reporting Messages"). So that the client can take it, texts are
+ * shortened, then left out; if not even the codes fit, the status names the first failures and has no details.
+ *
+ * @param room how many bytes text and metadata may have together, see `statusBytes`
  */
-export function batchFailure(
-  what: string,
-  results: readonly (SoftswitchError | undefined)[],
-): ServiceFailure {
+export function batchFailure(what: string, results: readonly Result[], room: number): ServiceFailure {
   const failed = results.flatMap((error, index) => (error === undefined ? [] : [{ error, index }]));
-  const first = failed[0];
   const total = `${failed.length} of ${results.length} ${what} failed`;
-  const message = shorten(
-    first === undefined ? total : `${total}; #${first.index}: ${first.error.code}: ${first.error.message}`,
-    MESSAGE_LIMIT,
-  );
-  const bare = (results.length - failed.length) * OK_DETAIL_SIZE + failed.length * DETAIL_OVERHEAD;
-  const room = DETAILS_BUDGET - MESSAGE_LIMIT - bare;
-  if (room < 0) {
-    const list = failed.slice(0, 20).map(({ index, error }) => `#${index} ${error.code}`);
-    return {
-      code: status.UNKNOWN,
-      details: shorten(
-        `${message}; batch too large for a status of each (first failures: ${list.join(', ')})`,
-        2_000,
-      ),
-    };
+  const [first] = failed;
+  const cause = first === undefined ? '' : `; #${first.index}: ${first.error.code}: ${first.error.message}`;
+  const message = statusText(`${total}${cause}`, Math.min(MESSAGE_LIMIT, Math.floor(room * MESSAGE_SHARE)));
+  const bytes = Math.floor((room - encodedLength(message) - HEADER_BYTES) / 4) * 3;
+  const encoded = encodeDetails(message, results, failed.length, bytes);
+  if (encoded !== undefined) {
+    const metadata = new Metadata();
+    metadata.set(DETAILS_KEY, encoded);
+    return { code: status.UNKNOWN, details: message, metadata };
   }
-  const limit = Math.min(DETAIL_LIMIT, Math.floor(room / Math.max(1, failed.length)));
-  const details = results.map((error) => toDetail(error, limit));
-  const metadata = new Metadata();
-  const encoded = Status.encode({ code: status.UNKNOWN, message, details }).finish();
-  metadata.set('grpc-status-details-bin', Buffer.from(encoded));
-  return { code: status.UNKNOWN, details: message, metadata };
+  const list = failed.slice(0, 20).map(({ index, error }) => `#${index} ${error.code}`);
+  const hint = `the status of each does not fit the ${room} bytes that the client takes: send smaller batches`;
+  const details = `${total}; ${hint}; first failures: ${list.join(', ')}${cause}`;
+  return { code: status.UNKNOWN, details: statusText(details, Math.min(2 * MESSAGE_LIMIT, room)) };
 }
 
-function toDetail(error: SoftswitchError | undefined, limit: number): Any {
-  const value =
-    error === undefined
-      ? { canonicalCode: status.OK, message: '', space: '', code: 0 }
-      : { canonicalCode: error.status, message: shorten(error.message, limit), space: SPACE, code: 0 };
-  return { typeUrl: TYPE_URL, value: P4Error.encode(value).finish() };
+/** A google.rpc.Status of at most `bytes`, in the fullest form that fits. */
+function encodeDetails(
+  message: string,
+  results: readonly Result[],
+  failures: number,
+  bytes: number,
+): Buffer | undefined {
+  for (const form of [FULL, SHORT]) {
+    const bare = encode(message, results, form, 0);
+    const spare = Math.floor((bytes - bare.length) / Math.max(1, failures)) - TEXT_OVERHEAD;
+    if (spare >= LEAST_TEXT) return encode(message, results, form, Math.min(spare, DETAIL_LIMIT));
+    if (form === SHORT && bare.length <= bytes) return bare;
+  }
+  return undefined;
+}
+
+function encode(
+  message: string,
+  results: readonly Result[],
+  { typeUrl, space }: Form,
+  limit: number,
+): Buffer {
+  const details = results.map((error) => {
+    const value =
+      error === undefined
+        ? { canonicalCode: status.OK, message: '', space: '', code: 0 }
+        : { canonicalCode: error.status, message: shorten(error.message, limit), space, code: 0 };
+    return { typeUrl, value: P4Error.encode(value).finish() };
+  });
+  return Buffer.from(Status.encode({ code: status.UNKNOWN, message, details }).finish());
 }
 
 /** Cuts a text to so many bytes, on a character boundary. */
 function shorten(text: string, limit: number): string {
+  if (limit === 0) return '';
   const bytes = Buffer.from(text, 'utf8');
   if (bytes.length <= limit) return text;
-  if (limit < 4) return '';
   let end = limit - 3;
   while (end > 0 && ((bytes[end] ?? 0) & 0xc0) === 0x80) end--;
   return `${bytes.toString('utf8', 0, end)}…`;
