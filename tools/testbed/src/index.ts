@@ -1,5 +1,6 @@
 export { type CniCall, type CniResult, cniError, cniResult, referencePlugins } from './cni.js';
 export type { ServiceSource } from './configs.js';
+export type { ContainerMount, ContainerProgram, ContainerRights } from './container.js';
 export { addresses, HOST_ADDRESS, Layout, POD_CIDR, programs, SERVICE_CIDR, TAP_PREFIX } from './layout.js';
 export { ManagerClient } from './manager-client.js';
 export {

@@ -1,18 +1,20 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, openSync, readFileSync } from 'node:fs';
+import { type ContainerProgram, containerCommand } from './container.js';
 import type { NetworkNamespace } from './netns.js';
 import { eventually } from './shell.js';
 
-/** A program of Node.js: a file here, or one in the root directory of an image. */
-export type Program =
-  | string
-  | {
-      readonly root: string;
-      /** As the image sees it. */
-      readonly file: string;
-      /** Who runs it; root if left out. */
-      readonly user?: number;
-    };
+/** A program in the root directory of an image. */
+export interface ImageProgram {
+  readonly root: string;
+  /** As the image sees it. */
+  readonly file: string;
+  /** Who runs it; root if left out. */
+  readonly user?: number;
+}
+
+/** A program of Node.js: a file here, one of an image, or one with the rights of a container. */
+export type Program = string | ImageProgram | ContainerProgram;
 
 /** What an image finds of the node's own, as containers have it mounted. */
 const SHARED = ['/proc', '/sys', '/dev', '/run', '/tmp'];
@@ -20,6 +22,7 @@ const SHARED = ['/proc', '/sys', '/dev', '/run', '/tmp'];
 /** The command line that runs a program. */
 export function commandOf(program: Program, args: readonly string[]): [string, string[]] {
   if (typeof program === 'string') return [process.execPath, ['--enable-source-maps', program, ...args]];
+  if ('runc' in program) return containerCommand(program, args);
   const { root, file, user = 0 } = program;
   const mounts = SHARED.map((path) => `mount --rbind ${path} ${root}${path}`).join(' && ');
   // The rest is as the image has it, and cannot be written to.
