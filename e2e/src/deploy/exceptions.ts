@@ -10,6 +10,7 @@ const AGENT = [
   'pod: hostNetwork',
   'infraagent: root',
   'infraagent: token',
+  'infraagent: probed at 127.0.0.1',
   'infraagent: capability NET_ADMIN',
   'infraagent: capability SYS_ADMIN',
   'infraagent: seccomp infra-offload/infraagent.json',
@@ -24,6 +25,7 @@ const WRITES_CNI_CONFIGURATION = 'infraagent: writes /etc/cni/net.d';
 
 const MANAGER = [
   'pod: hostNetwork',
+  'inframanager: probed at 127.0.0.1',
   'inframanager: writes /var/lib/infra-offload/manager',
   ...installer('own-state', '/var/lib/infra-offload/manager'),
   'own-state: capability CHOWN',
@@ -54,6 +56,23 @@ export const EXCEPTIONS: Readonly<Record<string, Readonly<Record<string, readonl
   },
   'overlays/split': { 'infraagent-ds': [...AGENT, WRITES_CNI_CONFIGURATION] },
   cleanup: { 'infra-offload-cleanup': CLEANUP },
+};
+
+/** What the API server finds against the level `restricted`, by name of the DaemonSet. */
+export const AGAINST_RESTRICTED: Readonly<Record<string, readonly string[]>> = {
+  'infraagent-ds': [
+    ...['host namespaces', 'probe or lifecycle host', 'restricted volume types'],
+    ...['runAsNonRoot != true', 'runAsUser=0', 'unrestricted capabilities'],
+  ],
+  // Two of them for the init container that gives the manager its directory.
+  'inframanager-ds': [
+    ...['host namespaces', 'probe or lifecycle host', 'restricted volume types'],
+    ...['runAsNonRoot != true', 'runAsUser=0', 'unrestricted capabilities'],
+  ],
+  'infra-offload-cleanup': [
+    ...['host namespaces', 'restricted volume types'],
+    ...['runAsNonRoot != true', 'runAsUser=0', 'unrestricted capabilities'],
+  ],
 };
 
 /** What each ServiceAccount may ask of the API server: verb, resource, and the namespace if it is only there. */

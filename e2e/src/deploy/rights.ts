@@ -42,6 +42,10 @@ function rightsOfContainer(container: V1Container, pod: V1PodSpec): string[] {
     ...(capabilities?.add ?? []).map((name) => `capability ${name}`),
     ...(procMount === undefined || procMount === 'Default' ? [] : [`procMount ${procMount}`]),
     ...(profile === 'RuntimeDefault' ? [] : [`seccomp ${profile}`]),
+    ...[container.startupProbe, container.livenessProbe, container.readinessProbe].flatMap((probe) => {
+      const host = probe?.httpGet?.host ?? probe?.tcpSocket?.host;
+      return host === undefined ? [] : [`probed at ${host}`];
+    }),
     ...(container.volumeDevices ?? []).map(({ devicePath }) => `device ${devicePath}`),
     ...(container.ports ?? []).flatMap(({ hostPort }) => (hostPort ? [`hostPort ${hostPort}`] : [])),
     ...volumeMounts.flatMap(({ name, readOnly, mountPropagation }) => {

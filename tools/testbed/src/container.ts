@@ -20,10 +20,14 @@ export interface ContainerMount {
   readonly readOnly?: boolean;
 }
 
-/** A program of Node.js in a container that runc runs, on a read-only view of this machine's files. */
+/** A program in a container that runc runs, on a read-only view of this machine's files. */
 export interface ContainerProgram {
   readonly runc: string;
-  readonly file: string;
+  /** What is run; the arguments follow. */
+  readonly command: readonly string[];
+  /** Instead of those that the testbed has for the program. */
+  readonly args?: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
   readonly rights: ContainerRights;
   readonly mounts: readonly ContainerMount[];
 }
@@ -37,16 +41,19 @@ const READ_ONLY = ['bus', 'fs', 'irq', 'sys', 'sysrq-trigger'].map((name) => `/p
 const QUIET = ['nosuid', 'noexec', 'nodev'];
 
 /** The runtime's configuration. Of the namespaces that of the network is shared, as with `hostNetwork`. */
-function ociConfig(program: ContainerProgram, args: readonly string[]): object {
-  const { file, rights, mounts } = program;
-  const { user, seccomp } = rights;
-  const capabilities = rights.capabilities;
+function ociConfig(program: ContainerProgram, defaultArgs: readonly string[]): object {
+  const { command, args = defaultArgs, env = {}, rights, mounts } = program;
+  const { user, capabilities, seccomp } = rights;
   return {
     ociVersion: '1.0.2',
     process: {
       user: { uid: user, gid: user },
-      args: [process.execPath, '--enable-source-maps', file, ...args],
-      env: ['PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', 'NODE_ENV=production'],
+      args: [...command, ...args],
+      env: [
+        'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
+        'NODE_ENV=production',
+        ...Object.entries(env).map(([name, value]) => `${name}=${value}`),
+      ],
       cwd: '/',
       // A user who is not root gets them into his permitted set only, as from Kubernetes.
       capabilities: {
@@ -78,20 +85,31 @@ function ociConfig(program: ContainerProgram, args: readonly string[]): object {
   };
 }
 
-/** The command line that runs the program in a container, which is gone with the command. */
+/**
+ * The command line that runs the program in a container, which is gone with the command. It makes a directory
+ * that goes with it, too.
+ */
 export function containerCommand(program: ContainerProgram, args: readonly string[]): [string, string[]] {
   const bundle = mkdtempSync(join(tmpdir(), 'infra-offload-container-'));
-  const rootfs = join(bundle, 'rootfs');
-  mkdirSync(rootfs);
+  for (const directory of ['rootfs', 'layer']) mkdirSync(join(bundle, directory));
   writeFileSync(join(bundle, 'config.json'), JSON.stringify(ociConfig(program, args)));
-  const name = bundle.split('-').at(-1) ?? '';
-  // In a mount namespace of its own, so that the view of the files goes with the last process. runc hands signals on.
-  const script = `mount --bind / ${rootfs} || exit
-${program.runc} --root ${bundle}/state run --bundle ${bundle} iof-${name} &
+  const runc = `${program.runc} --root ${bundle}/layer/state`;
+  const id = bundle.split('/').at(-1) ?? '';
+  // The machine's files below a layer of memory, in which runc makes the directories to mount on, and both in a mount
+  // namespace that goes with the last process. runc hands signals on.
+  const script = `set -e
+cd ${bundle}
+mount -t tmpfs tmpfs layer
+mkdir layer/upper layer/work
+mount -t overlay overlay -o lowerdir=/,upperdir=layer/upper,workdir=layer/work rootfs
+set +e
+${runc} run --bundle . ${id} &
 trap 'kill -TERM $!' TERM
 wait $! || wait $!
 code=$?
-${program.runc} --root ${bundle}/state delete --force iof-${name} 2>/dev/null
-umount ${rootfs}; rm -rf ${bundle}; exit $code`;
+${runc} delete --force ${id} 2>/dev/null
+cd / && umount ${bundle}/rootfs ${bundle}/layer
+rm -rf ${bundle}
+exit $code`;
   return ['unshare', ['--mount', '--propagation', 'slave', 'sh', '-c', script]];
 }
