@@ -35,6 +35,7 @@ down() {
   $kubectl --namespace "$namespace" rollout status daemonset/infra-offload-cleanup --timeout "${TIMEOUT:-300s}"
   $kubectl delete -k cleanup --wait
   $kubectl delete clusterrole,clusterrolebinding --selector app.kubernetes.io/part-of=infra-offload
+  $kubectl --namespace kube-system delete role,rolebinding --selector app.kubernetes.io/part-of=infra-offload
 }
 
 case ${1:-} in

@@ -16,7 +16,7 @@ for need in ip:iproute2 ping:iputils-ping arping:iputils-arping nsenter:util-lin
   command -v "${need%%:*}" >/dev/null || missing+=("${need##*:}")
 done
 if [ "${1:-}" = --test ]; then
-  for need in buildah:buildah mmdebstrap:mmdebstrap openssl:openssl; do
+  for need in buildah:buildah mmdebstrap:mmdebstrap openssl:openssl runc:runc; do
     command -v "${need%%:*}" >/dev/null || missing+=("${need##*:}")
   done
   command -v kubectl >/dev/null ||

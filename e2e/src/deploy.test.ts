@@ -1,29 +1,16 @@
-import { execFileSync, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { LEAVES } from '@infra-offload/tls-certs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { parseAllDocuments } from 'yaml';
 import { loadConfig as loadAgentConfig } from '../../apps/agent/src/config/load.js';
 import { loadConfig as loadManagerConfig } from '../../apps/manager/src/config/load.js';
-import { schemaProblems } from './manifest-schema.js';
-
-const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-const OVERLAYS = ['standalone', 'host', 'calico', 'split'] as const;
-
-interface Manifest {
-  readonly kind: string;
-  readonly metadata: { readonly name: string; readonly namespace?: string };
-  readonly [field: string]: unknown;
-}
-
-/** What kubectl makes of a folder of deploy/. */
-function built(folder: string): Manifest[] {
-  const text = execFileSync('kubectl', ['kustomize', join(ROOT, 'deploy', folder)], { encoding: 'utf8' });
-  return parseAllDocuments(text).map((document) => document.toJS({ maxAliasCount: 0 }) as Manifest);
-}
+import { apiRightsOf } from './deploy/api-rights.js';
+import { API_RIGHTS, EXCEPTIONS } from './deploy/exceptions.js';
+import { schemaProblems } from './deploy/manifest-schema.js';
+import { built, containersOf, DEPLOYABLE, podsOf, ROOT } from './deploy/manifests.js';
+import { rightsOf } from './deploy/rights.js';
 
 /** Values of a key, wherever it is. */
 function valuesOf(value: unknown, key: string): unknown[] {
@@ -35,7 +22,7 @@ function valuesOf(value: unknown, key: string): unknown[] {
   ]);
 }
 
-describe.each([...OVERLAYS.map((name) => `overlays/${name}`), 'cleanup'])('deploy/%s', (folder) => {
+describe.each(DEPLOYABLE)('deploy/%s', (folder) => {
   const manifests = built(folder);
   const names = (kind: string) =>
     manifests.filter((manifest) => manifest.kind === kind).map(({ metadata }) => metadata.name);
@@ -45,10 +32,13 @@ describe.each([...OVERLAYS.map((name) => `overlays/${name}`), 'cleanup'])('deplo
     for (const manifest of manifests) expect(schemaProblems(manifest), manifest.kind).toEqual([]);
   });
 
-  it('has everything in its own namespace', () => {
+  it('has everything in its own namespace, but for rights in others', () => {
     for (const { kind, metadata } of manifests) {
       if (['Namespace', 'ClusterRole', 'ClusterRoleBinding'].includes(kind)) continue;
-      expect(metadata.namespace, `${kind} ${metadata.name}`).toBe('infra-offload');
+      const isElsewhere = ['Role', 'RoleBinding'].includes(kind);
+      expect(metadata.namespace, `${kind} ${metadata.name}`).toBe(
+        isElsewhere ? 'kube-system' : 'infra-offload',
+      );
     }
   });
 
@@ -58,7 +48,8 @@ describe.each([...OVERLAYS.map((name) => `overlays/${name}`), 'cleanup'])('deplo
       for (const account of valuesOf(set, 'serviceAccountName'))
         expect(names('ServiceAccount')).toContain(account);
       for (const map of valuesOf(set, 'configMap')) {
-        expect(names('ConfigMap')).toContain((map as { name: string }).name);
+        // The last of these is in every namespace.
+        expect([...names('ConfigMap'), 'kube-root-ca.crt']).toContain((map as { name: string }).name);
       }
       for (const secret of valuesOf(set, 'secretName')) expect(secrets).toContain(secret);
       const volumes = valuesOf(set, 'volumes')
@@ -70,28 +61,22 @@ describe.each([...OVERLAYS.map((name) => `overlays/${name}`), 'cleanup'])('deplo
     }
   });
 
-  it('runs with little: no privileged container, read-only roots, all capabilities dropped, memory asked for', () => {
-    const containers = manifests.flatMap((manifest) =>
-      [...valuesOf(manifest, 'containers'), ...valuesOf(manifest, 'initContainers')].flat(),
-    ) as {
-      name: string;
-      securityContext: {
-        privileged?: boolean;
-        readOnlyRootFilesystem: boolean;
-        allowPrivilegeEscalation: boolean;
-        capabilities: { drop: string[] };
-      };
-      resources: { requests: { memory: string } };
-    }[];
-    expect(containers.length).toBeGreaterThan(0);
-    for (const { name, securityContext, resources } of containers) {
-      expect(securityContext, name).toMatchObject({
-        readOnlyRootFilesystem: true,
-        allowPrivilegeEscalation: false,
-        capabilities: { drop: ['ALL'] },
-      });
-      expect(securityContext.privileged, name).toBeUndefined();
-      expect(resources.requests.memory, name).toMatch(/^\d+Mi$/);
+  it('may do what the table of exceptions says, and nothing else', () => {
+    const pods = podsOf(manifests);
+    const expected = EXCEPTIONS[folder] ?? {};
+    expect([...pods.keys()].sort()).toEqual(Object.keys(expected).sort());
+    for (const [name, pod] of pods) expect(rightsOf(pod), name).toEqual([...(expected[name] ?? [])].sort());
+  });
+
+  it('may ask the API server what the table says, each thing once', () => {
+    for (const account of names('ServiceAccount'))
+      expect(apiRightsOf(manifests, account), account).toEqual([...(API_RIGHTS[account] ?? [])].sort());
+  });
+
+  it('asks for memory', () => {
+    for (const pod of podsOf(manifests).values()) {
+      for (const { name, resources } of containersOf(pod))
+        expect(resources?.requests?.memory, name).toMatch(/^\d+Mi$/);
     }
   });
 });
@@ -114,14 +99,11 @@ describe('settings in the ConfigMaps', () => {
       });
     });
 
-  it.each([...OVERLAYS.map((name) => `overlays/${name}`), 'cleanup'])(
-    'are what the agent takes: %s',
-    (folder) => {
-      const files = settingsOf(folder, 'infraagent-config.yaml');
-      expect(files).toHaveLength(1);
-      for (const file of files) expect(loadAgentConfig(file).insecure).not.toBe(true);
-    },
-  );
+  it.each(DEPLOYABLE)('are what the agent takes: %s', (folder) => {
+    const files = settingsOf(folder, 'infraagent-config.yaml');
+    expect(files).toHaveLength(1);
+    for (const file of files) expect(loadAgentConfig(file).insecure).not.toBe(true);
+  });
 
   it.each(['standalone', 'host', 'calico'])('are what the manager takes: %s', (overlay) => {
     const files = settingsOf(`overlays/${overlay}`, 'inframanager-config.yaml');
@@ -199,6 +181,7 @@ case "$*" in *${fails}*) exit 1;; *"get daemonsets"*) echo daemonset/infraagent-
       '--namespace infra-offload rollout status daemonset/infra-offload-cleanup --timeout 300s',
       'delete -k cleanup --wait',
       'delete clusterrole,clusterrolebinding --selector app.kubernetes.io/part-of=infra-offload',
+      '--namespace kube-system delete role,rolebinding --selector app.kubernetes.io/part-of=infra-offload',
     ]);
   });
 

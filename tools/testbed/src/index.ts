@@ -1,5 +1,12 @@
 export { type CniCall, type CniResult, cniError, cniResult, referencePlugins } from './cni.js';
 export type { ServiceSource } from './configs.js';
+export {
+  type ContainerMount,
+  type ContainerProgram,
+  type ContainerRights,
+  containerCommand,
+} from './container.js';
+export { type AuditEvent, ControlPlane } from './control-plane.js';
 export { addresses, HOST_ADDRESS, Layout, POD_CIDR, programs, SERVICE_CIDR, TAP_PREFIX } from './layout.js';
 export { ManagerClient } from './manager-client.js';
 export {
@@ -15,5 +22,11 @@ export type { Answer, Probe, Protocol, Spread, Target, Transfer } from './pod/pr
 export { PodProcess } from './pod-process.js';
 export { type Program, ServiceProcess } from './service-process.js';
 export { type CommandOptions, type CommandResult, eventually, must, run } from './shell.js';
-export { type AddPodOptions, Testbed, type TestbedOptions, type TestPod } from './testbed.js';
+export {
+  type AddPodOptions,
+  Testbed,
+  type TestbedOptions,
+  type TestbedPrograms,
+  type TestPod,
+} from './testbed.js';
 export { Wire } from './wire.js';

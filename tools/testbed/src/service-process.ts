@@ -1,18 +1,28 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, openSync, readFileSync } from 'node:fs';
+import { type ContainerProgram, containerCommand } from './container.js';
 import type { NetworkNamespace } from './netns.js';
 import { eventually } from './shell.js';
 
-/** A program of Node.js: a file here, or one in the root directory of an image. */
-export type Program =
-  | string
-  | {
-      readonly root: string;
-      /** As the image sees it. */
-      readonly file: string;
-      /** Who runs it; root if left out. */
-      readonly user?: number;
-    };
+/** A program in the root directory of an image. */
+export interface ImageProgram {
+  readonly root: string;
+  /** As the image sees it. */
+  readonly file: string;
+  /** Who runs it; root if left out. */
+  readonly user?: number;
+}
+
+/** A program that needs no Node.js. */
+export interface NativeProgram {
+  readonly executable: string;
+}
+
+/**
+ * A program of Node.js (a file here, one of an image, or one with the rights of a container), or any other; a function is
+ * asked at each start.
+ */
+export type Program = string | ImageProgram | ContainerProgram | NativeProgram | (() => ContainerProgram);
 
 /** What an image finds of the node's own, as containers have it mounted. */
 const SHARED = ['/proc', '/sys', '/dev', '/run', '/tmp'];
@@ -20,6 +30,9 @@ const SHARED = ['/proc', '/sys', '/dev', '/run', '/tmp'];
 /** The command line that runs a program. */
 export function commandOf(program: Program, args: readonly string[]): [string, string[]] {
   if (typeof program === 'string') return [process.execPath, ['--enable-source-maps', program, ...args]];
+  if (typeof program === 'function') return commandOf(program(), args);
+  if ('runc' in program) return containerCommand(program, args);
+  if ('executable' in program) return [program.executable, [...args]];
   const { root, file, user = 0 } = program;
   const mounts = SHARED.map((path) => `mount --rbind ${path} ${root}${path}`).join(' && ');
   // The rest is as the image has it, and cannot be written to.

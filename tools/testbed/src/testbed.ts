@@ -25,6 +25,12 @@ import { PodProcess } from './pod-process.js';
 import { type Program, ServiceProcess } from './service-process.js';
 import { type CommandResult, eventually, run } from './shell.js';
 
+export interface TestbedPrograms {
+  readonly agent?: Program;
+  readonly manager?: Program;
+  readonly cni?: string;
+}
+
 export interface TestbedOptions {
   /** TAP ports of the softswitch; one of them is the host's. 9 if left out. */
   readonly tapCount?: number;
@@ -41,7 +47,7 @@ export interface TestbedOptions {
   /** Settings of the agent instead of the testbed's own; undefined takes one away. */
   readonly agent?: Readonly<Record<string, unknown>>;
   /** Programs to run instead of those built here. */
-  readonly programs?: { readonly agent?: Program; readonly manager?: Program; readonly cni?: string };
+  readonly programs?: TestbedPrograms | ((layout: Layout) => TestbedPrograms);
   /** Manifest files that are there from the start. */
   readonly manifests?: Readonly<Record<string, readonly object[]>>;
 }
@@ -86,6 +92,7 @@ export class Testbed {
   readonly apiServer: ServiceProcess;
   readonly #relay: ServiceProcess;
   readonly #options: TestbedOptions;
+  readonly #programs: Required<TestbedPrograms>;
   #stopping = false;
   #arpProxy: NetworkNamespace | undefined;
   #containers = 0;
@@ -101,19 +108,17 @@ export class Testbed {
     mkdirSync(this.layout.manifests);
     mkdirSync(this.layout.logs);
     for (const [file, objects] of Object.entries(options.manifests ?? {})) this.apply(file, objects);
+    const { programs: own = {} } = options;
+    this.#programs = { ...programs, ...(typeof own === 'function' ? own(this.layout) : own) };
     this.softswitch = this.#process(
       'softswitch',
       programs.softswitch,
       softswitchConfig(this.layout, options.tapCount ?? 9, dataplane()),
     );
-    this.manager = this.#process(
-      'manager',
-      options.programs?.manager ?? programs.manager,
-      managerConfig(this.layout, options),
-    );
+    this.manager = this.#process('manager', this.#programs.manager, managerConfig(this.layout, options));
     this.agent = this.#process(
       'agent',
-      options.programs?.agent ?? programs.agent,
+      this.#programs.agent,
       agentConfig(this.layout, options.source ?? 'manifests', options.agent),
     );
     this.apiServer = new ServiceProcess(
@@ -296,7 +301,7 @@ export class Testbed {
 
   /** Runs infra-cni on the node with any text as its configuration. */
   cniRaw(call: CniCall, configuration: string): Promise<CommandResult> {
-    return runPlugin(this.node, this.#options.programs?.cni ?? programs.cni, call, configuration);
+    return runPlugin(this.node, this.#programs.cni, call, configuration);
   }
 
   /** Writes a manifest file as `kubectl` users edit them: all at once. */

@@ -1,0 +1,65 @@
+/** Each program is killed, frozen and restarted while services scale, pods come and go and a policy is switched. */
+import { setTimeout } from 'node:timers/promises';
+import { faultTest, freeze } from '@infra-offload/faults';
+import { afterAll, beforeAll, expect } from 'vitest';
+import { BusyNode } from './support/busy-node.js';
+
+const FAULTS = ['kill -9', 'SIGSTOP for a while', 'SIGTERM'] as const;
+const LONGEST_FREEZE_MS = 1_500;
+/** Faults come at any moment of a change that takes so long. */
+const CHANGE_MS = 300;
+
+let node: BusyNode;
+beforeAll(async () => {
+  node = await BusyNode.start();
+});
+afterAll(() => node?.stop());
+
+interface Row {
+  readonly program: 'agent' | 'manager' | 'softswitch';
+  readonly start: () => Promise<void>;
+  /** Whether connections to endpoints that have left live on. */
+  readonly keepsConnections: boolean;
+}
+
+const rows: readonly Row[] = [
+  { program: 'agent', start: () => node.bed.startAgent(), keepsConnections: true },
+  { program: 'manager', start: () => node.bed.startManager(), keepsConnections: true },
+  // The flows that it has learned go with it.
+  { program: 'softswitch', start: () => node.bed.startSoftswitch(), keepsConnections: false },
+];
+
+for (const { program, start, keepsConnections } of rows) {
+  faultTest(
+    {
+      fault: `${program} killed, frozen or restarted under churn`,
+      promise: `device equals wanted afterwards, nothing leaks${keepsConnections ? ', no connection dies' : ''}`,
+      sample: FAULTS.length,
+      most: 2_000,
+    },
+    async ({ cases, random }) => {
+      let slowest = 0;
+      let lost = 0;
+      for (let index = 0; index < cases; index++) {
+        const change = node.change(random);
+        await setTimeout(random.below(CHANGE_MS));
+        // Each once, then as it comes.
+        const fault = FAULTS[index] ?? random.pick(FAULTS);
+        if (fault === 'SIGSTOP for a while') {
+          await freeze(node.bed[program].pid ?? 0, random.below(LONGEST_FREEZE_MS));
+        } else {
+          await node.bed[program].stop(fault === 'kill -9' ? 'SIGKILL' : 'SIGTERM');
+          await start();
+        }
+        await change;
+        const { died, slowestMs } = await node.askConnections();
+        if (keepsConnections) expect(died, `connections that died by ${fault} of case ${index}`).toBe(0);
+        lost += died;
+        slowest = Math.max(slowest, slowestMs);
+        await node.keepConnections();
+      }
+      await node.nothingIsLeft();
+      return `${lost} connections died, slowest answer ${slowest} ms, nothing left over`;
+    },
+  );
+}
