@@ -3,6 +3,9 @@
 # How many times `make faults` tries each fault, and from which seed its cases come.
 CASES ?= 100000
 SEED ?=
+# What of it: parts of the names of test files, and minutes after which it ends.
+FILES ?=
+MINUTES ?=
 
 .PHONY: help setup build test faults demo lint bench clean swx-host images deploy deploy-split undeploy gen-certs tls-secrets
 
@@ -23,8 +26,8 @@ test: ## Lint, types, build, unit tests, end-to-end tests with real packets
 	@scripts/setup.sh --test
 	@node scripts/test.mjs
 
-faults: build ## Tries every entrance and every disk fault CASES times; SEED=n repeats a run, FILES=name picks tests
-	@node scripts/faults.mjs --cases $(CASES) $(if $(SEED),--seed $(SEED)) $(FILES)
+faults: build ## Tries every fault CASES times; SEED=n repeats a run, FILES=part picks tests, MINUTES=n ends it
+	@node scripts/faults.mjs --cases $(CASES) $(if $(SEED),--seed $(SEED)) $(if $(MINUTES),--minutes $(MINUTES)) $(FILES)
 
 demo: build $(if $(filter dpdk,$(TARGET)),swx-host) ## Pods and services with real packets; TARGET=dpdk runs it on DPDK
 	@node tools/demo/dist/main.js

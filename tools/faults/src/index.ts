@@ -1,5 +1,6 @@
 export { type FaultRun, type FaultTest, faultTest } from './fault-test.js';
 export { callRaw, type RawCall, trailersSize } from './grpc/raw-call.js';
+export { wireMessage } from './messages/wire-message.js';
 export * from './mutate/index.js';
 export { freeze } from './processes/freeze.js';
 export { childrenOf, type Usage, usageOf } from './processes/usage.js';

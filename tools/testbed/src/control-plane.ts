@@ -27,12 +27,13 @@ export interface AuditEvent {
 }
 
 /**
- * A real kube-apiserver with its etcd on a node of a testbed: admission, RBAC and audit as in a cluster, and no
- * controllers. The programs come from the directory that the environment variable KUBE_BIN names.
+ * A real kube-apiserver with its etcd on a node of a testbed: admission, RBAC and audit as in a cluster, and those
+ * controllers that are asked for. The programs come from the directory that the environment variable KUBE_BIN names.
  */
 export class ControlPlane {
   readonly #etcd: ServiceProcess;
   readonly #apiServer: ServiceProcess;
+  #controllers: ServiceProcess | undefined;
   readonly #admin: string;
   readonly #audit: string;
   readonly #certificate: string;
@@ -88,8 +89,10 @@ export class ControlPlane {
   /** Where the programs are; undefined with the reason if there are none. */
   static programs(): { readonly bin?: string; readonly reason: string } {
     const { KUBE_BIN: bin } = process.env;
-    if (!bin) return { reason: 'KUBE_BIN names no directory with kube-apiserver, etcd and kubectl' };
-    const missing = ['kube-apiserver', 'etcd', 'kubectl'].filter((name) => !existsSync(join(bin, name)));
+    if (!bin) return { reason: 'KUBE_BIN names no directory with Kubernetes’ programs and etcd' };
+    const missing = ['kube-apiserver', 'kube-controller-manager', 'etcd', 'kubectl'].filter(
+      (name) => !existsSync(join(bin, name)),
+    );
     if (missing.length > 0) throw new Error(`KUBE_BIN is ${bin}, where ${missing.join(', ')} is missing`);
     return { bin, reason: `from ${bin}` };
   }
@@ -119,9 +122,25 @@ export class ControlPlane {
     return this.#apiServer.start(async () => (await this.kubectl(['get', '--raw', '/readyz'])).code === 0);
   }
 
-  /** Kills it, as `startApiServer` starts it again with all objects. */
-  async killApiServer(): Promise<void> {
-    await this.#apiServer.stop('SIGKILL');
+  /** Starts kube-controller-manager with these controllers, such as `namespace-controller`. */
+  startControllers(names: readonly string[]): Promise<void> {
+    const port = 10257;
+    this.#controllers = new ServiceProcess(
+      'kube-controller-manager',
+      this.node,
+      { executable: join(this.bin, 'kube-controller-manager') },
+      [
+        ...['--kubeconfig', this.#admin, '--leader-elect=false', '--controllers', names.join()],
+        ...['--bind-address', '127.0.0.1', '--secure-port', `${port}`, '--cert-dir', this.directory],
+        ...['--service-account-private-key-file', join(this.directory, 'accounts.key')],
+        ...['--root-ca-file', this.#certificate],
+      ],
+      join(this.directory, 'kube-controller-manager.out'),
+    );
+    const health = `https://127.0.0.1:${port}/healthz`;
+    return this.#controllers.start(
+      async () => (await this.node.run('curl', ['--silent', '--fail', '--insecure', health])).code === 0,
+    );
   }
 
   /** PEM: the certificate that the API server shows, with that of its authority. */
@@ -167,6 +186,7 @@ export class ControlPlane {
   }
 
   async stop(): Promise<void> {
+    await this.#controllers?.stop('SIGKILL');
     await this.#apiServer.stop('SIGKILL');
     await this.#etcd.stop('SIGKILL');
   }

@@ -22,11 +22,6 @@ export type { Answer, Probe, Protocol, Spread, Target, Transfer } from './pod/pr
 export { PodProcess } from './pod-process.js';
 export { type Program, ServiceProcess } from './service-process.js';
 export { type CommandOptions, type CommandResult, eventually, must, run } from './shell.js';
-export {
-  type AddPodOptions,
-  Testbed,
-  type TestbedOptions,
-  type TestbedPrograms,
-  type TestPod,
-} from './testbed.js';
+export { Testbed } from './testbed.js';
+export type { AddPodOptions, TestbedOptions, TestbedPrograms, TestPod } from './testbed-options.js';
 export { Wire } from './wire.js';

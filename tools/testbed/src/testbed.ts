@@ -6,15 +6,13 @@ import { ObjectState } from '@infra-offload/infra-api';
 import { createTree } from '@infra-offload/tls-certs';
 import { startArpProxy } from './arp-proxy.js';
 import { balancedEndpoints } from './balanced-endpoints.js';
-import { type CniCall, type CniResult, cniResult, runPlugin } from './cni.js';
+import { type CniCall, cniResult, runPlugin } from './cni.js';
 import {
   agentConfig,
   cniConfig,
   type Dataplane,
   managerConfig,
   NETWORK_NAME,
-  type PipelineKind,
-  type ServiceSource,
   softswitchConfig,
 } from './configs.js';
 import { addresses, Layout, POD_CIDR, programs, TAP_PREFIX } from './layout.js';
@@ -24,58 +22,13 @@ import { NetworkNamespace } from './netns.js';
 import { PodProcess } from './pod-process.js';
 import { type Program, ServiceProcess } from './service-process.js';
 import { type CommandResult, eventually, run } from './shell.js';
-
-export interface TestbedPrograms {
-  readonly agent?: Program;
-  readonly manager?: Program;
-  readonly cni?: string;
-}
-
-export interface TestbedOptions {
-  /** TAP ports of the softswitch; one of them is the host's. 9 if left out. */
-  readonly tapCount?: number;
-  /** Addresses of servers beside those of one node. */
-  readonly certificateNames?: readonly string[];
-  /** The P4 program. `dpdk` if left out; `es2k` takes one more TAP, for the ARP proxy. */
-  readonly pipeline?: PipelineKind;
-  /** Seconds that the manager keeps an endpoint after it left a TCP service. */
-  readonly drainSeconds?: number;
-  /** `api`: the manifests reach the agent through a Kubernetes API server. `manifests` if left out. */
-  readonly source?: ServiceSource;
-  /** Where pods get their addresses from. 10.244.0.0/24 if left out. */
-  readonly podCidr?: string;
-  /** Settings of the agent instead of the testbed's own; undefined takes one away. */
-  readonly agent?: Readonly<Record<string, unknown>>;
-  /** Programs to run instead of those built here. */
-  readonly programs?: TestbedPrograms | ((layout: Layout) => TestbedPrograms);
-  /** Manifest files that are there from the start. */
-  readonly manifests?: Readonly<Record<string, readonly object[]>>;
-}
-
-/** A pod: a network namespace attached through CNI, with a process inside that serves and asks. */
-export interface TestPod {
-  readonly name: string;
-  /** As Kubernetes knows it. */
-  readonly podNamespace: string;
-  readonly podName: string;
-  readonly ip: string;
-  readonly mac: string;
-  readonly containerId: string;
-  readonly namespace: NetworkNamespace;
-  readonly process: PodProcess;
-  readonly result: CniResult;
-  /** Milliseconds that CNI ADD took. */
-  readonly addMs: number;
-}
-
-export interface AddPodOptions {
-  /** Asks IPAM for this address. */
-  readonly ip?: string;
-  /** Kubernetes namespace; `default` if left out. */
-  readonly podNamespace?: string;
-  /** Kubernetes name, if it is not the name on the testbed. */
-  readonly podName?: string;
-}
+import type {
+  AddPodOptions,
+  AgentSettings,
+  TestbedOptions,
+  TestbedPrograms,
+  TestPod,
+} from './testbed-options.js';
 
 /**
  * One node with everything real: softswitch, infra-manager and infra-agent as processes in a network namespace, pods in
@@ -93,6 +46,7 @@ export class Testbed {
   readonly #relay: ServiceProcess;
   readonly #options: TestbedOptions;
   readonly #programs: Required<TestbedPrograms>;
+  readonly #agentSettings: AgentSettings;
   #stopping = false;
   #arpProxy: NetworkNamespace | undefined;
   #containers = 0;
@@ -108,7 +62,8 @@ export class Testbed {
     mkdirSync(this.layout.manifests);
     mkdirSync(this.layout.logs);
     for (const [file, objects] of Object.entries(options.manifests ?? {})) this.apply(file, objects);
-    const { programs: own = {} } = options;
+    const { programs: own = {}, agent = {} } = options;
+    this.#agentSettings = typeof agent === 'function' ? agent(this.layout) : agent;
     this.#programs = { ...programs, ...(typeof own === 'function' ? own(this.layout) : own) };
     this.softswitch = this.#process(
       'softswitch',
@@ -119,7 +74,7 @@ export class Testbed {
     this.agent = this.#process(
       'agent',
       this.#programs.agent,
-      agentConfig(this.layout, options.source ?? 'manifests', options.agent),
+      agentConfig(this.layout, options.source ?? 'manifests', this.#agentSettings),
     );
     this.apiServer = new ServiceProcess(
       'apiserver',
@@ -391,7 +346,7 @@ export class Testbed {
 
   /** Of a pod that another file has, too, that other one counts. */
   #applyPod(namespace: string, name: string): void {
-    const { nodeName = 'node-1' } = this.#options.agent ?? {};
+    const { nodeName = 'node-1' } = this.#agentSettings;
     const spec = { nodeName, containers: [] };
     const pod = { apiVersion: 'v1', kind: 'Pod', metadata: { namespace, name }, spec };
     this.apply(podFile(namespace, name), [pod]);
