@@ -24,6 +24,10 @@ export interface DeviceConfig {
   readonly profiles: readonly DeviceProfile[];
 }
 
+/** What any device has by far; more would only take memory. */
+const MAX_PROFILES = 256;
+const MAX_PIPES = 4_096;
+
 const field = (number: number, type: WireType) => ((number << 3) | type) >>> 0;
 
 /** The bytes of a device config. The same config always gives the same bytes. */
@@ -65,6 +69,7 @@ export function decodeDeviceConfig(bytes: Uint8Array): DeviceConfig {
         return true;
       case 3: {
         const profile = delimited(reader, type);
+        if (profiles.length === MAX_PROFILES) throw new Error(`there are more than ${MAX_PROFILES} profiles`);
         profiles.push(readProfile(profile, profiles.length, reader.pos - profile.length));
         return true;
       }
@@ -87,6 +92,10 @@ function readProfile(bytes: Uint8Array, index: number, start: number): DevicePro
   let context: Uint8Array = new Uint8Array(0);
   let binary: Uint8Array = new Uint8Array(0);
   const pipeScope: number[] = [];
+  const pipe = (from: BinaryReader) => {
+    if (pipeScope.length === MAX_PIPES) throw new Error(`there are more than ${MAX_PIPES} pipes`);
+    pipeScope.push(from.uint32());
+  };
   readMessage(reader, `profile ${index}`, start, (field, type) => {
     switch (field) {
       case 1:
@@ -101,11 +110,11 @@ function readProfile(bytes: Uint8Array, index: number, start: number): DevicePro
       case 4: {
         // Repeated numbers come packed, or one by one from older writers.
         if (type === WireType.Varint) {
-          pipeScope.push(reader.uint32());
+          pipe(reader);
           return true;
         }
         const packed = new BinaryReader(delimited(reader, type));
-        while (packed.pos < packed.len) pipeScope.push(packed.uint32());
+        while (packed.pos < packed.len) pipe(packed);
         return true;
       }
       default:

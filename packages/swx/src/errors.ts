@@ -77,7 +77,11 @@ function typosIn({ length }: string): number {
   return length < 3 ? 0 : length < 6 ? 1 : 2;
 }
 
+/** Names are at most 63 characters long; what is much longer is like none of them. */
+const LONGEST_COMPARED = 200;
+
 function editDistance(a: string, b: string): number {
+  if (Math.max(a.length, b.length) > LONGEST_COMPARED) return Number.POSITIVE_INFINITY;
   let previous = Array.from({ length: b.length + 1 }, (_, i) => i);
   for (let i = 1; i <= a.length; i++) {
     const current = [i];

@@ -43,9 +43,9 @@ export function bindProfile(
 
 function bindSelector(input: BindInput, preamble: Preamble, owner: Table): BoundProfile['selector'] {
   const { context, schema } = input;
-  const ownerEntry = context.tables.find((table) => table.name === owner.preamble?.name);
+  const ownerEntry = context.tables.get(owner.preamble?.name ?? '');
   const wanted = ownerEntry?.selection_table_refs?.[0]?.name ?? `${preamble.name}_sel`;
-  const entry = context.tables.find((table) => table.name === wanted && table.table_type === 'selection');
+  const entry = context.selectors.get(wanted);
   const target = entry?.target_name ?? `${preamble.alias}_sel`;
   const selector = schema.selectors.get(target);
   if (selector === undefined) {
@@ -100,6 +100,6 @@ export function bindRegister(input: BindInput, preamble: Preamble, register: Reg
 }
 
 function externTarget(input: BindInput, preamble: Preamble): string {
-  const entry = input.context.externs.find((extern) => extern.name === preamble.name);
+  const entry = input.context.externs.get(preamble.name);
   return entry?.target_name ?? `${preamble.alias}_0`;
 }

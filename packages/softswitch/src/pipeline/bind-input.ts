@@ -8,15 +8,15 @@ export interface BindInput {
   readonly p4info: P4Info;
   readonly context: TargetContext;
   readonly schema: PipelineSchema;
+  /** Ids of the tables that have a direct meter. */
+  readonly metered: ReadonlySet<number>;
   readonly warnings: string[];
 }
 
 /** The name that context.json gives a table, if it is there, and the names p4c may have used if it is not. */
 export function findTable(input: BindInput, preamble: Preamble): TableSchema {
   const { context, schema } = input;
-  const entry = context.tables.find(
-    (table) => table.name === preamble.name && table.table_type !== 'selection',
-  );
+  const entry = context.matchTables.get(preamble.name);
   const names =
     entry?.target_name === undefined
       ? [preamble.alias, preamble.name, preamble.name.replaceAll('.', '_')]

@@ -18,7 +18,8 @@ import type { TargetContext } from './context.js';
  * taken on trust: key widths, actions, parameters and sizes have to agree. INVALID_ARGUMENT names what does not.
  */
 export function bindProgram(p4info: P4Info, context: TargetContext, schema: PipelineSchema): BoundProgram {
-  const input: BindInput = { p4info, context, schema, warnings: [] };
+  const metered = new Set(p4info.directMeters.map(({ directTableId }) => directTableId));
+  const input: BindInput = { p4info, context, schema, metered, warnings: [] };
   const ids = new Set<number>();
   const unique = (preamble: Preamble | undefined, kind: string): Preamble => {
     if (preamble === undefined || preamble.id === 0)
@@ -31,9 +32,10 @@ export function bindProgram(p4info: P4Info, context: TargetContext, schema: Pipe
 
   const actions = readActions(p4info.actions, unique);
   const profiles = new Map<number, BoundProfile>();
+  const owners = new Map(p4info.tables.toReversed().map((table) => [table.implementationId, table]));
   for (const profile of p4info.actionProfiles) {
     const preamble = unique(profile.preamble, 'action profile');
-    const owner = p4info.tables.find((table) => table.implementationId === preamble.id);
+    const owner = owners.get(preamble.id);
     if (owner === undefined) {
       input.warnings.push(`action profile ${preamble.name} belongs to no table`);
       continue;
@@ -119,7 +121,7 @@ function bindTable(
     constDefault: table.constDefaultActionId !== 0 || schema.defaultAction.isConst || profile !== undefined,
     defaultAction: initial === undefined ? undefined : { action: initial, args: schema.defaultAction.args },
     supportsIdleTimeout: table.idleTimeoutBehavior === Table_IdleTimeoutBehavior.NOTIFY_CONTROL,
-    hasDirectMeter: input.p4info.directMeters.some((meter) => meter.directTableId === preamble.id),
+    hasDirectMeter: input.metered.has(preamble.id),
     directCounter: table.directResourceIds
       .map((id) => directCounters.get(id))
       .find((counter) => counter !== undefined),

@@ -22,7 +22,19 @@ const contextSchema = z.object({
     .default([]),
 });
 
-export type TargetContext = z.infer<typeof contextSchema>;
+type Context = z.infer<typeof contextSchema>;
+type ContextTable = Context['tables'][number];
+type ContextExtern = Context['externs'][number];
+
+/** What context.json says, by the names of P4Info. Of two with a name the first counts. */
+export interface TargetContext {
+  /** Of any type. */
+  readonly tables: ReadonlyMap<string, ContextTable>;
+  /** Those that are no selectors. */
+  readonly matchTables: ReadonlyMap<string, ContextTable>;
+  readonly selectors: ReadonlyMap<string, ContextTable>;
+  readonly externs: ReadonlyMap<string, ContextExtern>;
+}
 
 /** Reads context.json; INVALID_ARGUMENT with the place of the first fault. */
 export function parseContext(bytes: Uint8Array): TargetContext {
@@ -34,10 +46,24 @@ export function parseContext(bytes: Uint8Array): TargetContext {
     fail('INVALID_ARGUMENT', `the pipeline's context.json is no JSON: ${cause}`);
   }
   const parsed = contextSchema.safeParse(json);
-  if (parsed.success) return parsed.data;
+  if (parsed.success) return byName(parsed.data);
   const issue = parsed.error.issues[0];
   fail(
     'INVALID_ARGUMENT',
     `the pipeline's context.json: ${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'invalid'}`,
   );
+}
+
+function byName({ tables, externs }: Context): TargetContext {
+  const isSelector = (table: ContextTable) => table.table_type === 'selection';
+  return {
+    tables: index(tables),
+    matchTables: index(tables.filter((table) => !isSelector(table))),
+    selectors: index(tables.filter(isSelector)),
+    externs: index(externs),
+  };
+}
+
+function index<T extends { readonly name: string }>(items: readonly T[]): Map<string, T> {
+  return new Map(items.toReversed().map((item) => [item.name, item]));
 }

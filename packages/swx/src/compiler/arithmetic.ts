@@ -11,12 +11,24 @@ export interface Computation {
 
 const SIGNS: Readonly<Record<'and' | 'or' | 'xor', string>> = { and: '&', or: '|', xor: '^' };
 
+/** A limit of this engine; DPDK computes with 64 bits, and compares at most 128. */
+const MAX_BITS = 2_048;
+
+function checkWidth(op: string, values: readonly Value[], where: string): void {
+  for (const { bits } of values) {
+    if (bits <= MAX_BITS) continue;
+    const message = `${where}: '${op}' works on fields of at most ${MAX_BITS} bits, not ${bits}`;
+    throw new SwxError('UNSUPPORTED', message, { token: op });
+  }
+}
+
 /**
  * Unsigned arithmetic modulo 2^(width of the target). The source counts with its own width. A shift takes the low six
  * bits of its count, which is what x86 does with DPDK's 64-bit shifts.
  */
 export function compute(op: AluOperation, target: Value, source: Value, where: string): Computation {
   const { bits } = target;
+  checkWidth(op, [target], where);
   const count = wordCount(bits);
   if (op === 'shl' || op === 'shr') return shift(op, target, source, where);
   const a = target.words;
@@ -75,8 +87,13 @@ function cutTop(words: readonly string[], bits: number, sum = false): string[] {
   return words.map((word, i) => (i === 0 && top !== 0 ? masked(word, top) : sum ? `${word}|0` : word));
 }
 
-/** A JavaScript condition: unsigned comparison of values of any widths. */
-export function compare(op: Comparison, a: Value, b: Value): string {
+/**
+ * A JavaScript condition: unsigned comparison of values of any widths up to the engine's limit.
+ *
+ * @throws SwxError UNSUPPORTED
+ */
+export function compare(op: Comparison, a: Value, b: Value, where: string): string {
+  checkWidth(op, [a, b], where);
   const count = Math.max(a.words.length, b.words.length);
   const x = resize({ ...a, bits: Math.min(a.bits, count * 32) }, count * 32);
   const y = resize({ ...b, bits: Math.min(b.bits, count * 32) }, count * 32);

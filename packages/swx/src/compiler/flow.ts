@@ -113,7 +113,9 @@ function segmentBody(context: FlowContext, from: number, to: number): string {
         ? `break b${target};`
         : `return ${entries.get(target) ?? 0};`;
     };
-    code.push(tracedCode(unit, instruction, instructionCode(unit, instruction, jump)));
+    const text = tracedCode(unit, instruction, instructionCode(unit, instruction, jump));
+    unit.context.spend(text.length);
+    code.push(text);
   }
   code.push(
     `return ${to < instructions.length ? (entries.get(to) ?? 0) : unit.action === undefined ? DONE : RETURN};`,

@@ -168,7 +168,7 @@ function jumpCondition(unit: Unit, instruction: Jump): string | undefined {
     case 'jmple':
     case 'jmpge': {
       const { op, a, b, line } = instruction;
-      return compare(op, comparand(unit, op, a, b, line), comparand(unit, op, b, a, line));
+      return compare(op, comparand(unit, op, a, b, line), comparand(unit, op, b, a, line), unit.where(line));
     }
   }
 }

@@ -1,3 +1,4 @@
+import { SwxError } from '../errors.js';
 import type { Instruction, SwxSpec } from '../spec.js';
 import { unitCode } from './flow.js';
 import type { Layout } from './layout.js';
@@ -42,6 +43,7 @@ export function programSource(spec: SwxSpec, layout: Layout, sites: TraceSites |
     registerMask: (name) => registerSize(spec.registers.get(name)?.size ?? 1) - 1,
     sites,
     endingActions: endingActions(spec),
+    spend: budget(spec),
     asksAction: [spec.apply, ...[...spec.actions.values()].map(({ instructions }) => instructions)].some(
       (list) => list.some(({ op }) => op === 'jmpa' || op === 'jmpna'),
     ),
@@ -69,6 +71,21 @@ function tableConstants(spec: SwxSpec, name: string, n: number): string {
     return `const T${n}=X.tables[${n}],S${n}=T${n}.store,I${n}=T${n}.index,K${n}=T${n}.key;`;
   }
   return `const S${n}=X.tables[${n}].store,I${n}=X.tables[${n}].exact,T${n}=X.tables[${n}].ternary,K${n}=T${n}&&T${n}.key;`;
+}
+
+/** Programs of p4c make some 100 kB. Instructions on wide fields make a statement for each of their words. */
+const MAX_CODE = 32 << 20;
+
+function budget({ file }: SwxSpec): ProgramContext['spend'] {
+  let left = MAX_CODE;
+  return (characters) => {
+    left -= characters;
+    if (left >= 0) return;
+    throw new SwxError(
+      'UNSUPPORTED',
+      `${file}: the program is too large: it makes over ${MAX_CODE} bytes of code`,
+    );
+  };
 }
 
 /** SWX rounds the size of a register array up to a power of two and wraps indexes. */

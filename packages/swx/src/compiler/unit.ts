@@ -22,6 +22,8 @@ export interface ProgramContext {
   readonly sites: TraceSites | undefined;
   /** Actions that may end the packet (they transmit or drop). */
   readonly endingActions: ReadonlySet<string>;
+  /** Counts the characters of code that instructions make. @throws SwxError UNSUPPORTED when it is too much */
+  readonly spend: (characters: number) => void;
   /** Whether any instruction asks which action ran. */
   readonly asksAction: boolean;
 }

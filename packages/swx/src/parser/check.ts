@@ -8,6 +8,7 @@ import type {
   SwxSpec,
 } from '../spec.js';
 import { location, parseNumber, semanticError, syntaxError } from './lexer.js';
+import { checkSizes } from './sizes.js';
 import type { RawDefaultAction } from './tables.js';
 
 /** Matches the `<parameter> <value>` pairs of a default action with the parameters of the action. */
@@ -52,25 +53,33 @@ function defaultArgument(
 export function checkSpec(spec: SwxSpec, applyLine: number): void {
   const { file } = spec;
   checkNames(spec);
+  checkSizes(spec);
   for (const table of [...spec.tables.values(), ...spec.learners.values()]) {
     checkActionRefs(spec, table.actions, table.defaultAction, table.name, table.line);
   }
+  const learning = new Map(
+    [...spec.actions.values()].map(({ name, instructions }) => [
+      name,
+      instructions.find(({ op }) => op === 'learn' || op === 'forget'),
+    ]),
+  );
   for (const table of spec.tables.values()) {
     for (const { name } of table.actions) {
-      const learning = spec.actions
-        .get(name)
-        ?.instructions.find(({ op }) => op === 'learn' || op === 'forget');
-      if (learning !== undefined) {
-        const does = learning.op === 'learn' ? 'learns' : 'forgets';
+      const found = learning.get(name);
+      if (found !== undefined) {
+        const does = found.op === 'learn' ? 'learns' : 'forgets';
         const message = `table '${table.name}': action '${name}' ${does}; only learners may use it`;
         throw semanticError(file, table.line, message, name);
       }
     }
   }
   for (const learner of spec.learners.values()) {
+    const entryActions = new Set(
+      learner.actions.filter(({ forEntries }) => forEntries).map(({ name }) => name),
+    );
     for (const { name } of learner.actions) {
       for (const learn of learnsIn(spec.actions.get(name))) {
-        if (!learner.actions.some((ref) => ref.name === learn.action && ref.forEntries)) {
+        if (!entryActions.has(learn.action)) {
           const message = `learner '${learner.name}' has no action '${learn.action}' for its entries, but '${name}' learns it`;
           throw semanticError(file, learn.line, message, learn.action);
         }
@@ -160,42 +169,44 @@ function checkActionRefs(
   }
 }
 
+/** A map by name, or a set of names. */
+interface Names {
+  has(name: string): boolean;
+  keys(): Iterable<string>;
+}
+
 function checkReferences(spec: SwxSpec, instruction: Instruction): void {
   const { file } = spec;
   const { line } = instruction;
-  const known = (kind: string, name: string, valid: Iterable<string>): void => {
-    const names = [...valid];
-    if (!names.includes(name))
-      throw unknownName(kind, name, names, location(file, line), `${file}:${line}: `);
+  const known = (kind: string, name: string, ...objects: readonly Names[]): void => {
+    if (objects.some((some) => some.has(name))) return;
+    const names = objects.flatMap((some) => [...some.keys()]);
+    throw unknownName(kind, name, names, location(file, line), `${file}:${line}: `);
   };
   switch (instruction.op) {
     case 'table':
-      known('table, selector or learner', instruction.table, [
-        ...spec.tables.keys(),
-        ...spec.selectors.keys(),
-        ...spec.learners.keys(),
-      ]);
+      known('table, selector or learner', instruction.table, spec.tables, spec.selectors, spec.learners);
       break;
     case 'learn':
-      known('action', instruction.action, spec.actions.keys());
+      known('action', instruction.action, spec.actions);
       checkLearn(spec, instruction);
       break;
     case 'jmpa':
     case 'jmpna':
-      known('action', instruction.action, spec.actions.keys());
+      known('action', instruction.action, spec.actions);
       break;
     case 'regprefetch':
     case 'regrd':
     case 'regwr':
     case 'regadd':
-      known('regarray', instruction.array, spec.registers.keys());
+      known('regarray', instruction.array, spec.registers);
       break;
     case 'metprefetch':
     case 'meter':
-      known('metarray', instruction.array, spec.meters.keys());
+      known('metarray', instruction.array, spec.meters);
       break;
     case 'rss':
-      known('rss object', instruction.object, spec.rss);
+      known('rss object', instruction.object, new Set(spec.rss));
       break;
     default:
       break;

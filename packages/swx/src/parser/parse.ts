@@ -17,6 +17,7 @@ import { parseInstructions } from './instructions.js';
 import { resolveLearns } from './learn.js';
 import { location, parseNumber, semanticError, syntaxError, tokenize } from './lexer.js';
 import { Scope } from './scope.js';
+import { MAX_ARRAY_SIZE } from './sizes.js';
 import { parseStruct } from './structs.js';
 import { parseLearner, parseSelector, parseTable } from './tables.js';
 
@@ -35,9 +36,6 @@ const KEYWORDS = [
   'apply',
 ] as const;
 type Keyword = (typeof KEYWORDS)[number];
-
-/** A limit of this engine: half a gigabyte of registers. */
-const MAX_ARRAY_SIZE = 2n ** 26n;
 
 export interface ParseSpecOptions {
   /** The name of the text in error messages; `<spec>` by default. */

@@ -122,7 +122,7 @@ export class Scope {
   }
 
   private field(struct: SpecStruct, name: string, token: string, line: number): SpecField {
-    const field = struct.fields.find((candidate) => candidate.name === name);
+    const field = fieldsByName(struct).get(name);
     if (field === undefined) {
       const names = struct.fields.map((candidate) => candidate.name);
       const prefix = `${this.file}:${line}: '${token}': `;
@@ -130,4 +130,14 @@ export class Scope {
     }
     return field;
   }
+}
+
+const indexes = new WeakMap<SpecStruct, ReadonlyMap<string, SpecField>>();
+
+function fieldsByName(struct: SpecStruct): ReadonlyMap<string, SpecField> {
+  const known = indexes.get(struct);
+  if (known !== undefined) return known;
+  const index = new Map(struct.fields.map((field) => [field.name, field]));
+  indexes.set(struct, index);
+  return index;
 }

@@ -5,6 +5,8 @@ import { parseNumber, semanticError, syntaxError } from './lexer.js';
 const FIELD_TYPE = /^(bit|varbit)<([^<>]+)>$/;
 /** Widest field, a limit of this engine; the headers that p4c writes stay far below. */
 const MAX_FIELD_BITS = 1n << 18n;
+/** A packet has no more. */
+const MAX_STRUCT_BYTES = 65_536;
 
 /** `struct <name> {` with a field a line. */
 export function parseStruct(statement: Statement, file: string): SpecStruct {
@@ -14,6 +16,7 @@ export function parseStruct(statement: Statement, file: string): SpecStruct {
     throw syntaxError(file, line, `'struct <name> {'`, tokens.join(' '));
   }
   const fields: SpecField[] = [];
+  const names = new Set<string>();
   let offset = 0;
   for (const entry of body) {
     const field = parseField(entry, file, offset);
@@ -26,7 +29,7 @@ export function parseStruct(statement: Statement, file: string): SpecStruct {
         field.name,
       );
     }
-    if (fields.some((other) => other.name === field.name)) {
+    if (names.has(field.name)) {
       throw semanticError(
         file,
         entry.line,
@@ -34,8 +37,13 @@ export function parseStruct(statement: Statement, file: string): SpecStruct {
         field.name,
       );
     }
+    names.add(field.name);
     fields.push(field);
     offset += field.bits / 8;
+    if (offset > MAX_STRUCT_BYTES) {
+      const message = `struct '${name}' is larger than a packet, ${MAX_STRUCT_BYTES} bytes`;
+      throw semanticError(file, entry.line, message, field.name);
+    }
   }
   return { name, line, fields, bytes: offset };
 }

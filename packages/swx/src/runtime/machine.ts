@@ -78,7 +78,7 @@ export class Machine {
     this.view = new DataView(this.buffer.buffer);
     this.assembly = new Uint8Array(layout.bufferBytes);
     const structBytes = [spec.metadata, ...spec.structs.values()].map(({ bytes }) => bytes);
-    this.scratch = new Uint8Array(Math.max(...structBytes));
+    this.scratch = new Uint8Array(structBytes.reduce((most, bytes) => Math.max(most, bytes), 0));
     const now = () => this.now();
     this.registers = [...spec.registers.values()].map(({ size, initial }) => registerArray(size, initial));
     this.meters = [...spec.meters.values()].map(({ name, size }) => new MeterArray(name, size, now));

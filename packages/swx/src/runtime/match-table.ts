@@ -34,5 +34,9 @@ export function widestArguments(
   spec: SwxSpec,
   table: { readonly actions: readonly { readonly name: string }[] },
 ): number {
-  return Math.max(0, ...table.actions.map(({ name }) => argumentWordCount(spec.actions.get(name)?.args)));
+  let widest = 0;
+  for (const { name } of table.actions) {
+    widest = Math.max(widest, argumentWordCount(spec.actions.get(name)?.args));
+  }
+  return widest;
 }

@@ -1,5 +1,6 @@
 import { SwxError } from '../errors.js';
 import { selectorHash } from './hash.js';
+import { lowestTerms } from './lowest-terms.js';
 
 export interface SelectorMember {
   /** 0 … slots-1 */
@@ -127,23 +128,4 @@ export class Selector {
     });
     return table;
   }
-}
-
-/**
- * DPDK divides by each number from 2 up to the least weight, once each, whenever all weights are divisible; powers of
- * a prime are found by their own turn (8 = 2 · 4). Kept as it is, so that the slots come out the same.
- */
-function lowestTerms(weights: readonly number[]): number[] {
-  let result = [...weights];
-  const least = Math.min(...weights);
-  // The common divisor bounds what can divide all weights at any stage.
-  const bound = Math.min(least, weights.reduce(gcd));
-  for (let divisor = 2; divisor <= bound; divisor++) {
-    if (result.every((weight) => weight % divisor === 0)) result = result.map((weight) => weight / divisor);
-  }
-  return result;
-}
-
-function gcd(a: number, b: number): number {
-  return b === 0 ? a : gcd(b, a % b);
 }
