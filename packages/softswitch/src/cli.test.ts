@@ -41,7 +41,16 @@ function softswitch(...args: string[]): Run {
 const RUN_DIRECTORY = mkdtempSync(join(tmpdir(), 'softswitch-cli-'));
 afterAll(() => rmSync(RUN_DIRECTORY, { recursive: true }));
 
-const ANY_PORTS = ['--run-directory', RUN_DIRECTORY, '--p4runtime', '127.0.0.1:0', '--gnmi', '127.0.0.1:0', '--tls-mode', 'insecure'];
+const ANY_PORTS = [
+  '--run-directory',
+  RUN_DIRECTORY,
+  '--p4runtime',
+  '127.0.0.1:0',
+  '--gnmi',
+  '127.0.0.1:0',
+  '--tls-mode',
+  'insecure',
+];
 
 test('says one line when ready, and removes its devices on SIGTERM', async () => {
   const prefix = `c${randomBytes(3).toString('hex')}_`;

@@ -3,8 +3,8 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { Command, InvalidArgumentError } from 'commander';
 import { pino } from 'pino';
-import { ControlServer } from './dataplane/host/engine/server.js';
 import { EngineHost } from './dataplane/host/engine/engine-host.js';
+import { ControlServer } from './dataplane/host/engine/server.js';
 import { loadSockets } from './dataplane/host/sockets.js';
 import { messageOf, SoftswitchError } from './errors.js';
 import { loadLibc } from './ports/libc.js';
@@ -74,7 +74,9 @@ function count(text: string): number {
 }
 
 await new Command('swx-engine')
-  .description('Runs a SWX pipeline; tables and ports are controlled through the socket, as those of swx-host are')
+  .description(
+    'Runs a SWX pipeline; tables and ports are controlled through the socket, as those of swx-host are',
+  )
   .requiredOption('--spec <file>', 'the program, as p4c-dpdk writes it')
   .requiredOption('--socket <path>', 'unix socket to listen on, for this user only')
   .option('--ports <count>', 'slots for ports', count, MAX_PORTS)

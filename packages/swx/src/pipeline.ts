@@ -69,7 +69,10 @@ export class SwxPipeline {
     [...spec.learners.values()].forEach((learner, i) => {
       const table = learnerTables[i];
       if (table === undefined) return;
-      this.learners.set(learner.name, new LearnerControl(spec, learner, table, () => this.machine.now(), this.undo));
+      this.learners.set(
+        learner.name,
+        new LearnerControl(spec, learner, table, () => this.machine.now(), this.undo),
+      );
     });
     this.run = this.compile(undefined);
   }

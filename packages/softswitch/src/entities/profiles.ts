@@ -13,15 +13,7 @@ import type { BoundProfile } from '../pipeline/bound.js';
 import { type ActionCall, formatAction, parseAction } from './actions.js';
 import type { Journal } from './journal.js';
 import { type Member, MemberStore } from './members.js';
-import {
-  decodeGroup,
-  decodeSet,
-  encodeGroup,
-  encodeSet,
-  groupNotes,
-  NO_NOTE,
-  setNotes,
-} from './notes.js';
+import { decodeGroup, decodeSet, encodeGroup, encodeSet, groupNotes, NO_NOTE, setNotes } from './notes.js';
 import { NumberPool } from './number-pool.js';
 
 export interface Group {
@@ -99,7 +91,12 @@ export class ProfileStore {
       const set: OneShot = {
         number,
         actions: actionProfileActions.map(({ action, weight }) => ({
-          call: parseAction(`action profile ${name}`, actions, action ?? { actionId: 0, params: [] }, 'entry'),
+          call: parseAction(
+            `action profile ${name}`,
+            actions,
+            action ?? { actionId: 0, params: [] },
+            'entry',
+          ),
           weight,
         })),
         selectionMode,

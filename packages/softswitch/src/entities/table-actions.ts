@@ -81,7 +81,10 @@ export function restoreAction(
     const set = profile.sets.get(number);
     if (set !== undefined) return { kind: 'oneShot', set };
   }
-  return fail('INTERNAL', `table ${table.name}: an entry has ${target}(${args.join()}), of which nothing is known`);
+  return fail(
+    'INTERNAL',
+    `table ${table.name}: an entry has ${target}(${args.join()}), of which nothing is known`,
+  );
 }
 
 /** Counts the use of an action that was released again; only for what is there still or again. */

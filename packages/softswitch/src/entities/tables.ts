@@ -6,14 +6,7 @@ import { type ActionCall, parseAction } from './actions.js';
 import { readCounter, writeCounter } from './counters.js';
 import type { Journal } from './journal.js';
 import { type ParsedKey, parseKey, restoreKey, targetPriority } from './keys.js';
-import {
-  type Attached,
-  decodeAttached,
-  defaultNote,
-  encodeAttached,
-  entryNote,
-  NO_NOTE,
-} from './notes.js';
+import { type Attached, decodeAttached, defaultNote, encodeAttached, entryNote, NO_NOTE } from './notes.js';
 import type { ProfileStore, RestoredProfile } from './profiles.js';
 import {
   acquireAction,

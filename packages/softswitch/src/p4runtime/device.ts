@@ -65,7 +65,10 @@ export class Device {
       const { config, name, program, pipeline } = loadConfig(this.dataplane, decodeConfig(note));
       await this.dataplane.resume(pipeline);
       this.#committed = { config, name, forwarding: Forwarding.restore(program, pipeline) };
-      const entries = [...this.#committed.forwarding.tables.values()].reduce((sum, { size }) => sum + size, 0);
+      const entries = [...this.#committed.forwarding.tables.values()].reduce(
+        (sum, { size }) => sum + size,
+        0,
+      );
       this.logger?.info({ program: name, entries }, 'the pipeline is as it was left');
     } catch (error) {
       this.logger?.error(

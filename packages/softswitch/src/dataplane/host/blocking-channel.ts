@@ -1,5 +1,13 @@
 import { fail } from '../../errors.js';
-import { decodeAnswer, EVENT, encodeRequest, HEADER_BYTES, helloBody, LENGTH_BYTES, Operation } from './protocol.js';
+import {
+  decodeAnswer,
+  EVENT,
+  encodeRequest,
+  HEADER_BYTES,
+  helloBody,
+  LENGTH_BYTES,
+  Operation,
+} from './protocol.js';
 import type { Sockets } from './sockets.js';
 import type { ByteReader } from './wire.js';
 

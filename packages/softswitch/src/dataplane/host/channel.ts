@@ -1,6 +1,13 @@
 import { connect, type Socket } from 'node:net';
 import { SoftswitchError } from '../../errors.js';
-import { decodeAnswer, EVENT, encodeRequest, HEADER_BYTES, LENGTH_BYTES, type Operation } from './protocol.js';
+import {
+  decodeAnswer,
+  EVENT,
+  encodeRequest,
+  HEADER_BYTES,
+  LENGTH_BYTES,
+  type Operation,
+} from './protocol.js';
 import { ByteReader } from './wire.js';
 
 interface Waiting {

@@ -62,5 +62,5 @@ export async function readContents(host: Host, layout: Layout, mirror: Mirror): 
 
 /** A note, with bytes of its own. */
 export function readNote(reader: ByteReader): { key: string; value: Uint8Array } {
-  return { key: reader.text(), value: reader.blob().slice() };
+  return { key: reader.text(), value: new Uint8Array(reader.blob()) };
 }

@@ -1,8 +1,8 @@
 import { parseSpec, SwxError, type Trace } from '@infra-offload/swx';
 import { fail, messageOf, SoftswitchError } from '../../errors.js';
 import type { Logger } from '../../logger.js';
-import { type AttachedPort, type PortSink, TapPorts } from '../../ports/tap.js';
 import type { PortProvider } from '../../ports/provider.js';
+import { type AttachedPort, type PortSink, TapPorts } from '../../ports/tap.js';
 import type { Dataplane, Pipeline } from '../dataplane.js';
 import type { Host, HostSource } from './host.js';
 import { HostPipeline, type PipelineRunner } from './host-pipeline.js';
@@ -61,7 +61,7 @@ export class HostDataplane implements Dataplane, PortSink {
       get host() {
         return self.#host;
       },
-      whenReady: () => this.#ready,
+      whenReady: () => this.whenReady(),
     };
     this.#inactive = { name, steadyRules, host: undefined, whenReady: () => undefined };
     if (ports instanceof TapPorts) ports.lendTo(this);
@@ -70,6 +70,11 @@ export class HostDataplane implements Dataplane, PortSink {
 
   get host(): Host | undefined {
     return this.#host;
+  }
+
+  /** Waits for a host that runs the pipeline; UNAVAILABLE if it does not come. Undefined without a pipeline. */
+  whenReady(): Promise<Host> | undefined {
+    return this.#ready;
   }
 
   load(spec: string, file: string): Pipeline {
@@ -89,10 +94,11 @@ export class HostDataplane implements Dataplane, PortSink {
 
   activate(pipeline: Pipeline | undefined): void {
     const next = this.#own(pipeline);
-    if (next === this.#active && !this.#failed) return;
+    const left = this.#host === undefined ? this.source.left : undefined;
+    if (next === this.#active && !this.#failed && left === undefined) return;
     this.#failed = false;
     this.#active = next;
-    const before = this.#host ?? this.source.left;
+    const before = this.#host ?? left;
     this.#host = undefined;
     const run = ++this.#run;
     const stopped = before?.stop() ?? Promise.resolve();
@@ -106,7 +112,7 @@ export class HostDataplane implements Dataplane, PortSink {
     const { left } = this.source;
     if (left === undefined) return undefined;
     const note = (await left.request(Operation.READ_NOTE, new ByteWriter().text(key).view())).blob();
-    return note.length === 0 ? undefined : note.slice();
+    return note.length === 0 ? undefined : new Uint8Array(note);
   }
 
   async resume(pipeline: Pipeline): Promise<void> {
@@ -117,7 +123,10 @@ export class HostDataplane implements Dataplane, PortSink {
     this.#active = next;
     this.#ready = Promise.resolve(left);
     const { pid, software } = left.greeting;
-    this.#logger?.info({ pid, software }, `${this.source.name} has been running all the time: going on with it`);
+    this.#logger?.info(
+      { pid, software },
+      `${this.source.name} has been running all the time: going on with it`,
+    );
     this.#adopt(next, left, ++this.#run, performance.now(), RESTART_MS);
   }
 
@@ -197,7 +206,9 @@ export class HostDataplane implements Dataplane, PortSink {
       host.requestNow(Operation.START);
     } catch (error) {
       await host.stop();
-      throw error;
+      if (SoftswitchError.from(error).code !== 'UNAVAILABLE') throw error;
+      const reason = `${this.source.name} ended while it was made ready: ${await host.ended}`;
+      throw new SoftswitchError('UNAVAILABLE', reason, { cause: error });
     }
     const { software, pid } = host.greeting;
     this.#logger?.info(
@@ -231,10 +242,7 @@ export class HostDataplane implements Dataplane, PortSink {
     this.#ready = ready;
     ready.catch((error: unknown) => {
       if (this.#obsolete(run)) return;
-      this.#logger?.error(
-        { reason: messageOf(error) },
-        `${this.source.name} does not start: trying again`,
-      );
+      this.#logger?.error({ reason: messageOf(error) }, `${this.source.name} does not start: trying again`);
       setTimeout(() => {
         if (!this.#obsolete(run)) this.#restart(pipeline, run, next);
       }, next).unref();
@@ -252,7 +260,10 @@ export class HostDataplane implements Dataplane, PortSink {
     const all = this.ports.list();
     const tooHigh = all.find(({ number }) => number >= host.greeting.slots);
     if (tooHigh !== undefined) {
-      fail('RESOURCE_EXHAUSTED', `port ${tooHigh.name}: ${this.source.name} has ${host.greeting.slots} ports`);
+      fail(
+        'RESOURCE_EXHAUSTED',
+        `port ${tooHigh.name}: ${this.source.name} has ${host.greeting.slots} ports`,
+      );
     }
     return all.map(({ number, name, mtu }) => ({ number, name, mtu, descriptor: undefined }));
   }

@@ -71,7 +71,11 @@ export class HostProcess implements Host {
   static async connect(
     sockets: Sockets,
     path: string,
-    { child, logger, reasonOf = () => '' }: { child?: ChildProcess; logger?: Logger; reasonOf?: () => string },
+    {
+      child,
+      logger,
+      reasonOf = () => '',
+    }: { child?: ChildProcess; logger?: Logger; reasonOf?: () => string },
   ): Promise<HostProcess> {
     const channel = await Channel.open(path);
     try {
@@ -79,7 +83,16 @@ export class HostProcess implements Host {
       const description = readDescription(await channel.request(Operation.DESCRIBE, NOTHING));
       const blocking = BlockingChannel.open(sockets, path);
       blocking.greet();
-      return new HostProcess(greeting, description, blocking.peer, channel, blocking, child, logger, reasonOf);
+      return new HostProcess(
+        greeting,
+        description,
+        blocking.peer,
+        channel,
+        blocking,
+        child,
+        logger,
+        reasonOf,
+      );
     } catch (error) {
       channel.close();
       throw error;
@@ -106,7 +119,6 @@ export class HostProcess implements Host {
   }
 
   async stop(): Promise<void> {
-    this.#why ??= 'it was stopped';
     // A host that hangs does not answer; one that is in another container cannot be sent signals.
     const asked = this.request(Operation.STOP).catch(() => undefined);
     const timer = setTimeout(() => this.#kill(), STOP_MS);

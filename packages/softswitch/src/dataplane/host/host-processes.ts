@@ -10,14 +10,7 @@ import { BlockingChannel } from './blocking-channel.js';
 import { Channel } from './channel.js';
 import type { Host, HostSource } from './host.js';
 import { exitOf, HostProcess, isAlive } from './host-process.js';
-import {
-  type HostKind,
-  Operation,
-  PortKind,
-  PROTOCOL_VERSION,
-  readGreeting,
-  readPorts,
-} from './protocol.js';
+import { type HostKind, Operation, PortKind, PROTOCOL_VERSION, readGreeting, readPorts } from './protocol.js';
 import { RunDirectory } from './run-directory.js';
 import { loadSockets, type Sockets } from './sockets.js';
 import { ByteWriter } from './wire.js';
@@ -174,7 +167,8 @@ export class HostProcesses implements HostSource {
     try {
       const { version, kind, started } = readGreeting(channel.greet());
       this.#leftPorts = takePorts(channel);
-      if (version !== PROTOCOL_VERSION) return `it speaks version ${version}, this softswitch ${PROTOCOL_VERSION}`;
+      if (version !== PROTOCOL_VERSION)
+        return `it speaks version ${version}, this softswitch ${PROTOCOL_VERSION}`;
       if (kind !== this.program.kind) return `it is of the kind ${kind}, not ${this.program.kind}`;
       return started ? undefined : 'it was not made ready';
     } catch (error) {

@@ -169,9 +169,7 @@ function keyName(table: TableLayout, key: readonly KeyField[], priority: number 
     const field = key[i];
     const mask = field?.mask;
     name +=
-      mask === undefined || mask === table.fields[i]?.ones
-        ? `,${field?.value}`
-        : `,${field?.value}/${mask}`;
+      mask === undefined || mask === table.fields[i]?.ones ? `,${field?.value}` : `,${field?.value}/${mask}`;
   }
   return name;
 }

@@ -23,8 +23,7 @@ export function readInjected(reader: ByteReader): PortPacket[] {
 
 export function writePackets(packets: readonly EmittedPacket[]): Uint8Array {
   const writer = new ByteWriter(1024).u32(packets.length);
-  for (const { cause, port, packet } of packets)
-    writer.u16(cause).u16(port).u16(packet.length).bytes(packet);
+  for (const { cause, port, packet } of packets) writer.u16(cause).u16(port).u16(packet.length).bytes(packet);
   return writer.view();
 }
 

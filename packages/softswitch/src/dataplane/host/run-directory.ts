@@ -32,7 +32,9 @@ export class RunDirectory {
       await mkdir(path, { recursive: true, mode: 0o700 });
       lock = openSync(file, 'a+', 0o600);
     } catch (error) {
-      throw new SoftswitchError('UNAVAILABLE', `run directory ${path}: ${messageOf(error)}`, { cause: error });
+      throw new SoftswitchError('UNAVAILABLE', `run directory ${path}: ${messageOf(error)}`, {
+        cause: error,
+      });
     }
     if (!sockets.lock(lock)) {
       const owner = readFileSync(file, 'utf8').trim();

@@ -72,7 +72,9 @@ async function load(): Promise<Sockets> {
     bind: library.func('int bind(int fd, const void *address, uint32 length)'),
     listen: library.func('int listen(int fd, int backlog)'),
     accept: library.func('int accept4(int fd, void *address, void *length, int flags)'),
-    setOption: library.func('int setsockopt(int fd, int level, int option, const void *value, uint32 length)'),
+    setOption: library.func(
+      'int setsockopt(int fd, int level, int option, const void *value, uint32 length)',
+    ),
     getOption: library.func('int getsockopt(int fd, int level, int option, void *value, void *length)'),
     sendmsg: library.func('long sendmsg(int fd, const void *message, int flags)'),
     recvmsg: library.func('long recvmsg(int fd, void *message, int flags)'),

@@ -119,6 +119,7 @@ export class ByteReader {
     return Number(this.u64());
   }
 
+  /** A view of the message. */
   bytes(length: number): Uint8Array {
     const at = this.#skip(length);
     if (this.#at > this.buffer.length) throw new RangeError('the message is too short');

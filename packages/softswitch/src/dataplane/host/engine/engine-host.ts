@@ -251,7 +251,8 @@ export class EngineHost {
     this.#notes.keep();
     try {
       this.#swx.atomically(() => {
-        for (const part of parts) this.#apply(new ByteReader(Buffer.from(part.buffer, part.byteOffset, part.length)));
+        for (const part of parts)
+          this.#apply(new ByteReader(Buffer.from(part.buffer, part.byteOffset, part.length)));
       });
       this.#notes.keep();
     } catch (error) {
@@ -299,7 +300,8 @@ export class EngineHost {
 function describe(spec: SwxSpec, layout: Layout): Description {
   const ids = new Map(layout.actions.map(({ name, id }) => [name, id]));
   const table = (each: Layout['tables'][number], timeouts: number): Description['tables'][number] => {
-    const { actions, defaultAction, size } = (each.isLearner ? spec.learners : spec.tables).get(each.name) ??
+    const { actions, defaultAction, size } =
+      (each.isLearner ? spec.learners : spec.tables).get(each.name) ??
       fail('INTERNAL', `no table ${each.name}`);
     return {
       name: each.name,

@@ -57,8 +57,7 @@ export class EnginePorts {
       if (holder !== undefined) fail('ALREADY_EXISTS', `port ${number} is ${holder.name} already`);
       let statistics = newStatistics();
       if (kind === PortKind.DESCRIPTOR) {
-        if (fd === undefined)
-          fail('INVALID_ARGUMENT', `port ${name}: no descriptor came with the message`);
+        if (fd === undefined) fail('INVALID_ARGUMENT', `port ${name}: no descriptor came with the message`);
         statistics = this.#attach(number, fd);
       } else if (kind !== PortKind.MEMORY) fail('INVALID_ARGUMENT', `port ${name}: no kind ${kind}`);
       this.#ports.set(number, { name, kind, mtu, queue: [], statistics });

@@ -25,7 +25,8 @@ export class LocalEngine implements HostSource {
   #transmit: ((port: number, packet: Uint8Array) => void) | undefined;
 
   constructor(private readonly options: LocalEngineOptions = {}) {
-    const receive: PacketHandler = (port, buffer, length) => this.#running?.engine.receive(port, buffer, length);
+    const receive: PacketHandler = (port, buffer, length) =>
+      this.#running?.engine.receive(port, buffer, length);
     this.inProcess = {
       receive,
       deliver: (transmit) => {

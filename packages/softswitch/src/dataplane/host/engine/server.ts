@@ -3,7 +3,15 @@ import { messageOf } from '../../../errors.js';
 import type { Logger } from '../../../logger.js';
 import { EPOLLIN, EPOLLOUT, type Libc } from '../../../ports/libc.js';
 import { Poller } from '../../../ports/poller.js';
-import { encodeAnswer, encodeEvent, encodeRefusal, HEADER_BYTES, HostEvent, LENGTH_BYTES, MESSAGE_MAX } from '../protocol.js';
+import {
+  encodeAnswer,
+  encodeEvent,
+  encodeRefusal,
+  HEADER_BYTES,
+  HostEvent,
+  LENGTH_BYTES,
+  MESSAGE_MAX,
+} from '../protocol.js';
 import type { Sockets } from '../sockets.js';
 import { ByteWriter } from '../wire.js';
 import type { EngineClient, EngineHost } from './engine-host.js';
@@ -73,7 +81,8 @@ export class ControlServer {
 
   #receive(token: number, client: Client): void {
     try {
-      if (!client.receive((operation, body) => this.engine.handle(client, operation, body))) this.#drop(token);
+      if (!client.receive((operation, body) => this.engine.handle(client, operation, body)))
+        this.#drop(token);
       else this.#flush(token, client);
     } catch (error) {
       this.logger?.warn({ reason: messageOf(error) }, 'a client was hung up on');
@@ -152,7 +161,12 @@ class Client implements EngineClient {
       if (length < HEADER_BYTES - LENGTH_BYTES || length > MESSAGE_MAX) return false;
       if (whole.length - at - LENGTH_BYTES < length) break;
       const end = at + LENGTH_BYTES + length;
-      this.#answer(whole.readUInt32LE(at + 4), whole.readUInt16LE(at + 8), whole.subarray(at + HEADER_BYTES, end), handle);
+      this.#answer(
+        whole.readUInt32LE(at + 4),
+        whole.readUInt16LE(at + 8),
+        whole.subarray(at + HEADER_BYTES, end),
+        handle,
+      );
       at = end;
     }
     this.#in = at < whole.length ? [Buffer.from(whole.subarray(at))] : [];
