@@ -104,7 +104,7 @@ export class HostProcesses implements HostSource {
     await rm(socket, { force: true });
     const log = openSync(logFile, 'w', 0o600);
     // In a session of its own, with a file to write to: nothing of it ends with this process.
-    const child = spawn(command, ['--spec', specFile, '--socket', socket, ...args], {
+    const child = spawn(command, [...args, '--spec', specFile, '--socket', socket], {
       detached: true,
       stdio: ['ignore', log, log],
     });
