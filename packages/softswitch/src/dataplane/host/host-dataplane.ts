@@ -7,7 +7,7 @@ import type { Dataplane, Pipeline } from '../dataplane.js';
 import type { Host, HostSource } from './host.js';
 import { HostPipeline, type PipelineRunner } from './host-pipeline.js';
 import { injectBody, readPackets } from './packets.js';
-import { Operation, PortKind } from './protocol.js';
+import { Operation, PortKind, readPorts } from './protocol.js';
 import { type HostStatistics, readStatistics } from './statistics.js';
 import { readTrace } from './trace.js';
 import { ByteWriter } from './wire.js';
@@ -120,6 +120,8 @@ export class HostDataplane implements Dataplane, PortSink {
     const { left } = this.source;
     if (next === undefined || left === undefined) fail('INTERNAL', 'there is nothing to go on with');
     await next.adopt(left);
+    const attached = new Set(readPorts(await left.request(Operation.LIST_PORTS)).map(({ number }) => number));
+    for (const port of this.#portsToAttach(left)) if (!attached.has(port.number)) attachTo(left, port);
     this.#active = next;
     this.#ready = Promise.resolve(left);
     const { pid, software } = left.greeting;

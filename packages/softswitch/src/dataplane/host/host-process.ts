@@ -16,11 +16,12 @@ import type { Sockets } from './sockets.js';
 import type { ByteReader } from './wire.js';
 
 const STOP_MS = 2_000;
-/** How often the host is asked whether it still answers, and how long it may take. */
+/** How often the host is asked whether it still answers, if nothing else is, and how long an answer may take. */
 const PING_MS = 1_000;
-const PING_LIMIT_MS = 5_000;
+const LIMIT_MS = 5_000;
 /** The same for what may take time: a commit that builds large tables. */
-const REQUEST_LIMIT_MS = 60_000;
+const SLOW_LIMIT_MS = 60_000;
+const SLOW: ReadonlySet<Operation> = new Set([Operation.BATCH, Operation.COMMIT, Operation.REPLAY]);
 const GONE_POLL_MS = 5;
 const NOTHING = new Uint8Array(0);
 
@@ -146,7 +147,7 @@ export class HostProcess implements Host {
       return;
     }
     const { operation, milliseconds } = outstanding;
-    const limit = operation === Operation.PING ? PING_LIMIT_MS : REQUEST_LIMIT_MS;
+    const limit = SLOW.has(operation) ? SLOW_LIMIT_MS : LIMIT_MS;
     // Twice, because this process may have been stopped itself, with the answer waiting to be read.
     this.#overdue = milliseconds > limit ? this.#overdue + 1 : 0;
     if (this.#overdue < 2) return;
