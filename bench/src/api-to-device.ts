@@ -74,7 +74,8 @@ async function stop(name: string): Promise<void> {
   const child = children.get(name);
   if (child === undefined || child.exitCode !== null) return;
   const gone = new Promise((resolve) => child.once('exit', resolve));
-  child.kill('SIGTERM');
+  // What SIGTERM would leave, the data plane of the softswitch, is to end, too.
+  child.kill('SIGINT');
   await gone;
 }
 
@@ -158,6 +159,8 @@ async function main(): Promise<void> {
     start('softswitch', 'packages/softswitch', [
       '--taps',
       '2',
+      '--run-directory',
+      join(directory, 'softswitch'),
       '--log-level',
       'error',
       '--tls-mode',

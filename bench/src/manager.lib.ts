@@ -82,7 +82,8 @@ export async function startManager(p4runtime: string, gnmi: string, more: readon
 
 export async function stop(child: ChildProcess): Promise<void> {
   const gone = new Promise((resolve) => child.once('exit', resolve));
-  child.kill('SIGTERM');
+  // What SIGTERM would leave, the data plane of a softswitch, is to end, too.
+  child.kill('SIGINT');
   await gone;
 }
 
@@ -102,6 +103,8 @@ export async function startSoftswitch() {
       '127.0.0.1:0',
       '--taps',
       '0',
+      '--run-directory',
+      join(state, 'softswitch'),
       '--tls-mode',
       'insecure',
       '--log-level',

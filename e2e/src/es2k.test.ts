@@ -105,8 +105,9 @@ describe('the ES2K driver', () => {
     expect(await servers(HTTP, 48)).toEqual(['web-1', 'web-2', 'web-3']);
   });
 
-  it('a restarted target is programmed anew', async () => {
+  it('a target that lost everything is programmed anew', async () => {
     await bed.softswitch.stop();
+    await bed.stopDataplane();
     await bed.startSoftswitch();
     await bed.inSync();
     await eventually('the service answers again', async () => {

@@ -181,6 +181,7 @@ it('a data plane that was killed lets nothing through that was denied when it is
     });
   });
   await cluster.bed.softswitch.stop('SIGKILL');
+  await cluster.bed.stopDataplane();
   await cluster.bed.startSoftswitch();
   await eventually('the friend is answered again', async () => {
     const { servers } = await friend.process.spread(

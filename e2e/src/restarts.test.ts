@@ -115,9 +115,10 @@ describe('a restart of the agent', () => {
 });
 
 describe('a restart of the target', () => {
-  it('has everything programmed again, and the pods get their interfaces back', async () => {
+  it('with its data plane has everything programmed again, and the pods get their interfaces back', async () => {
     const before = await bed.tableSizes();
     await bed.softswitch.stop();
+    await bed.stopDataplane();
     await bed.startSoftswitch();
     await bed.inSync();
     expect(await bed.tableSizes()).toEqual(before);

@@ -1,4 +1,4 @@
 import { defineConfig } from 'tsup';
 import { library } from '../../tsup.base.js';
 
-export default defineConfig(library(['src/cli.ts', 'src/index.ts']));
+export default defineConfig(library(['src/cli.ts', 'src/swx-engine.ts', 'src/index.ts']));

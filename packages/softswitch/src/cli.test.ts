@@ -4,7 +4,7 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterEach, expect, test } from 'vitest';
+import { afterAll, afterEach, expect, test } from 'vitest';
 
 const CLI = fileURLToPath(new URL('./cli.ts', import.meta.url));
 const cleanups: (() => void)[] = [];
@@ -38,7 +38,19 @@ function softswitch(...args: string[]): Run {
   return run;
 }
 
-const ANY_PORTS = ['--p4runtime', '127.0.0.1:0', '--gnmi', '127.0.0.1:0', '--tls-mode', 'insecure'];
+const RUN_DIRECTORY = mkdtempSync(join(tmpdir(), 'softswitch-cli-'));
+afterAll(() => rmSync(RUN_DIRECTORY, { recursive: true }));
+
+const ANY_PORTS = [
+  '--run-directory',
+  RUN_DIRECTORY,
+  '--p4runtime',
+  '127.0.0.1:0',
+  '--gnmi',
+  '127.0.0.1:0',
+  '--tls-mode',
+  'insecure',
+];
 
 test('says one line when ready, and removes its devices on SIGTERM', async () => {
   const prefix = `c${randomBytes(3).toString('hex')}_`;

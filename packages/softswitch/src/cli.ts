@@ -3,6 +3,7 @@ import { logVerbosity, setLogVerbosity } from '@grpc/grpc-js';
 import { Command } from 'commander';
 import { pino } from 'pino';
 import { type ConfigFlags, LOG_LEVELS, readConfig, securityOf } from './config.js';
+import { stopLeft } from './dataplane/host/host-processes.js';
 import { openSwitch } from './dataplane/open.js';
 import { messageOf, SoftswitchError } from './errors.js';
 import { Softswitch } from './softswitch.js';
@@ -34,8 +35,10 @@ async function run(flags: ConfigFlags & { config?: string }): Promise<void> {
   const stop = (signal: NodeJS.Signals): void => {
     if (stopping) return;
     stopping = true;
-    logger.info({ signal }, 'stopping');
-    softswitch.stop().then(
+    // Whoever starts it again, for an upgrade, finds the data plane running; Ctrl-C is for good.
+    const keepDataplane = signal === 'SIGTERM';
+    logger.info({ signal, keepDataplane }, 'stopping');
+    softswitch.stop({ keepDataplane }).then(
       () => process.exit(0),
       (error: unknown) => fatal(error),
     );
@@ -48,6 +51,15 @@ async function run(flags: ConfigFlags & { config?: string }): Promise<void> {
   console.log(
     `softswitch ready: p4runtime ${softswitch.p4runtimeAddress}, gnmi ${softswitch.gnmiAddress}, ` +
       `device ${config.deviceId}, ports ${range}`,
+  );
+}
+
+/** Ends what a softswitch that was stopped has left running. */
+async function stop(flags: ConfigFlags & { config?: string }): Promise<void> {
+  const { runDirectory } = configOf(flags);
+  const ended = await stopLeft(runDirectory);
+  console.log(
+    ended ? 'the data plane has ended, and its ports are gone' : `no data plane runs in ${runDirectory}`,
   );
 }
 
@@ -78,7 +90,8 @@ const command = new Command('softswitch')
   .option('--taps <count>', 'TAP ports to make at the start (16)')
   .option('--tap-prefix <text>', 'names of the TAP ports, before the number (P4TAP_)')
   .option('--mtu <bytes>', 'MTU of the TAP ports (1500)')
-  .option('--dataplane <kind>', 'engine, in this process, or dpdk, through swx-host (engine)')
+  .option('--dataplane <kind>', 'engine (swx-engine), or dpdk (swx-host) (engine)')
+  .option('--run-directory <path>', 'where the data plane is, which runs on without this (/run/softswitch)')
   .option('--swx-host <file>', 'the program swx-host, for dpdk (swx-host)')
   .option('--swx-library <file>', 'the pipeline as swx-host has compiled it, for dpdk (none)')
   .option('--tls-mode <mode>', 'mtls: clients need a certificate, too; tls; insecure, plain text (mtls)')
@@ -87,5 +100,10 @@ const command = new Command('softswitch')
   .option('--tls-ca <file>', 'authority of clients, PEM (/usr/share/stratum/certs/ca.crt)')
   .option('--log-level <level>', `${LOG_LEVELS.join(', ')} (info); logs go to standard error`)
   .action((flags: ConfigFlags & { config?: string }) => run(flags).catch((error: unknown) => fatal(error)));
+
+command
+  .command('stop')
+  .description('Ends the data plane that goes on without a softswitch, and its ports with it')
+  .action(() => stop(command.opts()).catch((error: unknown) => fatal(error)));
 
 await command.parseAsync();

@@ -33,6 +33,12 @@ export const configSchema = z.strictObject({
     })
     .prefault({}),
   dataplane: z.enum(['engine', 'dpdk']).default('engine'),
+  /** Where the data plane and its control socket are, for whoever goes on with it. */
+  runDirectory: z
+    .string()
+    .regex(/^\//, 'must be an absolute path')
+    .max(90, 'must be 90 characters at most: a socket is in it')
+    .default('/run/softswitch'),
   dpdk: z
     .strictObject({
       /** The program swx-host: a file, or a name to look for in PATH. */
@@ -73,6 +79,7 @@ export interface ConfigFlags {
   readonly taps?: string | undefined;
   readonly mtu?: string | undefined;
   readonly dataplane?: string | undefined;
+  readonly runDirectory?: string | undefined;
   readonly swxHost?: string | undefined;
   readonly swxLibrary?: string | undefined;
   readonly tlsMode?: string | undefined;
@@ -98,6 +105,7 @@ export function readConfig(file: string | undefined, flags: ConfigFlags): Config
       deviceId: number(flags.deviceId),
       logLevel: flags.logLevel,
       dataplane: flags.dataplane,
+      runDirectory: flags.runDirectory,
     }),
     dpdk: { ...section(base.dpdk), ...given({ host: flags.swxHost, library: flags.swxLibrary }) },
     taps: {

@@ -10,12 +10,17 @@ export type {
   SelectorSchema,
   TableSchema,
   Value,
+  WrittenState,
 } from './dataplane/dataplane.js';
-export { DpdkDataplane, type DpdkOptions } from './dataplane/dpdk/dataplane.js';
-export { type ReplayedPacket, type ReplayResult, replay } from './dataplane/dpdk/replay.js';
-export { SwxHost, type SwxHostOptions } from './dataplane/dpdk/swx-host.js';
-export { DpdkTapPorts } from './dataplane/dpdk/tap-ports.js';
-export { EngineDataplane } from './dataplane/engine.js';
+export { LocalEngine, type LocalEngineOptions } from './dataplane/host/engine/local.js';
+export type { Host, HostSource } from './dataplane/host/host.js';
+export { HostDataplane, type HostDataplaneOptions } from './dataplane/host/host-dataplane.js';
+export {
+  HostProcesses,
+  type HostProcessesOptions,
+  type HostProgram,
+} from './dataplane/host/host-processes.js';
+export { type ReplayedPacket, type ReplayResult, replay } from './dataplane/host/replay.js';
 export { schemaOf } from './dataplane/schema.js';
 export { SoftswitchError, type StatusName } from './errors.js';
 export type { Logger } from './logger.js';

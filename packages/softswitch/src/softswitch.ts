@@ -4,7 +4,8 @@ import { gnmi, P4RuntimeService } from '@infra-offload/p4rt/proto';
 import type { Trace } from '@infra-offload/swx';
 import { type Listener, listen, type ServerSecurity } from '@infra-offload/tls-certs/grpc';
 import type { Dataplane } from './dataplane/dataplane.js';
-import { EngineDataplane } from './dataplane/engine.js';
+import { LocalEngine } from './dataplane/host/engine/local.js';
+import { HostDataplane } from './dataplane/host/host-dataplane.js';
 import { fail, messageOf, SoftswitchError } from './errors.js';
 import { gnmiService } from './gnmi/service.js';
 import type { Logger } from './logger.js';
@@ -27,7 +28,7 @@ export interface SoftswitchOptions {
   readonly deviceId?: bigint | number;
   /** Default: in-memory ports, of which there are none yet. They are stopped with the switch. */
   readonly ports?: PortProvider;
-  /** Default: the engine in this process. */
+  /** Default: the engine in this process, which ends with it. */
   readonly dataplane?: Dataplane;
   /**
    * How both services are protected. With mutual TLS they are for clients whose certificate is that of a controller.
@@ -51,16 +52,18 @@ export class Softswitch {
   ) {}
 
   /**
-   * Starts both services and the ports. UNAVAILABLE if an address cannot be listened on, INVALID_ARGUMENT for options
+   * Starts both services and the ports; a data plane that runs already is gone on with first. UNAVAILABLE if an address cannot be listened on, INVALID_ARGUMENT for options
    * that make no sense; the ports are stopped then.
    */
   static async start(options: SoftswitchOptions = {}): Promise<Softswitch> {
     const { logger, ports = new MemoryPorts(), security = { mode: 'insecure' } } = options;
-    const dataplane = options.dataplane ?? new EngineDataplane(ports, logger === undefined ? {} : { logger });
+    const logged = logger === undefined ? {} : { logger };
+    const dataplane = options.dataplane ?? new HostDataplane(ports, new LocalEngine(logged), logged);
     const servers: Server[] = [];
     const listeners: Listener[] = [];
     try {
       const device = new Device(deviceIdOf(options.deviceId ?? 1), dataplane, logger);
+      await device.resume();
       const serve = async (
         service: Parameters<Server['addService']>[0],
         handlers: UntypedServiceImplementation,
@@ -93,6 +96,8 @@ export class Softswitch {
       await Promise.all(listeners.map((listener) => listener.close()));
       for (const server of servers) server.forceShutdown();
       await ports.stop();
+      // What ran before goes on without this.
+      await dataplane.leave();
       throw error;
     }
   }
@@ -102,10 +107,13 @@ export class Softswitch {
     return this.dataplane.trace(port, packet);
   }
 
-  /** Ends both services, stops the data plane and removes the ports. May be called twice. */
-  async stop(): Promise<void> {
+  /**
+   * Ends both services, and the data plane with the ports, unless that is to run on by itself: then the next switch with its
+   * run directory goes on with it. May be called twice.
+   */
+  async stop({ keepDataplane = false }: { readonly keepDataplane?: boolean } = {}): Promise<void> {
     await this.ports.stop();
-    await this.dataplane.stop();
+    await (keepDataplane ? this.dataplane.leave() : this.dataplane.stop());
     await Promise.all(this.listeners.map((listener) => listener.close()));
     await Promise.all(this.servers.map(shutdown));
   }

@@ -4,6 +4,7 @@ import { SwxError, unknownName } from './errors.js';
 import type { LearnerTable } from './runtime/learner.js';
 import type { MatchTable } from './runtime/match-table.js';
 import type { SpecActionRef, SpecKeyField, SpecLearner, SpecTable, SwxSpec } from './spec.js';
+import type { UndoLog } from './undo.js';
 import { fromWords, type SwxValue, toWords } from './values.js';
 
 /** The value of one key field. `mask` (all ones when left out) is for wildcard and lpm fields. */
@@ -108,6 +109,7 @@ export class TableControl {
     spec: SwxSpec,
     readonly table: SpecTable,
     private readonly match: MatchTable,
+    private readonly undo: UndoLog,
   ) {
     this.actions = new ActionCodec(spec, table.name, table.actions);
     this.isWildcard = table.key.some((field) => field.match === 'wildcard');
@@ -129,26 +131,31 @@ export class TableControl {
     const encoded = this.encodeKey(entry.key, entry.priority);
     const { id, words } = this.actions.encode(entry, 'entry');
     const known = this.find(encoded);
-    const row = known === 0 ? match.store.allocate() : known;
-    if (row === 0) {
-      throw new SwxError('TABLE_FULL', `table '${table.name}' is full: its size is ${table.size}`, {
-        object: table.name,
-      });
-    }
     if (known === 0) {
-      match.store.setKey(row, encoded.key);
-      match.exact?.insert(row);
-      match.ternary?.insert(row, encoded.mask, encoded.priority);
+      const row = this.insert(encoded, id, words);
+      if (row === 0) {
+        throw new SwxError('TABLE_FULL', `table '${table.name}' is full: its size is ${table.size}`, {
+          object: table.name,
+        });
+      }
+      this.undo.push(() => this.remove(row));
+      return;
     }
-    match.store.setAction(row, id, words);
+    this.keepAction(known);
+    match.store.setAction(known, id, words);
   }
 
   delete(key: readonly KeyValue[], priority?: number): boolean {
-    const row = this.find(this.encodeKey(key, priority));
+    const encoded = this.encodeKey(key, priority);
+    const row = this.find(encoded);
     if (row === 0) return false;
-    this.match.exact?.remove(row);
-    this.match.ternary?.remove(row);
-    this.match.store.release(row);
+    if (this.undo.open) {
+      const { store } = this.match;
+      const [id, words] = [store.word(row, store.actionAt), store.args(row)];
+      // Rows are given out in the reverse order of their release, so that this is the same one again.
+      this.undo.push(() => this.insert(encoded, id, words));
+    }
+    this.remove(row);
     return true;
   }
 
@@ -176,6 +183,7 @@ export class TableControl {
       throw new SwxError('INVALID_VALUE', message, { object: table.name, token: call.action });
     }
     const { id, words } = this.actions.encode(call, 'default');
+    this.keepAction(0);
     this.match.store.setAction(0, id, words);
   }
 
@@ -212,6 +220,37 @@ export class TableControl {
     });
     const priority = this.isWildcard && ternary !== undefined ? { priority: ternary.priority(row) } : {};
     return { key: fields, ...priority, ...this.callOf(row), index: row };
+  }
+
+  /** Entries from an index on, at most `count`. */
+  entriesFrom(index: number, count: number): InstalledEntry[] {
+    return this.match.store.usedFrom(index, count).map((row) => this.entry(row));
+  }
+
+  /** The row of a new entry; 0 when there is none. */
+  private insert({ key, mask, priority }: EncodedKey, id: number, words: Int32Array): number {
+    const { store, exact, ternary } = this.match;
+    const row = store.allocate();
+    if (row === 0) return 0;
+    store.setKey(row, key);
+    exact?.insert(row);
+    ternary?.insert(row, mask, priority);
+    store.setAction(row, id, words);
+    return row;
+  }
+
+  private remove(row: number): void {
+    this.match.exact?.remove(row);
+    this.match.ternary?.remove(row);
+    this.match.store.release(row);
+  }
+
+  /** For a transaction that is taken back. */
+  private keepAction(row: number): void {
+    if (!this.undo.open) return;
+    const { store } = this.match;
+    const [id, words] = [store.word(row, store.actionAt), store.args(row)];
+    this.undo.push(() => store.setAction(row, id, words));
   }
 
   private callOf(row: number): ActionCall {
@@ -289,6 +328,7 @@ export class LearnerControl {
     readonly learner: SpecLearner,
     readonly table: LearnerTable,
     private readonly now: () => number,
+    private readonly undo: UndoLog,
   ) {
     this.actions = new ActionCodec(spec, learner.name, learner.actions);
     const { id, words } = this.actions.encode(
@@ -300,6 +340,17 @@ export class LearnerControl {
 
   *entries(): IterableIterator<LearnedEntry> {
     for (const row of this.table.live()) yield this.entry(row);
+  }
+
+  /** Entries that have not expired, from a row on, at most `count`; and the row to go on from, 0 at the end. */
+  entriesFrom(row: number, count: number): { readonly entries: LearnedEntry[]; readonly next: number } {
+    const now = this.now();
+    const rows = this.table.store.usedFrom(row, count);
+    const last = rows.at(-1);
+    return {
+      entries: rows.filter((each) => this.table.expiry(each) > now).map((each) => this.entry(each)),
+      next: rows.length < count || last === undefined ? 0 : last + 1,
+    };
   }
 
   entry(row: number): LearnedEntry {
@@ -333,7 +384,17 @@ export class LearnerControl {
       const message = `learner '${name}': a timeout is a whole number of seconds from 1 to 4294967295, not ${seconds}`;
       throw new SwxError('INVALID_VALUE', message, { object: name, token: String(seconds) });
     }
+    const before = this.table.timeoutSeconds(index);
+    this.undo.push(() => this.table.setTimeoutSeconds(index, before));
     this.table.setTimeoutSeconds(index, seconds);
+  }
+
+  setDefault(call: ActionCall): void {
+    const { id, words } = this.actions.encode(call, 'default');
+    const { store } = this.table;
+    const [beforeId, before] = [store.word(0, store.actionAt), store.args(0)];
+    this.undo.push(() => store.setAction(0, beforeId, before));
+    store.setAction(0, id, words);
   }
 }
 

@@ -19,6 +19,7 @@ import { Selector, type SelectorMember } from './runtime/selector.js';
 import type { SwxSpec } from './spec.js';
 import { type Trace, Tracer } from './trace.js';
 import { TableReader } from './trace-tables.js';
+import { UndoLog } from './undo.js';
 import { toWords } from './values.js';
 
 export interface SwxPipelineOptions {
@@ -43,6 +44,7 @@ export class SwxPipeline {
   private readonly run: Run;
   private traced: { readonly run: Run; readonly tracer: Tracer } | undefined;
   private running = false;
+  private readonly undo = new UndoLog();
   private readonly tables = new Map<string, TableControl>();
   private readonly learners = new Map<string, LearnerControl>();
   private readonly selectors = new Map<string, Selector>();
@@ -60,14 +62,17 @@ export class SwxPipeline {
     this.machine = createMachine(spec, this.layout, options);
     for (const table of this.machine.tables) {
       if (table instanceof MatchTable)
-        this.tables.set(table.table.name, new TableControl(spec, table.table, table));
+        this.tables.set(table.table.name, new TableControl(spec, table.table, table, this.undo));
       else if (table instanceof Selector) this.selectors.set(table.name, table);
     }
     const learnerTables = this.machine.tables.filter((table) => table instanceof LearnerTable);
     [...spec.learners.values()].forEach((learner, i) => {
       const table = learnerTables[i];
       if (table === undefined) return;
-      this.learners.set(learner.name, new LearnerControl(spec, learner, table, () => this.machine.now()));
+      this.learners.set(
+        learner.name,
+        new LearnerControl(spec, learner, table, () => this.machine.now(), this.undo),
+      );
     });
     this.run = this.compile(undefined);
   }
@@ -143,6 +148,14 @@ export class SwxPipeline {
     return this.traced;
   }
 
+  /**
+   * Makes changes of tables, selectors, registers and timeouts all together: when `changes` throws, what it has done is
+   * taken back, and each entry has its index again. What it throws is passed on.
+   */
+  atomically(changes: () => void): void {
+    this.undo.atomically(changes);
+  }
+
   // Tables. Values are unsigned integers in host meaning, in the order of the spec; see TableEntry.
 
   /** Adds an entry, or replaces the one with the same key (and priority); a replaced one keeps its index. */
@@ -164,6 +177,11 @@ export class SwxPipeline {
     return this.table(table).entries();
   }
 
+  /** Entries from an index on, at most `count`, by index: for reading large tables piece by piece. */
+  tableEntriesFrom(table: string, index: number, count: number): InstalledEntry[] {
+    return this.table(table).entriesFrom(index, count);
+  }
+
   tableEntryCount(table: string): number {
     return this.table(table).count;
   }
@@ -183,6 +201,10 @@ export class SwxPipeline {
     this.table(table).reset();
   }
 
+  learnerDefault(learner: string): ActionCall {
+    return this.learner(learner).callOf(0);
+  }
+
   tableDefault(table: string): ActionCall {
     return this.table(table).default();
   }
@@ -199,12 +221,16 @@ export class SwxPipeline {
    * (`n_members_per_group_max`), weights are shares of the slots. A group without members gives member 0.
    */
   selectorSet(selector: string, group: number, members: readonly SelectorMember[]): void {
-    this.selector(selector).set(group, members);
+    const target = this.selector(selector);
+    this.keepGroup(target, group);
+    target.set(group, members);
   }
 
   /** Empties and forgets a group; false when it was not set. */
   selectorDelete(selector: string, group: number): boolean {
-    return this.selector(selector).delete(group);
+    const target = this.selector(selector);
+    this.keepGroup(target, group);
+    return target.delete(group);
   }
 
   /** The groups that are set, with their members. */
@@ -220,6 +246,24 @@ export class SwxPipeline {
   learnerEntries(learner: string): Iterable<LearnedEntry> {
     this.machine.forgetTime();
     return this.learner(learner).entries();
+  }
+
+  /**
+   * Entries that have not expired, from a row on (0 at first), at most `count`, and the row to go on from, 0 at the end:
+   * for reading large learners piece by piece, while packets go on.
+   */
+  learnerEntriesFrom(
+    learner: string,
+    row: number,
+    count: number,
+  ): { readonly entries: LearnedEntry[]; readonly next: number } {
+    this.machine.forgetTime();
+    return this.learner(learner).entriesFrom(row, count);
+  }
+
+  /** Sets the default action of a learner. */
+  learnerSetDefault(learner: string, action: string, args: readonly ActionCall['args'][number][]): void {
+    this.learner(learner).setDefault({ action, args });
   }
 
   /** Number of entries that have not expired. They are counted one by one: some 50 ms for a million. */
@@ -243,10 +287,12 @@ export class SwxPipeline {
 
   registerWrite(array: string, index: number, value: bigint): void {
     const words = this.register(array, index);
-    words.set(
-      toWords(value, 64, () => `regarray '${array}'`),
-      index * 2,
-    );
+    const next = toWords(value, 64, () => `regarray '${array}'`);
+    if (this.undo.open) {
+      const before = words.slice(index * 2, index * 2 + 2);
+      this.undo.push(() => words.set(before, index * 2));
+    }
+    words.set(next, index * 2);
   }
 
   /** Gives a meter a profile and full buckets, or none: then all packets are green. */
@@ -283,6 +329,16 @@ export class SwxPipeline {
       { hits: lookups[2 * i] ?? 0, misses: lookups[2 * i + 1] ?? 0 },
     ]);
     return { ...counts, tables: Object.fromEntries(tables) };
+  }
+
+  /** For a transaction that is taken back. */
+  private keepGroup(selector: Selector, group: number): void {
+    if (!this.undo.open) return;
+    const before = selector.members(group);
+    this.undo.push(() => {
+      if (before === undefined) selector.delete(group);
+      else selector.set(group, before);
+    });
   }
 
   private table(name: string): TableControl {

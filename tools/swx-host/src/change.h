@@ -5,6 +5,7 @@
 #include <stdbool.h>
 
 #include "group.h"
+#include "notes.h"
 #include "rules.h"
 #include "transaction.h"
 
@@ -16,6 +17,7 @@ enum change_kind {
 	CHANGE_REGISTER,
 	CHANGE_COUNTER,
 	CHANGE_TIMEOUT,
+	CHANGE_NOTE,
 };
 
 /* What an entry, or a default action, does. */
@@ -53,12 +55,19 @@ struct change {
 		struct {
 			uint32_t learner, index, seconds;
 		} timeout;
+		struct {
+			struct note *before, *after;
+		} note;
 	};
 };
 
 /* Makes an exact table say `call` for a key. */
 int put_entry(struct table *table, void *object, uint8_t *key, const struct call *call);
+/* The same in the staged copy, which the list of keys goes with. */
+int put_staged_entry(struct table *table, void *object, uint8_t *key, const struct call *call);
 /* Makes `call` the default action. */
 void put_default(struct table *table, struct rte_swx_table_state *states, const struct call *call);
 /* Takes one rule out of a table's rules and puts another in; either may be NULL. */
 void swap_rule(struct table *table, struct rule *out, struct rule *in);
+/* The same with notes. There must be room for `in`. */
+void swap_note(struct notes *notes, struct note *out, struct note *in);

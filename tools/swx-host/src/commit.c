@@ -30,7 +30,8 @@ undo_change(struct transaction *transaction, struct change *change)
 	case CHANGE_ENTRY: {
 		struct table *table = change->entry.table;
 
-		must(put_entry(table, program->staged[table->state].obj, change->entry.bytes, &change->entry.before));
+		must(put_staged_entry(table, program->staged[table->state].obj, change->entry.bytes,
+				      &change->entry.before));
 		table->entries += (uint32_t)change->entry.before.present - (uint32_t)change->entry.after.present;
 		free(change->entry.bytes);
 		break;
@@ -53,6 +54,10 @@ undo_change(struct transaction *transaction, struct change *change)
 	}
 	case CHANGE_COUNTER:
 		free(change->cell.key);
+		break;
+	case CHANGE_NOTE:
+		swap_note(transaction->notes, change->note.after, change->note.before);
+		note_free(change->note.after);
 		break;
 	case CHANGE_REGISTER:
 	case CHANGE_TIMEOUT:
@@ -98,6 +103,9 @@ finish_change(struct transaction *transaction, struct change *change)
 	}
 	case CHANGE_COUNTER:
 		free(change->cell.key);
+		break;
+	case CHANGE_NOTE:
+		note_free(change->note.before);
 		break;
 	case CHANGE_REGISTER:
 	case CHANGE_TIMEOUT:

@@ -159,6 +159,7 @@ describe_table(struct program *program, uint32_t id, struct fault *fault)
 	if (table->ops.mailbox_size_get)
 		mailbox = table->ops.mailbox_size_get();
 	table->mailbox = array((uint32_t)mailbox, 1);
+	table->keys.key_size = table->params.key_size;
 	/* Exact fields that are not next to each other make a wildcard table, too. */
 	if (!table->ops.add) {
 		table->params.match_type = RTE_SWX_TABLE_MATCH_WILDCARD;

@@ -8,6 +8,7 @@
 
 struct group {
 	struct rte_swx_table_selector_group group;
+	uint32_t count;
 	struct rte_swx_table_selector_member members[];
 };
 
@@ -19,12 +20,23 @@ group_create(const struct member *members, uint32_t count)
 	if (!group)
 		return NULL;
 	TAILQ_INIT(&group->group.members);
+	group->count = count;
 	for (uint32_t i = 0; i < count; i++) {
 		group->members[i].member_id = members[i].id;
 		group->members[i].member_weight = members[i].weight;
 		TAILQ_INSERT_TAIL(&group->group.members, &group->members[i], node);
 	}
 	return group;
+}
+
+void
+group_write(const struct group *group, struct writer *out)
+{
+	write_u16(out, (uint16_t)group->count);
+	for (uint32_t i = 0; i < group->count; i++) {
+		write_u32(out, group->members[i].member_id);
+		write_u32(out, group->members[i].member_weight);
+	}
 }
 
 void

@@ -2,6 +2,7 @@
 
 /* Everything that the control protocol speaks about. */
 
+#include "notes.h"
 #include "options.h"
 #include "port.h"
 #include "program.h"
@@ -15,6 +16,7 @@ struct host {
 	struct program program;
 	struct worker worker;
 	struct transaction transaction;
+	struct notes notes;
 	/* Who has staged changes. */
 	const struct session *owner;
 	/* Packets are run. Before, ports and tables can be made ready. */

@@ -44,7 +44,11 @@ start(const struct options *options, const char *program, int *listener, struct 
 	/* Until a client says that tables and ports are ready. */
 	if (status == STATUS_OK)
 		worker_pause(&host.worker);
-	host.transaction = (struct transaction){.program = &host.program, .worker = &host.worker};
+	host.transaction = (struct transaction){
+		.program = &host.program,
+		.worker = &host.worker,
+		.notes = &host.notes,
+	};
 	if (status == STATUS_OK)
 		status = server_listen(options->socket, listener, fault);
 	return status;
@@ -86,13 +90,14 @@ main(int argc, char **argv)
 	}
 	if (options.compile)
 		return EXIT_SUCCESS;
+	/* Nobody may read what this prints any more. */
+	signal(SIGPIPE, SIG_IGN);
 	printf("swx-host ready: %s\n", options.socket);
 	fflush(stdout);
-	server_run(listener, &host);
+	server_run(listener, options.socket, &host);
 	worker_stop(&host.worker);
 	for (uint32_t i = 0; i < host.ports.count; i++)
 		port_detach(&host.ports.slots[i]);
-	unlink(options.socket);
 	rte_eal_cleanup();
 	return EXIT_SUCCESS;
 }

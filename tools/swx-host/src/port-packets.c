@@ -3,7 +3,6 @@
 #include "port.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <unistd.h>
@@ -44,11 +43,11 @@ port_queue_pop(struct port_queue *queue)
 
 /* A device that is gone would be ready for ever. Its owner is told, who may replace it. */
 static void
-lose_descriptor(const struct port *port)
+lose_descriptor(struct port *port)
 {
 	epoll_ctl(port->ports->epoll, EPOLL_CTL_DEL, port->descriptor, NULL);
-	printf("swx-host port-lost %u\n", port->index);
-	fflush(stdout);
+	atomic_store(&port->lost, true);
+	ports_tell(port->ports);
 }
 
 static uint32_t

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include <rte_swx_ctl.h>
@@ -47,7 +48,8 @@ ports_init(struct ports *ports, uint32_t count, struct rte_mempool *pool, struct
 	*ports = (struct ports){.count = count, .pool = pool};
 	ports->slots = calloc(count + 1, sizeof(struct port));
 	ports->epoll = epoll_create1(EPOLL_CLOEXEC);
-	if (!ports->slots || ports->epoll < 0)
+	ports->events = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (!ports->slots || ports->epoll < 0 || ports->events < 0)
 		return fault_set(fault, STATUS_FAILED, "no memory for %u ports", count);
 	for (uint32_t i = 0; i < count + 1; i++) {
 		ports->slots[i].ports = ports;
@@ -175,8 +177,18 @@ port_detach(struct port *port)
 	port->kind = PORT_EMPTY;
 	port->descriptor = -1;
 	port->ready = false;
+	atomic_store(&port->lost, false);
+	port->mtu = 0;
 	port->rx_at = port->rx_count = 0;
 	port->name[0] = 0;
+}
+
+void
+ports_tell(const struct ports *ports)
+{
+	uint64_t one = 1;
+
+	(void)!write(ports->events, &one, sizeof(one));
 }
 
 bool

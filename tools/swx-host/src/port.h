@@ -7,6 +7,7 @@
  * touches the slots; others pause it first (worker.h).
  */
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -66,6 +67,10 @@ struct port {
 	struct replay *replay;
 	struct port_stats stats;
 	uint32_t index;
+	/* As the client has it; nothing here depends on it. */
+	uint32_t mtu;
+	/* The device behind the descriptor is gone. */
+	atomic_bool lost;
 	char name[PORT_NAME_SIZE];
 };
 
@@ -84,6 +89,8 @@ struct ports {
 	uint64_t left;
 	/* Watches the descriptors. */
 	int epoll;
+	/* An eventfd that tells of ports that were lost. */
+	int events;
 	uint32_t devices;
 	/* Packets that were shorter than the headers they claim, and have nothing left. */
 	uint64_t malformed;
@@ -110,6 +117,8 @@ enum status port_attach_descriptor(struct port *port, int descriptor, const char
 enum status port_attach_memory(struct port *port, const char *name, struct fault *fault);
 void port_detach(struct port *port);
 
+/* Has the clients told which ports are lost. */
+void ports_tell(const struct ports *ports);
 /* Marks descriptors that have something to read; returns whether there are any. */
 bool ports_poll(struct ports *ports);
 

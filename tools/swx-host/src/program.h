@@ -14,6 +14,7 @@
 #include <rte_swx_table_selector.h>
 
 #include "fault.h"
+#include "keys.h"
 #include "port.h"
 
 #define NAME_SIZE RTE_SWX_CTL_NAME_SIZE
@@ -64,6 +65,8 @@ struct table {
 	struct rte_swx_table_params params;
 	struct rte_swx_table_ops ops;
 	char args[NAME_SIZE];
+	/* Of an exact table: the keys, so that they can be told. */
+	struct keys keys;
 	/* The entries, if it has to be built anew for each change (rules.h). */
 	struct rules *rules;
 	/* Mailbox for look-ups of ours. */

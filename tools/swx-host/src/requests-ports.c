@@ -26,13 +26,14 @@ enum status
 request_add_port(struct host *host, struct session *session, struct reader *in, struct fault *fault)
 {
 	char name[PORT_NAME_SIZE];
-	uint32_t id = read_u16(in);
+	uint32_t id = read_u16(in), mtu;
 	uint8_t kind = read_u8(in);
 	int descriptor = kind == PORT_DESCRIPTOR ? session_take_descriptor(session) : -1;
 	struct port *port = NULL;
 	enum status status;
 
 	read_text(in, name, sizeof(name));
+	mtu = read_u32(in);
 	status = request_end(in, fault);
 	if (status == STATUS_OK)
 		status = find_port(host, id, &port, fault);
@@ -57,6 +58,8 @@ request_add_port(struct host *host, struct session *session, struct reader *in, 
 	default:
 		status = fault_set(fault, STATUS_BAD_REQUEST, "port %s: no kind %u", name, kind);
 	}
+	if (status == STATUS_OK)
+		port->mtu = mtu;
 	worker_resume(&host->worker);
 	return status;
 }
@@ -77,6 +80,47 @@ request_remove_port(struct host *host, struct reader *in, struct fault *fault)
 	worker_pause(&host->worker);
 	port_detach(port);
 	worker_resume(&host->worker);
+	return STATUS_OK;
+}
+
+enum status
+request_list_ports(struct host *host, struct writer *out)
+{
+	const struct ports *ports = &host->ports;
+	size_t place = out->length;
+	uint32_t count = 0;
+
+	write_u32(out, 0);
+	for (uint32_t i = 0; i < ports->count; i++) {
+		const struct port *port = &ports->slots[i];
+
+		if (port->kind == PORT_EMPTY)
+			continue;
+		write_u16(out, (uint16_t)i);
+		write_u8(out, (uint8_t)port->kind);
+		write_text(out, port->name);
+		write_u32(out, port->mtu);
+		write_u8(out, atomic_load(&port->lost));
+		count++;
+	}
+	patch_u32(out, place, count);
+	return STATUS_OK;
+}
+
+enum status
+request_take_port(struct host *host, struct session *session, struct reader *in, struct fault *fault)
+{
+	uint32_t id = read_u16(in);
+	struct port *port = NULL;
+	enum status status = request_end(in, fault);
+
+	if (status == STATUS_OK)
+		status = find_port(host, id, &port, fault);
+	if (status != STATUS_OK)
+		return status;
+	if (port->kind != PORT_DESCRIPTOR)
+		return fault_set(fault, STATUS_NOT_FOUND, "port %u has no descriptor", id);
+	session->given = port->descriptor;
 	return STATUS_OK;
 }
 

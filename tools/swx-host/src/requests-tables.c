@@ -20,6 +20,7 @@ enum change_code {
 	CODE_REGISTER = 6,
 	CODE_COUNTER = 7,
 	CODE_TIMEOUT = 8,
+	CODE_NOTE = 9,
 };
 
 /* A key as it is in messages. */
@@ -246,6 +247,18 @@ change_timeout(struct host *host, struct reader *in, struct fault *fault)
 }
 
 static enum status
+change_note(struct host *host, struct reader *in, struct fault *fault)
+{
+	uint16_t key_length = read_u16(in);
+	const uint8_t *key = read_bytes(in, key_length);
+	uint32_t length = read_u32(in);
+	const uint8_t *value = read_bytes(in, length);
+
+	return in->short_read ? too_short(fault)
+			      : transaction_set_note(&host->transaction, key, key_length, value, length, fault);
+}
+
+static enum status
 change(struct host *host, struct reader *in, struct fault *fault)
 {
 	uint8_t code = read_u8(in);
@@ -269,6 +282,8 @@ change(struct host *host, struct reader *in, struct fault *fault)
 		return change_counter(host, in, fault);
 	case CODE_TIMEOUT:
 		return change_timeout(host, in, fault);
+	case CODE_NOTE:
+		return change_note(host, in, fault);
 	}
 	return fault_set(fault, STATUS_BAD_REQUEST, "no change %u", code);
 }

@@ -28,14 +28,30 @@ hello(struct host *host, struct session *session, struct reader *in, struct writ
 		return status;
 	if (magic != PROTOCOL_MAGIC)
 		return fault_set(fault, STATUS_BAD_REQUEST, "this is swx-host; the client speaks something else");
-	if (version != PROTOCOL_VERSION)
-		return fault_set(fault, STATUS_UNSUPPORTED, "the client speaks version %u, this swx-host version %u",
-				 version, PROTOCOL_VERSION);
 	session->greeted = true;
+	session->version = version;
 	write_u16(out, PROTOCOL_VERSION);
+	write_text(out, "dpdk");
 	write_text(out, rte_version());
 	write_u32(out, (uint32_t)getpid());
 	write_u32(out, host->ports.count);
+	write_u8(out, host->started);
+	return STATUS_OK;
+}
+
+/* What never changes, so that clients of any version can take the ports away and end this process. */
+static bool
+is_stable(uint16_t operation)
+{
+	return operation == OPERATION_STOP || operation == OPERATION_LIST_PORTS || operation == OPERATION_TAKE_PORT;
+}
+
+/* Answered once the thread that runs packets has come to a rest: it would not, if it hung. */
+static enum status
+ping(struct host *host)
+{
+	worker_pause(&host->worker);
+	worker_resume(&host->worker);
 	return STATUS_OK;
 }
 
@@ -47,6 +63,9 @@ request_handle(struct host *host, struct session *session, uint16_t operation, s
 		return hello(host, session, in, out, fault);
 	if (!session->greeted)
 		return fault_set(fault, STATUS_BAD_REQUEST, "the first message must be HELLO");
+	if (session->version != PROTOCOL_VERSION && !is_stable(operation))
+		return fault_set(fault, STATUS_UNSUPPORTED, "the client speaks version %u, this swx-host version %u",
+				 session->version, PROTOCOL_VERSION);
 	switch ((enum operation)operation) {
 	case OPERATION_HELLO:
 		break;
@@ -82,6 +101,31 @@ request_handle(struct host *host, struct session *session, uint16_t operation, s
 	case OPERATION_STOP:
 		server_stop();
 		return STATUS_OK;
+	case OPERATION_PING:
+		return ping(host);
+	case OPERATION_WATCH:
+		session->watches = true;
+		ports_tell(&host->ports);
+		return STATUS_OK;
+	case OPERATION_LIST_PORTS:
+		return request_list_ports(host, out);
+	case OPERATION_TAKE_PORT:
+		return request_take_port(host, session, in, fault);
+	case OPERATION_LIST_ENTRIES:
+		return request_list_entries(host, in, out, fault);
+	case OPERATION_READ_DEFAULTS:
+		return request_read_defaults(host, out);
+	case OPERATION_LIST_GROUPS:
+		return request_list_groups(host, in, out, fault);
+	case OPERATION_LIST_NOTES:
+		return request_list_notes(host, in, out, fault);
+	case OPERATION_READ_NOTE:
+		return request_read_note(host, in, out, fault);
+	case OPERATION_LIST_LEARNED:
+		return fault_set(fault, STATUS_UNSUPPORTED, "DPDK does not tell what its learners have learned");
+	case OPERATION_TRACE:
+		return fault_set(fault, STATUS_UNSUPPORTED,
+				 "packets on DPDK cannot be traced; the engine can (dataplane: engine)");
 	}
 	return fault_set(fault, STATUS_UNSUPPORTED, "no operation %u", operation);
 }

@@ -20,10 +20,21 @@ enum operation {
 	OPERATION_REPLAY = 13,
 	OPERATION_STOP = 14,
 	OPERATION_START = 15,
+	OPERATION_PING = 16,
+	OPERATION_WATCH = 17,
+	OPERATION_LIST_PORTS = 18,
+	OPERATION_TAKE_PORT = 19,
+	OPERATION_LIST_ENTRIES = 20,
+	OPERATION_READ_DEFAULTS = 21,
+	OPERATION_LIST_GROUPS = 22,
+	OPERATION_LIST_NOTES = 23,
+	OPERATION_READ_NOTE = 24,
+	OPERATION_LIST_LEARNED = 25,
+	OPERATION_TRACE = 26,
 };
 
 #define PROTOCOL_MAGIC 0x48585753
-#define PROTOCOL_VERSION 1
+#define PROTOCOL_VERSION 2
 
 /* Does what a message asks for and writes the answer, or sets `fault`. */
 enum status request_handle(struct host *host, struct session *session, uint16_t operation, struct reader *in,
@@ -39,9 +50,17 @@ enum status request_read_counters(struct host *host, struct reader *in, struct w
 enum status request_statistics(struct host *host, struct writer *out, struct fault *fault);
 enum status request_add_port(struct host *host, struct session *session, struct reader *in, struct fault *fault);
 enum status request_remove_port(struct host *host, struct reader *in, struct fault *fault);
+enum status request_list_ports(struct host *host, struct writer *out);
+enum status request_take_port(struct host *host, struct session *session, struct reader *in, struct fault *fault);
 enum status request_inject(struct host *host, struct reader *in, struct writer *out, struct fault *fault);
 enum status request_receive(struct host *host, struct writer *out);
 enum status request_replay(struct host *host, struct reader *in, struct writer *out, struct fault *fault);
+
+enum status request_list_entries(struct host *host, struct reader *in, struct writer *out, struct fault *fault);
+enum status request_read_defaults(struct host *host, struct writer *out);
+enum status request_list_groups(struct host *host, struct reader *in, struct writer *out, struct fault *fault);
+enum status request_list_notes(struct host *host, struct reader *in, struct writer *out, struct fault *fault);
+enum status request_read_note(struct host *host, struct reader *in, struct writer *out, struct fault *fault);
 
 /* BAD_REQUEST if a message was shorter or longer than what was read. */
 enum status request_end(const struct reader *in, struct fault *fault);

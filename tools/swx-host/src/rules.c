@@ -34,6 +34,18 @@ rules_count(const struct rules *rules)
 	return rules->count;
 }
 
+uint32_t
+rules_buckets(const struct rules *rules)
+{
+	return rules->mask + 1;
+}
+
+const struct rule *
+rules_bucket(const struct rules *rules, uint32_t bucket)
+{
+	return rules->buckets[bucket];
+}
+
 static uint32_t
 hash_of(const struct rte_swx_table_params *params, const uint8_t *key, const uint8_t *mask, uint32_t priority)
 {

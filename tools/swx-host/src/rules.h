@@ -23,6 +23,9 @@ struct rules;
 
 struct rules *rules_create(uint32_t capacity);
 uint32_t rules_count(const struct rules *rules);
+/* The rules by the buckets they are found in, in no particular order; `next` leads through a bucket. */
+uint32_t rules_buckets(const struct rules *rules);
+const struct rule *rules_bucket(const struct rules *rules, uint32_t bucket);
 
 struct rule *rule_create(const struct rte_swx_table_params *params, const uint8_t *key, const uint8_t *mask,
 			 uint32_t priority, uint64_t action, const uint8_t *data);

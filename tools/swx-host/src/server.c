@@ -13,6 +13,10 @@
 #include "session.h"
 
 #define MAX_SESSIONS 32
+/* What is polled beside the sessions. */
+#define FIXED 2
+/* An event of the protocol: a port whose device is gone. */
+#define EVENT_PORT_LOST 1
 
 static volatile sig_atomic_t stopping;
 
@@ -61,11 +65,26 @@ accept_session(int listener, struct session **sessions)
 	}
 }
 
-/* Waits for something to do; the sessions follow the listener, in their order. */
-static int
-wait_for_work(int listener, const struct session *sessions, struct pollfd *polled, const sigset_t *signals)
+/* Whoever watches is told again of those that it knows, until it takes them away. */
+static void
+tell_all(const struct ports *ports, struct session *sessions)
 {
-	nfds_t count = 1;
+	uint64_t ignored;
+
+	(void)!read(ports->events, &ignored, sizeof(ignored));
+	for (uint32_t i = 0; i < ports->count; i++)
+		if (atomic_load(&ports->slots[i].lost))
+			for (struct session *session = sessions; session; session = session->next)
+				if (session->watches)
+					session_tell(session, EVENT_PORT_LOST, (uint16_t)i);
+}
+
+/* Waits for something to do; the sessions follow the listener and the ports' events, in their order. */
+static int
+wait_for_work(int listener, int events, const struct session *sessions, struct pollfd *polled,
+	      const sigset_t *signals)
+{
+	nfds_t count = FIXED;
 
 	for (; sessions; sessions = sessions->next) {
 		bool blocked = session_has_output(sessions);
@@ -73,15 +92,16 @@ wait_for_work(int listener, const struct session *sessions, struct pollfd *polle
 		/* Who does not read its answers is not asked for more. */
 		polled[count++] = (struct pollfd){.fd = sessions->socket, .events = blocked ? POLLOUT : POLLIN};
 	}
-	polled[0] = (struct pollfd){.fd = count <= MAX_SESSIONS ? listener : -1, .events = POLLIN};
+	polled[0] = (struct pollfd){.fd = count < FIXED + MAX_SESSIONS ? listener : -1, .events = POLLIN};
+	polled[1] = (struct pollfd){.fd = events, .events = POLLIN};
 	return ppoll(polled, count, NULL, signals);
 }
 
 void
-server_run(int listener, struct host *host)
+server_run(int listener, const char *path, struct host *host)
 {
 	struct sigaction action = {.sa_handler = on_signal};
-	struct pollfd polled[MAX_SESSIONS + 1];
+	struct pollfd polled[FIXED + MAX_SESSIONS];
 	struct session *sessions = NULL;
 	sigset_t blocked, before;
 
@@ -94,11 +114,11 @@ server_run(int listener, struct host *host)
 	sigprocmask(SIG_BLOCK, &blocked, &before);
 	while (!stopping) {
 		struct session **link = &sessions;
-		int ready = wait_for_work(listener, sessions, polled, &before);
+		int ready = wait_for_work(listener, host->ports.events, sessions, polled, &before);
 
 		if (ready <= 0)
 			continue;
-		for (nfds_t i = 1; *link; i++) {
+		for (nfds_t i = FIXED; *link; i++) {
 			struct session *session = *link;
 			short events = polled[i].revents;
 			bool alive = true;
@@ -114,9 +134,12 @@ server_run(int listener, struct host *host)
 				session_free(session, host);
 			}
 		}
+		if (polled[1].revents)
+			tell_all(&host->ports, sessions);
 		if (polled[0].revents)
 			accept_session(listener, &sessions);
 	}
+	unlink(path);
 	while (sessions) {
 		struct session *session = sessions;
 

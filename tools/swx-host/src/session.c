@@ -17,14 +17,18 @@
 #define LENGTH_SIZE 4
 /* Sequence number and operation. */
 #define HEADER_SIZE 6
+/* Sequence number of what is no answer. */
+#define EVENT_SEQUENCE UINT32_MAX
 
 struct session *
 session_create(int socket)
 {
 	struct session *session = calloc(1, sizeof(*session));
 
-	if (session)
+	if (session) {
 		session->socket = socket;
+		session->given = -1;
+	}
 	return session;
 }
 
@@ -163,6 +167,43 @@ session_receive(struct session *session, struct host *host)
 	return !session->in.failed && answer_all(session, host) && session_send(session);
 }
 
+void
+session_tell(struct session *session, uint16_t event, uint16_t port)
+{
+	write_u32(&session->out, HEADER_SIZE + sizeof(port));
+	write_u32(&session->out, EVENT_SEQUENCE);
+	write_u16(&session->out, event);
+	write_u16(&session->out, port);
+}
+
+/* Sends bytes, and the descriptor that is to go with them. */
+static ssize_t
+transmit(struct session *session, uint8_t *bytes, size_t length)
+{
+	union {
+		struct cmsghdr align;
+		char bytes[CMSG_SPACE(sizeof(int))];
+	} control = {0};
+	struct iovec part = {.iov_base = bytes, .iov_len = length};
+	struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+	ssize_t sent;
+
+	if (session->given >= 0) {
+		struct cmsghdr *header = &control.align;
+
+		message.msg_control = control.bytes;
+		message.msg_controllen = sizeof(control.bytes);
+		header->cmsg_level = SOL_SOCKET;
+		header->cmsg_type = SCM_RIGHTS;
+		header->cmsg_len = CMSG_LEN(sizeof(int));
+		memcpy(CMSG_DATA(header), &session->given, sizeof(int));
+	}
+	sent = sendmsg(session->socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+	if (sent >= 0)
+		session->given = -1;
+	return sent;
+}
+
 bool
 session_has_output(const struct session *session)
 {
@@ -175,8 +216,7 @@ session_send(struct session *session)
 	struct writer *out = &session->out;
 
 	while (session->sent < out->length) {
-		ssize_t length = send(session->socket, &out->data[session->sent], out->length - session->sent,
-				      MSG_DONTWAIT | MSG_NOSIGNAL);
+		ssize_t length = transmit(session, &out->data[session->sent], out->length - session->sent);
 
 		if (length < 0)
 			return errno == EAGAIN || errno == EINTR;

@@ -13,6 +13,12 @@
 struct session {
 	int socket;
 	bool greeted;
+	/* The version of the protocol that it speaks. */
+	uint16_t version;
+	/* It wants to be told of events. */
+	bool watches;
+	/* A descriptor that goes with the next bytes, or -1. */
+	int given;
 	struct writer in;
 	struct writer out;
 	size_t sent;
@@ -30,5 +36,7 @@ bool session_receive(struct session *session, struct host *host);
 /* Sends what the socket takes. False when the session is over. */
 bool session_send(struct session *session);
 bool session_has_output(const struct session *session);
+/* Puts an event among what is to be sent. */
+void session_tell(struct session *session, uint16_t event, uint16_t port);
 /* The oldest descriptor that came, or -1. */
 int session_take_descriptor(struct session *session);

@@ -1,5 +1,6 @@
 #include "transaction.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -44,6 +45,15 @@ look_up(struct table *table, void *object, const uint8_t *key, uint64_t *action,
 	return hit;
 }
 
+bool
+table_entry(struct table *table, const struct rte_swx_table_state *state, const uint8_t *key, uint64_t *action,
+	    uint8_t **data)
+{
+	size_t index;
+
+	return look_up(table, state[table->state].obj, key, action, data, &index);
+}
+
 uint32_t
 table_entry_index(struct table *table, const struct rte_swx_table_state *state, const uint8_t *key)
 {
@@ -64,6 +74,25 @@ put_entry(struct table *table, void *object, uint8_t *key, const struct call *ca
 	};
 
 	return call->present ? table->ops.add(object, &entry) : table->ops.del(object, &entry);
+}
+
+int
+put_staged_entry(struct table *table, void *object, uint8_t *key, const struct call *call)
+{
+	uint64_t action;
+	uint8_t *data;
+	size_t place;
+	int error;
+
+	if (!call->present && look_up(table, object, key, &action, &data, &place))
+		keys_clear(&table->keys, place);
+	error = put_entry(table, object, key, call);
+	if (error || !call->present || !look_up(table, object, key, &action, &data, &place))
+		return error;
+	if (keys_set(&table->keys, place, key))
+		return 0;
+	table->ops.del(object, &(struct rte_swx_table_entry){.key = key});
+	return -ENOMEM;
 }
 
 static enum status
@@ -96,7 +125,7 @@ change_entry(struct transaction *transaction, struct table *table, const uint8_t
 		memcpy(change->entry.before.data, data, data_size);
 	if (data_size && after->present)
 		memcpy(change->entry.after.data, after->data, data_size);
-	error = put_entry(table, object, bytes, &change->entry.after);
+	error = put_staged_entry(table, object, bytes, &change->entry.after);
 	if (error) {
 		transaction->count--;
 		free(bytes);
@@ -105,6 +134,15 @@ change_entry(struct transaction *transaction, struct table *table, const uint8_t
 	}
 	table->entries += (uint32_t)after->present - (uint32_t)present;
 	return STATUS_OK;
+}
+
+void
+swap_note(struct notes *notes, struct note *out, struct note *in)
+{
+	if (out)
+		notes_remove(notes, out);
+	if (in)
+		notes_insert(notes, in);
 }
 
 void
@@ -314,5 +352,27 @@ transaction_set_timeout(struct transaction *transaction, uint32_t learner, uint3
 	change->timeout.learner = learner;
 	change->timeout.index = index;
 	change->timeout.seconds = seconds;
+	return STATUS_OK;
+}
+
+enum status
+transaction_set_note(struct transaction *transaction, const uint8_t *key, uint16_t key_length, const uint8_t *value,
+		     uint32_t length, struct fault *fault)
+{
+	struct notes *notes = transaction->notes;
+	struct note *before = notes_find(notes, key, key_length);
+	struct note *after = length ? note_create(key, key_length, value, length) : NULL;
+	struct change *change;
+
+	if (!before && !length)
+		return STATUS_OK;
+	change = (after || !length) && notes_reserve(notes) ? append(transaction, CHANGE_NOTE) : NULL;
+	if (!change) {
+		note_free(after);
+		return out_of_memory(fault);
+	}
+	change->note.before = before;
+	change->note.after = after;
+	swap_note(notes, before, after);
 	return STATUS_OK;
 }

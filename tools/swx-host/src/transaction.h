@@ -6,6 +6,7 @@
  * Every step costs the same however many entries there are, but for tables that DPDK has to build anew.
  */
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -14,10 +15,12 @@
 #include "worker.h"
 
 struct change;
+struct notes;
 
 struct transaction {
 	struct program *program;
 	struct worker *worker;
+	struct notes *notes;
 	struct change *changes;
 	size_t count;
 	size_t capacity;
@@ -50,6 +53,10 @@ enum status transaction_write_counter(struct transaction *transaction, uint32_t 
 enum status transaction_set_timeout(struct transaction *transaction, uint32_t learner, uint32_t index, uint32_t seconds,
 				    struct fault *fault);
 
+/* Replaces a note; a value of no length takes it away. */
+enum status transaction_set_note(struct transaction *transaction, const uint8_t *key, uint16_t key_length,
+				 const uint8_t *value, uint32_t length, struct fault *fault);
+
 /* Where the transaction is, to go back to. */
 size_t transaction_mark(const struct transaction *transaction);
 /* Takes back everything since `mark`. */
@@ -57,5 +64,9 @@ void transaction_undo(struct transaction *transaction, size_t mark);
 /* All or nothing: after a failure nothing is staged, and nothing has changed. */
 enum status transaction_commit(struct transaction *transaction, struct fault *fault);
 
+/* What an entry of an exact table does, or false if there is none. The worker must be paused, or the copy be one that it
+ * does not change. */
+bool table_entry(struct table *table, const struct rte_swx_table_state *state, const uint8_t *key, uint64_t *action,
+		 uint8_t **data);
 /* The place of an entry in registers of direct counters, or 0. The worker must be paused, or `staged` be looked at. */
 uint32_t table_entry_index(struct table *table, const struct rte_swx_table_state *state, const uint8_t *key);

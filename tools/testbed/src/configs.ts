@@ -23,6 +23,7 @@ export function softswitchConfig(layout: Layout, tapCount: number, dataplane: Da
     p4runtime: addresses.p4runtime,
     gnmi: addresses.gnmi,
     taps: { prefix: TAP_PREFIX, count: tapCount },
+    runDirectory: layout.runDirectory,
     tls: layout.identity('target'),
   });
 }

@@ -52,6 +52,8 @@ export class Layout {
   readonly leases: string;
   /** Unix socket through which the manager is reached from outside the node's namespace. */
   readonly managerSocket: string;
+  /** Where softswitch and data plane meet. */
+  readonly runDirectory: string;
 
   constructor(readonly directory: string) {
     this.manifests = join(directory, 'manifests');
@@ -61,6 +63,7 @@ export class Layout {
     this.kubeconfig = join(directory, 'kubeconfig');
     this.leases = join(directory, 'leases');
     this.managerSocket = join(directory, 'manager.sock');
+    this.runDirectory = join(directory, 'run');
   }
 
   /** Files of the certificate of a role. */

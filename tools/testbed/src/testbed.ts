@@ -141,6 +141,18 @@ export class Testbed {
     await startArpProxy(this.node, this.#arpProxy);
   }
 
+  /** Ends the data plane that runs on when the softswitch has been stopped, and the TAP ports with it. */
+  async stopDataplane(): Promise<void> {
+    const args = ['--run-directory', this.layout.runDirectory, 'stop'];
+    await run(process.execPath, [programs.softswitch, ...args]);
+  }
+
+  /** Process id of the data plane. */
+  async dataplanePid(): Promise<number> {
+    const { stdout } = await run('pgrep', ['--full', '--', `--socket ${this.layout.runDirectory}/control`]);
+    return Number(stdout.trim());
+  }
+
   startManager(): Promise<void> {
     return this.#start(this.manager, async () => {
       const { target } = await this.client.status();
@@ -335,6 +347,7 @@ export class Testbed {
     this.client.close();
     for (const process of [this.agent, this.apiServer, this.manager, this.softswitch, this.#relay])
       await process.stop();
+    await this.stopDataplane();
     // By name, so that one whose making was interrupted goes, too.
     const { stdout } = await run('ip', ['netns', 'list']);
     const names = stdout.split('\n').map((line) => line.split(' ')[0] ?? '');

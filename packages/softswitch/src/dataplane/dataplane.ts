@@ -68,12 +68,26 @@ export interface LearnedEntry {
   readonly args: readonly Value[];
 }
 
+/** What was written into a pipeline, whoever has written it. */
+export interface WrittenState {
+  entries(table: string): DataplaneEntry[];
+  /** Undefined: the program's own. */
+  defaultOf(table: string): { readonly action: string; readonly args: readonly Value[] } | undefined;
+  /** Of a group that was not set, none. */
+  members(selector: string, group: number): readonly { readonly member: number; readonly weight: number }[];
+  noteOf(key: string): Uint8Array | undefined;
+  /** Notes whose key begins with `prefix`, by the rest of it. */
+  notes(prefix: string): Iterable<[rest: string, value: Uint8Array]>;
+}
+
 /**
  * A program in a data plane, spoken to in the terms of SWX. Calls are checked by the caller against
  * {@link PipelineSchema}, so what they throw (SoftswitchError) are limits: RESOURCE_EXHAUSTED, or INTERNAL.
  */
 export interface Pipeline {
   readonly schema: PipelineSchema;
+  /** Of a pipeline that was resumed this is what the data plane has, and no more. */
+  readonly written: WrittenState;
   /** Adds or replaces an entry. */
   tableSet(table: string, entry: DataplaneEntry): void;
   tableDelete(table: string, key: readonly KeyField[], priority?: number): void;
@@ -86,8 +100,13 @@ export interface Pipeline {
   registerRead(register: string, index: number): bigint;
   registerWrite(register: string, index: number, value: bigint): void;
   /**
-   * Ends a batch of changes. A data plane that stages changes makes them live here; the promise settles when packets
-   * see them. One that changes at once has nothing to do.
+   * Keeps what this side knows of a change with the change itself, in the data plane, so that who takes it over knows it,
+   * too. An empty value takes the note away.
+   */
+  note(key: string, value: Uint8Array): void;
+  /**
+   * Makes all changes since the last commit live, together. The promise settles when packets see them. A pipeline that
+   * does not run has nothing to do.
    */
   commit(): Promise<void> | undefined;
   /** Forgets what was staged since a commit that was refused: it only takes back what the data plane has not taken. */
@@ -96,17 +115,26 @@ export interface Pipeline {
 
 /** Runs one program at a time over the packets of the ports. */
 export interface Dataplane {
-  /** Whether all changes between two commits reach packets at once, so that a batch can be DATAPLANE_ATOMIC. */
-  readonly atomicBatches: boolean;
-  /** Whether a commit can be refused. Then it has changed nothing, and what was written since the last one is undone. */
-  readonly commitMayFail: boolean;
   /** Prepares a program from its SWX specification, without packets; INVALID_ARGUMENT if it cannot run it. */
   load(spec: string, file: string): Pipeline;
-  /** Gives all packets from now on to `pipeline`; without one they are dropped. */
+  /**
+   * Gives all packets from now on to `pipeline`; without one they are dropped. Whether the data plane can run it is told
+   * by its next commit.
+   */
   activate(pipeline: Pipeline | undefined): void;
+  /**
+   * The note of that key in the data plane that has been running since before this process; undefined if there is no such
+   * data plane or note.
+   */
+  noteLeft(key: string): Promise<Uint8Array | undefined>;
+  /** Goes on with the data plane that runs already; `pipeline`, which is its program, has everything afterwards. */
+  resume(pipeline: Pipeline): Promise<void>;
   /** Where the ports deliver packets. */
   readonly receive: PacketHandler;
   /** Runs a packet for real and tells what happened; FAILED_PRECONDITION without a program. */
   trace(port: number, packet: Uint8Array): Trace;
+  /** Ends it. */
   stop(): Promise<void>;
+  /** Leaves it to run on by itself, if it can, for the next who resumes it. */
+  leave(): Promise<void>;
 }

@@ -1,47 +1,55 @@
 import type { Config } from '../config.js';
+import { engineProgram } from '../engine-program.js';
 import { fail } from '../errors.js';
 import type { Logger } from '../logger.js';
 import type { PortProvider } from '../ports/provider.js';
 import { TapPorts } from '../ports/tap.js';
 import type { Dataplane } from './dataplane.js';
-import { DpdkDataplane } from './dpdk/dataplane.js';
-import { DpdkTapPorts } from './dpdk/tap-ports.js';
-import { EngineDataplane } from './engine.js';
+import { HostDataplane } from './host/host-dataplane.js';
+import { HostProcesses, type HostProgram } from './host/host-processes.js';
 
 /** Ethernet header and one VLAN tag, which come on top of the MTU. */
 const FRAME_OVERHEAD = 18;
 /** Room that DPDK's own devices expect. */
 const MIN_FRAME = 2048;
+/** Port numbers that the engine takes; they cost it nothing. */
+const ENGINE_PORTS = 65_536;
 
-/** Makes the TAP ports and the data plane that the configuration asks for. */
+/**
+ * Takes the run directory with the data plane and the TAP ports that are left there, and makes the ports that the
+ * configuration asks for beside them.
+ */
 export async function openSwitch(
   config: Config,
   logger: Logger,
 ): Promise<{ ports: PortProvider; dataplane: Dataplane }> {
-  if (config.dataplane === 'engine') {
-    const ports = await TapPorts.open({ ...config.taps, logger });
-    return { ports, dataplane: new EngineDataplane(ports, { logger }) };
+  const program = config.dataplane === 'engine' ? engineProgram(ENGINE_PORTS) : dpdkProgram(config);
+  const hosts = await HostProcesses.open(program, { directory: config.runDirectory, logger });
+  try {
+    const ports = await TapPorts.open({ ...config.taps, left: hosts.takePorts(), logger });
+    return { ports, dataplane: new HostDataplane(ports, hosts, { logger }) };
+  } catch (error) {
+    hosts.left?.leave();
+    await hosts.close();
+    throw error;
   }
-  const { host, hugepages, memoryMb, ports: slots, library, cpu } = config.dpdk;
-  if (config.taps.count > slots) {
+}
+
+function dpdkProgram({ dpdk, taps }: Config): HostProgram {
+  const { host, hugepages, memoryMb, ports: slots, library, cpu } = dpdk;
+  if (taps.count > slots) {
     fail(
       'INVALID_ARGUMENT',
-      `taps.count is ${config.taps.count}, but dpdk.ports ${slots}: there can be no more ports`,
+      `taps.count is ${taps.count}, but dpdk.ports ${slots}: there can be no more ports`,
     );
   }
   const args = [
-    ...[
-      '--ports',
-      `${slots}`,
-      '--memory',
-      `${memoryMb}`,
-      '--frame',
-      `${Math.max(config.taps.mtu + FRAME_OVERHEAD, MIN_FRAME)}`,
-    ],
+    ...['--ports', `${slots}`],
+    ...['--memory', `${memoryMb}`],
+    ...['--frame', `${Math.max(taps.mtu + FRAME_OVERHEAD, MIN_FRAME)}`],
     ...(hugepages ? ['--huge'] : []),
     ...(library === undefined ? [] : ['--library', library]),
     ...(cpu === undefined ? [] : ['--cpu', `${cpu}`]),
   ];
-  const ports = await DpdkTapPorts.open({ ...config.taps, logger });
-  return { ports, dataplane: new DpdkDataplane(ports, { binary: host, args, logger }) };
+  return { kind: 'dpdk', name: 'swx-host', command: host, args };
 }

@@ -33,6 +33,15 @@ export class Forwarding {
     }
   }
 
+  /** The entities that a data plane has, which `pipeline` has read from it. INTERNAL if they make no sense. */
+  static restore(program: BoundProgram, pipeline: Pipeline): Forwarding {
+    const forwarding = new Forwarding(program, pipeline);
+    const profiles = new Map([...forwarding.profiles].map(([id, profile]) => [id, profile.restore()]));
+    for (const store of forwarding.tables.values())
+      store.restore(profiles.get(store.table.indirect?.profile.id ?? 0));
+    return forwarding;
+  }
+
   /** NOT_FOUND if the program has no such table. */
   table(id: number): TableStore {
     return this.tables.get(id) ?? fail('NOT_FOUND', `the program has no table ${id}`);

@@ -49,20 +49,37 @@ export function parseKey(table: BoundTable, match: readonly FieldMatch[], priori
     if (parsed[at] !== undefined) fail('INVALID_ARGUMENT', `${where(table, field)}: given twice`);
     parsed[at] = parseField(table, field, one);
   }
-  let text = table.needsPriority ? `${priority}` : '';
   const key = parsed as KeyField[];
   for (let i = 0; i < fields.length; i++) {
-    let value = key[i];
-    if (value === undefined) {
-      const field = fields[i] ?? fail('INTERNAL', 'field');
-      if (field.kind === 'exact')
-        fail('INVALID_ARGUMENT', `${where(table, field)}: missing, and exact matches must be given`);
-      value = field.wide ? ANY_WIDE : ANY;
-      key[i] = value;
-    }
-    text += value.mask === undefined ? `,${value.value}` : `,${value.value}/${value.mask}`;
+    if (key[i] !== undefined) continue;
+    const field = fields[i] ?? fail('INTERNAL', 'field');
+    if (field.kind === 'exact')
+      fail('INVALID_ARGUMENT', `${where(table, field)}: missing, and exact matches must be given`);
+    key[i] = field.wide ? ANY_WIDE : ANY;
   }
-  return { fields: key, text, priority };
+  return { fields: key, text: keyText(table, key, priority), priority };
+}
+
+/** The key of an entry that the data plane has. */
+export function restoreKey(
+  table: BoundTable,
+  key: readonly KeyField[],
+  priority: number | undefined,
+): ParsedKey {
+  const fields = key.map(({ value, mask }, i): KeyField => {
+    // A program may match with a mask what P4Info says is exact.
+    if (table.fields[i]?.kind === 'exact' || mask === undefined) return { value };
+    return { value, mask };
+  });
+  const own = table.needsPriority ? HIGHEST_PRIORITY - (priority ?? 0) : 0;
+  return { fields, text: keyText(table, fields, own), priority: own };
+}
+
+/** The same for the same key. */
+function keyText(table: BoundTable, key: readonly KeyField[], priority: number): string {
+  let text = table.needsPriority ? `${priority}` : '';
+  for (const { value, mask } of key) text += mask === undefined ? `,${value}` : `,${value}/${mask}`;
+  return text;
 }
 
 const ANY: KeyField = { value: 0, mask: 0 };

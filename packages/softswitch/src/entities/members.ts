@@ -4,6 +4,7 @@ import { fail } from '../errors.js';
 import type { BoundProfile } from '../pipeline/bound.js';
 import { type ActionCall, actionText, formatAction, parseAction } from './actions.js';
 import type { Journal } from './journal.js';
+import { decodeMember, encodeMember, memberNotes, NO_NOTE } from './notes.js';
 import { NumberPool } from './number-pool.js';
 
 export interface Member {
@@ -38,6 +39,33 @@ export class MemberStore {
     const slots = profile.selector?.slots ?? 1;
     this.#groupable = new NumberPool(1, slots);
     this.#others = new NumberPool(slots, slots + profile.size);
+  }
+
+  /**
+   * Takes the members that the data plane has as its own, and gives them by their numbers. Those without a note are of
+   * action sets.
+   */
+  restore(): ReadonlyMap<number, Member> {
+    const byNumber = new Map<number, Member>();
+    const { id: profileId, target, actions } = this.profile;
+    const { written } = this.pipeline;
+    for (const { key, action: name, args } of written.entries(target)) {
+      const number = Number(key[0]?.value);
+      const action =
+        [...actions.values()].find((each) => each.target === name) ??
+        fail('INTERNAL', `action profile ${this.profile.name}: member ${number} has the action ${name}`);
+      this.#groupable.claim(number);
+      this.#others.claim(number);
+      const call = { action, args };
+      const note = written.noteOf(`${memberNotes(profileId)}${number}`);
+      if (note === undefined) this.#shared.set(actionText(call), { number, uses: 0 });
+      else {
+        const member = { id: decodeMember(note), number, call, uses: { count: 0 } };
+        this.#members.set(member.id, member);
+        byNumber.set(number, member);
+      }
+    }
+    return byNumber;
   }
 
   get count(): number {
@@ -149,6 +177,7 @@ export class MemberStore {
 
   #put(member: Member): void {
     this.#set(member.number, member.call);
+    if (!this.#members.has(member.id)) this.#note(member.number, encodeMember(member.id));
     this.#members.set(member.id, member);
   }
 
@@ -156,7 +185,12 @@ export class MemberStore {
     const member = this.#members.get(id);
     if (member === undefined) return;
     this.#members.delete(id);
+    this.#note(member.number, NO_NOTE);
     this.#clear(member.number);
+  }
+
+  #note(number: number, note: Uint8Array): void {
+    this.pipeline.note(`${memberNotes(this.profile.id)}${number}`, note);
   }
 
   #set(number: number, call: ActionCall): void {

@@ -13,6 +13,7 @@ import type { BoundProfile } from '../pipeline/bound.js';
 import { type ActionCall, formatAction, parseAction } from './actions.js';
 import type { Journal } from './journal.js';
 import { type Member, MemberStore } from './members.js';
+import { decodeGroup, decodeSet, encodeGroup, encodeSet, groupNotes, NO_NOTE, setNotes } from './notes.js';
 import { NumberPool } from './number-pool.js';
 
 export interface Group {
@@ -33,6 +34,13 @@ export interface OneShot {
   readonly sizeSemantics: number;
 }
 
+/** What a profile has in the data plane, by the numbers of the program. */
+export interface RestoredProfile {
+  readonly members: ReadonlyMap<number, Member>;
+  readonly groups: ReadonlyMap<number, Group>;
+  readonly sets: ReadonlyMap<number, OneShot>;
+}
+
 /** Members and groups of one action profile. */
 export class ProfileStore {
   readonly members: MemberStore;
@@ -50,6 +58,55 @@ export class ProfileStore {
     const groups = profile.selector?.groups ?? 0;
     this.#numbers = new NumberPool(1, groups);
     this.#lastNumber = new NumberPool(0, Math.min(1, groups));
+  }
+
+  /** Takes the members and groups that the data plane has as its own, and gives them by their numbers. */
+  restore(): RestoredProfile {
+    const { id: profileId, selector, actions, name } = this.profile;
+    const { written } = this.pipeline;
+    const members = this.members.restore();
+    const groups = new Map<number, Group>();
+    const sets = new Map<number, OneShot>();
+    const memberOf = (number: number): Member =>
+      members.get(number) ?? fail('INTERNAL', `action profile ${name}: no member has the number ${number}`);
+    for (const [text, note] of written.notes(groupNotes(profileId))) {
+      const number = this.#claimNumber(Number(text));
+      const { groupId: id, maxSize } = decodeGroup(note);
+      const group: Group = {
+        id,
+        number,
+        members: written
+          .members(selector?.target ?? '', number)
+          .map(({ member, weight }) => ({ member: memberOf(member), weight })),
+        maxSize,
+        uses: { count: 0 },
+      };
+      for (const { member } of group.members) member.uses.count++;
+      this.#groups.set(id, group);
+      groups.set(number, group);
+    }
+    for (const [text, note] of written.notes(setNotes(profileId))) {
+      const number = this.#claimNumber(Number(text));
+      const { actionProfileActions, actionSelectionMode: selectionMode, sizeSemantics } = decodeSet(note);
+      const set: OneShot = {
+        number,
+        actions: actionProfileActions.map(({ action, weight }) => ({
+          call: parseAction(
+            `action profile ${name}`,
+            actions,
+            action ?? { actionId: 0, params: [] },
+            'entry',
+          ),
+          weight,
+        })),
+        selectionMode,
+        sizeSemantics,
+      };
+      for (const { call } of set.actions) this.members.acquireShared(call);
+      this.#oneShots++;
+      sets.set(number, set);
+    }
+    return { members, groups, sets };
   }
 
   /** NOT_FOUND if there is none. */
@@ -115,8 +172,7 @@ export class ProfileStore {
         }
         this.#drop(id);
         journal?.push(() => {
-          this.#numbers.claim(group.number);
-          this.#lastNumber.claim(group.number);
+          this.#claimNumber(group.number);
           this.#put(group);
         });
       }
@@ -180,6 +236,7 @@ export class ProfileStore {
 
   releaseSet(set: OneShot): void {
     this.pipeline.selectorDelete(this.profile.selector?.target ?? '', set.number);
+    this.pipeline.note(`${setNotes(this.profile.id)}${set.number}`, NO_NOTE);
     this.#releaseNumber(set.number);
     for (const { call } of set.actions) this.members.releaseShared(call);
     this.#oneShots--;
@@ -203,7 +260,9 @@ export class ProfileStore {
       throw error;
     }
     this.#oneShots++;
-    return { ...set, number };
+    const made = { ...set, number };
+    this.pipeline.note(`${setNotes(this.profile.id)}${number}`, encodeSet(formatSet(made)));
+    return made;
   }
 
   #parseGroup(entity: ActionProfileGroup): Group['members'] {
@@ -277,6 +336,12 @@ export class ProfileStore {
     );
   }
 
+  #claimNumber(number: number): number {
+    this.#numbers.claim(number);
+    this.#lastNumber.claim(number);
+    return number;
+  }
+
   #releaseNumber(number: number): void {
     this.#numbers.release(number);
     this.#lastNumber.release(number);
@@ -287,6 +352,7 @@ export class ProfileStore {
     const before = this.#groups.get(group.id);
     const members = group.members.map(({ member, weight }) => ({ member: member.number, weight }));
     this.pipeline.selectorSet(this.profile.selector?.target ?? '', group.number, members);
+    if (before === undefined) this.#noteGroup(group.number, encodeGroup(group.id, group.maxSize));
     for (const { member } of before?.members ?? []) member.uses.count--;
     for (const { member } of group.members) member.uses.count++;
     this.#groups.set(group.id, group);
@@ -298,7 +364,12 @@ export class ProfileStore {
     this.#groups.delete(id);
     for (const { member } of group.members) member.uses.count--;
     this.pipeline.selectorDelete(this.profile.selector?.target ?? '', group.number);
+    this.#noteGroup(group.number, NO_NOTE);
     this.#releaseNumber(group.number);
+  }
+
+  #noteGroup(number: number, note: Uint8Array): void {
+    this.pipeline.note(`${groupNotes(this.profile.id)}${number}`, note);
   }
 
   #refuseMixing(mixed: boolean, reason: string): void {

@@ -1,9 +1,9 @@
 import type { TableAction } from '@infra-offload/p4rt/proto';
 import type { Value } from '../dataplane/dataplane.js';
 import { fail } from '../errors.js';
-import type { BoundTable } from '../pipeline/bound.js';
+import type { BoundAction, BoundTable } from '../pipeline/bound.js';
 import { type ActionCall, formatAction, parseAction } from './actions.js';
-import { formatSet, type OneShot, type ProfileStore } from './profiles.js';
+import { formatSet, type OneShot, type ProfileStore, type RestoredProfile } from './profiles.js';
 
 /** What a table entry does. */
 export type EntryAction =
@@ -48,6 +48,43 @@ export function acquireAction(
         `${owner}: it takes a member, a group or an action set, not ${type?.$case ?? 'nothing'}`,
       );
   }
+}
+
+/** The action of the table that has this name in the program. */
+export function actionOf(table: BoundTable, target: string): BoundAction | undefined {
+  for (const action of table.actions.values()) if (action.target === target) return action;
+  return undefined;
+}
+
+/** What an entry that the data plane has does; its use of members and groups is counted. */
+export function restoreAction(
+  table: BoundTable,
+  profile: RestoredProfile | undefined,
+  { action: target, args }: { readonly action: string; readonly args: readonly Value[] },
+): EntryAction {
+  const number = Number(args[0]);
+  if (profile === undefined) {
+    const action = actionOf(table, target);
+    if (action !== undefined) return { kind: 'action', call: { action, args } };
+  } else if (target === table.indirect?.setMember) {
+    const member = profile.members.get(number);
+    if (member !== undefined) {
+      member.uses.count++;
+      return { kind: 'member', id: member.id };
+    }
+  } else if (target === table.indirect?.setGroup) {
+    const group = profile.groups.get(number);
+    if (group !== undefined) {
+      group.uses.count++;
+      return { kind: 'group', id: group.id };
+    }
+    const set = profile.sets.get(number);
+    if (set !== undefined) return { kind: 'oneShot', set };
+  }
+  return fail(
+    'INTERNAL',
+    `table ${table.name}: an entry has ${target}(${args.join()}), of which nothing is known`,
+  );
 }
 
 /** Counts the use of an action that was released again; only for what is there still or again. */

@@ -5,21 +5,18 @@ import type { BoundTable } from '../pipeline/bound.js';
 import { type ActionCall, parseAction } from './actions.js';
 import { readCounter, writeCounter } from './counters.js';
 import type { Journal } from './journal.js';
-import { type ParsedKey, parseKey, targetPriority } from './keys.js';
-import type { ProfileStore } from './profiles.js';
+import { type ParsedKey, parseKey, restoreKey, targetPriority } from './keys.js';
+import { type Attached, decodeAttached, defaultNote, encodeAttached, entryNote, NO_NOTE } from './notes.js';
+import type { ProfileStore, RestoredProfile } from './profiles.js';
 import {
   acquireAction,
+  actionOf,
   type EntryAction,
   reacquireAction,
   releaseAction,
+  restoreAction,
   targetAction,
 } from './table-actions.js';
-
-/** What the target keeps for the controller without looking at it. */
-interface Attached {
-  readonly metadata: Uint8Array;
-  readonly controllerMetadata: bigint;
-}
 
 /** An entry as it is now; never changed, only replaced, so that readers can hold on to it. */
 export interface StoredEntry extends Attached {
@@ -47,6 +44,25 @@ export class TableStore {
     readonly profile: ProfileStore | undefined,
   ) {
     this.#default = this.#initialDefault();
+  }
+
+  /** Takes the entries that the data plane has as its own. */
+  restore(profile: RestoredProfile | undefined): void {
+    const { table, pipeline } = this;
+    const { written } = pipeline;
+    for (const entry of written.entries(table.target)) {
+      const key = restoreKey(table, entry.key, entry.priority);
+      const action = restoreAction(table, profile, entry);
+      const note = written.noteOf(entryNote(table.id, key.text));
+      this.#entries.set(key.text, { key, action, ...decodeAttached(note) });
+    }
+    const call = written.defaultOf(table.target);
+    if (call === undefined || table.kind === 'learner') return;
+    const action = actionOf(table, call.action);
+    this.#default = {
+      call: action && { action, args: call.args },
+      ...decodeAttached(written.noteOf(defaultNote(table.id))),
+    };
   }
 
   get size(): number {
@@ -124,9 +140,8 @@ export class TableStore {
 
   #modify(entry: TableEntry, journal: Journal | undefined): void {
     const before = this.#existing(entry);
-    if (entry.action === undefined) {
-      this.#entries.set(before.key.text, { ...before, ...attached(entry) });
-    } else {
+    if (entry.action === undefined) this.#keep({ ...before, ...attached(entry) });
+    else {
       const action = acquireAction(this.table, this.profile, entry.action);
       try {
         this.#replace({ key: before.key, action, ...attached(entry) });
@@ -138,7 +153,7 @@ export class TableStore {
     const keptAction = entry.action === undefined;
     journal?.push(() => {
       const current = this.#entries.get(before.key.text) ?? before;
-      if (keptAction) this.#entries.set(before.key.text, { ...before, action: current.action });
+      if (keptAction) this.#keep({ ...before, action: current.action });
       else this.#replace({ ...before, action: reacquireAction(this.profile, before.action) });
     });
     if (entry.counterData !== undefined) this.#count(before.key, entry.counterData, journal);
@@ -172,7 +187,21 @@ export class TableStore {
       table.target,
       priority === undefined ? { key, action, args } : { key, priority, action, args },
     );
-    this.#entries.set(entry.key.text, entry);
+    this.#keep(entry);
+  }
+
+  /** Remembers a version of an entry, here, and in the data plane as far as that does not know it already. */
+  #keep(entry: StoredEntry): void {
+    const { text } = entry.key;
+    if (hasAttached(entry)) this.pipeline.note(entryNote(this.table.id, text), encodeAttached(entry));
+    else this.#dropNote(text);
+    this.#entries.set(text, entry);
+  }
+
+  #dropNote(text: string): void {
+    const before = this.#entries.get(text);
+    if (before !== undefined && hasAttached(before))
+      this.pipeline.note(entryNote(this.table.id, text), NO_NOTE);
   }
 
   /** Puts another version in an entry's place and gives back what the old one used. */
@@ -186,6 +215,7 @@ export class TableStore {
     const current = this.#entries.get(key.text);
     if (current === undefined) return;
     this.pipeline.tableDelete(this.table.target, key.fields, targetPriority(this.table, key));
+    this.#dropNote(key.text);
     this.#entries.delete(key.text);
     releaseAction(this.profile, current.action);
   }
@@ -230,6 +260,8 @@ export class TableStore {
     if (entry.call === undefined)
       this.pipeline.tableSetDefault(this.table.target, defaultAction.action, defaultAction.args);
     else this.pipeline.tableSetDefault(this.table.target, entry.call.action.target, entry.call.args);
+    if (hasAttached(entry)) this.pipeline.note(defaultNote(this.table.id), encodeAttached(entry));
+    else if (hasAttached(this.#default)) this.pipeline.note(defaultNote(this.table.id), NO_NOTE);
     this.#default = entry;
   }
 
@@ -268,6 +300,10 @@ export class TableStore {
       fail('INVALID_ARGUMENT', `table ${table.name}: counts cannot be negative`);
     }
   }
+}
+
+function hasAttached({ metadata, controllerMetadata }: Attached): boolean {
+  return metadata.length > 0 || controllerMetadata !== 0n;
 }
 
 const NO_COUNT: CounterData = { byteCount: 0n, packetCount: 0n };

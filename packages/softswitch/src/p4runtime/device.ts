@@ -13,8 +13,9 @@ import {
 import type { Dataplane } from '../dataplane/dataplane.js';
 import { Forwarding } from '../entities/forwarding.js';
 import { Journal } from '../entities/journal.js';
+import { CONFIG_NOTE, decodeConfig, encodeConfig } from '../entities/notes.js';
 import { readEntity } from '../entities/read.js';
-import { fail, SoftswitchError } from '../errors.js';
+import { fail, messageOf, SoftswitchError } from '../errors.js';
 import type { Logger } from '../logger.js';
 import { type LoadedConfig, loadConfig } from '../pipeline/config.js';
 import { Arbitration } from './arbitration.js';
@@ -53,6 +54,31 @@ export class Device {
     return (this.#saved ?? this.#committed)?.forwarding.program.hasPacketIo ?? false;
   }
 
+  /**
+   * Goes on with a data plane that has been running since before this process, with everything that is in it. If it makes
+   * no sense, the log says so, and the device begins without a pipeline.
+   */
+  async resume(): Promise<void> {
+    try {
+      const note = await this.dataplane.noteLeft(CONFIG_NOTE);
+      if (note === undefined) return;
+      const { config, name, program, pipeline } = loadConfig(this.dataplane, decodeConfig(note));
+      await this.dataplane.resume(pipeline);
+      this.#committed = { config, name, forwarding: Forwarding.restore(program, pipeline) };
+      const entries = [...this.#committed.forwarding.tables.values()].reduce(
+        (sum, { size }) => sum + size,
+        0,
+      );
+      this.logger?.info({ program: name, entries }, 'the pipeline is as it was left');
+    } catch (error) {
+      this.logger?.error(
+        { reason: messageOf(error) },
+        'the data plane that runs cannot be gone on with: ending it; packets pause until there is another pipeline',
+      );
+      this.dataplane.activate(undefined);
+    }
+  }
+
   async setPipeline(request: SetForwardingPipelineConfigRequest): Promise<void> {
     this.#checkDevice(request.deviceId);
     await this.#exclusive(async () => {
@@ -65,6 +91,8 @@ export class Device {
         // The data plane cannot run it after all: back to what it ran.
         this.#committed = committed;
         this.#saved = saved;
+        committed?.forwarding.pipeline.note(CONFIG_NOTE, encodeConfig(committed.config));
+        committed?.forwarding.pipeline.discard();
         this.dataplane.activate(committed?.forwarding.pipeline);
         throw error;
       }
@@ -100,14 +128,11 @@ export class Device {
       this.arbitration.authorize(request);
       const { forwarding } = this.#current();
       const { atomicity, updates } = request;
-      if (atomicity === Atomicity.DATAPLANE_ATOMIC && !this.dataplane.atomicBatches) {
-        fail('UNIMPLEMENTED', 'this data plane has no atomic batches');
-      }
       if (atomicity < Atomicity.CONTINUE_ON_ERROR || atomicity > Atomicity.DATAPLANE_ATOMIC) {
         fail('INVALID_ARGUMENT', `unknown atomicity ${atomicity}`);
       }
       const allOrNone = atomicity !== Atomicity.CONTINUE_ON_ERROR;
-      const journal = allOrNone || this.dataplane.commitMayFail ? new Journal() : undefined;
+      const journal = new Journal();
       let result: BatchResult = [];
       for (let i = 0; i < updates.length; i++) {
         const update = updates[i];
@@ -118,7 +143,7 @@ export class Device {
           if (result.length === 0) result = new Array<undefined>(updates.length).fill(undefined);
           result[i] = SoftswitchError.from(error);
           if (allOrNone) {
-            journal?.rollback();
+            journal.rollback();
             result = result.map((each) => each ?? rolledBack(i));
             break;
           }
@@ -128,7 +153,7 @@ export class Device {
         await forwarding.pipeline.commit();
       } catch (error) {
         // The data plane has taken none of it.
-        journal?.rollback();
+        journal.rollback();
         forwarding.pipeline.discard();
         throw error;
       }
@@ -195,6 +220,7 @@ export class Device {
 
   #install({ config, name, program, pipeline }: LoadedConfig): Installed {
     for (const warning of program.warnings) this.logger?.warn({ program: name }, warning);
+    pipeline.note(CONFIG_NOTE, encodeConfig(config));
     return { config: detach(config), name, forwarding: new Forwarding(program, pipeline) };
   }
 
@@ -214,6 +240,7 @@ export class Device {
     const before = this.#saved ?? this.#committed;
     const loaded = loadConfig(this.dataplane, config);
     if (before !== undefined && sameProgram(before.config, loaded.config)) {
+      before.forwarding.pipeline.note(CONFIG_NOTE, encodeConfig(loaded.config));
       this.#commit({ ...before, config: detach(loaded.config) });
       return;
     }

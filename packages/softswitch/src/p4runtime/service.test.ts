@@ -253,8 +253,9 @@ describe('pipeline configuration', () => {
   test('P7 the program of k8s_dp binds without a warning', async () => {
     await started();
     const { loadConfig } = await import('../pipeline/config.js');
-    const { EngineDataplane } = await import('../dataplane/engine.js');
-    const loaded = loadConfig(new EngineDataplane(harness.ports), k8sConfig());
+    const { HostDataplane } = await import('../dataplane/host/host-dataplane.js');
+    const { LocalEngine } = await import('../dataplane/host/engine/local.js');
+    const loaded = loadConfig(new HostDataplane(harness.ports, new LocalEngine()), k8sConfig());
     expect(loaded.program.warnings).toEqual([]);
     expect(loaded.program.tables.size).toBe(P4Program.parse(k8sDpArtifacts.p4info).tables.length);
   });

@@ -5,6 +5,7 @@ import {
   EPOLL_CLOEXEC,
   EPOLL_CTL_ADD,
   EPOLL_CTL_DEL,
+  EPOLL_CTL_MOD,
   EPOLLIN,
   type Libc,
 } from './libc.js';
@@ -44,14 +45,14 @@ export class Poller {
     this.add(this.#wake, WAKE);
   }
 
-  /** Watches `fd`; `token` is 0..2^32-2. */
-  add(fd: number, token: number): void {
-    const event = Buffer.alloc(16);
-    event.writeUInt32LE(EPOLLIN, 0);
-    event.writeUInt32LE(token, EVENT_DATA);
-    if (this.libc.epollControl(this.#epoll, EPOLL_CTL_ADD, fd, event) < 0) {
-      fail('UNAVAILABLE', `cannot watch descriptor ${fd}: ${this.libc.errno()}`);
-    }
+  /** Watches `fd` until it can be read, or for other events; `token` is 0..2^32-2. */
+  add(fd: number, token: number, events = EPOLLIN): void {
+    this.#control(EPOLL_CTL_ADD, fd, token, events);
+  }
+
+  /** Watches `fd` for other events. */
+  modify(fd: number, token: number, events: number): void {
+    this.#control(EPOLL_CTL_MOD, fd, token, events);
   }
 
   /** Stops watching `fd`, which must still be open. */
@@ -79,6 +80,15 @@ export class Poller {
     }
     this.libc.close(this.#wake);
     this.libc.close(this.#epoll);
+  }
+
+  #control(operation: number, fd: number, token: number, events: number): void {
+    const event = Buffer.alloc(16);
+    event.writeUInt32LE(events, 0);
+    event.writeUInt32LE(token, EVENT_DATA);
+    if (this.libc.epollControl(this.#epoll, operation, fd, event) < 0) {
+      fail('UNAVAILABLE', `cannot watch descriptor ${fd}: ${this.libc.errno()}`);
+    }
   }
 
   #wait(): void {

@@ -2,9 +2,11 @@ import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { afterEach, describe, expect, test } from 'vitest';
+import { DescriptorPorts } from '../dataplane/host/engine/descriptor-ports.js';
 import type { Logger } from '../logger.js';
-import type { PortProvider } from './provider.js';
-import { TapPorts } from './tap.js';
+import { type Libc, loadLibc } from './libc.js';
+import type { PacketHandler, PortStatistics } from './provider.js';
+import { type AttachedPort, type PortSink, type SinkStatistics, TapPorts } from './tap.js';
 
 const cleanups: (() => unknown)[] = [];
 
@@ -24,16 +26,66 @@ function namespace(): string {
   return name;
 }
 
-async function open(count: number, logger?: Logger): Promise<{ ports: TapPorts; prefix: string }> {
-  const prefix = `t${randomBytes(3).toString('hex')}_`;
-  const ports = await TapPorts.open({ prefix, count, ...(logger === undefined ? {} : { logger }) });
-  cleanups.push(() => ports.stop());
-  return { ports, prefix };
+/** Serves ports as a data plane does, and gives their packets to `receive`. */
+class Served implements PortSink {
+  #descriptors: DescriptorPorts | undefined;
+  unknownPort = 0;
+
+  constructor(
+    private readonly tap: TapPorts,
+    private readonly libc: Libc,
+  ) {
+    tap.lendTo(this);
+  }
+
+  start(receive: PacketHandler): void {
+    this.#descriptors = new DescriptorPorts(this.libc, receive, (port) => this.tap.lost(port));
+    for (const port of this.tap.lent()) this.attach(port);
+    this.#descriptors.start();
+  }
+
+  /** The two ends of a wire: ports 0 and 1. */
+  wire(): void {
+    this.start((port, buffer, length) => this.transmit(1 - port, buffer.subarray(0, length)));
+  }
+
+  transmit(port: number, packet: Uint8Array): void {
+    if (!this.#descriptors?.transmit(port, packet)) this.unknownPort++;
+  }
+
+  attach({ number, descriptor }: AttachedPort): void {
+    if (descriptor !== undefined) this.#descriptors?.attach(number, this.libc.duplicate(descriptor));
+  }
+
+  detach(number: number): void {
+    this.#descriptors?.detach(number);
+  }
+
+  statistics(): SinkStatistics {
+    const ports = this.tap.list().flatMap(({ number }) => {
+      const statistics: PortStatistics | undefined = this.#descriptors?.statistics(number);
+      return statistics === undefined ? [] : [{ number, ...statistics }];
+    });
+    return { unknownPort: this.unknownPort, ports };
+  }
+
+  async stop(): Promise<void> {
+    await this.#descriptors?.stop();
+  }
 }
 
-/** Ports 0 and 1 are the two ends of a wire. */
-function wire(ports: PortProvider): Promise<void> {
-  return ports.start((port, buffer, length) => ports.transmit(1 - port, buffer.subarray(0, length)));
+async function open(
+  count: number,
+  logger?: Logger,
+): Promise<{ ports: TapPorts; served: Served; prefix: string }> {
+  const prefix = `t${randomBytes(3).toString('hex')}_`;
+  const ports = await TapPorts.open({ prefix, count, ...(logger === undefined ? {} : { logger }) });
+  const served = new Served(ports, await loadLibc());
+  cleanups.push(async () => {
+    await ports.stop();
+    await served.stop();
+  });
+  return { ports, served, prefix };
 }
 
 function attach(name: string, netns: string, address: string): void {
@@ -58,7 +110,7 @@ async function until(condition: () => boolean): Promise<void> {
 
 describe('TAP ports', () => {
   test('devices have the numbers, MAC addresses and MTU that were said, are up, and are gone after stop', async () => {
-    const { ports, prefix } = await open(2);
+    const { ports, served, prefix } = await open(2);
     ports.create({ name: `${prefix}7`, mtu: 9000 });
     expect(ports.list().map(({ number, mtu, mac }) => ({ number, mtu, mac }))).toEqual([
       { number: 0, mtu: 1500, mac: '02:50:34:00:00:00' },
@@ -69,13 +121,14 @@ describe('TAP ports', () => {
     expect(shown).toMatchObject({ mtu: 9000, address: '02:50:34:00:00:07' });
     expect(shown.flags).toContain('UP');
     await ports.stop();
+    await served.stop();
     expect(existsSync(`/sys/class/net/${prefix}7`)).toBe(false);
   });
 
   test('packets flow between namespaces and are counted', async () => {
-    const { ports, prefix } = await open(2);
+    const { ports, served, prefix } = await open(2);
     const [a, b] = [namespace(), namespace()];
-    await wire(ports);
+    served.wire();
     attach(`${prefix}0`, a, '10.9.0.1/24');
     attach(`${prefix}1`, b, '10.9.0.2/24');
     await ping(a, '10.9.0.2');
@@ -87,9 +140,9 @@ describe('TAP ports', () => {
   test('a device that dies with its namespace is made again under its name and number, and works', async () => {
     const messages: string[] = [];
     const note = (_: object, message: string): unknown => messages.push(message);
-    const { ports, prefix } = await open(2, { debug: note, info: note, warn: note, error: note });
+    const { served, prefix } = await open(2, { debug: note, info: note, warn: note, error: note });
     const [a, b, c] = [namespace(), namespace(), namespace()];
-    await wire(ports);
+    served.wire();
     attach(`${prefix}0`, a, '10.9.0.1/24');
     attach(`${prefix}1`, b, '10.9.0.2/24');
     await ping(a, '10.9.0.2');
@@ -102,12 +155,12 @@ describe('TAP ports', () => {
   });
 
   test('packets that a port does not take are errors, not exceptions', async () => {
-    const { ports, prefix } = await open(1);
-    await ports.start(() => undefined);
+    const { ports, served, prefix } = await open(1);
+    served.start(() => undefined);
     ip('link', 'set', `${prefix}0`, 'down');
-    ports.transmit(0, new Uint8Array(64));
-    ports.transmit(0, new Uint8Array(3));
-    ports.transmit(5, new Uint8Array(64));
+    served.transmit(0, new Uint8Array(64));
+    served.transmit(0, new Uint8Array(3));
+    served.transmit(5, new Uint8Array(64));
     expect(ports.statistics(0)).toMatchObject({ txPackets: 0, txErrors: 2 });
     expect(ports.unknownPortDrops).toBe(1);
   });
@@ -132,9 +185,9 @@ describe('TAP ports', () => {
   });
 
   test('nothing is done while nothing happens', async () => {
-    const { ports, prefix } = await open(2);
+    const { served, prefix } = await open(2);
     for (const i of [0, 1]) ip('link', 'set', `${prefix}${i}`, 'down');
-    await ports.start(() => undefined);
+    served.start(() => undefined);
     await new Promise((resolve) => setTimeout(resolve, 100));
     const before = process.cpuUsage();
     await new Promise((resolve) => setTimeout(resolve, 500));

@@ -1,23 +1,38 @@
 import { fail, messageOf } from '../errors.js';
 import type { Logger } from '../logger.js';
 import { type Libc, loadLibc } from './libc.js';
-import { Poller } from './poller.js';
 import type { PacketHandler, PortInfo, PortProvider, PortRequest, PortStatistics } from './provider.js';
-import { newStatistics, PortRegistry, type RegisteredPort } from './registry.js';
+import { macAddress, newStatistics, PortRegistry, type RegisteredPort } from './registry.js';
 import { openTap } from './tap-device.js';
 
-/** Packets read from one port before the next has its turn. */
-const BURST = 32;
-/** Room for the largest frame there is. */
-const FRAME_SIZE = 65_536;
 /** Pause between attempts to make a device again. */
 const RECREATE_MS = 50;
 const RECREATE_MAX_MS = 5_000;
 
-interface TapPort extends RegisteredPort {
-  /** Descriptor of the device; undefined while it is gone and not made again yet. */
-  fd: number | undefined;
-  retry: NodeJS.Timeout | undefined;
+/** A port that is served elsewhere. Without a descriptor it is a queue in memory. */
+export interface AttachedPort {
+  readonly number: number;
+  readonly name: string;
+  readonly mtu: number;
+  readonly descriptor: number | undefined;
+}
+
+/** Packets and octets of ports since they were attached, and packets for ports that do not exist. */
+export interface SinkStatistics {
+  readonly unknownPort: number;
+  readonly ports: readonly (Readonly<PortStatistics> & { readonly number: number })[];
+}
+
+/** Who serves the ports. */
+export interface PortSink {
+  attach(port: AttachedPort): void;
+  detach(number: number): void;
+  statistics(): SinkStatistics | undefined;
+}
+
+/** A TAP device that somebody has made before, and that is perhaps in another namespace now. */
+export interface TapLeft extends AttachedPort {
+  readonly descriptor: number;
 }
 
 export interface TapOptions {
@@ -25,19 +40,28 @@ export interface TapOptions {
   readonly prefix?: string;
   readonly count?: number;
   readonly mtu?: number;
+  /** Devices to go on with; none of them is made again. Their descriptors are this object's from now on. */
+  readonly left?: readonly TapLeft[];
   readonly logger?: Logger;
 }
 
+interface TapPort extends RegisteredPort {
+  /** Descriptor of the device; undefined while it is gone and not made again yet. */
+  fd: number | undefined;
+  retry: NodeJS.Timeout | undefined;
+}
+
 /**
- * Ports that are TAP devices. A device may be moved into another network namespace and renamed there; packets keep
- * flowing. If it is destroyed with that namespace it is made again, under its name and number, in ours.
+ * Ports that are TAP devices. Their packets are read and written by the data plane, which is lent their descriptors; they
+ * belong to this process as well, so that they stay, with all that waits in them, wherever they were moved to, when the
+ * data plane has to be started again, just as they stay when this process ends and the data plane does not. A device may be
+ * moved into another network namespace and renamed there. If it is destroyed with that namespace it is made again, under
+ * its name and number, in ours.
  */
 export class TapPorts implements PortProvider {
   readonly #ports = new PortRegistry<TapPort>('TAP');
-  readonly #poller: Poller;
-  readonly #frame = new Uint8Array(FRAME_SIZE);
   readonly #logger: Logger | undefined;
-  #receive: PacketHandler | undefined;
+  #sink: PortSink | undefined;
   #stopped = false;
 
   private constructor(
@@ -45,15 +69,20 @@ export class TapPorts implements PortProvider {
     private readonly options: TapOptions,
   ) {
     this.#logger = options.logger;
-    this.#poller = new Poller(libc, (token) => this.#read(token));
   }
 
   /** Makes the devices. UNAVAILABLE (no /dev/net/tun, not root) or ALREADY_EXISTS; nothing is left behind then. */
   static async open(options: TapOptions = {}): Promise<TapPorts> {
     const ports = new TapPorts(await loadLibc(), options);
     try {
-      const { prefix = 'P4TAP_', count = 0 } = options;
-      for (let number = 0; number < count; number++) ports.create({ name: `${prefix}${number}`, number });
+      const { prefix = 'P4TAP_', count = 0, left = [] } = options;
+      for (const port of left) ports.#goOn(port);
+      for (let number = 0; number < count; number++) {
+        const name = `${prefix}${number}`;
+        // A number that another port has got since stays with it.
+        if (ports.find(name) === undefined && ports.#ports.get(number) === undefined)
+          ports.create({ name, number });
+      }
     } catch (error) {
       await ports.stop();
       throw error;
@@ -61,13 +90,35 @@ export class TapPorts implements PortProvider {
     return ports;
   }
 
-  get unknownPortDrops(): number {
-    return this.#ports.unknownPortDrops;
+  /** Who serves the ports from now on. */
+  lendTo(sink: PortSink): void {
+    this.#sink = sink;
   }
 
-  async start(receive: PacketHandler): Promise<void> {
-    this.#receive = receive;
-    this.#poller.start();
+  /** The ports as they are now. */
+  lent(): AttachedPort[] {
+    const there = this.#ports.all().filter((port) => port.fd !== undefined);
+    return there.map(({ info: { number, name, mtu }, fd }) => ({ number, name, mtu, descriptor: fd }));
+  }
+
+  /** The device of a port is gone, probably with its namespace: it is made again. */
+  lost(number: number): void {
+    const port = this.#ports.get(number);
+    if (port?.fd === undefined) return;
+    this.#logger?.info({ port: number, name: port.info.name }, 'TAP device is gone: making it again');
+    this.#detach(port);
+    port.retry = setTimeout(() => this.#recreate(port, RECREATE_MS), 1);
+  }
+
+  get unknownPortDrops(): number {
+    return this.#sink?.statistics()?.unknownPort ?? 0;
+  }
+
+  /** Packets do not come through this process. */
+  async start(_receive: PacketHandler): Promise<void> {}
+
+  transmit(): void {
+    fail('INTERNAL', 'packets of these ports do not go through this process');
   }
 
   create(request: PortRequest): PortInfo {
@@ -84,21 +135,6 @@ export class TapPorts implements PortProvider {
     this.#detach(this.#ports.take(name));
   }
 
-  transmit(number: number, packet: Uint8Array): void {
-    const port = this.#ports.get(number);
-    if (port === undefined) {
-      this.#ports.unknownPortDrops++;
-      return;
-    }
-    const { statistics, fd } = port;
-    // Link down, queue full, frame too short or too long, device gone: all are packets that did not leave.
-    if (fd === undefined || this.libc.write(fd, packet, packet.length) < 0) statistics.txErrors++;
-    else {
-      statistics.txPackets++;
-      statistics.txBytes += packet.length;
-    }
-  }
-
   list(): PortInfo[] {
     return this.#ports.all().map((port) => port.info);
   }
@@ -108,83 +144,70 @@ export class TapPorts implements PortProvider {
   }
 
   statistics(number: number): PortStatistics | undefined {
-    return this.#ports.get(number)?.statistics;
+    const port = this.#ports.get(number);
+    if (port === undefined) return undefined;
+    const counted = this.#sink?.statistics()?.ports.find((each) => each.number === number);
+    if (counted === undefined) return port.statistics;
+    const { rxPackets, rxBytes, txPackets, txBytes, txErrors } = counted;
+    return { rxPackets, rxBytes, txPackets, txBytes, txErrors };
   }
 
   async stop(): Promise<void> {
     if (this.#stopped) return;
     this.#stopped = true;
-    this.#receive = undefined;
-    for (const port of this.#ports.all()) this.#detach(port);
-    await this.#poller.close();
+    for (const port of this.#ports.all()) this.#release(port);
+  }
+
+  #goOn({ number, name, mtu, descriptor: fd }: TapLeft): void {
+    const info: PortInfo = { number, name, kind: 'TAP', mtu, mac: macAddress(number) };
+    this.#ports.add({ info, statistics: newStatistics(), fd, retry: undefined });
   }
 
   #attach(port: TapPort): void {
     const fd = openTap(this.libc, port.info);
-    this.#poller.add(fd, port.info.number);
+    try {
+      const { number, name, mtu } = port.info;
+      this.#sink?.attach({ number, name, mtu, descriptor: fd });
+    } catch (error) {
+      this.libc.close(fd);
+      throw error;
+    }
     port.fd = fd;
   }
 
-  /** Closing the descriptor is what removes the device, in whatever namespace it is. */
   #detach(port: TapPort): void {
+    if (port.fd === undefined) {
+      this.#release(port);
+      return;
+    }
+    try {
+      this.#sink?.detach(port.info.number);
+    } catch (error) {
+      this.#logger?.debug({ port: port.info.number, reason: messageOf(error) }, 'the host had lost the port');
+    }
+    this.#release(port);
+  }
+
+  /** Closing the last descriptor is what removes the device, in whatever namespace it is. */
+  #release(port: TapPort): void {
     clearTimeout(port.retry);
     port.retry = undefined;
-    if (port.fd === undefined) return;
-    this.#poller.delete(port.fd);
-    this.libc.close(port.fd);
+    if (port.fd !== undefined) this.libc.close(port.fd);
     port.fd = undefined;
   }
 
-  #read(number: number): void {
-    const port = this.#ports.get(number);
-    if (port?.fd === undefined) return;
-    const { libc, statistics } = { libc: this.libc, statistics: port.statistics };
-    const frame = this.#frame;
-    for (let i = 0; i < BURST; i++) {
-      const length = libc.read(port.fd, frame, FRAME_SIZE);
-      if (length > 0) {
-        statistics.rxPackets++;
-        statistics.rxBytes += length;
-        this.#receive?.(number, frame, length);
-        // The handler may have removed the port.
-        if (port.fd === undefined) return;
-        continue;
-      }
-      const errno = libc.errno();
-      if (errno === 'EAGAIN' || errno === 'EINTR') return;
-      this.#lost(port, errno);
-      return;
-    }
-  }
-
-  #lost(port: TapPort, errno: string): void {
-    const { name, number } = port.info;
-    this.#logger?.info(
-      { port: number, name, errno },
-      'TAP device is gone, probably with its namespace: making it again',
-    );
-    this.#detach(port);
-    // Never at once, so that no kind of failure can make this a loop.
-    port.retry = setTimeout(() => this.#recreate(port, RECREATE_MS, 1), 1);
-  }
-
-  #recreate(port: TapPort, pause: number, attempt: number): void {
-    const { name, number } = port.info;
+  #recreate(port: TapPort, pause: number): void {
     try {
       this.#attach(port);
       port.retry = undefined;
-      this.#logger?.info({ port: number, name, attempt }, 'TAP device is back');
+      const { number, name } = port.info;
+      this.#logger?.info({ port: number, name }, 'TAP device is back');
     } catch (error) {
-      if (attempt === 1 || attempt % 10 === 0) {
-        this.#logger?.warn(
-          { port: number, name, attempt, reason: messageOf(error) },
-          'cannot make the TAP device again yet',
-        );
-      }
-      port.retry = setTimeout(
-        () => this.#recreate(port, Math.min(pause * 2, RECREATE_MAX_MS), attempt + 1),
-        pause,
+      this.#logger?.warn(
+        { port: port.info.number, name: port.info.name, reason: messageOf(error) },
+        'cannot make the TAP device again yet',
       );
+      port.retry = setTimeout(() => this.#recreate(port, Math.min(pause * 2, RECREATE_MAX_MS)), pause);
       port.retry.unref();
     }
   }

@@ -1,7 +1,8 @@
 import { P4Program } from '@infra-offload/p4info';
 import { encodeDeviceConfig, typedProgram } from '@infra-offload/p4rt';
 import type { Entity, ForwardingPipelineConfig, Update } from '@infra-offload/p4rt/proto';
-import { EngineDataplane } from '../dataplane/engine.js';
+import { LocalEngine } from '../dataplane/host/engine/local.js';
+import { HostDataplane } from '../dataplane/host/host-dataplane.js';
 import { Forwarding } from '../entities/forwarding.js';
 import type { Journal } from '../entities/journal.js';
 import { readEntity } from '../entities/read.js';
@@ -11,7 +12,7 @@ import { MemoryPorts } from '../ports/memory.js';
 
 /** The entities of a program on an engine without packets. */
 export function forwardingOf(config: ForwardingPipelineConfig): Forwarding {
-  const { program, pipeline } = loadConfig(new EngineDataplane(new MemoryPorts()), config);
+  const { program, pipeline } = loadConfig(new HostDataplane(new MemoryPorts(), new LocalEngine()), config);
   return new Forwarding(program, pipeline);
 }
 

@@ -2,6 +2,8 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { Host } from '../dataplane/host/host.js';
+import { HostProcesses, type HostProgram } from '../dataplane/host/host-processes.js';
 
 const DIRECTORY = fileURLToPath(new URL('../../../../tools/swx-host', import.meta.url));
 
@@ -52,4 +54,22 @@ export function compiled(spec: string, ports: number, directory: string): string
   ];
   execFileSync(swxHost(), args, { stdio: ['ignore', 'ignore', 'pipe'] });
   return ['--library', library];
+}
+
+export function dpdkProgram(args: readonly string[], binary = swxHost()): HostProgram {
+  // Nothing is left of a test that was killed.
+  return { kind: 'dpdk', name: 'swx-host', command: binary, args: [...args, '--die-with-parent'] };
+}
+
+/** Starts a program in a host whose files go with it. */
+export async function startHost(spec: string, program: HostProgram): Promise<Host> {
+  const source = await HostProcesses.open(program);
+  try {
+    const host = await source.start(spec);
+    void host.ended.then(() => source.close());
+    return host;
+  } catch (error) {
+    await source.close();
+    throw error;
+  }
 }

@@ -103,6 +103,14 @@ export class RowStore {
     for (let row = 1; row < this.highWater; row++) if (this.isUsed(row)) yield row;
   }
 
+  /** Numbers of the rows in use from `first` on, in ascending order, at most `count`. */
+  usedFrom(first: number, count: number): number[] {
+    const found: number[] = [];
+    for (let row = Math.max(first, 1); row < this.highWater && found.length < count; row++)
+      if (this.isUsed(row)) found.push(row);
+    return found;
+  }
+
   private grow(): boolean {
     const rows = Math.min(this.limit + 1, Math.max(FIRST_ROWS, (this.rows.length / this.stride) * 2));
     try {

@@ -1,20 +1,38 @@
 import { connect, type Socket } from 'node:net';
 import { SoftswitchError } from '../../errors.js';
-import { decodeAnswer, encodeRequest, HEADER_BYTES, type Operation } from './protocol.js';
-import type { ByteReader } from './wire.js';
+import {
+  decodeAnswer,
+  EVENT,
+  encodeRequest,
+  HEADER_BYTES,
+  LENGTH_BYTES,
+  type Operation,
+} from './protocol.js';
+import { ByteReader } from './wire.js';
 
 interface Waiting {
+  readonly operation: Operation;
+  /** When it was asked for, by `performance.now`. */
+  readonly since: number;
   readonly resolve: (answer: ByteReader) => void;
   readonly reject: (error: Error) => void;
 }
 
-/** A connection to swx-host whose requests are answered in their order, without holding up this process. */
+/** What a host has not answered yet for longest. */
+export interface Outstanding {
+  readonly operation: Operation;
+  readonly milliseconds: number;
+}
+
+/** A connection to a data plane host whose requests are answered in their order, without holding up this process. */
 export class Channel {
   readonly #waiting: Waiting[] = [];
   #received: Buffer[] = [];
   #length = 0;
   #sequence = 0;
   #closed = false;
+  #onClose: () => void = () => undefined;
+  #onEvent: (event: number, body: ByteReader) => void = () => undefined;
 
   private constructor(private readonly socket: Socket) {
     socket.on('data', (data: Buffer) => this.#receive(data));
@@ -33,6 +51,23 @@ export class Channel {
     });
   }
 
+  /** Told once, when the connection is lost or closed. */
+  onClose(listener: () => void): void {
+    this.#onClose = listener;
+  }
+
+  /** Told of what is no answer. */
+  onEvent(listener: (event: number, body: ByteReader) => void): void {
+    this.#onEvent = listener;
+  }
+
+  get outstanding(): Outstanding | undefined {
+    const [oldest] = this.#waiting;
+    return (
+      oldest && { operation: oldest.operation, milliseconds: Math.round(performance.now() - oldest.since) }
+    );
+  }
+
   /** UNAVAILABLE if the connection is lost; what the host refuses, with its code. */
   request(operation: Operation, body: Uint8Array): Promise<ByteReader> {
     return new Promise((resolve, reject) => {
@@ -40,8 +75,9 @@ export class Channel {
         reject(lost());
         return;
       }
-      this.#waiting.push({ resolve, reject });
-      this.socket.write(encodeRequest(this.#sequence++, operation, body));
+      this.#waiting.push({ operation, since: performance.now(), resolve, reject });
+      this.#sequence = (this.#sequence + 1) % EVENT;
+      this.socket.write(encodeRequest(this.#sequence, operation, body));
     });
   }
 
@@ -50,6 +86,7 @@ export class Channel {
     this.#closed = true;
     this.socket.destroy();
     for (const { reject } of this.#waiting.splice(0)) reject(lost());
+    this.#onClose();
   }
 
   #receive(data: Buffer): void {
@@ -59,12 +96,14 @@ export class Channel {
       const head = this.#received[0];
       if (head === undefined || this.#length < HEADER_BYTES) return;
       const all = head.length >= HEADER_BYTES ? head : this.#join();
-      const size = all.readUInt32LE(0) + 4;
+      const size = all.readUInt32LE(0) + LENGTH_BYTES;
       if (this.#length < size) return;
       const whole = this.#join();
       this.#received = whole.length > size ? [whole.subarray(size)] : [];
       this.#length -= size;
-      this.#answer(whole.readUInt16LE(8), whole.subarray(HEADER_BYTES, size));
+      const body = whole.subarray(HEADER_BYTES, size);
+      if (whole.readUInt32LE(4) === EVENT) this.#onEvent(whole.readUInt16LE(8), new ByteReader(body));
+      else this.#answer(whole.readUInt16LE(8), body);
     }
   }
 
@@ -86,6 +125,9 @@ export class Channel {
   }
 }
 
-export function lost(): SoftswitchError {
-  return new SoftswitchError('UNAVAILABLE', 'the connection to swx-host is lost; it is being restarted');
+function lost(): SoftswitchError {
+  return new SoftswitchError(
+    'UNAVAILABLE',
+    'the connection to the data plane is lost; it is being restarted',
+  );
 }

@@ -3,19 +3,13 @@ import { k8sDpArtifacts } from '@infra-offload/p4src';
 import { parseSpec } from '@infra-offload/swx';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { smallArtifacts } from '../../testing/forwarding.js';
-import { dpdkInstalled, swxHost } from '../../testing/swx-host.js';
+import { dpdkInstalled, dpdkProgram, startHost, swxHost } from '../../testing/swx-host.js';
 import type { DataplaneEntry } from '../dataplane.js';
+import type { Host } from './host.js';
 import { Layout } from './layout.js';
-import {
-  BATCH_COMMIT,
-  Change,
-  injectBody,
-  Operation,
-  PortKind,
-  readPackets,
-  readStatistics,
-} from './protocol.js';
-import { SwxHost } from './swx-host.js';
+import { injectBody, readPackets } from './packets.js';
+import { BATCH_COMMIT, Change, Operation, PortKind } from './protocol.js';
+import { readStatistics } from './statistics.js';
 import { ByteWriter } from './wire.js';
 
 const SERVICE = 'service';
@@ -100,7 +94,7 @@ apply {
 /** Sanitizers tell of errors by ending the program, which every test here would notice. */
 describe.skipIf(!dpdkInstalled)('swx-host', () => {
   let binary: string;
-  const hosts: SwxHost[] = [];
+  const hosts: Host[] = [];
 
   beforeAll(() => {
     process.env.ASAN_OPTIONS = 'detect_leaks=0';
@@ -111,13 +105,13 @@ describe.skipIf(!dpdkInstalled)('swx-host', () => {
     for (const host of hosts) await host.stop();
   });
 
-  async function start(spec: string, ports = 0, ...args: string[]): Promise<SwxHost> {
-    const host = await SwxHost.start(spec, { binary, args: ['--ports', '8', '--memory', '768', ...args] });
+  async function start(spec: string, ports = 0, ...args: string[]): Promise<Host> {
+    const host = await startHost(spec, dpdkProgram(['--ports', '8', '--memory', '768', ...args], binary));
     hosts.push(host);
     for (let i = 0; i < ports; i++) {
       await host.request(
         Operation.ADD_PORT,
-        new ByteWriter().u16(i).u8(PortKind.MEMORY).text(`m${i}`).view(),
+        new ByteWriter().u16(i).u8(PortKind.MEMORY).text(`m${i}`).u32(1500).view(),
       );
     }
     return host;
@@ -139,13 +133,13 @@ describe.skipIf(!dpdkInstalled)('swx-host', () => {
     (writer: ByteWriter): unknown =>
       writer.u8(Change.DELETE).u16(0).integer(key, 4);
 
-  async function send(host: SwxHost, key: number, out = 1): Promise<number[]> {
+  async function send(host: Host, key: number, out = 1): Promise<number[]> {
     const packet = new ByteWriter().integer(key, 4).integer(out, 4).bytes(new Uint8Array(52)).view();
     const emitted = readPackets(await host.request(Operation.INJECT, injectBody([{ port: 0, packet }])));
     return emitted.map(({ port }) => port);
   }
 
-  async function counter(host: SwxHost, key: number): Promise<bigint> {
+  async function counter(host: Host, key: number): Promise<bigint> {
     const body = new ByteWriter().u16(0).u16(0).u32(1).integer(key, 4).view();
     return (await host.request(Operation.READ_COUNTERS, body)).u64();
   }
@@ -296,7 +290,7 @@ describe.skipIf(!dpdkInstalled)('swx-host', () => {
   });
 
   test('100,000 entries in less than three seconds, in messages of any size', async () => {
-    const host = await SwxHost.start(k8sDpArtifacts.spec, { binary: swxHost(), args: ['--ports', '2'] });
+    const host = await startHost(k8sDpArtifacts.spec, dpdkProgram(['--ports', '2']));
     hosts.push(host);
     const layout = new Layout(parseSpec(k8sDpArtifacts.spec));
     const table = layout.table(SERVICE);
@@ -316,7 +310,7 @@ describe.skipIf(!dpdkInstalled)('swx-host', () => {
     expect(performance.now() - started).toBeLessThan(3000);
     const { tables } = readStatistics(await host.request(Operation.STATISTICS));
     expect(tables[table.id]?.entries).toBe(100_000);
-    expect(readFileSync(`/proc/${host.pid}/comm`, 'utf8').trim()).toBe('swx-host');
+    expect(readFileSync(`/proc/${host.greeting.pid}/comm`, 'utf8').trim()).toBe('swx-host');
     await host.request(Operation.STOP, NOTHING);
     expect(await host.ended).toBe('it ended with code 0');
   });

@@ -7,13 +7,15 @@ import type {
   Pipeline,
   PipelineSchema,
   Value,
+  WrittenState,
 } from '../dataplane.js';
 import { schemaOf } from '../schema.js';
 import { Changes } from './changes.js';
+import { cellNote, readContents } from './contents.js';
+import type { Host } from './host.js';
 import { Layout } from './layout.js';
 import { type GroupMember, inner, Mirror, type Slot } from './mirror.js';
-import { Change, Operation } from './protocol.js';
-import type { SwxHost } from './swx-host.js';
+import { Change, LIST_END, Operation } from './protocol.js';
 import { ByteWriter } from './wire.js';
 
 /** Indexes from here on name entries of tables with direct counters, not cells of register arrays. */
@@ -21,22 +23,28 @@ const SLOT_BASE = 2 ** 32;
 /** Cells that are read together: reading one after the other is what a read of a whole counter does. */
 const CELLS_READ = 4096;
 const SLOTS_READ = 512;
+/** Learned entries in one piece. */
+const LEARNED_READ = 512;
 /** A connection may be lost a moment before the process is known to be gone. */
 const ENDING_MS = 100;
 
 /** What the pipeline needs of its data plane. */
 export interface PipelineRunner {
+  /** What hosts are called in messages. */
+  readonly name: string;
   /** The host that runs this pipeline and has its state; undefined while there is none. */
-  readonly host: SwxHost | undefined;
-  /** Waits for one; UNAVAILABLE if it does not come. Undefined: the pipeline is not active. */
-  whenReady(): Promise<SwxHost> | undefined;
+  readonly host: Host | undefined;
+  /** Entries of ternary and lpm tables keep their index. */
+  readonly steadyRules: boolean;
+  /** Waits for a host; UNAVAILABLE if it does not come. Undefined: the pipeline is not active. */
+  whenReady(): Promise<Host> | undefined;
 }
 
 /**
- * A program on DPDK. Changes are gathered and sent with {@link commit}, all or none of them. A copy of everything that
+ * A program in a host. Changes are gathered and sent with {@link commit}, all or none of them. A copy of everything that
  * was written stays here, for a host that has to be given it anew.
  */
-export class DpdkPipeline implements Pipeline {
+export class HostPipeline implements Pipeline {
   readonly schema: PipelineSchema;
   readonly layout: Layout;
   readonly #mirror = new Mirror();
@@ -53,7 +61,7 @@ export class DpdkPipeline implements Pipeline {
   constructor(
     readonly text: string,
     spec: SwxSpec,
-    private readonly runner: (pipeline: DpdkPipeline) => PipelineRunner,
+    private readonly runner: (pipeline: HostPipeline) => PipelineRunner,
   ) {
     this.schema = schemaOf(spec);
     this.layout = new Layout(spec);
@@ -62,41 +70,61 @@ export class DpdkPipeline implements Pipeline {
   tableSet(name: string, entry: DataplaneEntry): void {
     const table = this.layout.table(name);
     this.layout.writeSet(this.#changes.next(), table, entry);
-    this.#mirror.setEntry(table, entry);
+    this.#mirror.entry(table, entry);
   }
 
   tableDelete(name: string, key: readonly KeyField[], priority?: number): void {
     const table = this.layout.table(name);
     this.layout.writeDelete(this.#changes.next(), table, key, priority);
-    this.#mirror.deleteEntry(table, key, priority);
+    const slot = this.#mirror.deleteEntry(table, key, priority);
+    if (slot === undefined) return;
+    for (const cells of [...this.#written.values(), ...this.#read.values()]) cells.delete(SLOT_BASE + slot);
   }
 
   tableSetDefault(name: string, action: string, args: readonly Value[]): void {
     const table = this.layout.table(name);
     this.layout.writeDefault(this.#changes.next(), table, action, args);
-    this.#mirror.setDefault(table, { action, args });
+    this.#mirror.defaultAction(table, { action, args });
   }
 
-  entryIndex(name: string, key: readonly KeyField[]): number {
+  entryIndex(name: string, key: readonly KeyField[], priority?: number): number {
     const table = this.layout.table(name);
-    if (!table.exact) {
+    if (!table.exact && !this.runner(this).steadyRules) {
       fail(
         'UNIMPLEMENTED',
-        `table ${name}: DPDK moves the entries of ternary and lpm tables about, so they cannot have direct counters`,
+        `table ${name}: ${this.runner(this).name} moves the entries of ternary and lpm tables about, so they cannot have direct counters`,
       );
     }
-    const slot = this.#mirror.slotOf(table, key);
+    const slot = this.#mirror.slotOf(table, key, priority);
     return slot === undefined ? 0 : SLOT_BASE + slot.number;
   }
 
-  learnedEntries(learner: string): Iterable<LearnedEntry> {
-    fail('UNIMPLEMENTED', `DPDK does not tell what table ${learner} has learned`);
+  *learnedEntries(name: string): Generator<LearnedEntry> {
+    const learner = this.layout.table(name);
+    for (let cursor = 0; cursor !== LIST_END; ) {
+      const { host, active } = this.#host();
+      if (host === undefined) {
+        if (active) this.#restarting();
+        return;
+      }
+      const body = new ByteWriter().u16(learner.id).u32(cursor).u32(LEARNED_READ).view();
+      const reader = host.requestNow(Operation.LIST_LEARNED, body);
+      cursor = reader.u32();
+      for (let count = reader.u32(); count > 0; count--) {
+        const { key } = this.layout.readKey(reader, learner);
+        const { action, args } = this.layout.readCall(reader);
+        // Which of the timeouts it has, and the milliseconds that are left of it.
+        reader.u16();
+        reader.u32();
+        yield { key: key.map(({ value }) => value), action, args };
+      }
+    }
   }
 
   selectorSet(name: string, group: number, members: readonly GroupMember[]): void {
     const selector = this.layout.selector(name);
     writeGroup(this.#changes.next(), selector, group, members);
-    this.#mirror.setGroup(selector, group, members);
+    this.#mirror.group(name, group, members);
   }
 
   selectorDelete(name: string, group: number): void {
@@ -108,7 +136,7 @@ export class DpdkPipeline implements Pipeline {
     if (known !== undefined) return known;
     const { host, active } = this.#host();
     if (host === undefined) {
-      if (active) fail('UNAVAILABLE', 'swx-host is being restarted');
+      if (active) this.#restarting();
       return 0n;
     }
     if (index >= SLOT_BASE) this.#readSlots(host, name, this.#slot(index));
@@ -131,10 +159,20 @@ export class DpdkPipeline implements Pipeline {
       this.#counts.push([register, slot, value]);
     } else {
       writeCell(this.#changes.next(), register, index, value);
-      this.#mirror.setCell(register, index, value);
+      this.#mirror.cell(name, index, value);
+      this.note(cellNote(name, index), new ByteWriter(8).u64(value).view());
     }
     inner(this.#written, name).set(index, value);
     this.#read.clear();
+  }
+
+  get written(): WrittenState {
+    return this.#mirror;
+  }
+
+  note(key: string, value: Uint8Array): void {
+    writeNote(this.#changes.next(), key, value);
+    this.#mirror.note(key, value);
   }
 
   /**
@@ -157,15 +195,24 @@ export class DpdkPipeline implements Pipeline {
     this.#written.clear();
   }
 
+  /** Learns what is in a host that somebody else has programmed; nothing must have been written here. */
+  async adopt(host: Host): Promise<void> {
+    this.layout.check(host.description);
+    await readContents(host, this.layout, this.#mirror);
+    this.discard();
+  }
+
   /** Gives a new host everything. What is staged now is part of it. */
-  async program(host: SwxHost): Promise<void> {
+  async program(host: Host): Promise<void> {
     this.layout.check(host.description);
     const all = new Changes();
     this.#mirror.visit({
-      group: (selector, group, members) => writeGroup(all.next(), selector, group, members),
+      group: (selector, group, members) =>
+        writeGroup(all.next(), this.layout.selector(selector), group, members),
       defaultAction: (table, { action, args }) => this.layout.writeDefault(all.next(), table, action, args),
       entry: (table, entry) => this.layout.writeSet(all.next(), table, entry),
-      cell: (register, index, value) => writeCell(all.next(), register, index, value),
+      cell: (register, index, value) => writeCell(all.next(), this.layout.register(register), index, value),
+      note: (key, value) => writeNote(all.next(), key, value),
     });
     for (const [register, slot, value] of this.#counts) this.#writeCount(all.next(), register, slot, value);
     this.#counts = [];
@@ -174,7 +221,7 @@ export class DpdkPipeline implements Pipeline {
     await sendChanges(host, all);
   }
 
-  async #send(host: SwxHost, changes: Changes): Promise<void> {
+  async #send(host: Host, changes: Changes): Promise<void> {
     if (changes.empty) return;
     try {
       await sendChanges(host, changes);
@@ -185,7 +232,11 @@ export class DpdkPipeline implements Pipeline {
     }
   }
 
-  #host(): { readonly host: SwxHost | undefined; readonly active: boolean } {
+  #restarting(): never {
+    fail('UNAVAILABLE', `${this.runner(this).name} is being restarted`);
+  }
+
+  #host(): { readonly host: Host | undefined; readonly active: boolean } {
     const runner = this.runner(this);
     const { host } = runner;
     return { host, active: host !== undefined || runner.whenReady() !== undefined };
@@ -195,13 +246,13 @@ export class DpdkPipeline implements Pipeline {
     return this.#mirror.slot(index - SLOT_BASE) ?? fail('INTERNAL', `no entry ${index - SLOT_BASE}`);
   }
 
-  #writeCount(writer: ByteWriter, register: number, { table, key }: Slot, value: bigint): void {
+  #writeCount(writer: ByteWriter, register: number, { table, key, priority }: Slot, value: bigint): void {
     writer.u8(Change.COUNTER).u16(register).u16(table.id);
-    this.layout.writeKey(writer, table, key);
+    this.layout.writeKey(writer, table, key, priority);
     writer.u64(value);
   }
 
-  #readCells(host: SwxHost, name: string, first: number): void {
+  #readCells(host: Host, name: string, first: number): void {
     const size = this.schema.registers.get(name) ?? 0;
     // One cell alone, until somebody goes through them.
     const count = Math.min(this.#read.get(name)?.has(first - 1) ? CELLS_READ : 1, size - first);
@@ -210,11 +261,11 @@ export class DpdkPipeline implements Pipeline {
     for (let i = 0; i < count; i++) this.#keep(name, first + i, reader.u64());
   }
 
-  #readSlots(host: SwxHost, name: string, first: Slot): void {
+  #readSlots(host: Host, name: string, first: Slot): void {
     const inSequence = this.#read.get(name)?.has(SLOT_BASE + first.number - 1);
     const slots = this.#mirror.slotsFrom(first, inSequence ? SLOTS_READ : 1);
     const body = new ByteWriter().u16(this.layout.register(name)).u16(first.table.id).u32(slots.length);
-    for (const { table, key } of slots) this.layout.writeKey(body, table, key);
+    for (const { table, key, priority } of slots) this.layout.writeKey(body, table, key, priority);
     const reader = host.requestNow(Operation.READ_COUNTERS, body.view());
     for (const { number } of slots) this.#keep(name, SLOT_BASE + number, reader.u64());
   }
@@ -245,8 +296,12 @@ function writeCell(writer: ByteWriter, register: number, index: number, value: b
   writer.u8(Change.REGISTER).u16(register).u32(index).u64(value);
 }
 
+function writeNote(writer: ByteWriter, key: string, value: Uint8Array): void {
+  writer.u8(Change.NOTE).text(key).blob(value);
+}
+
 /** All or none of the changes. */
-async function sendChanges(host: SwxHost, changes: Changes): Promise<void> {
+async function sendChanges(host: Host, changes: Changes): Promise<void> {
   for (const [i, body] of changes.bodies().entries()) {
     try {
       await host.request(Operation.BATCH, body);
@@ -257,7 +312,7 @@ async function sendChanges(host: SwxHost, changes: Changes): Promise<void> {
   }
 }
 
-async function hasEnded(host: SwxHost): Promise<boolean> {
+async function hasEnded(host: Host): Promise<boolean> {
   const pause = new Promise<false>((resolve) => setTimeout(() => resolve(false), ENDING_MS));
   return await Promise.race([host.ended.then(() => true), pause]);
 }

@@ -6,12 +6,13 @@ import { parseSpec } from '@infra-offload/swx';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { MemoryPorts } from '../../ports/memory.js';
 import { Softswitch } from '../../softswitch.js';
-import { dpdkInstalled, swxHost } from '../../testing/swx-host.js';
+import { dpdkInstalled, dpdkProgram, swxHost } from '../../testing/swx-host.js';
 import { Channel } from './channel.js';
-import { DpdkDataplane } from './dataplane.js';
-import { DpdkPipeline } from './pipeline.js';
+import type { Host } from './host.js';
+import { HostDataplane } from './host-dataplane.js';
+import { HostPipeline } from './host-pipeline.js';
+import { HostProcesses } from './host-processes.js';
 import { Change, helloBody, Operation } from './protocol.js';
-import type { SwxHost } from './swx-host.js';
 import { ByteWriter } from './wire.js';
 
 const t = k8sDp.tables;
@@ -31,7 +32,7 @@ const endpoint = (endpoint_id: number) =>
 
 /** What the data plane refuses when it is made live changes nothing: not there, and not in what is read. */
 describe.skipIf(!dpdkInstalled)('a refused commit', () => {
-  let dataplane: DpdkDataplane;
+  let dataplane: HostDataplane;
   let softswitch: Softswitch;
   let session: P4RuntimeSession;
 
@@ -39,7 +40,7 @@ describe.skipIf(!dpdkInstalled)('a refused commit', () => {
     process.env.ASAN_OPTIONS = 'detect_leaks=0';
     const ports = new MemoryPorts(2);
     const args = ['--ports', '2', '--memory', '768'];
-    dataplane = new DpdkDataplane(ports, { binary: swxHost('asan'), args });
+    dataplane = new HostDataplane(ports, await HostProcesses.open(dpdkProgram(args, swxHost('asan'))));
     const freePort = '127.0.0.1:0';
     softswitch = await Softswitch.start({
       p4runtimeAddress: freePort,
@@ -60,13 +61,13 @@ describe.skipIf(!dpdkInstalled)('a refused commit', () => {
     await softswitch.stop();
   });
 
-  function host(): SwxHost {
+  function host(): Host {
     return dataplane.host ?? expect.unreachable('no host');
   }
 
   /** Another client, which holds the host up with a change that it does not commit. */
   async function occupy(): Promise<Channel> {
-    const commandLine = readFileSync(`/proc/${host().pid}/cmdline`, 'utf8').split('\0');
+    const commandLine = readFileSync(`/proc/${host().greeting.pid}/cmdline`, 'utf8').split('\0');
     const channel = await Channel.open(commandLine[commandLine.indexOf('--socket') + 1] ?? '');
     await channel.request(Operation.HELLO, helloBody());
     const change = new ByteWriter().u8(0).u32(1).u8(Change.REGISTER).u16(0).u32(0).u64(0n);
@@ -107,7 +108,12 @@ describe.skipIf(!dpdkInstalled)('a refused commit', () => {
   }, 60_000);
 
   test('of a selector with no place for a member takes the entries beside it along', async () => {
-    const pipeline = new DpdkPipeline(k8sDpArtifacts.spec, parseSpec(k8sDpArtifacts.spec), () => dataplane);
+    const pipeline = new HostPipeline(k8sDpArtifacts.spec, parseSpec(k8sDpArtifacts.spec), () => ({
+      name: 'swx-host',
+      steadyRules: false,
+      host: dataplane.host,
+      whenReady: () => dataplane.whenReady(),
+    }));
     const before = sizes();
     pipeline.tableSet('endpoint', { key: [{ value: 7 }], action: 'dnat', args: [1, 2] });
     pipeline.selectorSet('endpoint_selector_sel', 5, [{ member: 256, weight: 1 }]);

@@ -1,5 +1,5 @@
+import type { Host } from './host.js';
 import { Operation } from './protocol.js';
-import type { SwxHost } from './swx-host.js';
 import { ByteWriter } from './wire.js';
 
 /** A packet that is sent again and again; a number in it may grow each time. */
@@ -22,7 +22,7 @@ export interface ReplayResult {
  * them, in turn, and what it transmits to such ports is counted and thrown away. Other traffic waits.
  */
 export async function replay(
-  host: SwxHost,
+  host: Host,
   milliseconds: number,
   packets: ReadonlyMap<number, readonly ReplayedPacket[]>,
 ): Promise<ReplayResult> {

@@ -4,10 +4,11 @@ import { existsSync } from 'node:fs';
 import { GnmiClient, insert, P4RuntimeSession, remove } from '@infra-offload/p4rt';
 import { k8sDp, k8sDpDeviceConfig, k8sDpP4Info } from '@infra-offload/p4src';
 import { afterEach, describe, expect, test } from 'vitest';
+import { TapPorts } from '../../ports/tap.js';
 import { Softswitch } from '../../softswitch.js';
-import { dpdkInstalled, swxHost } from '../../testing/swx-host.js';
-import { DpdkDataplane } from './dataplane.js';
-import { DpdkTapPorts } from './tap-ports.js';
+import { dpdkInstalled, dpdkProgram } from '../../testing/swx-host.js';
+import { HostDataplane } from './host-dataplane.js';
+import { HostProcesses } from './host-processes.js';
 
 const PODS = ['10.244.7.1', '10.244.7.2'];
 const GATEWAY = '02:aa:00:00:00:01';
@@ -27,16 +28,16 @@ class World {
   readonly namespaces: string[] = [];
 
   private constructor(
-    readonly ports: DpdkTapPorts,
-    readonly dataplane: DpdkDataplane,
+    readonly ports: TapPorts,
+    readonly dataplane: HostDataplane,
     readonly softswitch: Softswitch,
     readonly session: P4RuntimeSession,
   ) {}
 
   static async start(): Promise<World> {
     const prefix = `d${randomBytes(3).toString('hex')}_`;
-    const ports = await DpdkTapPorts.open({ prefix, count: 2 });
-    const dataplane = new DpdkDataplane(ports, { binary: swxHost(), args: ['--ports', '8'] });
+    const ports = await TapPorts.open({ prefix, count: 2 });
+    const dataplane = new HostDataplane(ports, await HostProcesses.open(dpdkProgram(['--ports', '8'])));
     const freePort = '127.0.0.1:0';
     const softswitch = await Softswitch.start({
       p4runtimeAddress: freePort,
@@ -139,7 +140,7 @@ describe.skipIf(!dpdkInstalled)('TAP ports on DPDK', () => {
     });
     await new Promise((resolve) => setTimeout(resolve, 500));
     const killed = performance.now();
-    process.kill(first?.pid ?? 0, 'SIGKILL');
+    process.kill(first?.greeting.pid ?? 0, 'SIGKILL');
     while (world.dataplane.host === first || world.dataplane.host === undefined) {
       if (performance.now() - killed > 10_000) throw new Error('it was not started again');
       await new Promise((resolve) => setTimeout(resolve, 5));
@@ -156,7 +157,7 @@ describe.skipIf(!dpdkInstalled)('TAP ports on DPDK', () => {
 
   test('a write while the host is away is in the next one', async () => {
     const world = await World.start();
-    process.kill(world.dataplane.host?.pid ?? 0, 'SIGKILL');
+    process.kill(world.dataplane.host?.greeting.pid ?? 0, 'SIGKILL');
     const entry = t.service.entry(
       { dst_ip: '10.96.0.1', protocol: 6, dst_port: 80 },
       t.service.actions.set_service({
@@ -193,8 +194,8 @@ describe.skipIf(!dpdkInstalled)('TAP ports on DPDK', () => {
 
   test('gNMI makes ports as IPDK does, leaf by leaf, whether there is a pipeline yet or not', async () => {
     const prefix = `d${randomBytes(3).toString('hex')}_`;
-    const ports = await DpdkTapPorts.open({ prefix, count: 0 });
-    const dataplane = new DpdkDataplane(ports, { binary: swxHost(), args: ['--ports', '8'] });
+    const ports = await TapPorts.open({ prefix, count: 0 });
+    const dataplane = new HostDataplane(ports, await HostProcesses.open(dpdkProgram(['--ports', '8'])));
     const freePort = '127.0.0.1:0';
     const softswitch = await Softswitch.start({
       p4runtimeAddress: freePort,
@@ -255,8 +256,11 @@ describe.skipIf(!dpdkInstalled)('TAP ports on DPDK', () => {
   }, 60_000);
 
   test('a host that cannot be run is named in the answer', async () => {
-    const ports = await DpdkTapPorts.open({ prefix: 'none_', count: 0 });
-    const dataplane = new DpdkDataplane(ports, { binary: '/nonexistent/swx-host' });
+    const ports = await TapPorts.open({ prefix: 'none_', count: 0 });
+    const dataplane = new HostDataplane(
+      ports,
+      await HostProcesses.open(dpdkProgram([], '/nonexistent/swx-host')),
+    );
     const freePort = '127.0.0.1:0';
     const softswitch = await Softswitch.start({
       p4runtimeAddress: freePort,

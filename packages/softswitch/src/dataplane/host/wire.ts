@@ -1,4 +1,4 @@
-/** The encoding of swx-host's control protocol (tools/swx-host/README.md): little endian, lengths in front. */
+/** The encoding of the control protocol of data plane hosts (tools/swx-host/README.md): little endian, lengths in front. */
 
 const utf8 = { encoder: new TextEncoder(), decoder: new TextDecoder() };
 
@@ -45,6 +45,11 @@ export class ByteWriter {
     return this;
   }
 
+  /** Bytes with a length of 32 bits in front. */
+  blob(bytes: Uint8Array): this {
+    return this.u32(bytes.length).bytes(bytes);
+  }
+
   text(text: string): this {
     const bytes = utf8.encoder.encode(text);
     return this.u16(bytes.length).bytes(bytes);
@@ -63,16 +68,15 @@ export class ByteWriter {
     return this;
   }
 
+  /** Writes a number where there was one before. */
+  patchU32(at: number, value: number): this {
+    this.#buffer.writeUInt32LE(value, at);
+    return this;
+  }
+
   /** What has been written: a view that the next write may change. */
   view(): Uint8Array {
     return this.#buffer.subarray(0, this.#length);
-  }
-
-  /** A copy of what has been written; starts anew. */
-  take(): Uint8Array {
-    const copy = new Uint8Array(this.view());
-    this.#length = 0;
-    return copy;
   }
 
   /** Makes room, perhaps in another buffer. */
@@ -115,10 +119,38 @@ export class ByteReader {
     return Number(this.u64());
   }
 
+  /** A view of the message. */
   bytes(length: number): Uint8Array {
     const at = this.#skip(length);
     if (this.#at > this.buffer.length) throw new RangeError('the message is too short');
     return this.buffer.subarray(at, at + length);
+  }
+
+  /** The reverse of {@link ByteWriter.blob}. */
+  blob(): Uint8Array {
+    return this.bytes(this.u32());
+  }
+
+  /** The reverse of {@link ByteWriter.integer}: a number up to 4 bytes, a bigint beyond. */
+  integer(width: number): number | bigint {
+    const at = this.#skip(width);
+    if (this.#at > this.buffer.length) throw new RangeError('the message is too short');
+    const { buffer } = this;
+    if (width <= 4) {
+      let value = 0;
+      for (let i = 0; i < width; i++) value = value * 256 + (buffer[at + i] ?? 0);
+      return value;
+    }
+    let value = 0n;
+    let i = width % 4;
+    for (let j = 0; j < i; j++) value = (value << 8n) | BigInt(buffer[at + j] ?? 0);
+    for (; i < width; i += 4) value = (value << 32n) | BigInt(buffer.readUInt32BE(at + i));
+    return value;
+  }
+
+  /** Bytes that have not been read. */
+  get rest(): number {
+    return this.buffer.length - this.#at;
   }
 
   text(): string {

@@ -10,11 +10,13 @@ import { loadConfig } from '../../pipeline/config.js';
 import { MemoryPorts } from '../../ports/memory.js';
 import { readAll } from '../../testing/forwarding.js';
 import { arpFrame, ipv4, ipv4Frame } from '../../testing/frames.js';
-import { compiled, dpdkHeaders, dpdkInstalled, swxHost } from '../../testing/swx-host.js';
+import { compiled, dpdkHeaders, dpdkInstalled, dpdkProgram } from '../../testing/swx-host.js';
 import type { Dataplane } from '../dataplane.js';
-import { EngineDataplane } from '../engine.js';
-import { DpdkDataplane } from './dataplane.js';
-import { injectBody, Operation, readPackets } from './protocol.js';
+import { LocalEngine } from './engine/local.js';
+import { HostDataplane } from './host-dataplane.js';
+import { HostProcesses } from './host-processes.js';
+import { injectBody, readPackets } from './packets.js';
+import { Operation } from './protocol.js';
 
 const PORTS = 8;
 const PODS = ['10.244.0.1', '10.244.0.2', '10.244.0.3', '10.244.0.4'].map(ipv4);
@@ -49,8 +51,8 @@ const variants =
 describe.skipIf(!dpdkInstalled).each(variants)('the engine and DPDK, running %s, do the same', (variant) => {
   let directory: string;
   let ports: MemoryPorts;
-  let engine: EngineDataplane;
-  let dpdk: DpdkDataplane;
+  let engine: HostDataplane;
+  let dpdk: HostDataplane;
   let ours: Forwarding;
   let theirs: Forwarding;
 
@@ -64,11 +66,11 @@ describe.skipIf(!dpdkInstalled).each(variants)('the engine and DPDK, running %s,
   beforeAll(async () => {
     ports = new MemoryPorts(PORTS);
     // DPDK's clock is its own; here nothing expires, there nothing within the time that this takes.
-    engine = new EngineDataplane(ports, { now: () => 0 });
+    engine = new HostDataplane(ports, new LocalEngine({ now: () => 0 }));
     directory = mkdtempSync(join(tmpdir(), 'differential-'));
     const code = variant === 'compiled code' ? compiled(k8sDpArtifacts.spec, PORTS, directory) : [];
     const args = ['--ports', `${PORTS}`, ...code];
-    dpdk = new DpdkDataplane(new MemoryPorts(PORTS), { binary: swxHost(), args });
+    dpdk = new HostDataplane(new MemoryPorts(PORTS), await HostProcesses.open(dpdkProgram(args)));
     ours = load(engine);
     theirs = load(dpdk);
     await write(setUp());

@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { k8sDpArtifacts } from '@infra-offload/p4src';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { smallArtifacts } from '../../testing/forwarding.js';
-import { compiled, dpdkHeaders, dpdkInstalled, swxHost } from '../../testing/swx-host.js';
-import { SwxHost } from './swx-host.js';
+import { compiled, dpdkHeaders, dpdkInstalled, dpdkProgram, startHost } from '../../testing/swx-host.js';
+import type { Host } from './host.js';
 
 /** What compiled code does with packets is in differential.test.ts. */
 describe.runIf(dpdkInstalled && dpdkHeaders !== undefined)('compiled code', () => {
@@ -17,8 +17,8 @@ describe.runIf(dpdkInstalled && dpdkHeaders !== undefined)('compiled code', () =
   }, 120_000);
   afterAll(() => rmSync(directory, { recursive: true }));
 
-  const start = (spec: string, ports: number): Promise<SwxHost> =>
-    SwxHost.start(spec, { binary: swxHost(), args: ['--ports', `${ports}`, ...library] });
+  const start = (spec: string, ports: number): Promise<Host> =>
+    startHost(spec, dpdkProgram(['--ports', `${ports}`, ...library]));
 
   test('runs the program that it was made of, whatever its comments', async () => {
     const host = await start(`; another comment\n${smallArtifacts.spec}`, 3);

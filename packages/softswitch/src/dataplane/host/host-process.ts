@@ -1,0 +1,198 @@
+import type { ChildProcess } from 'node:child_process';
+import type { Logger } from '../../logger.js';
+import { BlockingChannel } from './blocking-channel.js';
+import { Channel } from './channel.js';
+import type { Host } from './host.js';
+import {
+  type Description,
+  type Greeting,
+  HostEvent,
+  helloBody,
+  Operation,
+  readDescription,
+  readGreeting,
+} from './protocol.js';
+import type { Sockets } from './sockets.js';
+import type { ByteReader } from './wire.js';
+
+const STOP_MS = 2_000;
+/** How often the host is asked whether it still answers, if nothing else is, and how long an answer may take. */
+const PING_MS = 1_000;
+const LIMIT_MS = 5_000;
+/** The same for what may take time: a commit that builds large tables. */
+const SLOW_LIMIT_MS = 60_000;
+const SLOW: ReadonlySet<Operation> = new Set([Operation.BATCH, Operation.COMMIT, Operation.REPLAY]);
+const GONE_POLL_MS = 5;
+const NOTHING = new Uint8Array(0);
+
+/**
+ * A data plane host in a process of its own, with a connection for requests that take time and one for those that must
+ * not. A host that does not answer any more is killed.
+ */
+export class HostProcess implements Host {
+  readonly ended: Promise<string>;
+  readonly #listeners = new Set<(port: number) => void>();
+  readonly #watchdog: NodeJS.Timeout;
+  #why: string | undefined;
+  #overdue = 0;
+  #left = false;
+
+  private constructor(
+    readonly greeting: Greeting,
+    readonly description: Description,
+    /** As this process sees it; the host may have another number for itself. */
+    private readonly processId: number,
+    private readonly channel: Channel,
+    private readonly blocking: BlockingChannel,
+    child: ChildProcess | undefined,
+    private readonly logger: Logger | undefined,
+    reasonOf: () => string,
+  ) {
+    const closed = new Promise<void>((resolve) => channel.onClose(resolve));
+    const exited = child === undefined ? undefined : exitOf(child);
+    this.ended = closed.then(async () => {
+      clearInterval(this.#watchdog);
+      blocking.close();
+      if (this.#left) return 'this process has left it';
+      // Whoever has hung up is of no use any more, also if it lives.
+      await this.#gone();
+      return [this.#why ?? (await exited) ?? 'it ended', reasonOf()].filter((text) => text !== '').join(': ');
+    });
+    channel.onEvent((event, body) => this.#event(event, body));
+    this.#watchdog = setInterval(() => this.#watch(), PING_MS);
+    this.#watchdog.unref();
+  }
+
+  /**
+   * Connects to a host that listens and speaks this version of the protocol.
+   *
+   * @param child if it was started here
+   * @param reasonOf what it has said last, when it has ended
+   */
+  static async connect(
+    sockets: Sockets,
+    path: string,
+    {
+      child,
+      logger,
+      reasonOf = () => '',
+    }: { child?: ChildProcess; logger?: Logger; reasonOf?: () => string },
+  ): Promise<HostProcess> {
+    const channel = await Channel.open(path);
+    try {
+      const greeting = readGreeting(await channel.request(Operation.HELLO, helloBody()));
+      const description = readDescription(await channel.request(Operation.DESCRIBE, NOTHING));
+      const blocking = BlockingChannel.open(sockets, path);
+      blocking.greet();
+      return new HostProcess(
+        greeting,
+        description,
+        blocking.peer,
+        channel,
+        blocking,
+        child,
+        logger,
+        reasonOf,
+      );
+    } catch (error) {
+      channel.close();
+      throw error;
+    }
+  }
+
+  /** Process id of the host. */
+  get pid(): number {
+    return this.processId;
+  }
+
+  request(operation: Operation, body: Uint8Array = NOTHING): Promise<ByteReader> {
+    return this.channel.request(operation, body);
+  }
+
+  requestNow(operation: Operation, body: Uint8Array = NOTHING, descriptor?: number): ByteReader {
+    return this.blocking.request(operation, body, descriptor);
+  }
+
+  onPortLost(listener: (port: number) => void): void {
+    this.#listeners.add(listener);
+    // It tells of those that are lost already, too.
+    this.request(Operation.WATCH).catch(() => undefined);
+  }
+
+  async stop(): Promise<void> {
+    // A host that hangs does not answer; one that is in another container cannot be sent signals.
+    const asked = this.request(Operation.STOP).catch(() => undefined);
+    const timer = setTimeout(() => this.#kill(), STOP_MS);
+    await asked;
+    await this.ended;
+    clearTimeout(timer);
+  }
+
+  leave(): void {
+    this.#left = true;
+    this.channel.close();
+  }
+
+  #event(event: number, body: ByteReader): void {
+    if (event !== HostEvent.PORT_LOST) return;
+    const port = body.u16();
+    for (const listener of this.#listeners) listener(port);
+  }
+
+  #watch(): void {
+    const { outstanding } = this.channel;
+    if (outstanding === undefined) {
+      this.#overdue = 0;
+      this.request(Operation.PING).catch(() => undefined);
+      return;
+    }
+    const { operation, milliseconds } = outstanding;
+    const limit = SLOW.has(operation) ? SLOW_LIMIT_MS : LIMIT_MS;
+    // Twice, because this process may have been stopped itself, with the answer waiting to be read.
+    this.#overdue = milliseconds > limit ? this.#overdue + 1 : 0;
+    if (this.#overdue < 2) return;
+    this.#why = `it did not answer for ${milliseconds} ms and was killed`;
+    this.logger?.error({ pid: this.processId, milliseconds }, 'the data plane hangs: killing it');
+    this.#kill();
+    this.channel.close();
+  }
+
+  #kill(): void {
+    try {
+      process.kill(this.processId, 'SIGKILL');
+    } catch {
+      // It has gone by itself.
+    }
+  }
+
+  async #gone(): Promise<void> {
+    const deadline = performance.now() + STOP_MS;
+    for (let killed = false; isAlive(this.processId); ) {
+      await new Promise((resolve) => setTimeout(resolve, GONE_POLL_MS));
+      if (killed || performance.now() < deadline) continue;
+      killed = true;
+      this.#kill();
+      // One that nobody waits for stays as a zombie: it holds nothing any more.
+      await new Promise((resolve) => setTimeout(resolve, GONE_POLL_MS));
+      return;
+    }
+  }
+}
+
+export function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** How a child ended. */
+export function exitOf(child: ChildProcess): Promise<string> {
+  return new Promise((resolve) => {
+    const tell = (): void => resolve(`it ended with ${child.signalCode ?? `code ${child.exitCode}`}`);
+    if (child.exitCode !== null || child.signalCode !== null) tell();
+    else child.once('exit', tell);
+  });
+}

@@ -1,0 +1,255 @@
+import { execFileSync, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, describe, expect, test } from 'vitest';
+import { TapPorts } from '../../ports/tap.js';
+import { engineFromSource } from '../../testing/engine.js';
+import { smallArtifacts } from '../../testing/forwarding.js';
+import { dpdkInstalled, dpdkProgram } from '../../testing/swx-host.js';
+import { HostDataplane } from './host-dataplane.js';
+import { isAlive } from './host-process.js';
+import { HostProcesses, type HostProgram, stopLeft } from './host-processes.js';
+import { HEADER_BYTES, LENGTH_BYTES, Operation, PROTOCOL_VERSION, writeGreeting } from './protocol.js';
+
+const SPEC = smallArtifacts.spec;
+const KINDS: readonly (readonly [string, () => HostProgram])[] = [
+  ['the engine', engineFromSource],
+  ...(dpdkInstalled ? ([['DPDK', () => dpdkProgram(['--ports', '8', '--memory', '256'])]] as const) : []),
+];
+
+const cleanups: (() => unknown)[] = [];
+afterEach(async () => {
+  for (let cleanup = cleanups.pop(); cleanup !== undefined; cleanup = cleanups.pop()) await cleanup();
+});
+
+function runDirectory(): string {
+  const directory = mkdtempSync(join(tmpdir(), 'hosts-'));
+  cleanups.push(async () => {
+    await stopLeft(directory);
+    rmSync(directory, { recursive: true });
+  });
+  return directory;
+}
+
+interface Messages {
+  readonly lines: string[];
+  readonly logger: Parameters<typeof HostProcesses.open>[1] extends { logger?: infer L } | undefined
+    ? NonNullable<L>
+    : never;
+}
+
+function messages(): Messages {
+  const lines: string[] = [];
+  const note = (fields: object, message: string): unknown =>
+    lines.push(`${message} ${JSON.stringify(fields)}`);
+  return { lines, logger: { debug: () => undefined, info: note, warn: note, error: note } };
+}
+
+/** A switch without its services: TAP ports and a program in a host. */
+async function open(program: HostProgram, directory: string, prefix: string, count = 2) {
+  const { logger, lines } = messages();
+  const source = await HostProcesses.open(program, { directory, logger });
+  const ports = await TapPorts.open({ prefix, count, left: source.takePorts(), logger });
+  const dataplane = new HostDataplane(ports, source, { logger });
+  return { ports, dataplane, source, lines };
+}
+
+const tapPrefix = (): string => `h${randomBytes(3).toString('hex')}_`;
+const isThere = (name: string): boolean => existsSync(`/sys/class/net/${name}`);
+
+describe.each(KINDS)('a host that outlives its switch, %s', (_kind, programOf) => {
+  test('is found again with program, tables, notes and ports; its devices stay all the time', async () => {
+    const [directory, prefix] = [runDirectory(), tapPrefix()];
+    const first = await open(programOf(), directory, prefix);
+    const pipeline = first.dataplane.load(SPEC, 'small.spec');
+    pipeline.tableSet('fixed', { key: [{ value: 7 }], action: 'send', args: [1, 2n] });
+    pipeline.tableSet('acl', {
+      key: [
+        { value: 0x0a000000, mask: 0xff000000 },
+        { value: 6, mask: 255 },
+        { value: 0n, mask: 0n },
+      ],
+      priority: 9,
+      action: 'mark',
+      args: [3],
+    });
+    pipeline.tableSet('narrow', {
+      key: [{ value: 0x100, mask: 0xff80 }],
+      priority: 7,
+      action: 'send',
+      args: [4, 5n],
+    });
+    pipeline.tableSetDefault('acl', 'mark', [8]);
+    pipeline.selectorSet('as_sel', 2, [
+      { member: 3, weight: 2 },
+      { member: 1, weight: 1 },
+    ]);
+    pipeline.registerWrite('state_0', 1, 77n);
+    pipeline.note('config', Buffer.from('what it is'));
+    first.dataplane.activate(pipeline);
+    await pipeline.commit();
+    first.ports.create({ name: `${prefix}5`, mtu: 1400 });
+    const pid = first.dataplane.host?.greeting.pid ?? 0;
+    expect(isAlive(pid)).toBe(true);
+
+    await first.ports.stop();
+    await first.dataplane.leave();
+    expect([0, 1, 5].map((number) => isThere(`${prefix}${number}`))).toEqual([true, true, true]);
+
+    const second = await open(programOf(), directory, prefix, 3);
+    cleanups.push(() => second.dataplane.stop());
+    cleanups.push(() => second.ports.stop());
+    expect(await second.dataplane.noteLeft('config')).toEqual(new Uint8Array(Buffer.from('what it is')));
+    expect(await second.dataplane.noteLeft('another')).toBeUndefined();
+    const again = second.dataplane.load(SPEC, 'small.spec');
+    await second.dataplane.resume(again);
+    expect(second.dataplane.host?.greeting.pid).toBe(pid);
+    expect(second.ports.list().map(({ number, name, mtu }) => [number, name, mtu])).toEqual([
+      [0, `${prefix}0`, 1500],
+      [1, `${prefix}1`, 1500],
+      [2, `${prefix}2`, 1500],
+      [5, `${prefix}5`, 1400],
+    ]);
+    // The one that is new has been attached, too.
+    expect(second.dataplane.statistics()?.ports.map(({ number }) => number)).toHaveLength(4);
+    const { written } = again;
+    for (const table of ['fixed', 'acl', 'narrow'])
+      expect(written.entries(table)).toEqual(pipeline.written.entries(table));
+    expect(written.defaultOf('acl')).toEqual({ action: 'mark', args: [8] });
+    expect(written.members('as_sel', 2)).toEqual([
+      { member: 3, weight: 2 },
+      { member: 1, weight: 1 },
+    ]);
+    expect(again.registerRead('state_0', 1)).toBe(77n);
+
+    // What is known of it is enough to make it anew.
+    process.kill(pid, 'SIGKILL');
+    await expect.poll(() => second.dataplane.restarts, { timeout: 10_000 }).toBe(1);
+    await second.dataplane.whenReady();
+    expect(second.dataplane.host?.greeting.pid).not.toBe(pid);
+    expect(second.dataplane.statistics()?.tables.map(({ entries }) => entries)).toEqual([1, 1, 0, 1, 0]);
+    expect(again.registerRead('state_0', 1)).toBe(77n);
+    expect(isThere(`${prefix}5`)).toBe(true);
+  }, 60_000);
+
+  test('a device that was lost while there was no switch is made again by the next one', async () => {
+    const [directory, prefix] = [runDirectory(), tapPrefix()];
+    const first = await open(programOf(), directory, prefix);
+    const pipeline = first.dataplane.load(SPEC, 'small.spec');
+    first.dataplane.activate(pipeline);
+    await pipeline.commit();
+    await first.ports.stop();
+    await first.dataplane.leave();
+    execFileSync('ip', ['link', 'del', `${prefix}1`]);
+    const second = await open(programOf(), directory, prefix);
+    cleanups.push(() => second.dataplane.stop());
+    cleanups.push(() => second.ports.stop());
+    await second.dataplane.resume(second.dataplane.load(SPEC, 'small.spec'));
+    await expect.poll(() => isThere(`${prefix}1`), { timeout: 5_000 }).toBe(true);
+  }, 60_000);
+
+  test('that hangs is killed, and another one made', async () => {
+    const { dataplane, ports, lines } = await open(programOf(), runDirectory(), tapPrefix(), 0);
+    cleanups.push(() => dataplane.stop());
+    cleanups.push(() => ports.stop());
+    const pipeline = dataplane.load(SPEC, 'small.spec');
+    dataplane.activate(pipeline);
+    await pipeline.commit();
+    process.kill(dataplane.host?.greeting.pid ?? 0, 'SIGSTOP');
+    await expect.poll(() => dataplane.restarts, { timeout: 20_000 }).toBe(1);
+    await dataplane.whenReady();
+    expect(lines.join('\n')).toMatch(/hangs: killing it/);
+    expect(lines.join('\n')).toMatch(
+      /has ended: starting it again .*did not answer for \d+ ms and was killed/,
+    );
+  }, 60_000);
+
+  test('is another switch’s as long as that one lives', async () => {
+    const directory = runDirectory();
+    const { dataplane, ports } = await open(programOf(), directory, tapPrefix(), 0);
+    await expect(HostProcesses.open(programOf(), { directory })).rejects.toMatchObject({
+      code: 'UNAVAILABLE',
+      message: `run directory ${directory}: the softswitch with the process id ${process.pid} has it; give each its own`,
+    });
+    await ports.stop();
+    await dataplane.stop();
+    const next = await HostProcesses.open(programOf(), { directory });
+    expect(next.found).toBe(false);
+    await next.close();
+  }, 60_000);
+});
+
+describe('a host that cannot be gone on with', () => {
+  test('of another kind is ended, and its ports stay', async () => {
+    const [directory, prefix] = [runDirectory(), tapPrefix()];
+    const first = await open(engineFromSource(), directory, prefix);
+    const pipeline = first.dataplane.load(SPEC, 'small.spec');
+    first.dataplane.activate(pipeline);
+    await pipeline.commit();
+    const pid = first.dataplane.host?.greeting.pid ?? 0;
+    await first.ports.stop();
+    await first.dataplane.leave();
+    const second = await open({ ...engineFromSource(), kind: 'dpdk' }, directory, prefix);
+    expect(second.lines[0]).toMatch(
+      /cannot be gone on with.*packets pause.*it is of the kind engine, not dpdk/,
+    );
+    expect(isAlive(pid)).toBe(false);
+    expect(second.source.left).toBeUndefined();
+    expect(second.ports.list().map(({ name }) => name)).toEqual([`${prefix}0`, `${prefix}1`]);
+    expect(isThere(`${prefix}1`)).toBe(true);
+    await second.ports.stop();
+    await second.dataplane.stop();
+    expect(isThere(`${prefix}1`)).toBe(false);
+  }, 60_000);
+
+  test.each([
+    ['of another version', PROTOCOL_VERSION + 1, /it speaks version 3, this softswitch 2/],
+    ['that was not made ready', PROTOCOL_VERSION, /it was not made ready/],
+    ['that speaks another language', undefined, /cannot be gone on with/],
+  ])(
+    '%s is ended',
+    async (_what, version, reason) => {
+      const directory = runDirectory();
+      const child = await strangeHost(join(directory, 'control'), version);
+      const { logger, lines } = messages();
+      const source = await HostProcesses.open(engineFromSource(), { directory, logger });
+      expect(lines[0]).toMatch(reason);
+      expect(source.left).toBeUndefined();
+      expect(child.exitCode ?? child.signalCode).not.toBeNull();
+      await source.close();
+    },
+    30_000,
+  );
+});
+
+/** A process that listens like a host, says HELLO in a version of its own (or nonsense), has no ports and ends at STOP. */
+async function strangeHost(path: string, version: number | undefined) {
+  const greeting = writeGreeting({
+    version: version ?? 0,
+    kind: 'engine',
+    software: '',
+    pid: 0,
+    slots: 0,
+    started: false,
+  });
+  const script = `
+    const greeting = Buffer.from('${Buffer.from(greeting).toString('hex')}', 'hex');
+    require('net').createServer((socket) => socket.on('error', () => {}).on('data', (data) => {
+      if (${version === undefined}) return socket.end('HTTP/1.1 400 Bad Request');
+      for (let at = 0; at < data.length; at += data.readUInt32LE(at) + ${LENGTH_BYTES}) {
+        const operation = data.readUInt16LE(at + 8);
+        const body = operation === ${Operation.HELLO} ? greeting : Buffer.alloc(operation === ${Operation.LIST_PORTS} ? 4 : 0);
+        const head = Buffer.alloc(${HEADER_BYTES});
+        head.writeUInt32LE(body.length + 6, 0);
+        head.writeUInt32LE(data.readUInt32LE(at + 4), 4);
+        socket.write(Buffer.concat([head, body]), () => operation === ${Operation.STOP} && process.exit());
+      }
+    })).listen('${path}', () => console.log('ready'));`;
+  const child = spawn(process.execPath, ['-e', script], { stdio: ['ignore', 'pipe', 'inherit'] });
+  cleanups.push(() => child.kill('SIGKILL'));
+  await once(child.stdout, 'data');
+  return child;
+}

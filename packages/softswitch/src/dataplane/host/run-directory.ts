@@ -1,0 +1,57 @@
+import { closeSync, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fail, messageOf, SoftswitchError } from '../../errors.js';
+import type { Sockets } from './sockets.js';
+
+/** Where a data plane and the switch that controls it meet. Of two switches only one can have it. */
+export class RunDirectory {
+  /** The control socket. */
+  readonly socket: string;
+  /** The program that the host runs. */
+  readonly specFile: string;
+  /** What the host says, since it was started. */
+  readonly logFile: string;
+  #lock: number | undefined;
+
+  private constructor(
+    readonly path: string,
+    lock: number,
+  ) {
+    this.socket = join(path, 'control');
+    this.specFile = join(path, 'pipeline.spec');
+    this.logFile = join(path, 'dataplane.log');
+    this.#lock = lock;
+  }
+
+  /** Makes the directory, for this user only, and takes it. UNAVAILABLE if another process has it. */
+  static async take(sockets: Sockets, path: string): Promise<RunDirectory> {
+    const file = join(path, 'lock');
+    let lock: number;
+    try {
+      await mkdir(path, { recursive: true, mode: 0o700 });
+      lock = openSync(file, 'a+', 0o600);
+    } catch (error) {
+      throw new SoftswitchError('UNAVAILABLE', `run directory ${path}: ${messageOf(error)}`, {
+        cause: error,
+      });
+    }
+    if (!sockets.lock(lock)) {
+      const owner = readFileSync(file, 'utf8').trim();
+      closeSync(lock);
+      fail(
+        'UNAVAILABLE',
+        `run directory ${path}: the softswitch with the process id ${owner} has it; give each its own`,
+      );
+    }
+    ftruncateSync(lock);
+    writeSync(lock, `${process.pid}\n`);
+    return new RunDirectory(path, lock);
+  }
+
+  /** Lets another have it. May be called twice. */
+  release(): void {
+    if (this.#lock !== undefined) closeSync(this.#lock);
+    this.#lock = undefined;
+  }
+}

@@ -1,0 +1,85 @@
+#!/usr/bin/env node
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { Command, InvalidArgumentError } from 'commander';
+import { pino } from 'pino';
+import { EngineHost } from './dataplane/host/engine/engine-host.js';
+import { ControlServer } from './dataplane/host/engine/server.js';
+import { loadSockets } from './dataplane/host/sockets.js';
+import { messageOf, SoftswitchError } from './errors.js';
+import { loadLibc } from './ports/libc.js';
+
+const EXIT_FAILED = 1;
+/** The program cannot be run, and nothing else is wrong. */
+const EXIT_REFUSED = 2;
+const MAX_PORTS = 65_536;
+
+interface Flags {
+  readonly spec: string;
+  readonly socket: string;
+  readonly ports: number;
+  readonly dieWithParent?: boolean;
+}
+
+async function run({ spec, socket, ports, dieWithParent = false }: Flags): Promise<void> {
+  const destination = pino.destination({ dest: 2, sync: true });
+  // Nobody may read the log any more.
+  destination.on('error', () => undefined);
+  const logger = pino(
+    { name: 'swx-engine', base: {}, timestamp: pino.stdTimeFunctions.isoTime },
+    destination,
+  );
+  const [libc, sockets] = [await loadLibc(), await loadSockets()];
+  if (dieWithParent) libc.dieWithParent();
+  let stopping = false;
+  const stop = (): void => {
+    if (stopping) return;
+    stopping = true;
+    // The answer to STOP goes out first.
+    setImmediate(async () => {
+      await server.stop();
+      await engine.stop();
+      process.exit(0);
+    });
+  };
+  const engine = new EngineHost(readFileSync(spec, 'utf8'), spec, {
+    slots: ports,
+    software: softwareVersion(),
+    logger,
+    onPortLost: (port) => server.portLost(port),
+    onStop: stop,
+  });
+  const server = new ControlServer(libc, sockets, socket, engine, logger);
+  process.on('SIGTERM', stop);
+  process.on('SIGINT', stop);
+  process.stdout.on('error', () => undefined);
+  console.log(`swx-engine ready: ${socket}`);
+}
+
+function softwareVersion(): string {
+  const { version }: { version: string } = createRequire(import.meta.url)('../package.json');
+  return `swx-engine ${version}`;
+}
+
+function fatal(error: unknown): never {
+  console.error(`swx-engine: ${messageOf(error)}`);
+  process.exit(SoftswitchError.is(error) && error.code === 'INVALID_ARGUMENT' ? EXIT_REFUSED : EXIT_FAILED);
+}
+
+function count(text: string): number {
+  const value = Number(text);
+  if (!/^\d+$/.test(text) || value < 1 || value > MAX_PORTS)
+    throw new InvalidArgumentError(`it is not in 1..${MAX_PORTS}`);
+  return value;
+}
+
+await new Command('swx-engine')
+  .description(
+    'Runs a SWX pipeline; tables and ports are controlled through the socket, as those of swx-host are',
+  )
+  .requiredOption('--spec <file>', 'the program, as p4c-dpdk writes it')
+  .requiredOption('--socket <path>', 'unix socket to listen on, for this user only')
+  .option('--ports <count>', 'slots for ports', count, MAX_PORTS)
+  .option('--die-with-parent', 'end when the process that started this one ends')
+  .action((flags: Flags) => run(flags).catch(fatal))
+  .parseAsync();
