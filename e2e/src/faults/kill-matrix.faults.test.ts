@@ -16,20 +16,43 @@ beforeAll(async () => {
 afterAll(() => node?.stop());
 
 interface Row {
-  readonly program: 'agent' | 'manager' | 'softswitch';
-  readonly start: () => Promise<void>;
+  readonly program: string;
+  readonly pid: () => Promise<number>;
+  /** Ends it, and has it started again. */
+  readonly restart: (signal: NodeJS.Signals) => Promise<void>;
   /** Whether connections to endpoints that have left live on. */
   readonly keepsConnections: boolean;
 }
 
+function server(program: 'agent' | 'manager' | 'softswitch', start: () => Promise<void>): Row {
+  return {
+    program,
+    pid: async () => node.bed[program].pid ?? 0,
+    restart: async (signal) => {
+      await node.bed[program].stop(signal);
+      await start();
+    },
+    keepsConnections: true,
+  };
+}
+
 const rows: readonly Row[] = [
-  { program: 'agent', start: () => node.bed.startAgent(), keepsConnections: true },
-  { program: 'manager', start: () => node.bed.startManager(), keepsConnections: true },
-  // The flows that it has learned go with it.
-  { program: 'softswitch', start: () => node.bed.startSoftswitch(), keepsConnections: false },
+  server('agent', () => node.bed.startAgent()),
+  server('manager', () => node.bed.startManager()),
+  server('softswitch', () => node.bed.startSoftswitch()),
+  {
+    program: 'data plane',
+    pid: () => node.bed.dataplanePid(),
+    // The softswitch starts it again.
+    restart: async (signal) => {
+      process.kill(await node.bed.dataplanePid(), signal);
+    },
+    // The flows that it has learned go with it.
+    keepsConnections: false,
+  },
 ];
 
-for (const { program, start, keepsConnections } of rows) {
+for (const { program, pid, restart, keepsConnections } of rows) {
   faultTest(
     {
       fault: `${program} killed, frozen or restarted under churn`,
@@ -46,11 +69,8 @@ for (const { program, start, keepsConnections } of rows) {
         // Each once, then as it comes.
         const fault = FAULTS[index] ?? random.pick(FAULTS);
         if (fault === 'SIGSTOP for a while') {
-          await freeze(node.bed[program].pid ?? 0, random.below(LONGEST_FREEZE_MS));
-        } else {
-          await node.bed[program].stop(fault === 'kill -9' ? 'SIGKILL' : 'SIGTERM');
-          await start();
-        }
+          await freeze(await pid(), random.below(LONGEST_FREEZE_MS));
+        } else await restart(fault === 'kill -9' ? 'SIGKILL' : 'SIGTERM');
         await change;
         const { died, slowestMs } = await node.askConnections();
         if (keepsConnections) expect(died, `connections that died by ${fault} of case ${index}`).toBe(0);

@@ -12,6 +12,7 @@
 
 #include "session.h"
 
+#define BACKLOG 128
 #define MAX_SESSIONS 32
 /* What is polled beside the sessions. */
 #define FIXED 2
@@ -46,7 +47,7 @@ server_listen(const char *path, int *listener, struct fault *fault)
 	*listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	unlink(path);
 	mask = umask(077);
-	error = *listener < 0 || bind(*listener, (struct sockaddr *)&address, sizeof(address)) || listen(*listener, 8);
+	error = *listener < 0 || bind(*listener, (struct sockaddr *)&address, sizeof(address)) || listen(*listener, BACKLOG);
 	umask(mask);
 	return error ? fault_set(fault, STATUS_FAILED, "cannot listen on %s: %s", path, strerror(errno)) : STATUS_OK;
 }

@@ -1,5 +1,5 @@
 import { type Usage, usageOf } from '@infra-offload/faults';
-import { eventually, run, type ServiceProcess, type Testbed } from '@infra-offload/testbed';
+import { eventually, run, type Testbed } from '@infra-offload/testbed';
 import { expect } from 'vitest';
 
 const PROGRAMS = ['agent', 'manager', 'softswitch'] as const;
@@ -17,7 +17,7 @@ export class Census {
   ) {}
 
   static async take(bed: Testbed): Promise<Census> {
-    return new Census(await thingsOf(bed), usagesOf(bed));
+    return new Census(await thingsOf(bed), await usagesOf(bed));
   }
 
   /** Waits until it is so again: the same things, no more descriptors, not much more memory. Says what is not. */
@@ -27,8 +27,8 @@ export class Census {
       found = await thingsOf(bed);
       return JSON.stringify(found) === JSON.stringify(this.things) || undefined;
     }).catch(() => expect(found).toEqual(this.things));
-    await eventually('no process holds more than it did', () => {
-      const problems = this.#growthOf(usagesOf(bed));
+    await eventually('no process holds more than it did', async () => {
+      const problems = this.#growthOf(await usagesOf(bed));
       if (problems.length > 0) throw new Error(problems.join('; '));
       return true;
     });
@@ -69,12 +69,12 @@ async function thingsOf(bed: Testbed): Promise<object> {
   };
 }
 
-function usagesOf(bed: Testbed): Map<string, Usage> {
-  const processOf = (name: (typeof PROGRAMS)[number]): ServiceProcess => bed[name];
-  return new Map(
-    PROGRAMS.flatMap((name) => {
-      const { pid } = processOf(name);
-      return pid === undefined ? [] : [[name, usageOf(pid)]];
-    }),
-  );
+async function usagesOf(bed: Testbed): Promise<Map<string, Usage>> {
+  const usages = new Map<string, Usage>();
+  for (const name of PROGRAMS) {
+    const { pid } = bed[name];
+    if (pid !== undefined) usages.set(name, usageOf(pid));
+  }
+  usages.set('data plane', usageOf(await bed.dataplanePid()));
+  return usages;
 }

@@ -16,7 +16,7 @@ const LOCK_EX_NB = 6;
 /** Offset of the path in `struct sockaddr_un`, and its size. */
 const SUN_PATH = 2;
 const SUN_SIZE = 110;
-const BACKLOG = 8;
+const BACKLOG = 128;
 /** Bytes of `struct msghdr`, `struct iovec` and `struct cmsghdr` where pointers have 64 bits. */
 const MSGHDR = 56;
 const CMSGHDR = 16;
