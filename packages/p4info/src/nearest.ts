@@ -15,9 +15,12 @@ export function nearestNames(wanted: string, names: Iterable<string>): string[] 
   return scored.slice(0, 3).map(({ name }) => name);
 }
 
+/** What is longer than any name is like none. */
+const longestCompared = 200;
+
 /** Levenshtein distance with half the price for a change of case; Infinity if surely above `limit`. */
 function editDistance(a: string, b: string, limit: number): number {
-  if (Math.abs(a.length - b.length) > limit) return Number.POSITIVE_INFINITY;
+  if (Math.abs(a.length - b.length) > limit || a.length > longestCompared) return Number.POSITIVE_INFINITY;
   let previous = Array.from({ length: b.length + 1 }, (_, i) => i);
   for (let i = 1; i <= a.length; i++) {
     const current = [i];

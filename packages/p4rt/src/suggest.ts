@@ -1,8 +1,11 @@
 import { P4rtError } from './errors.js';
 
+/** What is longer than any name is like none. */
+const LONGEST_COMPARED = 200;
+
 /** Edits (insert, delete, replace, swap of neighbours) between two names, capped at `limit` + 1. */
 function distance(a: string, b: string, limit: number): number {
-  if (Math.abs(a.length - b.length) > limit) return limit + 1;
+  if (Math.abs(a.length - b.length) > limit || a.length > LONGEST_COMPARED) return limit + 1;
   let before: number[] = [];
   let previous = Array.from({ length: b.length + 1 }, (_, j) => j);
   for (let i = 1; i <= a.length; i++) {

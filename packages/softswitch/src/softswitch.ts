@@ -14,8 +14,11 @@ import { p4runtimeService } from './p4runtime/service.js';
 import { MemoryPorts } from './ports/memory.js';
 import type { PortProvider } from './ports/provider.js';
 
-/** Largest request: a P4Info, a device config or a batch of updates is far smaller. */
-const MAX_REQUEST_BYTES = 64 << 20;
+/**
+ * Largest request: a P4Info, a device config or a batch of updates is far smaller. What a request is decoded to may take
+ * a hundred times as much.
+ */
+const MAX_REQUEST_BYTES = 16 << 20;
 /** How long open calls may go on when the switch stops. */
 const STOP_GRACE_MS = 250;
 

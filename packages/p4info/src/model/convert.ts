@@ -38,6 +38,9 @@ export function ownerOf({ name }: P4Object, kind: string, path: string): Owner {
   return { kind, path, text: ` of ${kind} '${name}'` };
 }
 
+/** Wider than any compiler makes (p4c: 2048); readers take memory for a value of each field. */
+const maxBitwidth = 65_536;
+
 export function fieldOf(
   field: Action_Param | ControllerPacketMetadata_Metadata | MatchField,
   types: TypeResolver,
@@ -46,7 +49,10 @@ export function fieldOf(
 ): P4Field {
   const { id, name, bitwidth } = field;
   if (id === 0) throw invalid(`${kind} '${name}'${owner.text} has no id (0 is none)`, owner.path);
-  if (bitwidth < 0) throw invalid(`${kind} '${name}'${owner.text} is ${bitwidth} bits wide`, owner.path);
+  if (bitwidth < 0 || bitwidth > maxBitwidth) {
+    const message = `${kind} '${name}'${owner.text} is ${bitwidth} bits wide, not 0 to ${maxBitwidth}`;
+    throw invalid(message, owner.path);
+  }
   const typeName = field.typeName?.name;
   const isString = types.isString(typeName);
   return { id, name, bitwidth: isString ? 0 : bitwidth, ...(typeName ? { typeName } : {}), isString };

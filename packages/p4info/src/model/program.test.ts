@@ -169,7 +169,7 @@ describe('consistency', () => {
     [
       'a negative width',
       'actions { preamble { id: 1 name: "a" } params { id: 1 name: "p" bitwidth: -8 } }',
-      "1:1: actions[0]: parameter 'p' of action 'a' is -8 bits wide",
+      "1:1: actions[0]: parameter 'p' of action 'a' is -8 bits wide, not 0 to 65536",
     ],
   ])('refuses %s', (_, text, message) => {
     const error = fault(() => P4Program.parse(text));

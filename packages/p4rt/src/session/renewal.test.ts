@@ -2,6 +2,7 @@ import { status } from '@grpc/grpc-js';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { P4rtError, type WriteError } from '../errors.js';
 import { type Update, Update_Type } from '../gen/p4/v1/p4runtime.js';
+import { CuttingProxy } from '../testing/cutting-proxy.js';
 import { fixture } from '../testing/fixture.js';
 import { StrictServer } from '../testing/strict-server.js';
 import { typedProgram } from '../typed/program.js';
@@ -108,5 +109,19 @@ describe('the connection of a session', () => {
     await back;
     expect(server.accepted).toBeGreaterThan(mute);
     await server.connectionsLeft(1);
+  });
+
+  it('on which nothing arrives any more is noticed by a read, and left for a new one', async () => {
+    session.close();
+    const proxy = await CuttingProxy.start(server.port);
+    session = await P4RuntimeSession.open({ address: proxy.address, deviceId: 1, electionId: 9n });
+    proxy.cutAfter(0, 'silence');
+    const back = new Promise<void>((resolve) => session.on('connected', resolve));
+    const read = session.read(service.all(), { deadlineMs: 200 }).next();
+    await expect(read).rejects.toMatchObject({ code: 'DEADLINE_EXCEEDED' });
+    await back;
+    expect(session.isPrimary).toBe(true);
+    await server.connectionsLeft(1);
+    await proxy.stop();
   });
 });

@@ -113,9 +113,9 @@ export class P4RuntimeSession {
   /** Version of the P4Runtime API that the server implements. */
   async capabilities(): Promise<{ readonly apiVersion: string }> {
     this.#stream.requireConnected('Capabilities');
-    const { p4runtimeApiVersion } = await this.#rpc.unary(P4RuntimeService.capabilities, {
-      deviceId: this.deviceId,
-    });
+    const { p4runtimeApiVersion } = await this.#watched(
+      this.#rpc.unary(P4RuntimeService.capabilities, { deviceId: this.deviceId }),
+    );
     return { apiVersion: p4runtimeApiVersion };
   }
 
@@ -161,7 +161,7 @@ export class P4RuntimeSession {
   /** The pipeline of the device; undefined if it has none. */
   async getPipeline(parts: PipelineParts = 'ALL'): Promise<PipelineConfig | undefined> {
     this.#stream.requireConnected('GetForwardingPipelineConfig');
-    const config = await this.#pipeline.get(parts);
+    const config = await this.#watched(this.#pipeline.get(parts));
     this.#program = this.#pipeline.program ?? this.#program;
     return config;
   }
@@ -221,7 +221,12 @@ export class P4RuntimeSession {
       role: this.#identity.role?.name ?? '',
       entities: isList(entities) ? [...entities] : [entities],
     };
-    yield* readEntities(this.#rpc, request, options.deadlineMs ?? this.#deadlineMs);
+    try {
+      yield* readEntities(this.#rpc, request, options.deadlineMs ?? this.#deadlineMs);
+    } catch (error) {
+      this.#doubt(error);
+      throw error;
+    }
   }
 
   /** Sends a packet. What the server thinks of it comes as `streamError`. @throws P4rtError UNAVAILABLE */
@@ -235,6 +240,20 @@ export class P4RuntimeSession {
     this.#events.clear();
     this.#stream.close();
     this.#rpc.close();
+  }
+
+  async #watched<T>(call: Promise<T>): Promise<T> {
+    try {
+      return await call;
+    } catch (error) {
+      this.#doubt(error);
+      throw error;
+    }
+  }
+
+  /** After a call without an answer: has the connection looked at, and replaced if it is dead. */
+  #doubt(error: unknown): void {
+    if (P4rtError.is(error, 'DEADLINE_EXCEEDED')) void this.#recover(this.#deadlineMs);
   }
 
   /** Sends one Write. If it ends because the connection was given up meanwhile, it counts as not answered. */

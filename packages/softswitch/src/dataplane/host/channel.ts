@@ -1,4 +1,5 @@
 import { connect, type Socket } from 'node:net';
+import { setTimeout } from 'node:timers/promises';
 import { SoftswitchError } from '../../errors.js';
 import {
   decodeAnswer,
@@ -24,6 +25,10 @@ export interface Outstanding {
   readonly milliseconds: number;
 }
 
+/** How long, and how often, a host is asked that accepts no more connections for now. */
+const CONNECT_MS = 10_000;
+const RETRY_MS = 10;
+
 /** A connection to a data plane host whose requests are answered in their order, without holding up this process. */
 export class Channel {
   readonly #waiting: Waiting[] = [];
@@ -40,15 +45,17 @@ export class Channel {
     socket.on('close', () => this.close());
   }
 
-  static open(path: string): Promise<Channel> {
-    return new Promise((resolve, reject) => {
-      const socket = connect(path);
-      socket.once('connect', () => {
-        socket.off('error', reject);
-        resolve(new Channel(socket));
-      });
-      socket.once('error', reject);
-    });
+  /** Connects. A host that has too many connections to accept yet is asked again, for as long as one may hang. */
+  static async open(path: string): Promise<Channel> {
+    const deadline = performance.now() + CONNECT_MS;
+    for (;;) {
+      try {
+        return new Channel(await connected(path));
+      } catch (error) {
+        if (!isQueueFull(error) || performance.now() > deadline) throw error;
+      }
+      await setTimeout(RETRY_MS);
+    }
   }
 
   /** Told once, when the connection is lost or closed. */
@@ -130,4 +137,20 @@ function lost(): SoftswitchError {
     'UNAVAILABLE',
     'the connection to the data plane is lost; it is being restarted',
   );
+}
+
+function connected(path: string): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(path);
+    socket.once('connect', () => {
+      socket.off('error', reject);
+      resolve(socket);
+    });
+    socket.once('error', reject);
+  });
+}
+
+/** What Linux says of a unix socket whose queue of connections is full (unix(7)). */
+function isQueueFull(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'EAGAIN';
 }
