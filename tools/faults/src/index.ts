@@ -4,6 +4,5 @@ export * from './mutate/index.js';
 export { freeze } from './processes/freeze.js';
 export { childrenOf, type Usage, usageOf } from './processes/usage.js';
 export { growsInProportion } from './proportion.js';
-export * from './mutate/index.js';
 export { Random } from './random.js';
 export { type FaultRow, recordRow } from './report.js';
