@@ -31,7 +31,8 @@ export class ConfigFile {
     }
     const [duplicate] = document?.duplicates ?? [];
     if (duplicate !== undefined) throw invalid(file, duplicate, `'${duplicate.key}' is given twice`);
-    return new ConfigFile(file, settings, document);
+    // A copy, so that what aliases share can be changed one by one.
+    return new ConfigFile(file, JSON.parse(JSON.stringify(settings)), document);
   }
 
   private constructor(file: string, settings: Settings, document: YamlDocument | undefined) {

@@ -1,5 +1,6 @@
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { MANIFEST_LIMITS, readTextFileSync, YamlError } from '@infra-offload/yaml';
 import type { Database, ObjectInput } from './database.js';
 import { applyObjects, identityOf, readManifests } from './manifests.js';
 
@@ -70,11 +71,12 @@ export class DirectoryFollower {
       const { dev, ino, size, mtimeNs, ctimeNs } = statSync(path, { bigint: true });
       signature = `${dev}:${ino}:${size}:${mtimeNs}:${ctimeNs}`;
       if (before?.signature === signature) return before;
-      text = readFileSync(path, 'utf8');
+      text = readTextFileSync(path, MANIFEST_LIMITS.bytes);
       if (text === before?.text) return { ...before, signature };
-      return { signature, text, objects: readManifests(text) };
+      return { signature, text, objects: readManifests(text, path) };
     } catch (error) {
-      this.#options.onError(`${path}: ${error instanceof Error ? error.message : String(error)}`);
+      const message = error instanceof Error ? error.message : String(error);
+      this.#options.onError(YamlError.is(error) ? message : `${path}: ${message}`);
       // The state is remembered, so that the mistake is told once.
       return { signature, text, objects: before?.objects ?? [] };
     }
