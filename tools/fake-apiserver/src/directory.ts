@@ -29,19 +29,21 @@ export class DirectoryFollower {
   readonly #timer: NodeJS.Timeout;
   #files = new Map<string, KnownFile>();
   #applied = new Map<string, ObjectInput>();
+  #lastFailure = '';
 
   constructor(options: DirectoryOptions) {
     this.#options = options;
     this.look();
-    this.#timer = setInterval(() => this.look(), POLL_MS);
+    this.#timer = setInterval(() => this.#lookAgain(), POLL_MS);
   }
 
   /** Applies what the files say now. */
   look(): void {
     const { database, directory } = this.#options;
+    const names = readdirSync(directory).sort();
     const before = this.#files;
     this.#files = new Map();
-    for (const name of readdirSync(directory).sort()) {
+    for (const name of names) {
       if (!/^[^.].*\.(yaml|yml|json)$/.test(name)) continue;
       this.#files.set(name, this.#read(join(directory, name), before.get(name)));
     }
@@ -62,6 +64,18 @@ export class DirectoryFollower {
 
   close(): void {
     clearInterval(this.#timer);
+  }
+
+  /** The directory may be gone, or an object such that the server does not take it: then the next look may do better. */
+  #lookAgain(): void {
+    try {
+      this.look();
+      this.#lastFailure = '';
+    } catch (error) {
+      const message = `${this.#options.directory}: ${error instanceof Error ? error.message : String(error)}`;
+      if (message !== this.#lastFailure) this.#options.onError(message);
+      this.#lastFailure = message;
+    }
   }
 
   #read(path: string, before: KnownFile | undefined): KnownFile {
