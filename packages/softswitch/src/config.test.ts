@@ -60,13 +60,13 @@ test('DPDK has its own section, and two flags', () => {
 });
 
 test.each([
-  ['deviceId: 0', /deviceId/],
+  ['deviceId: 0', /config\.yaml:1:11: deviceId: /],
   ['taps: 5', /taps/],
   ['port: 3', /port/],
   ['- 1', /mapping/],
-  ['a: [', /config\.yaml/],
+  ['a: [', /config\.yaml:1:5: /],
   ['tls: { mode: none }', /tls\.mode/],
-  ['tls: { password: x }', /tls/],
+  ['tls: { password: x }', /config\.yaml:1:18: tls: /],
   ['logLevel: loud', /logLevel/],
   ['dpdk: { library: 3 }', /dpdk\.library/],
   ['dpdk: { ports: 0 }', /dpdk\.ports/],
@@ -78,6 +78,7 @@ test.each([
 });
 
 test('flags that are no numbers, and files that are not there, are refused', () => {
-  expect(() => readConfig(undefined, { taps: 'many' })).toThrow(/taps\.count/);
-  expect(() => readConfig('/nowhere/x.yaml', {})).toThrow(/cannot read \/nowhere\/x\.yaml/);
+  expect(() => readConfig(undefined, { taps: 'many' })).toThrow(/^flags: taps\.count/);
+  expect(() => readConfig(file('taps: { count: 3 }'), { taps: 'many' })).toThrow(/^flags: taps\.count/);
+  expect(() => readConfig('/nowhere/x.yaml', {})).toThrow(/^\/nowhere\/x\.yaml: cannot be read: ENOENT/);
 });

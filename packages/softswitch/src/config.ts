@@ -1,13 +1,12 @@
-import { readFileSync } from 'node:fs';
 import {
   openServerSecurity,
   type ServerSecurity,
   TLS_MODES,
   TlsCertsError,
 } from '@infra-offload/tls-certs/grpc';
-import { parseDocument } from 'yaml';
+import { ConfigFile, YamlError } from '@infra-offload/yaml';
 import { z } from 'zod';
-import { fail, messageOf, SoftswitchError } from './errors.js';
+import { fail, SoftswitchError } from './errors.js';
 import type { Logger } from './logger.js';
 import { MAX_MTU, MIN_MTU } from './ports/registry.js';
 
@@ -91,14 +90,9 @@ export interface ConfigFlags {
 
 /** Reads the configuration: the file, if there is one, and the flags over it. INVALID_ARGUMENT names the fault. */
 export function readConfig(file: string | undefined, flags: ConfigFlags): Config {
-  const base = file === undefined ? {} : readFile(file);
-  const taps = section(base.taps);
-  const tls = {
-    ...section(base.tls),
-    ...given({ mode: flags.tlsMode, cert: flags.tlsCert, key: flags.tlsKey, ca: flags.tlsCa }),
-  };
-  const merged = {
-    ...base,
+  const read = file === undefined ? undefined : readFile(file);
+  const base = read?.settings ?? {};
+  const overrides = {
     ...given({
       p4runtime: flags.p4runtime,
       gnmi: flags.gnmi,
@@ -107,20 +101,26 @@ export function readConfig(file: string | undefined, flags: ConfigFlags): Config
       dataplane: flags.dataplane,
       runDirectory: flags.runDirectory,
     }),
-    dpdk: { ...section(base.dpdk), ...given({ host: flags.swxHost, library: flags.swxLibrary }) },
-    taps: {
-      ...taps,
-      ...given({ prefix: flags.tapPrefix, count: number(flags.taps), mtu: number(flags.mtu) }),
-    },
-    tls,
+    dpdk: given({ host: flags.swxHost, library: flags.swxLibrary }),
+    taps: given({ prefix: flags.tapPrefix, count: number(flags.taps), mtu: number(flags.mtu) }),
+    tls: given({ mode: flags.tlsMode, cert: flags.tlsCert, key: flags.tlsKey, ca: flags.tlsCa }),
+  };
+  const merged = {
+    ...base,
+    ...overrides,
+    dpdk: { ...section(base.dpdk), ...overrides.dpdk },
+    taps: { ...section(base.taps), ...overrides.taps },
+    tls: { ...section(base.tls), ...overrides.tls },
   };
   const parsed = configSchema.safeParse(merged);
   if (parsed.success) return parsed.data;
-  const faults = parsed.error.issues.map((issue) => `${issue.path.join('.') || 'file'}: ${issue.message}`);
-  fail(
-    'INVALID_ARGUMENT',
-    `configuration${file === undefined ? '' : ` (${file} and flags)`}: ${faults.join('; ')}`,
-  );
+  const faults = parsed.error.issues.map((issue) => {
+    const [unknown] = issue.code === 'unrecognized_keys' ? issue.keys : [];
+    const path = unknown === undefined ? issue.path : [...issue.path, unknown];
+    const place = read === undefined || has(overrides, path) ? 'flags' : read.place(path);
+    return [place, ...(issue.path.length === 0 ? [] : [issue.path.join('.')]), issue.message].join(': ');
+  });
+  fail('INVALID_ARGUMENT', faults.join('; '));
 }
 
 /** What the configuration says of TLS, with the certificates loaded. INVALID_ARGUMENT tells what is wrong with them. */
@@ -133,22 +133,24 @@ export function securityOf(tls: Config['tls'], logger: Logger): ServerSecurity {
   }
 }
 
-function readFile(file: string): Record<string, unknown> {
-  const document = parseDocument(readBytes(file).toString('utf8'));
-  const [error] = document.errors;
-  if (error !== undefined) fail('INVALID_ARGUMENT', `${file}: ${error.message.split('\n')[0]}`);
-  const value: unknown = document.toJS() ?? {};
-  const parsed = z.record(z.string(), z.unknown()).safeParse(value);
-  if (!parsed.success) fail('INVALID_ARGUMENT', `${file}: it must be a mapping`);
-  return parsed.data;
+function readFile(file: string): ConfigFile {
+  try {
+    return ConfigFile.read(file);
+  } catch (error) {
+    if (!YamlError.is(error)) throw error;
+    throw new SoftswitchError('INVALID_ARGUMENT', error.message, { cause: error });
+  }
 }
 
-function readBytes(file: string): Buffer {
-  try {
-    return readFileSync(file);
-  } catch (error) {
-    fail('INVALID_ARGUMENT', `cannot read ${file}: ${messageOf(error)}`);
-  }
+/** Whether there is a value at the path. */
+function has(settings: unknown, [key, ...rest]: readonly PropertyKey[]): boolean {
+  if (key === undefined) return true;
+  return (
+    typeof settings === 'object' &&
+    settings !== null &&
+    Object.hasOwn(settings, key) &&
+    has(Reflect.get(settings, key), rest)
+  );
 }
 
 /** A mapping, an empty one for nothing; anything else is left for the schema to refuse. */

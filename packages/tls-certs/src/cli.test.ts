@@ -13,8 +13,10 @@ const CLI = fileURLToPath(new URL('./cli.ts', import.meta.url));
 
 function run(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
   return new Promise((resolve) => {
-    const child = execFile(process.execPath, ['--import', 'tsx', CLI, ...args], (_, stdout, stderr) =>
-      resolve({ code: child.exitCode ?? -1, stdout, stderr }),
+    const child = execFile(
+      process.execPath,
+      ['--import', 'tsx', '--conditions', '@infra-offload/source', CLI, ...args],
+      (_, stdout, stderr) => resolve({ code: child.exitCode ?? -1, stdout, stderr }),
     );
   });
 }
@@ -37,23 +39,32 @@ it('inspect ends with 1 as soon as anything is wrong, and prints the table in an
 }, 30_000);
 
 it.each([
-  [['create', '-d', 'tree'], /^tls-certs: tree\/ca\.crt and \d+ more files are there already: .*--force\n$/],
-  [['create', '--bits', '1024'], /argument '1024' is invalid. it is 3072 or 4096\./],
-  [['create', '--days', '0'], /argument '0' is invalid/],
+  [
+    ['create', '-d', 'tree'],
+    1,
+    /^tls-certs: tree\/ca\.crt and \d+ more files are there already: .*--force\n$/,
+  ],
+  [['create', '--bits', '1024'], 2, /argument '1024' is invalid. it is 3072 or 4096\./],
+  [['create', '--days', '0'], 2, /argument '0' is invalid/],
   [
     ['renew', '-d', 'nowhere'],
+    1,
     /^tls-certs: nowhere\/ca\.crt cannot be read: ENOENT: no such file or directory\n$/,
   ],
-  [['inspect', 'nowhere'], /^tls-certs: nowhere cannot be read: ENOENT: no such file or directory\n$/],
-  [['secrets', '-d', 'nowhere'], /^tls-certs: nowhere\/inframanager\/server\/ca\.crt cannot be read: ENOENT/],
-  [['revoke'], /unknown command 'revoke'/],
+  [['inspect', 'nowhere'], 1, /^tls-certs: nowhere cannot be read: ENOENT: no such file or directory\n$/],
+  [
+    ['secrets', '-d', 'nowhere'],
+    1,
+    /^tls-certs: nowhere\/inframanager\/server\/ca\.crt cannot be read: ENOENT/,
+  ],
+  [['revoke'], 2, /unknown command 'revoke'/],
 ])(
-  '%j says in one line what is wrong',
-  async (args, message) => {
+  '%j ends with %i and says in one line what is wrong',
+  async (args, status, message) => {
     await createTree(join(directory, 'tree'), { bits: 2048, force: true });
     const place = (arg: string) => (arg === 'tree' || arg === 'nowhere' ? join(directory, arg) : arg);
     const { code, stdout, stderr } = await run(...args.map(place));
-    expect(code).toBe(1);
+    expect(code).toBe(status);
     expect(stdout).toBe('');
     expect(stderr.replaceAll(`${directory}/`, '')).toMatch(message);
   },

@@ -20,9 +20,13 @@ interface IssueFlags {
   readonly name: readonly string[];
 }
 
+/** Of wrong flags, as with the other programs. */
+const EXIT_CONFIG = 2;
+
 const program = new Command('tls-certs')
   .description('Certificates for infra-agent, infra-manager, the target and infractl')
   .version('0.1.0')
+  .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : EXIT_CONFIG))
   .showHelpAfterError("('tls-certs --help' lists commands and options)");
 
 issuing(program.command('create'))
@@ -104,5 +108,5 @@ function parseDays(text: string): number {
 program.parseAsync().catch((error: unknown) => {
   console.error(`tls-certs: ${messageOf(error)}`);
   if (!TlsCertsError.is(error) && error instanceof Error) console.error(error.stack);
-  process.exitCode = 1;
+  process.exitCode = TlsCertsError.is(error, 'INVALID') ? EXIT_CONFIG : 1;
 });

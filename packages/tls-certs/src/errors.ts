@@ -14,6 +14,8 @@ export type TlsCertsErrorCode =
   | 'NOT_YET_VALID'
   /** The certificate was not issued by any of the authorities. */
   | 'CA_MISMATCH'
+  /** An authority is no root, and the file lacks that of its issuer. */
+  | 'NO_ROOT'
   /** The certificate's extended key usage does not allow what it is used for. */
   | 'USAGE'
   /** Cipher suites, sizes of keys, dates or addresses that cannot be used. */

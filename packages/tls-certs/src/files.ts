@@ -1,5 +1,6 @@
-import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { readTextFile, readTextFileSync, YamlError } from '@infra-offload/yaml';
 import { messageOf, TlsCertsError } from './errors.js';
 import { type PemFile, unreadable } from './material.js';
 
@@ -10,13 +11,30 @@ export interface NewFile {
   readonly isSecret: boolean;
 }
 
+/** A bundle of all public authorities has 250 kB. */
+const MAX_PEM_BYTES = 1024 * 1024;
+
 /** @throws TlsCertsError FILE */
 export function readPem(file: string): PemFile {
   try {
-    return { file, text: readFileSync(file, 'utf8') };
+    return { file, text: readTextFileSync(file, MAX_PEM_BYTES) };
   } catch (error) {
-    throw unreadable(file, error);
+    throw unreadablePem(file, error);
   }
+}
+
+/** As {@link readPem}, while others get their turn. */
+export async function readPemAsync(file: string): Promise<PemFile> {
+  try {
+    return { file, text: await readTextFile(file, MAX_PEM_BYTES) };
+  } catch (error) {
+    throw unreadablePem(file, error);
+  }
+}
+
+function unreadablePem(file: string, error: unknown): TlsCertsError {
+  if (!YamlError.is(error)) return unreadable(file, error);
+  return unreadable(file, error.code === 'UNREADABLE' ? error.cause : error.reason);
 }
 
 /**

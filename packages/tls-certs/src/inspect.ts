@@ -9,9 +9,11 @@ import {
   checkDates,
   checkKey,
   datesOf,
+  describeRootless,
   nameOf,
   readCertificates,
   readPrivateKey,
+  rootless,
   unreadable,
 } from './material.js';
 import { hostNames, type Role, roleOf } from './roles.js';
@@ -83,8 +85,7 @@ function inspectFile(file: string, root: string, now: Date): Omit<Report, 'file'
   const isAuthority = certificate.ca;
   attempt(() => checkDates(certificate, file, now));
   if (isAuthority) {
-    if (!certificate.verify(certificate.publicKey))
-      problems.push('it is no root: another authority issued it');
+    problems.push(...rootless(certificates.filter(({ ca }) => ca)).map(describeRootless));
   } else {
     attempt(() => {
       const ca = authorityFor(file, root);
@@ -99,7 +100,7 @@ function inspectFile(file: string, root: string, now: Date): Omit<Report, 'file'
       const privateKey = readPrivateKey(readPem(key));
       // Of several authorities, one has its key here.
       const owner = isAuthority ? certificates.find((each) => each.checkPrivateKey(privateKey)) : certificate;
-      checkKey(owner ?? certificate, privateKey, { cert: file, key });
+      checkKey(owner ?? certificate, privateKey, { cert: file, key }, others);
     });
   else if (!isAuthority) problems.push('there is no key beside it');
   const { notAfter } = datesOf(certificate);

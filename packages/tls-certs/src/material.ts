@@ -67,13 +67,22 @@ export function readPrivateKey({ file, text }: PemFile): KeyObject {
   }
 }
 
-/** @throws TlsCertsError KEY_MISMATCH */
+/**
+ * @param others the other certificates of the file
+ * @throws TlsCertsError KEY_MISMATCH
+ */
 export function checkKey(
   certificate: X509Certificate,
   key: KeyObject,
   files: { cert: string; key: string },
+  others: readonly X509Certificate[] = [],
 ): void {
   if (certificate.checkPrivateKey(key)) return;
+  const owner = others.find((other) => other.checkPrivateKey(key));
+  if (owner !== undefined) {
+    const order = `${files.cert}: the first certificate is ${nameOf(certificate)}, but the private key is that of ${nameOf(owner)}: put that one first, and those that issued it behind it`;
+    throw new TlsCertsError('KEY_MISMATCH', order, { file: files.cert });
+  }
   const message = `${files.key}: the private key is not that of the certificate in ${files.cert} (${nameOf(certificate)})`;
   throw new TlsCertsError('KEY_MISMATCH', message, { file: files.key });
 }
@@ -134,6 +143,60 @@ export function chainTo(
     : `there: ${authorities.map((authority) => nameOf(authority)).join(', ')}`;
   const message = `${files.cert}: the certificate ${nameOf(certificate)} was not issued by an authority in ${files.ca} (${there})`;
   throw new TlsCertsError('CA_MISMATCH', message, { file: files.cert });
+}
+
+/**
+ * Authorities without a way to a root in the same file: OpenSSL refuses whatever they have issued. Each with who issued it.
+ */
+export function rootless(
+  authorities: readonly X509Certificate[],
+): readonly { readonly authority: X509Certificate; readonly issuer: string }[] {
+  let complete = new Set(authorities.filter(isSelfSigned));
+  // Downwards from the roots, a level at a time.
+  for (let before = -1; before !== complete.size; ) {
+    before = complete.size;
+    const above = [...complete];
+    complete = new Set(
+      authorities.filter(
+        (authority) => complete.has(authority) || above.some((one) => isIssuedBy(authority, one)),
+      ),
+    );
+  }
+  return authorities
+    .filter((authority) => !complete.has(authority))
+    .map((authority) => ({ authority, issuer: issuerOf(authority) }));
+}
+
+/**
+ * @param own the authority that matters, if one does more than the others
+ * @throws TlsCertsError NO_ROOT
+ */
+export function checkRoots(
+  authorities: readonly X509Certificate[],
+  file: string,
+  own?: X509Certificate,
+): void {
+  const missing = rootless(authorities);
+  const found =
+    missing.find(({ authority }) => own !== undefined && authority.raw.equals(own.raw)) ??
+    (missing.length === authorities.length ? missing[0] : undefined);
+  if (found !== undefined)
+    throw new TlsCertsError('NO_ROOT', `${file}: ${describeRootless(found)}`, { file });
+}
+
+/** What is wrong with an authority without its root, and what to do. */
+export function describeRootless({ authority, issuer }: ReturnType<typeof rootless>[number]): string {
+  return `the authority ${nameOf(authority)} is no root, and that of its issuer ${issuer} is not in the file: add it`;
+}
+
+/** A root, or a certificate that is trusted for itself. */
+function isSelfSigned(certificate: X509Certificate): boolean {
+  return certificate.subject === certificate.issuer && certificate.verify(certificate.publicKey);
+}
+
+function issuerOf({ issuer }: X509Certificate): string {
+  const [, name] = /(?:^|\n)CN=([^\n]*)/.exec(issuer) ?? [];
+  return name === undefined ? issuer.replaceAll('\n', ', ') : `CN=${name}`;
 }
 
 function isIssuedBy(certificate: X509Certificate, issuer: X509Certificate): boolean {

@@ -43,7 +43,7 @@ export function secretManifests(root: string, namespace = 'kube-system'): Secret
 
 /** Manifests as YAML documents. */
 export function formatSecrets(manifests: readonly SecretManifest[]): string {
-  return manifests.map((manifest) => stringify(manifest, { lineWidth: 0 })).join('---\n');
+  return manifests.map((manifest) => stringify(manifest, { lineWidth: 0, version: '1.1' })).join('---\n');
 }
 
 /**

@@ -1,5 +1,6 @@
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { MANIFEST_LIMITS, readTextFileSync, YamlError } from '@infra-offload/yaml';
 import type { Database, ObjectInput } from './database.js';
 import { applyObjects, identityOf, readManifests } from './manifests.js';
 
@@ -28,19 +29,21 @@ export class DirectoryFollower {
   readonly #timer: NodeJS.Timeout;
   #files = new Map<string, KnownFile>();
   #applied = new Map<string, ObjectInput>();
+  #lastFailure = '';
 
   constructor(options: DirectoryOptions) {
     this.#options = options;
     this.look();
-    this.#timer = setInterval(() => this.look(), POLL_MS);
+    this.#timer = setInterval(() => this.#lookAgain(), POLL_MS);
   }
 
   /** Applies what the files say now. */
   look(): void {
     const { database, directory } = this.#options;
+    const names = readdirSync(directory).sort();
     const before = this.#files;
     this.#files = new Map();
-    for (const name of readdirSync(directory).sort()) {
+    for (const name of names) {
       if (!/^[^.].*\.(yaml|yml|json)$/.test(name)) continue;
       this.#files.set(name, this.#read(join(directory, name), before.get(name)));
     }
@@ -63,6 +66,18 @@ export class DirectoryFollower {
     clearInterval(this.#timer);
   }
 
+  /** The directory may be gone, or an object such that the server does not take it: then the next look may do better. */
+  #lookAgain(): void {
+    try {
+      this.look();
+      this.#lastFailure = '';
+    } catch (error) {
+      const message = `${this.#options.directory}: ${error instanceof Error ? error.message : String(error)}`;
+      if (message !== this.#lastFailure) this.#options.onError(message);
+      this.#lastFailure = message;
+    }
+  }
+
   #read(path: string, before: KnownFile | undefined): KnownFile {
     let signature = before?.signature ?? '';
     let text = before?.text ?? '';
@@ -70,11 +85,12 @@ export class DirectoryFollower {
       const { dev, ino, size, mtimeNs, ctimeNs } = statSync(path, { bigint: true });
       signature = `${dev}:${ino}:${size}:${mtimeNs}:${ctimeNs}`;
       if (before?.signature === signature) return before;
-      text = readFileSync(path, 'utf8');
+      text = readTextFileSync(path, MANIFEST_LIMITS.bytes);
       if (text === before?.text) return { ...before, signature };
-      return { signature, text, objects: readManifests(text) };
+      return { signature, text, objects: readManifests(text, path) };
     } catch (error) {
-      this.#options.onError(`${path}: ${error instanceof Error ? error.message : String(error)}`);
+      const message = error instanceof Error ? error.message : String(error);
+      this.#options.onError(YamlError.is(error) ? message : `${path}: ${message}`);
       // The state is remembered, so that the mistake is told once.
       return { signature, text, objects: before?.objects ?? [] };
     }

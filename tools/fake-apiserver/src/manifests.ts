@@ -1,18 +1,15 @@
-import { parseAllDocuments } from 'yaml';
+import { MANIFEST_LIMITS, readDocuments } from '@infra-offload/yaml';
 import type { Database, ObjectInput } from './database.js';
 import { isRecord, keyOf, RESOURCES } from './objects.js';
 
 /**
  * The objects of a YAML or JSON text, lists unfolded; kinds that the server does not have are left out.
  *
+ * @param file for messages
  * @throws {Error} if the text or an object in it cannot be read.
  */
-export function readManifests(text: string): ObjectInput[] {
-  return parseAllDocuments(text, { merge: true }).flatMap((document) => {
-    const [error] = document.errors;
-    if (error !== undefined) throw new Error(error.message);
-    return unfold(document.toJS());
-  });
+export function readManifests(text: string, file?: string): ObjectInput[] {
+  return [...readDocuments(text, { file, limits: MANIFEST_LIMITS })].flatMap(({ value }) => unfold(value));
 }
 
 function unfold(value: unknown): ObjectInput[] {

@@ -18,8 +18,12 @@ interface GlobalOptions {
 /** What may look, and change nothing: a certificate of an operator. */
 const DIRECTORY = '/etc/pki/infractl';
 
+/** Of wrong flags and certificates that cannot be used, as with the other programs. */
+const EXIT_CONFIG = 2;
+
 const program = new Command('infractl')
   .description('Shows what infra-manager wants and what the data plane has')
+  .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : EXIT_CONFIG))
   .addOption(
     new Option('--manager <address>', 'gRPC address of infra-manager')
       .env('INFRA_MANAGER_ADDRESS')
@@ -54,7 +58,7 @@ async function withManager(
   } catch (error) {
     if (!(error instanceof InfractlError)) throw error;
     process.stderr.write(`infractl: ${error.message}\n`);
-    process.exitCode = 1;
+    process.exitCode = error.code === 'INVALID_ARGUMENT' ? EXIT_CONFIG : 1;
   } finally {
     manager?.close();
   }

@@ -42,7 +42,7 @@ export class ManagerClient {
       this.#security = openClientSecurity(tls, 'manager');
     } catch (error) {
       if (!TlsCertsError.is(error)) throw error;
-      throw new InfractlError(`certificates for infra-manager: ${error.message}`, 'UNAUTHENTICATED', {
+      throw new InfractlError(`certificates for infra-manager: ${error.message}`, 'INVALID_ARGUMENT', {
         cause: error,
       });
     }

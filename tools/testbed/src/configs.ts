@@ -17,7 +17,7 @@ export const NETWORK_NAME = 'pods';
 export type Dataplane = 'engine' | 'dpdk';
 
 export function softswitchConfig(layout: Layout, tapCount: number, dataplane: Dataplane): string {
-  return stringify({
+  return toYaml({
     dataplane,
     ...(dataplane === 'dpdk' ? { dpdk: dpdkSettings() } : {}),
     p4runtime: addresses.p4runtime,
@@ -47,7 +47,7 @@ export interface ManagerSettings {
 }
 
 export function managerConfig(layout: Layout, { drainSeconds, pipeline = 'dpdk' }: ManagerSettings): string {
-  return stringify({
+  return toYaml({
     listen: addresses.manager,
     tls: layout.identity('manager'),
     target: {
@@ -74,7 +74,7 @@ export type ServiceSource = 'manifests' | 'api';
 /** @param settings go over these; undefined takes one away. */
 export function agentConfig(layout: Layout, source: ServiceSource, settings: object = {}): string {
   const { ca, cert, key } = layout.identity('agent');
-  return stringify({
+  return toYaml({
     nodeName: 'node-1',
     managerAddress: addresses.manager,
     clientCert: cert,
@@ -92,6 +92,11 @@ export function agentConfig(layout: Layout, source: ServiceSource, settings: obj
     monitoringAddress: addresses.agentHttp,
     ...settings,
   });
+}
+
+/** YAML in which no string looks like a value of YAML 1.1, as `off` would. */
+function toYaml(settings: object): string {
+  return stringify(settings, { version: '1.1' });
 }
 
 /** What a container runtime hands to infra-cni. The host-local of Debian 12 knows CNI up to 1.0.0. */

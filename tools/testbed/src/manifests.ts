@@ -80,5 +80,5 @@ export function endpointSlice(
 
 /** Objects as one multi-document YAML text. */
 export function toYaml(objects: readonly object[]): string {
-  return objects.map((object) => stringify(object)).join('---\n');
+  return objects.map((object) => stringify(object, { version: '1.1' })).join('---\n');
 }

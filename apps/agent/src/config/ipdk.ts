@@ -42,6 +42,23 @@ export function translateIpdkNames(source: string, settings: RawSettings, below:
   return translated;
 }
 
+/** What IPDK's agent calls the setting at `path`, if the settings have it by that name. */
+export function ipdkNameOf(
+  path: readonly PropertyKey[],
+  settings: RawSettings,
+): readonly PropertyKey[] | undefined {
+  const names = IPDK_NAMES[path.join('.')] ?? [];
+  const name = names.find((one) => settings[one] !== undefined);
+  return name === undefined ? undefined : [name];
+}
+
+const IPDK_NAMES: Readonly<Record<string, readonly string[]>> = {
+  mtu: ['hostIfaceMTU'],
+  managerAddress: ['managerAddr', 'managerPort'],
+  'log.level': ['logLevel'],
+  networkPolicy: ['policy'],
+};
+
 function splitAddress(address: unknown): { readonly host: string; readonly port: string } {
   const match = typeof address === 'string' ? /^(.*):([^:]*)$/.exec(address) : null;
   return { host: match?.[1] ?? defaultManager.host, port: match?.[2] ?? defaultManager.port };

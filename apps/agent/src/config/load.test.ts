@@ -50,11 +50,13 @@ describe('loadConfig', () => {
   });
 
   it.each([
-    ['managerAddres: x', /agent\.yaml: unknown key 'managerAddres'; did you mean 'managerAddress'\?/],
+    ['managerAddres: x', /agent\.yaml:1:16: unknown key 'managerAddres'; did you mean 'managerAddress'\?/],
     ['colour: red', /unknown key 'colour'$/],
     ['log: { level: info, modules: { cny: info } }', /log\.modules/],
     ['hostInterface: { address: 10.0.0.1 }', /unknown key 'hostInterface.address'/],
-    ['mtu: 100', /agent\.yaml: mtu: /],
+    ['# c\nmtu: 100', /agent\.yaml:2:6: mtu: /],
+    ['hostIfaceMTU: 100', /agent\.yaml:1:15: mtu: /],
+    ['colour: red\nmtu: 1', /agent\.yaml:2:6: mtu: .*; .*agent\.yaml:1:9: unknown key 'colour'$/],
     ['mtu: "1500"', /mtu: /],
     ['managerAddress: 127.0.0.1', /managerAddress: is not of the form host:port/],
     ['managerAddress: 127.0.0.1:0', /managerAddress: /],
@@ -72,9 +74,10 @@ describe('loadConfig', () => {
     ['kubernetes: { kubeconfig: k }', /kubernetes\.kubeconfig: is not an absolute path/],
     ['uplink: { mac: "02:00:00:00:00:01" }', /uplink\.interface: /],
     ['uplink: { interface: u, mac: "01:00:00:00:00:01" }', /uplink\.mac: is not a unicast MAC/],
-    ['- a', /agent\.yaml: the configuration is not a mapping/],
+    ['- a', /agent\.yaml:1:1: the configuration is not a mapping/],
     ['a: [', /agent\.yaml:1:\d+: /],
-    ['mtu: 1500\nmtu: 1501', /agent\.yaml:2:1: Map keys must be unique/],
+    ['mtu: 1500\nmtu: 1501', /agent\.yaml:2:1: 'mtu' is given twice/],
+    ['mtu: *x', /agent\.yaml:1:6: the alias \*x has no anchor before it/],
   ])('refuses %j', (text, message) => {
     expect(() => load(text)).toThrow(
       expect.objectContaining({ code: 'CONFIG', message: expect.stringMatching(message) }),
@@ -164,7 +167,7 @@ policy: true
     expect(load('mtu: 1300', { nodeName: 'node-7', mtu: 1350 }).mtu).toBe(1350);
     expect(load('mtu: 1300', { nodeName: 'node-8' }).mtu).toBe(1300);
     writeFileSync(overlay, 'mtuu: 1');
-    expect(() => load(file)).toThrow(/node-7\.yaml: unknown key 'mtuu'/);
+    expect(() => load(file)).toThrow(/node-7\.yaml:1:7: unknown key 'mtuu'/);
     writeFileSync(overlay, 'nodeName: node-9');
     expect(() => load(file)).toThrow(/node-7\.yaml: is for node node-7, but names it node-9/);
     rmSync(overlay);
@@ -175,6 +178,6 @@ policy: true
   });
 
   it('refuses a file that is not there if it was asked for', () => {
-    expect(() => loadConfig(join(directory, 'none.yaml'))).toThrow(/none\.yaml cannot be read/);
+    expect(() => loadConfig(join(directory, 'none.yaml'))).toThrow(/none\.yaml: cannot be read: ENOENT/);
   });
 });

@@ -1,10 +1,9 @@
-import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
-import { parse, YAMLParseError } from 'yaml';
+import { ConfigFile, YamlError } from '@infra-offload/yaml';
 import type * as z from 'zod';
-import { AgentError, isSystemError, messageOf } from '../errors.js';
-import { type RawSettings, translateIpdkNames } from './ipdk.js';
+import { AgentError, isSystemError } from '../errors.js';
+import { ipdkNameOf, type RawSettings, translateIpdkNames } from './ipdk.js';
 import { type AgentConfig, configSchema, policySourceOf } from './schema.js';
 
 /** Where the configuration is looked for unless a flag says otherwise; it need not be there. */
@@ -18,28 +17,29 @@ export type ConfigOverrides = Readonly<Record<string, unknown>>;
  * that `overrides`.
  *
  * @param path must exist; if absent, `defaultConfigPath` is read if it exists.
- * @throws AgentError CONFIG that names the file and every wrong key.
+ * @throws AgentError CONFIG that names file, line and column of every wrong key.
  */
 export function loadConfig(path: string | undefined, overrides: ConfigOverrides = {}): AgentConfig {
   const file = path ?? defaultConfigPath;
   let settings: RawSettings = {};
   // Each for itself, so that an error names its source.
-  const add = (source: string, more: RawSettings) => {
-    settings = merge(settings, translateIpdkNames(source, more, settings));
-    return check(source, settings);
+  const add = ({ name, settings: more, placeOf }: Source) => {
+    settings = merge(settings, translateIpdkNames(name, more, settings));
+    return check(settings, placeOf);
   };
-  const { nodeName: nameInFile } = add(file, readFile(file, path !== undefined));
+  const { nodeName: nameInFile } = add(readFile(file, path !== undefined));
   const named = overrides.nodeName ?? nameInFile;
   const nodeName = typeof named === 'string' ? named : hostname().toLowerCase();
   const overlay = join(dirname(file), `${nodeName}.yaml`);
   // A name with a slash would lead elsewhere; it is refused below.
   if (basename(overlay) === `${nodeName}.yaml` && resolve(overlay) !== resolve(file)) {
-    const { nodeName: other } = add(overlay, readFile(overlay, false));
+    const { nodeName: other } = add(readFile(overlay, false));
     if (other !== undefined && other !== nameInFile && other !== nodeName) {
       throw new AgentError('CONFIG', `${overlay}: is for node ${nodeName}, but names it ${other}`);
     }
   }
-  const all = add('flags and environment', overrides);
+  const given = 'flags and environment';
+  const all = add({ name: given, settings: overrides, placeOf: () => given });
   const isFromApi = all.services === true && all.manifestsDirectory === undefined;
   const config = { ...all, nodeName, kubernetes: all.kubernetes ?? (isFromApi ? {} : undefined) };
   const problem = policyProblem(config);
@@ -60,27 +60,26 @@ function policyProblem(config: AgentConfig): string | undefined {
   return undefined;
 }
 
-function readFile(file: string, mustExist: boolean): RawSettings {
-  let text: string;
+/** Where settings come from. */
+interface Source {
+  readonly name: string;
+  readonly settings: RawSettings;
+  /** Where a setting stands: `file:line:column`. */
+  readonly placeOf: (path: readonly PropertyKey[]) => string;
+}
+
+function readFile(file: string, mustExist: boolean): Source {
   try {
-    text = readFileSync(file, 'utf8');
+    const config = ConfigFile.read(file);
+    const { settings } = config;
+    return { name: file, settings, placeOf: (path) => config.place(ipdkNameOf(path, settings) ?? path) };
   } catch (cause) {
-    if (!mustExist && isSystemError(cause, 'ENOENT')) return {};
-    throw new AgentError('CONFIG', `configuration ${file} cannot be read: ${messageOf(cause)}`, { cause });
+    if (!YamlError.is(cause)) throw cause;
+    if (!mustExist && isSystemError(cause.cause, 'ENOENT')) {
+      return { name: file, settings: {}, placeOf: () => file };
+    }
+    throw new AgentError('CONFIG', cause.message, { cause });
   }
-  let settings: unknown;
-  try {
-    settings = parse(text) ?? {};
-  } catch (cause) {
-    const [position] = cause instanceof YAMLParseError ? (cause.linePos ?? []) : [];
-    const place = position === undefined ? file : `${file}:${position.line}:${position.col}`;
-    const [reason] = messageOf(cause).split(' at line ');
-    throw new AgentError('CONFIG', `${place}: ${reason}`, { cause });
-  }
-  if (typeof settings !== 'object' || settings === null || Array.isArray(settings)) {
-    throw new AgentError('CONFIG', `${file}: the configuration is not a mapping of keys to values`);
-  }
-  return { ...settings };
 }
 
 /** What `overrides` have goes first; of a group of settings they may have a part. */
@@ -98,24 +97,23 @@ function isGroup(value: unknown): value is object {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-function check(source: string, settings: RawSettings): z.output<typeof configSchema> {
+function check(settings: RawSettings, placeOf: Source['placeOf']): z.output<typeof configSchema> {
   const result = configSchema.safeParse(settings);
   if (result.success) return result.data;
-  const problems = result.error.issues.map((issue) => describeIssue(issue));
-  throw new AgentError('CONFIG', `${source}: ${problems.join('; ')}`, { cause: result.error });
+  const problems = result.error.issues.flatMap((issue) => describeIssue(issue, placeOf));
+  throw new AgentError('CONFIG', problems.join('; '), { cause: result.error });
 }
 
-function describeIssue(issue: z.core.$ZodIssue): string {
+function describeIssue(issue: z.core.$ZodIssue, placeOf: Source['placeOf']): readonly string[] {
   const path = issue.path.join('.');
-  if (issue.code !== 'unrecognized_keys') return `${path}: ${issue.message}`;
+  if (issue.code !== 'unrecognized_keys') return [`${placeOf(issue.path)}: ${path}: ${issue.message}`];
   const within = path === '' ? Object.keys(configSchema.shape) : [];
-  return issue.keys
-    .map((key) => {
-      const similar = within.find((known) => isSimilar(known, key));
-      const name = path === '' ? key : `${path}.${key}`;
-      return `unknown key '${name}'${similar ? `; did you mean '${similar}'?` : ''}`;
-    })
-    .join('; ');
+  return issue.keys.map((key) => {
+    const similar = within.find((known) => isSimilar(known, key));
+    const name = path === '' ? key : `${path}.${key}`;
+    const hint = similar ? `; did you mean '${similar}'?` : '';
+    return `${placeOf([...issue.path, key])}: unknown key '${name}'${hint}`;
+  });
 }
 
 /** Whether one is the other's beginning, or they differ by two letters at most, whatever the case. */

@@ -93,7 +93,8 @@ const keysSchema = z.strictObject({
   /** Services are wanted: from the API, unless they come from manifests. */
   services: z.boolean().optional(),
   /** Where network policies come from: see `policySourceOf`. */
-  networkPolicy: z.enum(policySources).optional(),
+  // YAML reads a bare off as false.
+  networkPolicy: z.preprocess((given) => (given === false ? 'off' : given), z.enum(policySources)).optional(),
   /** No TLS towards the manager. */
   insecure: z.boolean().optional(),
   /** False: the manager has a certificate, the agent shows none. */

@@ -77,7 +77,8 @@ export const configSchema = z.strictObject({
     .strictObject({
       /** Where /metrics, /healthz and /readyz are served; "off" for nowhere. */
       listen: z
-        .union([z.literal('off'), address(0)], {
+        // YAML reads a bare off as false.
+        .union([z.literal('off'), z.literal(false).transform(() => 'off' as const), address(0)], {
           error: 'expected "host:port" with a port from 0 to 65535, or "off"',
         })
         .default('127.0.0.1:50012'),

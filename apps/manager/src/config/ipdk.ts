@@ -47,8 +47,12 @@ const GROUPS: ReadonlySet<string> = new Set(
  * @param notice called for each setting without effect.
  * @throws ManagerError CONFIG if a setting is given by both names, or is unknown in a group of IPDK's.
  */
-export function translateIpdkSettings(source: string, tree: Tree, notice: (text: string) => void): Tree {
-  const result: Tree = structuredClone(tree);
+export function translateIpdkSettings(
+  source: string,
+  tree: Readonly<Tree>,
+  notice: (text: string) => void,
+): Tree {
+  const result: Tree = { ...structuredClone(tree) };
   for (const [path, value] of flatten(tree)) {
     const ours = SAME[path];
     const unused = UNUSED[path];
@@ -70,6 +74,21 @@ export function translateIpdkSettings(source: string, tree: Tree, notice: (text:
   return result;
 }
 
+/** What IPDK's manager calls the setting at `path`, if the settings have it by that name. */
+export function ipdkPathOf(
+  path: readonly PropertyKey[],
+  settings: Readonly<Tree>,
+): readonly string[] | undefined {
+  const ours = path.join('.');
+  return Object.keys(SAME)
+    .filter((theirs) => SAME[theirs] === ours)
+    .map((theirs) => theirs.split('.'))
+    .find(([group = '', key]) => {
+      const value = settings[group];
+      return key === undefined ? value !== undefined : isTree(value) && value[key] !== undefined;
+    });
+}
+
 /** The schema would only name the group. */
 function refuseUnknown(source: string, path: string): void {
   const [group = '', key] = path.split('.');
@@ -81,7 +100,7 @@ function refuseUnknown(source: string, path: string): void {
   throw new ManagerError('CONFIG', `${source}: unknown key "${path}"; known here: ${names}`);
 }
 
-function* flatten(tree: Tree): Generator<[string, unknown]> {
+function* flatten(tree: Readonly<Tree>): Generator<[string, unknown]> {
   for (const [key, value] of Object.entries(tree)) {
     if (GROUPS.has(key) && isTree(value)) {
       for (const [inner, setting] of Object.entries(value)) yield [`${key}.${inner}`, setting];

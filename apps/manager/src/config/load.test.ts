@@ -73,12 +73,26 @@ describe('loadConfig', () => {
     ['target: nowhere', /target: .*expected object/],
     ['dataPlane: {gatewayMac: "01:00:00:00:00:00"}', /dataPlane\.gatewayMac: expected a unicast MAC/],
     ['log: {level: loud}', /log\.level: .*"fatal"/],
-    ['- a\n- b', /expected keys and values at the top/],
-    ['a: b: c', /:1:\d+: Nested mappings/],
+    ['- a\n- b', /:1:1: the configuration is not a mapping of keys to values/],
+    ['a: b: c', /\.yaml:1:\d+: bad indentation of a mapping entry/],
+    ['tls:\n  mode: x', /^\/.*\.yaml:2:9: tls\.mode: /],
+    ['InfraManager:\n  conn: x', /^\/.*\.yaml:2:9: tls\.mode: /],
+    ['listen: a:1\nlisten: b:1', /\.yaml:2:1: 'listen' is given twice/],
+    ['listen: *x', /\.yaml:1:9: the alias \*x has no anchor before it/],
   ])('%j fails with one line that names the place', (text, message) => {
     const said = failure(() => loadConfig({ file: yaml(text) }));
     expect(said).toMatch(message);
     expect(said).not.toContain('\n');
+  });
+
+  test('changes one setting of two that share an anchor', () => {
+    const file = yaml('target: {p4runtimeTls: &tls {mode: mtls}, gnmiTls: *tls}');
+    const { target } = loadConfig({ file, flags: { 'gnmi-tls-mode': 'insecure' } });
+    expect([target.p4runtimeTls.mode, target.gnmiTls.mode]).toEqual(['mtls', 'insecure']);
+  });
+
+  test('takes a bare off, which YAML reads as false', () => {
+    expect(loadConfig({ file: yaml('metrics: {listen: off}') }).metrics.listen).toBe('off');
   });
 
   test('names the flag or the variable at fault', () => {
@@ -92,7 +106,7 @@ describe('loadConfig', () => {
 
   test('a missing file fails with its name', () => {
     expect(failure(() => loadConfig({ file: '/no/such/file.yaml' }))).toMatch(
-      /^config \/no\/such\/file\.yaml: ENOENT/,
+      /^\/no\/such\/file\.yaml: cannot be read: ENOENT/,
     );
   });
 });

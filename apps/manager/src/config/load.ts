@@ -1,9 +1,8 @@
-import { readFileSync } from 'node:fs';
-import { parse, YAMLParseError } from 'yaml';
+import { ConfigFile, YamlError } from '@infra-offload/yaml';
 import type { z } from 'zod';
-import { ManagerError, messageOf } from '../errors.js';
+import { ManagerError } from '../errors.js';
 import { type Config, configSchema } from './config.js';
-import { translateIpdkSettings } from './ipdk.js';
+import { ipdkPathOf, translateIpdkSettings } from './ipdk.js';
 
 /** Settings that a flag or an environment variable may override: path in the file, flag, variable. */
 export const OVERRIDES = [
@@ -39,10 +38,11 @@ export interface ConfigSources {
 /**
  * Reads the configuration: the file, the environment over it, flags over both.
  *
- * @throws ManagerError CONFIG with one line that names the source and the key.
+ * @throws ManagerError CONFIG with one line that names the key, and its place in the file, or the flag or variable.
  */
 export function loadConfig({ file, flags = {}, env = {}, notice = () => {} }: ConfigSources): Config {
-  const tree = file === undefined ? {} : translateIpdkSettings(`config ${file}`, readYaml(file), notice);
+  const config = file === undefined ? undefined : readFile(file);
+  const tree = config === undefined ? {} : translateIpdkSettings(config.file, config.settings, notice);
   const origin = new Map<string, string>();
   for (const override of OVERRIDES) {
     const flag = flags[override.flag];
@@ -53,33 +53,17 @@ export function loadConfig({ file, flags = {}, env = {}, notice = () => {} }: Co
   }
   const parsed = configSchema.safeParse(tree);
   if (parsed.success) return parsed.data;
-  throw new ManagerError('CONFIG', describe(parsed.error, file, origin));
+  throw new ManagerError('CONFIG', describe(parsed.error, config, origin));
 }
 
 type Tree = Record<string, unknown>;
 
-function readYaml(file: string): Tree {
-  let text: string;
+function readFile(file: string): ConfigFile {
   try {
-    text = readFileSync(file, 'utf8');
+    return ConfigFile.read(file);
   } catch (error) {
-    throw new ManagerError('CONFIG', `config ${file}: ${messageOf(error)}`, { file }, error);
-  }
-  try {
-    const tree: unknown = parse(text) ?? {};
-    if (!isTree(tree))
-      throw new ManagerError('CONFIG', `config ${file}: expected keys and values at the top`);
-    return tree;
-  } catch (error) {
-    if (!(error instanceof YAMLParseError)) throw error;
-    const [at] = error.linePos ?? [];
-    const place = at === undefined ? file : `${file}:${at.line}:${at.col}`;
-    throw new ManagerError(
-      'CONFIG',
-      `config ${place}: ${error.message.split(/ at line |:?\n/)[0]}`,
-      { file },
-      error,
-    );
+    if (!YamlError.is(error)) throw error;
+    throw new ManagerError('CONFIG', error.message, { file }, error);
   }
 }
 
@@ -103,16 +87,25 @@ function toNumber(text: string): number | string {
   return /^\d+$/.test(text) ? Number(text) : text;
 }
 
-function describe(error: z.ZodError, file: string | undefined, origin: ReadonlyMap<string, string>): string {
+function describe(
+  error: z.ZodError,
+  file: ConfigFile | undefined,
+  origin: ReadonlyMap<string, string>,
+): string {
   const issue = error.issues[0];
   if (issue === undefined) return 'the configuration is wrong';
   const path = issue.path.join('.');
-  const source = origin.get(path) ?? (file === undefined ? 'config' : `config ${file}`);
   if (issue.code === 'unrecognized_keys') {
+    const [first = ''] = issue.keys;
     const keys = issue.keys.map((key) => (path === '' ? key : `${path}.${key}`));
-    return `${source}: unknown key ${keys.map((key) => `"${key}"`).join(', ')}; known here: ${knownKeys(issue.path)}`;
+    const place = placeOf(file, [...issue.path, first]);
+    return `${place}: unknown key ${keys.map((key) => `"${key}"`).join(', ')}; known here: ${knownKeys(issue.path)}`;
   }
-  return `${source}: ${path}: ${issue.message}`;
+  return `${origin.get(path) ?? placeOf(file, issue.path)}: ${path}: ${issue.message}`;
+}
+
+function placeOf(file: ConfigFile | undefined, path: readonly PropertyKey[]): string {
+  return file?.place(ipdkPathOf(path, file.settings) ?? path) ?? 'flags and environment';
 }
 
 function knownKeys(path: readonly PropertyKey[]): string {

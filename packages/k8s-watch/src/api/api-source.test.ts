@@ -131,7 +131,7 @@ describe('ApiSource', () => {
     await eventually(() => statusOf(source, 'Service').lists === 2, 'a second list');
     expect(told()).toEqual(['problem BAD_RESPONSE', 'resolved BAD_RESPONSE']);
     expect(cluster.reports[0]?.problem.message).toMatch(
-      /^cannot watch services: the watch sent a line that is no JSON \(.*\): <html>; everything is listed again$/,
+      /^cannot watch services: the watch sent '<html>', which is not JSON: .*; everything is listed again$/,
     );
   });
 

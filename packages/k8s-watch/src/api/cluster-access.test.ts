@@ -145,9 +145,9 @@ describe('a configuration that is wrong', () => {
     [
       'no file',
       () => ({ type: 'kubeconfig', path: '/nowhere/config' }),
-      /^kubeconfig \/nowhere\/config: ENOENT/,
+      /^kubeconfig \/nowhere\/config: cannot be read: ENOENT/,
     ],
-    ['no YAML', () => kubeconfig('{'), /config: .*Flow map/],
+    ['no YAML', () => kubeconfig('{'), /config:1:2: unexpected end of the stream within a flow collection/],
     ['an empty file', () => kubeconfig(''), /config: /],
     [
       'no such context',

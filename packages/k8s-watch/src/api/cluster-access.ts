@@ -1,10 +1,8 @@
-import { readFileSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import type { RequestOptions } from 'node:https';
-import { dirname, isAbsolute, join } from 'node:path';
 import type { KubeConfig } from '@kubernetes/client-node/dist/config.js';
-import { parse } from 'yaml';
-import * as z from 'zod';
 import { KubernetesApiError, reasonOf } from './error.js';
+import { loadKubeconfig } from './kubeconfig.js';
 
 /** Where the API server is, and as whom to ask it. */
 export type ClusterAccess =
@@ -125,54 +123,4 @@ function loadConfig(config: KubeConfig, access: ClusterAccess): KubeConfig {
     cluster.server.startsWith('http:') ? { ...cluster, skipTLSVerify: true } : cluster,
   );
   return config;
-}
-
-const tokenFiles = z.object({
-  users: z.array(
-    z.object({ name: z.string(), user: z.object({ tokenFile: z.string().nullish() }).nullish() }),
-  ),
-});
-
-function loadKubeconfig(config: KubeConfig, path: string, wantedContext: string | undefined): void {
-  const text = attempt(path, () => readFileSync(path, 'utf8'));
-  const files = tokenFiles.safeParse(attempt(path, () => parse(text)));
-  const wrong = (cause: string) => new KubernetesApiError('CONFIG', `kubeconfig ${path}: ${cause}`);
-  attempt(path, () => config.loadFromFile(path));
-  const names = config.contexts.map(({ name }) => name);
-  const name = wantedContext ?? config.currentContext;
-  const choices = names.length > 0 ? `there are: ${names.join(', ')}` : 'there are none';
-  if (!name) throw wrong(`no current-context; name a context (${choices})`);
-  config.setCurrentContext(name);
-  const context = config.getContextObject(name);
-  if (context === null) throw wrong(`no context '${name}' (${choices})`);
-  const cluster = config.getCurrentCluster();
-  if (cluster === null)
-    throw wrong(`context '${name}' names the cluster '${context.cluster}', which is not there`);
-  if (!/^https?:\/\//.test(cluster.server) || !URL.canParse(cluster.server)) {
-    throw wrong(`cluster '${context.cluster}': server '${cluster.server}' is no http:// or https:// URL`);
-  }
-  if (context.user && config.getCurrentUser() === null) {
-    throw wrong(`context '${name}' names the user '${context.user}', which is not there`);
-  }
-  // Without any user the client would leave out the cluster's certificate authority, too.
-  if (!context.user) {
-    config.loadFromClusterAndUser(cluster, { name: '' });
-    return;
-  }
-  // The client reads a tokenFile once only, but its own way of naming one is read again and again.
-  const tokenFile = files.data?.users.find((user) => user.name === context.user)?.user?.tokenFile;
-  if (!tokenFile) return;
-  const absolute = isAbsolute(tokenFile) ? tokenFile : join(dirname(path), tokenFile);
-  const authProvider = { name: 'tokenFile', config: { tokenFile: absolute } };
-  for (const user of config.users) {
-    if (user.name === context.user) Object.assign(user, { authProvider, token: undefined });
-  }
-}
-
-function attempt<Result>(path: string, read: () => Result): Result {
-  try {
-    return read();
-  } catch (cause) {
-    throw new KubernetesApiError('CONFIG', `kubeconfig ${path}: ${reasonOf(cause)}`, { cause });
-  }
 }

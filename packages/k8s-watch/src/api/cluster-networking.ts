@@ -1,4 +1,4 @@
-import { parse } from 'yaml';
+import { ConfigFile } from '@infra-offload/yaml';
 import * as z from 'zod';
 import { cidr } from '../objects/fields.js';
 import { KubernetesApiError } from './error.js';
@@ -65,7 +65,9 @@ const clusterConfiguration = z.object({
 function fromKubeadm(value: unknown): ClusterNetworking | undefined {
   const text = configMap.safeParse(value).data?.data.ClusterConfiguration;
   if (text === undefined) return undefined;
-  const networking = clusterConfiguration.safeParse(attempt(() => parse(text))).data?.networking;
+  const networking = clusterConfiguration.safeParse(
+    attempt(() => ConfigFile.parse(text, 'ClusterConfiguration').settings),
+  ).data?.networking;
   return networkingOf(
     networking?.serviceSubnet,
     networking?.podSubnet,

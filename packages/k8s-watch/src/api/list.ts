@@ -1,4 +1,5 @@
 import { isRecord } from '../plain-values.js';
+import { decodeJson } from './decode-json.js';
 import { KubernetesApiError } from './error.js';
 import type { ApiClient } from './http.js';
 import type { ResourceSelector } from './resources.js';
@@ -64,12 +65,7 @@ async function getList(
 }
 
 function decodeList(text: string): List {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (cause) {
-    throw bad('the list is no JSON', cause);
-  }
+  const value = decodeJson(text, 'the list');
   if (!isRecord(value) || !isRecord(value.metadata)) throw bad('the list has no metadata');
   const { resourceVersion, continue: next } = value.metadata;
   if (typeof resourceVersion !== 'string' || resourceVersion === '')
@@ -83,6 +79,6 @@ function decodeList(text: string): List {
   };
 }
 
-function bad(message: string, cause?: unknown): KubernetesApiError {
-  return new KubernetesApiError('BAD_RESPONSE', message, { cause });
+function bad(message: string): KubernetesApiError {
+  return new KubernetesApiError('BAD_RESPONSE', message);
 }

@@ -1,5 +1,6 @@
 import { isRecord } from '../plain-values.js';
-import { KubernetesApiError, reasonOf } from './error.js';
+import { decodeJson } from './decode-json.js';
+import { KubernetesApiError } from './error.js';
 import { type ApiClient, statusError } from './http.js';
 import { LineSplitter } from './json-lines.js';
 import type { ResourceSelector } from './resources.js';
@@ -72,12 +73,7 @@ function decode(
 }
 
 function decodeEvent(line: string): WatchEvent {
-  let value: unknown;
-  try {
-    value = JSON.parse(line);
-  } catch (cause) {
-    throw bad(`the watch sent a line that is no JSON (${reasonOf(cause)}): ${excerpt(line)}`, cause);
-  }
+  const value = decodeJson(line, `the watch sent '${excerpt(line)}', which`);
   if (!isRecord(value) || !isRecord(value.object)) throw bad(`the watch sent no event: ${excerpt(line)}`);
   const { type, object } = value;
   if (type === 'ERROR') throw errorOf(object);

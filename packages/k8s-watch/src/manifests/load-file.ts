@@ -1,13 +1,24 @@
 import { setImmediate } from 'node:timers/promises';
+import {
+  MANIFEST_LIMITS,
+  type Position,
+  readDocuments,
+  type YamlDocument,
+  YamlError,
+} from '@infra-offload/yaml';
+import { parseEndpoints } from '../objects/endpoints-schema.js';
 import { formatPath, type InvalidObject, type ObjectIssue, parseObject } from '../objects/parse.js';
 import { isObjectKind } from '../objects/schema.js';
 import { objectKey, type WatchedObject } from '../objects/types.js';
 import { isRecord } from '../plain-values.js';
-import { type ManifestDocument, type Position, readDocuments } from './documents.js';
 import { type ManifestProblem, manifestProblem, type ProblemFields } from './problem.js';
 
 export interface LoadedObject {
   readonly object: WatchedObject;
+  /** "Endpoints default/web" for a slice that mirrors them; else the object's own key. */
+  readonly origin: string;
+  /** Of a service: whether it selects pods, so that its Endpoints are not mirrored. */
+  readonly selectsPods: boolean;
   /** Where the object begins; not known of JSON. */
   readonly position: Position | undefined;
 }
@@ -36,18 +47,18 @@ export async function loadManifests(
 ): Promise<LoadedFile> {
   const loader = new Loader(file, before);
   let sliceEnd = performance.now() + SLICE_MS;
-  for (const result of readDocuments(text)) {
-    if (result.ok) {
-      for (const step of loader.walk(result.document)) {
+  try {
+    for (const document of readDocuments(text, { file, limits: MANIFEST_LIMITS })) {
+      for (const step of loader.walk(document)) {
         step();
         if (performance.now() < sliceEnd) continue;
         await setImmediate();
         sliceEnd = performance.now() + SLICE_MS;
       }
-    } else {
-      const { message, line, column } = result.error;
-      loader.fail({ code: 'SYNTAX', file, line, column, cause: message });
     }
+  } catch (error) {
+    if (!YamlError.is(error)) throw error;
+    loader.fail({ code: 'SYNTAX', file, ...error.position, cause: error.reason });
   }
   return loader.finish();
 }
@@ -55,10 +66,10 @@ export async function loadManifests(
 class Loader {
   readonly #file: string;
   readonly #before: readonly LoadedObject[] | undefined;
-  /** `before` by key, once that is needed. */
-  #lastGood: ReadonlyMap<string, LoadedObject> | undefined;
+  /** `before` by origin, once that is needed. */
+  #lastGood: ReadonlyMap<string, readonly LoadedObject[]> | undefined;
   readonly #objects: LoadedObject[] = [];
-  readonly #keys = new Set<string>();
+  readonly #origins = new Set<string>();
   readonly #problems: ManifestProblem[] = [];
   /** Kinds of objects that are wrong in a way that hides their names; '' stands for any kind. */
   readonly #nameless = new Set<string>();
@@ -71,8 +82,12 @@ class Loader {
   }
 
   /** One step for each object of the document; lists are opened. */
-  walk(document: ManifestDocument): Generator<() => void> {
-    return this.#walk(document, document.value, []);
+  *walk(document: YamlDocument): Generator<() => void> {
+    for (const { key, line, column } of document.duplicates) {
+      const cause = `the key '${key}' is given again; as in kubectl, the last one counts`;
+      yield () => this.#report({ code: 'DUPLICATE_KEY', file: this.#file, line, column, cause });
+    }
+    yield* this.#walk(document, document.value, []);
   }
 
   /** The file as a whole cannot be read. */
@@ -94,7 +109,7 @@ class Loader {
     return { objects: [...this.#objects, ...this.#maybeNameless()], problems: this.#problems };
   }
 
-  *#walk(document: ManifestDocument, value: unknown, path: readonly PropertyKey[]): Generator<() => void> {
+  *#walk(document: YamlDocument, value: unknown, path: readonly PropertyKey[]): Generator<() => void> {
     // An empty document, between two separators for instance, is no mistake.
     if (value === null || value === undefined) return;
     const list = asList(value);
@@ -114,17 +129,24 @@ class Loader {
     }
   }
 
-  #read(document: ManifestDocument, value: unknown, root: readonly PropertyKey[]): void {
-    const parsed = parseObject(value);
+  #read(document: YamlDocument, value: unknown, root: readonly PropertyKey[]): void {
+    const parsed = parseEndpoints(value) ?? parseObject(value);
+    const position = document.positionsKnown ? document.locate(root) : undefined;
     switch (parsed.result) {
       case 'ignored':
         return;
-      case 'object':
-        this.#add({
-          object: detached(parsed.object),
-          position: document.positionsKnown ? document.locate(root) : undefined,
-        });
+      case 'object': {
+        const object = detached(parsed.object);
+        this.#add([{ object, origin: objectKey(object), selectsPods: selectsPods(value), position }]);
         return;
+      }
+      case 'endpoints': {
+        const origin = parsed.description;
+        this.#add(
+          parsed.slices.map((slice) => ({ object: detached(slice), origin, selectsPods: false, position })),
+        );
+        return;
+      }
       case 'unsupported': {
         const problem = this.#problemOf(document, root, parsed.description, parsed.issue);
         this.#report({ ...problem, code: 'UNSUPPORTED_VERSION' });
@@ -143,9 +165,12 @@ class Loader {
     }
   }
 
-  #add(loaded: LoadedObject): void {
-    this.#objects.push(loaded);
-    this.#keys.add(objectKey(loaded.object));
+  /** All objects of one origin. */
+  #add(loaded: readonly LoadedObject[]): void {
+    for (const one of loaded) {
+      this.#objects.push(one);
+      this.#origins.add(one.origin);
+    }
   }
 
   /** Keeps the last good version of an object that is wrong, and tells what is in force. */
@@ -153,16 +178,16 @@ class Loader {
     const before = this.#before ?? [];
     if (kind === undefined || name === undefined) {
       this.#nameless.add(kind ?? '');
-      const stays = before.some(({ object }) => kind === undefined || object.kind === kind);
+      const stays = before.some(({ origin }) => kind === undefined || kindOf(origin) === kind);
       return stays
         ? `no ${kind ?? 'object'} of this file is taken away until it is right`
         : 'it is not in force';
     }
     const key = `${kind} ${name}`;
-    this.#lastGood ??= new Map(before.map((loaded) => [objectKey(loaded.object), loaded]));
+    this.#lastGood ??= byOrigin(before);
     const last = this.#lastGood.get(key);
     if (last === undefined) return 'it is not in force';
-    if (!this.#keys.has(key)) this.#add(last);
+    if (!this.#origins.has(key)) this.#add(last);
     return 'its last good version stays in force';
   }
 
@@ -170,13 +195,13 @@ class Loader {
   #maybeNameless(): readonly LoadedObject[] {
     if (this.#nameless.size === 0) return [];
     return (this.#before ?? []).filter(
-      ({ object }) =>
-        !this.#keys.has(objectKey(object)) && (this.#nameless.has('') || this.#nameless.has(object.kind)),
+      ({ origin }) =>
+        !this.#origins.has(origin) && (this.#nameless.has('') || this.#nameless.has(kindOf(origin))),
     );
   }
 
   #problemOf(
-    document: ManifestDocument,
+    document: YamlDocument,
     root: readonly PropertyKey[],
     object: string,
     { path, message }: ObjectIssue,
@@ -198,8 +223,29 @@ class Loader {
   }
 }
 
+function byOrigin(objects: readonly LoadedObject[]): ReadonlyMap<string, readonly LoadedObject[]> {
+  const found = new Map<string, LoadedObject[]>();
+  for (const loaded of objects) {
+    const others = found.get(loaded.origin);
+    if (others === undefined) found.set(loaded.origin, [loaded]);
+    else others.push(loaded);
+  }
+  return found;
+}
+
+/** "Service" of "Service default/web". */
+function kindOf(origin: string): string {
+  return origin.slice(0, origin.indexOf(' '));
+}
+
+/** Whether it is a service with a selector, whose endpoints are pods. */
+function selectsPods(value: unknown): boolean {
+  if (!isRecord(value) || !isRecord(value.spec) || !isRecord(value.spec.selector)) return false;
+  return Object.keys(value.spec.selector).length > 0;
+}
+
 /** A copy whose strings are not pieces of the file's text, which they would keep in memory as a whole. */
-function detached(object: WatchedObject): WatchedObject {
+function detached<Item extends WatchedObject>(object: Item): Item {
   return JSON.parse(JSON.stringify(object));
 }
 

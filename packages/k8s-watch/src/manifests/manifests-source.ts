@@ -152,7 +152,7 @@ export class ManifestsSource implements ObjectSource {
   /** In one synchronous run, so that what came together is seen together. */
   #apply(scan: Scan, watchProblems: readonly ManifestProblem[]): void {
     if (scan.files !== this.#files) {
-      const { objects, problems } = mergeFiles(scan.files.values());
+      const { objects, problems } = mergeFiles([...scan.files.values()]);
       const before = this.#objects;
       this.#files = scan.files;
       this.#objects = objects;

@@ -1,18 +1,22 @@
 /**
- * - `SYNTAX`: the file is not YAML or JSON; its last good state stays in force.
+ * - `SYNTAX`: the file is not YAML or JSON, or too large or deep to be read; its last good state stays in force.
+ * - `DUPLICATE_KEY`: a mapping has a key twice; the last one counts.
  * - `INVALID_OBJECT`: an object breaks Kubernetes' rules; its last good version stays in force.
  * - `UNREADABLE`: the file or directory cannot be read; what was read before stays in force.
  * - `UNSUPPORTED_VERSION`: an object is skipped, since its apiVersion is not read.
  * - `DUPLICATE_OBJECT`: an object is skipped, since an earlier file, or the same one further up, has it too.
+ * - `NOT_MIRRORED`: Endpoints are skipped, since their service selects pods.
  * - `NO_DIRECTORY`: the directory does not exist; that counts as empty.
  * - `WATCH_FAILED`: changes are seen late, by polling only.
  */
 export type ManifestProblemCode =
   | 'SYNTAX'
+  | 'DUPLICATE_KEY'
   | 'INVALID_OBJECT'
   | 'UNREADABLE'
   | 'UNSUPPORTED_VERSION'
   | 'DUPLICATE_OBJECT'
+  | 'NOT_MIRRORED'
   | 'NO_DIRECTORY'
   | 'WATCH_FAILED';
 

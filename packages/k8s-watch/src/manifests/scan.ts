@@ -1,6 +1,7 @@
 import type { BigIntStats } from 'node:fs';
-import { lstat, readdir, readFile, stat } from 'node:fs/promises';
+import { lstat, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { MANIFEST_LIMITS, readTextFile, YamlError } from '@infra-offload/yaml';
 import { type LoadedObject, loadManifests } from './load-file.js';
 import { type ManifestProblem, manifestProblem } from './problem.js';
 
@@ -20,9 +21,6 @@ export interface Scan {
   /** Of the directory itself. */
   readonly problems: readonly ManifestProblem[];
 }
-
-/** Larger files are certainly no manifests for one node. */
-const MAX_FILE_BYTES = 64 * 1024 * 1024;
 
 /** Files read at a time. */
 const CONCURRENCY = 32;
@@ -83,12 +81,12 @@ async function scanFile(path: string, previous?: ManifestFile): Promise<Manifest
     signature = signatureOf(stats);
     if (previous?.signature === signature) return previous;
     if (!stats.isFile()) throw new Error('is not a regular file');
-    if (stats.size > MAX_FILE_BYTES) throw new Error(`has ${stats.size} bytes, more than ${MAX_FILE_BYTES}`);
-    const loaded = await loadManifests(path, await readFile(path, 'utf8'), previous?.objects);
+    const text = await readTextFile(path, MANIFEST_LIMITS.bytes);
+    const loaded = await loadManifests(path, text, previous?.objects);
     return { path, signature, ...loaded };
   } catch (cause) {
     let error = cause;
-    if (errorCode(cause) === 'ENOENT') {
+    if (errorCode(cause) === 'ENOENT' || (YamlError.is(cause) && errorCode(cause.cause) === 'ENOENT')) {
       // Removed since the listing, if it is no link.
       if (!(await isLink(path))) return undefined;
       error = new Error('is a link that leads nowhere');
@@ -107,6 +105,9 @@ function signatureOf({ dev, ino, size, mtimeNs, ctimeNs }: BigIntStats): string 
 }
 
 function unreadable(file: string, error: unknown): ManifestProblem {
+  if (YamlError.is(error)) {
+    return manifestProblem({ code: 'UNREADABLE', file, ...error.position, cause: error.reason });
+  }
   const cause = error instanceof Error ? error.message : String(error);
   return manifestProblem({ code: 'UNREADABLE', file, cause });
 }

@@ -90,7 +90,8 @@ impossible.addSubnet('127.0.0.0', 8);
 impossible.addSubnet('169.254.0.0', 16);
 impossible.addSubnet('224.0.0.0', 4);
 
-function addressProblem(type: EndpointSlice['addressType'], address: string): string | undefined {
+/** Why an address cannot be that of an endpoint; undefined if it can. */
+export function addressProblem(type: EndpointSlice['addressType'], address: string): string | undefined {
   switch (type) {
     case 'IPv4':
       if (!isIPv4(address)) return `'${address}' is not an IPv4 address, which addressType promises`;

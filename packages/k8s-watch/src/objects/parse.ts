@@ -59,7 +59,7 @@ export function parseObject(value: unknown): ParsedObject {
     const message = `'${apiVersion}' is not supported, only '${supported}'`;
     return { result: 'unsupported', description: describe(value), issue: { path: ['apiVersion'], message } };
   }
-  return check<WatchedObject>(schema, value);
+  return checkObject<WatchedObject>(schema, value);
 }
 
 /**
@@ -71,13 +71,14 @@ export function parseObjectAs<Kind extends ObjectKind>(
   value: unknown,
 ): Extract<ParsedObject<ObjectKinds[Kind]>, { result: 'object' | 'invalid' }> {
   if (!isRecord(value)) return notAnObject(value);
-  return check(KIND_SCHEMAS[kind].schema, { ...value, kind });
+  return checkObject(KIND_SCHEMAS[kind].schema, { ...value, kind });
 }
 
-function check<Item>(
+/** Checks an object of a known kind. */
+export function checkObject<Item>(
   schema: z.ZodType<Item>,
   value: Record<string, unknown>,
-): { result: 'object'; object: Item } | InvalidObject {
+): { readonly result: 'object'; readonly object: Item } | InvalidObject {
   const parsed = schema.safeParse(value);
   if (parsed.success) return { result: 'object', object: parsed.data };
   const issues = parsed.error.issues.map(({ path, message }) => ({

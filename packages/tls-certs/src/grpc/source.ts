@@ -1,15 +1,16 @@
 import type { X509Certificate } from 'node:crypto';
-import { readFileSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import { createSecureContext, type SecureContext, type SecureContextOptions } from 'node:tls';
 import { isSystemError, messageOf, TlsCertsError } from '../errors.js';
+import { readPem, readPemAsync } from '../files.js';
 import {
   chainTo,
   checkDates,
   checkKey,
+  checkRoots,
   checkUsage,
   datesOf,
   nameOf,
+  type PemFile,
   readCertificates,
   readPrivateKey,
   stamp,
@@ -53,7 +54,7 @@ interface Loaded {
   readonly notAfter: Date;
 }
 
-type Contents = { readonly [F in keyof CertificateFiles]: Buffer | TlsCertsError };
+type Contents = { readonly [F in keyof CertificateFiles]: PemFile | TlsCertsError };
 
 /**
  * Certificates in files, read anew when they change: by atomic renames, by overwriting, by the symlink swap of a Secret's
@@ -71,7 +72,7 @@ export class CertificateSource {
   readonly #timer: NodeJS.Timeout;
 
   /**
-   * @throws TlsCertsError FILE, PEM, KEY_MISMATCH, EXPIRED, NOT_YET_VALID, CA_MISMATCH, USAGE, or INVALID for the
+   * @throws TlsCertsError FILE, PEM, KEY_MISMATCH, EXPIRED, NOT_YET_VALID, CA_MISMATCH, NO_ROOT, USAGE, or INVALID for the
    *   cipher suites; the message is one line that names the file
    */
   static open(options: CertificateSourceOptions): CertificateSource {
@@ -183,24 +184,29 @@ const NAMES = ['cert', 'key', 'ca'] as const;
 function readSync(files: CertificateFiles): Contents {
   return collect(files, (file) => {
     try {
-      return readFileSync(file);
+      return readPem(file);
     } catch (error) {
-      return unreadable(file, error, isSystemError(error, 'ENOENT') ? HINT : '');
+      if (!TlsCertsError.is(error)) throw error;
+      return isSystemError(error.cause, 'ENOENT') ? unreadable(file, error.cause, HINT) : error;
     }
   });
 }
 
 async function read(files: CertificateFiles): Promise<Contents> {
-  const found = new Map<string, Buffer | TlsCertsError>();
+  const found = new Map<string, PemFile | TlsCertsError>();
   for (const name of NAMES) {
     const file = files[name];
-    if (file !== undefined)
-      found.set(file, await readFile(file).catch((error: unknown) => unreadable(file, error)));
+    if (file === undefined) continue;
+    found.set(file, await readPemAsync(file).catch((error: unknown) => asTlsCertsError(file, error)));
   }
   return collect(files, (file) => found.get(file) ?? unreadable(file, 'not read'));
 }
 
-function collect(files: CertificateFiles, of: (file: string) => Buffer | TlsCertsError): Contents {
+function asTlsCertsError(file: string, error: unknown): TlsCertsError {
+  return TlsCertsError.is(error) ? error : unreadable(file, error);
+}
+
+function collect(files: CertificateFiles, of: (file: string) => PemFile | TlsCertsError): Contents {
   const { cert, key, ca } = files;
   return {
     ...(ca !== undefined && { ca: of(ca) }),
@@ -210,22 +216,20 @@ function collect(files: CertificateFiles, of: (file: string) => Buffer | TlsCert
 }
 
 function sameContents(a: Contents, b: Contents): boolean {
-  return NAMES.every((name) => {
-    const [left, right] = [a[name], b[name]];
-    return Buffer.isBuffer(left) && Buffer.isBuffer(right)
-      ? left.equals(right)
-      : String(left) === String(right);
-  });
+  return NAMES.every((name) => textOf(a[name]) === textOf(b[name]));
+}
+
+function textOf(content: PemFile | TlsCertsError | undefined): string {
+  return content instanceof Error ? String(content) : (content?.text ?? '');
 }
 
 /** Checks everything that can be checked without the other side. */
-function load({ files, usage, cipherSuites }: CertificateSourceOptions, contents: Contents): Loaded {
+function load({ usage, cipherSuites }: CertificateSourceOptions, contents: Contents): Loaded {
   const now = new Date();
   const pem = (name: (typeof NAMES)[number]) => {
-    const [file, content] = [files[name], contents[name]];
-    if (file === undefined || content === undefined) return undefined;
-    if (!Buffer.isBuffer(content)) throw content;
-    return { file, text: content.toString('utf8') };
+    const content = contents[name];
+    if (content instanceof Error) throw content;
+    return content;
   };
   const [ca, cert, key] = [pem('ca'), pem('cert'), pem('key')];
   const authorities = ca && readCertificates(ca);
@@ -236,7 +240,7 @@ function load({ files, usage, cipherSuites }: CertificateSourceOptions, contents
     certificate = leaf;
     if (key === undefined)
       throw new TlsCertsError('KEY_MISMATCH', `${cert.file}: the certificate has no key beside it`);
-    checkKey(leaf, readPrivateKey(key), { cert: cert.file, key: key.file });
+    checkKey(leaf, readPrivateKey(key), { cert: cert.file, key: key.file }, others);
     checkDates(leaf, cert.file, now);
     checkUsage(leaf, cert.file, usage);
     ends.push(leaf);
@@ -244,11 +248,13 @@ function load({ files, usage, cipherSuites }: CertificateSourceOptions, contents
       const path = chainTo(leaf, others, authorities, { cert: cert.file, ca: ca.file });
       for (const above of path) checkDates(above, authorities.includes(above) ? ca.file : cert.file, now);
       ends.push(...path);
+      checkRoots(authorities, ca.file, path.at(-1));
     }
   } else if (ca !== undefined && authorities !== undefined) {
     // Of a bundle, the one that lasts counts.
     const last = authorities.reduce((a, b) => (datesOf(a).notAfter < datesOf(b).notAfter ? b : a));
     checkDates(last, ca.file, now);
+    checkRoots(authorities, ca.file);
     ends.push(last);
   }
   const options: SecureContextOptions = {
