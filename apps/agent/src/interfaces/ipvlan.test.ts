@@ -1,20 +1,24 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { attachmentOf, setUpLines } from '../testing/attachments.js';
-import { FakeCommands } from '../testing/fake-commands.js';
 import { TestNetwork } from '../testing/network.js';
 import { IpvlanInterfaces } from './ipvlan.js';
+
+const { commands } = await vi.hoisted(async () => {
+  const { FakeCommands } = await import('../testing/fake-commands.js');
+  return { commands: new FakeCommands() };
+});
+
+vi.mock('./command.js', () => ({ runCommand: commands.run }));
 
 const master = { ifindex: 4, ifname: 'ens801f0', flags: ['UP'], mtu: 1500, address: '02:fc:00:00:00:01' };
 
 let network: TestNetwork;
 let netns: string;
-let commands: FakeCommands;
 let interfaces: IpvlanInterfaces;
 
 beforeEach(() => {
   network = new TestNetwork();
   netns = network.addNetns('pod');
-  commands = new FakeCommands();
   interfaces = new IpvlanInterfaces(master.ifname);
 });
 
@@ -22,7 +26,6 @@ afterEach(() => {
   try {
     commands.verify();
   } finally {
-    commands.remove();
     network.cleanUp();
   }
 });
