@@ -5,7 +5,7 @@ import type { OffloadClient } from '@infra-offload/infra-api';
 import type { ClientSecurity } from '@infra-offload/tls-certs/grpc';
 import type { Logger } from 'pino';
 import { Attacher } from './cni/attacher.js';
-import { CalicoServer } from './cni/calico-server.js';
+import { CalicoServer, exposureOf } from './cni/calico-server.js';
 import { CniServer } from './cni/server.js';
 import { type AgentConfig, felixSchema, policySourceOf } from './config/schema.js';
 import { messageOf } from './errors.js';
@@ -24,6 +24,7 @@ import type { Loggers } from './log.js';
 import { AgentMetrics } from './metrics.js';
 import { HttpServer } from './monitoring/http-server.js';
 import { ProxyHealth } from './monitoring/proxy-health.js';
+import { Readiness, type ReadinessCheck } from './monitoring/readiness.js';
 import { healthRoutes, monitoringRoutes } from './monitoring/routes.js';
 import { PolicyFeed } from './policies/policy-feed.js';
 import { HealthCheckPorts } from './services/health-check-ports.js';
@@ -51,7 +52,9 @@ export class Agent {
   readonly #security: ClientSecurity;
   readonly #wanted = new WantedState();
   readonly #interfaces: PodInterfaces;
+  readonly #store: AttachmentStore;
   readonly #sync: SyncClient;
+  readonly #readiness: Readiness;
   readonly #attacher: Attacher;
   readonly #objects: WatchedObjects | undefined;
   readonly #nodes: ClusterNodes | undefined;
@@ -100,6 +103,7 @@ export class Agent {
     this.#security = security;
     this.#manager = connectManager(config.managerAddress, security.credentials);
     this.#interfaces = createPodInterfaces(config, loggers.of('interfaces'));
+    this.#store = store;
     const statuses = new StatusBook(loggers.of('sync'));
     this.#statuses = statuses;
     const { onApplied, onStreamEnd } = this.#metrics;
@@ -169,12 +173,15 @@ export class Agent {
       isLeaving: () => this.#nodes?.isLeaving ?? false,
       registry: metrics.registry,
     });
+    this.#readiness = this.#makeReadiness();
     this.#links = new LinkMonitor(() => this.#scheduleLook(), loggers.of('interfaces'));
     this.#metrics.observe({
       interfaces: this.#interfaces,
       sync: this.#sync,
       statuses,
       wantedObjects: () => wanted.size,
+      apiOutage: () => this.#objects?.outage,
+      certificates: () => this.#security.source,
       sourceProblems: () =>
         this.#objects && { origin: this.#objects.origin, count: this.#objects.problemCount },
     });
@@ -212,7 +219,7 @@ export class Agent {
   async #start(loggers: Loggers): Promise<void> {
     const { nodeName, managerAddress, cniSocket, monitoringAddress, healthzAddress, calico } = this.#config;
     const logger = loggers.of('monitoring');
-    const problems = () => this.problems();
+    const readiness = this.#readiness;
     this.#monitoring = await HttpServer.start({
       name: 'monitoringAddress',
       address: monitoringAddress,
@@ -220,13 +227,13 @@ export class Agent {
         registry: this.#metrics.registry,
         health: this.#health,
         levels: loggers.levels,
-        problems,
+        readiness,
         calicoProblems: () => this.#calicoProblems(),
       }),
       logger,
     });
     if (healthzAddress !== undefined) {
-      const routes = healthRoutes(this.#health, problems);
+      const routes = healthRoutes(this.#health, readiness);
       this.#healthz = await HttpServer.start({
         name: 'healthzAddress',
         address: healthzAddress,
@@ -270,16 +277,25 @@ export class Agent {
 
   /** What keeps pods from being attached; empty if nothing does. */
   problems(): readonly string[] {
-    const problems: string[] = [];
-    if (!this.#network.isUp) problems.push(`${this.#interfaces.hostInterfaceLabel} is not there yet`);
-    const certificates = this.#security.source?.problem;
-    if (certificates !== undefined) problems.push(certificates);
-    const { state } = this.#sync;
-    problems.push(...this.#unknown());
-    if (state.kind === 'disconnected') problems.push(`infra-manager is not connected: ${state.reason}`);
-    else if (state.kind !== 'synchronised')
-      problems.push('infra-manager has not taken over the state of the node yet');
-    return problems;
+    return this.#readiness.problems();
+  }
+
+  #makeReadiness(): Readiness {
+    const { calico } = this.#config;
+    const checks: ReadinessCheck[] = [
+      {
+        reason: 'host_interface',
+        problem: () =>
+          this.#network.isUp ? undefined : `${this.#interfaces.hostInterfaceLabel} is not there yet`,
+      },
+      { reason: 'certificates', problem: () => this.#security.source?.problem },
+      { reason: 'state', problem: () => this.#store.problem },
+      { reason: 'kubernetes_api', problem: () => this.#objects?.whyNotServed() },
+      { reason: 'felix', problem: () => this.#felix?.whyNotSynced() },
+      { reason: 'manager', problem: () => this.#sync.whyNotSynchronised() },
+      { reason: 'calico_tcp', problem: () => calico && exposureOf(calico.listen), isWarning: true },
+    ];
+    return new Readiness(checks, this.#metrics.registry);
   }
 
   /** What keeps pods of Calico from being served; empty if nothing does. */
@@ -333,7 +349,7 @@ export class Agent {
       let isWell = false;
       try {
         await this.#lookAtLinks();
-        isWell = this.#network.isUp;
+        isWell = this.#network.isUp && this.#store.problem === undefined;
       } catch (error) {
         this.#logger.error({ reason: messageOf(error) }, 'interfaces cannot be brought in order');
       }

@@ -50,6 +50,12 @@ export interface GcRequest {
   readonly valid: readonly AttachmentKey[];
 }
 
+/** What of it was detached, and what could not be, with reasons. */
+export interface GcResponse {
+  readonly detached: readonly AttachmentKey[];
+  readonly failures: readonly string[];
+}
+
 /** Succeeds if the agent can serve ADD. */
 export type StatusRequest = Readonly<Record<string, never>>;
 
@@ -59,7 +65,7 @@ export interface Operations {
   readonly attach: { readonly request: AttachRequest; readonly response: AttachResponse };
   readonly detach: { readonly request: DetachRequest; readonly response: object };
   readonly check: { readonly request: CheckRequest; readonly response: object };
-  readonly gc: { readonly request: GcRequest; readonly response: object };
+  readonly gc: { readonly request: GcRequest; readonly response: GcResponse };
   readonly status: { readonly request: StatusRequest; readonly response: object };
 }
 

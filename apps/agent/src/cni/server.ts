@@ -1,15 +1,12 @@
-import { chmod, mkdir } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { dirname } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { CniError, CniErrorCode } from '@infra-offload/cni-types';
 import type { Logger } from 'pino';
-import { AgentError, messageOf } from '../errors.js';
+import { listenAt, listenPrivately } from '../private-socket.js';
 import type { Attacher } from './attacher.js';
 import { InfraCniErrorCode } from './error-codes.js';
 import { maxRequestBytes } from './protocol.js';
 import { type CniRequest, parseRequest } from './requests.js';
-import { removeStaleSocket } from './unix-socket.js';
 
 /** More than any operation takes: only a client that never ends its request is cut off. */
 const stopLimitMs = 30_000;
@@ -47,15 +44,7 @@ export class CniServer {
   static async start(options: CniServerOptions): Promise<CniServer> {
     const { socketPath } = options;
     const server = new CniServer(options);
-    try {
-      await mkdir(dirname(socketPath), { recursive: true, mode: 0o755 });
-      await removeStaleSocket(socketPath, 'CNI socket');
-      await server.#listen(socketPath);
-      await chmod(socketPath, 0o600);
-    } catch (cause) {
-      if (AgentError.is(cause)) throw cause;
-      throw new AgentError('SOCKET', `CNI socket ${socketPath}: ${messageOf(cause)}`, { cause });
-    }
+    await listenPrivately(socketPath, 'CNI socket', () => listenAt(server.#server, socketPath));
     return server;
   }
 
@@ -72,19 +61,6 @@ export class CniServer {
     limit.abort();
     this.#server.closeAllConnections();
     await closed;
-  }
-
-  #listen(socketPath: string): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.#server.once('error', reject);
-      // The socket is bound within this call, so the mask holds for it alone.
-      const umask = process.umask(0o177);
-      try {
-        this.#server.listen(socketPath, resolve);
-      } finally {
-        process.umask(umask);
-      }
-    });
   }
 
   async #handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -130,8 +106,7 @@ export class CniServer {
         await attacher.check(request.body);
         return {};
       case 'gc':
-        await attacher.collectGarbage(request.body);
-        return {};
+        return attacher.collectGarbage(request.body);
       case 'status':
         await attacher.status();
         return {};

@@ -282,13 +282,16 @@ describe('a subfunction', () => {
     const interfaces = start();
     interfaces.recover([attachment]);
     commands.expect(
-      { command: `ip link set dev ${pf}d6 netns ${netns}`, moves: sf.leave },
+      {
+        command: `ip link set dev ${pf}d6 alias infra-offload|1|${pf}d6|auxiliary/idpf.sf.6|eth0|10.0.0.1|pods|c1 netns ${netns}`,
+        moves: sf.leave,
+      },
       {
         command: `nsenter --net=${netns} ip -batch -`,
         stdin: setUpLines(`${pf}d6`, ` address ${mac(6)}`),
       },
       {
-        command: `nsenter --net=${netns} ip -details -json link show`,
+        command: `nsenter --net=${netns} ip -details -json address show`,
         stdout: [
           {
             ifindex: 9,
@@ -302,7 +305,7 @@ describe('a subfunction', () => {
         ],
       },
       {
-        command: `nsenter --net=${netns} ip link set dev eth0 netns ${ownNetnsPath} name ${pf}d6 down address ${mac(6)}`,
+        command: `nsenter --net=${netns} ip link set dev eth0 netns ${ownNetnsPath} name ${pf}d6 down address ${mac(6)} alias `,
         moves: sf.back(`${pf}d6`),
       },
     );

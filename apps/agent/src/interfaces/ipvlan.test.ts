@@ -33,7 +33,7 @@ afterEach(() => {
 const look = (...links: readonly object[]) => ({ command: 'ip -json link show', stdout: links });
 const inPod = (words: string) => `nsenter --net=${netns} ip ${words}`;
 const lookIntoPod = (...links: readonly object[]) => ({
-  command: inPod('-details -json link show'),
+  command: inPod('-details -json address show'),
   stdout: [{ ifindex: 1, ifname: 'lo', flags: ['LOOPBACK'], mtu: 65536 }, ...links],
 });
 const child = (ifname: string, ifalias?: string) => ({
@@ -61,7 +61,10 @@ describe('IpvlanInterfaces', () => {
       {
         command: inPod('-batch -'),
         // No MAC address: it is the master's.
-        stdin: ['link set dev infra_pod1 alias infra_pod1', ...setUpLines('infra_pod1', '')],
+        stdin: [
+          'link set dev infra_pod1 alias infra-offload|1|infra_pod1||eth0|10.0.0.1|pods|c1',
+          ...setUpLines('infra_pod1', ''),
+        ],
       },
     );
     await interfaces.configure(attachment);

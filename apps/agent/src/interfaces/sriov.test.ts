@@ -68,7 +68,7 @@ const podLinks = (ifname: string, linkAddress: string, id: number) => [
 
 const inPod = (words: string) => `nsenter --net=${netns} ip ${words}`;
 const lookIntoPod = (links: unknown) => ({
-  command: inPod('-details -json link show'),
+  command: inPod('-details -json address show'),
   stdout: links,
 });
 
@@ -160,7 +160,7 @@ describe('a VF', () => {
   });
 
   const moveIn = () => ({
-    command: `ip link set dev ${pf}v2 netns ${netns}`,
+    command: `ip link set dev ${pf}v2 alias infra-offload|1|${pf}v2|pci/${address(2)}|eth0|10.0.0.1|pods|c1 netns ${netns}`,
     moves: vf.leave,
   });
   const setUp = () => ({
@@ -176,7 +176,9 @@ describe('a VF', () => {
     expect(await interfaces.returned()).toEqual(new Set());
     // The pod has changed all that it can change: the device behind the link tells.
     commands.expect(lookIntoPod(podLinks('mine', '02:00:00:00:00:99', 2)), {
-      command: inPod(`link set dev mine netns ${ownNetnsPath} name ${pf}v2 down address ${attachment.mac}`),
+      command: inPod(
+        `link set dev mine netns ${ownNetnsPath} name ${pf}v2 down address ${attachment.mac} alias `,
+      ),
       moves: vf.back(`${pf}v2`),
     });
     await interfaces.release(attachment);
@@ -208,7 +210,7 @@ describe('a VF', () => {
     const third = start();
     third.recover([attachment]);
     commands.expect({ command: 'ip moved', moves: vf.leave }, lookIntoPod(podLinks(`${pf}v2`, mac(2), 2)), {
-      command: inPod(`link set dev ${pf}v2 netns ${ownNetnsPath} name ${pf}v2 down address ${mac(2)}`),
+      command: inPod(`link set dev ${pf}v2 netns ${ownNetnsPath} name ${pf}v2 down address ${mac(2)} alias `),
       moves: vf.back(`${pf}v2`),
     });
     await commands.run('ip', ['moved']);
@@ -264,7 +266,9 @@ describe('a VF', () => {
     expect(await interfaces.locate(attachment)).toBe('returned');
     commands.expect(
       { command: `ip link set dev eth3 down name ${pf}v2 address ${mac(2)}` },
-      { command: `ip link set dev ${pf}v2 netns ${netns}` },
+      {
+        command: `ip link set dev ${pf}v2 alias infra-offload|1|${pf}v2|pci/${address(2)}|eth0|10.0.0.1|pods|c1 netns ${netns}`,
+      },
       setUp(),
     );
     await interfaces.configure(attachment);
@@ -286,7 +290,9 @@ describe('a VF', () => {
     const attachment = attachmentOf(await interfaces.allocate(), netns);
     commands.expect(moveIn(), setUp());
     await interfaces.configure(attachment);
-    const back = inPod(`link set dev eth0 netns ${ownNetnsPath} name ${pf}v2 down address ${attachment.mac}`);
+    const back = inPod(
+      `link set dev eth0 netns ${ownNetnsPath} name ${pf}v2 down address ${attachment.mac} alias `,
+    );
     commands.expect(
       lookIntoPod(podLinks('eth0', mac(2), 2)),
       { command: back, code: 2, stderr: 'RTNETLINK answers: Device or resource busy\n' },

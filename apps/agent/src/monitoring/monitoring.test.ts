@@ -21,6 +21,7 @@ function world() {
     pendingSince: undefined as number | undefined,
     isLeaving: false,
     problems: [] as string[],
+    warnings: [] as string[],
     calico: [] as string[],
   };
   const health = new ProxyHealth({
@@ -40,7 +41,7 @@ async function start() {
     registry,
     health,
     levels: loggers.levels,
-    problems: () => state.problems,
+    readiness: { problems: () => state.problems, warnings: () => state.warnings },
     calicoProblems: async () => state.calico,
   });
   server = await HttpServer.start({ name: 'monitoringAddress', address: '127.0.0.1:0', routes, logger });
@@ -91,9 +92,14 @@ describe('/readyz and /check', () => {
     const { state, ask } = await start();
     expect(await ask('/readyz')).toEqual({ status: 200, text: 'ready\n' });
     expect(await ask('/check')).toEqual({ status: 200, text: 'ok\n' });
+    state.warnings = ['an open door'];
+    expect(await ask('/readyz')).toEqual({ status: 200, text: 'ready\nwarning: an open door\n' });
     state.problems = ['no manager', 'no target'];
     state.calico = ['no manager'];
-    expect(await ask('/readyz')).toEqual({ status: 503, text: 'no manager\nno target\n' });
+    expect(await ask('/readyz')).toEqual({
+      status: 503,
+      text: 'no manager\nno target\nwarning: an open door\n',
+    });
     expect(await ask('/check')).toEqual({ status: 500, text: 'no manager\n' });
   });
 });

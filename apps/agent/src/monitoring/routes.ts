@@ -8,24 +8,36 @@ export interface MonitoringSources {
   readonly registry: Registry;
   readonly health: ProxyHealth;
   readonly levels: LogLevels;
-  /** What keeps the agent from serving, in words; empty if it is ready. */
-  readonly problems: () => readonly string[];
+  readonly readiness: ReadinessReport;
   /** What keeps Calico from being served; empty if nothing does. */
   readonly calicoProblems: () => Promise<readonly string[]>;
 }
 
+/** See `Readiness`. */
+export interface ReadinessReport {
+  problems(): readonly string[];
+  warnings(): readonly string[];
+}
+
 /** The health of the node as a service proxy, for load balancers and probes. */
-export function healthRoutes(health: ProxyHealth, problems: () => readonly string[]): Routes {
+export function healthRoutes(health: ProxyHealth, readiness: ReadinessReport): Routes {
   return {
     '/healthz': { get: () => health.healthz() },
     '/livez': { get: () => health.livez() },
-    '/readyz': { get: () => listing(problems(), 'ready', 503) },
+    '/readyz': {
+      get: () => {
+        const warnings = readiness.warnings().map((warning) => `warning: ${warning}`);
+        const problems = readiness.problems();
+        const body = [...(problems.length === 0 ? ['ready'] : problems), ...warnings].join('\n');
+        return { status: problems.length === 0 ? 200 : 503, body: `${body}\n` };
+      },
+    },
   };
 }
 
 /** Everything that is served on the monitoring address. */
 export function monitoringRoutes(sources: MonitoringSources): Routes {
-  const { registry, health, levels, problems, calicoProblems } = sources;
+  const { registry, health, levels, readiness, calicoProblems } = sources;
   return {
     '/metrics': {
       get: async () => ({
@@ -34,8 +46,8 @@ export function monitoringRoutes(sources: MonitoringSources): Routes {
         headers: { 'content-type': registry.contentType },
       }),
     },
-    ...healthRoutes(health, problems),
-    '/check': { get: async () => listing(await calicoProblems(), 'ok', 500) },
+    ...healthRoutes(health, readiness),
+    '/check': { get: async () => listing(await calicoProblems()) },
     '/loglevel': { get: () => json(200, levels.current()), put: setLevel(levels) },
   };
 }
@@ -52,10 +64,10 @@ function setLevel(levels: LogLevels): Handler {
   };
 }
 
-function listing(problems: readonly string[], good: string, badStatus: number): Reply {
+function listing(problems: readonly string[]): Reply {
   return problems.length === 0
-    ? { status: 200, body: `${good}\n` }
-    : { status: badStatus, body: `${problems.join('\n')}\n` };
+    ? { status: 200, body: 'ok\n' }
+    : { status: 500, body: `${problems.join('\n')}\n` };
 }
 
 function json(status: number, value: unknown): Reply {
