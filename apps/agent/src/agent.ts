@@ -44,6 +44,12 @@ const retryLookMs = 1_000;
 /** Calico's plugin asks each 5 s. */
 const healthTimeoutMs = 2_000;
 
+/** Where things are that nobody configures; other places in tests. */
+export interface AgentPlaces {
+  /** See `AttacherOptions`. */
+  readonly resultCache?: string;
+}
+
 /** The whole agent: CNI, interfaces, services, and the connection to the manager. */
 export class Agent {
   readonly #config: AgentConfig;
@@ -89,6 +95,7 @@ export class Agent {
     store: AttachmentStore,
     security: ClientSecurity,
     loggers: Loggers,
+    places: AgentPlaces,
   ) {
     const wanted = this.#wanted;
     const { cniConfiguration: path, cniSocket: socketPath } = config;
@@ -149,6 +156,7 @@ export class Agent {
       }),
       mtu: config.mtu,
       logger: loggers.of('cni'),
+      resultCache: places.resultCache,
     });
     this.#nodes =
       this.#objects && new ClusterNodes(this.#objects.source.nodes, nodeName, () => this.#onNodesChanged());
@@ -193,7 +201,7 @@ export class Agent {
    *
    * @throws AgentError if configuration, state directory or sockets cannot be used; nothing keeps running then.
    */
-  static async start(config: AgentConfig, loggers: Loggers): Promise<Agent> {
+  static async start(config: AgentConfig, loggers: Loggers, places: AgentPlaces = {}): Promise<Agent> {
     const security = managerSecurity(config, loggers.of('sync'));
     const metrics = new AgentMetrics();
     // First of all: it is what keeps a second agent from the state directory and the interfaces.
@@ -206,7 +214,7 @@ export class Agent {
     try {
       const directory = join(config.stateDirectory, config.interfaceType);
       const store = await AttachmentStore.open(directory, loggers.of('interfaces'));
-      agent = new Agent(config, cniServer, metrics, store, security, loggers);
+      agent = new Agent(config, cniServer, metrics, store, security, loggers, places);
       await agent.#start(loggers);
       return agent;
     } catch (error) {

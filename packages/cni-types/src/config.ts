@@ -1,8 +1,9 @@
 import * as z from 'zod/mini';
 import { type AttachmentKey, checkContainerId, checkIfname } from './environment.js';
 import { CniError, CniErrorCode } from './error.js';
+import { excerpt, parseJson } from './json.js';
 import { type Dns, dnsSchema, formatResult, type Result } from './result.js';
-import { parseJson, validate } from './validate.js';
+import { validate } from './validate.js';
 import { type CniVersion, isSupportedVersion, supportedVersions } from './versions.js';
 
 const networkName = z
@@ -170,7 +171,7 @@ function readVersion(json: unknown, what: string): CniVersion {
   if (isSupportedVersion(version)) return version;
   throw new CniError(
     CniErrorCode.incompatibleVersion,
-    `${what}: CNI version ${JSON.stringify(version)} is not supported`,
+    `${what}: CNI version ${excerpt(JSON.stringify(version))} is not supported`,
     { details: `supported are ${supportedVersions.join(', ')}` },
   );
 }

@@ -15,8 +15,7 @@ import type {
   AttachRequest,
   AttachResponse,
   CheckRequest,
-  GcRequest,
-  GcResponse,
+  GarbageRequest,
   PrepareRequest,
 } from './protocol.js';
 import { AttachmentRecovery } from './recovery.js';
@@ -180,30 +179,13 @@ export class Attacher {
     });
   }
 
-  /**
-   * Detaches what the runtime has forgotten.
-   *
-   * @returns what was detached, whose addresses are still to be given back, and what could not be.
-   */
-  async collectGarbage(request: GcRequest): Promise<GcResponse> {
-    const { store, logger } = this.#options;
-    const valid = new Set(request.valid.map(attachmentId));
-    const garbage = store
+  /** What of a network is attached, and the runtime does not name. */
+  garbage({ network, valid }: GarbageRequest): AttachmentKey[] {
+    const validIds = new Set(valid.map(attachmentId));
+    return this.#options.store
       .values()
-      .filter((attachment) => attachment.network === request.network && !valid.has(attachmentId(attachment)));
-    const detached: AttachmentKey[] = [];
-    const failures: string[] = [];
-    for (const attachment of garbage) {
-      const { containerId, ifname } = attachment;
-      logger.info({ attachment: describeAttachment(attachment) }, 'not valid any more; detaching');
-      try {
-        await this.detach(attachment);
-        detached.push({ containerId, ifname });
-      } catch (error) {
-        failures.push(`${attachmentId(attachment)}: ${messageOf(error)}`);
-      }
-    }
-    return { detached, failures };
+      .filter((attachment) => attachment.network === network && !validIds.has(attachmentId(attachment)))
+      .map(({ containerId, ifname }) => ({ containerId, ifname }));
   }
 
   /** @throws CniError 50 if ADD cannot be served. */

@@ -3,6 +3,7 @@ import {
   CniErrorCode,
   type CniInvocation,
   type CniVersion,
+  excerpt,
   formatResult,
   isAtLeast,
   isSupportedVersion,
@@ -10,6 +11,7 @@ import {
   type PluginConfig,
   parseAddressPrefix,
   parseEnvironment,
+  parseJson,
   parsePluginConfig,
   parseResult,
   type Result,
@@ -161,6 +163,7 @@ async function check(
   });
 }
 
+/** An IPAM plugin without GC knows DEL, so each address is given back by that. */
 async function collectGarbage({ config, agent, ipam }: Context): Promise<void> {
   if (config.validAttachments === undefined) {
     throw new CniError(
@@ -168,11 +171,19 @@ async function collectGarbage({ config, agent, ipam }: Context): Promise<void> {
       'GC without cni.dev/valid-attachments would detach every pod of the network; an empty list says that this is meant',
     );
   }
-  try {
-    await agent.call('gc', { network: config.name, valid: config.validAttachments });
-  } finally {
-    if (isAtLeast(config.cniVersion, '1.1.0')) await ipam.pass('GC');
+  const { garbage } = await agent.call('garbage', { network: config.name, valid: config.validAttachments });
+  const failures: string[] = [];
+  for (const key of garbage) {
+    try {
+      // The address first: what the agent still knows, the next GC names again.
+      await ipam.release(key);
+      await agent.call('detach', key);
+    } catch (error) {
+      failures.push(`${key.containerId}/${key.ifname}: ${CniError.from(error).message}`);
+    }
   }
+  if (isAtLeast(config.cniVersion, '1.1.0')) await ipam.pass('GC');
+  if (failures.length > 0) throw new CniError(CniErrorCode.internal, failures.join('; '));
 }
 
 async function status({ config, agent, ipam }: Context): Promise<void> {
@@ -195,9 +206,7 @@ function versionOf(config: unknown): CniVersion {
 }
 
 function reportVersion(stdin: string, cniVersion: CniVersion): object {
-  if (stdin.trim() !== '' && tryParse(stdin) === undefined) {
-    throw new CniError(CniErrorCode.decodeFailure, 'standard input is not JSON');
-  }
+  if (stdin.trim() !== '') parseJson(stdin, 'standard input');
   return { cniVersion, supportedVersions };
 }
 
@@ -216,7 +225,7 @@ function readSocketPath(config: PluginConfig): string {
   if (typeof socket === 'string' && socket.startsWith('/')) return socket;
   throw new CniError(
     CniErrorCode.invalidConfig,
-    `the network configuration: socket: ${JSON.stringify(socket)} is not an absolute path`,
+    `the network configuration: socket: ${excerpt(JSON.stringify(socket))} is not an absolute path`,
   );
 }
 
@@ -226,6 +235,6 @@ function readMtu(config: PluginConfig): number | undefined {
   if (typeof mtu === 'number' && Number.isInteger(mtu) && mtu >= 576 && mtu <= 9000) return mtu;
   throw new CniError(
     CniErrorCode.invalidConfig,
-    `the network configuration: mtu: ${JSON.stringify(mtu)} is not a whole number from 576 to 9000`,
+    `the network configuration: mtu: ${excerpt(JSON.stringify(mtu))} is not a whole number from 576 to 9000`,
   );
 }

@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { setTimeout } from 'node:timers/promises';
-import { CniError, CniErrorCode } from '@infra-offload/cni-types';
+import { CniError, CniErrorCode, decodeText, excerpt } from '@infra-offload/cni-types';
 import type { Logger } from 'pino';
 import { listenAt, listenPrivately } from '../private-socket.js';
 import type { Attacher } from './attacher.js';
@@ -70,7 +70,7 @@ export class CniServer {
     try {
       if (request.method !== 'POST') throw badRequest('only POST is served');
       const parsed = parseRequest(operation, await readBody(request));
-      if (parsed === undefined) throw badRequest(`there is no operation ${request.url}`);
+      if (parsed === undefined) throw badRequest(`there is no operation ${excerpt(request.url)}`);
       name = operation;
       const body = await this.#execute(parsed);
       send(response, 200, body);
@@ -105,8 +105,8 @@ export class CniServer {
       case 'check':
         await attacher.check(request.body);
         return {};
-      case 'gc':
-        return attacher.collectGarbage(request.body);
+      case 'garbage':
+        return { garbage: attacher.garbage(request.body) };
       case 'status':
         await attacher.status();
         return {};
@@ -154,5 +154,5 @@ async function readBody(request: IncomingMessage): Promise<string> {
     if (length > maxRequestBytes) throw badRequest(`the request is longer than ${maxRequestBytes} bytes`);
     chunks.push(chunk);
   }
-  return Buffer.concat(chunks).toString();
+  return decodeText(Buffer.concat(chunks), 'the request');
 }

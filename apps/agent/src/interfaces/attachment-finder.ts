@@ -94,14 +94,14 @@ async function attachmentOf(
 ): Promise<Attachment | undefined> {
   const mark = readLinkMark(link.ifalias);
   if (mark === undefined || link.address === undefined) return undefined;
-  const { device, ...fields } = mark;
+  const { device, pod = namespace?.pod ?? { namespace: '', name: '' }, ...fields } = mark;
   const routes = await new IpRoute(netns.path).routes(link.ifname);
   return {
     version: 1,
     phase: 'attached',
     ...fields,
     ...(device === undefined ? {} : { device }),
-    pod: namespace?.pod ?? { namespace: '', name: '' },
+    pod,
     mac: link.address,
     mtu: link.mtu,
     netns: namespace === undefined ? netns : { ...netns, mark: namespace.id },

@@ -16,41 +16,43 @@ const maxAliasLength = 255;
 
 /** Printable, and without what separates the parts. */
 const word = z.string().regex(/^[!-{}~]+$/);
+const optionalWord = z.union([word, z.literal('')]);
 
 /** What Kubernetes has for names; others could be more to `ip -batch` than a word. */
 const plainName = /^[A-Za-z0-9._-]+$/;
+
+/** In the place of a pod's name that leaves no room: the namespace's mark has it. */
+const elsewhere = '*';
 
 const linkMarkSchema = z
   .tuple([
     z.literal(product),
     z.literal('1'),
     word,
-    z.union([word, z.literal('')]),
+    optionalWord,
     word,
     z.string().refine(isIPv4),
-    z.union([word, z.literal('')]),
+    optionalWord,
     word,
+    optionalWord,
+    optionalWord,
   ])
-  .transform(([, , interfaceName, device, ifname, address, network, containerId]) => ({
+  .transform(([, , interfaceName, device, ifname, address, network, containerId, namespace, name]) => ({
     interfaceName,
     device: device === '' ? undefined : device,
     ifname,
     address,
     network,
     containerId,
+    /** Undefined if the namespace's mark has it. */
+    pod: namespace === elsewhere ? undefined : { namespace, name },
   }));
 
 /** Which attachment a link in a pod is of. */
 export type LinkMark = Readonly<z.output<typeof linkMarkSchema>>;
 
 const namespaceMarkSchema = z
-  .tuple([
-    z.literal(product),
-    z.literal('1'),
-    z.string().regex(/^[0-9a-f]{16}$/),
-    z.union([word, z.literal('')]),
-    z.union([word, z.literal('')]),
-  ])
+  .tuple([z.literal(product), z.literal('1'), z.string().regex(/^[0-9a-f]{16}$/), optionalWord, optionalWord])
   .transform(([, , id, namespace, name]) => ({ id, pod: { namespace, name } }));
 
 /** Which network namespace it is, and whose. */
@@ -61,12 +63,17 @@ export function newNamespaceId(): string {
   return randomBytes(8).toString('hex');
 }
 
-/** The alias of the attachment's link. A name of a network that leaves too little room is left out. */
+/** The alias of the attachment's link. What leaves too little room is left out: the pod's name, then the network's. */
 export function linkMark(attachment: Attachment): string {
-  const { interfaceName, device = '', ifname, address, network, containerId } = attachment;
-  const mark = (name: string) =>
-    [product, '1', interfaceName, device, ifname, address, name, containerId].join('|');
-  return [mark(network), mark('')].find((text) => text.length <= maxAliasLength) ?? '';
+  const { interfaceName, device = '', ifname, address, network, containerId, pod } = attachment;
+  const mark = (networkName: string, ...podName: readonly string[]) =>
+    [product, '1', interfaceName, device, ifname, address, networkName, containerId, ...podName].join('|');
+  const marks = [
+    mark(network, pod.namespace, pod.name),
+    mark(network, elsewhere, elsewhere),
+    mark('', elsewhere, elsewhere),
+  ];
+  return marks.find((text) => text.length <= maxAliasLength && readLinkMark(text) !== undefined) ?? '';
 }
 
 /** The alias of the loopback in the attachment's namespace. A pod's name that is too long, or none, is left out. */
