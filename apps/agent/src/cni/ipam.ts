@@ -255,12 +255,21 @@ function staticAddresses(config: PluginConfig): readonly string[] | undefined {
 function findPlugin(type: string, path: readonly string[]): string {
   for (const directory of path) {
     const file = join(directory, type);
-    if (statSync(file, { throwIfNoEntry: false })?.isFile()) return file;
+    if (isFile(file)) return file;
   }
   throw new CniError(
     CniErrorCode.invalidEnvironment,
-    `there is no IPAM plugin ${type} in CNI_PATH (${path.join(':') || 'empty'})`,
+    `there is no IPAM plugin ${type} in CNI_PATH (${excerpt(path.join(':')) || 'empty'})`,
   );
+}
+
+function isFile(path: string): boolean {
+  try {
+    return statSync(path).isFile();
+  } catch {
+    // What cannot be looked at cannot be run.
+    return false;
+  }
 }
 
 function run(

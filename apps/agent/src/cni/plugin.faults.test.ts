@@ -1,9 +1,8 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { faultTest, type Random } from '@infra-offload/faults';
+import { faultTest, hostileJson, mutateJson, mutateText, type Random } from '@infra-offload/faults';
 import { afterAll, expect } from 'vitest';
-import { anyJson, changed, damaged } from '../testing/json-faults.js';
 import { runPlugin } from './plugin.js';
 
 /** Nobody listens here, and there is no plugin. */
@@ -40,19 +39,17 @@ const withIpam = {
 };
 
 function inputOf(random: Random): string {
-  const whole = random.pick([configuration, withIpam]);
-  if (random.chance(5)) return JSON.stringify(anyJson(random));
-  let value = changed(whole, random);
-  while (random.chance(30)) value = changed(value, random);
-  const text = JSON.stringify(value);
-  return random.chance(40) ? damaged(text, random) : text;
+  if (random.chance(5)) return JSON.stringify(hostileJson(random));
+  const text = JSON.stringify(mutateJson(random, random.pick([configuration, withIpam])));
+  const at = random.below(text.length + 1);
+  // Deeper than any stack.
+  if (random.chance(3)) return text.slice(0, at) + '['.repeat(100_000) + text.slice(at);
+  return random.chance(40) ? mutateText(random, text) : text;
 }
 
 function environmentOf(random: Random): Record<string, string | undefined> {
   const odd = (good: string) =>
-    random.chance(85)
-      ? good
-      : random.pick(['', '/', '..', 'a b', '-x', 'x'.repeat(300), 'é\n', '%s']);
+    random.chance(85) ? good : random.pick(['', '/', '..', 'a b', '-x', 'x'.repeat(300), 'é\n', '%s']);
   return {
     CNI_COMMAND: random.pick(commands),
     CNI_CONTAINERID: odd('c1'),
@@ -80,7 +77,7 @@ faultTest(
       slowestMs = Math.max(slowestMs, performance.now() - began);
       const json = output === '' ? {} : JSON.parse(output);
       const code = exitCode === 0 ? 0 : json.code;
-      const what = `case ${i}: ${JSON.stringify(env)} ${stdin.slice(0, 2_000)} gave ${output}`;
+      const what = `case ${i}: ${JSON.stringify(env)} ${stdin.slice(0, 500)} gave ${output.slice(0, 500)}`;
       if (exitCode !== 0) {
         expect(json, what).toMatchObject({ cniVersion: expect.any(String), msg: expect.any(String) });
         expect(output.length, what).toBeLessThan(20_000);

@@ -22,6 +22,9 @@ import { checkAttachmentIdLength } from './attachment-id-length.js';
 import { type AddressAssignment, type Ipam, selectIpam, tryParse } from './ipam.js';
 import { type AttachResponse, defaultSocketPath } from './protocol.js';
 
+/** Longest path of a unix socket (unix(7)), less the terminating zero. */
+const maxSocketPath = 107;
+
 /** The next hop of every pod; the pipeline answers ARP requests for it. */
 const gateway = '169.254.1.1';
 
@@ -222,10 +225,12 @@ function readPrevResult(config: PluginConfig): Result {
 
 function readSocketPath(config: PluginConfig): string {
   const { socket = defaultSocketPath } = config;
-  if (typeof socket === 'string' && socket.startsWith('/')) return socket;
+  if (typeof socket === 'string' && /^\/[^\0]*$/.test(socket) && Buffer.byteLength(socket) <= maxSocketPath) {
+    return socket;
+  }
   throw new CniError(
     CniErrorCode.invalidConfig,
-    `the network configuration: socket: ${excerpt(JSON.stringify(socket))} is not an absolute path`,
+    `the network configuration: socket: ${excerpt(JSON.stringify(socket))} is not an absolute path of at most ${maxSocketPath} bytes`,
   );
 }
 

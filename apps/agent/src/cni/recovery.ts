@@ -60,9 +60,10 @@ export class AttachmentRecovery {
   }
 
   async #findLost(): Promise<void> {
-    const { store, logger, resultCache = resultCacheDirectory } = this.#options;
+    const { store, interfaces, logger, resultCache = resultCacheDirectory } = this.#options;
     try {
-      const lost = await findAttachments(store.values(), await readResultCache(resultCache), logger);
+      const isOurs = (attachment: Attachment) => interfaces.isOurs(attachment);
+      const lost = await findAttachments(store.values(), isOurs, await readResultCache(resultCache), logger);
       for (const attachment of lost) {
         const { address, interfaceName } = attachment;
         logger.warn(

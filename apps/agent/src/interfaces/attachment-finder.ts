@@ -5,7 +5,7 @@ import { type Attachment, attachmentId, podGateway } from './attachment.js';
 import { type DetailedLink, IpRoute, type KernelRoute } from './iproute.js';
 import { readLinkMark, readNamespaceMark } from './marks.js';
 import { listNamespaces } from './namespaces.js';
-import type { NetnsReference } from './netns.js';
+import { type NetnsReference, ownNetnsInode } from './netns.js';
 
 /** So many namespaces are looked into at once. */
 const atOnce = 4;
@@ -16,20 +16,24 @@ export type Witness = Pick<Attachment, 'network' | 'pod' | 'containerId' | 'ifna
 };
 
 /**
- * Finds attachments by the marks on links in the namespaces of the node, without the state directory. Who has CAP_NET_ADMIN in
+ * Finds attachments of this node by the marks on links in the namespaces of the node, without the state directory. Who has CAP_NET_ADMIN in
  * a pod can write such a mark himself: so what a witness confirms goes first, and nothing that two others claim is believed of
  * either.
  *
  * @param known what is attached for certain: it is left out, and nothing else gets its addresses and interfaces.
+ * @param isOurs whether an interface is one that this agent gives to pods.
  */
 export async function findAttachments(
   known: readonly Attachment[],
+  isOurs: (attachment: Attachment) => boolean,
   witnesses: readonly Witness[],
   logger: Logger,
 ): Promise<Attachment[]> {
   const byId = new Map(witnesses.map((witness) => [attachmentId(witness), witness]));
   const knownIds = new Set(known.map(attachmentId));
-  const unknown = (await lookEverywhere(logger)).filter((found) => !knownIds.has(attachmentId(found)));
+  const unknown = (await lookEverywhere(logger)).filter(
+    (found) => isOurs(found) && !knownIds.has(attachmentId(found)),
+  );
   const confirmed: Attachment[] = [];
   const others: Attachment[] = [];
   for (const found of unknown) {
@@ -93,8 +97,8 @@ async function attachmentOf(
   namespace: ReturnType<typeof readNamespaceMark>,
 ): Promise<Attachment | undefined> {
   const mark = readLinkMark(link.ifalias);
-  if (mark === undefined || link.address === undefined) return undefined;
-  const { device, pod = namespace?.pod ?? { namespace: '', name: '' }, ...fields } = mark;
+  if (mark === undefined || mark.home !== ownNetnsInode || link.address === undefined) return undefined;
+  const { home: _, device, pod = namespace?.pod ?? { namespace: '', name: '' }, ...fields } = mark;
   const routes = await new IpRoute(netns.path).routes(link.ifname);
   return {
     version: 1,

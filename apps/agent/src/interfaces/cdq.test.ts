@@ -4,7 +4,7 @@ import { attachmentOf, setUpLines } from '../testing/attachments.js';
 import { TestNetwork } from '../testing/network.js';
 import { SysfsTree, type TreeNetdev } from '../testing/sysfs-tree.js';
 import { CdqPool, maxSubfunctions } from './cdq.js';
-import { ownNetnsPath } from './netns.js';
+import { ownNetnsInode, ownNetnsPath } from './netns.js';
 import { PooledInterfaces } from './pooled-interfaces.js';
 
 const { commands } = await vi.hoisted(async () => {
@@ -283,7 +283,7 @@ describe('a subfunction', () => {
     interfaces.recover([attachment]);
     commands.expect(
       {
-        command: `ip link set dev ${pf}d6 alias infra-offload|1|${pf}d6|auxiliary/idpf.sf.6|eth0|10.0.0.1|pods|c1|| netns ${netns}`,
+        command: `ip link set dev ${pf}d6 alias infra-offload|1|${ownNetnsInode}|${pf}d6|auxiliary/idpf.sf.6|eth0|10.0.0.1|pods|c1|| netns ${netns}`,
         moves: sf.leave,
       },
       {

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { attachmentOf, setUpLines } from '../testing/attachments.js';
 import { TestNetwork } from '../testing/network.js';
 import { IpvlanInterfaces } from './ipvlan.js';
+import { ownNetnsInode } from './netns.js';
 
 const { commands } = await vi.hoisted(async () => {
   const { FakeCommands } = await import('../testing/fake-commands.js');
@@ -62,7 +63,7 @@ describe('IpvlanInterfaces', () => {
         command: inPod('-batch -'),
         // No MAC address: it is the master's.
         stdin: [
-          'link set dev infra_pod1 alias infra-offload|1|infra_pod1||eth0|10.0.0.1|pods|c1||',
+          `link set dev infra_pod1 alias infra-offload|1|${ownNetnsInode}|infra_pod1||eth0|10.0.0.1|pods|c1||`,
           ...setUpLines('infra_pod1', ''),
         ],
       },

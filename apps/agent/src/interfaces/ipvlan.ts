@@ -89,6 +89,10 @@ export class IpvlanInterfaces implements PodInterfaces {
     return checkPodLink(attachment);
   }
 
+  isOurs({ interfaceName }: Attachment): boolean {
+    return /^infra_pod[1-9][0-9]*$/.test(interfaceName);
+  }
+
   async mark(attachment: Attachment): Promise<Attachment> {
     const link = await findInPod(attachment);
     return link === undefined ? attachment : markPodLink(attachment, link);

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { isIPv4 } from 'node:net';
 import * as z from 'zod';
 import type { Attachment } from './attachment.js';
+import { ownNetnsInode } from './netns.js';
 
 /**
  * What the agent writes onto the links in a pod, as their aliases, so that the system itself knows whose they are: an alias
@@ -28,6 +29,7 @@ const linkMarkSchema = z
   .tuple([
     z.literal(product),
     z.literal('1'),
+    z.string().regex(/^[0-9]+$/),
     word,
     optionalWord,
     word,
@@ -37,7 +39,9 @@ const linkMarkSchema = z
     optionalWord,
     optionalWord,
   ])
-  .transform(([, , interfaceName, device, ifname, address, network, containerId, namespace, name]) => ({
+  .transform(([, , home, interfaceName, device, ifname, address, network, containerId, namespace, name]) => ({
+    /** Inode of the network namespace that the interface is from: a machine may have several nodes, in namespaces. */
+    home,
     interfaceName,
     device: device === '' ? undefined : device,
     ifname,
@@ -67,7 +71,18 @@ export function newNamespaceId(): string {
 export function linkMark(attachment: Attachment): string {
   const { interfaceName, device = '', ifname, address, network, containerId, pod } = attachment;
   const mark = (networkName: string, ...podName: readonly string[]) =>
-    [product, '1', interfaceName, device, ifname, address, networkName, containerId, ...podName].join('|');
+    [
+      product,
+      '1',
+      ownNetnsInode,
+      interfaceName,
+      device,
+      ifname,
+      address,
+      networkName,
+      containerId,
+      ...podName,
+    ].join('|');
   const marks = [
     mark(network, pod.namespace, pod.name),
     mark(network, elsewhere, elsewhere),

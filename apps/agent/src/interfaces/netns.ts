@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { CniError, CniErrorCode } from '@infra-offload/cni-types';
 import { isSystemError } from '../errors.js';
@@ -14,6 +15,9 @@ export interface NetnsReference {
 
 /** The agent's own network namespace, in a form that stays right inside other namespaces. */
 export const ownNetnsPath = `/proc/${process.pid}/ns/net`;
+
+/** Its inode, in decimal. */
+export const ownNetnsInode = String(statSync(ownNetnsPath, { bigint: true }).ino);
 
 /**
  * Finds out which network namespace `path` leads to.

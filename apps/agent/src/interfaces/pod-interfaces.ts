@@ -65,6 +65,9 @@ export interface PodInterfaces {
    */
   recover(attachments: readonly Attachment[]): void;
 
+  /** Whether an attachment that was found in the system has an interface as this kind, so configured, gives to pods. */
+  isOurs(attachment: Attachment): boolean;
+
   /** Marks an interface in its pod that an agent without marks has attached. @returns the attachment to be kept. */
   mark(attachment: Attachment): Promise<Attachment>;
 

@@ -113,6 +113,10 @@ export class PooledInterfaces implements PodInterfaces {
     return checkPodLink(attachment);
   }
 
+  isOurs({ interfaceName, device }: Attachment): boolean {
+    return this.#pool.mayHave(interfaceName, device);
+  }
+
   async mark(attachment: Attachment): Promise<Attachment> {
     const link = await findInPod(attachment);
     return link === undefined ? attachment : markPodLink(attachment, link);
