@@ -208,6 +208,7 @@ export class Agent {
     const cniServer = await CniServer.start({
       socketPath: config.cniSocket,
       logger: loggers.of('cni'),
+      levels: loggers.levels,
       onRequest: metrics.onRequest,
     });
     let agent: Agent | undefined;

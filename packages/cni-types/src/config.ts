@@ -11,7 +11,9 @@ const networkName = z
   .check(
     z.regex(/^[A-Za-z0-9][A-Za-z0-9_.-]*$/, 'is not a letter or digit followed by letters, digits, _ . -'),
   );
-const pluginType = z.string().check(z.regex(/^(?!\.{1,2}$)[^/\0]{1,255}$/, 'is not the file name of a plugin'));
+const pluginType = z
+  .string()
+  .check(z.regex(/^(?!\.{1,2}$)[^/\0]{1,255}$/, 'is not the file name of a plugin'));
 const record = z.record(z.string(), z.unknown());
 
 const attachmentSchema = z.object({ containerID: z.string(), ifname: z.string() });

@@ -1,4 +1,5 @@
 import type { AttachmentKey, ResultRoute } from '@infra-offload/cni-types';
+import type { LogLevelChange } from '../log.js';
 
 /**
  * What infra-cni says to infra-agent: HTTP/1.1 over a unix socket, `POST /v1/<operation>`, JSON both ways. Success is 200;
@@ -71,6 +72,11 @@ export interface Operations {
   readonly check: { readonly request: CheckRequest; readonly response: object };
   readonly garbage: { readonly request: GarbageRequest; readonly response: GarbageResponse };
   readonly status: { readonly request: StatusRequest; readonly response: object };
+  /** Changes levels of the log until the next start; answers those of all modules. */
+  readonly loglevel: {
+    readonly request: LogLevelChange;
+    readonly response: Readonly<Record<string, string>>;
+  };
 }
 
 export type OperationName = keyof Operations;

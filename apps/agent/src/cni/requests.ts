@@ -11,6 +11,7 @@ import {
 } from '@infra-offload/cni-types';
 import * as z from 'zod';
 import { mtuSchema } from '../config/schema.js';
+import { logLevelChangeSchema } from '../log.js';
 import type { OperationName, Operations } from './protocol.js';
 
 /** Of a request that is wrong everywhere, nobody reads on. */
@@ -56,6 +57,7 @@ const schemas = {
   check: z.strictObject({ ...key, netns, mac: z.string().optional(), addresses: z.array(z.string()) }),
   garbage: z.strictObject({ network: z.string(), valid: z.array(z.strictObject(key)) }),
   status: z.strictObject({}),
+  loglevel: logLevelChangeSchema,
 } satisfies { [Name in OperationName]: z.ZodType<Operations[Name]['request']> };
 
 /** A request with its operation. */
@@ -83,6 +85,8 @@ export function parseRequest(operation: string, text: string): CniRequest | unde
       return { operation, body: parse(schemas.garbage, text) };
     case 'status':
       return { operation, body: parse(schemas.status, text) };
+    case 'loglevel':
+      return { operation, body: parse(schemas.loglevel, text) };
     default:
       return undefined;
   }

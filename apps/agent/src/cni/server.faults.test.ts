@@ -4,8 +4,8 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { faultTest, mutateJson, mutateText, type Random } from '@infra-offload/faults';
-import { pino } from 'pino';
 import { afterAll, beforeAll, expect } from 'vitest';
+import { createLoggers } from '../log.js';
 import { CniServer } from './server.js';
 
 const directory = mkdtempSync(join(tmpdir(), 'infra-agent-faults-'));
@@ -14,7 +14,8 @@ let server: CniServer;
 
 beforeAll(async () => {
   // Without an attacher: what is read without fault is told to come again.
-  server = await CniServer.start({ socketPath, logger: pino({ level: 'silent' }) });
+  const loggers = createLoggers({ level: 'silent', modules: {} });
+  server = await CniServer.start({ socketPath, logger: loggers.of('cni'), levels: loggers.levels });
 });
 afterAll(async () => {
   await server.stop();

@@ -101,6 +101,21 @@ describe('CniServer', () => {
     expect((await post('/v1/status', '{}')).status).toBe(200);
   });
 
+  it('changes levels of the log', async () => {
+    const { status, json } = await post('/v1/loglevel', '{"level":"error","modules":{"sync":"trace"}}');
+    expect([status, json]).toMatchObject([200, { agent: 'error', cni: 'error', sync: 'trace' }]);
+    for (const [body, message] of [
+      ['{"level":"loud"}', /level: /],
+      ['{"modules":{"snyc":"debug"}}', /modules/],
+      ['{"sync":"debug"}', /"sync"/],
+      ['[]', /expected object/i],
+    ] as const) {
+      const refused = await post('/v1/loglevel', body);
+      expect([refused.status, refused.json]).toMatchObject([400, { msg: expect.stringMatching(message) }]);
+    }
+    expect((await post('/v1/loglevel', '{}')).json).toMatchObject({ agent: 'error', sync: 'trace' });
+  });
+
   it('survives a client that goes away in the middle', async () => {
     const socket = connect(harness.socket, () => {
       socket.write('POST /v1/attach HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n{');

@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { setTimeout } from 'node:timers/promises';
 import { CniError, CniErrorCode, decodeText, excerpt } from '@infra-offload/cni-types';
 import type { Logger } from 'pino';
+import type { LogLevels } from '../log.js';
 import { listenAt, listenPrivately } from '../private-socket.js';
 import type { Attacher } from './attacher.js';
 import { InfraCniErrorCode } from './error-codes.js';
@@ -14,6 +15,8 @@ const stopLimitMs = 30_000;
 export interface CniServerOptions {
   readonly socketPath: string;
   readonly logger: Logger;
+  /** What may be changed here, and nowhere else: who is not root must not silence the log, nor fill the disk. */
+  readonly levels: LogLevels;
   /** Called after each request: code 0 is success, else the CNI error code. */
   readonly onRequest?: (operation: string, code: number, seconds: number) => void;
 }
@@ -91,6 +94,10 @@ export class CniServer {
   }
 
   async #execute(request: CniRequest): Promise<object> {
+    if (request.operation === 'loglevel') {
+      this.#options.levels.change(request.body);
+      return this.#options.levels.current();
+    }
     const attacher = this.#attacher;
     if (attacher === undefined) throw new CniError(CniErrorCode.tryAgainLater, 'infra-agent is starting');
     switch (request.operation) {

@@ -105,34 +105,11 @@ describe('/readyz and /check', () => {
 });
 
 describe('/loglevel', () => {
-  it('tells and changes levels', async () => {
+  it('tells levels, and changes none', async () => {
     const { ask, loggers } = await start();
     expect(JSON.parse((await ask('/loglevel')).text)).toMatchObject({ agent: 'info', sync: 'warn' });
-    const put = (body: string) => ask('/loglevel', { method: 'PUT', body });
-    expect((await put('{"modules":{"sync":"trace"}}')).status).toBe(200);
-    expect([loggers.of('sync').level, loggers.of('cni').level]).toEqual(['trace', 'info']);
-    const all = await put('{"level":"error","modules":{"cni":"debug"}}');
-    expect(JSON.parse(all.text)).toMatchObject({ agent: 'error', sync: 'error', cni: 'debug' });
-  });
-
-  it.each([
-    ['debug', /^no JSON: /],
-    ['{"level":"loud"}', /^level: .*wanted is \{"level"/],
-    ['{"modules":{"snyc":"debug"}}', /^modules/],
-    ['{"sync":"debug"}', /"sync"/],
-    ['[]', /expected object/i],
-  ])('refuses %s and changes nothing', async (body, message) => {
-    const { ask, loggers } = await start();
-    expect(await ask('/loglevel', { method: 'PUT', body })).toEqual({
-      status: 400,
-      text: expect.stringMatching(message),
-    });
+    expect((await ask('/loglevel', { method: 'PUT', body: '{"level":"silent"}' })).status).toBe(405);
     expect(loggers.levels.current()).toMatchObject({ agent: 'info', sync: 'warn' });
-  });
-
-  it('does not read without end', async () => {
-    const { ask } = await start();
-    expect((await ask('/loglevel', { method: 'PUT', body: 'x'.repeat(70_000) })).status).toBe(413);
   });
 });
 

@@ -1,7 +1,6 @@
-import { BlockList, isIPv6 } from 'node:net';
 import type { Registry } from 'prom-client';
 import type { LogLevels } from '../log.js';
-import type { Handler, Reply, Routes } from './http-server.js';
+import type { Reply, Routes } from './http-server.js';
 import type { ProxyHealth } from './proxy-health.js';
 
 export interface MonitoringSources {
@@ -48,19 +47,7 @@ export function monitoringRoutes(sources: MonitoringSources): Routes {
     },
     ...healthRoutes(health, readiness),
     '/check': { get: async () => listing(await calicoProblems()) },
-    '/loglevel': { get: () => json(200, levels.current()), put: setLevel(levels) },
-  };
-}
-
-/** `{"level": "debug"}` for all modules, `{"modules": {"sync": "trace"}}` for some. */
-function setLevel(levels: LogLevels): Handler {
-  return ({ socket }, body) => {
-    // Reading does no harm, but whoever can fill the disk with traces should be on the node.
-    if (!isLoopback(socket.remoteAddress ?? '')) {
-      return { status: 403, body: 'log levels can be changed from the node itself only\n' };
-    }
-    const problem = levels.change(body);
-    return problem === undefined ? json(200, levels.current()) : { status: 400, body: `${problem}\n` };
+    '/loglevel': { get: () => json(200, levels.current()) },
   };
 }
 
@@ -72,12 +59,4 @@ function listing(problems: readonly string[]): Reply {
 
 function json(status: number, value: unknown): Reply {
   return { status, body: `${JSON.stringify(value)}\n`, headers: { 'content-type': 'application/json' } };
-}
-
-const loopback = new BlockList();
-loopback.addSubnet('127.0.0.0', 8);
-loopback.addAddress('::1', 'ipv6');
-
-function isLoopback(address: string): boolean {
-  return address !== '' && loopback.check(address, isIPv6(address) ? 'ipv6' : 'ipv4');
 }
