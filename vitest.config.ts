@@ -17,7 +17,9 @@ export default defineConfig({
             'p4src/src/**/*.test.ts',
             'scripts/**/*.test.ts',
           ],
-          testTimeout: 20_000,
+          // For what never ends; how fast a machine is must not decide.
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
         },
       },
       {

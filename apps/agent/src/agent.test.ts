@@ -393,6 +393,52 @@ describe('GC', () => {
   });
 });
 
+describe('a runtime that forgets', () => {
+  it('has addresses of host-local given back by GC, which that plugin does not know', async () => {
+    const { network } = await harness.start(2);
+    const add = (name: string) => harness.cni('ADD', { containerId: name, netns: network.addNetns(name) });
+    const config = { cniVersion: '1.1.0', 'cni.dev/valid-attachments': [] };
+    const addresses = () =>
+      readdirSync(join(network.directory, 'ipam', 'pods')).filter((name) => name.startsWith('10.'));
+    expect(await add('a')).toMatchObject({ exitCode: 0 });
+    expect(addresses()).toHaveLength(1);
+    expect(await harness.cni('GC', { config })).toEqual({ exitCode: 0, json: undefined });
+    expect(addresses()).toEqual([]);
+    // There is one interface: it is free again, too.
+    expect(await add('b')).toMatchObject({ exitCode: 0 });
+  });
+
+  it('may use a path again, even for the same container id, without DEL and with the same inode', async () => {
+    const { network, manager } = await harness.start(3);
+    const netns = network.addNetns('a');
+    // host-local would not give one container two addresses.
+    const config = { ipam: undefined, runtimeConfig: { ips: ['10.1.0.5'] } };
+    expect(await harness.cni('ADD', { netns, config })).toMatchObject({ exitCode: 0 });
+    expect((await harness.cni('ADD', { netns, config })).json).toMatchObject({ code: 100 });
+    // All that a namespace at the same path and with the same inode differs in: nothing of the pod is inside.
+    ipIn(netns, 'link', 'set', 'dev', 'lo', 'alias', '');
+    ipIn(netns, 'link', 'delete', 'dev', 'eth0');
+    const { json, exitCode } = await harness.cni('ADD', { netns, config });
+    expect(exitCode).toBe(0);
+    expect(links(netns).find(({ ifname }) => ifname === 'eth0')?.address).toBe(json?.interfaces?.[0]?.mac);
+    expect(manager.pods.get('c1/eth0')?.interfaceName).toBe(`${network.prefix}2`);
+    expect(await harness.cni('DEL', { netns, config })).toEqual({ exitCode: 0, json: undefined });
+    expect(manager.pods.size).toBe(0);
+  });
+
+  it('has an interface that came back to the pool free for others, when its namespace went without DEL', async () => {
+    const { network, manager } = await harness.start(2);
+    const netns = network.addNetns('a');
+    expect(await harness.cni('ADD', { netns })).toMatchObject({ exitCode: 0 });
+    network.removeNetns(netns);
+    await eventually(() => network.taps().length === 1, 'the TAP has gone with the namespace');
+    network.addTap(1);
+    await eventually(() => manager.pods.size === 0, 'forgotten');
+    const other = { containerId: 'c2', netns: network.addNetns('b') };
+    expect(await harness.cni('ADD', other)).toMatchObject({ exitCode: 0 });
+  });
+});
+
 describe('the host interface', () => {
   it('is set up at start, and again when the target has made it anew', async () => {
     const { network, manager } = harness;

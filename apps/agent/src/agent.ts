@@ -5,7 +5,7 @@ import type { OffloadClient } from '@infra-offload/infra-api';
 import type { ClientSecurity } from '@infra-offload/tls-certs/grpc';
 import type { Logger } from 'pino';
 import { Attacher } from './cni/attacher.js';
-import { CalicoServer } from './cni/calico-server.js';
+import { CalicoServer, exposureOf } from './cni/calico-server.js';
 import { CniServer } from './cni/server.js';
 import { type AgentConfig, felixSchema, policySourceOf } from './config/schema.js';
 import { messageOf } from './errors.js';
@@ -24,6 +24,7 @@ import type { Loggers } from './log.js';
 import { AgentMetrics } from './metrics.js';
 import { HttpServer } from './monitoring/http-server.js';
 import { ProxyHealth } from './monitoring/proxy-health.js';
+import { Readiness, type ReadinessCheck } from './monitoring/readiness.js';
 import { healthRoutes, monitoringRoutes } from './monitoring/routes.js';
 import { PolicyFeed } from './policies/policy-feed.js';
 import { HealthCheckPorts } from './services/health-check-ports.js';
@@ -43,6 +44,12 @@ const retryLookMs = 1_000;
 /** Calico's plugin asks each 5 s. */
 const healthTimeoutMs = 2_000;
 
+/** Where things are that nobody configures; other places in tests. */
+export interface AgentPlaces {
+  /** See `AttacherOptions`. */
+  readonly resultCache?: string;
+}
+
 /** The whole agent: CNI, interfaces, services, and the connection to the manager. */
 export class Agent {
   readonly #config: AgentConfig;
@@ -51,7 +58,9 @@ export class Agent {
   readonly #security: ClientSecurity;
   readonly #wanted = new WantedState();
   readonly #interfaces: PodInterfaces;
+  readonly #store: AttachmentStore;
   readonly #sync: SyncClient;
+  readonly #readiness: Readiness;
   readonly #attacher: Attacher;
   readonly #objects: WatchedObjects | undefined;
   readonly #nodes: ClusterNodes | undefined;
@@ -86,6 +95,7 @@ export class Agent {
     store: AttachmentStore,
     security: ClientSecurity,
     loggers: Loggers,
+    places: AgentPlaces,
   ) {
     const wanted = this.#wanted;
     const { cniConfiguration: path, cniSocket: socketPath } = config;
@@ -100,6 +110,7 @@ export class Agent {
     this.#security = security;
     this.#manager = connectManager(config.managerAddress, security.credentials);
     this.#interfaces = createPodInterfaces(config, loggers.of('interfaces'));
+    this.#store = store;
     const statuses = new StatusBook(loggers.of('sync'));
     this.#statuses = statuses;
     const { onApplied, onStreamEnd } = this.#metrics;
@@ -145,6 +156,7 @@ export class Agent {
       }),
       mtu: config.mtu,
       logger: loggers.of('cni'),
+      resultCache: places.resultCache,
     });
     this.#nodes =
       this.#objects && new ClusterNodes(this.#objects.source.nodes, nodeName, () => this.#onNodesChanged());
@@ -169,12 +181,15 @@ export class Agent {
       isLeaving: () => this.#nodes?.isLeaving ?? false,
       registry: metrics.registry,
     });
+    this.#readiness = this.#makeReadiness();
     this.#links = new LinkMonitor(() => this.#scheduleLook(), loggers.of('interfaces'));
     this.#metrics.observe({
       interfaces: this.#interfaces,
       sync: this.#sync,
       statuses,
       wantedObjects: () => wanted.size,
+      apiOutage: () => this.#objects?.outage,
+      certificates: () => this.#security.source,
       sourceProblems: () =>
         this.#objects && { origin: this.#objects.origin, count: this.#objects.problemCount },
     });
@@ -186,20 +201,21 @@ export class Agent {
    *
    * @throws AgentError if configuration, state directory or sockets cannot be used; nothing keeps running then.
    */
-  static async start(config: AgentConfig, loggers: Loggers): Promise<Agent> {
+  static async start(config: AgentConfig, loggers: Loggers, places: AgentPlaces = {}): Promise<Agent> {
     const security = managerSecurity(config, loggers.of('sync'));
     const metrics = new AgentMetrics();
     // First of all: it is what keeps a second agent from the state directory and the interfaces.
     const cniServer = await CniServer.start({
       socketPath: config.cniSocket,
       logger: loggers.of('cni'),
+      levels: loggers.levels,
       onRequest: metrics.onRequest,
     });
     let agent: Agent | undefined;
     try {
       const directory = join(config.stateDirectory, config.interfaceType);
       const store = await AttachmentStore.open(directory, loggers.of('interfaces'));
-      agent = new Agent(config, cniServer, metrics, store, security, loggers);
+      agent = new Agent(config, cniServer, metrics, store, security, loggers, places);
       await agent.#start(loggers);
       return agent;
     } catch (error) {
@@ -212,7 +228,7 @@ export class Agent {
   async #start(loggers: Loggers): Promise<void> {
     const { nodeName, managerAddress, cniSocket, monitoringAddress, healthzAddress, calico } = this.#config;
     const logger = loggers.of('monitoring');
-    const problems = () => this.problems();
+    const readiness = this.#readiness;
     this.#monitoring = await HttpServer.start({
       name: 'monitoringAddress',
       address: monitoringAddress,
@@ -220,13 +236,13 @@ export class Agent {
         registry: this.#metrics.registry,
         health: this.#health,
         levels: loggers.levels,
-        problems,
+        readiness,
         calicoProblems: () => this.#calicoProblems(),
       }),
       logger,
     });
     if (healthzAddress !== undefined) {
-      const routes = healthRoutes(this.#health, problems);
+      const routes = healthRoutes(this.#health, readiness);
       this.#healthz = await HttpServer.start({
         name: 'healthzAddress',
         address: healthzAddress,
@@ -270,16 +286,25 @@ export class Agent {
 
   /** What keeps pods from being attached; empty if nothing does. */
   problems(): readonly string[] {
-    const problems: string[] = [];
-    if (!this.#network.isUp) problems.push(`${this.#interfaces.hostInterfaceLabel} is not there yet`);
-    const certificates = this.#security.source?.problem;
-    if (certificates !== undefined) problems.push(certificates);
-    const { state } = this.#sync;
-    problems.push(...this.#unknown());
-    if (state.kind === 'disconnected') problems.push(`infra-manager is not connected: ${state.reason}`);
-    else if (state.kind !== 'synchronised')
-      problems.push('infra-manager has not taken over the state of the node yet');
-    return problems;
+    return this.#readiness.problems();
+  }
+
+  #makeReadiness(): Readiness {
+    const { calico } = this.#config;
+    const checks: ReadinessCheck[] = [
+      {
+        reason: 'host_interface',
+        problem: () =>
+          this.#network.isUp ? undefined : `${this.#interfaces.hostInterfaceLabel} is not there yet`,
+      },
+      { reason: 'certificates', problem: () => this.#security.source?.problem },
+      { reason: 'state', problem: () => this.#store.problem },
+      { reason: 'kubernetes_api', problem: () => this.#objects?.whyNotServed() },
+      { reason: 'felix', problem: () => this.#felix?.whyNotSynced() },
+      { reason: 'manager', problem: () => this.#sync.whyNotSynchronised() },
+      { reason: 'calico_tcp', problem: () => calico && exposureOf(calico.listen), isWarning: true },
+    ];
+    return new Readiness(checks, this.#metrics.registry);
   }
 
   /** What keeps pods of Calico from being served; empty if nothing does. */
@@ -333,7 +358,7 @@ export class Agent {
       let isWell = false;
       try {
         await this.#lookAtLinks();
-        isWell = this.#network.isUp;
+        isWell = this.#network.isUp && this.#store.problem === undefined;
       } catch (error) {
         this.#logger.error({ reason: messageOf(error) }, 'interfaces cannot be brought in order');
       }

@@ -60,7 +60,10 @@ describe('calicoConfigCheck', () => {
     write('10-calico.conflist', calico({ type: 'grpc', socket: '127.0.0.1:50001' }));
     expect(await check()).toBeUndefined();
     expect(await check('127.0.0.1:50001')).toBeUndefined();
-    expect(await check('127.0.0.1:50009')).toMatch(/socket 127\.0\.0\.1:50001, but calico\.listen is/);
+    const own = 'unix:///var/run/calico/cni-server.sock';
+    expect(await check(own)).toMatch(
+      /socket "127\.0\.0\.1:50001", but the agent serves Calico on "unix:.*": write that there/,
+    );
   });
 });
 

@@ -74,7 +74,7 @@ async function inspect(path: string, listen: string | undefined): Promise<string
   if (member(options, 'type') !== 'grpc') return "calico's dataplane_options are not of type grpc";
   const socket = member(options, 'socket');
   if (listen !== undefined && socket !== listen) {
-    return `calico's dataplane_options have the socket ${String(socket)}, but calico.listen is ${listen}`;
+    return `calico's dataplane_options have the socket ${JSON.stringify(socket)}, but the agent serves Calico on ${JSON.stringify(listen)}: write that there`;
   }
   return undefined;
 }

@@ -57,3 +57,9 @@ export function detailsOf({
 export function isSystemError(error: unknown, ...codes: readonly string[]): error is NodeJS.ErrnoException {
   return error instanceof Error && 'code' in error && codes.some((code) => code === error.code);
 }
+
+/** `since 2026-01-31T12:00:00Z (35 s)`, for messages. */
+export function since(date: Date): string {
+  const seconds = Math.max(0, Math.round((Date.now() - date.getTime()) / 1000));
+  return `since ${date.toISOString().replace(/\.[0-9]+Z$/, 'Z')} (${seconds} s)`;
+}

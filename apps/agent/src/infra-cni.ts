@@ -1,35 +1,73 @@
 #!/usr/bin/env node
-import { readFileSync, writeSync } from 'node:fs';
+import { readSync, writeSync } from 'node:fs';
 import { isatty } from 'node:tty';
-import { CniError, CniErrorCode } from '@infra-offload/cni-types';
+import { CniError, CniErrorCode, decodeText } from '@infra-offload/cni-types';
 import { type PluginOutcome, runPlugin } from './cni/plugin.js';
+import { maxConfigBytes } from './cni/protocol.js';
 import { isSystemError } from './errors.js';
 
 async function readStdin(): Promise<string> {
   // A terminal would keep the plugin waiting; runtimes give a pipe.
   if (isatty(0)) return '';
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of chunksOfStdin()) {
+    length += chunk.length;
+    if (length > maxConfigBytes) {
+      const message = `the network configuration is longer than ${maxConfigBytes} bytes`;
+      throw new CniError(CniErrorCode.invalidConfig, message);
+    }
+    chunks.push(chunk);
+  }
+  return decodeText(Buffer.concat(chunks), 'the network configuration');
+}
+
+/** Reading at once costs less than a stream, but a pipe that does not block may have nothing yet. */
+async function* chunksOfStdin(): AsyncGenerator<Buffer> {
   try {
-    return readFileSync(0, 'utf8');
+    for (;;) {
+      const chunk = Buffer.allocUnsafe(64 * 1024);
+      const length = readSync(0, chunk);
+      if (length === 0) return;
+      yield chunk.subarray(0, length);
+    }
   } catch (error) {
     if (!isSystemError(error, 'EAGAIN')) throw error;
   }
-  // A pipe that does not block, and has nothing yet.
-  const chunks: Buffer[] = [];
-  for await (const chunk of process.stdin as AsyncIterable<Buffer>) chunks.push(chunk);
-  return Buffer.concat(chunks).toString();
+  yield* process.stdin as AsyncIterable<Buffer>;
 }
 
 async function main(): Promise<PluginOutcome> {
+  let stdin: string;
   try {
-    return await runPlugin(process.env, await readStdin());
+    stdin = await readStdin();
   } catch (cause) {
-    const error = new CniError(CniErrorCode.ioFailure, 'standard input cannot be read', { cause });
-    return { output: `${JSON.stringify(error.toResult())}\n`, exitCode: 1 };
+    const error = CniError.is(cause)
+      ? cause
+      : new CniError(CniErrorCode.ioFailure, 'standard input cannot be read', { cause });
+    return outcomeOf(error);
   }
+  return runPlugin(process.env, stdin);
 }
 
-main().then(({ output, exitCode }) => {
-  // Synchronous: the process ends before an asynchronous write is through.
-  for (let rest = Buffer.from(output); rest.length > 0; ) rest = rest.subarray(writeSync(1, rest));
+function outcomeOf(error: unknown): PluginOutcome {
+  return { output: `${JSON.stringify(CniError.from(error).toResult())}\n`, exitCode: 1 };
+}
+
+/** Synchronous: the process ends before an asynchronous write is through. */
+function finish({ output, exitCode }: PluginOutcome): never {
+  for (let rest = Buffer.from(output); rest.length > 0; ) {
+    try {
+      rest = rest.subarray(writeSync(1, rest));
+    } catch (error) {
+      // A pipe that does not block, and is full. Without a reader there is nobody left to tell.
+      if (!isSystemError(error, 'EAGAIN')) process.exit(1);
+    }
+  }
   process.exit(exitCode);
-});
+}
+
+// Whatever happens, a runtime gets an error that it can read, and no stack trace.
+process.on('uncaughtException', (error) => finish(outcomeOf(error)));
+
+main().then(finish);

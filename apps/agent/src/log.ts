@@ -1,14 +1,16 @@
 import { type DestinationStream, type Logger, pino } from 'pino';
 import * as z from 'zod';
 import { type AgentConfig, type LogModule, logLevels, logModules } from './config/schema.js';
-import { messageOf } from './errors.js';
 
 type LogLevel = AgentConfig['log']['level'];
 
-const changeSchema = z.strictObject({
+/** Levels of all modules, of some, or both. */
+export const logLevelChangeSchema = z.strictObject({
   level: z.enum(logLevels).optional(),
   modules: z.partialRecord(z.enum(logModules), z.enum(logLevels)).optional(),
 });
+
+export type LogLevelChange = Readonly<z.output<typeof logLevelChangeSchema>>;
 
 /** The loggers of the agent's parts, and their levels, which may change at any time. */
 export class LogLevels {
@@ -23,30 +25,9 @@ export class LogLevels {
     return Object.fromEntries([...this.#loggers].map(([module, { level }]) => [module, level]));
   }
 
-  /**
-   * Changes levels: `{"level": "debug"}` those of all modules, `{"modules": {"sync": "trace"}}` those of some. Both together
-   * are possible, too.
-   *
-   * @returns what is wrong with `text`; nothing is changed then.
-   */
-  change(text: string): string | undefined {
-    let change: z.output<typeof changeSchema>;
-    try {
-      const parsed = changeSchema.safeParse(JSON.parse(text));
-      if (!parsed.success) {
-        const problems = parsed.error.issues.map(({ path, message }) =>
-          path.length === 0 ? message : `${path.join('.')}: ${message}`,
-        );
-        return `${problems.join('; ')}; wanted is {"level": <level>, "modules": {<module>: <level>}}`;
-      }
-      change = parsed.data;
-    } catch (error) {
-      return `no JSON: ${messageOf(error)}`;
-    }
-    for (const [module, logger] of this.#loggers) {
-      logger.level = change.modules?.[module] ?? change.level ?? logger.level;
-    }
-    return undefined;
+  /** `level` for all modules, and over it `modules` for some. */
+  change({ level, modules = {} }: LogLevelChange): void {
+    for (const [module, logger] of this.#loggers) logger.level = modules[module] ?? level ?? logger.level;
   }
 }
 

@@ -10,6 +10,10 @@ export interface MetricsSources {
   readonly sync: SyncClient;
   readonly statuses: StatusBook;
   readonly wantedObjects: () => number;
+  /** Since when the Kubernetes API does not serve the agent; undefined if it does. */
+  readonly apiOutage: () => { readonly since: Date } | undefined;
+  /** Undefined without TLS to the manager. */
+  readonly certificates: () => { readonly notAfter: Date } | undefined;
   /** Absent without a source of services. */
   readonly sourceProblems: () => { readonly origin: 'api' | 'manifests'; readonly count: number } | undefined;
 }
@@ -71,6 +75,32 @@ export class AgentMetrics {
       },
     });
     new Gauge({
+      name: 'infra_agent_manager_away_seconds',
+      help: 'How long the manager has not followed the state of the node; 0 if it does',
+      registers,
+      collect() {
+        this.set(secondsSince(sources.sync.awaySince));
+      },
+    });
+    new Gauge({
+      name: 'infra_agent_kubernetes_api_away_seconds',
+      help: 'How long requests to the Kubernetes API have failed; 0 if they do not',
+      registers,
+      collect() {
+        this.set(secondsSince(sources.apiOutage()?.since));
+      },
+    });
+    new Gauge({
+      name: 'infra_agent_certificates_end_timestamp_seconds',
+      help: 'When the first of the certificates in use for the manager ends; absent without TLS',
+      registers,
+      collect() {
+        const end = sources.certificates()?.notAfter;
+        this.remove();
+        if (end !== undefined) this.set(end.getTime() / 1000);
+      },
+    });
+    new Gauge({
       name: 'infra_agent_wanted_objects',
       help: 'Objects that the node wants from its data plane',
       registers,
@@ -112,6 +142,10 @@ export class AgentMetrics {
       },
     });
   }
+}
+
+function secondsSince(date: Date | undefined): number {
+  return date === undefined ? 0 : Math.max(0, (Date.now() - date.getTime()) / 1000);
 }
 
 function stateName(state: ObjectState): string {

@@ -1,4 +1,5 @@
 import { CniError, CniErrorCode } from './error.js';
+import { excerpt } from './json.js';
 
 /** What CNI_ARGS says, with the keys that Kubernetes runtimes give spelt out. */
 export interface CniArgs {
@@ -33,10 +34,14 @@ export function parseCniArgs(text: string): CniArgs {
     if (pair === '') continue;
     const split = pair.indexOf('=');
     if (split < 1) {
-      throw new CniError(CniErrorCode.invalidEnvironment, `CNI_ARGS: '${pair}' is not of the form KEY=value`);
+      throw new CniError(
+        CniErrorCode.invalidEnvironment,
+        `CNI_ARGS: '${excerpt(pair)}' is not of the form KEY=value`,
+      );
     }
     const key = pair.slice(0, split);
-    if (all.has(key)) throw new CniError(CniErrorCode.invalidEnvironment, `CNI_ARGS: ${key} is given twice`);
+    if (all.has(key))
+      throw new CniError(CniErrorCode.invalidEnvironment, `CNI_ARGS: ${excerpt(key)} is given twice`);
     all.set(key, pair.slice(split + 1));
   }
   const ignoreUnknown = ['1', 'true'].includes((all.get('IgnoreUnknown') ?? '').toLowerCase());
@@ -44,7 +49,7 @@ export function parseCniArgs(text: string): CniArgs {
   if (unknown.length > 0 && !ignoreUnknown) {
     throw new CniError(
       CniErrorCode.invalidEnvironment,
-      `CNI_ARGS: unknown ${unknown.length === 1 ? 'key' : 'keys'} ${unknown.join(', ')} (IgnoreUnknown=1 accepts any)`,
+      `CNI_ARGS: unknown ${unknown.length === 1 ? 'key' : 'keys'} ${excerpt(unknown.join(', '))} (IgnoreUnknown=1 accepts any)`,
     );
   }
   return {

@@ -1,8 +1,9 @@
 import * as z from 'zod/mini';
 import { type AttachmentKey, checkContainerId, checkIfname } from './environment.js';
 import { CniError, CniErrorCode } from './error.js';
+import { excerpt, parseJson } from './json.js';
 import { type Dns, dnsSchema, formatResult, type Result } from './result.js';
-import { parseJson, validate } from './validate.js';
+import { validate } from './validate.js';
 import { type CniVersion, isSupportedVersion, supportedVersions } from './versions.js';
 
 const networkName = z
@@ -10,7 +11,9 @@ const networkName = z
   .check(
     z.regex(/^[A-Za-z0-9][A-Za-z0-9_.-]*$/, 'is not a letter or digit followed by letters, digits, _ . -'),
   );
-const pluginType = z.string().check(z.regex(/^(?!\.{1,2}$)[^/\0]+$/, 'is not the file name of a plugin'));
+const pluginType = z
+  .string()
+  .check(z.regex(/^(?!\.{1,2}$)[^/\0]{1,255}$/, 'is not the file name of a plugin'));
 const record = z.record(z.string(), z.unknown());
 
 const attachmentSchema = z.object({ containerID: z.string(), ifname: z.string() });
@@ -170,7 +173,7 @@ function readVersion(json: unknown, what: string): CniVersion {
   if (isSupportedVersion(version)) return version;
   throw new CniError(
     CniErrorCode.incompatibleVersion,
-    `${what}: CNI version ${JSON.stringify(version)} is not supported`,
+    `${what}: CNI version ${excerpt(JSON.stringify(version))} is not supported`,
     { details: `supported are ${supportedVersions.join(', ')}` },
   );
 }

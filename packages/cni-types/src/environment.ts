@@ -1,5 +1,6 @@
 import { type CniArgs, parseCniArgs } from './args.js';
 import { CniError, CniErrorCode } from './error.js';
+import { excerpt } from './json.js';
 
 /** The operations of CNI 1.1.0 (section 2, "Operations"). */
 export const cniCommands = ['ADD', 'DEL', 'CHECK', 'GC', 'STATUS', 'VERSION'] as const;
@@ -124,7 +125,7 @@ function readCommand(value: string | undefined): CniCommand {
   throw new CniError(
     CniErrorCode.invalidEnvironment,
     value
-      ? `CNI_COMMAND '${value}' is unknown; known are ${cniCommands.join(', ')}`
+      ? `CNI_COMMAND '${excerpt(value)}' is unknown; known are ${cniCommands.join(', ')}`
       : `CNI_COMMAND is not set; a container runtime runs this plugin with one of ${cniCommands.join(', ')}`,
   );
 }
@@ -150,5 +151,5 @@ function required(
 }
 
 function invalid(name: string, value: string, reason: string): CniError {
-  return new CniError(CniErrorCode.invalidEnvironment, `${name} '${value}' ${reason}`);
+  return new CniError(CniErrorCode.invalidEnvironment, `${name} '${excerpt(value)}' ${reason}`);
 }

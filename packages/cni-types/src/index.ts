@@ -19,6 +19,7 @@ export {
   parseEnvironment,
 } from './environment.js';
 export { CniError, CniErrorCode, type CniErrorJson } from './error.js';
+export { decodeText, excerpt, parseJson } from './json.js';
 export {
   type Dns,
   formatResult,

@@ -1,6 +1,7 @@
 import * as z from 'zod/mini';
 import { isAddress, parseAddressPrefix } from './address.js';
 import { CniError, CniErrorCode } from './error.js';
+import { excerpt } from './json.js';
 import { validate } from './validate.js';
 import { type CniVersion, isAtLeast, isSupportedVersion, supportedVersions } from './versions.js';
 
@@ -95,7 +96,7 @@ export function parseResult(
   if (!isSupportedVersion(version)) {
     throw new CniError(
       CniErrorCode.incompatibleVersion,
-      `${what}: CNI version '${version}' is not supported; supported are ${supportedVersions.join(', ')}`,
+      `${what}: CNI version '${excerpt(version)}' is not supported; supported are ${supportedVersions.join(', ')}`,
     );
   }
   const interfaces = json.interfaces ?? [];

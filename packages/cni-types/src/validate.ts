@@ -1,13 +1,17 @@
 import * as z from 'zod/mini';
 import en from 'zod/v4/locales/en.js';
 import { CniError, CniErrorCode } from './error.js';
+import { excerpt } from './json.js';
 
 const messages = en().localeError;
+
+/** Of a value that is wrong everywhere, nobody reads on. */
+const maxProblems = 10;
 
 /**
  * Checks `value` against `schema`.
  *
- * @throws CniError with `code`; its message names `what` and the first wrong field, its details all of them.
+ * @throws CniError with `code`; its message names `what` and the first wrong field, its details the first ten.
  */
 export function validate<T extends z.ZodMiniType>(
   schema: T,
@@ -17,26 +21,14 @@ export function validate<T extends z.ZodMiniType>(
 ): z.output<T> {
   const result = z.safeParse(schema, value, { error: messages });
   if (result.success) return result.data;
-  const problems = result.error.issues.map(describeIssue);
+  const { issues } = result.error;
+  const problems = issues.slice(0, maxProblems).map(describeIssue);
+  const more = issues.length > maxProblems ? [`and ${issues.length - maxProblems} more`] : [];
   const [first = 'not valid', ...others] = problems;
   throw new CniError(code, `${what}: ${first}`, {
-    details: others.length > 0 ? problems.join('; ') : undefined,
+    details: others.length > 0 ? [...problems, ...more].join('; ') : undefined,
     cause: result.error,
   });
-}
-
-/**
- * Parses JSON text.
- *
- * @throws CniError 6 naming `what`.
- */
-export function parseJson(text: string, what: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new CniError(CniErrorCode.decodeFailure, `${what} is not JSON: ${reason}`, { cause });
-  }
 }
 
 function describeIssue(issue: z.core.$ZodIssue): string {
@@ -45,5 +37,5 @@ function describeIssue(issue: z.core.$ZodIssue): string {
       typeof key === 'number' ? `${text}[${key}]` : text === '' ? String(key) : `${text}.${String(key)}`,
     '',
   );
-  return path === '' ? issue.message : `${path}: ${issue.message}`;
+  return path === '' ? issue.message : `${excerpt(path)}: ${excerpt(issue.message)}`;
 }

@@ -61,5 +61,5 @@ export function runPlugin(
       .map(([key, value]) => `${key}=${value}`)
       .join(';');
   }
-  return node.run(plugin, [], { env, input: configuration, timeoutMs: 20_000 });
+  return node.run(plugin, [], { env, input: configuration, timeoutMs: 120_000 });
 }

@@ -1,6 +1,6 @@
 import { request } from 'node:http';
-import { CniError, CniErrorCode } from '@infra-offload/cni-types';
-import type { OperationName, Operations } from './protocol.js';
+import { CniError, CniErrorCode, excerpt } from '@infra-offload/cni-types';
+import { maxAnswerBytes, type OperationName, type Operations } from './protocol.js';
 
 /** Longer than anything in the agent takes; only an agent that hangs is cut off. */
 const timeoutMs = 60_000;
@@ -23,7 +23,7 @@ export class AgentClient {
     try {
       json = JSON.parse(text);
     } catch (cause) {
-      throw new CniError(CniErrorCode.decodeFailure, `infra-agent answered no JSON: ${text.slice(0, 200)}`, {
+      throw new CniError(CniErrorCode.decodeFailure, `infra-agent answered no JSON: ${excerpt(text)}`, {
         cause,
       });
     }
@@ -56,7 +56,12 @@ export class AgentClient {
         },
         (response) => {
           const chunks: Buffer[] = [];
-          response.on('data', (chunk: Buffer) => chunks.push(chunk));
+          let length = 0;
+          response.on('data', (chunk: Buffer) => {
+            length += chunk.length;
+            if (length > maxAnswerBytes) outgoing.destroy(new Error('its answer does not end'));
+            else chunks.push(chunk);
+          });
           response.once('error', fail);
           response.once('end', () =>
             resolve({ status: response.statusCode ?? 0, text: Buffer.concat(chunks).toString() }),

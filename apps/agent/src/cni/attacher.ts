@@ -1,16 +1,24 @@
 import { type AttachmentKey, CniError, CniErrorCode } from '@infra-offload/cni-types';
-import { ObjectState, type Pod } from '@infra-offload/infra-api';
+import { ObjectState } from '@infra-offload/infra-api';
 import type { Logger } from 'pino';
-import { messageOf } from '../errors.js';
-import { type Attachment, attachmentId, describeAttachment } from '../interfaces/attachment.js';
+import { AgentError, messageOf } from '../errors.js';
+import { type Attachment, attachmentId, describeAttachment, podOf } from '../interfaces/attachment.js';
 import type { AttachmentStore } from '../interfaces/attachment-store.js';
-import { isAlive, resolveNetns } from '../interfaces/netns.js';
+import { newNamespaceId } from '../interfaces/marks.js';
+import { resolveNetns } from '../interfaces/netns.js';
 import type { PodInterfaces } from '../interfaces/pod-interfaces.js';
 import { isUnknownInterface, type PodProgrammer } from '../sync/pod-programmer.js';
 import { checkAttachmentIdLength } from './attachment-id-length.js';
 import { InfraCniErrorCode } from './error-codes.js';
 import { KeyedLock } from './keyed-lock.js';
-import type { AttachRequest, AttachResponse, CheckRequest, GcRequest, PrepareRequest } from './protocol.js';
+import type {
+  AttachRequest,
+  AttachResponse,
+  CheckRequest,
+  GarbageRequest,
+  PrepareRequest,
+} from './protocol.js';
+import { AttachmentRecovery } from './recovery.js';
 
 export interface AttacherOptions {
   readonly interfaces: PodInterfaces;
@@ -19,6 +27,8 @@ export interface AttacherOptions {
   /** For networks that name no MTU. */
   readonly mtu: number;
   readonly logger: Logger;
+  /** Where the container runtime's libcni keeps results; its usual place if absent. */
+  readonly resultCache?: string | undefined;
 }
 
 /** So many interfaces are tried that the target may not know. */
@@ -28,9 +38,16 @@ const maxAttempts = 4;
 export class Attacher {
   readonly #options: AttacherOptions;
   readonly #lock = new KeyedLock();
+  readonly #recovery: AttachmentRecovery;
 
   constructor(options: AttacherOptions) {
     this.#options = options;
+    this.#recovery = new AttachmentRecovery({
+      ...options,
+      lock: this.#lock,
+      undo: (attachment) => this.#undo(attachment, false),
+      forget: (attachment) => this.#detach(attachment),
+    });
   }
 
   /**
@@ -39,8 +56,10 @@ export class Attacher {
    */
   async prepare(request: PrepareRequest): Promise<void> {
     checkAttachmentIdLength(request);
-    this.#assertNotAttached(request);
+    await this.#assertNotAttached(request);
     this.#options.pods.assertReady();
+    const problem = await this.#options.store.retry();
+    if (problem !== undefined) throw new CniError(CniErrorCode.tryAgainLater, problem);
     await resolveNetns(request.netns);
   }
 
@@ -48,6 +67,8 @@ export class Attacher {
   async attach(request: AttachRequest): Promise<AttachResponse> {
     return this.#lock.run(attachmentId(request), async () => {
       await this.prepare(request);
+      const former = this.#options.store.get(request);
+      if (former !== undefined) await this.#detach(former);
       await this.#assertAddressFree(request);
       for (let attempt = 1; ; attempt++) {
         const attachment = await this.#allocate(request);
@@ -105,20 +126,31 @@ export class Attacher {
   /** Succeeds if there is no such attachment. The manager need not be there; the interface must be movable. */
   async detach(key: AttachmentKey): Promise<void> {
     await this.#lock.run(attachmentId(key), async () => {
-      const { interfaces, pods, store, logger } = this.#options;
+      const { store } = this.#options;
       const attachment = store.get(key);
-      if (attachment === undefined) return;
-      const [released] = await Promise.allSettled([
-        interfaces.release(attachment),
-        pods.remove(attachmentId(key)),
-      ]);
-      if (released.status === 'rejected') throw released.reason;
-      await store.remove(key);
-      logger.info(
-        { attachment: describeAttachment(attachment), interface: attachment.interfaceName },
-        'detached',
-      );
+      if (attachment === undefined) await store.remove(key);
+      else await this.#detach(attachment);
     });
+  }
+
+  async #detach(attachment: Attachment): Promise<void> {
+    const { interfaces, pods, store, logger } = this.#options;
+    const [released] = await Promise.allSettled([
+      interfaces.release(attachment),
+      pods.remove(attachmentId(attachment)),
+    ]);
+    if (released.status === 'rejected') throw released.reason;
+    await store.remove(attachment);
+    logger.info(
+      { attachment: describeAttachment(attachment), interface: attachment.interfaceName },
+      'detached',
+    );
+  }
+
+  /** Whether the attachment's network namespace has ended, whatever is at its path now. */
+  async isNamespaceGone(attachment: Attachment): Promise<boolean> {
+    if (attachment.phase !== 'attached') return false;
+    return (await this.#options.interfaces.locate(attachment)) === 'netns-gone';
   }
 
   /** @throws CniError 3 if there is no such attachment, 103 that names everything that is not as it should be. */
@@ -147,110 +179,34 @@ export class Attacher {
     });
   }
 
-  /** Detaches what the runtime has forgotten. @throws CniError 999 that names what could not be detached. */
-  async collectGarbage(request: GcRequest): Promise<void> {
-    const { store, logger } = this.#options;
-    const valid = new Set(request.valid.map(attachmentId));
-    const garbage = store
+  /** What of a network is attached, and the runtime does not name. */
+  garbage({ network, valid }: GarbageRequest): AttachmentKey[] {
+    const validIds = new Set(valid.map(attachmentId));
+    return this.#options.store
       .values()
-      .filter((attachment) => attachment.network === request.network && !valid.has(attachmentId(attachment)));
-    const failures: string[] = [];
-    for (const attachment of garbage) {
-      logger.info({ attachment: describeAttachment(attachment) }, 'not valid any more; detaching');
-      await this.detach(attachment).catch((error: unknown) => failures.push(messageOf(error)));
-    }
-    if (failures.length > 0) throw new CniError(CniErrorCode.internal, failures.join('; '));
+      .filter((attachment) => attachment.network === network && !validIds.has(attachmentId(attachment)))
+      .map(({ containerId, ifname }) => ({ containerId, ifname }));
   }
 
   /** @throws CniError 50 if ADD cannot be served. */
   async status(): Promise<void> {
-    const problem = await this.#options.pods.problem();
+    const problem = this.#options.store.problem ?? (await this.#options.pods.problem());
     if (problem !== undefined) throw new CniError(CniErrorCode.notAvailable, problem);
   }
 
-  /**
-   * Takes over what an earlier run has left, by looking at the system: what was half attached is undone, what is in place
-   * stays, what has lost its interface to a restart of the target gets it back, pods that are gone are forgotten. To be
-   * called before the first snapshot.
-   */
-  async recover(): Promise<void> {
-    const { store, interfaces } = this.#options;
-    interfaces.recover(store.values());
-    for (const attachment of store.values()) {
-      await this.#lock.run(attachmentId(attachment), () => this.#recoverOne(attachment));
-    }
+  /** Takes over what an earlier run has left. To be called before the first snapshot. */
+  recover(): Promise<void> {
+    return this.#recovery.recover();
   }
 
-  /**
-   * Moves interfaces back into their pods that the target has made anew while it restarted. To be called when links have
-   * changed.
-   */
-  async repair(): Promise<void> {
-    const { store, interfaces } = this.#options;
-    const returned = await interfaces.returned();
-    if (returned.size === 0) return;
-    const candidates = store
-      .values()
-      .filter(({ phase, interfaceName }) => phase === 'attached' && returned.has(interfaceName));
-    for (const candidate of candidates) {
-      await this.#lock.run(attachmentId(candidate), async () => {
-        // It may have been detached, or be gone with its pod, since we looked.
-        const attachment = store.get(candidate);
-        if (attachment?.phase !== 'attached') return;
-        if ((await interfaces.locate(attachment)) === 'returned') await this.#restore(attachment);
-      });
-    }
-  }
-
-  async #recoverOne(attachment: Attachment): Promise<void> {
-    const { store, interfaces, pods, logger } = this.#options;
-    const fields = { attachment: describeAttachment(attachment), interface: attachment.interfaceName };
-    if (attachment.phase === 'allocated') {
-      logger.warn(fields, 'was being attached when the agent ended; undone');
-      await this.#undo(attachment, false);
-      return;
-    }
-    const condition = await interfaces.locate(attachment).catch((error: unknown) => {
-      // One pod that cannot be looked at must not keep the agent from the others.
-      logger.error({ ...fields, reason: messageOf(error) }, 'cannot be looked at; taken to be in place');
-      return 'in-place' as const;
-    });
-    switch (condition) {
-      case 'netns-gone':
-        logger.info(fields, 'its network namespace is gone; forgotten');
-        await interfaces.release(attachment);
-        await store.remove(attachment);
-        return;
-      case 'in-place':
-        break;
-      case 'returned':
-        await this.#restore(attachment);
-        break;
-      case 'missing':
-        logger.warn(fields, 'its interface is nowhere; waiting for the target to make it');
-        break;
-      default:
-        condition satisfies never;
-    }
-    pods.expect(podOf(attachment));
-  }
-
-  async #restore(attachment: Attachment): Promise<void> {
-    const fields = { attachment: describeAttachment(attachment), interface: attachment.interfaceName };
-    try {
-      await this.#options.interfaces.configure(attachment);
-      this.#options.logger.warn(fields, 'the target has made its interface anew; moved back into the pod');
-    } catch (error) {
-      this.#options.logger.error(
-        { ...fields, reason: messageOf(error) },
-        'its interface cannot be moved back',
-      );
-    }
+  /** Brings pods and state files in order. To be called when links have changed, and now and then. */
+  repair(): Promise<void> {
+    return this.#recovery.repair();
   }
 
   async #allocate(request: AttachRequest): Promise<Attachment> {
     const { interfaces, store, mtu } = this.#options;
-    const netns = await resolveNetns(request.netns);
+    const netns = await this.#markedNamespace(request.netns);
     const { name: interfaceName, mac, device } = await interfaces.allocate();
     const { containerId, ifname, network, pod, address, routes } = request;
     const attachment: Attachment = {
@@ -272,9 +228,20 @@ export class Attacher {
       await store.save(attachment);
     } catch (error) {
       interfaces.discard(interfaceName);
-      throw error;
+      throw AgentError.is(error, 'STATE') ? CniError.from(error, CniErrorCode.tryAgainLater) : error;
     }
     return attachment;
+  }
+
+  /** A namespace has one mark, however many interfaces it gets. */
+  async #markedNamespace(path: string): Promise<Attachment['netns']> {
+    const netns = await resolveNetns(path);
+    for (const other of this.#options.store.values()) {
+      const { mark, inode } = other.netns;
+      if (mark === undefined || inode !== netns.inode) continue;
+      if (!(await this.isNamespaceGone(other))) return { ...netns, mark };
+    }
+    return { ...netns, mark: newNamespaceId() };
   }
 
   /** If even this fails, the state file stays for the runtime's DEL, or for the next start. */
@@ -296,9 +263,10 @@ export class Attacher {
     }
   }
 
-  #assertNotAttached(key: AttachmentKey): void {
+  /** What is attached to a namespace that has ended, which the runtime has never deleted, makes room. */
+  async #assertNotAttached(key: AttachmentKey): Promise<void> {
     const attachment = this.#options.store.get(key);
-    if (attachment === undefined) return;
+    if (attachment === undefined || (await this.isNamespaceGone(attachment))) return;
     throw new CniError(
       InfraCniErrorCode.interfaceExists,
       `${describeAttachment(attachment)} is attached already, with address ${attachment.address}`,
@@ -309,7 +277,7 @@ export class Attacher {
   async #assertAddressFree(request: AttachRequest): Promise<void> {
     const holder = this.#options.store.values().find(({ address }) => address === request.address);
     if (holder === undefined) return;
-    if (holder.phase === 'attached' && !(await isAlive(holder.netns))) {
+    if (await this.isNamespaceGone(holder)) {
       await this.detach(holder);
       return;
     }
@@ -318,15 +286,4 @@ export class Attacher {
       `address ${request.address} is held by ${describeAttachment(holder)}`,
     );
   }
-}
-
-function podOf(attachment: Attachment): Pod {
-  return {
-    attachmentId: attachmentId(attachment),
-    namespace: attachment.pod.namespace,
-    name: attachment.pod.name,
-    interfaceName: attachment.interfaceName,
-    mac: attachment.mac,
-    addresses: [attachment.address],
-  };
 }

@@ -12,7 +12,6 @@ import type { AddReply, AddRequest, DelReply, DelRequest } from '@infra-offload/
 import type { Logger } from 'pino';
 import { mtuSchema } from '../config/schema.js';
 import type { Attachment } from '../interfaces/attachment.js';
-import { isAlive, resolveNetns } from '../interfaces/netns.js';
 import type { Attacher } from './attacher.js';
 import { InfraCniErrorCode } from './error-codes.js';
 import type { AttachRequest } from './protocol.js';
@@ -78,8 +77,7 @@ export class CalicoDataplane {
   async #existing(wanted: AttachRequest): Promise<Attachment | undefined> {
     const found = this.#attacher.find(wanted);
     if (found?.phase !== 'attached') return undefined;
-    const { inode } = await resolveNetns(wanted.netns);
-    if (found.netns.inode !== inode) {
+    if (await this.#attacher.isNamespaceGone(found)) {
       await this.#attacher.detach(found);
       return undefined;
     }
@@ -97,9 +95,7 @@ export class CalicoDataplane {
   async #detachDead(ifname: string): Promise<void> {
     for (const attachment of this.#attacher.attachments()) {
       if (attachment.network !== calicoNetwork || attachment.ifname !== ifname) continue;
-      if (attachment.phase === 'attached' && !(await isAlive(attachment.netns))) {
-        await this.#attacher.detach(attachment);
-      }
+      if (await this.#attacher.isNamespaceGone(attachment)) await this.#attacher.detach(attachment);
     }
   }
 

@@ -28,7 +28,9 @@ afterEach(async () => {
   await harness.stop();
 });
 
-async function start(taps = 3, listen = '127.0.0.1:0') {
+const socketOf = () => `unix://${join(harness.network.directory, 'calico', 'cni-server.sock')}`;
+
+async function start(taps = 3, listen = socketOf()) {
   await harness.start(taps, { calico: { listen } });
   const client = new CniDataplaneClient(harness.agent?.calicoAddress ?? '', credentials.createInsecure());
   clients.push(client);
@@ -192,11 +194,37 @@ describe('cni.CniDataplane', () => {
 
   it('listens on a unix socket for its own user only, and removes it', async () => {
     const path = join(harness.network.directory, 'calico', 'cni-server.sock');
-    const { del } = await start(1, `unix://${path}`);
+    const { del } = await start(1);
     expect(statSync(path).mode & 0o777).toBe(0o600);
     expect(await del({ interfaceName: 'eth0', netns: '/var/run/netns/unknown' })).toEqual(ok);
     await harness.agent?.stop();
     expect(existsSync(path)).toBe(false);
+  });
+
+  it('listens on TCP if it is told to, and says what that means', async () => {
+    const { del } = await start(1, '127.0.0.1:0');
+    expect(await del({ interfaceName: 'eth0', netns: '/var/run/netns/unknown' })).toEqual(ok);
+    const warning = /every process in the network namespace of the node can move interfaces/;
+    expect(harness.log.some(({ level, msg }) => level === 40 && warning.test(msg))).toBe(true);
+    const get = async (path: string) =>
+      (await fetch(`http://${harness.agent?.monitoringAddress}${path}`)).text();
+    expect(await get('/readyz')).toMatch(new RegExp(`^ready\nwarning: calico.listen is .*${warning.source}`));
+    expect(await get('/metrics')).toMatch(
+      /^infra_agent_problem\{reason="calico_tcp",severity="warning"\} 1$/m,
+    );
+  });
+
+  it('is told a namespace from an earlier one at its path, even if it has the same inode', async () => {
+    const { add } = await start(3);
+    const { network, manager } = harness;
+    const netns = network.addNetns('a');
+    expect(await add(request(netns))).toMatchObject(ok);
+    // As far as paths and inodes tell, the pod of before: but nothing of it is inside.
+    ipIn(netns, 'link', 'set', 'dev', 'lo', 'alias', '');
+    ipIn(netns, 'link', 'delete', 'dev', 'eth0');
+    expect(await add(request(netns))).toMatchObject({ ...ok, hostInterfaceName: `${network.prefix}2` });
+    expect(links(netns).map(({ ifname }) => ifname)).toEqual(['lo', 'eth0']);
+    expect(manager.addPodCalls).toHaveLength(2);
   });
 
   it('is off unless it is configured', async () => {

@@ -1,5 +1,3 @@
-import { chmod, mkdir } from 'node:fs/promises';
-import { dirname } from 'node:path';
 import { Server, ServerCredentials, type ServerUnaryCall, type sendUnaryData, status } from '@grpc/grpc-js';
 import {
   type AddReply,
@@ -12,16 +10,28 @@ import { statusLimits } from '@infra-offload/grpc';
 import { HealthImplementation } from 'grpc-health-check';
 import type { Logger } from 'pino';
 import { AgentError, messageOf } from '../errors.js';
+import { listenPrivately } from '../private-socket.js';
 import type { Attacher } from './attacher.js';
 import { CalicoDataplane, type CalicoOutcome } from './calico-dataplane.js';
-import { removeStaleSocket } from './unix-socket.js';
 
 export interface CalicoServerOptions {
-  /** `host:port`, or `unix:///path`. */
+  /** `unix:///path`, for root only; or `host:port`, for whoever can reach it. */
   readonly listen: string;
   readonly logger: Logger;
   /** Called after each call: code 0 is success, else the CNI error code. */
   readonly onRequest?: (operation: string, code: number, seconds: number) => void;
+}
+
+/** The path of an address that is a unix socket: `unix:///path` or, as gRPC takes it, too, `unix:/path`. */
+const socketPathOf = (listen: string): string | undefined => /^unix:(?:\/\/)?(\/.*)$/.exec(listen)?.[1];
+
+/** Why an address is an open door; undefined if it is none. */
+export function exposureOf(listen: string): string | undefined {
+  if (socketPathOf(listen) !== undefined) return undefined;
+  return (
+    `calico.listen is ${listen}: every process in the network namespace of the node can move interfaces of every pod there; ` +
+    'a unix socket lets root only'
+  );
 }
 
 /** Of which health tells: the server as a whole, and the one service. */
@@ -59,22 +69,22 @@ export class CalicoServer {
 
   /** @throws AgentError SOCKET if it cannot listen there. */
   static async start(options: CalicoServerOptions): Promise<CalicoServer> {
-    const { listen } = options;
+    const { listen, logger } = options;
     const server = new CalicoServer(options);
+    const path = socketPathOf(listen);
     try {
-      const path = /^unix:(?:\/\/)?(\/.*)$/.exec(listen)?.[1];
-      if (path !== undefined) {
-        await mkdir(dirname(path), { recursive: true, mode: 0o755 });
-        await removeStaleSocket(path, 'calico.listen');
+      if (path === undefined) server.#address = listen.replace(/:[0-9]+$/, `:${await server.#bind()}`);
+      else {
+        await listenPrivately(path, 'calico.listen', () => server.#bind());
+        server.#address = listen;
       }
-      const port = await server.#bind();
-      if (path !== undefined) await chmod(path, 0o600);
-      server.#address = path === undefined ? listen.replace(/:[0-9]+$/, `:${port}`) : listen;
     } catch (cause) {
       server.#server.forceShutdown();
       if (AgentError.is(cause)) throw cause;
       throw new AgentError('SOCKET', `calico.listen ${listen}: ${messageOf(cause)}`, { cause });
     }
+    const exposure = exposureOf(listen);
+    if (exposure !== undefined) logger.warn({ listen }, exposure);
     return server;
   }
 
@@ -99,15 +109,9 @@ export class CalicoServer {
 
   #bind(): Promise<number> {
     return new Promise((resolve, reject) => {
-      // The socket is made within this call, so the mask holds for it alone.
-      const umask = process.umask(0o177);
-      try {
-        this.#server.bindAsync(this.#options.listen, ServerCredentials.createInsecure(), (error, port) =>
-          error === null ? resolve(port) : reject(error),
-        );
-      } finally {
-        process.umask(umask);
-      }
+      this.#server.bindAsync(this.#options.listen, ServerCredentials.createInsecure(), (error, port) =>
+        error === null ? resolve(port) : reject(error),
+      );
     });
   }
 

@@ -3,18 +3,26 @@ import { statSync } from 'node:fs';
 import { isIPv4 } from 'node:net';
 import { join } from 'node:path';
 import {
+  type AttachmentKey,
   type CniCommand,
   CniError,
   CniErrorCode,
   type CniVersion,
   type Dns,
+  excerpt,
   type PluginConfig,
   parseAddressPrefix,
+  parseJson,
   parseResult,
   type Result,
   type ResultRoute,
+  supportedVersions,
 } from '@infra-offload/cni-types';
 import { InfraCniErrorCode } from './error-codes.js';
+import { maxAnswerBytes } from './protocol.js';
+
+/** More than any plugin takes, one that asks a server included; less than runtimes wait for a pod. */
+const timeoutMs = 90_000;
 
 /** What a pod gets. */
 export interface AddressAssignment {
@@ -30,6 +38,8 @@ export interface Ipam {
   add(): Promise<AddressAssignment>;
   /** Gives the address back; succeeds if none was taken. */
   del(): Promise<void>;
+  /** Gives the address of another attachment back, which the runtime has forgotten. */
+  release(key: AttachmentKey): Promise<void>;
   check(): Promise<void>;
   /** Passes on GC and STATUS, which plugins know from 1.1.0 on; succeeds with a plugin that does not know them. */
   pass(command: 'GC' | 'STATUS'): Promise<void>;
@@ -98,6 +108,20 @@ class DelegatedIpam implements Ipam {
     await this.#execute('DEL');
   }
 
+  /** As the runtime's DEL would be without a namespace, in a version that the plugin knows: it may be older than GC is. */
+  async release({ containerId, ifname }: AttachmentKey): Promise<void> {
+    const { config, env } = this.#context;
+    const known = (await this.#knownVersions()) ?? [config.cniVersion];
+    const cniVersion = known.includes(config.cniVersion)
+      ? config.cniVersion
+      : (supportedVersions.findLast((version) => known.includes(version)) ?? config.cniVersion);
+    const { validAttachments: _, ...plugin } = config;
+    await this.#execute('DEL', {
+      env: { ...env, CNI_CONTAINERID: containerId, CNI_IFNAME: ifname, CNI_NETNS: '', CNI_ARGS: '' },
+      stdin: JSON.stringify({ ...plugin, cniVersion }),
+    });
+  }
+
   async check(): Promise<void> {
     await this.#execute('CHECK');
   }
@@ -113,9 +137,7 @@ class DelegatedIpam implements Ipam {
   }
 
   async requireVersion(version: CniVersion): Promise<void> {
-    const { path, env, stdin } = this.#context;
-    const { stdout } = await run(findPlugin(this.#type, path), { ...env, CNI_COMMAND: 'VERSION' }, stdin);
-    const supported = supportedVersionsOf(tryParse(stdout));
+    const supported = await this.#knownVersions();
     if (supported === undefined || supported.includes(version)) return;
     throw new CniError(
       CniErrorCode.notAvailable,
@@ -123,9 +145,18 @@ class DelegatedIpam implements Ipam {
     );
   }
 
-  async #execute(command: CniCommand): Promise<string> {
+  /** @returns undefined if the plugin does not say. */
+  async #knownVersions(): Promise<readonly string[] | undefined> {
     const { path, env, stdin } = this.#context;
-    const file = findPlugin(this.#type, path);
+    const { stdout } = await run(findPlugin(this.#type, path), { ...env, CNI_COMMAND: 'VERSION' }, stdin);
+    return supportedVersionsOf(tryParse(stdout));
+  }
+
+  async #execute(
+    command: CniCommand,
+    { env, stdin }: Pick<IpamContext, 'env' | 'stdin'> = this.#context,
+  ): Promise<string> {
+    const file = findPlugin(this.#type, this.#context.path);
     const { code, stdout } = await run(file, { ...env, CNI_COMMAND: command }, stdin);
     if (code === 0) return stdout;
     const error = CniError.parse(tryParse(stdout));
@@ -133,7 +164,7 @@ class DelegatedIpam implements Ipam {
       throw new CniError(
         CniErrorCode.internal,
         `IPAM plugin ${this.#type} failed at ${command} with exit code ${code}`,
-        stdout === '' ? {} : { details: stdout.trim() },
+        stdout === '' ? {} : { details: excerpt(stdout.trim()) },
       );
     }
     throw new CniError(error.code, `IPAM plugin ${this.#type} failed at ${command}: ${error.message}`, {
@@ -162,6 +193,8 @@ class StaticIpam implements Ipam {
   }
 
   async del(): Promise<void> {}
+
+  async release(): Promise<void> {}
 
   async check(): Promise<void> {}
 
@@ -215,19 +248,28 @@ function staticAddresses(config: PluginConfig): readonly string[] | undefined {
   if (isAddressList(ips)) return ips;
   throw new CniError(
     CniErrorCode.invalidConfig,
-    `the network configuration: ips is not a list of addresses: ${JSON.stringify(ips)}`,
+    `the network configuration: ips is not a list of addresses: ${excerpt(JSON.stringify(ips))}`,
   );
 }
 
 function findPlugin(type: string, path: readonly string[]): string {
   for (const directory of path) {
     const file = join(directory, type);
-    if (statSync(file, { throwIfNoEntry: false })?.isFile()) return file;
+    if (isFile(file)) return file;
   }
   throw new CniError(
     CniErrorCode.invalidEnvironment,
-    `there is no IPAM plugin ${type} in CNI_PATH (${path.join(':') || 'empty'})`,
+    `there is no IPAM plugin ${type} in CNI_PATH (${excerpt(path.join(':')) || 'empty'})`,
   );
+}
+
+function isFile(path: string): boolean {
+  try {
+    return statSync(path).isFile();
+  } catch {
+    // What cannot be looked at cannot be run.
+    return false;
+  }
 }
 
 function run(
@@ -238,21 +280,41 @@ function run(
   return new Promise((resolve, reject) => {
     const child = spawn(file, [], { env: { ...env }, stdio: ['pipe', 'pipe', 'inherit'] });
     const stdout: Buffer[] = [];
-    child.stdout.on('data', (chunk: Buffer) => stdout.push(chunk));
+    let length = 0;
+    const end = (code: number, message: string) => {
+      child.kill('SIGKILL');
+      // What the plugin has started may hold it open.
+      child.stdout.destroy();
+      reject(new CniError(code, message));
+    };
+    const limit = setTimeout(
+      () => end(CniErrorCode.tryAgainLater, `${file} is not done in ${timeoutMs / 1000} s; ended`),
+      timeoutMs,
+    );
+    child.stdout.on('data', (chunk: Buffer) => {
+      length += chunk.length;
+      if (length > maxAnswerBytes) {
+        end(CniErrorCode.decodeFailure, `the answer of ${file} is longer than ${maxAnswerBytes} bytes`);
+      } else stdout.push(chunk);
+    });
     // The plugin may end before it has read its input; its exit code tells why.
     child.stdin.on('error', () => {});
     child.stdin.end(stdin);
-    child.once('error', (cause) =>
-      reject(new CniError(CniErrorCode.ioFailure, `cannot run ${file}: ${cause.message}`, { cause })),
-    );
-    child.once('close', (code) => resolve({ code, stdout: Buffer.concat(stdout).toString() }));
+    child.once('error', (cause) => {
+      clearTimeout(limit);
+      reject(new CniError(CniErrorCode.ioFailure, `cannot run ${file}: ${cause.message}`, { cause }));
+    });
+    child.once('close', (code) => {
+      clearTimeout(limit);
+      resolve({ code, stdout: Buffer.concat(stdout).toString() });
+    });
   });
 }
 
 /** @returns undefined if `text` is no JSON. */
 export function tryParse(text: string): unknown {
   try {
-    return JSON.parse(text);
+    return parseJson(text, '');
   } catch {
     return undefined;
   }
@@ -260,8 +322,9 @@ export function tryParse(text: string): unknown {
 
 function parseOutput(text: string, what: string): unknown {
   try {
-    return JSON.parse(text);
+    return parseJson(text, what);
   } catch (cause) {
-    throw new CniError(CniErrorCode.decodeFailure, `${what} is not JSON: ${text.slice(0, 200)}`, { cause });
+    const { message } = CniError.from(cause);
+    throw new CniError(CniErrorCode.decodeFailure, message, { details: excerpt(text), cause });
   }
 }

@@ -146,7 +146,7 @@ describe('ADD', () => {
       /IPAM plugin ipam failed at ADD: full/,
     ],
     ['fails with something else', 'segmentation fault', 139, 999, /failed at ADD with exit code 139/],
-    ['answers no JSON', 'fine', 0, 6, /answer of IPAM plugin ipam is not JSON: fine/],
+    ['answers no JSON', 'fine', 0, 6, /answer of IPAM plugin ipam is not JSON: .*fine/s],
     ['answers another shape', '{"cniVersion":"1.0.0","ips":"x"}', 0, 6, /answer of IPAM plugin ipam: ips: /],
     ['gives no address', '{"cniVersion":"1.0.0"}', 0, 104, /exactly one IPv4 address; ipam gives none/],
     [
@@ -251,15 +251,40 @@ describe('DEL', () => {
 describe('GC, STATUS and VERSION', () => {
   it('passes GC and STATUS on to IPAM from version 1.1.0 on', async () => {
     makeIpam('');
+    answers.garbage = { status: 200, json: { garbage: [] } };
     const gc = { 'cni.dev/valid-attachments': [{ containerID: 'a', ifname: 'eth0' }] };
     expect((await run('GC', { ...gc, cniVersion: '1.1.0' })).exitCode).toBe(0);
     expect((await run('STATUS', { cniVersion: '1.1.0' })).exitCode).toBe(0);
     expect((await run('STATUS', { cniVersion: '1.0.0' })).exitCode).toBe(0);
     expect(ipamRuns()).toEqual(['GC', 'VERSION', 'STATUS', 'VERSION']);
     expect(calls[0]).toEqual({
-      operation: 'gc',
+      operation: 'garbage',
       body: { network: 'pods', valid: [{ containerId: 'a', ifname: 'eth0' }] },
     });
+  });
+
+  it('gives the address of each that it collects back by DEL, in a version that the IPAM plugin knows', async () => {
+    makeIpam(JSON.stringify({ cniVersion: '1.0.0', supportedVersions: ['0.4.0', '1.0.0'] }));
+    answers.garbage = { status: 200, json: { garbage: [{ containerId: 'gone', ifname: 'net1' }] } };
+    const gc = { cniVersion: '1.1.0', 'cni.dev/valid-attachments': [] };
+    expect(await run('GC', gc)).toMatchObject({ exitCode: 0, json: undefined });
+    const log = readFileSync(join(directory, 'ipam.log'), 'utf8').trim().split('\n');
+    expect(log).toEqual(['VERSION c1 eth0', 'DEL gone net1', 'GC c1 eth0']);
+    expect(calls.map(({ operation }) => operation)).toEqual(['garbage', 'detach']);
+    expect(calls[1]?.body).toEqual({ containerId: 'gone', ifname: 'net1' });
+  });
+
+  it('leaves the agent what IPAM cannot take back, so that the next GC names it again', async () => {
+    const script = `#!/bin/sh\n[ "$CNI_COMMAND" != DEL ] || { echo '{"code":11,"msg":"locked"}'; exit 1; }\n`;
+    writeFileSync(join(directory, 'ipam'), script, { mode: 0o755 });
+    const garbage = ['a', 'b'].map((containerId) => ({ containerId, ifname: 'eth0' }));
+    answers.garbage = { status: 200, json: { garbage } };
+    const gc = { cniVersion: '1.1.0', 'cni.dev/valid-attachments': [] };
+    expect((await run('GC', gc)).json).toMatchObject({
+      code: 999,
+      msg: 'a/eth0: IPAM plugin ipam failed at DEL: locked; b/eth0: IPAM plugin ipam failed at DEL: locked',
+    });
+    expect(calls.map(({ operation }) => operation)).toEqual(['garbage']);
   });
 
   it.each([
@@ -269,6 +294,7 @@ describe('GC, STATUS and VERSION', () => {
     ['has no more addresses', { code: 50, msg: 'none left' }, 1],
   ])('an IPAM plugin that %s', async (_what, answer, exitCode) => {
     makeIpam(JSON.stringify(answer), 1);
+    answers.garbage = { status: 200, json: { garbage: [] } };
     const config = { cniVersion: '1.1.0', 'cni.dev/valid-attachments': [] };
     for (const command of ['STATUS', 'GC']) {
       expect(await run(command, config)).toMatchObject({
@@ -317,7 +343,7 @@ describe('the built executable', () => {
   beforeAll(async () => {
     output = mkdtempSync(join(tmpdir(), 'infra-cni-build-'));
     await execute(join(root, '../../node_modules/.bin/tsup'), ['--out-dir', output], { cwd: root });
-  }, 60_000);
+  });
 
   afterAll(() => {
     rmSync(output, { recursive: true, force: true });
@@ -346,6 +372,30 @@ describe('the built executable', () => {
       expect(readFileSync(join(output, 'infra-cni.js')).length).toBeLessThan(64 * 1024);
     },
   );
+
+  it.each<[string, string | Buffer, number, RegExp]>([
+    ['nothing', '', 6, /is not JSON/],
+    ['a configuration that is nested without end', `{"a":${'['.repeat(200_000)}`, 6, /nested more than 100/],
+    ['a version that is nested', `{"cniVersion":${'['.repeat(99)}${']'.repeat(99)}}`, 1, /CNI version/],
+    ['more than a megabyte', ' '.repeat(1024 * 1024 + 1), 7, /longer than 1048576 bytes/],
+    ['what is not UTF-8', Buffer.from([0x7b, 0xff, 0x7d]), 6, /is not UTF-8/],
+    ['a list', '[]', 7, /not a JSON object/],
+  ])('answers %s with a CNI error, and nothing else', async (_what, stdin, code, message) => {
+    const env = {
+      PATH: process.env.PATH,
+      CNI_COMMAND: 'ADD',
+      CNI_CONTAINERID: 'c1',
+      CNI_IFNAME: 'eth0',
+      CNI_NETNS: '/x',
+    };
+    const running = execute(join(output, 'infra-cni.js'), [], { env });
+    // It need not read to the end.
+    running.child.stdin?.on('error', () => {});
+    running.child.stdin?.end(stdin);
+    await expect(running).rejects.toMatchObject({ code: 1, stderr: '' });
+    const { stdout } = await running.catch((error: { stdout: string }) => error);
+    expect(JSON.parse(stdout)).toMatchObject({ code, msg: expect.stringMatching(message) });
+  });
 
   it('fails with a CNI error on standard output and exit code 1', async () => {
     await expect(start(join(output, 'infra-cni.js'), 'PAINT', '{}')).rejects.toMatchObject({

@@ -3,6 +3,7 @@ import {
   CniErrorCode,
   type CniInvocation,
   type CniVersion,
+  excerpt,
   formatResult,
   isAtLeast,
   isSupportedVersion,
@@ -10,6 +11,7 @@ import {
   type PluginConfig,
   parseAddressPrefix,
   parseEnvironment,
+  parseJson,
   parsePluginConfig,
   parseResult,
   type Result,
@@ -19,6 +21,9 @@ import { AgentClient } from './agent-client.js';
 import { checkAttachmentIdLength } from './attachment-id-length.js';
 import { type AddressAssignment, type Ipam, selectIpam, tryParse } from './ipam.js';
 import { type AttachResponse, defaultSocketPath } from './protocol.js';
+
+/** Longest path of a unix socket (unix(7)), less the terminating zero. */
+const maxSocketPath = 107;
 
 /** The next hop of every pod; the pipeline answers ARP requests for it. */
 const gateway = '169.254.1.1';
@@ -161,6 +166,7 @@ async function check(
   });
 }
 
+/** An IPAM plugin without GC knows DEL, so each address is given back by that. */
 async function collectGarbage({ config, agent, ipam }: Context): Promise<void> {
   if (config.validAttachments === undefined) {
     throw new CniError(
@@ -168,11 +174,19 @@ async function collectGarbage({ config, agent, ipam }: Context): Promise<void> {
       'GC without cni.dev/valid-attachments would detach every pod of the network; an empty list says that this is meant',
     );
   }
-  try {
-    await agent.call('gc', { network: config.name, valid: config.validAttachments });
-  } finally {
-    if (isAtLeast(config.cniVersion, '1.1.0')) await ipam.pass('GC');
+  const { garbage } = await agent.call('garbage', { network: config.name, valid: config.validAttachments });
+  const failures: string[] = [];
+  for (const key of garbage) {
+    try {
+      // The address first: what the agent still knows, the next GC names again.
+      await ipam.release(key);
+      await agent.call('detach', key);
+    } catch (error) {
+      failures.push(`${key.containerId}/${key.ifname}: ${CniError.from(error).message}`);
+    }
   }
+  if (isAtLeast(config.cniVersion, '1.1.0')) await ipam.pass('GC');
+  if (failures.length > 0) throw new CniError(CniErrorCode.internal, failures.join('; '));
 }
 
 async function status({ config, agent, ipam }: Context): Promise<void> {
@@ -195,9 +209,7 @@ function versionOf(config: unknown): CniVersion {
 }
 
 function reportVersion(stdin: string, cniVersion: CniVersion): object {
-  if (stdin.trim() !== '' && tryParse(stdin) === undefined) {
-    throw new CniError(CniErrorCode.decodeFailure, 'standard input is not JSON');
-  }
+  if (stdin.trim() !== '') parseJson(stdin, 'standard input');
   return { cniVersion, supportedVersions };
 }
 
@@ -213,10 +225,12 @@ function readPrevResult(config: PluginConfig): Result {
 
 function readSocketPath(config: PluginConfig): string {
   const { socket = defaultSocketPath } = config;
-  if (typeof socket === 'string' && socket.startsWith('/')) return socket;
+  if (typeof socket === 'string' && /^\/[^\0]*$/.test(socket) && Buffer.byteLength(socket) <= maxSocketPath) {
+    return socket;
+  }
   throw new CniError(
     CniErrorCode.invalidConfig,
-    `the network configuration: socket: ${JSON.stringify(socket)} is not an absolute path`,
+    `the network configuration: socket: ${excerpt(JSON.stringify(socket))} is not an absolute path of at most ${maxSocketPath} bytes`,
   );
 }
 
@@ -226,6 +240,6 @@ function readMtu(config: PluginConfig): number | undefined {
   if (typeof mtu === 'number' && Number.isInteger(mtu) && mtu >= 576 && mtu <= 9000) return mtu;
   throw new CniError(
     CniErrorCode.invalidConfig,
-    `the network configuration: mtu: ${JSON.stringify(mtu)} is not a whole number from 576 to 9000`,
+    `the network configuration: mtu: ${excerpt(JSON.stringify(mtu))} is not a whole number from 576 to 9000`,
   );
 }

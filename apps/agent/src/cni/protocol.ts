@@ -1,4 +1,5 @@
 import type { AttachmentKey, ResultRoute } from '@infra-offload/cni-types';
+import type { LogLevelChange } from '../log.js';
 
 /**
  * What infra-cni says to infra-agent: HTTP/1.1 over a unix socket, `POST /v1/<operation>`, JSON both ways. Success is 200;
@@ -6,8 +7,14 @@ import type { AttachmentKey, ResultRoute } from '@infra-offload/cni-types';
  */
 export const defaultSocketPath = '/var/run/infra-offload/cni.sock';
 
-/** Longest request that the agent reads, in bytes. */
+/** Longest network configuration that infra-cni reads, in bytes: far more than one with thousands of valid attachments. */
+export const maxConfigBytes = 1024 * 1024;
+
+/** Longest request that the agent reads, in bytes: what comes of any configuration. */
 export const maxRequestBytes = 1024 * 1024;
+
+/** Longest answer that infra-cni reads, of the agent and of an IPAM plugin, in bytes. */
+export const maxAnswerBytes = 4 * 1024 * 1024;
 
 /** Asks whether an attachment could be made now; changes nothing. */
 export interface PrepareRequest extends AttachmentKey {
@@ -44,10 +51,14 @@ export interface CheckRequest extends AttachmentKey {
   readonly addresses: readonly string[];
 }
 
-/** Detaches everything of a network that is not named. */
-export interface GcRequest {
+/** Names everything of a network that is attached and not valid any more; changes nothing. */
+export interface GarbageRequest {
   readonly network: string;
   readonly valid: readonly AttachmentKey[];
+}
+
+export interface GarbageResponse {
+  readonly garbage: readonly AttachmentKey[];
 }
 
 /** Succeeds if the agent can serve ADD. */
@@ -59,8 +70,13 @@ export interface Operations {
   readonly attach: { readonly request: AttachRequest; readonly response: AttachResponse };
   readonly detach: { readonly request: DetachRequest; readonly response: object };
   readonly check: { readonly request: CheckRequest; readonly response: object };
-  readonly gc: { readonly request: GcRequest; readonly response: object };
+  readonly garbage: { readonly request: GarbageRequest; readonly response: GarbageResponse };
   readonly status: { readonly request: StatusRequest; readonly response: object };
+  /** Changes levels of the log until the next start; answers those of all modules. */
+  readonly loglevel: {
+    readonly request: LogLevelChange;
+    readonly response: Readonly<Record<string, string>>;
+  };
 }
 
 export type OperationName = keyof Operations;

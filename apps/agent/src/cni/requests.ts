@@ -5,11 +5,17 @@ import {
   checkContainerId,
   checkIfname,
   checkNetns,
+  excerpt,
   parseAddressPrefix,
+  parseJson,
 } from '@infra-offload/cni-types';
 import * as z from 'zod';
 import { mtuSchema } from '../config/schema.js';
+import { logLevelChangeSchema } from '../log.js';
 import type { OperationName, Operations } from './protocol.js';
+
+/** Of a request that is wrong everywhere, nobody reads on. */
+const maxProblems = 10;
 
 const checked = (check: (value: string) => string) =>
   z.string().transform((value, context) => {
@@ -49,8 +55,9 @@ const schemas = {
   }),
   detach: z.strictObject(key),
   check: z.strictObject({ ...key, netns, mac: z.string().optional(), addresses: z.array(z.string()) }),
-  gc: z.strictObject({ network: z.string(), valid: z.array(z.strictObject(key)) }),
+  garbage: z.strictObject({ network: z.string(), valid: z.array(z.strictObject(key)) }),
   status: z.strictObject({}),
+  loglevel: logLevelChangeSchema,
 } satisfies { [Name in OperationName]: z.ZodType<Operations[Name]['request']> };
 
 /** A request with its operation. */
@@ -74,30 +81,24 @@ export function parseRequest(operation: string, text: string): CniRequest | unde
       return { operation, body: parse(schemas.detach, text) };
     case 'check':
       return { operation, body: parse(schemas.check, text) };
-    case 'gc':
-      return { operation, body: parse(schemas.gc, text) };
+    case 'garbage':
+      return { operation, body: parse(schemas.garbage, text) };
     case 'status':
       return { operation, body: parse(schemas.status, text) };
+    case 'loglevel':
+      return { operation, body: parse(schemas.loglevel, text) };
     default:
       return undefined;
   }
 }
 
 function parse<T>(schema: z.ZodType<T>, text: string): T {
-  let json: unknown;
-  try {
-    json = JSON.parse(text);
-  } catch (cause) {
-    throw new CniError(
-      CniErrorCode.decodeFailure,
-      `the request is not JSON: ${CniError.from(cause).message}`,
-      { cause },
-    );
-  }
-  const result = schema.safeParse(json);
+  const result = schema.safeParse(parseJson(text, 'the request'));
   if (result.success) return result.data;
-  const problems = result.error.issues.map(
-    ({ path, message }) => `${path.join('.') || 'request'}: ${message}`,
-  );
+  const { issues } = result.error;
+  const problems = issues
+    .slice(0, maxProblems)
+    .map(({ path, message }) => `${excerpt(path.join('.')) || 'request'}: ${excerpt(message)}`);
+  if (issues.length > maxProblems) problems.push(`and ${issues.length - maxProblems} more`);
   throw new CniError(CniErrorCode.invalidConfig, problems.join('; '), { cause: result.error });
 }

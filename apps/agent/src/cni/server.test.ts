@@ -83,7 +83,9 @@ describe('CniServer', () => {
     ],
     ['/v1/attach', JSON.stringify({ ...attach, mtu: 10 }), 7, /mtu: /],
     ['/v1/attach', JSON.stringify({ ...attach, colour: 'red' }), 7, /colour/],
-    ['/v1/gc', '{"network":"pods"}', 7, /valid: /],
+    ['/v1/garbage', '{"network":"pods"}', 7, /valid: /],
+    ['/v1/attach', '{"a":'.repeat(5_000), 6, /nested more than 100 levels deep/],
+    ['/v1/garbage', JSON.stringify({ network: 'pods', valid: Array(20).fill(1) }), 7, /and 10 more$/],
     ['/v1/paint', '{}', 6, /no operation \/v1\/paint/],
     ['/', '', 6, /no operation/],
     ['/v1/detach', 'x'.repeat(1024 * 1024 + 1), 6, /longer than/],
@@ -97,6 +99,21 @@ describe('CniServer', () => {
     expect((await post('/v1/status', '', 'PUT')).status).toBe(400);
     expect(await raw('hello\r\n\r\n')).toMatch(/^HTTP\/1\.1 400/);
     expect((await post('/v1/status', '{}')).status).toBe(200);
+  });
+
+  it('changes levels of the log', async () => {
+    const { status, json } = await post('/v1/loglevel', '{"level":"error","modules":{"sync":"trace"}}');
+    expect([status, json]).toMatchObject([200, { agent: 'error', cni: 'error', sync: 'trace' }]);
+    for (const [body, message] of [
+      ['{"level":"loud"}', /level: /],
+      ['{"modules":{"snyc":"debug"}}', /modules/],
+      ['{"sync":"debug"}', /"sync"/],
+      ['[]', /expected object/i],
+    ] as const) {
+      const refused = await post('/v1/loglevel', body);
+      expect([refused.status, refused.json]).toMatchObject([400, { msg: expect.stringMatching(message) }]);
+    }
+    expect((await post('/v1/loglevel', '{}')).json).toMatchObject({ agent: 'error', sync: 'trace' });
   });
 
   it('survives a client that goes away in the middle', async () => {
@@ -158,19 +175,21 @@ describe('KeyedLock', () => {
   it('runs the tasks of a key in order, also after one has failed, and others beside them', async () => {
     const lock = new KeyedLock();
     const events: string[] = [];
-    const task = (name: string, ms: number) => async () => {
+    let finishFirst = () => {};
+    const first = new Promise<void>((resolve) => {
+      finishFirst = resolve;
+    });
+    const task = (name: string, until?: Promise<void>) => async () => {
       events.push(`${name}+`);
-      await new Promise((resolve) => setTimeout(resolve, ms));
+      await until;
       events.push(`${name}-`);
       if (name === 'a1') throw new Error('a1');
     };
-    const results = await Promise.allSettled([
-      lock.run('a', task('a1', 20)),
-      lock.run('a', task('a2', 1)),
-      lock.run('b', task('b', 1)),
-    ]);
-    expect(results.map(({ status }) => status)).toEqual(['rejected', 'fulfilled', 'fulfilled']);
-    expect(events.filter((event) => event.startsWith('a'))).toEqual(['a1+', 'a1-', 'a2+', 'a2-']);
-    expect(events.indexOf('b-')).toBeLessThan(events.indexOf('a1-'));
+    const [a1, a2] = [lock.run('a', task('a1', first)), lock.run('a', task('a2'))];
+    await lock.run('b', task('b'));
+    finishFirst();
+    const results = await Promise.allSettled([a1, a2]);
+    expect(results.map(({ status }) => status)).toEqual(['rejected', 'fulfilled']);
+    expect(events).toEqual(['a1+', 'b+', 'b-', 'a1-', 'a2+', 'a2-']);
   });
 });

@@ -1,15 +1,13 @@
-import { chmod, mkdir } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { dirname } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
-import { CniError, CniErrorCode } from '@infra-offload/cni-types';
+import { CniError, CniErrorCode, decodeText, excerpt } from '@infra-offload/cni-types';
 import type { Logger } from 'pino';
-import { AgentError, messageOf } from '../errors.js';
+import type { LogLevels } from '../log.js';
+import { listenAt, listenPrivately } from '../private-socket.js';
 import type { Attacher } from './attacher.js';
 import { InfraCniErrorCode } from './error-codes.js';
 import { maxRequestBytes } from './protocol.js';
 import { type CniRequest, parseRequest } from './requests.js';
-import { removeStaleSocket } from './unix-socket.js';
 
 /** More than any operation takes: only a client that never ends its request is cut off. */
 const stopLimitMs = 30_000;
@@ -17,6 +15,8 @@ const stopLimitMs = 30_000;
 export interface CniServerOptions {
   readonly socketPath: string;
   readonly logger: Logger;
+  /** What may be changed here, and nowhere else: who is not root must not silence the log, nor fill the disk. */
+  readonly levels: LogLevels;
   /** Called after each request: code 0 is success, else the CNI error code. */
   readonly onRequest?: (operation: string, code: number, seconds: number) => void;
 }
@@ -47,15 +47,7 @@ export class CniServer {
   static async start(options: CniServerOptions): Promise<CniServer> {
     const { socketPath } = options;
     const server = new CniServer(options);
-    try {
-      await mkdir(dirname(socketPath), { recursive: true, mode: 0o755 });
-      await removeStaleSocket(socketPath, 'CNI socket');
-      await server.#listen(socketPath);
-      await chmod(socketPath, 0o600);
-    } catch (cause) {
-      if (AgentError.is(cause)) throw cause;
-      throw new AgentError('SOCKET', `CNI socket ${socketPath}: ${messageOf(cause)}`, { cause });
-    }
+    await listenPrivately(socketPath, 'CNI socket', () => listenAt(server.#server, socketPath));
     return server;
   }
 
@@ -74,19 +66,6 @@ export class CniServer {
     await closed;
   }
 
-  #listen(socketPath: string): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.#server.once('error', reject);
-      // The socket is bound within this call, so the mask holds for it alone.
-      const umask = process.umask(0o177);
-      try {
-        this.#server.listen(socketPath, resolve);
-      } finally {
-        process.umask(umask);
-      }
-    });
-  }
-
   async #handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const start = performance.now();
     const operation = /^\/v1\/([a-z]+)$/.exec(request.url ?? '')?.[1] ?? '';
@@ -94,7 +73,7 @@ export class CniServer {
     try {
       if (request.method !== 'POST') throw badRequest('only POST is served');
       const parsed = parseRequest(operation, await readBody(request));
-      if (parsed === undefined) throw badRequest(`there is no operation ${request.url}`);
+      if (parsed === undefined) throw badRequest(`there is no operation ${excerpt(request.url)}`);
       name = operation;
       const body = await this.#execute(parsed);
       send(response, 200, body);
@@ -115,6 +94,10 @@ export class CniServer {
   }
 
   async #execute(request: CniRequest): Promise<object> {
+    if (request.operation === 'loglevel') {
+      this.#options.levels.change(request.body);
+      return this.#options.levels.current();
+    }
     const attacher = this.#attacher;
     if (attacher === undefined) throw new CniError(CniErrorCode.tryAgainLater, 'infra-agent is starting');
     switch (request.operation) {
@@ -129,9 +112,8 @@ export class CniServer {
       case 'check':
         await attacher.check(request.body);
         return {};
-      case 'gc':
-        await attacher.collectGarbage(request.body);
-        return {};
+      case 'garbage':
+        return { garbage: attacher.garbage(request.body) };
       case 'status':
         await attacher.status();
         return {};
@@ -179,5 +161,5 @@ async function readBody(request: IncomingMessage): Promise<string> {
     if (length > maxRequestBytes) throw badRequest(`the request is longer than ${maxRequestBytes} bytes`);
     chunks.push(chunk);
   }
-  return Buffer.concat(chunks).toString();
+  return decodeText(Buffer.concat(chunks), 'the request');
 }

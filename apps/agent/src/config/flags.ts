@@ -67,7 +67,11 @@ const table: readonly (readonly [
   ['--hostIfaceMTU, --mtu <bytes>', 'INFRA_AGENT_MTU', 'MTU of pods and of the host interface', integer],
   ['--cni-socket <path>', 'INFRA_AGENT_CNI_SOCKET', 'unix socket for infra-cni'],
   ['--state-directory <path>', 'INFRA_AGENT_STATE_DIRECTORY', 'where attachments are kept'],
-  ['--calico [address]', 'INFRA_AGENT_CALICO', 'serve Calico; default 127.0.0.1:50001'],
+  [
+    '--calico [address]',
+    'INFRA_AGENT_CALICO',
+    'serve Calico; default unix:///var/run/calico/cni-server.sock',
+  ],
   ['--services [boolean]', 'INFRA_AGENT_SERVICES', 'services from the Kubernetes API', boolean],
   [
     '--network-policy <source>',

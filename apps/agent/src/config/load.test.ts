@@ -84,6 +84,12 @@ describe('loadConfig', () => {
     );
   });
 
+  it('serves Calico on a socket that only root can use, unless it is told otherwise', () => {
+    expect(load('').calico).toBeUndefined();
+    expect(load('calico: {}').calico).toEqual({ listen: 'unix:///var/run/calico/cni-server.sock' });
+    expect(load('calico: { listen: "127.0.0.1:50001" }').calico).toEqual({ listen: '127.0.0.1:50001' });
+  });
+
   it('takes the file that IPDK generates', () => {
     const file = `
 interfaceType: tap

@@ -3,6 +3,9 @@ import { parseAddressPrefix } from '@infra-offload/cni-types';
 import * as z from 'zod';
 import { defaultSocketPath } from '../cni/protocol.js';
 
+/** Where Calico's plugin connects. */
+const defaultCalicoAddress = 'unix:///var/run/calico/cni-server.sock';
+
 export const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
 
 /** The parts of the agent that log with a level of their own. */
@@ -33,7 +36,7 @@ const address = (minPort: number) =>
     return port !== undefined && Number(port) >= minPort && Number(port) <= 65535;
   }, 'is not of the form host:port');
 
-/** Whoever may connect may attach pods, so nobody outside the node. */
+/** Whoever may connect may attach and detach any pod: root, or all of the node, but nobody outside of it. */
 const localAddress = z.union(
   [
     z.string().regex(/^unix:(\/\/)?\/.+$/),
@@ -107,7 +110,7 @@ const keysSchema = z.strictObject({
   podCidrs: z.array(ipv4Cidr).default([]),
   hostInterface: z.strictObject({ addresses: z.array(ipv4).default([]) }).default({ addresses: [] }),
   /** Off if absent. */
-  calico: z.strictObject({ listen: localAddress.default('127.0.0.1:50001') }).optional(),
+  calico: z.strictObject({ listen: localAddress.default(defaultCalicoAddress) }).optional(),
   /** Only with policies from Felix; what it has without being configured: `felixSchema`. */
   felix: felixSchema.optional(),
   /** Where load balancers ask, as kube-proxy's `healthzBindAddress`. Off if absent. */

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { defaultSocketPath } from '../cni/protocol.js';
-import { outputOf } from '../interfaces/command.js';
+import { outputOf } from '../interfaces/command-output.js';
 import { CniConfiguration, configurationText } from './cni-configuration.js';
 import { installPlugin, removePlugin } from './plugin-files.js';
 

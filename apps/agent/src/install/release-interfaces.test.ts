@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { outputOf } from '../interfaces/command.js';
+import { outputOf } from '../interfaces/command-output.js';
 import { setUpHostInterface } from '../interfaces/host-interface.js';
 import { TestNetwork } from '../testing/network.js';
 import { releaseHostInterface } from './release-interfaces.js';

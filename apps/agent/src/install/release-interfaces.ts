@@ -10,7 +10,7 @@ import { IpRoute } from '../interfaces/iproute.js';
  */
 export async function releaseHostInterface(name: string): Promise<boolean> {
   const ip = new IpRoute();
-  const link = await ip.addresses(name);
+  const link = (await ip.linksWithAddresses()).find(({ ifname }) => ifname === name);
   if (link === undefined) return false;
   const routes = (await ip.routes(name)).filter(({ protocol }) => protocol === routeProtocol);
   await ip.batch([

@@ -1,4 +1,18 @@
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import {
+  chmodSync,
+  chownSync,
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
@@ -69,8 +83,76 @@ describe('AttachmentStore', () => {
     expect(readdirSync(directory)).toEqual(['a:eth0.json']);
   });
 
-  it('says that its directory cannot be used', async () => {
+  it('goes on without its directory, refuses what is new, and writes what it kept as soon as it can', async () => {
     writeFileSync(directory, '');
-    await expect(AttachmentStore.open(directory, logger)).rejects.toThrow(/^state directory .*tap: /);
+    const store = await AttachmentStore.open(directory, logger);
+    expect(store.problem).toMatch(/^attachments cannot be stored in .*tap: EEXIST/);
+    await store.adopt(attachment('found'));
+    await expect(store.save(attachment('new'))).rejects.toMatchObject({ code: 'STATE' });
+    expect(store.values()).toEqual([attachment('found')]);
+    rmSync(directory);
+    expect(await store.maintain()).toEqual([]);
+    expect(store.problem).toBeUndefined();
+    expect((await AttachmentStore.open(directory, logger)).values()).toEqual([attachment('found')]);
+  });
+
+  it('makes its directory anew if somebody has removed it, and writes everything again', async () => {
+    const store = await AttachmentStore.open(directory, logger);
+    await store.save(attachment('a'));
+    await store.save(attachment('b'));
+    rmSync(directory, { recursive: true });
+    await store.save(attachment('c'));
+    await store.maintain();
+    expect(readdirSync(directory).sort()).toEqual(['a:eth0.json', 'b:eth0.json', 'c:eth0.json']);
+    rmSync(directory, { recursive: true });
+    await store.remove(attachment('a'));
+    await store.maintain();
+    expect(readdirSync(directory).sort()).toEqual(['b:eth0.json', 'c:eth0.json']);
+  });
+
+  it('reads what was unreadable at the start as soon as it can, but not what it has forgotten since', async () => {
+    const first = await AttachmentStore.open(directory, logger);
+    for (const id of ['kept', 'forgotten', 'changed']) await first.save(attachment(id));
+    renameSync(directory, `${directory}.away`);
+    writeFileSync(directory, '');
+    const store = await AttachmentStore.open(directory, logger);
+    for (const id of ['forgotten', 'changed']) await store.adopt({ ...attachment(id), mtu: 1400 });
+    await store.remove(attachment('forgotten'));
+    rmSync(directory);
+    renameSync(`${directory}.away`, directory);
+    expect(await store.maintain()).toEqual([attachment('kept')]);
+    expect(readdirSync(directory).sort()).toEqual(['changed:eth0.json', 'kept:eth0.json']);
+    expect((await AttachmentStore.open(directory, logger)).get(attachment('changed'))?.mtu).toBe(1400);
+  });
+
+  it.each<[string, (path: string) => void]>([
+    ['is empty', (path) => writeFileSync(path, '')],
+    ['was cut', (path) => truncateSync(path, 100)],
+    ['is garbage', (path) => writeFileSync(path, Buffer.from([0xff, 0xfe, 0x00, 0x7b]))],
+    ['is nested without end', (path) => writeFileSync(path, '['.repeat(30_000))],
+    ['has a megabyte', (path) => writeFileSync(path, ' '.repeat(1024 * 1024))],
+    ['belongs to somebody else', (path) => chownSync(path, 65_534, 65_534)],
+    ['may be written by others', (path) => chmodSync(path, 0o666)],
+    ['is a directory', (path) => (rmSync(path), mkdirSync(path))],
+    ['is a pipe that nobody writes to', (path) => (rmSync(path), void execFileSync('mkfifo', [path]))],
+    ['is a link to another one', (path) => (rmSync(path), symlinkSync('good:eth0.json', path))],
+    ['is a copy of another one', (path) => copyFileSync(join(directory, 'good:eth0.json'), path)],
+  ])('sets a file aside that %s, and has the others', async (_what, damage) => {
+    const first = await AttachmentStore.open(directory, logger);
+    await first.save(attachment('good'));
+    await first.save(attachment('bad'));
+    damage(join(directory, 'bad:eth0.json'));
+    const store = await AttachmentStore.open(directory, logger);
+    expect([store.values(), store.problem]).toEqual([[attachment('good')], undefined]);
+    expect(readdirSync(directory).sort()).toEqual(['bad:eth0.json.corrupt', 'good:eth0.json']);
+  });
+
+  it('closes a directory that is open to others', async () => {
+    mkdirSync(directory, { recursive: true, mode: 0o777 });
+    chmodSync(directory, 0o777);
+    chownSync(directory, 65_534, 65_534);
+    await AttachmentStore.open(directory, logger);
+    const { mode, uid } = statSync(directory);
+    expect([mode & 0o777, uid]).toEqual([0o700, 0]);
   });
 });

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { AttachmentKey, ResultRoute } from '@infra-offload/cni-types';
+import type { Pod } from '@infra-offload/infra-api';
 import * as z from 'zod';
 
 /** The next hop of everything that leaves a pod; the pipeline answers ARP requests for it. */
@@ -31,7 +32,8 @@ export const attachmentSchema = z.strictObject({
   device: z.string().optional(),
   mac: z.string(),
   mtu: z.number().int(),
-  netns: z.object({ path: z.string(), inode: z.string() }),
+  /** `mark` is the id of `NamespaceMark`; attachments of older agents have none. */
+  netns: z.object({ path: z.string(), inode: z.string(), mark: z.string().optional() }),
   /** IPv4, without prefix length. */
   address: z.string(),
   routes: z.array(routeSchema),
@@ -49,6 +51,18 @@ export function describeAttachment(attachment: Pick<Attachment, 'containerId' | 
   const { namespace, name } = attachment.pod;
   const id = attachmentId(attachment);
   return name === '' ? `container ${id}` : `pod ${namespace}/${name} (${id})`;
+}
+
+/** The attachment as the manager has it. */
+export function podOf(attachment: Attachment): Pod {
+  return {
+    attachmentId: attachmentId(attachment),
+    namespace: attachment.pod.namespace,
+    name: attachment.pod.name,
+    interfaceName: attachment.interfaceName,
+    mac: attachment.mac,
+    addresses: [attachment.address],
+  };
 }
 
 /** Longest file name that the usual file systems take, less the suffixes `.json` and `.tmp`. */

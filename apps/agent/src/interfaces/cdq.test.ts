@@ -1,13 +1,18 @@
-import { execFileSync } from 'node:child_process';
 import { pino } from 'pino';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { attachmentOf, setUpLines } from '../testing/attachments.js';
-import { FakeCommands } from '../testing/fake-commands.js';
 import { TestNetwork } from '../testing/network.js';
 import { SysfsTree, type TreeNetdev } from '../testing/sysfs-tree.js';
 import { CdqPool, maxSubfunctions } from './cdq.js';
-import { ownNetnsPath } from './netns.js';
+import { ownNetnsInode, ownNetnsPath } from './netns.js';
 import { PooledInterfaces } from './pooled-interfaces.js';
+
+const { commands } = await vi.hoisted(async () => {
+  const { FakeCommands } = await import('../testing/fake-commands.js');
+  return { commands: new FakeCommands() };
+});
+
+vi.mock('./command.js', () => ({ runCommand: commands.run }));
 
 const pf = 'ens801f0';
 const pfAddress = '0000:af:00.0';
@@ -16,14 +21,12 @@ const device = `pci/${pfAddress}`;
 let tree: SysfsTree;
 let network: TestNetwork;
 let netns: string;
-let commands: FakeCommands;
 let log: { msg: string; reason?: string }[];
 
 beforeEach(() => {
   tree = new SysfsTree();
   network = new TestNetwork();
   netns = network.addNetns('pod');
-  commands = new FakeCommands();
   log = [];
 });
 
@@ -31,7 +34,6 @@ afterEach(() => {
   try {
     commands.verify();
   } finally {
-    commands.remove();
     network.cleanUp();
     tree.remove();
   }
@@ -141,15 +143,15 @@ describe('a subfunction that is made', () => {
   });
 
   /** In the system, but not visible before a command has moved it into place. */
-  function prepare(number: number, name: string) {
+  async function prepare(number: number, name: string) {
     const netdev = addSf(number, name);
     commands.expect({ command: 'ip prepare', moves: netdev.leave });
-    execFileSync('ip', ['prepare'], { stdio: 'ignore' });
+    await commands.run('ip', ['prepare']);
     return netdev.back(name);
   }
 
   it('has the lowest sfnum that is free from 103 on, and is named after the PF', async () => {
-    const appears = prepare(7, 'eth3');
+    const appears = await prepare(7, 'eth3');
     const interfaces = start();
     commands.expect(show([101, 'active'], [102, 'active'], [103, 'active'], [105, 'active']), add(104));
     commands.expect(activate(104, ...appears), {
@@ -172,13 +174,13 @@ describe('a subfunction that is made', () => {
   });
 
   it('is one that was made and never activated, for instance because the agent was killed', async () => {
-    const appears = prepare(6, `${pf}d6`);
+    const appears = await prepare(6, `${pf}d6`);
     commands.expect(show([101, 'active'], [102, 'active'], [103, 'inactive']), activate(103, ...appears));
     expect((await start().allocate()).name).toBe(`${pf}d6`);
   });
 
   it('is made for each of several callers at once', async () => {
-    const [six, seven] = [prepare(6, `${pf}d6`), prepare(7, `${pf}d7`)];
+    const [six, seven] = [await prepare(6, `${pf}d6`), await prepare(7, `${pf}d7`)];
     const known: PortState[] = [
       [101, 'active'],
       [102, 'active'],
@@ -194,7 +196,7 @@ describe('a subfunction that is made', () => {
     tree.remove();
     tree = new SysfsTree();
     tree.addPf(pf, pfAddress);
-    const appears = prepare(5, `${pf}d5`);
+    const appears = await prepare(5, `${pf}d5`);
     commands.expect(show([101, 'active']), add(102), activate(102, ...appears));
     expect(await start().hostInterface()).toBe(`${pf}d5`);
   });
@@ -280,13 +282,16 @@ describe('a subfunction', () => {
     const interfaces = start();
     interfaces.recover([attachment]);
     commands.expect(
-      { command: `ip link set dev ${pf}d6 netns ${netns}`, moves: sf.leave },
+      {
+        command: `ip link set dev ${pf}d6 alias infra-offload|1|${ownNetnsInode}|${pf}d6|auxiliary/idpf.sf.6|eth0|10.0.0.1|pods|c1|| netns ${netns}`,
+        moves: sf.leave,
+      },
       {
         command: `nsenter --net=${netns} ip -batch -`,
         stdin: setUpLines(`${pf}d6`, ` address ${mac(6)}`),
       },
       {
-        command: `nsenter --net=${netns} ip -details -json link show`,
+        command: `nsenter --net=${netns} ip -details -json address show`,
         stdout: [
           {
             ifindex: 9,
@@ -300,7 +305,7 @@ describe('a subfunction', () => {
         ],
       },
       {
-        command: `nsenter --net=${netns} ip link set dev eth0 netns ${ownNetnsPath} name ${pf}d6 down address ${mac(6)}`,
+        command: `nsenter --net=${netns} ip link set dev eth0 netns ${ownNetnsPath} name ${pf}d6 down address ${mac(6)} alias `,
         moves: sf.back(`${pf}d6`),
       },
     );
@@ -317,7 +322,7 @@ describe('a subfunction', () => {
       { command: 'ip in-pod', moves: port.leave },
       { command: 'ip ended', moves: port.back('eth0') },
     );
-    for (const word of ['in-pod', 'ended']) execFileSync('ip', [word], { stdio: 'ignore' });
+    for (const word of ['in-pod', 'ended']) await commands.run('ip', [word]);
     commands.expect({ command: `ip link set dev eth0 down name ${pf}d6 address ${mac(6)}` });
     await interfaces.release({ ...attachment, netns: { path: netns, inode: '1' } });
   });

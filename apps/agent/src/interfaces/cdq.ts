@@ -69,6 +69,11 @@ export class CdqPool implements InterfacePool {
     });
   }
 
+  mayHave(interfaceName: string, device: string | undefined): boolean {
+    // Of another PF's subfunctions the name tells; the device is one of the PF's, or of the auxiliary bus.
+    return device !== undefined || interfaceName.startsWith(`${this.#pf}d`);
+  }
+
   async explainExhaustion(): Promise<Exhaustion> {
     return { reason: `no subfunction of ${this.#pf} is left`, advice: 'delete pods' };
   }

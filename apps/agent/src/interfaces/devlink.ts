@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { AgentError, messageOf } from '../errors.js';
-import { outputOf } from './command.js';
+import { outputOf } from './command-output.js';
 
 const portSchema = z.object({
   flavour: z.string().optional(),

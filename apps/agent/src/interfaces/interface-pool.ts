@@ -24,6 +24,9 @@ export interface InterfacePool {
   /** Those for pods, in the order in which they are given away. */
   members(): Promise<readonly PoolMember[]>;
 
+  /** Whether an interface that is in a pod now may be from this pool. */
+  mayHave(interfaceName: string, device: string | undefined): boolean;
+
   /**
    * Makes one more, where the kind can.
    *

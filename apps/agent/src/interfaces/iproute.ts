@@ -22,7 +22,7 @@ export interface Link {
 }
 
 /** What `ip -details` tells of a link beside that. */
-export interface DetailedLink extends Link {
+export interface DetailedLink extends LinkWithAddresses {
   /** Bus and name of the device behind the link, for instance `pci` and `0000:18:01.3`; from Linux 5.14 on. */
   readonly parentbus?: string;
   readonly parentdev?: string;
@@ -47,6 +47,10 @@ export interface KernelRoute {
   readonly gateway?: string;
   readonly dev?: string;
   readonly scope?: string;
+  readonly metric?: number;
+  /** Name or number; absent for `main`. */
+  readonly table?: string;
+  readonly metrics?: readonly { readonly mtu?: number; readonly advmss?: number }[];
   /** Who has made it: a name, or a number for those that have none. */
   readonly protocol?: string;
 }
@@ -67,14 +71,9 @@ export class IpRoute {
     return this.#json<Link>(['-json', 'link', 'show']);
   }
 
-  /** All links, with what is behind them. */
+  /** All links, with their addresses, and what is behind them. */
   async detailedLinks(): Promise<DetailedLink[]> {
-    return this.#json<DetailedLink>(['-details', '-json', 'link', 'show']);
-  }
-
-  /** The link's own data and its addresses; undefined if there is no such link. */
-  async addresses(ifname: string): Promise<LinkWithAddresses | undefined> {
-    return (await this.linksWithAddresses()).find((link) => link.ifname === ifname);
+    return this.#json<DetailedLink>(['-details', '-json', 'address', 'show']);
   }
 
   /** All links, with their addresses of both families. */
@@ -84,7 +83,7 @@ export class IpRoute {
 
   /** IPv4 routes through a link, of all tables but `local`. */
   async routes(ifname: string): Promise<KernelRoute[]> {
-    const routes = await this.#json<KernelRoute & { readonly table?: string }>([
+    const routes = await this.#json<KernelRoute>([
       '-json',
       '-4',
       'route',

@@ -1,20 +1,25 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { attachmentOf, setUpLines } from '../testing/attachments.js';
-import { FakeCommands } from '../testing/fake-commands.js';
 import { TestNetwork } from '../testing/network.js';
 import { IpvlanInterfaces } from './ipvlan.js';
+import { ownNetnsInode } from './netns.js';
+
+const { commands } = await vi.hoisted(async () => {
+  const { FakeCommands } = await import('../testing/fake-commands.js');
+  return { commands: new FakeCommands() };
+});
+
+vi.mock('./command.js', () => ({ runCommand: commands.run }));
 
 const master = { ifindex: 4, ifname: 'ens801f0', flags: ['UP'], mtu: 1500, address: '02:fc:00:00:00:01' };
 
 let network: TestNetwork;
 let netns: string;
-let commands: FakeCommands;
 let interfaces: IpvlanInterfaces;
 
 beforeEach(() => {
   network = new TestNetwork();
   netns = network.addNetns('pod');
-  commands = new FakeCommands();
   interfaces = new IpvlanInterfaces(master.ifname);
 });
 
@@ -22,7 +27,6 @@ afterEach(() => {
   try {
     commands.verify();
   } finally {
-    commands.remove();
     network.cleanUp();
   }
 });
@@ -30,7 +34,7 @@ afterEach(() => {
 const look = (...links: readonly object[]) => ({ command: 'ip -json link show', stdout: links });
 const inPod = (words: string) => `nsenter --net=${netns} ip ${words}`;
 const lookIntoPod = (...links: readonly object[]) => ({
-  command: inPod('-details -json link show'),
+  command: inPod('-details -json address show'),
   stdout: [{ ifindex: 1, ifname: 'lo', flags: ['LOOPBACK'], mtu: 65536 }, ...links],
 });
 const child = (ifname: string, ifalias?: string) => ({
@@ -58,7 +62,10 @@ describe('IpvlanInterfaces', () => {
       {
         command: inPod('-batch -'),
         // No MAC address: it is the master's.
-        stdin: ['link set dev infra_pod1 alias infra_pod1', ...setUpLines('infra_pod1', '')],
+        stdin: [
+          `link set dev infra_pod1 alias infra-offload|1|${ownNetnsInode}|infra_pod1||eth0|10.0.0.1|pods|c1||`,
+          ...setUpLines('infra_pod1', ''),
+        ],
       },
     );
     await interfaces.configure(attachment);

@@ -1,9 +1,9 @@
 import { CniError, CniErrorCode } from '@infra-offload/cni-types';
 import type { Attachment } from './attachment.js';
 import { type DetailedLink, IpRoute, type Link } from './iproute.js';
-import { isAlive } from './netns.js';
+import { linkMark, readLinkMark } from './marks.js';
 import type { AllocatedInterface, AttachmentCondition, PodInterfaces, PoolUsage } from './pod-interfaces.js';
-import { checkPodLink, podLinks, setUpPodLink } from './pod-link.js';
+import { checkPodLink, markPodLink, podLinks, setUpPodLink } from './pod-link.js';
 
 /** Children that one master can have in the kernel. */
 const maxChildren = 65_533;
@@ -13,7 +13,7 @@ const podPrefix = 'infra_pod';
 
 /**
  * ipvlan children in L3 mode on one master interface. They are made for a pod and deleted with it, so there is no pool.
- * All have the MAC address of the master; what tells them apart inside a pod is their alias, which is their name here.
+ * All have the MAC address of the master; what tells them apart inside a pod is their alias, which has their name here.
  */
 export class IpvlanInterfaces implements PodInterfaces {
   readonly hostInterfaceLabel: string;
@@ -67,7 +67,9 @@ export class IpvlanInterfaces implements PodInterfaces {
     const { interfaceName, netns } = attachment;
     const child = ['link', this.#master, 'name', interfaceName, 'netns', netns.path];
     await this.#host.run(['link', 'add', ...child, 'type', 'ipvlan', 'mode', 'l3']);
-    await setUpPodLink(attachment, undefined, [`link set dev ${interfaceName} alias ${interfaceName}`]);
+    await setUpPodLink(attachment, undefined, [
+      `link set dev ${interfaceName} alias ${linkMark(attachment) || interfaceName}`,
+    ]);
   }
 
   async release(attachment: Attachment): Promise<void> {
@@ -87,9 +89,19 @@ export class IpvlanInterfaces implements PodInterfaces {
     return checkPodLink(attachment);
   }
 
+  isOurs({ interfaceName }: Attachment): boolean {
+    return /^infra_pod[1-9][0-9]*$/.test(interfaceName);
+  }
+
+  async mark(attachment: Attachment): Promise<Attachment> {
+    const link = await findInPod(attachment);
+    return link === undefined ? attachment : markPodLink(attachment, link);
+  }
+
   async locate(attachment: Attachment): Promise<AttachmentCondition> {
-    if (!(await isAlive(attachment.netns))) return 'netns-gone';
-    if ((await findInPod(attachment)) !== undefined) return 'in-place';
+    const links = await podLinks(attachment);
+    if (links === undefined) return 'netns-gone';
+    if (findAmong(links, attachment) !== undefined) return 'in-place';
     return (await this.#findMaster()) === undefined ? 'missing' : 'returned';
   }
 
@@ -122,11 +134,15 @@ export class IpvlanInterfaces implements PodInterfaces {
 
 /** Where our link is in the pod's namespace, whatever it is called there by now. */
 async function findInPod(attachment: Attachment): Promise<DetailedLink | undefined> {
+  return findAmong((await podLinks(attachment)) ?? [], attachment);
+}
+
+function findAmong(links: readonly DetailedLink[], attachment: Attachment): DetailedLink | undefined {
   const { interfaceName, ifname, phase } = attachment;
-  const links = (await podLinks(attachment)) ?? [];
   const children = links.filter(({ linkinfo }) => linkinfo?.info_kind === 'ipvlan');
   return (
-    children.find(({ ifalias }) => ifalias === interfaceName) ??
+    // The name alone is what older agents have written.
+    children.find(({ ifalias }) => (readLinkMark(ifalias)?.interfaceName ?? ifalias) === interfaceName) ??
     children.find((link) => link.ifname === interfaceName) ??
     // Before ADD has succeeded, the name may be that of a foreign link which made it fail.
     (phase === 'attached' ? children.find((link) => link.ifname === ifname) : undefined)

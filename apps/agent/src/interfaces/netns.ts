@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { CniError, CniErrorCode } from '@infra-offload/cni-types';
 import { isSystemError } from '../errors.js';
@@ -8,12 +9,15 @@ import { isSystemError } from '../errors.js';
  */
 export interface NetnsReference {
   readonly path: string;
-  /** Inode of the namespace, in decimal. */
+  /** Inode of the namespace, in decimal. The kernel uses them again: another one is another namespace, the same may be one. */
   readonly inode: string;
 }
 
 /** The agent's own network namespace, in a form that stays right inside other namespaces. */
 export const ownNetnsPath = `/proc/${process.pid}/ns/net`;
+
+/** Its inode, in decimal. */
+export const ownNetnsInode = String(statSync(ownNetnsPath, { bigint: true }).ino);
 
 /**
  * Finds out which network namespace `path` leads to.
@@ -37,8 +41,8 @@ export async function resolveNetns(path: string): Promise<NetnsReference> {
   return { path, inode: String(found.ino) };
 }
 
-/** Whether the path still leads to the namespace that it led to before. */
-export async function isAlive(netns: NetnsReference): Promise<boolean> {
+/** Whether the path leads to a namespace with the inode that it led to before. What is inside tells whether it is the same. */
+export async function hasSameInode(netns: NetnsReference): Promise<boolean> {
   try {
     const [own, found] = await Promise.all([
       stat(ownNetnsPath, { bigint: true }),

@@ -25,7 +25,7 @@ export type AttachmentCondition =
   | 'returned'
   /** The pod's namespace lives, but the interface is nowhere: the target may make it anew. */
   | 'missing'
-  /** The pod's namespace is gone. */
+  /** The pod's namespace is gone; there may be another one at its path, even with its inode. */
   | 'netns-gone';
 
 /**
@@ -64,6 +64,12 @@ export interface PodInterfaces {
    * Takes over attachments of an earlier run: their interfaces count as taken from now on.
    */
   recover(attachments: readonly Attachment[]): void;
+
+  /** Whether an attachment that was found in the system has an interface as this kind, so configured, gives to pods. */
+  isOurs(attachment: Attachment): boolean;
+
+  /** Marks an interface in its pod that an agent without marks has attached. @returns the attachment to be kept. */
+  mark(attachment: Attachment): Promise<Attachment>;
 
   /** Looks where the attachment's interface is now. */
   locate(attachment: Attachment): Promise<AttachmentCondition>;

@@ -3,11 +3,14 @@ import { InfraCniErrorCode } from '../cni/error-codes.js';
 import { AgentError } from '../errors.js';
 import { type Attachment, podGateway } from './attachment.js';
 import { type DetailedLink, hasIpv6, IpRoute } from './iproute.js';
-import { isAlive } from './netns.js';
+import { linkMark, namespaceMark, newNamespaceId, readLinkMark, readNamespaceMark } from './marks.js';
+import { hasSameInode } from './netns.js';
+
+const loopback = 'lo';
 
 /**
- * Sets up a link that is in the pod's namespace under its name of the pool: name, MTU, address and routes. `more` goes
- * first, with the link still under the pool's name; each is a line for `ip -batch`.
+ * Sets up a link that is in the pod's namespace under its name of the pool: name, MTU, address and routes; the namespace gets
+ * its mark. `more` goes first, with the link still under the pool's name; each is a line for `ip -batch`.
  *
  * @param mac set on the link; undefined if links of the kind keep the one they have.
  * @throws CniError 100 if the pod has an interface of that name.
@@ -17,9 +20,11 @@ export async function setUpPodLink(
   mac: string | undefined,
   more: readonly string[] = [],
 ): Promise<void> {
-  const { ifname, interfaceName, netns, address, mtu, routes } = attachment;
+  const { ifname, interfaceName, netns, address, mtu, routes, pod } = attachment;
+  const { mark } = netns;
   try {
     await new IpRoute(netns.path).batch([
+      ...(mark === undefined ? [] : [`link set dev ${loopback} alias ${namespaceMark(mark, pod)}`]),
       ...more,
       // Inside, where the kernel says whether the name is free.
       `link set dev ${interfaceName} name ${ifname}`,
@@ -43,9 +48,9 @@ export async function setUpPodLink(
 /** What is not as `setUpPodLink` left it, in words. */
 export async function checkPodLink(attachment: Attachment): Promise<string[]> {
   const { ifname, netns, mac, mtu, address } = attachment;
-  if (!(await isAlive(netns))) return [`network namespace ${netns.path} is gone`];
-  const inside = new IpRoute(netns.path);
-  const link = await inside.addresses(ifname);
+  const links = await podLinks(attachment);
+  if (links === undefined) return [`network namespace ${netns.path} is gone`];
+  const link = links.find((each) => each.ifname === ifname);
   if (link === undefined) return [`interface ${ifname} is not in ${netns.path}`];
   const problems: string[] = [];
   if (link.address !== mac) problems.push(`${ifname} has MAC address ${link.address}, not ${mac}`);
@@ -53,7 +58,7 @@ export async function checkPodLink(attachment: Attachment): Promise<string[]> {
   if (!link.flags.includes('UP')) problems.push(`${ifname} is down`);
   if (!link.addr_info.some((entry) => entry.local === address))
     problems.push(`${ifname} lacks address ${address}`);
-  const routes = await inside.routes(ifname);
+  const routes = await new IpRoute(netns.path).routes(ifname);
   if (!routes.some(({ dst, scope }) => dst === podGateway && scope === 'link')) {
     problems.push(`the route to ${podGateway} is missing`);
   }
@@ -66,16 +71,54 @@ export async function checkPodLink(attachment: Attachment): Promise<string[]> {
   return problems;
 }
 
-/** All links of the pod's namespace; undefined if that is gone. */
-export async function podLinks({ netns }: Attachment): Promise<DetailedLink[] | undefined> {
-  if (!(await isAlive(netns))) return undefined;
+/** All links of the pod's namespace; undefined if that is gone, whatever is at its path now. */
+export async function podLinks(attachment: Attachment): Promise<DetailedLink[] | undefined> {
+  const { netns } = attachment;
+  if (!(await hasSameInode(netns))) return undefined;
   try {
-    return await new IpRoute(netns.path).detailedLinks();
+    const links = await new IpRoute(netns.path).detailedLinks();
+    return isNamespaceOf(attachment, links) ? links : undefined;
   } catch (error) {
     // It may have gone meanwhile.
-    if (await isAlive(netns)) throw error;
+    if (await hasSameInode(netns)) throw error;
     return undefined;
   }
+}
+
+/**
+ * Marks the link of an attachment of an agent that knew no marks, and its namespace.
+ *
+ * @returns the attachment with the mark of its namespace.
+ */
+export async function markPodLink(attachment: Attachment, link: DetailedLink): Promise<Attachment> {
+  const { netns, pod } = attachment;
+  const inside = new IpRoute(netns.path);
+  // It may be there of another interface of the same pod.
+  const mark = markOf(await inside.detailedLinks()) ?? newNamespaceId();
+  await inside.batch([
+    `link set dev ${loopback} alias ${namespaceMark(mark, pod)}`,
+    `link set dev ${link.ifname} alias ${linkMark(attachment)}`,
+  ]);
+  return { ...attachment, netns: { ...netns, mark } };
+}
+
+/** Whether a namespace with the attachment's inode is the one that it was attached in: it has its mark, or its link. */
+function isNamespaceOf(attachment: Attachment, links: readonly DetailedLink[]): boolean {
+  const { phase, netns } = attachment;
+  // Before ADD has got so far, there is no mark.
+  if (phase === 'allocated' || netns.mark === undefined) return true;
+  return markOf(links) === netns.mark || links.some((link) => isMarked(link, attachment));
+}
+
+/** The mark of a namespace, by its links. */
+export function markOf(links: readonly DetailedLink[]): string | undefined {
+  return readNamespaceMark(links.find(({ ifname }) => ifname === loopback)?.ifalias)?.id;
+}
+
+/** Whether a link is the attachment's by its mark. */
+export function isMarked({ ifalias }: DetailedLink, { containerId, ifname }: Attachment): boolean {
+  const mark = readLinkMark(ifalias);
+  return mark?.containerId === containerId && mark.ifname === ifname;
 }
 
 /** Whatever next hop IPAM thinks of, the pipeline is the only one there is. */

@@ -2,9 +2,10 @@ import { CniError, CniErrorCode } from '@infra-offload/cni-types';
 import type { Attachment } from './attachment.js';
 import type { Exhaustion, InterfacePool, PoolMember } from './interface-pool.js';
 import { type DetailedLink, IpRoute } from './iproute.js';
-import { isAlive, ownNetnsPath } from './netns.js';
+import { linkMark } from './marks.js';
+import { ownNetnsPath } from './netns.js';
 import type { AllocatedInterface, AttachmentCondition, PodInterfaces, PoolUsage } from './pod-interfaces.js';
-import { checkPodLink, podLinks, setUpPodLink } from './pod-link.js';
+import { checkPodLink, isMarked, markPodLink, podLinks, setUpPodLink } from './pod-link.js';
 
 /** The target may make what it does not know yet. */
 const avoidMs = 10_000;
@@ -74,7 +75,9 @@ export class PooledInterfaces implements PodInterfaces {
     const { interfaceName, device, netns, mac } = attachment;
     const member = device === undefined ? undefined : await this.#findHere(device);
     if (member !== undefined) await this.#bringHome(member, interfaceName, mac);
-    await this.#host.run(['link', 'set', 'dev', interfaceName, 'netns', netns.path]);
+    // In one command, so that there is no moment at which the link is in the pod and nothing tells whose it is.
+    const alias = ['alias', linkMark(attachment)];
+    await this.#host.run(['link', 'set', 'dev', interfaceName, ...alias, 'netns', netns.path]);
     await setUpPodLink(attachment, mac);
   }
 
@@ -85,7 +88,7 @@ export class PooledInterfaces implements PodInterfaces {
       // One command and no batch: by now the pod may have given the link any name.
       const command = ['link', 'set', 'dev', link.ifname, 'netns', ownNetnsPath, 'name', interfaceName];
       try {
-        await new IpRoute(netns.path).run([...command, 'down', 'address', mac]);
+        await new IpRoute(netns.path).run([...command, 'down', 'address', mac, 'alias', '']);
       } catch (error) {
         // The namespace, and the link with it, may have gone meanwhile.
         if ((await findInPod(attachment)) !== undefined) throw error;
@@ -97,8 +100,9 @@ export class PooledInterfaces implements PodInterfaces {
   }
 
   async locate(attachment: Attachment): Promise<AttachmentCondition> {
-    if (!(await isAlive(attachment.netns))) return 'netns-gone';
-    if ((await findInPod(attachment)) !== undefined) return 'in-place';
+    const links = await podLinks(attachment);
+    if (links === undefined) return 'netns-gone';
+    if (findAmong(links, attachment) !== undefined) return 'in-place';
     const members = await this.#pool.members();
     return members.some((member) => this.#nameOf(member) === attachment.interfaceName)
       ? 'returned'
@@ -107,6 +111,15 @@ export class PooledInterfaces implements PodInterfaces {
 
   check(attachment: Attachment): Promise<string[]> {
     return checkPodLink(attachment);
+  }
+
+  isOurs({ interfaceName, device }: Attachment): boolean {
+    return this.#pool.mayHave(interfaceName, device);
+  }
+
+  async mark(attachment: Attachment): Promise<Attachment> {
+    const link = await findInPod(attachment);
+    return link === undefined ? attachment : markPodLink(attachment, link);
   }
 
   async returned(): Promise<ReadonlySet<string>> {
@@ -184,15 +197,21 @@ export class PooledInterfaces implements PodInterfaces {
 
 /** Where our link is in the pod's namespace, whatever it is called there by now. */
 async function findInPod(attachment: Attachment): Promise<DetailedLink | undefined> {
-  const links = (await podLinks(attachment)) ?? [];
+  return findAmong((await podLinks(attachment)) ?? [], attachment);
+}
+
+function findAmong(links: readonly DetailedLink[], attachment: Attachment): DetailedLink | undefined {
   return (
+    links.find((link) => isMarked(link, attachment)) ??
     links.find(
       ({ parentbus, parentdev }) =>
         parentdev !== undefined && `${parentbus}/${parentdev}` === attachment.device,
     ) ??
     links.find(({ address }) => address === attachment.mac) ??
     links.find(({ ifname }) => ifname === attachment.interfaceName) ??
-    // Before ADD has succeeded, the name may be that of a foreign link which made it fail.
-    (attachment.phase === 'attached' ? links.find(({ ifname }) => ifname === attachment.ifname) : undefined)
+    // Before ADD has succeeded, the name may be that of a foreign link which made it fail. Later, a link of ours has its mark.
+    (attachment.phase === 'attached' && attachment.netns.mark === undefined
+      ? links.find(({ ifname }) => ifname === attachment.ifname)
+      : undefined)
   );
 }

@@ -1,13 +1,18 @@
-import { execFileSync } from 'node:child_process';
 import { pino } from 'pino';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { attachmentOf, setUpLines } from '../testing/attachments.js';
-import { FakeCommands } from '../testing/fake-commands.js';
 import { TestNetwork } from '../testing/network.js';
 import { SysfsTree, type TreeNetdev } from '../testing/sysfs-tree.js';
-import { ownNetnsPath } from './netns.js';
+import { ownNetnsInode, ownNetnsPath } from './netns.js';
 import { PooledInterfaces } from './pooled-interfaces.js';
 import { SriovPool } from './sriov.js';
+
+const { commands } = await vi.hoisted(async () => {
+  const { FakeCommands } = await import('../testing/fake-commands.js');
+  return { commands: new FakeCommands() };
+});
+
+vi.mock('./command.js', () => ({ runCommand: commands.run }));
 
 const pf = 'ens801f0';
 const pfAddress = '0000:18:00.0';
@@ -15,14 +20,12 @@ const pfAddress = '0000:18:00.0';
 let tree: SysfsTree;
 let network: TestNetwork;
 let netns: string;
-let commands: FakeCommands;
 let log: { msg: string; problems: string[] }[];
 
 beforeEach(() => {
   tree = new SysfsTree();
   network = new TestNetwork();
   netns = network.addNetns('pod');
-  commands = new FakeCommands();
   log = [];
 });
 
@@ -30,7 +33,6 @@ afterEach(() => {
   try {
     commands.verify();
   } finally {
-    commands.remove();
     network.cleanUp();
     tree.remove();
   }
@@ -66,7 +68,7 @@ const podLinks = (ifname: string, linkAddress: string, id: number) => [
 
 const inPod = (words: string) => `nsenter --net=${netns} ip ${words}`;
 const lookIntoPod = (links: unknown) => ({
-  command: inPod('-details -json link show'),
+  command: inPod('-details -json address show'),
   stdout: links,
 });
 
@@ -114,7 +116,7 @@ describe('the pool', () => {
     await interfaces.allocate();
     // Its interface is in the pod by now, which is no reason to complain of it.
     commands.expect({ command: 'ip link set', moves: three?.leave ?? [] });
-    execFileSync('ip', ['link', 'set'], { stdio: 'ignore' });
+    await commands.run('ip', ['link', 'set']);
     await expect(interfaces.allocate()).rejects.toMatchObject({
       name: 'CniError',
       code: 11,
@@ -158,7 +160,7 @@ describe('a VF', () => {
   });
 
   const moveIn = () => ({
-    command: `ip link set dev ${pf}v2 netns ${netns}`,
+    command: `ip link set dev ${pf}v2 alias infra-offload|1|${ownNetnsInode}|${pf}v2|pci/${address(2)}|eth0|10.0.0.1|pods|c1|| netns ${netns}`,
     moves: vf.leave,
   });
   const setUp = () => ({
@@ -174,7 +176,9 @@ describe('a VF', () => {
     expect(await interfaces.returned()).toEqual(new Set());
     // The pod has changed all that it can change: the device behind the link tells.
     commands.expect(lookIntoPod(podLinks('mine', '02:00:00:00:00:99', 2)), {
-      command: inPod(`link set dev mine netns ${ownNetnsPath} name ${pf}v2 down address ${attachment.mac}`),
+      command: inPod(
+        `link set dev mine netns ${ownNetnsPath} name ${pf}v2 down address ${attachment.mac} alias `,
+      ),
       moves: vf.back(`${pf}v2`),
     });
     await interfaces.release(attachment);
@@ -206,10 +210,10 @@ describe('a VF', () => {
     const third = start();
     third.recover([attachment]);
     commands.expect({ command: 'ip moved', moves: vf.leave }, lookIntoPod(podLinks(`${pf}v2`, mac(2), 2)), {
-      command: inPod(`link set dev ${pf}v2 netns ${ownNetnsPath} name ${pf}v2 down address ${mac(2)}`),
+      command: inPod(`link set dev ${pf}v2 netns ${ownNetnsPath} name ${pf}v2 down address ${mac(2)} alias `),
       moves: vf.back(`${pf}v2`),
     });
-    execFileSync('ip', ['moved'], { stdio: 'ignore' });
+    await commands.run('ip', ['moved']);
     await third.release(attachment);
     expect(await third.allocate()).toEqual(allocated);
   });
@@ -224,7 +228,7 @@ describe('a VF', () => {
       { command: `ip link set dev dev7 down name ${pf}v2 address ${mac(2)}` },
     );
     await interfaces.configure(attachment);
-    execFileSync('ip', ['netns-ended'], { stdio: 'ignore' });
+    await commands.run('ip', ['netns-ended']);
     // Its pod is in the state files still, so nobody else gets it.
     await expect(interfaces.allocate()).rejects.toMatchObject({ code: 11 });
     const gone = { ...attachment, netns: { path: netns, inode: '1' } };
@@ -243,7 +247,7 @@ describe('a VF', () => {
     );
     await interfaces.configure(attachment);
     await interfaces.release({ ...attachment, netns: { path: netns, inode: '1' } });
-    execFileSync('ip', ['netns-ended'], { stdio: 'ignore' });
+    await commands.run('ip', ['netns-ended']);
     expect(await interfaces.allocate()).toEqual({
       name: `${pf}v2`,
       mac: mac(2),
@@ -256,13 +260,15 @@ describe('a VF', () => {
     const attachment = attachmentOf(await interfaces.allocate(), netns);
     commands.expect(moveIn(), setUp(), { command: 'ip driver-reloaded', moves: vf.back('eth3') });
     await interfaces.configure(attachment);
-    execFileSync('ip', ['driver-reloaded'], { stdio: 'ignore' });
+    await commands.run('ip', ['driver-reloaded']);
     expect(await interfaces.returned()).toEqual(new Set([`${pf}v2`]));
     commands.expect(lookIntoPod([]));
     expect(await interfaces.locate(attachment)).toBe('returned');
     commands.expect(
       { command: `ip link set dev eth3 down name ${pf}v2 address ${mac(2)}` },
-      { command: `ip link set dev ${pf}v2 netns ${netns}` },
+      {
+        command: `ip link set dev ${pf}v2 alias infra-offload|1|${ownNetnsInode}|${pf}v2|pci/${address(2)}|eth0|10.0.0.1|pods|c1|| netns ${netns}`,
+      },
       setUp(),
     );
     await interfaces.configure(attachment);
@@ -284,7 +290,9 @@ describe('a VF', () => {
     const attachment = attachmentOf(await interfaces.allocate(), netns);
     commands.expect(moveIn(), setUp());
     await interfaces.configure(attachment);
-    const back = inPod(`link set dev eth0 netns ${ownNetnsPath} name ${pf}v2 down address ${attachment.mac}`);
+    const back = inPod(
+      `link set dev eth0 netns ${ownNetnsPath} name ${pf}v2 down address ${attachment.mac} alias `,
+    );
     commands.expect(
       lookIntoPod(podLinks('eth0', mac(2), 2)),
       { command: back, code: 2, stderr: 'RTNETLINK answers: Device or resource busy\n' },

@@ -43,6 +43,10 @@ export class SriovPool implements InterfacePool {
     );
   }
 
+  mayHave(_interfaceName: string, device: string | undefined): boolean {
+    return device?.startsWith('pci/') === true;
+  }
+
   async explainExhaustion(inPods: ReadonlySet<string>): Promise<Exhaustion> {
     const functions = await this.#functions();
     if (functions.length === 0) {

@@ -23,12 +23,15 @@ export class TapPool implements InterfacePool {
   /** By number: P4TAP_2 before P4TAP_10. */
   async members(): Promise<readonly PoolMember[]> {
     const numbered = (await this.#host.links()).flatMap(({ ifname, address }) => {
-      const suffix = ifname.startsWith(this.#prefix) ? ifname.slice(this.#prefix.length) : '';
-      const isForPods = /^[1-9][0-9]*$/.test(suffix) && ifname !== this.#uplink;
-      if (!isForPods || address === undefined) return [];
-      return [{ member: { name: ifname, mac: address }, number: Number(suffix) }];
+      if (!this.mayHave(ifname) || address === undefined) return [];
+      return [{ member: { name: ifname, mac: address }, number: Number(ifname.slice(this.#prefix.length)) }];
     });
     return numbered.sort((a, b) => a.number - b.number).map(({ member }) => member);
+  }
+
+  mayHave(interfaceName: string): boolean {
+    const suffix = interfaceName.startsWith(this.#prefix) ? interfaceName.slice(this.#prefix.length) : '';
+    return /^[1-9][0-9]*$/.test(suffix) && interfaceName !== this.#uplink;
   }
 
   async explainExhaustion(): Promise<Exhaustion> {

@@ -1,5 +1,6 @@
 import { createSocket } from 'node:dgram';
-import { outputOf, runCommand } from '../interfaces/command.js';
+import { runCommand } from '../interfaces/command.js';
+import { outputOf } from '../interfaces/command-output.js';
 import { IpRoute, type LinkAddress } from '../interfaces/iproute.js';
 
 /** What the kernel knows of its neighbours, and how it is made to ask for them. */

@@ -8,7 +8,7 @@ import {
 } from '@infra-offload/k8s-watch/api';
 import type { Logger } from 'pino';
 import { type AgentConfig, policySourceOf } from '../config/schema.js';
-import { AgentError, messageOf } from '../errors.js';
+import { AgentError, messageOf, since } from '../errors.js';
 import { version } from '../version.js';
 
 /** What of the configuration says where objects come from. */
@@ -24,6 +24,8 @@ const firstListMs = 3_000;
 interface Problem {
   readonly code: string;
   readonly message: string;
+  /** Of requests that fail: since when. */
+  readonly since?: Date;
 }
 
 /** The objects of the cluster as far as the agent needs them, from the API server or from a directory. */
@@ -52,7 +54,7 @@ export class WatchedObjects {
   static open(settings: SourceSettings, logger: Logger): WatchedObjects | undefined {
     const { manifestsDirectory: directory, kubernetes, nodeName } = settings;
     const onReport = (report: { readonly type: 'problem' | 'resolved'; readonly problem: Problem }) => {
-      const { message, ...fields } = report.problem;
+      const { message, since: _, ...fields } = report.problem;
       if (report.type === 'problem') logger.warn(fields, message);
       else logger.info(fields, `resolved: ${message}`);
     };
@@ -117,6 +119,23 @@ export class WatchedObjects {
     const problems = this.#problems().map(({ message }) => message);
     const reason = this.#startFailure ?? problems.join('; ');
     return `services are not known yet: ${reason || 'the first lists are under way'}`;
+  }
+
+  /** Since when the API server does not serve the agent, and why; undefined if it does. What is known stays in force. */
+  get outage(): { readonly since: Date; readonly reason: string } | undefined {
+    const failing = this.#problems().flatMap(({ since, message: reason }) =>
+      since ? [{ since, reason }] : [],
+    );
+    return failing.sort((a, b) => a.since.getTime() - b.since.getTime())[0];
+  }
+
+  /** What keeps new pods from what they need to know; undefined if nothing does. */
+  whyNotServed(): string | undefined {
+    const { outage } = this;
+    const away = outage && `the Kubernetes API does not serve the agent ${since(outage.since)}`;
+    const unknown = this.whyNotSynced();
+    if (away === undefined) return unknown;
+    return `${away}: ${unknown ?? outage?.reason}`;
   }
 
   async stop(): Promise<void> {

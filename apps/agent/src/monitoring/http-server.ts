@@ -9,11 +9,11 @@ export interface Reply {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** `body` is that of a PUT, else empty. */
-export type Handler = (request: IncomingMessage, body: string) => Reply | Promise<Reply>;
-
-/** Handlers by path; `*` is for every path without one of its own. HEAD is answered as GET without its body. */
-export type Routes = Readonly<Record<string, { readonly get: Handler; readonly put?: Handler }>>;
+/**
+ * What GET is answered with, by path; `*` is for every path without one of its own. HEAD is answered as GET without its body.
+ * Nothing can be changed here: whoever is on the node may ask.
+ */
+export type Routes = Readonly<Record<string, { readonly get: () => Reply | Promise<Reply> }>>;
 
 export interface HttpServerOptions {
   /** Where `address` comes from, for messages. */
@@ -24,7 +24,10 @@ export interface HttpServerOptions {
   readonly logger: Logger;
 }
 
-const maxBodyBytes = 64 * 1024;
+/** So many at once are not answered for monitoring; connections must not use up what the agent has to open. */
+const maxConnections = 100;
+/** For a whole request, of which all fit into a packet. */
+const requestMs = 10_000;
 
 /** A small HTTP server for monitoring. */
 export class HttpServer {
@@ -36,7 +39,12 @@ export class HttpServer {
 
   /** @throws AgentError CONFIG if it cannot listen there. */
   static async start({ name, address, routes, logger }: HttpServerOptions): Promise<HttpServer> {
-    const server = createServer((request, response) => {
+    const limits = {
+      requestTimeout: requestMs,
+      headersTimeout: requestMs,
+      connectionsCheckingInterval: 1_000,
+    };
+    const server = createServer(limits, (request, response) => {
       answer(request, routes).then(
         (reply) => send(request, response, reply),
         (error: unknown) => {
@@ -45,6 +53,7 @@ export class HttpServer {
         },
       );
     });
+    server.maxConnections = maxConnections;
     const split = address.lastIndexOf(':');
     const host = address.slice(0, split).replace(/^\[|\]$/g, '');
     await new Promise<void>((resolve, reject) => {
@@ -76,31 +85,9 @@ async function answer(request: IncomingMessage, routes: Routes): Promise<Reply> 
   const path = (request.url ?? '/').split('?')[0] ?? '/';
   const route = Object.hasOwn(routes, path) ? routes[path] : routes['*'];
   if (route === undefined) return { status: 404, body: `there are ${Object.keys(routes).join(', ')}\n` };
-  switch (request.method) {
-    case 'GET':
-    case 'HEAD':
-      return route.get(request, '');
-    case 'PUT': {
-      if (route.put === undefined) break;
-      const body = await readBody(request);
-      if (body === undefined) return { status: 413, body: `a body has at most ${maxBodyBytes} bytes\n` };
-      return route.put(request, body);
-    }
-    default:
-  }
-  const allowed = route.put === undefined ? 'GET is' : 'GET and PUT are';
-  return { status: 405, body: `only ${allowed} served\n` };
-}
-
-async function readBody(request: IncomingMessage): Promise<string | undefined> {
-  const chunks: Buffer[] = [];
-  let length = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    length += chunk.length;
-    if (length > maxBodyBytes) return undefined;
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString();
+  if (request.method !== 'GET' && request.method !== 'HEAD')
+    return { status: 405, body: 'only GET is served\n' };
+  return route.get();
 }
 
 function send(request: IncomingMessage, response: ServerResponse, { status, body, headers }: Reply): void {

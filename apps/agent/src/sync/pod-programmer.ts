@@ -136,10 +136,12 @@ export class PodProgrammer {
     }
   }
 
-  /** Wants a pod of an earlier run: it goes out with the first snapshot. */
+  /** Wants a pod of an earlier run: it goes out with the first snapshot, or at once if that has gone out. */
   expect(pod: Pod): void {
-    this.#options.policies?.expect(pod);
-    this.#options.wanted.upsertQuietly({ object: { $case: 'pod', value: pod } });
+    const { policies, wanted, sync } = this.#options;
+    policies?.expect(pod);
+    wanted.upsertQuietly({ object: { $case: 'pod', value: pod } });
+    if (sync.state.kind !== 'stopped') wanted.announce(podReference(pod.attachmentId));
   }
 
   /** What the manager has last said of the pod. */

@@ -1,7 +1,7 @@
 import { type ClientDuplexStream, type ServiceError, status } from '@grpc/grpc-js';
 import type { OffloadClient, SyncRequest, SyncResponse } from '@infra-offload/infra-api';
 import type { Logger } from 'pino';
-import { detailsOf } from '../errors.js';
+import { detailsOf, since } from '../errors.js';
 import { Backoff } from './backoff.js';
 import { ChangeQueue } from './change-queue.js';
 import type { SyncProgress } from './progress.js';
@@ -41,6 +41,7 @@ export class SyncClient {
   readonly #waiting = new Set<() => void>();
   readonly #unsubscribe: () => void;
   #state: SyncState = { kind: 'stopped' };
+  #awaySince: Date | undefined;
   #stream: ClientDuplexStream<SyncRequest, SyncResponse> | undefined;
   #queue: ChangeQueue | undefined;
   #isPumpDue = false;
@@ -62,6 +63,28 @@ export class SyncClient {
 
   get state(): SyncState {
     return this.#state;
+  }
+
+  /** Since when the manager has not followed; undefined if it does, or need not yet. */
+  get awaySince(): Date | undefined {
+    return this.#awaySince;
+  }
+
+  /** Why the manager does not follow, and since when; undefined if it does. */
+  whyNotSynchronised(): string | undefined {
+    const when = this.#awaySince && ` ${since(this.#awaySince)}`;
+    switch (this.#state.kind) {
+      case 'synchronised':
+        return undefined;
+      case 'disconnected':
+        return `infra-manager is not connected${when}: ${this.#state.reason}`;
+      case 'synchronising':
+        return `infra-manager has not taken over the state of the node yet,${when}`;
+      case 'stopped':
+        return 'infra-manager has not taken over the state of the node yet';
+      default:
+        return this.#state satisfies never;
+    }
   }
 
   start(): void {
@@ -184,6 +207,8 @@ export class SyncClient {
 
   #setState(state: SyncState): void {
     this.#state = state;
+    if (state.kind === 'synchronised' || state.kind === 'stopped') this.#awaySince = undefined;
+    else this.#awaySince ??= new Date();
     this.#wake();
   }
 

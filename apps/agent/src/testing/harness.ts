@@ -74,7 +74,9 @@ export class Harness {
   async startAgent(settings: Readonly<Record<string, unknown>> = {}): Promise<Agent> {
     const destination = { write: (line: string) => void this.log.push(JSON.parse(line)) };
     const loggers = createLoggers({ level: 'debug', modules: {} }, destination);
-    this.agent = await Agent.start(this.config(settings), loggers);
+    this.agent = await Agent.start(this.config(settings), loggers, {
+      resultCache: join(this.network.directory, 'cni', 'results'),
+    });
     return this.agent;
   }
 

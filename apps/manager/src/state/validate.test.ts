@@ -2,7 +2,7 @@ import { Protocol, type WantedObject } from '@infra-offload/infra-api';
 import { describe, expect, test } from 'vitest';
 import { ManagerError } from '../errors.js';
 import { node, pod, podObject, service } from '../testing/agent.js';
-import { readObject, wireKey } from './validate.js';
+import { readObject, readPod, wireKey } from './validate.js';
 
 function fault(wire: WantedObject): string {
   try {
@@ -49,6 +49,20 @@ describe('readObject', () => {
       agentConditions: [],
     });
     expect(wireKey(wire)).toBe('service/default/web:http/TCP');
+  });
+
+  test('a pod that Kubernetes does not know has no name, but not half of one', () => {
+    const wire = {
+      attachmentId: 'c1/eth0',
+      namespace: '',
+      name: '',
+      interfaceName: 'P4TAP_1',
+      mac: '02:00:00:00:00:01',
+      addresses: ['10.244.0.2'],
+    };
+    expect(readPod(wire)).toMatchObject({ namespace: '', name: '', ip: 0x0af40002 });
+    expect(() => readPod({ ...wire, name: 'cart' })).toThrow(/namespace/);
+    expect(() => readPod({ ...wire, namespace: 'shop' })).toThrow(/name/);
   });
 
   test('a node with routes; IPv6 is set aside', () => {

@@ -94,12 +94,17 @@ export function readPod(wire: WirePod): PodObject {
   return {
     kind: 'pod',
     attachmentId: wire.attachmentId,
-    namespace: check.name('namespace', wire.namespace),
-    name: check.name('name', wire.name),
+    ...podName(check, wire),
     interfaceName: check.interfaceName('interface_name', wire.interfaceName),
     mac: check.mac('mac', wire.mac),
     ip: check.podAddress('addresses[0]', address),
   };
+}
+
+/** What is attached without a runtime of Kubernetes has neither. */
+function podName(check: Checker, { namespace, name }: WirePod): Pick<PodObject, 'namespace' | 'name'> {
+  if (namespace === '' && name === '') return { namespace, name };
+  return { namespace: check.name('namespace', namespace), name: check.name('name', name) };
 }
 
 function readNode(wire: WireNode): NodeObject {

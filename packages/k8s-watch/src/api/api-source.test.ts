@@ -173,6 +173,30 @@ describe('ApiSource', () => {
     expect(told()).toEqual(['problem FORBIDDEN', 'resolved FORBIDDEN']);
   });
 
+  it('takes the refusals of a server that starts for what they are, and tells since when requests fail', async () => {
+    const { server } = cluster;
+    const source = cluster.source({ Service: {} }, { refusalMs: 60_000 });
+    await source.start();
+    server.forbid('list', 'services');
+    server.forbid('watch', 'services');
+    server.cutConnections();
+    await eventually(() => statusOf(source, 'Service').failures > 5, 'refusals');
+    expect(source.problems).toMatchObject([{ code: 'FORBIDDEN', since: expect.any(Date) }]);
+    expect(told()).toEqual([]);
+    server.allow('list', 'services');
+    server.allow('watch', 'services');
+    server.database.create(serviceInput('web'));
+    await eventually(() => source.services.size === 1, 'the service');
+    expect(told()).toEqual([]);
+
+    const before = new Date();
+    server.inject({ fault: { type: 'status', status: 500 }, times: 1_000 });
+    server.cutConnections();
+    await eventually(() => source.problems.length === 1, 'a problem');
+    const { since } = source.problems[0] ?? {};
+    expect(since?.getTime()).toBeGreaterThanOrEqual(before.getTime());
+  });
+
   it('waits as long as the server asks', async () => {
     cluster.server.inject({ fault: { type: 'status', status: 429, retryAfterSeconds: 1 }, verb: 'list' });
     const source = cluster.source({ Service: {} });

@@ -14,18 +14,18 @@ const waits = () => sleep.mock.calls.map(([ms]) => ms);
 const { signal } = new AbortController();
 
 describe('Backoff', () => {
-  it('doubles its limit until the largest, and begins again after a success', async () => {
+  it('comes back at once, then doubles its limit until the largest, and begins again after a success', async () => {
     const backoff = new Backoff({ baseMs: 100, maxMs: 500 });
-    for (let i = 0; i < 5; i++) await backoff.wait(signal);
+    for (let i = 0; i < 6; i++) await backoff.wait(signal);
     backoff.reset();
     await backoff.wait(signal);
-    expect(waits()).toEqual([50, 100, 200, 250, 250, 50]);
+    expect(waits()).toEqual([0, 50, 100, 200, 250, 250, 0]);
   });
 
   it('adds to what the server asks for, up to five minutes', async () => {
     const backoff = new Backoff({ baseMs: 100, maxMs: 100 });
     await backoff.wait(signal, 7000);
     await backoff.wait(signal, 1e9);
-    expect(waits()).toEqual([7050, 300_050]);
+    expect(waits()).toEqual([7000, 300_050]);
   });
 });

@@ -80,7 +80,7 @@ describe('ApiSource, over random changes and faults', () => {
       }),
       { numRuns: 200, interruptAfterTimeLimit: 20_000 },
     );
-  }, 30_000);
+  });
 });
 
 async function run(cluster: TestCluster, steps: readonly Step[]): Promise<void> {

@@ -11,6 +11,8 @@ export interface ApiProblem {
   readonly kind: ObjectKind;
   /** "Service default/web". */
   readonly object?: string;
+  /** Of failing requests: when the first of them failed, whatever they have failed by since. */
+  readonly since?: Date;
 }
 
 /** A problem is told when it comes up and, once, when it is gone. */
@@ -23,6 +25,7 @@ export interface ApiReport {
 export class ProblemBook {
   readonly #report: (report: ApiReport) => void;
   #ofRequests: ApiProblem | undefined;
+  #isTold = false;
   readonly #ofObjects = new Map<string, ApiProblem>();
 
   constructor(report: (report: ApiReport) => void) {
@@ -34,19 +37,22 @@ export class ProblemBook {
     yield* this.#ofObjects.values();
   }
 
-  requestFailed(problem: ApiProblem): void {
+  /** @param isToTell whether it is worth a report by now */
+  requestFailed(problem: ApiProblem, isToTell: boolean): void {
     const before = this.#ofRequests;
-    if (before?.code === problem.code && before.message === problem.message) return;
-    this.requestsWork();
+    const isNew = before?.code !== problem.code || before.message !== problem.message;
+    if (isNew) this.requestsWork();
     this.#ofRequests = problem;
+    if (!isToTell || this.#isTold) return;
+    this.#isTold = true;
     this.#report({ type: 'problem', problem });
   }
 
   requestsWork(): void {
     const problem = this.#ofRequests;
-    if (problem === undefined) return;
     this.#ofRequests = undefined;
-    this.#report({ type: 'resolved', problem });
+    if (problem !== undefined && this.#isTold) this.#report({ type: 'resolved', problem });
+    this.#isTold = false;
   }
 
   objectInvalid(key: string, problem: ApiProblem): void {

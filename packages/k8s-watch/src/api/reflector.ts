@@ -63,6 +63,10 @@ export class Reflector<Kind extends ObjectKind> {
   /** The last watch ended before its time, so another server, or a restored one, may answer the next. */
   #suspicious = false;
   #failuresInRow = 0;
+  /** When the first of them was; undefined if requests work. */
+  #failingSince: Date | undefined;
+  /** When the server first refused (401, 403), milliseconds, monotonic; undefined if its last answer was another. */
+  #refusedSince: number | undefined;
   /** Of the versions in which the kind may be served, so many are not. */
   #versionsMissed = 0;
 
@@ -106,6 +110,9 @@ export class Reflector<Kind extends ObjectKind> {
       } catch (error) {
         if (signal.aborted) break;
         if (!KubernetesApiError.is(error)) throw error;
+        if (error.code === 'FORBIDDEN' || error.code === 'UNAUTHORIZED')
+          this.#refusedSince ??= performance.now();
+        else this.#refusedSince = undefined;
         if (this.#isAbsence(error)) await this.#absent(error, signal);
         else await this.#failed(error, signal);
       }
@@ -125,6 +132,12 @@ export class Reflector<Kind extends ObjectKind> {
     return code === 'NOT_SERVED' || (code === 'FORBIDDEN' && this.#counts.lists === 0);
   }
 
+  /** Whether a refusal may be that of a server that has just started. */
+  get #isRefusalFresh(): boolean {
+    const { refusalMs } = this.#options.timing;
+    return this.#refusedSince !== undefined && performance.now() - this.#refusedSince < refusalMs;
+  }
+
   async #absent({ code }: KubernetesApiError, signal: AbortSignal): Promise<void> {
     const { kind, timing, onSynced } = this.#options;
     const versions = optionalVersions(kind) ?? [];
@@ -134,12 +147,14 @@ export class Reflector<Kind extends ObjectKind> {
     }
     this.#versionsMissed = 0;
     this.#state = 'absent';
+    this.#failingSince = undefined;
     this.#problems.requestsWork();
     if (!this.#synced) {
       this.#synced = true;
       onSynced();
     }
-    await sleep(timing.absentMs, undefined, { signal }).catch(() => undefined);
+    if (this.#isRefusalFresh) await this.#backoff.wait(signal);
+    else await sleep(timing.absentMs, undefined, { signal }).catch(() => undefined);
   }
 
   async #failed(error: KubernetesApiError, signal: AbortSignal): Promise<void> {
@@ -150,11 +165,22 @@ export class Reflector<Kind extends ObjectKind> {
     // Belongs to the protocol, and one broken connection is nothing to trouble people with.
     const expected =
       error.code === 'EXPIRED' || (error.code === 'UNREACHABLE' && this.#failuresInRow === 1 && this.#synced);
-    if (!expected) this.#problems.requestFailed({ code: error.code, message, kind });
+    if (error.code !== 'EXPIRED') this.#failingSince ??= new Date();
+    if (!expected) {
+      const since = this.#failingSince;
+      const problem = { code: error.code, message, kind, ...(since && { since }) };
+      this.#problems.requestFailed(problem, !this.#isRefusalFresh);
+    }
     if (error.code === 'EXPIRED' || error.code === 'BAD_RESPONSE') this.#version = undefined;
     this.#suspicious = true;
     this.#state = 'waiting';
     await this.#backoff.wait(signal, error.details.retryAfterMs);
+  }
+
+  #requestsWork(): void {
+    this.#failingSince = undefined;
+    this.#refusedSince = undefined;
+    this.#problems.requestsWork();
   }
 
   async #list(signal: AbortSignal): Promise<void> {
@@ -181,7 +207,7 @@ export class Reflector<Kind extends ObjectKind> {
     this.#pageLimit = PAGE_LIMIT;
     this.#suspicious = false;
     this.#counts.lists++;
-    this.#problems.requestsWork();
+    this.#requestsWork();
     if (this.#synced) return;
     this.#synced = true;
     onSynced();
@@ -242,7 +268,7 @@ export class Reflector<Kind extends ObjectKind> {
         signal,
         onAccepted: () => {
           this.#state = 'watching';
-          this.#problems.requestsWork();
+          this.#requestsWork();
         },
       });
       for await (const together of events) for (const event of together) this.#apply(event);

@@ -17,6 +17,7 @@ const FAST: ApiTiming = {
   watchSilenceMs: 200,
   healthyMs: 50,
   absentMs: 50,
+  refusalMs: 0,
   backoff: { baseMs: 5, maxMs: 20 },
 };
 
@@ -61,7 +62,7 @@ export async function testCluster(options: FakeApiServerOptions = {}): Promise<T
   };
 }
 
-export async function eventually(holds: () => boolean, what: string, withinMs = 5000): Promise<void> {
+export async function eventually(holds: () => boolean, what: string, withinMs = 60_000): Promise<void> {
   const deadline = performance.now() + withinMs;
   while (!holds()) {
     if (performance.now() > deadline) throw new Error(`not within ${withinMs} ms: ${what}`);

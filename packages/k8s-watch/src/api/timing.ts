@@ -17,6 +17,11 @@ export interface ApiTiming {
   readonly healthyMs: number;
   /** Until a server that does not have a kind is asked again: it may have been upgraded, or permissions given. */
   readonly absentMs: number;
+  /**
+   * A server that starts refuses everybody until it has read its own roles: so long, 401 and 403 are no missing permission,
+   * and asked again as after any other failure.
+   */
+  readonly refusalMs: number;
   readonly backoff: BackoffOptions;
 }
 
@@ -27,5 +32,6 @@ export const DEFAULT_TIMING: ApiTiming = {
   watchSilenceMs: 150_000,
   healthyMs: 5_000,
   absentMs: 300_000,
-  backoff: { baseMs: 500, maxMs: 30_000 },
+  refusalMs: 10_000,
+  backoff: { baseMs: 500, maxMs: 5_000 },
 };

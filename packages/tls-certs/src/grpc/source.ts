@@ -50,6 +50,8 @@ interface Loaded {
   readonly options: SecureContextOptions;
   readonly context: SecureContext;
   readonly certificate: X509Certificate | undefined;
+  /** When the last of the certificates begins. */
+  readonly notBefore: Date;
   /** When the first of the certificates ends. */
   readonly notAfter: Date;
 }
@@ -110,9 +112,13 @@ export class CertificateSource {
   /** Why certificates are in use that should not be; undefined if all is well. For a readiness check. */
   get problem(): string | undefined {
     if (this.#problem !== undefined) return this.#problem;
-    if (this.#loaded.notAfter >= new Date()) return undefined;
+    const { notBefore, notAfter } = this.#loaded;
     const { cert, ca } = this.#options.files;
-    return `${cert ?? ca}: the certificate in use expired on ${stamp(this.#loaded.notAfter)}`;
+    const now = new Date();
+    if (now > notAfter) return `${cert ?? ca}: the certificate in use expired on ${stamp(notAfter)}`;
+    // The clock has been put back since it was read.
+    if (now >= notBefore) return undefined;
+    return `${cert ?? ca}: the certificate in use is not valid before ${stamp(notBefore)}; it is ${stamp(now)} here`;
   }
 
   /** Calls a listener with what new connections are to use, whenever that changes. Returns what ends it. */
@@ -264,8 +270,9 @@ function load({ usage, cipherSuites }: CertificateSourceOptions, contents: Conte
     ...cipherOptions(cipherSuites ?? availableCipherSuites()),
   };
   try {
+    const notBefore = new Date(Math.max(...ends.map((end) => datesOf(end).notBefore.getTime())));
     const notAfter = new Date(Math.min(...ends.map((end) => datesOf(end).notAfter.getTime())));
-    return { options, context: createSecureContext(options), certificate, notAfter };
+    return { options, context: createSecureContext(options), certificate, notBefore, notAfter };
   } catch (error) {
     // Keys that OpenSSL finds too small, for example.
     const reason = /SSL routines:[^:]*:([^:]+)/.exec(messageOf(error))?.[1] ?? messageOf(error);

@@ -1,0 +1,63 @@
+import { readdir, readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { parseAddressPrefix } from '@infra-offload/cni-types';
+import * as z from 'zod';
+
+/** Where libcni, and so every usual container runtime, keeps what it was answered to ADD. */
+export const resultCacheDirectory = '/var/lib/cni/results';
+
+/** More than any runtime writes into one file. */
+const maxFileBytes = 1024 * 1024;
+
+/** A file of libcni's cache (`cniCacheV1`), as far as it tells who has which address. */
+const cachedSchema = z.object({
+  kind: z.literal('cniCacheV1'),
+  containerId: z.string().min(1),
+  ifName: z.string().min(1),
+  networkName: z.string().min(1),
+  cniArgs: z.array(z.tuple([z.string(), z.string()])).nullish(),
+  result: z.object({ ips: z.array(z.object({ address: z.string() })).nullish() }),
+});
+
+/** What a runtime remembers of an ADD. */
+export interface CachedResult {
+  readonly containerId: string;
+  readonly ifname: string;
+  readonly network: string;
+  readonly pod: { readonly namespace: string; readonly name: string };
+  /** IPv4, without prefix length. */
+  readonly addresses: readonly string[];
+}
+
+/** All that can be read of libcni's cache; empty if there is none. */
+export async function readResultCache(directory: string): Promise<CachedResult[]> {
+  const names = await readdir(directory).catch(() => []);
+  const read = await Promise.all(names.map((name) => readResult(join(directory, name))));
+  return read.filter((result) => result !== undefined);
+}
+
+async function readResult(path: string): Promise<CachedResult | undefined> {
+  const json = await readJson(path);
+  const { data } = cachedSchema.safeParse(json);
+  if (data === undefined) return undefined;
+  const args = new Map(data.cniArgs);
+  const parsed = (data.result.ips ?? []).map(({ address }) => parseAddressPrefix(address));
+  return {
+    containerId: data.containerId,
+    ifname: data.ifName,
+    network: data.networkName,
+    pod: { namespace: args.get('K8S_POD_NAMESPACE') ?? '', name: args.get('K8S_POD_NAME') ?? '' },
+    addresses: parsed.flatMap((prefix) => (prefix?.family === 4 ? [prefix.address] : [])),
+  };
+}
+
+/** Files come and go with pods, and a runtime that was killed may have left a part of one. */
+async function readJson(path: string): Promise<unknown> {
+  try {
+    const file = await stat(path);
+    if (!file.isFile() || file.size > maxFileBytes) return undefined;
+    return JSON.parse(await readFile(path, 'utf8'));
+  } catch {
+    return undefined;
+  }
+}
