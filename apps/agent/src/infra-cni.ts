@@ -2,6 +2,7 @@
 import { readFileSync, writeSync } from 'node:fs';
 import { isatty } from 'node:tty';
 import { CniError, CniErrorCode } from '@infra-offload/cni-types';
+import { endOnUncaught } from '@infra-offload/guard';
 import { type PluginOutcome, runPlugin } from './cni/plugin.js';
 import { isSystemError } from './errors.js';
 
@@ -28,8 +29,13 @@ async function main(): Promise<PluginOutcome> {
   }
 }
 
-main().then(({ output, exitCode }) => {
-  // Synchronous: the process ends before an asynchronous write is through.
+/** Synchronous: the process ends before an asynchronous write is through. */
+function write(output: string): void {
   for (let rest = Buffer.from(output); rest.length > 0; ) rest = rest.subarray(writeSync(1, rest));
+}
+
+endOnUncaught((error) => write(`${JSON.stringify(CniError.from(error).toResult())}\n`));
+main().then(({ output, exitCode }) => {
+  write(output);
   process.exit(exitCode);
 });
