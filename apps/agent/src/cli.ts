@@ -2,6 +2,7 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { endOnUncaught, stopOnSignals } from '@infra-offload/guard';
 import { Command, InvalidArgumentError } from 'commander';
 import { Agent } from './agent.js';
 import { type Check, calicoConfigCheck, managerCheck, parseDuration, waitFor } from './checks.js';
@@ -118,25 +119,13 @@ async function run(flags: Flags): Promise<void> {
   const config = configOf(flags);
   const loggers = createLoggers(config.log);
   const logger = loggers.of('agent');
+  endOnUncaught((err, message) => logger.fatal({ err }, message));
   const agent = await Agent.start(config, loggers);
-  let isStopping = false;
-  const stop = (signal: NodeJS.Signals) => {
-    if (isStopping) return;
-    isStopping = true;
-    logger.info({ signal }, 'stopping');
-    agent.stop().then(
-      () => process.exit(0),
-      (error: unknown) => {
-        logger.error({ reason: messageOf(error) }, 'stopped with an error');
-        process.exit(1);
-      },
-    );
-  };
-  process.on('SIGTERM', stop);
-  process.on('SIGINT', stop);
+  stopOnSignals(() => agent.stop(), logger);
 }
 
 program.parseAsync().catch((error: unknown) => {
   process.stderr.write(`infra-agent: ${messageOf(error)}\n`);
-  process.exitCode = AgentError.is(error, 'CONFIG') ? 2 : 1;
+  // Whatever was begun and is still open does not keep it.
+  process.exit(AgentError.is(error, 'CONFIG') ? 2 : 1);
 });

@@ -1,5 +1,7 @@
 #!/usr/bin/env node
+import { writeSync } from 'node:fs';
 import { Socket } from 'node:net';
+import { endOnUncaught } from '@infra-offload/guard';
 import { messageOf } from './errors.js';
 import { relay } from './felix/relay.js';
 
@@ -24,6 +26,7 @@ function open(fd: number, mode: { readonly readable: boolean; readonly writable:
   }
 }
 
+endOnUncaught((error, message) => writeSync(2, `felix-api-proxy: ${message}: ${messageOf(error)}\n`));
 // Felix starts anew when its driver ends, and says everything again.
 main().then(
   (reason) => process.stderr.write(`felix-api-proxy: ${reason}\n`, () => process.exit(0)),

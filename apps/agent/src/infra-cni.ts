@@ -2,6 +2,7 @@
 import { readSync, writeSync } from 'node:fs';
 import { isatty } from 'node:tty';
 import { CniError, CniErrorCode, decodeText } from '@infra-offload/cni-types';
+import { endOnUncaught } from '@infra-offload/guard';
 import { type PluginOutcome, runPlugin } from './cni/plugin.js';
 import { maxConfigBytes } from './cni/protocol.js';
 import { isSystemError } from './errors.js';
@@ -55,7 +56,7 @@ function outcomeOf(error: unknown): PluginOutcome {
 }
 
 /** Synchronous: the process ends before an asynchronous write is through. */
-function finish({ output, exitCode }: PluginOutcome): never {
+function write(output: string): void {
   for (let rest = Buffer.from(output); rest.length > 0; ) {
     try {
       rest = rest.subarray(writeSync(1, rest));
@@ -64,10 +65,12 @@ function finish({ output, exitCode }: PluginOutcome): never {
       if (!isSystemError(error, 'EAGAIN')) process.exit(1);
     }
   }
-  process.exit(exitCode);
 }
 
 // Whatever happens, a runtime gets an error that it can read, and no stack trace.
-process.on('uncaughtException', (error) => finish(outcomeOf(error)));
+endOnUncaught((error) => write(outcomeOf(error).output));
 
-main().then(finish);
+main().then(({ output, exitCode }) => {
+  write(output);
+  process.exit(exitCode);
+});

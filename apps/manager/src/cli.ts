@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { logVerbosity, setLogVerbosity } from '@grpc/grpc-js';
+import { endOnUncaught, stopOnSignals } from '@infra-offload/guard';
 import { Command } from 'commander';
 import { loadConfig, OVERRIDES } from './config/load.js';
 import { ManagerError, messageOf } from './errors.js';
@@ -35,24 +36,10 @@ async function main(): Promise<void> {
     notice: (text) => notices.push(text),
   });
   const loggers = createLoggers(config.log);
+  endOnUncaught((err, message) => loggers.manager.fatal({ err }, message));
   for (const notice of notices) loggers.manager.warn(notice);
   const manager = await Manager.start(config, loggers);
-  let stopping = false;
-  const stop = (signal: NodeJS.Signals) => {
-    // The second signal is for those in a hurry.
-    if (stopping) process.exit(1);
-    stopping = true;
-    loggers.manager.info({ signal }, 'stopping');
-    manager.stop().then(
-      () => process.exit(0),
-      (error: unknown) => {
-        loggers.manager.fatal({ reason: messageOf(error) }, 'could not stop in order');
-        process.exit(1);
-      },
-    );
-  };
-  process.on('SIGTERM', stop);
-  process.on('SIGINT', stop);
+  stopOnSignals(() => manager.stop(), loggers.manager);
 }
 
 main().catch((error: unknown) => {

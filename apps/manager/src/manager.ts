@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { Server, type ServiceDefinition } from '@grpc/grpc-js';
 import { statusLimits } from '@infra-offload/grpc';
 import { infra, OffloadService as OffloadDefinition } from '@infra-offload/infra-api';
-import { type Listener, listen, type ServerSecurity } from '@infra-offload/tls-certs/grpc';
+import { type Listener, listen, SERVER_OPTIONS, type ServerSecurity } from '@infra-offload/tls-certs/grpc';
 import { HealthImplementation } from 'grpc-health-check';
 import type { Config } from './config/config.js';
 import { Controller } from './controller/controller.js';
@@ -29,8 +29,13 @@ import { PortResolver } from './target/port-resolver.js';
 
 /** Largest message of the agent: a snapshot of thousands of services may come in one. */
 const MAX_MESSAGE_BYTES = 64 * 1024 * 1024;
-/** An agent that vanished without closing its connection is noticed by these, in milliseconds. */
-const KEEPALIVE = { 'grpc.keepalive_time_ms': 10_000, 'grpc.keepalive_timeout_ms': 5_000 };
+const SERVER = {
+  ...SERVER_OPTIONS,
+  // An agent that vanished without closing its connection is noticed by these, in milliseconds.
+  'grpc.keepalive_time_ms': 10_000,
+  'grpc.keepalive_timeout_ms': 5_000,
+  interceptors: [statusLimits],
+};
 /** How long calls may take to end when the manager stops. */
 const STOP_GRACE_MS = 1_000;
 const HEALTH_NAMES = ['', 'infra_offload.v1.Offload', 'infra.InfraAgent'];
@@ -205,12 +210,8 @@ export class Manager {
       logger: loggers.server,
     });
     controller.restore(contents);
-    const server = new Server({
-      'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
-      ...KEEPALIVE,
-      interceptors: [statusLimits],
-    });
-    const operators = new Server({ interceptors: [statusLimits] });
+    const server = new Server({ ...SERVER, 'grpc.max_receive_message_length': MAX_MESSAGE_BYTES });
+    const operators = new Server(SERVER);
     server.addService(OffloadDefinition as ServiceDefinition, service.implementation());
     const { journal, contents: told } = await FelixJournal.open(
       join(config.stateDirectory, 'ipdk-felix'),
@@ -243,6 +244,7 @@ export class Manager {
       inspector,
       targetState: () => connection.state,
       agentConnected: () => service.agent().connected,
+      peers: () => listener.peers,
     });
     const http =
       config.metrics.listen === 'off'

@@ -1,3 +1,4 @@
+import type { PeerCounts } from '@infra-offload/tls-certs/grpc';
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import type { Controller } from './controller/controller.js';
 import type { Reconciler } from './reconciler/reconciler.js';
@@ -12,13 +13,14 @@ export interface MetricsSources<Row> {
   readonly inspector: Inspector<Row>;
   readonly targetState: () => TargetState;
   readonly agentConnected: () => boolean;
+  readonly peers: () => PeerCounts;
 }
 
 /** The manager's metrics, all read when they are asked for; see the table in the README. */
 export function createMetrics<Row>(sources: MetricsSources<Row>): Registry {
   const registry = new Registry();
   const registers = [registry];
-  const { reconciler, controller, inspector, targetState, agentConnected } = sources;
+  const { reconciler, controller, inspector, targetState, agentConnected, peers } = sources;
   collectDefaultMetrics({ register: registry });
 
   const gauge = (name: string, help: string, read: () => number) =>
@@ -50,6 +52,9 @@ export function createMetrics<Row>(sources: MetricsSources<Row>): Registry {
   });
   gauge('target_in_sync', '1 while the target holds everything wanted.', () => Number(reconciler.inSync));
   gauge('agent_connected', '1 while there is a Sync stream.', () => Number(agentConnected()));
+  gauge('peer_connections', 'Connections of agents and operators.', () => peers().connections);
+  counter('peers_refused', 'Clients that were not let in.', () => peers().refused);
+  counter('peers_ended', 'Connections that were ended because of a limit.', () => peers().ended);
   gauge(
     'last_full_sync_seconds',
     'Duration of the last full synchronisation.',

@@ -17,6 +17,7 @@ async function run(body: string, ...signals: NodeJS.Signals[]): Promise<Ended> {
     const write = (fields, message) =>
       process.stdout.write(message + ' ' + JSON.stringify(fields, (_, value) => value instanceof Error ? value.message : value) + '\\n');
     const log = { info: write, fatal: write };
+    const report = (err, message) => write({ err }, message);
     ${body}
     setInterval(() => {}, 1_000);
     console.log('ready');`;
@@ -40,21 +41,21 @@ describe('endOnUncaught', () => {
     ['an exception', `setImmediate(() => { throw new Error('cause'); });`],
     ['a rejection', `Promise.reject(new Error('cause'));`],
   ])('ends the process after %s, with one line', async (_, fault) => {
-    const { status, output } = await run(`endOnUncaught(log); ${fault}`);
+    const { status, output } = await run(`endOnUncaught(report); ${fault}`);
     expect(status).toBe(1);
     expect(output.match(/the process ends \{"err":"cause"\}/g)).toHaveLength(1);
   });
 
   it('ends it even if nothing can be logged', async () => {
     const { status } = await run(
-      `endOnUncaught({ fatal() { throw new Error('no'); } }); setImmediate(() => { throw new Error('cause'); });`,
+      `endOnUncaught(() => { throw new Error('no'); }); setImmediate(() => { throw new Error('cause'); });`,
     );
     expect(status).toBe(1);
   });
 
   it('leaves a process that cannot end to signals', async () => {
     const { status, signal } = await run(
-      `endOnUncaught(log); stopOnSignals(async () => {}, log);
+      `endOnUncaught(report); stopOnSignals(async () => {}, log);
        process.on('exit', () => { console.log('ready'); Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0); });
        throw new Error('cause');`,
       'SIGTERM',

@@ -7,18 +7,23 @@ export interface ProgramLog {
 const STOP_SIGNALS = ['SIGTERM', 'SIGINT'] as const;
 const EXIT_FAILED = 1;
 
+const EVENTS = ['uncaughtException', 'unhandledRejection'] as const;
+
 /**
- * Has an exception or a rejection that nobody caught end the process: one entry in the log, exit status 1, at once.
- * Should something of the process hinder that, signals end it from then on, as if it handled none.
+ * Has an exception or a rejection that nobody caught end the process: it is reported once, and the process exits with
+ * status 1, at once. Should something hinder that, signals end it from then on, as if it handled none.
  *
- * @param log given anew when a program knows where it logs to
+ * A call into native code that does not return keeps any process from exiting: whoever makes one ends it when the process
+ * emits `exit`.
+ *
+ * @param report must have written when it returns
  */
-export function endOnUncaught(log: Pick<ProgramLog, 'fatal'>): void {
+export function endOnUncaught(report: (error: unknown, message: string) => void): void {
   const end = (error: unknown): never => {
     for (const event of EVENTS) process.removeAllListeners(event);
     for (const signal of STOP_SIGNALS) process.removeAllListeners(signal);
     try {
-      log.fatal({ err: error }, 'nobody caught this: the process ends');
+      report(error, 'nobody caught this: the process ends');
     } finally {
       process.exit(EXIT_FAILED);
     }
@@ -26,19 +31,17 @@ export function endOnUncaught(log: Pick<ProgramLog, 'fatal'>): void {
   for (const event of EVENTS) process.removeAllListeners(event).on(event, end);
 }
 
-const EVENTS = ['uncaughtException', 'unhandledRejection'] as const;
-
 /**
  * Has SIGTERM and SIGINT stop the program in order: exit status 0, or 1 if `stop` is rejected. A second signal is for
  * those in a hurry: it ends the process at once, with status 1.
  */
-export function stopOnSignals(stop: () => Promise<unknown>, log: ProgramLog): void {
+export function stopOnSignals(stop: (signal: NodeJS.Signals) => Promise<unknown>, log: ProgramLog): void {
   let stopping = false;
   const onSignal = (signal: NodeJS.Signals): void => {
     if (stopping) process.exit(EXIT_FAILED);
     stopping = true;
     log.info({ signal }, 'stopping');
-    stop().then(
+    stop(signal).then(
       () => process.exit(0),
       (error: unknown) => {
         log.fatal({ err: error }, 'could not stop in order');

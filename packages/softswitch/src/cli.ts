@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { logVerbosity, setLogVerbosity } from '@grpc/grpc-js';
+import { endOnUncaught, stopOnSignals } from '@infra-offload/guard';
 import { Command } from 'commander';
 import { pino } from 'pino';
 import { type ConfigFlags, LOG_LEVELS, readConfig, securityOf } from './config.js';
@@ -17,6 +18,7 @@ async function run(flags: ConfigFlags & { config?: string }): Promise<void> {
     { name: 'softswitch', level: config.logLevel, base: {}, timestamp: pino.stdTimeFunctions.isoTime },
     pino.destination({ dest: 2, sync: true }),
   );
+  endOnUncaught((err, message) => logger.fatal({ err }, message));
   // grpc-js reports failures of its own, besides those it throws.
   setLogVerbosity(logVerbosity.NONE);
   const security = securityOf(config.tls, logger);
@@ -31,20 +33,8 @@ async function run(flags: ConfigFlags & { config?: string }): Promise<void> {
     logger,
   });
 
-  let stopping = false;
-  const stop = (signal: NodeJS.Signals): void => {
-    if (stopping) return;
-    stopping = true;
-    // Whoever starts it again, for an upgrade, finds the data plane running; Ctrl-C is for good.
-    const keepDataplane = signal === 'SIGTERM';
-    logger.info({ signal, keepDataplane }, 'stopping');
-    softswitch.stop({ keepDataplane }).then(
-      () => process.exit(0),
-      (error: unknown) => fatal(error),
-    );
-  };
-  process.on('SIGTERM', stop);
-  process.on('SIGINT', stop);
+  // Whoever starts it again, for an upgrade, finds the data plane running; Ctrl-C is for good.
+  stopOnSignals((signal) => softswitch.stop({ keepDataplane: signal === 'SIGTERM' }), logger);
 
   const names = ports.list().map((port) => port.name);
   const range = names.length > 1 ? `${names[0]}..${names.at(-1)}` : (names[0] ?? 'none');

@@ -2,7 +2,7 @@ import { Server, type UntypedServiceImplementation } from '@grpc/grpc-js';
 import { statusLimits } from '@infra-offload/grpc';
 import { gnmi, P4RuntimeService } from '@infra-offload/p4rt/proto';
 import type { Trace } from '@infra-offload/swx';
-import { type Listener, listen, type ServerSecurity } from '@infra-offload/tls-certs/grpc';
+import { type Listener, listen, SERVER_OPTIONS, type ServerSecurity } from '@infra-offload/tls-certs/grpc';
 import type { Dataplane } from './dataplane/dataplane.js';
 import { LocalEngine } from './dataplane/host/engine/local.js';
 import { HostDataplane } from './dataplane/host/host-dataplane.js';
@@ -73,6 +73,7 @@ export class Softswitch {
         address: string,
       ): Promise<string> => {
         const server = new Server({
+          ...SERVER_OPTIONS,
           'grpc.max_receive_message_length': MAX_REQUEST_BYTES,
           'grpc.max_send_message_length': -1,
           interceptors: [statusLimits],

@@ -68,19 +68,17 @@ export class OffloadService<Row> {
   }
 
   #sync(call: SyncCall): void {
-    const stream: SyncStream<Row> = new SyncStream(call, this.#context, () =>
-      this.#began(stream, call.getPeer()),
-    );
+    const stream: SyncStream<Row> = new SyncStream(call, this.#context, () => this.#began(stream));
     for (const other of this.#streams) if (other.ended) this.#streams.delete(other);
     this.#streams.add(stream);
   }
 
   /** The newest agent is the agent. What only connects, or speaks another language, displaces nobody. */
-  #began(stream: SyncStream<Row>, peer: string): void {
+  #began(stream: SyncStream<Row>): void {
     const before = this.#stream;
     if (before === stream) return;
     this.#stream = stream;
-    this.#context.logger.info({ peer }, 'the agent connected');
+    this.#context.logger.info({ node: stream.nodeName }, 'the agent connected');
     before?.abort(ending(status.ABORTED, 'a newer Sync stream has replaced this one'));
   }
 

@@ -96,14 +96,13 @@ type Channel = ServerDuplexStream<StreamMessageRequest, StreamMessageResponse>;
 const MAX_WAITING_BYTES = 1 << 20;
 
 function streamChannel(device: Device, call: Channel, logger: Logger | undefined): void {
-  const peer = call.getPeer();
   let open = true;
   const send = (update: StreamMessageResponse['update']): void => {
     if (open && !call.cancelled && call.writableLength < MAX_WAITING_BYTES) call.write({ update });
   };
   const stream: ControllerStream = {
     notify(update: MasterArbitrationUpdate) {
-      logger?.debug({ peer, electionId: update.electionId, status: update.status?.message }, 'arbitration');
+      logger?.debug({ electionId: update.electionId, status: update.status?.message }, 'arbitration');
       send({ $case: 'arbitration', value: update });
     },
   };
@@ -111,7 +110,7 @@ function streamChannel(device: Device, call: Channel, logger: Logger | undefined
     if (!open) return;
     open = false;
     device.arbitration.leave(stream);
-    logger?.debug({ peer }, 'controller left');
+    logger?.debug({}, 'controller left');
   };
 
   call.on('data', (message: StreamMessageRequest) => {

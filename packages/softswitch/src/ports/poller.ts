@@ -61,7 +61,10 @@ export class Poller {
   }
 
   start(): void {
-    if (this.#state === 'idle') this.#wait();
+    if (this.#state !== 'idle') return;
+    // A process that exits waits for its threads, and so for ever if nothing wakes the one that waits for packets.
+    process.once('exit', this.#wakeUp);
+    this.#wait();
   }
 
   /** Ends the waiting thread and closes the set. */
@@ -69,13 +72,12 @@ export class Poller {
     if (this.#state === 'closed') return;
     const waiting = this.#state === 'waiting';
     this.#state = 'closed';
+    process.off('exit', this.#wakeUp);
     if (waiting) {
       const ended = new Promise<void>((resolve) => {
         this.#closed = resolve;
       });
-      const one = Buffer.alloc(8);
-      one.writeUInt8(1, process.arch === 's390x' ? 7 : 0);
-      this.libc.write(this.#wake, one, 8);
+      this.#wakeUp();
       await ended;
     }
     this.libc.close(this.#wake);
@@ -90,6 +92,12 @@ export class Poller {
       fail('UNAVAILABLE', `cannot watch descriptor ${fd}: ${this.libc.errno()}`);
     }
   }
+
+  readonly #wakeUp = (): void => {
+    const one = Buffer.alloc(8);
+    one.writeUInt8(1, process.arch === 's390x' ? 7 : 0);
+    this.libc.write(this.#wake, one, 8);
+  };
 
   #wait(): void {
     this.#state = 'waiting';

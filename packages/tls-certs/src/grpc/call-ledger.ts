@@ -1,4 +1,5 @@
-import { Flag, type FrameHeader, FrameReader, type FrameSink, FrameType } from './frame-reader.js';
+import { Flag, type FrameHeader, FrameReader, type FrameSink, FrameType, PREFACE } from './frame-reader.js';
+import { FrameRules } from './frame-rules.js';
 import type { PeerLimits } from './limits.js';
 
 /** Windows of flow control, until they are told otherwise (RFC 9113, 6.9.2). */
@@ -6,7 +7,6 @@ const INITIAL_WINDOW = 65_535;
 const SETTINGS_INITIAL_WINDOW_SIZE = 0x4;
 /** A SETTINGS frame of this many bytes names each setting that there is several times. */
 const MAX_SETTINGS_BYTES = 360;
-const PREFACE_BYTES = 24;
 /** Length and compression flag before each gRPC message. */
 const MESSAGE_PREFIX = 5;
 /** What a frame costs of those that carry nothing. A reset has had a call made, and unmade. */
@@ -35,6 +35,7 @@ interface Call {
 export class CallLedger {
   readonly #limits: PeerLimits;
   readonly #now: () => number;
+  readonly #rules = new FrameRules();
   readonly #calls = new Map<number, Call>();
   readonly #incoming: FrameReader;
   readonly #outgoing: FrameReader;
@@ -56,8 +57,8 @@ export class CallLedger {
     this.#now = now;
     this.#allowance = limits.controlFrames;
     this.#allowanceAt = now();
-    this.#incoming = new FrameReader(this.#fromPeer(), PREFACE_BYTES);
-    this.#outgoing = new FrameReader(this.#toPeer(), 0);
+    this.#incoming = new FrameReader(this.#fromPeer(), PREFACE);
+    this.#outgoing = new FrameReader(this.#toPeer());
   }
 
   /** Calls under way. */
@@ -80,7 +81,9 @@ export class CallLedger {
    * behind must not be let through before the call has reached its server.
    */
   received(bytes: Buffer, from: number): number {
-    return this.#incoming.read(bytes, from);
+    const end = this.#incoming.read(bytes, from);
+    if (this.#incoming.isPrefaceWrong) this.#violation ??= 'it does not speak HTTP/2';
+    return end;
   }
 
   /** Reads along what is sent to the peer. */
@@ -105,6 +108,8 @@ export class CallLedger {
     return {
       begin: (frame) => {
         this.#payload = [];
+        const wrong = this.#rules.check(frame);
+        if (wrong !== undefined) this.#violation ??= `it does not speak HTTP/2: ${wrong}`;
         this.#began(frame);
       },
       payload: (frame, bytes) => {
@@ -158,7 +163,7 @@ export class CallLedger {
         this.#close(stream);
         return;
       case FrameType.windowUpdate:
-        this.#widen(stream, uint32(this.#payload, 0));
+        this.#widen(stream, uint32(this.#payload, 0) % 2 ** 31);
         return;
       case FrameType.settings:
         if ((flags & Flag.ack) === 0) this.#settings();
@@ -237,6 +242,7 @@ export class CallLedger {
   }
 
   #widen(stream: number, increment: number): void {
+    if (increment === 0) this.#violation ??= 'it does not speak HTTP/2: WINDOW_UPDATE by nothing';
     if (stream === 0) {
       this.#window += increment;
       if (this.#window > 0) this.#blockedSince = undefined;

@@ -1,9 +1,13 @@
-/** Types of HTTP/2 frames that matter here (RFC 9113, 6). */
+/** Types of HTTP/2 frames (RFC 9113, 6). */
 export const FrameType = {
   data: 0x0,
   headers: 0x1,
+  priority: 0x2,
   rstStream: 0x3,
   settings: 0x4,
+  pushPromise: 0x5,
+  ping: 0x6,
+  goaway: 0x7,
   windowUpdate: 0x8,
   continuation: 0x9,
 } as const;
@@ -28,6 +32,8 @@ export interface FrameSink {
 }
 
 const HEADER_SIZE = 9;
+/** What a client says before its first frame (RFC 9113, 3.4). */
+export const PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
 
 /** Follows the frames in a stream of bytes that come in pieces. Keeps nothing of them, and takes any bytes for frames. */
 export class FrameReader {
@@ -36,22 +42,29 @@ export class FrameReader {
   #headerBytes = 0;
   #frame: FrameHeader | undefined;
   #left = 0;
-  /** Bytes before the first frame that are still to come. */
-  #preface: number;
+  /** What is still to come before the first frame. */
+  #preface: Buffer;
+  #isPrefaceWrong = false;
 
-  /** @param preface bytes before the first frame: 24 for what a client sends (RFC 9113, 3.4) */
-  constructor(sink: FrameSink, preface: number) {
+  /** @param preface what comes before the first frame. Default: nothing */
+  constructor(sink: FrameSink, preface: Buffer = Buffer.alloc(0)) {
     this.#sink = sink;
     this.#preface = preface;
+  }
+
+  /** Whether something else than the preface was read. */
+  get isPrefaceWrong(): boolean {
+    return this.#isPrefaceWrong;
   }
 
   /** Reads on from `from`; gives where it stopped, which is the end unless the sink wanted to stop. */
   read(bytes: Buffer, from = 0): number {
     let at = from;
-    if (this.#preface > 0) {
-      const skipped = Math.min(this.#preface, bytes.length - at);
-      this.#preface -= skipped;
-      at += skipped;
+    if (this.#preface.length > 0) {
+      const start = bytes.subarray(at, at + this.#preface.length);
+      if (!start.equals(this.#preface.subarray(0, start.length))) this.#isPrefaceWrong = true;
+      this.#preface = this.#preface.subarray(start.length);
+      at += start.length;
     }
     while (at < bytes.length) {
       if (this.#frame === undefined) {

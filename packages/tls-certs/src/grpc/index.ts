@@ -2,7 +2,13 @@ export { TlsCertsError, type TlsCertsErrorCode } from '../errors.js';
 export { channelCredentials } from './channel.js';
 export { availableCipherSuites, cipherOptions, DEFAULT_CIPHER_SUITES } from './cipher-suites.js';
 export { PEER_LIMITS, type PeerLimits, SERVER_OPTIONS } from './limits.js';
-export { type Listener, type ListenOptions, listen, type ServerSecurity } from './listener.js';
+export {
+  type Listener,
+  type ListenOptions,
+  listen,
+  type PeerCounts,
+  type ServerSecurity,
+} from './listener.js';
 export {
   type ClientSecurity,
   openClientSecurity,

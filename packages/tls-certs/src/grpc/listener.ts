@@ -100,7 +100,7 @@ class Gate {
   readonly #guard: Guard;
   /** Connections that have said nothing yet. */
   readonly #silent: Pool<Socket>;
-  readonly #refused: Pool<MeteredConnection>;
+  readonly #refused: Pool<Socket>;
   /** What gRPC servers have. */
   readonly #admitted: Pool<MeteredConnection>;
   readonly #look: NodeJS.Timeout;
@@ -185,7 +185,7 @@ class Gate {
     clearInterval(this.#look);
     this.#tls?.close();
     for (const socket of this.#silent.items()) socket.destroy();
-    for (const connection of this.#refused.items()) connection.destroy();
+    for (const socket of this.#refused.items()) socket.destroy();
     // Connections that gRPC has are its own; nobody waits for their end here.
     for (const server of this.#servers) if (server.listening) server.close();
   }
@@ -251,9 +251,9 @@ class Gate {
     }
     const found = socket instanceof TLSSocket ? this.#identify(socket) : this.#anybody;
     if (found === undefined) socket.destroy();
-    else if ('code' in found) this.#refuse(socket, address, found, transport);
+    else if ('code' in found) this.#refuse(socket, address, found);
     else {
-      const connection = this.#meter(socket, transport, address, this.#admitted);
+      const connection = this.#meter(socket, transport, address);
       const goes = this.#admitted.add(address, connection);
       if (goes !== undefined) {
         this.#limited(address, 'too many connections');
@@ -290,17 +290,17 @@ class Gate {
   }
 
   /** Tells a client why it is not let in. */
-  #refuse(socket: Socket, address: string, { code, message }: Refusal, transport = socket): void {
+  #refuse(socket: Socket, address: string, { code, message }: Refusal): void {
     this.#refusedCount++;
     this.#warn(socket, address, message);
-    const connection = this.#meter(socket, transport, address, this.#refused);
-    const goes = this.#refused.add(address, connection);
+    const goes = this.#refused.add(address, socket);
     if (goes !== undefined) {
-      this.#limited(addressOf(socket), 'too many clients that are refused');
+      this.#limited(addressOf(goes), 'too many clients that are refused');
       goes.destroy();
     }
-    if (goes !== connection)
-      refuse(connection, code, printable(message), (error) => this.#fault(address, error));
+    if (goes === socket) return;
+    socket.once('close', () => this.#refused.delete(socket));
+    refuse(socket, code, printable(message), (error) => this.#fault(address, error));
   }
 
   #refuseSilently(socket: Socket, address: string, message: string): void {
@@ -309,27 +309,22 @@ class Gate {
     socket.destroy();
   }
 
-  #meter(
-    socket: Socket,
-    transport: Socket,
-    address: string,
-    pool: Pool<MeteredConnection>,
-  ): MeteredConnection {
+  #meter(socket: Socket, transport: Socket, address: string): MeteredConnection {
     const connection = new MeteredConnection(socket, {
       limits: this.#limits,
       transport,
-      onTraffic: () => this.#endGreediest(address, pool),
+      onTraffic: () => this.#endGreediest(address),
       onViolation: (_, reason) => this.#limited(address, reason),
       onFault: (_, error) => this.#fault(address, error),
     });
-    connection.once('close', () => pool.delete(connection));
+    connection.once('close', () => this.#admitted.delete(connection));
     return connection;
   }
 
   /** Of an address that has too much of us, ends the connection that has most. */
-  #endGreediest(address: string, pool: Pool<MeteredConnection>): void {
+  #endGreediest(address: string): void {
     const { callsPerAddress, requestBytesPerAddress } = this.#limits;
-    const connections = pool.of(address);
+    const connections = this.#admitted.of(address);
     this.#endMost(
       address,
       connections,
@@ -349,7 +344,7 @@ class Gate {
   /** Ends what does not read what it asked for. */
   #endUnread(): void {
     const { unreadMs, unreadCallsPerAddress } = this.#limits;
-    for (const [address, connections] of [...this.#admitted, ...this.#refused]) {
+    for (const [address, connections] of this.#admitted) {
       for (const connection of connections) {
         if (connection.stalledMs < unreadMs && connection.ledger.unread(unreadMs) === 0) continue;
         this.#limited(address, `what was asked for was not read for ${unreadMs / 1000} s`);

@@ -44,7 +44,8 @@ export class MeteredConnection extends Duplex {
   #writingSince: number | undefined;
 
   constructor(socket: Socket, options: MeteredConnectionOptions) {
-    super();
+    // Nothing is to wait in here: it would leave without a pause between calls.
+    super({ readableHighWaterMark: 1 });
     this.#socket = socket;
     this.#options = options;
     this.ledger = new CallLedger(options.limits);
@@ -157,13 +158,16 @@ export class MeteredConnection extends Duplex {
     else if (this.#isWanted) this.#socket.resume();
   }
 
-  /** The HTTP/2 session tells its server of a call in the next tick, which has been queued before ours. */
+  /**
+   * What comes next is for after the session's server has heard of the call, which the session tells it in the next tick.
+   * That tick may have been queued just behind ours.
+   */
   #later(): void {
     if (this.#isScheduled || !this.#isWanted) return;
     this.#isScheduled = true;
     const deliver = this.#guard.handler(() => this.#deliver());
     this.#calls = (this.#calls + 1) % CALLS_PER_TURN;
     if (this.#calls === 0) setImmediate(deliver);
-    else process.nextTick(deliver);
+    else process.nextTick(process.nextTick, deliver);
   }
 }

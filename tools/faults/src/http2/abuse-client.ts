@@ -47,7 +47,7 @@ export class AbuseClient {
     const client = new AbuseClient(socket);
     await new Promise<void>((resolve, reject) => {
       socket.once(tls === undefined ? 'connect' : 'secureConnect', () => resolve());
-      void client.closed.then((reason) => reject(new Error(reason)));
+      client.closed.then((reason) => reject(new Error(reason)), reject);
     });
     return client;
   }

@@ -1,0 +1,134 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join, relative } from 'node:path';
+import ts from 'typescript';
+import { expect, it } from 'vitest';
+
+/**
+ * What others call (handlers of events, timers, ticks) and work that nobody waits for must not throw, since that ends the
+ * process. So each is either made by a `Guard` (packages/guard), or so small that it cannot: it calls nothing but what is
+ * in `HARMLESS`.
+ */
+const ROOT = join(import.meta.dirname, '..');
+const PROGRAMS = ['apps', 'packages', 'tools/infractl'];
+
+/** Functions that take a handler, and at which place. */
+const FUNCTIONS: Readonly<Record<string, number>> = {
+  setTimeout: 0,
+  setInterval: 0,
+  setImmediate: 0,
+  queueMicrotask: 0,
+};
+const METHODS: Readonly<Record<string, number>> = {
+  on: 1,
+  once: 1,
+  addListener: 1,
+  prependListener: 1,
+  setTimeout: 1,
+  nextTick: 0,
+};
+
+/** What does not throw, by the last part of its name. */
+const HARMLESS = new Set([
+  ...['resolve', 'reject', 'abort', 'clearTimeout', 'clearInterval', 'unref', 'off', 'push', 'delete', 'concat'],
+  ...['destroy', 'resetAndDestroy', 'forceShutdown', 'kill', 'setKeepAlive', 'toString', 'messageOf'],
+  // A guard's own.
+  'run',
+]);
+
+it('everything that others call is guarded, or cannot throw', () => {
+  expect(PROGRAMS.flatMap((folder) => [...sources(join(ROOT, folder))].flatMap(unguarded))).toEqual([]);
+});
+
+function* sources(folder: string): Generator<string> {
+  for (const entry of readdirSync(folder, { withFileTypes: true })) {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) {
+      if (!['node_modules', 'dist', 'gen', 'testing'].includes(entry.name)) yield* sources(path);
+    } else if (/(?<!\.test|\.d)\.ts$/.test(entry.name)) yield path;
+  }
+}
+
+function unguarded(file: string): string[] {
+  const source = ts.createSourceFile(file, readFileSync(file, 'utf8'), ts.ScriptTarget.Latest, true);
+  const functions = localFunctions(source);
+  const found: string[] = [];
+  const visit = (node: ts.Node): void => {
+    if (isDangerous(node, functions)) {
+      const { line } = source.getLineAndCharacterOfPosition(node.getStart());
+      found.push(`${relative(ROOT, file)}:${line + 1} ${node.getText().split('\n')[0]}`);
+    }
+    ts.forEachChild(node, visit);
+  };
+  visit(source);
+  return found;
+}
+
+function isDangerous(node: ts.Node, functions: Functions): boolean {
+  if (ts.isCallExpression(node)) {
+    const handler = handlerOf(node);
+    return handler !== undefined && !isSafe(handler, functions);
+  }
+  // A promise that nobody looks at: its rejection ends the process.
+  return (
+    ts.isVoidExpression(node) &&
+    ts.isCallExpression(node.expression) &&
+    !isHarmlessCall(node.expression, functions)
+  );
+}
+
+function handlerOf({ expression, arguments: given }: ts.CallExpression): ts.Expression | undefined {
+  const name = nameOf(expression);
+  const place = (ts.isIdentifier(expression) ? FUNCTIONS : METHODS)[name];
+  if (place === undefined) return undefined;
+  const event = given[0];
+  const isEvent = event !== undefined && (ts.isStringLiteral(event) || ts.isIdentifier(event));
+  return place === 1 && name !== 'setTimeout' && !isEvent ? undefined : given[place];
+}
+
+/** Functions of a file that have a name, and what is a guarded handler. */
+type Functions = ReadonlyMap<string, ts.Expression>;
+
+function localFunctions(source: ts.SourceFile): Functions {
+  const functions = new Map<string, ts.Expression>();
+  const visit = (node: ts.Node): void => {
+    if (ts.isVariableDeclaration(node) && ts.isIdentifier(node.name) && node.initializer !== undefined)
+      functions.set(node.name.text, node.initializer);
+    ts.forEachChild(node, visit);
+  };
+  visit(source);
+  return functions;
+}
+
+function isSafe(handler: ts.Expression, functions: Functions): boolean {
+  if (ts.isCallExpression(handler)) return nameOf(handler.expression) === 'handler';
+  if (ts.isIdentifier(handler)) return isHarmlessName(handler.text, functions);
+  if (ts.isArrowFunction(handler)) {
+    const isAsync = handler.modifiers?.some(({ kind }) => kind === ts.SyntaxKind.AsyncKeyword) ?? false;
+    return !isAsync && isHarmless(handler.body, functions);
+  }
+  return !ts.isFunctionExpression(handler) && !ts.isPropertyAccessExpression(handler);
+}
+
+function isHarmless(node: ts.Node, functions: Functions): boolean {
+  if (ts.isThrowStatement(node) || ts.isAwaitExpression(node)) return false;
+  if (ts.isCallExpression(node) && !isHarmlessCall(node, functions)) return false;
+  return !(ts.forEachChild(node, (child) => !isHarmless(child, functions)) ?? false);
+}
+
+function isHarmlessCall({ expression }: ts.CallExpression, functions: Functions): boolean {
+  return isHarmlessName(nameOf(expression), functions);
+}
+
+function isHarmlessName(name: string, functions: Functions): boolean {
+  if (HARMLESS.has(name)) return true;
+  const local = functions.get(name);
+  if (local === undefined || ts.isIdentifier(local)) return false;
+  // It may call itself.
+  const others = new Map([...functions].filter(([other]) => other !== name));
+  return isSafe(local, others);
+}
+
+function nameOf(expression: ts.Expression): string {
+  if (ts.isPropertyAccessExpression(expression)) return expression.name.text;
+  return ts.isIdentifier(expression) ? expression.text : '';
+}
