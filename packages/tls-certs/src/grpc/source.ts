@@ -49,7 +49,8 @@ interface Loaded {
   readonly options: SecureContextOptions;
   readonly context: SecureContext;
   readonly certificate: X509Certificate | undefined;
-  /** When the first of the certificates ends. */
+  /** When the last of the certificates begins, and the first of them ends. */
+  readonly notBefore: Date;
   readonly notAfter: Date;
 }
 
@@ -106,12 +107,23 @@ export class CertificateSource {
     return this.#loaded.notAfter;
   }
 
+  /** Whether the certificates in use, and those above them, are valid now. */
+  get isValid(): boolean {
+    const now = new Date();
+    return this.#loaded.notBefore <= now && now <= this.#loaded.notAfter;
+  }
+
   /** Why certificates are in use that should not be; undefined if all is well. For a readiness check. */
   get problem(): string | undefined {
     if (this.#problem !== undefined) return this.#problem;
-    if (this.#loaded.notAfter >= new Date()) return undefined;
+    const { notBefore, notAfter } = this.#loaded;
+    const now = new Date();
     const { cert, ca } = this.#options.files;
-    return `${cert ?? ca}: the certificate in use expired on ${stamp(this.#loaded.notAfter)}`;
+    if (notAfter < now) return `${cert ?? ca}: the certificate in use expired on ${stamp(notAfter)}`;
+    // The clock was set back.
+    if (now < notBefore)
+      return `${cert ?? ca}: the certificate in use is not valid before ${stamp(notBefore)}`;
+    return undefined;
   }
 
   /** Calls a listener with what new connections are to use, whenever that changes. Returns what ends it. */
@@ -258,8 +270,10 @@ function load({ files, usage, cipherSuites }: CertificateSourceOptions, contents
     ...cipherOptions(cipherSuites ?? availableCipherSuites()),
   };
   try {
-    const notAfter = new Date(Math.min(...ends.map((end) => datesOf(end).notAfter.getTime())));
-    return { options, context: createSecureContext(options), certificate, notAfter };
+    const dates = ends.map(datesOf);
+    const notBefore = new Date(Math.max(...dates.map((each) => each.notBefore.getTime())));
+    const notAfter = new Date(Math.min(...dates.map((each) => each.notAfter.getTime())));
+    return { options, context: createSecureContext(options), certificate, notBefore, notAfter };
   } catch (error) {
     // Keys that OpenSSL finds too small, for example.
     const reason = /SSL routines:[^:]*:([^:]+)/.exec(messageOf(error))?.[1] ?? messageOf(error);
