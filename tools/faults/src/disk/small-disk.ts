@@ -1,6 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 const FILLER = 'filler';
@@ -9,13 +8,16 @@ const ATTEMPTS = 200;
 
 /** A disk of its own that can be full or read-only, in memory (tmpfs). Needs root. */
 export class SmallDisk {
-  /** Where it is mounted. */
-  readonly path: string;
+  readonly #path: string;
 
-  /** @param megabytes what fits on it */
-  constructor(megabytes: number) {
-    this.path = mkdtempSync(join(tmpdir(), 'small-disk-'));
-    execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${megabytes}m`, 'small-disk', this.path]);
+  /**
+   * @param path where it is mounted; made if need be
+   * @param megabytes what fits on it
+   */
+  constructor(path: string, megabytes: number) {
+    this.#path = path;
+    mkdirSync(path, { recursive: true });
+    execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${megabytes}m`, 'small-disk', path]);
   }
 
   /** Takes all the room that is left. */
@@ -23,7 +25,7 @@ export class SmallDisk {
     for (let bytes = 1024 * 1024; bytes >= 1; bytes = Math.floor(bytes / 4)) {
       const block = Buffer.alloc(bytes);
       try {
-        for (;;) writeFileSync(join(this.path, FILLER), block, { flag: 'a' });
+        for (;;) writeFileSync(join(this.#path, FILLER), block, { flag: 'a' });
       } catch (error) {
         if (!(error instanceof Error && 'code' in error && error.code === 'ENOSPC')) throw error;
       }
@@ -32,14 +34,14 @@ export class SmallDisk {
 
   /** Gives the room back. */
   free(): void {
-    rmSync(join(this.path, FILLER), { force: true });
+    rmSync(join(this.#path, FILLER), { force: true });
   }
 
   /** Lets nobody write any more, or again. */
   setReadOnly(isReadOnly: boolean): void {
     for (let attempt = 1; ; attempt++) {
       try {
-        execFileSync('mount', ['-o', `remount,${isReadOnly ? 'ro' : 'rw'}`, this.path], { stdio: 'pipe' });
+        execFileSync('mount', ['-o', `remount,${isReadOnly ? 'ro' : 'rw'}`, this.#path], { stdio: 'pipe' });
         return;
       } catch (error) {
         // While a file is open for writing it is busy.
@@ -49,7 +51,6 @@ export class SmallDisk {
   }
 
   unmount(): void {
-    execFileSync('umount', ['--lazy', this.path]);
-    rmdirSync(this.path);
+    execFileSync('umount', ['--lazy', this.#path]);
   }
 }
