@@ -1,5 +1,5 @@
-// Puts what an image needs of an app into a directory: one file of JavaScript, and the few packages that cannot be
-// part of it because they bring native code or read files of their own.
+// Puts what an image needs of an app into a directory: one file of JavaScript, and the packages that cannot be part of it
+// because they read files of their own.
 //
 //     node images/bundle.mjs agent|manager DIRECTORY
 import { cpSync, existsSync, mkdirSync, readFileSync, realpathSync, rmSync } from 'node:fs';
@@ -7,10 +7,9 @@ import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
-const OUTSIDE = ['lmdb', 'grpc-health-check'];
+const OUTSIDE = ['grpc-health-check'];
 /** What running a package does not take. */
-const UNUSED =
-  /\.(d\.[cm]?ts|[cm]?ts|map|md|c|cpp|h|hpp|gyp|gypi)$|\/(dict|docs?|deps|test|tests|example|examples)$/;
+const UNUSED = /\.(d\.[cm]?ts|[cm]?ts|map|md)$|\/(docs?|test|tests|example|examples)$/;
 
 const [app, target] = process.argv.slice(2);
 if ((app !== 'agent' && app !== 'manager') || target === undefined) {

@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import { Server, type ServiceDefinition } from '@grpc/grpc-js';
 import { statusLimits } from '@infra-offload/grpc';
 import { infra, OffloadService as OffloadDefinition } from '@infra-offload/infra-api';
@@ -10,9 +9,11 @@ import { chooseDriver } from './drivers/choose.js';
 import type { Driver } from './drivers/driver.js';
 import { ManagerError, messageOf } from './errors.js';
 import { FelixJournal } from './ipdk/felix-journal.js';
+import { isIpdkObject } from './ipdk/names.js';
 import { InfraAgentService } from './ipdk/service.js';
 import { createLoggers, type Loggers } from './log.js';
 import { createMetrics } from './metrics.js';
+import { Readiness } from './readiness.js';
 import { Reconciler } from './reconciler/reconciler.js';
 import { openSecurity, type Security } from './security.js';
 import { HttpServer } from './server/http.js';
@@ -20,7 +21,8 @@ import { Inspector } from './server/inspect.js';
 import { Pods } from './server/pods.js';
 import { OffloadService } from './server/service.js';
 import { parseMac } from './state/addresses.js';
-import { StateStore } from './state/store.js';
+import { StateDirectory } from './state/directory.js';
+import { StateStore, type StoreContents } from './state/store.js';
 import { TargetConnection } from './target/connection.js';
 import { FlowCutter } from './target/flow-cutter.js';
 import { GnmiPorts } from './target/gnmi.js';
@@ -94,7 +96,9 @@ export class Manager {
     stop: () => Promise<void>,
   ): Promise<Manager> {
     const { target, reconcile, dataPlane } = config;
-    const { store, contents } = await StateStore.open(config.stateDirectory, loggers.state);
+    const directory = await StateDirectory.open(config.stateDirectory, loggers.state);
+    closers.push(() => directory.close());
+    const { store, contents } = await StateStore.open(directory, loggers.state);
     closers.push(() => store.close());
     const reconciler = new Reconciler<Row>(
       driver,
@@ -103,6 +107,7 @@ export class Manager {
         batchBytes: reconcile.batchBytes,
         writesInFlight: reconcile.writesInFlight,
         maxRetryMs: reconcile.maxRetrySeconds * 1000,
+        keepsUnknown: awaitsSnapshot(contents),
       },
       {
         found: (rows) => controller.found(rows),
@@ -123,7 +128,9 @@ export class Manager {
       requestPort: (name) => resolver.request(name),
     });
     closers.push(() => controller.stop());
-    const cutter = new FlowCutter(() => connection.renew(), loggers.target);
+    // It empties the device, also of what must stay.
+    const mayCut = () => !reconciler.keepsUnknown;
+    const cutter = new FlowCutter(() => connection.renew(), loggers.target, mayCut);
     closers.push(() => cutter.stop());
     const gnmi = new GnmiPorts({
       address: target.gnmiAddress,
@@ -157,31 +164,14 @@ export class Manager {
       reconciler,
       loggers.target,
       (state) => {
-        for (const name of HEALTH_NAMES)
-          health.setStatus(name, state.kind === 'ready' ? 'SERVING' : 'NOT_SERVING');
+        readiness.refresh();
         controller.targetChanged();
         // Ports may have been made anew while the target was away.
         if (state.kind === 'ready') for (const name of controller.interfaces()) resolver.request(name);
       },
     );
     closers.push(() => connection.stop());
-    const readiness = () => {
-      const problem = security.problem();
-      if (problem !== undefined) return problem;
-      switch (connection.state.kind) {
-        case 'ready':
-          return undefined;
-        case 'connecting':
-          return `target ${target.p4runtimeAddress} is away: ${connection.state.lastError || 'connecting'}`;
-        case 'synchronising':
-          return 'synchronising with the target';
-        case 'backup':
-          return connection.state.primaryElectionId === undefined
-            ? 'the target has no primary yet: becoming it'
-            : 'another manager is the primary of the target';
-      }
-    };
-
+    controller.restore(contents);
     const inspector = new Inspector({
       driver,
       controller,
@@ -194,10 +184,11 @@ export class Manager {
         return session && ((entities) => session.read(entities));
       },
       agent: () => service.agent(),
+      problems: () => readiness.problems(),
     });
     const pods = new Pods({
       controller,
-      committed: () => store.committed(),
+      stored: () => store.stored(),
       isReady: () => reconciler.attached,
       lookupPort: (name, mac) => resolver.lookup(name, mac),
     });
@@ -205,7 +196,7 @@ export class Manager {
       controller,
       inspector,
       pods,
-      committed: () => store.committed(),
+      stored: () => store.stored(),
       backlog: () => reconciler.backlog,
       logger: loggers.server,
     });
@@ -213,11 +204,22 @@ export class Manager {
     const server = new Server({ ...SERVER, 'grpc.max_receive_message_length': MAX_MESSAGE_BYTES });
     const operators = new Server(SERVER);
     server.addService(OffloadDefinition as ServiceDefinition, service.implementation());
-    const { journal, contents: told } = await FelixJournal.open(
-      join(config.stateDirectory, 'ipdk-felix'),
-      loggers.server,
-    );
+    const { journal, contents: told } = await FelixJournal.open(directory, loggers.state);
     closers.push(() => journal.close());
+    const readiness: Readiness = new Readiness(
+      {
+        targetAddress: target.p4runtimeAddress,
+        targetState: () => connection.state,
+        certificates: security.certificates,
+        storage: () => store.problem ?? journal.problem,
+        controller,
+        logger: loggers.manager,
+      },
+      (isServing) => {
+        for (const name of HEALTH_NAMES) health.setStatus(name, isServing ? 'SERVING' : 'NOT_SERVING');
+      },
+    );
+    closers.push(() => readiness.stop());
     const infraAgent = new InfraAgentService({
       controller,
       pods,
@@ -245,11 +247,13 @@ export class Manager {
       targetState: () => connection.state,
       agentConnected: () => service.agent().connected,
       peers: () => listener.peers,
+      certificates: security.certificates,
+      problems: () => readiness.problems(),
     });
     const http =
       config.metrics.listen === 'off'
         ? undefined
-        : await HttpServer.listen(config.metrics.listen, registry, readiness);
+        : await HttpServer.listen(config.metrics.listen, registry, () => readiness.describe());
     if (http !== undefined) closers.push(() => http.stop());
 
     if (reconcile.auditSeconds > 0) closers.push(startAudits(reconciler, reconcile.auditSeconds, loggers));
@@ -263,7 +267,7 @@ export class Manager {
       },
       'infra-manager runs',
     );
-    return new Manager(address, http?.address, readiness, stop);
+    return new Manager(address, http?.address, () => readiness.describe(), stop);
   }
 
   /** Ends calls and connections, and waits until everything is stored. May be called twice. */
@@ -271,6 +275,15 @@ export class Manager {
     this.#stopped ??= this.#stop();
     return this.#stopped;
   }
+}
+
+/**
+ * Whether the device may hold what is wanted and not stored, which a snapshot of the agent will tell: because the state was lost,
+ * or because the last run could not store it in the end. IPDK's agents send no snapshot, so that what they have not said is
+ * unwanted, unless the state was lost.
+ */
+function awaitsSnapshot({ isWhole, records }: StoreContents): boolean {
+  return !isWhole || ![...records.keys()].some(isIpdkObject);
 }
 
 /** The MAC address of the ARP proxy is what pods know as that of their gateway. */

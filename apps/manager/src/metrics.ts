@@ -1,7 +1,9 @@
-import type { PeerCounts } from '@infra-offload/tls-certs/grpc';
+import type { CertificateSource, PeerCounts } from '@infra-offload/tls-certs/grpc';
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import type { Controller } from './controller/controller.js';
+import type { Problem, ProblemReason } from './readiness.js';
 import type { Reconciler } from './reconciler/reconciler.js';
+import type { Security } from './security.js';
 import type { Inspector } from './server/inspect.js';
 import { kindOf } from './state/objects.js';
 import type { TargetState } from './target/connection.js';
@@ -14,13 +16,16 @@ export interface MetricsSources<Row> {
   readonly targetState: () => TargetState;
   readonly agentConnected: () => boolean;
   readonly peers: () => PeerCounts;
+  readonly certificates: Security['certificates'];
+  readonly problems: () => readonly Problem[];
 }
 
 /** The manager's metrics, all read when they are asked for; see the table in the README. */
 export function createMetrics<Row>(sources: MetricsSources<Row>): Registry {
   const registry = new Registry();
   const registers = [registry];
-  const { reconciler, controller, inspector, targetState, agentConnected, peers } = sources;
+  const { reconciler, controller, inspector, targetState, agentConnected, peers, certificates, problems } =
+    sources;
   collectDefaultMetrics({ register: registry });
 
   const gauge = (name: string, help: string, read: () => number) =>
@@ -55,6 +60,49 @@ export function createMetrics<Row>(sources: MetricsSources<Row>): Registry {
   gauge('peer_connections', 'Connections of agents and operators.', () => peers().connections);
   counter('peers_refused', 'Clients that were not let in.', () => peers().refused);
   counter('peers_ended', 'Connections that were ended because of a limit.', () => peers().ended);
+  gauge('agent_snapshot_complete', '1 when a whole snapshot has been taken since the start.', () =>
+    Number(controller.hasSnapshot),
+  );
+  gauge(
+    'kept_entities',
+    'Entities of the target that nobody has asked for, kept until a snapshot tells whether somebody does.',
+    () => reconciler.kept,
+  );
+  const sinceOf = (reason: ProblemReason) =>
+    problems().find((problem) => problem.reason === reason)?.since ?? 0;
+  gauge('ready', '1 while nothing keeps the manager from being ready.', () =>
+    Number(problems().length === 0),
+  );
+  gauge(
+    'target_away_timestamp_seconds',
+    'Since when there has been no session with the target; 0: there is.',
+    () => sinceOf('TargetAway') / 1000,
+  );
+  gauge(
+    'state_not_storable_timestamp_seconds',
+    'Since when the state has been kept in memory only; 0: it is stored.',
+    () => sinceOf('StateNotStorable') / 1000,
+  );
+  const certificateGauge = (name: string, help: string, read: (source: CertificateSource) => number) =>
+    new Gauge({
+      name: `infra_manager_certificate_${name}`,
+      help,
+      labelNames: ['use'],
+      registers,
+      collect() {
+        for (const [use, source] of certificates) this.set({ use }, read(source));
+      },
+    });
+  certificateGauge(
+    'expiry_timestamp_seconds',
+    'When the first of the certificates in use, or of those above them, ends.',
+    ({ notAfter }) => notAfter.getTime() / 1000,
+  );
+  certificateGauge(
+    'valid',
+    '1 while the certificates in use are valid, and their files can be used.',
+    ({ problem }) => Number(problem === undefined),
+  );
   gauge(
     'last_full_sync_seconds',
     'Duration of the last full synchronisation.',

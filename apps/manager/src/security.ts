@@ -15,32 +15,31 @@ export interface Security {
   readonly server: ServerSecurity;
   readonly p4runtime: ChannelCredentials;
   readonly gnmi: ChannelCredentials;
-  /** What is wrong with certificates in use; undefined if nothing is. */
-  problem(): string | undefined;
+  /** Certificates in use, by what they are used for. */
+  readonly certificates: ReadonlyMap<'server' | 'p4runtime' | 'gnmi', CertificateSource>;
   close(): void;
 }
 
 /** Loads all certificates. @throws ManagerError CONFIG that names the setting and the file */
 export function openSecurity({ tls, target }: Config, loggers: Loggers): Security {
-  const sources: CertificateSource[] = [];
+  const certificates = new Map<'server' | 'p4runtime' | 'gnmi', CertificateSource>();
   const close = () => {
-    for (const source of sources) source.close();
+    for (const source of certificates.values()) source.close();
   };
-  const client = (setting: 'p4runtimeTls' | 'gnmiTls') => {
-    const { credentials, source } = openClientSecurity(target[setting], 'target', loggers.target);
-    if (source !== undefined) sources.push(source);
+  const client = (name: 'p4runtime' | 'gnmi') => {
+    const { credentials, source } = openClientSecurity(target[`${name}Tls`], 'target', loggers.target);
+    if (source !== undefined) certificates.set(name, source);
     return credentials;
   };
   let setting = 'tls';
   try {
     const server = openServerSecurity(tls, loggers.server);
-    if (server.mode !== 'insecure') sources.push(server.source);
+    if (server.mode !== 'insecure') certificates.set('server', server.source);
     setting = 'target.p4runtimeTls';
-    const p4runtime = client('p4runtimeTls');
+    const p4runtime = client('p4runtime');
     setting = 'target.gnmiTls';
-    const gnmi = client('gnmiTls');
-    const problem = () => sources.map((source) => source.problem).find((found) => found !== undefined);
-    return { server, p4runtime, gnmi, problem, close };
+    const gnmi = client('gnmi');
+    return { server, p4runtime, gnmi, certificates, close };
   } catch (error) {
     close();
     if (!TlsCertsError.is(error)) throw error;

@@ -1,3 +1,5 @@
+export { damageFile } from './disk/damage.js';
+export { SmallDisk } from './disk/small-disk.js';
 export { type FaultRun, type FaultTest, faultTest } from './fault-test.js';
 export { callRaw, type RawCall, trailersSize } from './grpc/raw-call.js';
 export { wireMessage } from './messages/wire-message.js';

@@ -65,7 +65,7 @@ export function formatColumns(rows: readonly (readonly string[])[]): string {
     .join('\n');
 }
 
-/** The status for people: target, agent, objects that need attention, tables in use, counters. */
+/** The status for people: target, agent, what keeps the manager from being ready, objects that need attention, tables in use, counters. */
 export function formatStatus(response: StatusResponse): string {
   const sections: string[] = [];
   const target = response.target;
@@ -87,6 +87,18 @@ export function formatStatus(response: StatusResponse): string {
           'Objects',
           `${response.programmed} programmed, ${response.pending} pending, ${response.degraded} degraded`,
         ],
+      ]),
+    );
+  }
+  if (response.problems.length > 0) {
+    sections.push(
+      formatColumns([
+        ['NOT READY', 'SINCE', 'MESSAGE'],
+        ...response.problems.map(({ reason, sinceMs, message }) => [
+          reason,
+          new Date(Number(sinceMs)).toISOString(),
+          message,
+        ]),
       ]),
     );
   }

@@ -4,9 +4,11 @@ import {
   endDrain,
   type GroupPlan,
   IdPool,
+  LbModelError,
   planGroup,
+  restoreGroupPlan,
 } from '@infra-offload/lb-model';
-import type { Driver, ServiceAllocation } from '../drivers/driver.js';
+import type { Driver, FoundService, ServiceAllocation } from '../drivers/driver.js';
 import {
   type Endpoint,
   type ObjectKey,
@@ -18,6 +20,7 @@ import type { StateStore, StoreContents } from '../state/store.js';
 import { DepartedAddresses } from './departed.js';
 import { Drains } from './drains.js';
 import type { Entry } from './entry.js';
+import { FoundServices } from './found.js';
 
 export interface AllocationOptions<Row> {
   readonly driver: Pick<Driver<Row>, 'limits' | 'memorySeconds' | 'remembersClients'>;
@@ -37,6 +40,7 @@ export class Allocations<Row> {
   readonly #options: AllocationOptions<Row>;
   readonly #drains: Drains;
   readonly #departed: DepartedAddresses;
+  readonly #found = new FoundServices();
   #ids: IdPool;
   /** Services that found no id. */
   readonly #withoutId = new Set<ObjectKey>();
@@ -80,6 +84,35 @@ export class Allocations<Row> {
   }
 
   /**
+   * Takes up what a device holds of services, before anything is written to it: an id that nobody here has is for the
+   * service with the same frontend, with its slots, as soon as that is wanted.
+   */
+  adopt(services: readonly FoundService[]): void {
+    for (const service of services) {
+      if (service.id > this.#options.driver.limits.serviceIds || service.id < 1) continue;
+      if (this.#ids.reserve(service.id)) this.#found.add(service);
+    }
+  }
+
+  /** Forgets the allocation of a service that was made without knowing what the device holds. */
+  giveUp(entry: Entry<Row>): void {
+    if (entry.id === undefined) return;
+    this.#ids.release(entry.id, this.#options.now());
+    entry.id = undefined;
+    entry.plan = undefined;
+    entry.buckets = [];
+  }
+
+  /** All that is wanted is known: ids of other services rest. */
+  forgetFound(): void {
+    const at = this.#options.now();
+    for (const id of this.#found.takeRest()) {
+      this.#ids.release(id, at);
+      this.#options.store.restId(id, at);
+    }
+  }
+
+  /**
    * Brings the allocation of a service up to date, and keeps it in `entry`.
    *
    * @param endpoints those that take new flows.
@@ -90,7 +123,7 @@ export class Allocations<Row> {
     service: ServiceObject | undefined,
     endpoints: readonly Endpoint[],
   ): ServiceAllocation | 'no-id' | undefined {
-    if (entry.id === undefined && service !== undefined && !this.#allocate(entry)) {
+    if (entry.id === undefined && service !== undefined && !this.#allocate(entry, service)) {
       this.#withoutId.add(entry.key);
       return 'no-id';
     }
@@ -140,16 +173,34 @@ export class Allocations<Row> {
     this.#drains.stop();
   }
 
-  #allocate(entry: Entry<Row>): boolean {
+  #allocate(entry: Entry<Row>, service: ServiceObject): boolean {
     const { driver, store, now } = this.#options;
-    const found = this.#ids.allocate({ now: now(), allowUnrested: true });
-    if (!found.ok) return false;
-    store.wakeId(found.id);
+    const known = this.#found.take(service);
+    if (known !== undefined) this.#remember(entry, service, known);
+    else {
+      const found = this.#ids.allocate({ now: now(), allowUnrested: true });
+      if (!found.ok) return false;
+      entry.id = found.id;
+      entry.plan = emptyGroupPlan(entry.key, driver.limits.slots);
+      entry.buckets = [];
+    }
+    if (entry.id !== undefined) store.wakeId(entry.id);
     this.#withoutId.delete(entry.key);
-    entry.id = found.id;
-    entry.plan = emptyGroupPlan(entry.key, driver.limits.slots);
-    entry.buckets = [];
     return true;
+  }
+
+  /** Gives a service what it has in the device. */
+  #remember(entry: Entry<Row>, service: ServiceObject, { id, view, buckets }: FoundService): void {
+    const { slots } = this.#options.driver.limits;
+    entry.id = id;
+    entry.buckets = buckets;
+    try {
+      entry.plan = restoreGroupPlan(entry.key, slots, view, this.#planOptions(entry.key, service));
+    } catch (error) {
+      // Whoever wrote that was no manager.
+      if (!(error instanceof LbModelError)) throw error;
+      entry.plan = emptyGroupPlan(entry.key, slots);
+    }
   }
 
   #release(entry: Entry<Row>, id: number): void {

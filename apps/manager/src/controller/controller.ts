@@ -5,6 +5,7 @@ import type {
   Compiled,
   Condition,
   Driver,
+  FoundService,
   PortLookup,
   Resident,
 } from '../drivers/driver.js';
@@ -50,6 +51,12 @@ export class Controller<Row> {
   readonly #policies: Policies<Row>;
   readonly #listeners = new Set<StatusListener>();
   #generation = 0;
+  /** What was stored is all that there was. */
+  #isWhole = true;
+  /** If not, ids that are given stand for something else there, perhaps. */
+  #knowsDevice = true;
+  /** A whole snapshot has been taken since the start. */
+  #hasSnapshot = false;
 
   constructor(options: ControllerOptions<Row>) {
     this.#options = options;
@@ -68,7 +75,9 @@ export class Controller<Row> {
   }
 
   /** Takes up what was stored, as it was: the same ids, and whoever held a claim holds it again. */
-  restore({ records, profileIds, restingProfileIds, ...resting }: StoreContents): void {
+  restore({ isWhole, records, profileIds, restingProfileIds, ...resting }: StoreContents): void {
+    this.#isWhole = isWhole;
+    this.#knowsDevice = isWhole;
     for (const [key, record] of records) {
       const entry = new Entry<Row>(key);
       entry.object = record.object;
@@ -103,7 +112,19 @@ export class Controller<Row> {
       gone.push(entry.key);
     }
     for (const key of gone) this.remove(key);
+    this.#hasSnapshot = true;
+    this.#forgetUnknown();
     return gone;
+  }
+
+  /** Whether a whole snapshot has been taken since the start. */
+  get hasSnapshot(): boolean {
+    return this.#hasSnapshot;
+  }
+
+  /** Whether state was lost and the device holds what nobody here knows: it stays until the agent's snapshot. */
+  get awaitsSnapshot(): boolean {
+    return !this.#isWhole && !this.#hasSnapshot && this.#reconciler.kept > 0;
   }
 
   /** Wants an object, instead of an earlier version if there is one. */
@@ -163,6 +184,7 @@ export class Controller<Row> {
   setPort(name: string, found: PortLookup): void {
     if (!this.#ports.set(name, found)) return;
     for (const key of this.#ports.users(name)) this.#recompile(key);
+    this.#forgetUnknown();
   }
 
   /** Interfaces that objects name. */
@@ -221,6 +243,7 @@ export class Controller<Row> {
 
   /** To be called with what a device holds, before anything is written to it. */
   found(rows: readonly Row[]): void {
+    if (this.#reconciler.keepsUnknown) this.#adopt(this.#driver.services(rows));
     this.#policies.found(rows);
   }
 
@@ -236,10 +259,29 @@ export class Controller<Row> {
   /** To be called when the target has come or gone. */
   targetChanged(): void {
     for (const entry of [...this.#entries.values()]) this.#updateStatus(entry);
+    this.#forgetUnknown();
   }
 
   stop(): void {
     this.#allocations.stop();
+  }
+
+  /** Lets go of what the device holds and nobody wants, once all that is wanted is known, and what it is in the device. */
+  #forgetUnknown(): void {
+    if (!this.#hasSnapshot || !this.#reconciler.keepsUnknown || !this.#reconciler.attached) return;
+    for (const { object, conditions } of this.#entries.values())
+      if (hasRows(object) && conditions.some(({ severity }) => severity === 'pending')) return;
+    this.#allocations.forgetFound();
+    this.#reconciler.forgetUnknown();
+  }
+
+  /** Services keep the ids that they have in the device, also those that came before it was read. */
+  #adopt(services: readonly FoundService[]): void {
+    const entries = this.#knowsDevice ? [] : [...this.#entries.values()];
+    this.#knowsDevice = true;
+    for (const entry of entries) this.#allocations.giveUp(entry);
+    this.#allocations.adopt(services);
+    for (const { key } of entries) if (kindOf(key) === 'service') this.#recompile(key);
   }
 
   #recompile(key: ObjectKey): void {

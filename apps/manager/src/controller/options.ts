@@ -7,7 +7,7 @@ import type { StateStore } from '../state/store.js';
 export interface ControllerOptions<Row> {
   readonly driver: Driver<Row>;
   readonly reconciler: Reconciler<Row>;
-  readonly store: Omit<StateStore, 'committed' | 'close'>;
+  readonly store: Omit<StateStore, 'problem' | 'stored' | 'close'>;
   /** Seconds for which the old connections of an endpoint that left go on. */
   readonly drainSeconds: number;
   readonly logger: Logger;

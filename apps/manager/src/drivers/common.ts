@@ -11,6 +11,11 @@ import type { Claim, CompileContext, Condition } from './driver.js';
 /** Numbers of protocols in IPv4 headers. */
 export const PROTOCOL_NUMBERS: Record<Protocol, number> = { TCP: 6, UDP: 17, SCTP: 132 };
 
+/** The protocol of a number in IPv4 headers, if services can have it. */
+export function protocolOfNumber(number: number): Protocol | undefined {
+  return number === 6 ? 'TCP' : number === 17 ? 'UDP' : number === 132 ? 'SCTP' : undefined;
+}
+
 /** An address, an interface and a port belong to one pod. */
 export function podClaims(pod: PodObject, context: CompileContext): readonly Claim[] {
   return [addressClaim(pod.ip), ...interfaceClaims(pod.interfaceName, context)];

@@ -1,4 +1,4 @@
-import type { GroupPlan } from '@infra-offload/lb-model';
+import type { GroupPlan, GroupView } from '@infra-offload/lb-model';
 import type { P4Program } from '@infra-offload/p4info';
 import type { Entity } from '@infra-offload/p4rt/proto';
 import type { Direction, PolicyProfile } from '../policy/profile.js';
@@ -84,6 +84,15 @@ export interface ServiceAllocation {
   readonly frontend: Frontend | undefined;
 }
 
+/** A service as a device has it: what its id and slots stand for. */
+export interface FoundService {
+  readonly id: number;
+  readonly frontends: readonly { readonly frontend: Frontend; readonly protocol: Protocol }[];
+  readonly view: GroupView;
+  /** As in {@link ServiceAllocation}. */
+  readonly buckets: readonly number[];
+}
+
 /** A counter array of the program. */
 export interface CounterFace {
   readonly name: string;
@@ -167,6 +176,8 @@ export interface Driver<Row> extends RowModel<Row> {
     allocation: ServiceAllocation,
     context: CompileContext,
   ): Compiled<Row>;
+  /** The services that rows read from a device stand for, so that they can have the same ids when nobody remembers them. */
+  services(rows: readonly Row[]): readonly FoundService[];
   /** What an object needs for itself, in any order. Interfaces count by port as well, once that is known. */
   claims(object: RowObject, context: CompileContext): readonly Claim[];
   /** Interfaces of the target that an object names. */

@@ -1,30 +1,26 @@
-import {
-  appendFileSync,
-  existsSync,
-  mkdtempSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { encodeFrame } from '@infra-offload/felix';
 import { felix } from '@infra-offload/infra-api';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createLoggers } from '../log.js';
+import { StateDirectory } from '../state/directory.js';
 import type { PolicyPayload } from './felix-facts.js';
 import { FelixJournal } from './felix-journal.js';
 
-let directory: string;
 let path: string;
-beforeEach(() => {
-  directory = mkdtempSync(join(tmpdir(), 'ipdk-felix-'));
-  path = join(directory, 'ipdk-felix');
+let directory: StateDirectory;
+beforeEach(async () => {
+  path = mkdtempSync(join(tmpdir(), 'ipdk-felix-'));
+  directory = await StateDirectory.open(path, logger);
 });
-afterEach(() => rmSync(directory, { recursive: true }));
+afterEach(async () => {
+  await directory.close();
+  rmSync(path, { recursive: true });
+});
 
+const FILE = 'ipdk-felix.log';
 const logger = createLoggers({ level: 'silent', modules: {} }).server;
 const set = (id: string, ...members: string[]): PolicyPayload => ({
   $case: 'ipsetUpdate',
@@ -47,14 +43,13 @@ const removeProfile = (name: string): PolicyPayload => ({
 });
 
 async function write(...payloads: PolicyPayload[]): Promise<void> {
-  const { journal } = await FelixJournal.open(path, logger);
+  const { journal } = await FelixJournal.open(directory, logger);
   for (const payload of payloads) journal.append(payload);
-  await journal.committed();
   await journal.close();
 }
 
 async function read() {
-  const { journal, contents } = await FelixJournal.open(path, logger);
+  const { journal, contents } = await FelixJournal.open(directory, logger);
   await journal.close();
   return contents;
 }
@@ -70,45 +65,36 @@ describe('FelixJournal', () => {
     await write(profile('x', 'deny'), removeProfile('y'));
     expect(await read()).toEqual({
       payloads: [set('a', '10.0.0.2', '10.0.0.3'), profile('x', 'deny')],
-      isComplete: true,
+      isLost: false,
     });
-    expect(statSync(path).mode & 0o777).toBe(0o600);
-    expect(existsSync(`${path}.tmp`)).toBe(false);
+    expect(statSync(directory.join(FILE)).mode & 0o777).toBe(0o600);
+    expect(existsSync(directory.join(`${FILE}.tmp`))).toBe(false);
   });
 
-  test('does without a message that was being written when the manager ended', async () => {
-    await write(profile('x'), profile('y'));
-    const bytes = readFileSync(path);
-    writeFileSync(path, bytes.subarray(0, bytes.length - 3));
-    expect(await read()).toEqual({ payloads: [profile('x')], isComplete: true });
-  });
-
-  test('says so if something else is in the file', async () => {
+  test('knows that it has lost something, but for a file without messages', async () => {
+    await write();
+    writeFileSync(directory.join(FILE), 'x'.repeat(32));
+    expect(await read()).toEqual({ payloads: [], isLost: false });
     await write(profile('x'));
-    appendFileSync(path, 'not a journal, is it?');
-    expect(await read()).toEqual({ payloads: [profile('x')], isComplete: false });
-    const nameless = felix.ToDataplane.encode({ sequenceNumber: 0n, payload: profile('') }).finish();
-    writeFileSync(path, encodeFrame(nameless));
-    expect(await read()).toEqual({ payloads: [], isComplete: false });
+    writeFileSync(directory.join(FILE), readFileSync(directory.join(FILE)).fill(0, 40, 41));
+    expect(await read()).toEqual({ payloads: [], isLost: true });
+    // What is nameless was not written by this program.
+    await write(profile('x'), profile(''));
+    expect(await read()).toEqual({ payloads: [], isLost: true });
+    expect(readdirSync(path).filter((name) => name.includes('.unusable-')).length).toBe(3);
   });
 
   test('does not grow with what is outdated', async () => {
-    const { journal } = await FelixJournal.open(path, logger);
+    const { journal } = await FelixJournal.open(directory, logger);
     const members = Array.from({ length: 20_000 }, (_, i) => `10.0.${i >> 8}.${i & 255}/32`);
     for (let i = 0; i < 30; i++) {
       journal.append(set('a', ...members, `10.9.9.${i}`));
-      await journal.committed();
+      await journal.stored();
     }
     await journal.close();
-    expect(statSync(path).size).toBeLessThan(6 * 1024 * 1024);
+    expect(statSync(directory.join(FILE)).size).toBeLessThan(6 * 1024 * 1024);
     const [payload] = (await read()).payloads;
     expect(payload).toEqual(set('a', ...members, '10.9.9.29'));
-  });
-
-  test('is an error if it cannot be there', async () => {
-    await expect(FelixJournal.open(join(directory, 'nowhere', 'file'), logger)).rejects.toMatchObject({
-      code: 'STORE',
-    });
   });
 
   test('property: a restart at any point changes nothing', async () => {
@@ -125,10 +111,10 @@ describe('FelixJournal', () => {
     const runs = fc.array(fc.array(payloads, { maxLength: 5 }), { minLength: 1, maxLength: 4 });
     await fc.assert(
       fc.asyncProperty(runs, async (all) => {
-        rmSync(path, { force: true });
+        rmSync(directory.join(FILE), { force: true });
         for (const run of all) await write(...run);
         const inPieces = await read();
-        rmSync(path);
+        rmSync(directory.join(FILE));
         await write(...all.flat());
         const sorted = (list: readonly PolicyPayload[]) => list.map((one) => JSON.stringify(one)).sort();
         expect(sorted(inPieces.payloads)).toEqual(sorted((await read()).payloads));

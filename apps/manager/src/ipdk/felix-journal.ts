@@ -1,143 +1,89 @@
-import { type FileHandle, open, readFile, rename } from 'node:fs/promises';
-import { encodeFrame, FrameDecoder } from '@infra-offload/felix';
 import { felix } from '@infra-offload/infra-api';
-import { ManagerError, messageOf as textOf } from '../errors.js';
+import { ManagerError } from '../errors.js';
 import type { Logger } from '../log.js';
+import type { StateDirectory } from '../state/directory.js';
+import { LogFile, type StorageProblem } from '../state/log-file.js';
 import { FelixFacts, isPolicyPayload, messageOf, type PolicyPayload } from './felix-facts.js';
 
-/** What is appended to a file before it is written anew, beside what it had at first. */
-const MAX_APPENDED_BYTES = 4 * 1024 * 1024;
+const FORMAT = 'ipdk-felix/2';
+const FILE = 'ipdk-felix.log';
 
 /** What a journal held when it was opened. */
 export interface JournalContents {
   readonly payloads: readonly PolicyPayload[];
-  /** Whether all of it could be read. */
-  readonly isComplete: boolean;
+  /** It held something that cannot be read any more. */
+  readonly isLost: boolean;
 }
 
 /**
- * What an IPDK agent has passed on of Felix, in a file, since nobody says it again after a restart of the manager: the messages
- * themselves, framed as Felix frames them. It is written anew, without what is outdated, at start and when it has grown.
+ * What an IPDK agent has passed on of Felix, in a file, since nobody says it again after a restart of the manager: a record a
+ * message. As for {@link LogFile}, nothing that the disk does is an error.
  */
 export class FelixJournal {
-  readonly #path: string;
-  readonly #facts = new FelixFacts();
-  #file: FileHandle | undefined;
-  #pending: Uint8Array[] = [];
-  /** Settles after all writes so far. */
-  #written: Promise<void> = Promise.resolve();
-  #isWriting = false;
-  #baseBytes = 0;
-  #appendedBytes = 0;
+  readonly #facts: FelixFacts;
+  readonly #log: LogFile;
 
-  private constructor(path: string) {
-    this.#path = path;
+  private constructor(facts: FelixFacts, log: LogFile) {
+    this.#facts = facts;
+    this.#log = log;
   }
 
-  /** @throws ManagerError STORE if the file cannot be read or written. */
   static async open(
-    path: string,
+    directory: StateDirectory,
     logger: Logger,
   ): Promise<{ readonly journal: FelixJournal; readonly contents: JournalContents }> {
-    const journal = new FelixJournal(path);
-    try {
-      const isComplete = journal.#load(await readFile(path).catch(emptyIfMissing), logger);
-      await journal.#compact();
-      return { journal, contents: { payloads: [...journal.#facts.payloads()], isComplete } };
-    } catch (cause) {
-      throw new ManagerError('STORE', `${path}: ${textOf(cause)}`, {}, cause);
-    }
+    const facts = new FelixFacts();
+    const { log, found } = await LogFile.open(
+      { directory, name: FILE, format: FORMAT, contents: () => encodeAll(facts), logger },
+      (records) => {
+        const payloads = records.map(decode);
+        for (const payload of payloads) facts.apply(payload);
+      },
+    );
+    return {
+      journal: new FelixJournal(facts, log),
+      contents: {
+        payloads: [...facts.payloads()],
+        isLost: found.kind === 'unusable' && found.hadRecords,
+      },
+    };
   }
 
-  /** Notes a message; {@link committed} tells when it is safe. */
+  /** Why nothing can be stored at present; undefined if it can. */
+  get problem(): StorageProblem | undefined {
+    return this.#log.problem;
+  }
+
+  /** Notes a message; {@link stored} tells when it is safe. */
   append(payload: PolicyPayload): void {
     this.#facts.apply(payload);
-    this.#pending.push(frameOf(payload));
-    if (this.#isWriting) return;
-    this.#isWriting = true;
-    this.#written = this.#write();
-    // Whoever waits for it is told.
-    this.#written.catch(() => {});
+    this.#log.append(encode(payload));
   }
 
-  /** @throws ManagerError STORE if what was noted cannot be written. */
-  async committed(): Promise<void> {
-    await this.#written;
+  /** Resolves when everything noted so far survives a crash of this process, or cannot be stored at present. */
+  stored(): Promise<void> {
+    return this.#log.stored();
   }
 
-  async close(): Promise<void> {
-    await this.#written.catch(() => {});
-    await this.#file?.close();
-    this.#file = undefined;
-  }
-
-  /** @returns whether all of it made sense. */
-  #load(bytes: Uint8Array, logger: Logger): boolean {
-    const decoder = new FrameDecoder();
-    try {
-      for (const frame of decoder.push(bytes)) {
-        const { payload } = felix.ToDataplane.decode(frame);
-        if (payload === undefined || !isPolicyPayload(payload)) continue;
-        // Only what says what it is about was written.
-        messageOf(payload);
-        this.#facts.apply(payload);
-      }
-    } catch (error) {
-      logger.error({ file: this.#path, reason: textOf(error) }, 'policies of IPDK: the rest cannot be read');
-      return false;
-    }
-    try {
-      decoder.end();
-    } catch {
-      // A message that was being written when the manager ended: nobody was told that it is safe.
-    }
-    return true;
-  }
-
-  async #write(): Promise<void> {
-    try {
-      while (this.#pending.length > 0) {
-        const frames = Buffer.concat(this.#pending);
-        this.#pending = [];
-        this.#appendedBytes += frames.length;
-        if (this.#appendedBytes > MAX_APPENDED_BYTES + this.#baseBytes) {
-          await this.#compact();
-        } else {
-          await this.#file?.appendFile(frames);
-          await this.#file?.datasync();
-        }
-      }
-    } catch (cause) {
-      throw new ManagerError('STORE', `${this.#path}: ${textOf(cause)}`, {}, cause);
-    } finally {
-      this.#isWriting = false;
-    }
-  }
-
-  async #compact(): Promise<void> {
-    const temporary = `${this.#path}.tmp`;
-    const bytes = Buffer.concat([...this.#facts.payloads()].map(frameOf));
-    const file = await open(temporary, 'w', 0o600);
-    try {
-      await file.writeFile(bytes);
-      await file.datasync();
-      await rename(temporary, this.#path);
-    } catch (error) {
-      await file.close();
-      throw error;
-    }
-    await this.#file?.close();
-    this.#file = file;
-    this.#baseBytes = bytes.length;
-    this.#appendedBytes = 0;
+  close(): Promise<void> {
+    return this.#log.close();
   }
 }
 
-function frameOf(payload: PolicyPayload): Uint8Array {
-  return encodeFrame(felix.ToDataplane.encode({ sequenceNumber: 0n, payload }).finish());
+function encode(payload: PolicyPayload): Uint8Array {
+  return felix.ToDataplane.encode({ sequenceNumber: 0n, payload }).finish();
 }
 
-function emptyIfMissing(error: unknown): Uint8Array {
-  if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return new Uint8Array();
-  throw error;
+function* encodeAll(facts: FelixFacts): Generator<Uint8Array> {
+  for (const payload of facts.payloads()) yield encode(payload);
+}
+
+/** @throws ManagerError STORE, FelixError, or what the codec throws. */
+function decode(record: Buffer): PolicyPayload {
+  const { payload } = felix.ToDataplane.decode(record);
+  if (payload === undefined || !isPolicyPayload(payload))
+    throw new ManagerError('STORE', `a record holds ${payload?.$case ?? 'no message'}`);
+  // Only what says what it is about was written.
+  messageOf(payload);
+  return payload;
 }

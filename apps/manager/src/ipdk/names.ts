@@ -43,6 +43,11 @@ export function hasNoNetns(key: ObjectKey): boolean {
   return key.startsWith(`pod/${BY_ADDRESS}`);
 }
 
+/** Whether an IPDK agent wants this object. */
+export function isIpdkObject(key: ObjectKey): boolean {
+  return key.slice(key.indexOf('/') + 1).startsWith(`${IPDK}/`);
+}
+
 /** Whether an IPDK agent made this pod. */
 export function isIpdkPod(key: ObjectKey): boolean {
   return key.startsWith(`pod/${IPDK}/`);

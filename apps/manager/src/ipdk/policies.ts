@@ -37,11 +37,11 @@ export class IpdkPolicies<Row> {
     const { contents, controller, logger } = this.#context;
     for (const payload of contents.payloads) this.#state.apply(messageOf(payload));
     const stored = [...controller.statuses()].map(([key]) => key).filter(isPolicyKey);
-    this.#isUsed = contents.payloads.length > 0 || stored.length > 0;
+    this.#isUsed = contents.payloads.length > 0 || contents.isLost || stored.length > 0;
     const kept = new Set(this.#carry(this.#state.takeChanges()).wanted);
     this.#closeUnknown();
     // What is in force stays so if it may be that only the journal has lost it.
-    if (!contents.isComplete || contents.payloads.length === 0) return;
+    if (contents.payloads.length === 0) return;
     for (const key of stored) {
       const isOfPod = this.#context.ipdkPods().some((pod) => isolationKey(pod) === key);
       if (!kept.has(key) && !isOfPod) controller.remove(key);
@@ -68,7 +68,7 @@ export class IpdkPolicies<Row> {
     }
     const { wanted, unwanted } = this.#carry(this.#state.takeChanges());
     const results = await Promise.allSettled([
-      journal.committed(),
+      journal.stored(),
       ...wanted.map((key) => pods.programmed(key, cancelled)),
       ...unwanted.map((key) => pods.withdraw(key, cancelled)),
     ]);

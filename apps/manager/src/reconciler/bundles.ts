@@ -14,6 +14,8 @@ export class Bundle {
   moving = 0;
   /** Cells that the device would not change. */
   stale = 0;
+  /** Cells that nobody wants, and that stay; see {@link Cell.isKept}. */
+  kept = 0;
   /** Cells whose rows are wanted. While there are none, the bundle as a whole is to go. */
   wanted = 0;
   /** Rows in the device, or on their way there, that name it, and how often. */
@@ -28,12 +30,12 @@ export class Bundle {
 
   /** Whether it may be forgotten. */
   get isEmpty(): boolean {
-    return this.moving + this.stale + this.wanted + this.namers.size === 0;
+    return this.moving + this.stale + this.kept + this.wanted + this.namers.size === 0;
   }
 }
 
 /** How a cell counts in its bundle. */
-type Share = 'none' | 'moving' | 'stale';
+type Share = Cell<never>['share'];
 
 /** The bundles of a planner. It says through `changed` when what waits for a bundle should be looked at. */
 export class Bundles<Row> {
@@ -65,6 +67,7 @@ export class Bundles<Row> {
     const before = bundle.state;
     bundle.moving += Number(share === 'moving') - Number(cell.share === 'moving');
     bundle.stale += Number(share === 'stale') - Number(cell.share === 'stale');
+    bundle.kept += Number(share === 'kept') - Number(cell.share === 'kept');
     bundle.wanted += Number(isWanted) - Number(cell.countsAsWanted);
     cell.share = share;
     cell.countsAsWanted = isWanted;
@@ -104,6 +107,7 @@ export class Bundles<Row> {
   }
 
   #shareOf(cell: Cell<Row>): Share {
+    if (cell.isKept) return 'kept';
     if (cell.state === 'idle') return 'none';
     if (cell.bucket !== 'failed' && cell.bucket !== 'blocked') return 'moving';
     const { wanted, installed, doubtful } = cell;

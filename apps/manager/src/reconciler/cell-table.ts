@@ -37,6 +37,13 @@ export class CellTable<Row> {
     return this.#unsettled;
   }
 
+  /** Cells in the device that nobody wants, and that stay. */
+  get kept(): number {
+    let kept = 0;
+    for (const cell of this.#cells.values()) kept += Number(cell.isKept);
+    return kept;
+  }
+
   get(key: RowKey): Cell<Row> | undefined {
     return this.#cells.get(key);
   }

@@ -4,6 +4,8 @@ import type { Cell, Operation, RowKey, RowModel } from './model.js';
 /** What to do about one cell now. */
 export type Decision<Row> =
   | { readonly kind: 'settled' }
+  /** Nobody here has ever wanted it, and it is not known yet whether somebody does: it stays. */
+  | { readonly kind: 'kept' }
   | { readonly kind: 'write'; readonly operation: Operation<Row> }
   /** For the cell or bundle `key`; `blocked` when that one was refused, so that it may take long. */
   | { readonly kind: 'wait'; readonly key: RowKey; readonly blocked: boolean }
@@ -13,16 +15,20 @@ export type Decision<Row> =
   | { readonly kind: 'wait-for-owner' };
 
 const SETTLED = { kind: 'settled' } as const;
+const KEPT = { kind: 'kept' } as const;
 
 /** What a decision may look at beside the cell itself. */
 export interface Surroundings<Row> {
   cell(key: RowKey): Cell<Row> | undefined;
   bundle(key: RowKey): Bundle | undefined;
+  /** Whether rows that nobody has ever wanted stay. */
+  keepsUnknown(): boolean;
 }
 
 /**
  * The one rule of the reconciler, a pure function: a row is written when everything that it names is in the device,
- * and deleted when nothing in the device, or on its way there, names it and the owner's inserts have arrived.
+ * and deleted when nothing in the device, or on its way there, names it and the owner's inserts have arrived. What nobody
+ * has ever wanted is deleted when all that is wanted is known.
  */
 export function decide<Row>(cell: Cell<Row>, model: RowModel<Row>, around: Surroundings<Row>): Decision<Row> {
   return cell.wanted === undefined
@@ -33,6 +39,7 @@ export function decide<Row>(cell: Cell<Row>, model: RowModel<Row>, around: Surro
 function decideRemoval<Row>(cell: Cell<Row>, around: Surroundings<Row>): Decision<Row> {
   const row = cell.installed ?? cell.doubtful[0];
   if (row === undefined) return SETTLED;
+  if (cell.owner === undefined && around.keepsUnknown()) return KEPT;
   if (cell.bundle !== undefined) {
     const bundle = around.bundle(cell.bundle);
     if (bundle?.wanted === 0 && bundle.namers.size > 0)

@@ -51,7 +51,7 @@ export interface Operation<Row> {
 
 /** Where a cell stands; see {@link Cell.state}. */
 export type CellState =
-  /** The device holds what is wanted. */
+  /** The device holds what is wanted, or what stays until all that is wanted is known. */
   | 'idle'
   /** To be looked at. */
   | 'queued'
@@ -93,10 +93,15 @@ export class Cell<Row> {
   phase = 0;
   /** Bundle of its rows, and how it counts there; see bundles.ts. */
   bundle: RowKey | undefined = undefined;
-  share: 'none' | 'moving' | 'stale' = 'none';
+  share: 'none' | 'moving' | 'stale' | 'kept' = 'none';
   countsAsWanted = false;
 
   constructor(readonly key: RowKey) {}
+
+  /** In the device, wanted by nobody, and not on its way out. */
+  get isKept(): boolean {
+    return this.state === 'idle' && this.wanted === undefined && this.installed !== undefined;
+  }
 
   /** Whether `owner` wants what the cell wants. */
   isWantedBy(owner: Owner<Row>): boolean {

@@ -233,10 +233,18 @@ const step = fc.oneof(
   },
 );
 
+/** What somebody else has left in the device: owner 3 may want it, 7 does not exist. */
+const strange = [3, 7].flatMap((owner) => rowsOf(owner, { leaves: [0, 1], value: 0, heads: 1 }));
+
 test('property: whatever fails, the order holds, and in the end the device holds exactly what is wanted', () => {
   fc.assert(
-    fc.property(fc.array(step, { minLength: 1, maxLength: 60 }), (steps) => {
-      const { planner, device } = world();
+    fc.property(fc.boolean(), fc.array(step, { minLength: 1, maxLength: 60 }), (keepsUnknown, steps) => {
+      const planner = new Planner(toyModel, keepsUnknown);
+      const device = new ToyDevice();
+      for (const row of strange) device.rows.set(toyModel.key(row), row);
+      planner.reset(strange);
+      /** What must not leave, since nobody has had to do with it. */
+      const unknown = new Set(keepsUnknown ? device.rows.keys() : []);
       const owners = [0, 1, 2, 3].map((i) => new Owner<ToyRow>(`owner ${i}`));
       const wanted = new Map<number, ToyRow[]>();
       let inFlight: Operation<ToyRow>[] = [];
@@ -251,12 +259,16 @@ test('property: whatever fails, the order holds, and in the end the device holds
             const owner = owners[action.owner];
             if (owner) planner.setWanted(owner, rows);
             wanted.set(action.owner, rows);
+            for (const row of rows) unknown.delete(toyModel.key(row));
             break;
           }
           case 'write': {
             const batch = planner.nextBatch({ updates: action.updates, bytes: 1e6 });
             const wantedNow = wantedKeys();
-            for (const op of batch) expect(op.kind === 'delete' && wantedNow.has(op.cell.key)).toBe(false);
+            for (const op of batch) {
+              expect(op.kind === 'delete' && wantedNow.has(op.cell.key)).toBe(false);
+              expect(unknown.has(op.cell.key)).toBe(false);
+            }
             batch.forEach((op, i) => {
               const fateOfOne = action.fates[i % action.fates.length];
               if (action.hold) inFlight.push(op);
@@ -281,7 +293,10 @@ test('property: whatever fails, the order holds, and in the end the device holds
           case 'restart':
             inFlight = [];
             planner.detach();
-            if (action.wipe) device.rows.clear();
+            if (action.wipe) {
+              device.rows.clear();
+              unknown.clear();
+            }
             planner.reset([...device.rows.values()]);
             break;
           case 'capacity':
@@ -292,6 +307,10 @@ test('property: whatever fails, the order holds, and in the end the device holds
       land();
       device.capacity = Number.POSITIVE_INFINITY;
       for (const cell of planner.cells()) planner.retry(cell);
+      drain(planner, device, 5);
+      for (const key of unknown) expect(device.rows.has(key)).toBe(true);
+      planner.forgetUnknown();
+      expect(planner.kept).toBe(0);
       drain(planner, device, 5);
       expect(device.violations).toEqual([]);
       const expected = new Map<RowKey, ToyRow>();

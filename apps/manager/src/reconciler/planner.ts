@@ -45,14 +45,39 @@ export class Planner<Row> {
   #mark = 0;
   #flying = 0;
   #attached = false;
-  readonly #surroundings: Surroundings<Row> = {
-    cell: (key) => this.#table.get(key),
-    bundle: (key) => this.#table.bundles.get(key),
-  };
+  #keepsUnknown: boolean;
+  readonly #surroundings: Surroundings<Row>;
 
-  constructor(model: RowModel<Row>) {
+  /**
+   * @param keepsUnknown whether rows in the device that nobody has ever wanted stay until {@link forgetUnknown}: not all
+   *   that is wanted is known.
+   */
+  constructor(model: RowModel<Row>, keepsUnknown = false) {
     this.#model = model;
     this.#table = new CellTable(model);
+    this.#keepsUnknown = keepsUnknown;
+    this.#surroundings = {
+      cell: (key) => this.#table.get(key),
+      bundle: (key) => this.#table.bundles.get(key),
+      keepsUnknown: () => this.#keepsUnknown,
+    };
+  }
+
+  /** Whether what nobody has ever wanted stays. */
+  get keepsUnknown(): boolean {
+    return this.#keepsUnknown;
+  }
+
+  /** Rows in the device that nobody has ever wanted, and that stay for now. */
+  get kept(): number {
+    return this.#keepsUnknown ? this.#table.kept : 0;
+  }
+
+  /** All that is wanted is known: what else is in the device goes. */
+  forgetUnknown(): void {
+    if (!this.#keepsUnknown) return;
+    this.#keepsUnknown = false;
+    for (const cell of [...this.#table.values()]) if (cell.isKept) this.#table.enqueue(cell);
   }
 
   /** Updates sent and not yet reported. */
@@ -362,6 +387,10 @@ export class Planner<Row> {
     switch (decision.kind) {
       case 'settled':
         this.#settle(cell);
+        return undefined;
+      case 'kept':
+        this.#table.stopWaiting(cell);
+        this.#table.move(cell, 'idle');
         return undefined;
       case 'wait':
         this.#table.wait(cell, decision.key, decision.blocked);

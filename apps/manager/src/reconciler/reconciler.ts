@@ -29,6 +29,11 @@ export interface ReconcilerOptions {
   readonly batchBytes: number;
   readonly writesInFlight: number;
   readonly maxRetryMs: number;
+  /**
+   * Whether what the device holds and nobody has wanted stays until {@link Reconciler.forgetUnknown}. To be set as long as
+   * not all that is wanted is known.
+   */
+  readonly keepsUnknown: boolean;
 }
 
 export interface ReconcilerEvents<Row> {
@@ -88,7 +93,7 @@ export class Reconciler<Row> {
     this.#options = options;
     this.#events = events;
     this.#logger = logger;
-    this.#planner = new Planner(codec);
+    this.#planner = new Planner(codec, options.keepsUnknown);
     this.#retries = new RetrySchedule(options.maxRetryMs, (cells) => {
       for (const cell of cells) this.#planner.retry(cell);
       this.#schedulePump();
@@ -108,6 +113,22 @@ export class Reconciler<Row> {
   /** Entities on their way to the device, or about to leave. */
   get backlog(): number {
     return this.attached ? this.#planner.moving : 0;
+  }
+
+  /** Whether what nobody has wanted stays. */
+  get keepsUnknown(): boolean {
+    return this.#planner.keepsUnknown;
+  }
+
+  /** Entities in the device that nobody has wanted, and that stay for now. */
+  get kept(): number {
+    return this.#planner.kept;
+  }
+
+  /** All that is wanted is known: what else is in the device goes. */
+  forgetUnknown(): void {
+    this.#planner.forgetUnknown();
+    this.#schedulePump();
   }
 
   cells(): IterableIterator<Cell<Row>> {

@@ -14,6 +14,7 @@ import type { Controller } from '../controller/controller.js';
 import type { CounterFace, Driver } from '../drivers/driver.js';
 import { ManagerError, messageOf } from '../errors.js';
 import type { Logger } from '../log.js';
+import type { Problem } from '../readiness.js';
 import type { Cell, Owner } from '../reconciler/model.js';
 import type { Reconciler } from '../reconciler/reconciler.js';
 import { keyOfReference, type ObjectKey, referenceOf } from '../state/objects.js';
@@ -34,6 +35,8 @@ export interface InspectContext<Row> {
     readonly nodeName: string;
     readonly appliedRevision: bigint;
   };
+  /** Why the manager is not ready. */
+  readonly problems: () => readonly Problem[];
 }
 
 /** Counter cells of one Read. */
@@ -48,7 +51,7 @@ export class Inspector<Row> {
   }
 
   async status({ allObjects }: StatusRequest): Promise<StatusResponse> {
-    const { controller, reconciler, targetAddress, targetState, agent } = this.#context;
+    const { controller, reconciler, targetAddress, targetState, agent, problems } = this.#context;
     const counts = { programmed: 0, pending: 0, degraded: 0 };
     const objects: ObjectStatus[] = [];
     for (const [key, status] of controller.statuses()) {
@@ -72,6 +75,7 @@ export class Inspector<Row> {
       tables: this.tables(),
       ...counts,
       counters: await this.#counters(),
+      problems: problems().map(({ reason, message, since }) => ({ reason, message, sinceMs: BigInt(since) })),
     };
   }
 

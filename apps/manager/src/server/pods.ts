@@ -7,7 +7,8 @@ import { readPod } from '../state/validate.js';
 
 export interface PodsContext<Row> {
   readonly controller: Controller<Row>;
-  readonly committed: () => Promise<void>;
+  /** Resolves when what was said so far is stored, or cannot be at present. */
+  readonly stored: () => Promise<void>;
   /** Whether the target is connected, and ours to write. */
   readonly isReady: () => boolean;
   /** Asks the target for the port of an interface, now. */
@@ -25,6 +26,8 @@ export class Pods<Row> {
   /** @throws ManagerError as the contract says; the pod is not kept then. */
   async add({ pod }: AddPodRequest, cancelled: AbortSignal): Promise<AddPodResponse> {
     if (pod === undefined) throw new ManagerError('INVALID_OBJECT', 'AddPod: the request holds no pod');
+    // A pod must not be open before its isolation is known.
+    if (this.#context.controller.awaitsSnapshot) throw stateLost();
     return { port: await this.attach(readPod(pod), cancelled) };
   }
 
@@ -63,12 +66,12 @@ export class Pods<Row> {
   }
 
   /**
-   * Waits until what is wanted of an object is durable and in the data plane.
+   * Waits until what is wanted of an object is stored, as far as that is possible, and in the data plane.
    *
    * @throws ManagerError with the cause when not all of it can be; the object stays as it is.
    */
   async programmed(key: ObjectKey, cancelled: AbortSignal): Promise<void> {
-    const [status] = await Promise.all([this.#settled(key, cancelled), this.#context.committed()]);
+    const [status] = await Promise.all([this.#settled(key, cancelled), this.#context.stored()]);
     if (status?.state === 'degraded') throw failure(key, status);
     if (status === undefined)
       throw new ManagerError('CANCELLED', `${describeKey(key)} was deleted meanwhile`);
@@ -82,7 +85,7 @@ export class Pods<Row> {
   async withdraw(key: ObjectKey, cancelled: AbortSignal): Promise<void> {
     const { controller } = this.#context;
     controller.remove(key);
-    await this.#context.committed();
+    await this.#context.stored();
     if (controller.status(key) === undefined) return;
     const status = await this.#settled(key, cancelled);
     if (status?.state === 'degraded') throw failure(key, status);
@@ -127,6 +130,13 @@ function targetAway(): ManagerError {
   return new ManagerError(
     'TARGET_UNAVAILABLE',
     'the target is not connected, or this manager is not its primary: try again',
+  );
+}
+
+function stateLost(): ManagerError {
+  return new ManagerError(
+    'TARGET_UNAVAILABLE',
+    'the state of the last run was lost, and the snapshot of the agent is not there yet: try again',
   );
 }
 

@@ -18,8 +18,8 @@ import { toServiceError } from './errors.js';
 /** What a stream needs of the rest. */
 export interface SyncContext<Row> {
   readonly controller: Controller<Row>;
-  /** Resolves when what was stored so far is safe. */
-  readonly committed: () => Promise<void>;
+  /** Resolves when what was said so far is stored, or cannot be at present. */
+  readonly stored: () => Promise<void>;
   /** Entities on their way to the device. */
   readonly backlog: () => number;
   readonly logger: Logger;
@@ -67,7 +67,7 @@ export class SyncStream<Row> {
   readonly #stopListening: () => void;
   #nodeName = '';
   #received = 0n;
-  #durable = 0n;
+  #stored = 0n;
   #applied = 0n;
   #snapshot: { readonly generation: number } | 'none' | 'complete' = 'none';
   #flushScheduled = false;
@@ -151,16 +151,10 @@ export class SyncStream<Row> {
       return;
     }
     const upTo = this.#received;
-    this.#context.committed().then(
-      () => {
-        if (upTo > this.#durable) this.#durable = upTo;
-        this.#scheduleFlush();
-      },
-      (error: unknown) => {
-        this.#context.logger.error({ reason: messageOf(error) }, 'the state cannot be stored');
-        this.abort(toServiceError(error));
-      },
-    );
+    void this.#context.stored().then(() => {
+      if (upTo > this.#stored) this.#stored = upTo;
+      this.#scheduleFlush();
+    });
   }
 
   #change({ revision, change }: Change): void {
@@ -281,7 +275,7 @@ export class SyncStream<Row> {
     }
     const head = this.#open.peek();
     const settled = head === undefined ? this.#received : head.revision - 1n;
-    const applied = settled < this.#durable ? settled : this.#durable;
+    const applied = settled < this.#stored ? settled : this.#stored;
     if (applied > this.#applied) this.#respond(applied);
     this.#finishIfDone();
     if (this.#news.size + this.#pending.size === 0) return;

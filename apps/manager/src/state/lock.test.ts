@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createLoggers } from '../log.js';
-import { StateStore } from './store.js';
+import { StateDirectory } from './directory.js';
 
 const logger = createLoggers({ level: 'silent', modules: {} }).state;
 let directory: string;
@@ -17,16 +17,16 @@ afterEach(() => {
 });
 
 async function openAndClose(path = directory): Promise<void> {
-  const { store } = await StateStore.open(path, logger);
-  await store.close();
+  const held = await StateDirectory.open(path, logger);
+  await held.close();
 }
 
 /** Another process that opens the store and keeps it. */
 async function holder() {
   const script = `
     import { createLoggers } from ${JSON.stringify(new URL('../log.ts', import.meta.url).href)};
-    import { StateStore } from ${JSON.stringify(new URL('./store.ts', import.meta.url).href)};
-    await StateStore.open(process.argv[1], createLoggers({ level: 'silent', modules: {} }).state);
+    import { StateDirectory } from ${JSON.stringify(new URL('./directory.ts', import.meta.url).href)};
+    await StateDirectory.open(process.argv[1], createLoggers({ level: 'silent', modules: {} }).state);
     console.log('held');
     setInterval(() => undefined, 1000);`;
   const flags = [
@@ -48,12 +48,12 @@ async function holder() {
 
 describe('the lock of a state directory', () => {
   test('a second manager is refused with the pid of the first, until that one stops', async () => {
-    const { store } = await StateStore.open(directory, logger);
-    await expect(StateStore.open(directory, logger)).rejects.toMatchObject({
+    const held = await StateDirectory.open(directory, logger);
+    await expect(StateDirectory.open(directory, logger)).rejects.toMatchObject({
       code: 'STORE',
       message: `stateDirectory ${directory}: in use by another manager (pid ${process.pid})`,
     });
-    await store.close();
+    await held.close();
     await openAndClose();
     expect(readdirSync(directory).filter((name) => name.endsWith('.lock.sock'))).toEqual([]);
   });
@@ -61,7 +61,7 @@ describe('the lock of a state directory', () => {
   test('a manager that was killed holds nothing', async () => {
     const child = await holder();
     try {
-      await expect(StateStore.open(directory, logger)).rejects.toMatchObject({
+      await expect(StateDirectory.open(directory, logger)).rejects.toMatchObject({
         message: expect.stringContaining(`(pid ${child.pid})`),
       });
     } finally {
@@ -74,11 +74,11 @@ describe('the lock of a state directory', () => {
 
   test('of many at once one gets it', async () => {
     const results = await Promise.allSettled(
-      Array.from({ length: 5 }, () => StateStore.open(directory, logger)),
+      Array.from({ length: 5 }, () => StateDirectory.open(directory, logger)),
     );
-    const stores = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value.store] : []));
-    expect(stores.length).toBe(1);
-    for (const store of stores) await store.close();
+    const held = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
+    expect(held.length).toBe(1);
+    for (const one of held) await one.close();
   });
 
   test('a directory with a name longer than that of a socket may be', async () => {
@@ -87,10 +87,21 @@ describe('the lock of a state directory', () => {
     await openAndClose(long);
   });
 
+  test('one that was removed with its directory is made anew', async () => {
+    const held = await StateDirectory.open(directory, logger);
+    rmSync(directory, { recursive: true });
+    await held.prepare();
+    await expect(StateDirectory.open(directory, logger)).rejects.toMatchObject({
+      message: expect.stringContaining('in use by another manager'),
+    });
+    await held.close();
+    await openAndClose();
+  });
+
   test('a file in the place of the lock is not removed', async () => {
     const file = join(directory, 'manager.lock.sock');
     writeFileSync(file, '');
-    await expect(StateStore.open(directory, logger)).rejects.toMatchObject({
+    await expect(StateDirectory.open(directory, logger)).rejects.toMatchObject({
       code: 'STORE',
       message: `stateDirectory ${directory}: manager.lock.sock is not a socket: remove it`,
     });

@@ -1,6 +1,6 @@
 import { closeSync, lstatSync, openSync, unlinkSync } from 'node:fs';
 import { connect, createServer, type Server } from 'node:net';
-import { ManagerError, messageOf } from '../errors.js';
+import { join } from 'node:path';
 
 const NAME = 'manager.lock.sock';
 /** Longest wait for the holder to tell its pid. */
@@ -22,19 +22,19 @@ type Holder =
 export class DirectoryLock {
   readonly #server: Server;
   readonly #directoryFd: number;
+  readonly #inode: bigint | undefined;
 
   private constructor(server: Server, directoryFd: number) {
     this.#server = server;
     this.#directoryFd = directoryFd;
+    this.#inode = inodeOf(pathIn(directoryFd));
   }
 
-  /** @throws ManagerError STORE naming the directory, and the pid of the process that has it. */
+  /** @throws Error telling the pid of the process that has it, or what the system says. */
   static async take(directory: string): Promise<DirectoryLock> {
-    let fd: number | undefined;
+    const fd = openSync(directory, 'r');
     try {
-      fd = openSync(directory, 'r');
-      // A socket's path has 107 bytes at most, the directory's may have more.
-      const path = `/proc/self/fd/${fd}/${NAME}`;
+      const path = pathIn(fd);
       for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
         const server = await listen(path);
         if (server !== undefined) return new DirectoryLock(server, fd);
@@ -44,14 +44,14 @@ export class DirectoryLock {
       }
       throw new Error('in use by another manager that starts or stops now');
     } catch (error) {
-      if (fd !== undefined) closeSync(fd);
-      throw new ManagerError(
-        'STORE',
-        `stateDirectory ${directory}: ${messageOf(error)}`,
-        { directory },
-        error,
-      );
+      closeSync(fd);
+      throw error;
     }
+  }
+
+  /** Whether it still locks what is at this path; somebody may have removed it. */
+  isIntact(directory: string): boolean {
+    return lstatSync(join(directory, NAME), { bigint: true, throwIfNoEntry: false })?.ino === this.#inode;
   }
 
   /** Gives the directory free, and removes the socket. */
@@ -59,6 +59,11 @@ export class DirectoryLock {
     await new Promise<void>((resolve) => this.#server.close(() => resolve()));
     closeSync(this.#directoryFd);
   }
+}
+
+/** A socket's path has 107 bytes at most, the directory's may have more. */
+function pathIn(directoryFd: number): string {
+  return `/proc/self/fd/${directoryFd}/${NAME}`;
 }
 
 function describe(pid: string | undefined): string {

@@ -1,4 +1,3 @@
-import { crc32 } from 'node:zlib';
 import type { GroupPlan, Slot } from '@infra-offload/lb-model';
 import { z } from 'zod';
 import { ManagerError } from '../errors.js';
@@ -98,27 +97,18 @@ const record = z.object({
   ports: z.record(z.string(), uint32).optional(),
 });
 
-const CHECKSUM_BYTES = 4;
-
-/** JSON with a CRC-32 before it, so that a damaged record never counts as a wish. */
-export function encodeRecord({ object: wanted, plan, ...rest }: StoredRecord): Buffer {
-  const json = JSON.stringify({
+/** A record as plain JSON. */
+export function toJson({ object: wanted, plan, ...rest }: StoredRecord): unknown {
+  return {
     object: wanted?.kind === 'set' ? storedSet(wanted) : wanted,
     ...rest,
     plan: plan && storedPlan(plan),
-  });
-  const bytes = Buffer.allocUnsafe(CHECKSUM_BYTES + Buffer.byteLength(json));
-  bytes.write(json, CHECKSUM_BYTES);
-  bytes.writeUInt32BE(crc32(bytes.subarray(CHECKSUM_BYTES)), 0);
-  return bytes;
+  };
 }
 
-/** @throws ManagerError STORE when the bytes are damaged or written by something else. */
-export function decodeRecord(key: string, bytes: Buffer): StoredRecord {
-  if (bytes.length < CHECKSUM_BYTES || bytes.readUInt32BE(0) !== crc32(bytes.subarray(CHECKSUM_BYTES))) {
-    throw new ManagerError('STORE', `record ${key}: the checksum is wrong`);
-  }
-  const parsed = record.safeParse(JSON.parse(bytes.toString('utf8', CHECKSUM_BYTES)));
+/** @throws ManagerError STORE when it is not as {@link toJson} makes them. */
+export function fromJson(key: string, json: unknown): StoredRecord {
+  const parsed = record.safeParse(json);
   if (!parsed.success) {
     const issue = parsed.error.issues[0];
     throw new ManagerError('STORE', `record ${key}: ${issue?.path.join('.')}: ${issue?.message}`);

@@ -1,10 +1,10 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { emptyGroupPlan } from '@infra-offload/lb-model';
-import { open } from 'lmdb';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createLoggers } from '../log.js';
+import { StateDirectory } from './directory.js';
 import type { ServiceObject } from './objects.js';
 import { StateStore } from './store.js';
 
@@ -22,64 +22,60 @@ const service: ServiceObject = {
   agentConditions: [],
 };
 
-let directory: string;
+let path: string;
 beforeEach(() => {
-  directory = mkdtempSync(join(tmpdir(), 'manager-store-'));
+  path = mkdtempSync(join(tmpdir(), 'manager-store-'));
 });
 afterEach(() => {
-  rmSync(directory, { recursive: true, force: true });
+  rmSync(path, { recursive: true, force: true });
 });
 
-async function fill(records = 1): Promise<void> {
-  const { store } = await StateStore.open(directory, logger);
-  for (let i = 0; i < records; i++)
-    store.put(`service/default/web${i}:/TCP`, {
-      object: service,
-      id: i + 1,
-      plan: emptyGroupPlan(`service/default/web${i}:/TCP`, 255),
-    });
-  store.restId(77, 1234.5);
-  store.departAddress(0x0af40105, 99.5);
-  await store.committed();
-  await store.close();
-}
-
-async function reopen() {
+/** Opens the store, does something with it, and closes it. Returns what it held. */
+async function withStore(use: (store: StateStore) => void = () => undefined) {
+  const directory = await StateDirectory.open(path, logger);
   const { store, contents } = await StateStore.open(directory, logger);
+  use(store);
   await store.close();
+  await directory.close();
   return contents;
 }
 
+function fill(records = 1) {
+  return withStore((store) => {
+    for (let i = 0; i < records; i++)
+      store.put(`service/default/web${i}:/TCP`, {
+        object: service,
+        id: i + 1,
+        plan: emptyGroupPlan(`service/default/web${i}:/TCP`, 255),
+      });
+    store.restId(77, 1234.5);
+    store.departAddress(0x0af40105, 99.5);
+  });
+}
+
 describe('StateStore', () => {
-  test('keeps what ids of profiles stand for, and which of them rest', async () => {
-    const { store } = await StateStore.open(directory, logger);
-    store.useProfileId(1, 'one');
-    store.useProfileId(2, 'two');
-    store.useProfileId(1, 'another');
-    store.restProfileId(2, 1234.5);
-    await store.committed();
-    await store.close();
-    expect(await reopen()).toMatchObject({ profileIds: [[1, 'another']], restingProfileIds: [[2, 1234.5]] });
+  test('knows that it knows nothing at first', async () => {
+    expect(await withStore()).toMatchObject({ isWhole: false, restingIds: [] });
+    expect(await withStore()).toMatchObject({ isWhole: true, restingIds: [] });
   });
 
-  test('takes a store from before there were profiles', async () => {
-    const file = join(directory, 'state.mdb');
-    const old = open<Buffer, string>(file, { noSubdir: true, maxDbs: 4, encoding: 'binary' });
-    await old.put('format', Buffer.from('infra-offload-manager/2'));
-    await old
-      .openDB<Buffer, number>('ids', { encoding: 'binary', keyEncoding: 'uint32' })
-      .put(7, Buffer.alloc(8));
-    for (const name of ['objects', 'departed']) old.openDB(name, { encoding: 'binary' });
-    await old.close();
-    const contents = await reopen();
-    expect(contents.moved).toBeUndefined();
-    expect(contents).toMatchObject({ restingIds: [[7, 0]], profileIds: [] });
+  test('keeps what ids of profiles stand for, and which of them rest', async () => {
+    await withStore((store) => {
+      store.useProfileId(1, 'one');
+      store.useProfileId(2, 'two');
+      store.useProfileId(1, 'another');
+      store.restProfileId(2, 1234.5);
+    });
+    expect(await withStore()).toMatchObject({
+      profileIds: [[1, 'another']],
+      restingProfileIds: [[2, 1234.5]],
+    });
   });
 
   test('keeps objects and resting ids across restarts', async () => {
     await fill();
-    const contents = await reopen();
-    expect(contents.moved).toBeUndefined();
+    const contents = await withStore();
+    expect(contents.isWhole).toBe(true);
     expect(contents.records.get('service/default/web0:/TCP')).toMatchObject({
       object: service,
       id: 1,
@@ -91,74 +87,60 @@ describe('StateStore', () => {
 
   test('a removed object stays removed', async () => {
     await fill();
-    const { store } = await StateStore.open(directory, logger);
-    store.remove('service/default/web0:/TCP');
-    store.wakeId(77);
-    store.returnAddress(0x0af40105);
-    await store.committed();
-    await store.close();
-    const contents = await reopen();
+    await withStore((store) => {
+      store.remove('service/default/web0:/TCP');
+      store.wakeId(77);
+      store.returnAddress(0x0af40105);
+    });
+    const contents = await withStore();
     expect(contents.records.size).toBe(0);
     expect(contents.restingIds).toEqual([]);
     expect(contents.departedAddresses).toEqual([]);
   });
 
-  test.each([
-    ['text', (file: string) => writeFileSync(file, 'this is no database\n'.repeat(1000))],
-    ['an empty file', (file: string) => writeFileSync(file, '')],
-    ['a truncated store', (file: string) => truncateSync(file, 8192 + 100)],
-    [
-      'a store with zeroed pages',
-      (file: string) => {
-        const bytes = readFileSync(file);
-        writeFileSync(file, bytes.fill(0, 8192));
-      },
-    ],
-    [
-      'a store with random pages',
-      (file: string) => {
-        const bytes = readFileSync(file);
-        for (let i = 8192; i < bytes.length; i++) bytes[i] = (i * 2654435761) >>> 7;
-        writeFileSync(file, bytes);
-      },
-    ],
-    [
-      'a record with one other bit',
-      (file: string) => {
-        const bytes = readFileSync(file);
-        const at = bytes.indexOf('"name":"web"');
-        bytes.write('"name":"wec"', at);
-        // The same record may be there twice: LMDB copies pages on write.
-        for (let next = bytes.indexOf('"name":"web"'); next >= 0; next = bytes.indexOf('"name":"web"')) {
-          bytes.write('"name":"wec"', next);
-        }
-        writeFileSync(file, bytes);
-      },
-    ],
-  ])('%s in its place is moved aside and kept', async (_, damage) => {
-    await fill(40);
-    damage(join(directory, 'state.mdb'));
-    const contents = await reopen();
-    expect(contents.records.size).toBe(0);
-    expect(contents.moved?.why).toBeTruthy();
-    expect(readdirSync(directory).some((name) => name.startsWith('state.mdb.unusable-'))).toBe(true);
-    expect((await reopen()).moved).toBeUndefined();
+  test('claims are restored in the order in which objects changed last', async () => {
+    await fill(3);
+    await withStore((store) => store.put('service/default/web0:/TCP', { object: service }));
+    expect([...(await withStore()).records.keys()]).toEqual([
+      'service/default/web1:/TCP',
+      'service/default/web2:/TCP',
+      'service/default/web0:/TCP',
+    ]);
   });
 
-  test('an LMDB store of another program is moved aside', async () => {
-    const other = open(join(directory, 'state.mdb'), { noSubdir: true });
-    await other.put('hello', { some: 'thing' });
-    await other.close();
-    const contents = await reopen();
-    expect(contents.moved?.why).toContain('not a store of this program');
+  test.each([
+    [
+      'an id of two services',
+      (store: StateStore) => store.put('service/b/b:/TCP', planned('service/b/b:/TCP')),
+    ],
+    [
+      'a plan of another service',
+      (store: StateStore) => store.put('service/b/b:/TCP', planned('service/x/x:/TCP', 9)),
+    ],
+  ])('%s makes it unusable', async (_, contradict) => {
+    await withStore((store) => store.put('service/a/a:/TCP', planned('service/a/a:/TCP')));
+    await withStore(contradict);
+    expect(await withStore()).toMatchObject({ isWhole: false });
+    expect((await withStore()).isWhole).toBe(true);
+  });
+
+  test('what another version has written is kept, and not used', async () => {
+    writeFileSync(join(path, 'state.log'), 'infra-manager/9\n and much more of it');
+    expect(await withStore()).toMatchObject({ isWhole: false });
+    const [kept = ''] = readdirSync(path).filter((name) => name.startsWith('state.log.unusable-'));
+    expect(readFileSync(join(path, kept), 'utf8')).toContain('infra-manager/9');
   });
 
   test('a directory that cannot be made fails with its name', async () => {
-    const path = join(directory, 'file');
-    writeFileSync(path, '');
-    await expect(StateStore.open(join(path, 'sub'), logger)).rejects.toMatchObject({
+    const file = join(path, 'file');
+    writeFileSync(file, '');
+    await expect(StateDirectory.open(join(file, 'sub'), logger)).rejects.toMatchObject({
       code: 'STORE',
       message: expect.stringContaining('stateDirectory'),
     });
   });
 });
+
+function planned(key: `service/${string}`, id = 1) {
+  return { object: service, id, plan: emptyGroupPlan(key, 255) };
+}

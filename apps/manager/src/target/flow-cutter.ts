@@ -13,12 +13,15 @@ const MIN_INTERVAL_MS = 5_000;
 export class FlowCutter {
   readonly #cut: () => void;
   readonly #logger: Logger;
+  readonly #mayCut: () => boolean;
   #timer: NodeJS.Timeout | undefined;
   #last = Number.NEGATIVE_INFINITY;
 
-  constructor(cut: () => void, logger: Logger) {
+  /** @param mayCut while it says no, what was requested waits. */
+  constructor(cut: () => void, logger: Logger, mayCut: () => boolean = () => true) {
     this.#cut = cut;
     this.#logger = logger;
+    this.#mayCut = mayCut;
   }
 
   /** Something that flows were allowed may be denied now. */
@@ -27,6 +30,10 @@ export class FlowCutter {
     const delay = Math.max(COLLECT_MS, this.#last + MIN_INTERVAL_MS - performance.now());
     this.#timer = setTimeout(() => {
       this.#timer = undefined;
+      if (!this.#mayCut()) {
+        this.request();
+        return;
+      }
       this.#last = performance.now();
       this.#logger.info('policies deny more than before: cutting all flows, so that they are asked again');
       this.#cut();

@@ -8,7 +8,7 @@ import { createLoggers } from '../log.js';
 import type { RowKey } from '../reconciler/model.js';
 import { type Device, Reconciler } from '../reconciler/reconciler.js';
 import type { ObjectKey } from '../state/objects.js';
-import { decodeRecord, encodeRecord } from '../state/record.js';
+import { fromJson, toJson } from '../state/record.js';
 import type { StateStore, StoreContents } from '../state/store.js';
 import { type PolicyPacket, PolicyTables } from './policy-tables.js';
 
@@ -156,13 +156,13 @@ export class SlowDevice implements Device {
   }
 }
 
-/** A store that keeps bytes, as the real one does. */
+/** A store that keeps JSON, as the real one does. */
 export class MemoryStore {
-  readonly #records = new Map<ObjectKey, Buffer>();
+  readonly #records = new Map<ObjectKey, string>();
   readonly #profiles = new Map<number, string | number>();
 
-  readonly face: Omit<StateStore, 'committed' | 'close'> = {
-    put: (key, record) => this.#records.set(key, encodeRecord(record)),
+  readonly face: Omit<StateStore, 'problem' | 'stored' | 'close'> = {
+    put: (key, record) => this.#records.set(key, JSON.stringify(toJson(record))),
     remove: (key) => this.#records.delete(key),
     useProfileId: (id, digest) => this.#profiles.set(id, digest),
     restProfileId: (id, releasedAt) => this.#profiles.set(id, releasedAt),
@@ -175,7 +175,8 @@ export class MemoryStore {
   contents(): StoreContents {
     const profiles = [...this.#profiles];
     return {
-      records: new Map([...this.#records].map(([key, bytes]) => [key, decodeRecord(key, bytes)])),
+      isWhole: true,
+      records: new Map([...this.#records].map(([key, text]) => [key, fromJson(key, JSON.parse(text))])),
       restingIds: [],
       departedAddresses: [],
       profileIds: profiles.flatMap(([id, digest]) =>
@@ -190,7 +191,7 @@ export class MemoryStore {
 export function startController(store: MemoryStore) {
   const reconciler: Reconciler<DpdkRow> = new Reconciler(
     policyTestDriver,
-    { batchUpdates: 4, batchBytes: 1e6, writesInFlight: 3, maxRetryMs: 1000 },
+    { batchUpdates: 4, batchBytes: 1e6, writesInFlight: 3, maxRetryMs: 1000, keepsUnknown: false },
     {
       found: (rows) => controller.found(rows),
       progressed: (owners) => controller.progressed(owners),

@@ -109,6 +109,12 @@ export class CertificateSource {
     return this.#loaded.notAfter;
   }
 
+  /** Whether the certificates in use, and those above them, are valid now. */
+  get isValid(): boolean {
+    const now = new Date();
+    return this.#loaded.notBefore <= now && now <= this.#loaded.notAfter;
+  }
+
   /** Why certificates are in use that should not be; undefined if all is well. For a readiness check. */
   get problem(): string | undefined {
     if (this.#problem !== undefined) return this.#problem;

@@ -3,6 +3,7 @@ import { unreachable } from '../../errors.js';
 import { podClaims } from '../common.js';
 import type { CounterFace, Driver } from '../driver.js';
 import { fromEntity, READ_ALL, toEntity } from './codec.js';
+import { foundServices } from './found.js';
 import { compileNode, nodeClaims, nodeInterfaces } from './node.js';
 import { compilePod } from './pod.js';
 import { dpdkPolicy } from './policy.js';
@@ -33,6 +34,7 @@ export function dpdkDriver({ gatewayMac }: DpdkOptions): Driver<DpdkRow> {
     node: (node, context) => compileNode(node, context, gatewayMac),
     pod: (pod, context) => compilePod(pod, context, gatewayMac),
     service: compileService,
+    services: foundServices,
     policy: dpdkPolicy,
     refusal,
     memorySeconds: (service) => (service.protocol === 'TCP' ? TCP_MEMORY_SECONDS : UDP_MEMORY_SECONDS),

@@ -127,6 +127,11 @@ export function endpointNumber(group: number, slot: number): number {
   return group * 256 + slot;
 }
 
+/** The slot of a number of {@link endpointNumber}. */
+export function endpointOf(number: number): { readonly group: number; readonly slot: number } {
+  return { group: Math.floor(number / 256), slot: number % 256 };
+}
+
 /** A group of these slots. What it requires is asked for often, so it is worked out once. */
 export function groupRow(id: number, members: readonly GroupMember[]): GroupRow {
   const requires: RowKey[] = [];

@@ -5,6 +5,7 @@ import { unreachable } from '../../errors.js';
 import { podClaims } from '../common.js';
 import type { Driver, DropCounter } from '../driver.js';
 import { baseRows } from './base.js';
+import { foundServices } from './found.js';
 import type { Es2kContext } from './interface.js';
 import { limitsOf } from './limits.js';
 import { compileNode, nodeClaims, nodeInterfaces } from './node.js';
@@ -58,6 +59,7 @@ export function es2kDriver({
     node: (node, context) => compileNode(es2k, node, context),
     pod: (pod, context) => compilePod(es2k, pod, context),
     service: (service, allocation, context) => compileService(es2k, service, allocation, context),
+    services: (found) => foundServices(es2k, found),
     refusal: (service) => refusal(es2k, service),
     reachable,
     memorySeconds: (service) => (service.protocol === 'TCP' ? TCP_MEMORY_SECONDS : UDP_MEMORY_SECONDS),

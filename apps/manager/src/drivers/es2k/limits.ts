@@ -63,6 +63,14 @@ export function endpointPointer({ slotBits }: Es2kLimits, serviceId: number, slo
   return serviceId * 2 ** slotBits + slot;
 }
 
+/** What a pointer of {@link endpointPointer} stands for. */
+export function endpointOfPointer(
+  { slotBits }: Es2kLimits,
+  pointer: number,
+): { readonly id: number; readonly slot: number } {
+  return { id: Math.floor(pointer / 2 ** slotBits), slot: pointer % 2 ** slotBits };
+}
+
 /** Why an interface cannot be named in the program's fields, if it cannot. */
 export function portProblem(limits: Es2kLimits, interfaceName: string, port: number): Condition | undefined {
   if (port <= limits.maxPort && podPointer(port) <= limits.maxPodPointer) return undefined;

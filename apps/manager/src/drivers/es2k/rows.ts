@@ -135,6 +135,12 @@ export class Es2kRows {
     return { ...row, action: action.name, params, requires: this.#leadsTo(bound.name, action.name, values) };
   }
 
+  /** The parameters of a row by their names in the contract. */
+  values({ table, action, params }: Es2kRow): Readonly<Record<string, number>> {
+    const taken = this.#table(table).actions.get(action)?.params ?? [];
+    return Object.fromEntries(taken.map(({ contract }, i) => [contract, params[i] ?? 0]));
+  }
+
   /** Rows that a packet asks next with what the parameters say. */
   #leadsTo(table: TableName, action: string, params: Readonly<Record<string, number>>): readonly RowKey[] {
     switch (table) {
