@@ -133,9 +133,27 @@ describe('AttachmentStore', () => {
     ['has a megabyte', (path) => writeFileSync(path, ' '.repeat(1024 * 1024))],
     ['belongs to somebody else', (path) => chownSync(path, 65_534, 65_534)],
     ['may be written by others', (path) => chmodSync(path, 0o666)],
-    ['is a directory', (path) => (rmSync(path), mkdirSync(path))],
-    ['is a pipe that nobody writes to', (path) => (rmSync(path), void execFileSync('mkfifo', [path]))],
-    ['is a link to another one', (path) => (rmSync(path), symlinkSync('good:eth0.json', path))],
+    [
+      'is a directory',
+      (path) => {
+        rmSync(path);
+        mkdirSync(path);
+      },
+    ],
+    [
+      'is a pipe that nobody writes to',
+      (path) => {
+        rmSync(path);
+        execFileSync('mkfifo', [path]);
+      },
+    ],
+    [
+      'is a link to another one',
+      (path) => {
+        rmSync(path);
+        symlinkSync('good:eth0.json', path);
+      },
+    ],
     ['is a copy of another one', (path) => copyFileSync(join(directory, 'good:eth0.json'), path)],
   ])('sets a file aside that %s, and has the others', async (_what, damage) => {
     const first = await AttachmentStore.open(directory, logger);
