@@ -12,9 +12,9 @@ import { insert, modify, P4RuntimeSession } from '@infra-offload/p4rt';
 import type { Update } from '@infra-offload/p4rt/proto';
 import { k8sDp, k8sDpDeviceConfig, k8sDpP4Info } from '@infra-offload/p4src';
 import {
-  type Dataplane,
-  DpdkDataplane,
-  EngineDataplane,
+  HostDataplane,
+  HostProcesses,
+  LocalEngine,
   MemoryPorts,
   type ReplayedPacket,
   replay,
@@ -22,6 +22,7 @@ import {
 } from '@infra-offload/softswitch';
 
 const BINARY = fileURLToPath(new URL('../../tools/swx-host/build/swx-host', import.meta.url));
+const ENGINE = fileURLToPath(new URL('../../packages/softswitch/dist/swx-engine.js', import.meta.url));
 const HEADERS = fileURLToPath(new URL('../../tools/swx-host/build/headers', import.meta.url));
 const SPEC = fileURLToPath(new URL('../../p4src/dpdk/k8s_dp.spec', import.meta.url));
 const CLIENT = 0x0af40001;
@@ -117,7 +118,7 @@ function setUp(): Update[] {
 }
 
 /** Runs a load in this process, as swx-host does in its own: packets for each second of CPU time. */
-function replayHere(ports: MemoryPorts, dataplane: EngineDataplane, load: Load): number {
+function replayHere(ports: MemoryPorts, dataplane: HostDataplane, load: Load): number {
   let transmitted = 0;
   ports.onTransmit(() => {
     transmitted++;
@@ -148,9 +149,10 @@ function replayHere(ports: MemoryPorts, dataplane: EngineDataplane, load: Load):
 
 interface Subject {
   readonly name: string;
-  readonly dataplane: Dataplane;
+  readonly dataplane: HostDataplane;
   readonly ports: MemoryPorts;
-  readonly args: readonly string[];
+  /** Packets are given to it by calls, from here. */
+  readonly isHere: boolean;
 }
 
 /** Huge pages that were reserved before, if this changed it. */
@@ -169,14 +171,27 @@ function hugePages(): boolean {
   return available() >= HUGE_PAGES;
 }
 
-function subjects(): Subject[] {
-  const dpdk = (name: string, ...args: string[]): Subject => {
-    const ports = new MemoryPorts(4);
-    return { name, ports, args, dataplane: new DpdkDataplane(ports, { binary: BINARY, args }) };
-  };
-  const ports = new MemoryPorts(4);
-  const list = [
-    { name: 'engine', ports, args: [], dataplane: new EngineDataplane(ports) },
+/** Each is only made when its turn comes. */
+function subjects(): (() => Promise<Subject>)[] {
+  const hosted =
+    (name: string, kind: 'engine' | 'dpdk', command: string, ...args: string[]) =>
+    async () => {
+      const ports = new MemoryPorts(4);
+      const source = await HostProcesses.open({ kind, name, command, args });
+      return { name, ports, isHere: false, dataplane: new HostDataplane(ports, source) };
+    };
+  const dpdk = (name: string, ...args: string[]) => hosted(name, 'dpdk', BINARY, ...args);
+  const list: (() => Promise<Subject>)[] = [
+    async () => {
+      const ports = new MemoryPorts(4);
+      return {
+        name: 'engine, in this process',
+        ports,
+        isHere: true,
+        dataplane: new HostDataplane(ports, new LocalEngine()),
+      };
+    },
+    hosted('engine', 'engine', process.execPath, ENGINE),
     dpdk('dpdk', '--ports', '4'),
     dpdk('dpdk, 128 port slots', '--ports', '128'),
   ];
@@ -224,7 +239,7 @@ async function control(session: P4RuntimeSession): Promise<{ rate: number; chang
   return { rate, change: change.sort((a, b) => a - b) };
 }
 
-async function measure({ name, dataplane, ports }: Subject): Promise<void> {
+async function measure({ name, dataplane, ports, isHere }: Subject): Promise<void> {
   const freePort = '127.0.0.1:0';
   const softswitch = await Softswitch.start({
     p4runtimeAddress: freePort,
@@ -249,11 +264,12 @@ async function measure({ name, dataplane, ports }: Subject): Promise<void> {
   console.log(`\n${name}`);
   for (const load of LOADS) {
     let rate: number;
-    if (dataplane instanceof EngineDataplane) rate = replayHere(ports, dataplane, load);
-    else if (dataplane instanceof DpdkDataplane && dataplane.host !== undefined) {
-      const { cpuSeconds, transmitted } = await replay(dataplane.host, load.milliseconds, load.packets);
+    const { host } = dataplane;
+    if (isHere) rate = replayHere(ports, dataplane, load);
+    else if (host?.greeting.kind === 'dpdk') {
+      const { cpuSeconds, transmitted } = await replay(host, load.milliseconds, load.packets);
       rate = transmitted / cpuSeconds;
-    } else throw new Error('no host');
+    } else continue;
     console.log(`  ${load.name.padEnd(40)} ${(rate / 1e6).toFixed(2)} M packets/s`);
   }
   const { rate, change } = await control(session);
@@ -265,7 +281,7 @@ async function measure({ name, dataplane, ports }: Subject): Promise<void> {
 }
 
 try {
-  for (const subject of subjects()) await measure(subject);
+  for (const subject of subjects()) await measure(await subject());
 } finally {
   rmSync(directory, { recursive: true });
   if (reservedBefore !== undefined) execFileSync('sysctl', ['-q', '-w', `vm.nr_hugepages=${reservedBefore}`]);

@@ -4,6 +4,8 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { P4RuntimeSession } from '@infra-offload/p4rt';
+import { k8sDpDeviceConfig, k8sDpP4Info } from '@infra-offload/p4src';
 import { afterAll, afterEach, expect, test } from 'vitest';
 
 const CLI = fileURLToPath(new URL('./cli.ts', import.meta.url));
@@ -95,3 +97,38 @@ test('a flag that there is not is one line, and a wrong configuration', async ()
   expect(await run.exit).toBe(2);
   expect(run.stderr).toMatch(/^softswitch: unknown option '--tabs'\n/);
 }, 30_000);
+
+test('SIGTERM leaves the data plane running, the next one goes on with it, and stop ends it', async () => {
+  const prefix = `c${randomBytes(3).toString('hex')}_`;
+  const directory = mkdtempSync(join(tmpdir(), 'softswitch-run-'));
+  cleanups.push(() => rmSync(directory, { recursive: true }));
+  const tap = `/sys/class/net/${prefix}0`;
+  const flags = [...ANY_PORTS, '--run-directory', directory, '--tap-prefix', prefix, '--taps', '1'];
+  const first = softswitch(...flags);
+  await expect.poll(() => first.stdout, { timeout: 15_000 }).toContain('\n');
+  const [, address = ''] = /p4runtime (\S+),/.exec(first.stdout) ?? [];
+  const session = await P4RuntimeSession.open({ address, deviceId: 1, electionId: 1n });
+  await session.setPipeline(k8sDpP4Info(), k8sDpDeviceConfig(), { action: 'VERIFY_AND_COMMIT' });
+  await session.close();
+  first.child.kill('SIGTERM');
+  expect(await first.exit).toBe(0);
+  expect(existsSync(tap)).toBe(true);
+
+  const second = softswitch(...flags);
+  await expect.poll(() => second.stdout, { timeout: 15_000 }).toContain(`ports ${prefix}0\n`);
+  expect(second.stderr).toContain('the pipeline is as it was left');
+  const refused = softswitch('--run-directory', directory, 'stop');
+  expect(await refused.exit).toBe(1);
+  expect(refused.stderr).toContain(`the softswitch with the process id ${second.child.pid} has it`);
+  second.child.kill('SIGKILL');
+  await second.exit;
+  expect(existsSync(tap)).toBe(true);
+
+  const stop = softswitch('--run-directory', directory, 'stop');
+  expect(await stop.exit).toBe(0);
+  expect(stop.stdout).toBe('the data plane has ended, and its ports are gone\n');
+  expect(existsSync(tap)).toBe(false);
+  const again = softswitch('--run-directory', directory, 'stop');
+  expect(await again.exit).toBe(0);
+  expect(again.stdout).toBe(`no data plane runs in ${directory}\n`);
+}, 90_000);

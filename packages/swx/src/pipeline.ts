@@ -222,15 +222,18 @@ export class SwxPipeline {
    */
   selectorSet(selector: string, group: number, members: readonly SelectorMember[]): void {
     const target = this.selector(selector);
-    this.keepGroup(target, group);
+    const before = target.members(group);
     target.set(group, members);
+    this.keepGroup(target, group, before);
   }
 
   /** Empties and forgets a group; false when it was not set. */
   selectorDelete(selector: string, group: number): boolean {
     const target = this.selector(selector);
-    this.keepGroup(target, group);
-    return target.delete(group);
+    const before = target.members(group);
+    const deleted = target.delete(group);
+    this.keepGroup(target, group, before);
+    return deleted;
   }
 
   /** The groups that are set, with their members. */
@@ -331,10 +334,8 @@ export class SwxPipeline {
     return { ...counts, tables: Object.fromEntries(tables) };
   }
 
-  /** For a transaction that is taken back. */
-  private keepGroup(selector: Selector, group: number): void {
-    if (!this.undo.open) return;
-    const before = selector.members(group);
+  /** For a transaction that is taken back: what a group was before it was changed. */
+  private keepGroup(selector: Selector, group: number, before: readonly SelectorMember[] | undefined): void {
     this.undo.push(() => {
       if (before === undefined) selector.delete(group);
       else selector.set(group, before);

@@ -25,6 +25,16 @@ const SLOW: ReadonlySet<Operation> = new Set([Operation.BATCH, Operation.COMMIT,
 const GONE_POLL_MS = 5;
 const NOTHING = new Uint8Array(0);
 
+export interface HostProcessOptions {
+  /** The process, if it was started here. */
+  readonly child?: ChildProcess;
+  /** Nobody can find it again: it ends when it is left. */
+  readonly temporary?: boolean;
+  /** What it has said last, when it has ended. */
+  readonly reasonOf?: () => string;
+  readonly logger?: Logger;
+}
+
 /**
  * A data plane host in a process of its own, with a connection for requests that take time and one for those that must
  * not. A host that does not answer any more is killed.
@@ -44,11 +54,10 @@ export class HostProcess implements Host {
     private readonly processId: number,
     private readonly channel: Channel,
     private readonly blocking: BlockingChannel,
-    child: ChildProcess | undefined,
-    private readonly logger: Logger | undefined,
-    reasonOf: () => string,
+    private readonly options: HostProcessOptions,
   ) {
     const closed = new Promise<void>((resolve) => channel.onClose(resolve));
+    const { child, reasonOf = () => '' } = options;
     const exited = child === undefined ? undefined : exitOf(child);
     this.ended = closed.then(async () => {
       clearInterval(this.#watchdog);
@@ -63,46 +72,19 @@ export class HostProcess implements Host {
     this.#watchdog.unref();
   }
 
-  /**
-   * Connects to a host that listens and speaks this version of the protocol.
-   *
-   * @param child if it was started here
-   * @param reasonOf what it has said last, when it has ended
-   */
-  static async connect(
-    sockets: Sockets,
-    path: string,
-    {
-      child,
-      logger,
-      reasonOf = () => '',
-    }: { child?: ChildProcess; logger?: Logger; reasonOf?: () => string },
-  ): Promise<HostProcess> {
+  /** Connects to a host that listens and speaks this version of the protocol. */
+  static async connect(sockets: Sockets, path: string, options: HostProcessOptions): Promise<HostProcess> {
     const channel = await Channel.open(path);
     try {
       const greeting = readGreeting(await channel.request(Operation.HELLO, helloBody()));
       const description = readDescription(await channel.request(Operation.DESCRIBE, NOTHING));
       const blocking = BlockingChannel.open(sockets, path);
       blocking.greet();
-      return new HostProcess(
-        greeting,
-        description,
-        blocking.peer,
-        channel,
-        blocking,
-        child,
-        logger,
-        reasonOf,
-      );
+      return new HostProcess(greeting, description, blocking.peer, channel, blocking, options);
     } catch (error) {
       channel.close();
       throw error;
     }
-  }
-
-  /** Process id of the host. */
-  get pid(): number {
-    return this.processId;
   }
 
   request(operation: Operation, body: Uint8Array = NOTHING): Promise<ByteReader> {
@@ -129,6 +111,10 @@ export class HostProcess implements Host {
   }
 
   leave(): void {
+    if (this.options.temporary) {
+      void this.stop();
+      return;
+    }
     this.#left = true;
     this.channel.close();
   }
@@ -152,7 +138,7 @@ export class HostProcess implements Host {
     this.#overdue = milliseconds > limit ? this.#overdue + 1 : 0;
     if (this.#overdue < 2) return;
     this.#why = `it did not answer for ${milliseconds} ms and was killed`;
-    this.logger?.error({ pid: this.processId, milliseconds }, 'the data plane hangs: killing it');
+    this.options.logger?.error({ pid: this.processId, milliseconds }, 'the data plane hangs: killing it');
     this.#kill();
     this.channel.close();
   }

@@ -9,7 +9,7 @@ import type { TapLeft } from '../../ports/tap.js';
 import { BlockingChannel } from './blocking-channel.js';
 import { Channel } from './channel.js';
 import type { Host, HostSource } from './host.js';
-import { exitOf, HostProcess, isAlive } from './host-process.js';
+import { exitOf, HostProcess, type HostProcessOptions, isAlive } from './host-process.js';
 import { type HostKind, Operation, PortKind, PROTOCOL_VERSION, readGreeting, readPorts } from './protocol.js';
 import { RunDirectory } from './run-directory.js';
 import { loadSockets, type Sockets } from './sockets.js';
@@ -110,14 +110,9 @@ export class HostProcesses implements HostSource {
     });
     closeSync(log);
     child.unref();
-    const { logger } = this;
     try {
       await listening(child, socket, name, () => this.#reason());
-      return await HostProcess.connect(this.sockets, socket, {
-        child,
-        reasonOf: () => this.#reason(),
-        ...(logger !== undefined && { logger }),
-      });
+      return await this.#connect({ child, temporary: this.temporary });
     } catch (error) {
       child.kill('SIGKILL');
       throw error;
@@ -144,11 +139,7 @@ export class HostProcesses implements HostSource {
     const { peer } = channel;
     const unfit = this.#takeOver(channel);
     if (unfit === undefined) {
-      const { logger } = this;
-      this.#left = await HostProcess.connect(this.sockets, socket, {
-        reasonOf: () => this.#reason(),
-        ...(logger !== undefined && { logger }),
-      });
+      this.#left = await this.#connect({});
       void this.#left.ended.then(() => {
         this.#left = undefined;
       });
@@ -160,6 +151,15 @@ export class HostProcesses implements HostSource {
       await this.#end(channel, peer);
     }
     channel.close();
+  }
+
+  #connect(options: HostProcessOptions): Promise<HostProcess> {
+    const { logger } = this;
+    return HostProcess.connect(this.sockets, this.directory.socket, {
+      reasonOf: () => this.#reason(),
+      ...(logger !== undefined && { logger }),
+      ...options,
+    });
   }
 
   /** Takes the ports; tells why the host cannot be gone on with, if so. */
