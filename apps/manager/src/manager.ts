@@ -210,9 +210,9 @@ export class Manager {
       {
         targetAddress: target.p4runtimeAddress,
         targetState: () => connection.state,
-        certificates: security.certificates,
+        certificates: [...security.certificates.values()],
         storage: () => store.problem ?? journal.problem,
-        controller,
+        recovery: controller.recovery,
         logger: loggers.manager,
       },
       (isServing) => {

@@ -61,7 +61,7 @@ export function createMetrics<Row>(sources: MetricsSources<Row>): Registry {
   counter('peers_refused', 'Clients that were not let in.', () => peers().refused);
   counter('peers_ended', 'Connections that were ended because of a limit.', () => peers().ended);
   gauge('agent_snapshot_complete', '1 when a whole snapshot has been taken since the start.', () =>
-    Number(controller.hasSnapshot),
+    Number(controller.recovery.hasSnapshot),
   );
   gauge(
     'kept_entities',

@@ -1,7 +1,7 @@
-import type { Controller } from './controller/controller.js';
+import type { CertificateSource } from '@infra-offload/tls-certs/grpc';
+import type { Recovery } from './controller/recovery.js';
 import { unreachable } from './errors.js';
 import type { Logger } from './log.js';
-import type { Security } from './security.js';
 import type { StorageProblem } from './state/log-file.js';
 import type { TargetState } from './target/connection.js';
 
@@ -35,10 +35,10 @@ export interface Problem {
 export interface ReadinessSources {
   readonly targetAddress: string;
   readonly targetState: () => TargetState;
-  readonly certificates: Security['certificates'];
+  readonly certificates: Iterable<Pick<CertificateSource, 'problem' | 'isValid'>>;
   /** Why files of the state cannot be written. */
   readonly storage: () => StorageProblem | undefined;
-  readonly controller: Pick<Controller<never>, 'awaitsSnapshot'>;
+  readonly recovery: Pick<Recovery<never>, 'awaitsSnapshot'>;
   readonly logger: Logger;
 }
 
@@ -125,7 +125,7 @@ export class Readiness {
 
   #certificates(): readonly Problem[] {
     const problems = new Map<string, boolean>();
-    for (const { problem, isValid } of this.#sources.certificates.values())
+    for (const { problem, isValid } of this.#sources.certificates)
       if (problem !== undefined) problems.set(problem, isValid);
     return [...problems].map(([message, isServing]) =>
       this.#problem('CertificateInvalid', message, { isServing }),
@@ -141,7 +141,7 @@ export class Readiness {
   }
 
   #snapshot(): Problem | undefined {
-    if (!this.#sources.controller.awaitsSnapshot) return undefined;
+    if (!this.#sources.recovery.awaitsSnapshot) return undefined;
     const message =
       'the state of the last run was lost: what the target holds stays until a snapshot of the agent tells what is wanted';
     return this.#problem('SnapshotAwaited', message, { isServing: true });

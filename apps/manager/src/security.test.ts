@@ -48,6 +48,15 @@ async function code(
   }
 }
 
+test('the metrics tell when the certificates end', async () => {
+  const text = await (await fetch(`http://${manager.metricsAddress}/metrics`)).text();
+  const [, seconds = ''] = /certificate_expiry_timestamp_seconds\{use="server"\} (\d+)/.exec(text) ?? [];
+  expect(Number(seconds) * 1000).toBeGreaterThan(Date.now());
+  expect(text).toContain('infra_manager_certificate_valid{use="server"} 1');
+  expect(text).toContain('infra_manager_ready 1');
+  expect(text).toContain('infra_manager_state_not_storable_timestamp_seconds 0');
+});
+
 describe.each<[Role, { look: string; change: string }]>([
   ['agent', { look: 'OK', change: 'OK' }],
   ['operator', { look: 'OK', change: 'PERMISSION_DENIED' }],

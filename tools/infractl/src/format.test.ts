@@ -38,6 +38,22 @@ describe('formatStatus', () => {
     expect(text).not.toContain('policy_peer');
   });
 
+  it('says what keeps the manager from being ready, and since when', () => {
+    const text = formatStatus(
+      StatusResponse.fromPartial({
+        problems: [
+          {
+            reason: 'StateNotStorable',
+            message: 'the state cannot be stored, and is kept in memory: ENOSPC: no space left on device',
+            sinceMs: 1_700_000_000_000n,
+          },
+        ],
+      }),
+    );
+    expect(text).toMatch(/^StateNotStorable {2}2023-11-14T22:13:20\.000Z {2}the state cannot be stored/m);
+    expect(formatStatus(response)).not.toContain('NOT READY');
+  });
+
   it('says when nobody is there', () => {
     const text = formatStatus(StatusResponse.fromPartial({ target: { address: 'x:1' } }));
     expect(text).toContain('x:1 (not connected, not in sync)');

@@ -5,7 +5,6 @@ import type {
   Compiled,
   Condition,
   Driver,
-  FoundService,
   PortLookup,
   Resident,
 } from '../drivers/driver.js';
@@ -34,6 +33,7 @@ import { addressesOf, carriedBy, hasRows, interfaceOf, ownsRows } from './facts.
 import type { ControllerOptions, StatusListener } from './options.js';
 import { Policies } from './policies.js';
 import { PortDirectory } from './ports.js';
+import { Recovery } from './recovery.js';
 
 /**
  * From wanted objects to wanted rows: keeps the objects, what they claim and the ids they have, compiles them through
@@ -49,14 +49,10 @@ export class Controller<Row> {
   readonly #addressUsers = new AddressUsers();
   readonly #allocations: Allocations<Row>;
   readonly #policies: Policies<Row>;
+  /** How far what the device holds is known. */
+  readonly recovery: Recovery<Row>;
   readonly #listeners = new Set<StatusListener>();
   #generation = 0;
-  /** What was stored is all that there was. */
-  #isWhole = true;
-  /** If not, ids that are given stand for something else there, perhaps. */
-  #knowsDevice = true;
-  /** A whole snapshot has been taken since the start. */
-  #hasSnapshot = false;
 
   constructor(options: ControllerOptions<Row>) {
     this.#options = options;
@@ -65,6 +61,7 @@ export class Controller<Row> {
     const { driver, store, drainSeconds, now = Date.now } = options;
     const changed = (service: ObjectKey) => this.#recompile(service);
     this.#allocations = new Allocations({ driver, store, drainSeconds, now, changed });
+    this.recovery = new Recovery(driver, this.#reconciler, this.#allocations);
     const onDenial = options.onDenial ?? (() => undefined);
     const ownerOf = (pod: ObjectKey) => this.#entries.get(pod)?.owner;
     this.#policies = new Policies(
@@ -76,8 +73,7 @@ export class Controller<Row> {
 
   /** Takes up what was stored, as it was: the same ids, and whoever held a claim holds it again. */
   restore({ isWhole, records, profileIds, restingProfileIds, ...resting }: StoreContents): void {
-    this.#isWhole = isWhole;
-    this.#knowsDevice = isWhole;
+    this.recovery.begin(isWhole);
     for (const [key, record] of records) {
       const entry = new Entry<Row>(key);
       entry.object = record.object;
@@ -112,19 +108,8 @@ export class Controller<Row> {
       gone.push(entry.key);
     }
     for (const key of gone) this.remove(key);
-    this.#hasSnapshot = true;
-    this.#forgetUnknown();
+    this.recovery.snapshotTaken(this.#entries.values());
     return gone;
-  }
-
-  /** Whether a whole snapshot has been taken since the start. */
-  get hasSnapshot(): boolean {
-    return this.#hasSnapshot;
-  }
-
-  /** Whether state was lost and the device holds what nobody here knows: it stays until the agent's snapshot. */
-  get awaitsSnapshot(): boolean {
-    return !this.#isWhole && !this.#hasSnapshot && this.#reconciler.kept > 0;
   }
 
   /** Wants an object, instead of an earlier version if there is one. */
@@ -184,7 +169,7 @@ export class Controller<Row> {
   setPort(name: string, found: PortLookup): void {
     if (!this.#ports.set(name, found)) return;
     for (const key of this.#ports.users(name)) this.#recompile(key);
-    this.#forgetUnknown();
+    this.recovery.settle(this.#entries.values());
   }
 
   /** Interfaces that objects name. */
@@ -243,7 +228,7 @@ export class Controller<Row> {
 
   /** To be called with what a device holds, before anything is written to it. */
   found(rows: readonly Row[]): void {
-    if (this.#reconciler.keepsUnknown) this.#adopt(this.#driver.services(rows));
+    for (const { key } of this.recovery.found(rows, this.#entries.values())) this.#recompile(key);
     this.#policies.found(rows);
   }
 
@@ -259,29 +244,11 @@ export class Controller<Row> {
   /** To be called when the target has come or gone. */
   targetChanged(): void {
     for (const entry of [...this.#entries.values()]) this.#updateStatus(entry);
-    this.#forgetUnknown();
+    this.recovery.settle(this.#entries.values());
   }
 
   stop(): void {
     this.#allocations.stop();
-  }
-
-  /** Lets go of what the device holds and nobody wants, once all that is wanted is known, and what it is in the device. */
-  #forgetUnknown(): void {
-    if (!this.#hasSnapshot || !this.#reconciler.keepsUnknown || !this.#reconciler.attached) return;
-    for (const { object, conditions } of this.#entries.values())
-      if (hasRows(object) && conditions.some(({ severity }) => severity === 'pending')) return;
-    this.#allocations.forgetFound();
-    this.#reconciler.forgetUnknown();
-  }
-
-  /** Services keep the ids that they have in the device, also those that came before it was read. */
-  #adopt(services: readonly FoundService[]): void {
-    const entries = this.#knowsDevice ? [] : [...this.#entries.values()];
-    this.#knowsDevice = true;
-    for (const entry of entries) this.#allocations.giveUp(entry);
-    this.#allocations.adopt(services);
-    for (const { key } of entries) if (kindOf(key) === 'service') this.#recompile(key);
   }
 
   #recompile(key: ObjectKey): void {

@@ -95,7 +95,10 @@ function availability<Row>(
   if (cell === undefined) return 'pending';
   if (cell.state === 'idle') return cell.wanted === undefined ? 'pending' : 'ready';
   const { installed, wanted } = cell;
-  if (wanted !== undefined && installed !== undefined && cell.flight?.kind !== 'delete') {
+  // After a deletion whose answer was lost, it may be gone.
+  const mayBeGone =
+    cell.flight?.kind === 'delete' || (installed !== undefined && cell.doubtful.includes(installed));
+  if (wanted !== undefined && installed !== undefined && !mayBeGone) {
     if (model.usable(installed, wanted)) return 'ready';
   }
   return cell.failure !== undefined || cell.bucket === 'blocked' ? 'refused' : 'pending';

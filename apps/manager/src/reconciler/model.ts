@@ -49,6 +49,26 @@ export interface Operation<Row> {
   readonly cell: Cell<Row>;
 }
 
+/** How an update ended. */
+export type Outcome =
+  | { readonly kind: 'done' }
+  /** The device says no; it holds what it held before. */
+  | { readonly kind: 'refused'; readonly reason: string; readonly message: string }
+  /** The device has the entity that was to be inserted. */
+  | { readonly kind: 'exists' }
+  /** The device lacks the entity that was to be changed or deleted. */
+  | { readonly kind: 'absent' }
+  /** No answer: the device may hold either row. */
+  | { readonly kind: 'unknown'; readonly reason: string; readonly message: string }
+  /** It never reached the device. */
+  | { readonly kind: 'unsent' };
+
+/** How much one batch may hold. */
+export interface BatchLimits {
+  readonly updates: number;
+  readonly bytes: number;
+}
+
 /** Where a cell stands; see {@link Cell.state}. */
 export type CellState =
   /** The device holds what is wanted, or what stays until all that is wanted is known. */

@@ -1,6 +1,5 @@
 import type { WriteFailure } from '@infra-offload/p4rt';
-import type { Operation } from './model.js';
-import type { Outcome } from './planner.js';
+import type { Operation, Outcome } from './model.js';
 
 /** What a failed update means for the rest of the connection. */
 export type Suspicion =

@@ -192,6 +192,20 @@ describe('Planner', () => {
     drain(planner, device);
     expect([...device.rows.values()].sort((a, b) => a.id - b.id)).toEqual([leaf(1), leaf(2), leaf(3)]);
   });
+  test('nothing is built on what a deletion without an answer may have removed', () => {
+    const { planner, device, owner } = world();
+    planner.setWanted(owner, [leaf(1), group(1, 1)]);
+    drain(planner, device);
+    planner.setWanted(owner, [leaf(1)]);
+    for (const op of planner.nextBatch({ updates: 1, bytes: 1e6 })) {
+      device.apply(op);
+      planner.report(op, { kind: 'unknown', reason: 'X', message: 'lost' });
+    }
+    planner.setWanted(owner, [leaf(1), leaf(2), group(1, 1, 2), head(1, 1)]);
+    drain(planner, device, 1);
+    expect(device.violations).toEqual([]);
+    expect([...device.rows.keys()].sort()).toEqual(['group/1', 'head/1', 'leaf/1', 'leaf/2']);
+  });
 });
 
 type Wish = { readonly leaves: readonly number[]; readonly value: number; readonly heads: number };

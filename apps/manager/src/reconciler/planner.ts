@@ -1,28 +1,7 @@
 import type { Bundle } from './bundles.js';
 import { CellTable } from './cell-table.js';
 import { decide, type Surroundings } from './decide.js';
-
-import type { Cell, Operation, Owner, RowKey, RowModel, Wish } from './model.js';
-
-/** How an update ended. */
-export type Outcome =
-  | { readonly kind: 'done' }
-  /** The device says no; it holds what it held before. */
-  | { readonly kind: 'refused'; readonly reason: string; readonly message: string }
-  /** The device has the entity that was to be inserted. */
-  | { readonly kind: 'exists' }
-  /** The device lacks the entity that was to be changed or deleted. */
-  | { readonly kind: 'absent' }
-  /** No answer: the device may hold either row. */
-  | { readonly kind: 'unknown'; readonly reason: string; readonly message: string }
-  /** It never reached the device. */
-  | { readonly kind: 'unsent' };
-
-/** How much one batch may hold. */
-export interface BatchLimits {
-  readonly updates: number;
-  readonly bytes: number;
-}
+import type { BatchLimits, Cell, Operation, Outcome, Owner, RowKey, RowModel, Wish } from './model.js';
 
 /** Answers in a row that contradict what the planner knows, before it waits like after a refusal. */
 const MAX_CONTRADICTIONS = 2;
@@ -48,10 +27,7 @@ export class Planner<Row> {
   #keepsUnknown: boolean;
   readonly #surroundings: Surroundings<Row>;
 
-  /**
-   * @param keepsUnknown whether rows in the device that nobody has ever wanted stay until {@link forgetUnknown}: not all
-   *   that is wanted is known.
-   */
+  /** @param keepsUnknown whether rows that nobody has ever wanted stay until {@link forgetUnknown}. */
   constructor(model: RowModel<Row>, keepsUnknown = false) {
     this.#model = model;
     this.#table = new CellTable(model);

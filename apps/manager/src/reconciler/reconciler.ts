@@ -4,9 +4,9 @@ import type { Entity, Update } from '@infra-offload/p4rt/proto';
 import { messageOf } from '../errors.js';
 import type { Logger } from '../log.js';
 import type { Bundle } from './bundles.js';
-import type { Cell, Operation, Owner, RowKey, RowModel } from './model.js';
+import type { Cell, Operation, Outcome, Owner, RowKey, RowModel } from './model.js';
 import { outcomeOf, type Suspicion } from './outcome.js';
-import { type Outcome, Planner } from './planner.js';
+import { Planner } from './planner.js';
 import { RetrySchedule } from './retry.js';
 
 /** The part of a P4Runtime session that the reconciler needs. */

@@ -27,7 +27,7 @@ export class Pods<Row> {
   async add({ pod }: AddPodRequest, cancelled: AbortSignal): Promise<AddPodResponse> {
     if (pod === undefined) throw new ManagerError('INVALID_OBJECT', 'AddPod: the request holds no pod');
     // A pod must not be open before its isolation is known.
-    if (this.#context.controller.awaitsSnapshot) throw stateLost();
+    if (this.#context.controller.recovery.awaitsSnapshot) throw stateLost();
     return { port: await this.attach(readPod(pod), cancelled) };
   }
 

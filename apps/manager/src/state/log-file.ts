@@ -46,7 +46,7 @@ export type Found<T> =
   | { readonly kind: 'nothing' }
   | { readonly kind: 'whole'; readonly value: T }
   /** `hadRecords`: there was more in it than a file without records has. */
-  | { readonly kind: 'unusable'; readonly why: string; readonly hadRecords: boolean };
+  | { readonly kind: 'unusable'; readonly hadRecords: boolean };
 
 /**
  * A file of records that only grows, and is written anew without what is outdated, beside the old one, at times. Every record
@@ -161,7 +161,7 @@ export class LogFile {
       logger.error({ file: this.#path, why }, 'the state is unusable: beginning anew');
       this.#isInTheWay = true;
       await this.#clearTheWay().catch(() => {});
-      return { kind: 'unusable', why, hadRecords: size > HEADER_BYTES };
+      return { kind: 'unusable', hadRecords: size > HEADER_BYTES };
     }
   }
 

@@ -146,8 +146,10 @@ describe('CertificateSource.refresh', () => {
     await vi.waitFor(() => expect(source.certificate?.serialNumber).not.toBe(first), { timeout: 10_000 });
     vi.useFakeTimers({ toFake: ['Date'], now: source.notAfter.getTime() + 1000 });
     expect(source.problem).toMatch(/tls\.crt: the certificate in use expired on 20/);
+    expect(source.isValid).toBe(false);
     vi.setSystemTime(new Date('2001-01-01T00:00:00Z'));
     expect(source.problem).toMatch(/the certificate in use is not valid before 20.*; it is 2001-01-01/);
+    expect(source.isValid).toBe(false);
   });
 });
 

@@ -1,4 +1,4 @@
-import { emptyGroupPlan, planGroup } from '@infra-offload/lb-model';
+import { emptyGroupPlan, planGroup, restoreGroupPlan } from '@infra-offload/lb-model';
 import { P4Program } from '@infra-offload/p4info';
 import { es2kDpArtifacts, es2kDpDeviceConfig, es2kDpP4Info } from '@infra-offload/p4src';
 import fc from 'fast-check';
@@ -147,6 +147,20 @@ describe('the driver', () => {
     const { conditions } = driver.service(service, allocation({ ...service, endpoints }), context);
     expect(conditions.map((condition) => condition.reason)).toContain(reason);
     expect(conditions.every(({ message }) => message !== '')).toBe(true);
+  });
+
+  test('the rows of a service tell its id, slots and buckets', () => {
+    const given = allocation(web);
+    const [found, ...others] = driver.services(driver.service(web, given, context).rows);
+    expect(others).toEqual([]);
+    expect(found).toMatchObject({
+      id: 3,
+      frontends: [{ frontend: { address: 9, port: 80 }, protocol: 'TCP' }],
+      buckets: given.buckets,
+    });
+    const times = { now: 0, drainMs: 0, restMs: 1 };
+    const view = found?.view ?? { endpoints: [], members: [] };
+    expect(restoreGroupPlan('k', driver.limits.slots, view, times)).toEqual(given.plan);
   });
 
   test('an endpoint of another service is left out of this one', () => {
