@@ -30,8 +30,9 @@ export default defineConfig({
           include: ['e2e/src/**/*.test.ts'],
           // Real processes and network namespaces: one file at a time, so that timings mean something.
           fileParallelism: false,
-          testTimeout: 120_000,
-          hookTimeout: 120_000,
+          // For what never ends; how fast a machine is must not decide.
+          testTimeout: 600_000,
+          hookTimeout: 600_000,
         },
       },
     ],

@@ -33,6 +33,13 @@ describe('an attached pod', () => {
     expect({ code, stdout }).toEqual({ code: 0, stdout: '' });
   });
 
+  it('need have no name: what no Kubernetes has made reaches pods all the same', async () => {
+    const unnamed = await bed.addPod('unnamed', { podName: '', podNamespace: '' });
+    const output = await unnamed.namespace.must('ping', ['-c', '3', '-i', '0.1', '-W', '2', two.ip]);
+    expect(output).toContain('3 received');
+    await bed.removePod(unnamed);
+  });
+
   it('reaches another pod with ping', async () => {
     const output = await one.namespace.must('ping', ['-c', '3', '-i', '0.1', '-W', '2', two.ip]);
     expect(output).toContain('3 received');

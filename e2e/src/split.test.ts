@@ -116,7 +116,7 @@ afterAll(async () => {
   await bed?.stop();
 });
 
-it('the link is cut and comes back under load', { timeout: 120_000 }, async () => {
+it('the link is cut and comes back under load', async () => {
   const [first] = webs;
   if (first === undefined) throw new Error('no pods');
   const open = await client.process.open('kept', HTTP);
@@ -145,13 +145,13 @@ it('the link is cut and comes back under load', { timeout: 120_000 }, async () =
       expect(cniError.parse(JSON.parse(stdout)).code).toBe(50);
       return true;
     },
-    { timeoutMs: 25_000 },
+    { timeoutMs: 120_000 },
   );
   const statusMs = performance.now() - cutAt;
   const add = await bed.add('refused');
   expect(cniError.parse(JSON.parse(add.stdout)).code).toBe(11);
   await eventually('the manager misses the agent', async () => !(await agentConnected()) || undefined, {
-    timeoutMs: 25_000,
+    timeoutMs: 120_000,
   });
   const missedMs = performance.now() - cutAt;
   // The node changes meanwhile.
@@ -162,7 +162,7 @@ it('the link is cut and comes back under load', { timeout: 120_000 }, async () =
   await cores.must('ip', ['link', 'set', 'comms', 'up']);
   const backAt = performance.now();
   await eventually('the agent is back', async () => (await agentConnected()) || undefined, {
-    timeoutMs: 20_000,
+    timeoutMs: 120_000,
   });
   await bed.balanced('default/web:http/TCP', [first.ip]);
   const equalMs = performance.now() - backAt;

@@ -29,9 +29,9 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
-  const state = bed?.layout.state('agent');
+  await bed?.agent.stop();
+  if (bed !== undefined) execFileSync('umount', ['-q', bed.layout.state('agent')]);
   await bed?.stop();
-  if (state !== undefined) execFileSync('umount', ['-q', state], { stdio: 'ignore' });
 });
 
 const stateDirectory = () => join(bed.layout.state('agent'), 'tap');
@@ -45,6 +45,10 @@ async function expectTraffic(): Promise<void> {
 
 const readiness = async () =>
   (await bed.node.run('curl', ['-s', `http://${addresses.agentHttp}/readyz`])).stdout;
+
+/** Starts the agent where it cannot store, and waits until it serves all the same. */
+const startWithoutState = () =>
+  bed.agent.start(async () => (await bed.cni({ command: 'STATUS' })).stdout.includes('cannot be stored'));
 
 /** Makes, uses and removes a pod; its address is nobody else's. */
 async function guest(name: string): Promise<number> {
@@ -93,7 +97,7 @@ faultTest(
       damage(random);
       const began = performance.now();
       if (what.startsWith('a file in the place')) {
-        await bed.agent.start(async () => (await readiness()).includes('cannot be stored'));
+        await startWithoutState();
         await expectTraffic();
         rmSync(stateDirectory());
         await eventually('ready again', async () => (await readiness()).startsWith('ready') || undefined);
@@ -143,7 +147,7 @@ faultTest(
       spoil();
       if (index % (2 * disks.length) >= disks.length) {
         await bed.agent.stop('SIGKILL');
-        await bed.agent.start(async () => (await readiness()).includes('cannot be stored'));
+        await startWithoutState();
       } else {
         const refused = await bed.add('refused');
         expect(JSON.parse(refused.stdout), what).toMatchObject({

@@ -100,7 +100,7 @@ export class Attacher {
         'attaching failed',
       );
       await this.#undo(attachment, added.status === 'fulfilled');
-      throw error;
+      throw asCniError(error);
     }
     logger.info(
       {
@@ -228,7 +228,7 @@ export class Attacher {
       await store.save(attachment);
     } catch (error) {
       interfaces.discard(interfaceName);
-      throw AgentError.is(error, 'STATE') ? CniError.from(error, CniErrorCode.tryAgainLater) : error;
+      throw asCniError(error);
     }
     return attachment;
   }
@@ -286,4 +286,9 @@ export class Attacher {
       `address ${request.address} is held by ${describeAttachment(holder)}`,
     );
   }
+}
+
+/** What cannot be stored now may be later. */
+function asCniError(error: unknown): unknown {
+  return AgentError.is(error, 'STATE') ? CniError.from(error, CniErrorCode.tryAgainLater) : error;
 }
