@@ -2,6 +2,11 @@ import { defineConfig } from 'vitest/config';
 
 // Workspace packages resolve to their TypeScript sources, so unit tests need no build.
 const resolve = { conditions: ['@infra-offload/source', 'node', 'import', 'default'] };
+// The only limits of time that tests have: long enough for a machine that is busy with other things. A test waits for what
+// is to happen (`expect.poll`, an event), never for the clock, and none of them sets a limit of its own.
+const testTimeout = 120_000;
+const hookTimeout = 120_000;
+const poll = { timeout: 60_000, interval: 10 };
 const ssr = { resolve: { conditions: resolve.conditions, externalConditions: resolve.conditions } };
 
 export default defineConfig({
@@ -17,9 +22,9 @@ export default defineConfig({
             'p4src/src/**/*.test.ts',
             'scripts/**/*.test.ts',
           ],
-          // For what never ends; how fast a machine is must not decide.
-          testTimeout: 120_000,
-          hookTimeout: 120_000,
+          testTimeout,
+          hookTimeout,
+          expect: { poll },
         },
       },
       {
@@ -30,9 +35,9 @@ export default defineConfig({
           include: ['e2e/src/**/*.test.ts'],
           // Real processes and network namespaces: one file at a time, so that timings mean something.
           fileParallelism: false,
-          // For what never ends; how fast a machine is must not decide.
-          testTimeout: 600_000,
-          hookTimeout: 600_000,
+          testTimeout,
+          hookTimeout,
+          expect: { poll },
         },
       },
     ],

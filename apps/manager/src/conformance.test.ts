@@ -262,9 +262,7 @@ describe.each(['dpdk', 'es2k'] as const)('the %s program', (kind) => {
     await world.stopTarget();
     await world.startTarget();
     await agent.status('default/web:/TCP', ({ state }) => state === PROGRAMMED);
-    await expect
-      .poll(async () => (await agent.managerStatus()).target?.inSync, { timeout: 10_000 })
-      .toBe(true);
+    await expect.poll(async () => (await agent.managerStatus()).target?.inSync).toBe(true);
     expect([...served(40).keys()].sort()).toEqual([podHost(2).ip, podHost(3).ip]);
   });
 });

@@ -11,7 +11,7 @@ describe('Guard', () => {
     guard.handler(async () => {
       throw 'rejected';
     })();
-    await vi.waitFor(() => expect(faults).toEqual(['thrown', 'rejected']));
+    await expect.poll(() => faults).toEqual(['thrown', 'rejected']);
   });
 
   it('passes arguments on, and returns nothing', () => {

@@ -57,8 +57,7 @@ const ANY_PORTS = [
 test('says one line when ready, and removes its devices on SIGTERM', async () => {
   const prefix = `c${randomBytes(3).toString('hex')}_`;
   const run = softswitch(...ANY_PORTS, '--tap-prefix', prefix, '--taps', '2', '--log-level', 'warn');
-  for (let i = 0; i < 150 && !run.stdout.includes('\n'); i++)
-    await new Promise((resolve) => setTimeout(resolve, 100));
+  await expect.poll(() => run.stdout).toContain('\n');
   expect(run.stdout).toMatch(
     new RegExp(
       `^softswitch ready: p4runtime 127\\.0\\.0\\.1:\\d+, gnmi 127\\.0\\.0\\.1:\\d+, device 1, ports ${prefix}0\\.\\.${prefix}1\n$`,
@@ -69,7 +68,7 @@ test('says one line when ready, and removes its devices on SIGTERM', async () =>
   expect(await run.exit).toBe(0);
   expect(existsSync(`/sys/class/net/${prefix}1`)).toBe(false);
   expect(run.stderr).toBe('');
-}, 30_000);
+});
 
 test('without certificates it says so and what to do, unless it is to go without', async () => {
   const run = softswitch('--tls-cert', '/nowhere/tls.crt');
@@ -77,7 +76,7 @@ test('without certificates it says so and what to do, unless it is to go without
   expect(run.stderr).toMatch(
     /^softswitch: tls: \/\S+ cannot be read: ENOENT: no such file or directory; 'tls-certs create' makes certificates, and the mode insecure goes without\n$/,
   );
-}, 30_000);
+});
 
 test('a faulty configuration is one line that names the place, and no device is left', async () => {
   const directory = mkdtempSync(join(tmpdir(), 'softswitch-'));
@@ -90,13 +89,13 @@ test('a faulty configuration is one line that names the place, and no device is 
     /^softswitch: \/.*config\.yaml:1:12: p4runtime: must be host:port.*:2:16: taps\.count.*:2:28: taps: .*colour.*\n$/,
   );
   expect(run.stdout).toBe('');
-}, 30_000);
+});
 
 test('a flag that there is not is one line, and a wrong configuration', async () => {
   const run = softswitch('--tabs', '2');
   expect(await run.exit).toBe(2);
   expect(run.stderr).toMatch(/^softswitch: unknown option '--tabs'\n/);
-}, 30_000);
+});
 
 test('SIGTERM leaves the data plane running, the next one goes on with it, and stop ends it', async () => {
   const prefix = `c${randomBytes(3).toString('hex')}_`;
@@ -105,7 +104,7 @@ test('SIGTERM leaves the data plane running, the next one goes on with it, and s
   const tap = `/sys/class/net/${prefix}0`;
   const flags = [...ANY_PORTS, '--run-directory', directory, '--tap-prefix', prefix, '--taps', '1'];
   const first = softswitch(...flags);
-  await expect.poll(() => first.stdout, { timeout: 15_000 }).toContain('\n');
+  await expect.poll(() => first.stdout).toContain('\n');
   const [, address = ''] = /p4runtime (\S+),/.exec(first.stdout) ?? [];
   const session = await P4RuntimeSession.open({ address, deviceId: 1, electionId: 1n });
   await session.setPipeline(k8sDpP4Info(), k8sDpDeviceConfig(), { action: 'VERIFY_AND_COMMIT' });
@@ -115,7 +114,7 @@ test('SIGTERM leaves the data plane running, the next one goes on with it, and s
   expect(existsSync(tap)).toBe(true);
 
   const second = softswitch(...flags);
-  await expect.poll(() => second.stdout, { timeout: 15_000 }).toContain(`ports ${prefix}0\n`);
+  await expect.poll(() => second.stdout).toContain(`ports ${prefix}0\n`);
   expect(second.stderr).toContain('the pipeline is as it was left');
   const refused = softswitch('--run-directory', directory, 'stop');
   expect(await refused.exit).toBe(1);
@@ -131,4 +130,4 @@ test('SIGTERM leaves the data plane running, the next one goes on with it, and s
   const again = softswitch('--run-directory', directory, 'stop');
   expect(await again.exit).toBe(0);
   expect(again.stdout).toBe(`no data plane runs in ${directory}\n`);
-}, 90_000);
+});

@@ -36,7 +36,7 @@ it('inspect ends with 1 as soon as anything is wrong, and prints the table in an
   expect(bad.stdout).toMatch(
     /infractl\/tls\.crt +CN=infra-operator .*WRONG[\s\S]*\n\ninfractl\/tls\.crt: there is no key beside it\n$/u,
   );
-}, 30_000);
+});
 
 it.each([
   [

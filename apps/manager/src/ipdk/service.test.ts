@@ -172,7 +172,7 @@ describe('pods', () => {
     // Still not gone: a retry must not be told otherwise.
     expect(await ipdk.deleteNetwork(release(1))).toMatchObject({ successful: false });
     await world.startTarget();
-    await expect.poll(() => manager.readiness(), { timeout: 10_000 }).toBeUndefined();
+    await expect.poll(() => manager.readiness()).toBeUndefined();
     expect(await ipdk.deleteNetwork(release(1))).toEqual(DONE);
     expect(await installed('pod_forward')).toEqual([]);
   });
@@ -238,7 +238,7 @@ describe('translations', () => {
     expect(reply.successful).toBe(false);
     expect(reply.errorMessage).toMatch(/target is not connected.*it is kept/);
     await world.startTarget();
-    await expect.poll(() => installed('service'), { timeout: 10_000 }).toHaveLength(1);
+    await expect.poll(() => installed('service')).toHaveLength(1);
     expect(await ipdk.addTranslation(translation('10.96.0.10:80', ['10.244.1.1:80']))).toEqual(DONE);
   });
 });

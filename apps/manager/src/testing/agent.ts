@@ -86,7 +86,7 @@ export class TestAgent {
   }
 
   /** Waits until a revision is applied. */
-  async applied(revision: bigint, timeoutMs = 10_000): Promise<void> {
+  async applied(revision: bigint, timeoutMs = 60_000): Promise<void> {
     await this.until(() => this.#applied >= revision, `revision ${revision}`, timeoutMs);
   }
 
@@ -94,7 +94,7 @@ export class TestAgent {
   async status(
     name: string,
     wanted: (status: ObjectStatus) => boolean,
-    timeoutMs = 10_000,
+    timeoutMs = 60_000,
   ): Promise<ObjectStatus> {
     const matches = () => {
       const status = this.statuses.get(name);
@@ -107,7 +107,7 @@ export class TestAgent {
   }
 
   /** Waits for something that responses bring about. */
-  async until(done: () => boolean, what: string, timeoutMs = 10_000): Promise<void> {
+  async until(done: () => boolean, what: string, timeoutMs = 60_000): Promise<void> {
     const deadline = performance.now() + timeoutMs;
     while (!done()) {
       if (this.error !== undefined) throw this.error;

@@ -80,7 +80,7 @@ export class TestWorld {
 export async function eventually(
   done: () => boolean | Promise<boolean>,
   what: string,
-  timeoutMs = 10_000,
+  timeoutMs = 60_000,
 ): Promise<void> {
   const deadline = performance.now() + timeoutMs;
   while (!(await done())) {

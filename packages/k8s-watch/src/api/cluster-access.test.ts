@@ -82,7 +82,7 @@ describe('credentials', () => {
   it('are not waited for any longer when the source is stopped', async () => {
     const { source: make, writeKubeconfig } = await cluster();
     writeKubeconfig({
-      exec: { apiVersion: 'client.authentication.k8s.io/v1', command: 'sleep', args: ['3'] },
+      exec: { apiVersion: 'client.authentication.k8s.io/v1', command: 'sleep', args: ['20'] },
     });
     const source = make({ Service: {} }, { answerMs: 100 });
     void source.start();
@@ -92,7 +92,7 @@ describe('credentials', () => {
     );
     const began = performance.now();
     await source.stop();
-    expect(performance.now() - began).toBeLessThan(1000);
+    expect(performance.now() - began).toBeLessThan(19_000);
   });
 
   it('may be a client certificate, over TLS', async () => {

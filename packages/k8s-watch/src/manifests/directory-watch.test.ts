@@ -1,7 +1,7 @@
 import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { DirectoryWatch } from './directory-watch.js';
 
 let root: string;
@@ -24,7 +24,7 @@ async function expectHint(change: () => void): Promise<void> {
   await watch.refresh();
   hints = 0;
   change();
-  await vi.waitFor(() => expect(hints).toBeGreaterThan(0), { timeout: 5000, interval: 5 });
+  await expect.poll(() => hints).toBeGreaterThan(0);
 }
 
 describe('DirectoryWatch', () => {

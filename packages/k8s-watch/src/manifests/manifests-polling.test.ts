@@ -20,7 +20,7 @@ it('sees changes by polling where nothing can be watched, and tells', async () =
     const service =
       'apiVersion: v1\nkind: Service\nmetadata: {name: a}\nspec: {clusterIP: 10.96.0.1, ports: [{port: 80}]}';
     writeFileSync(join(directory, 'a.yaml'), service);
-    await vi.waitFor(() => expect(source.services.size).toBe(1), { timeout: 10_000, interval: 50 });
+    await expect.poll(() => source.services.size).toBe(1);
   } finally {
     await source.stop();
     rmSync(directory, { recursive: true });

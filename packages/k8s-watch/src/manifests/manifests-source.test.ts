@@ -1,7 +1,7 @@
 import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ManifestsSource } from './manifests-source.js';
 
 let directory: string;
@@ -41,11 +41,11 @@ function services(): string[] {
 }
 
 async function expectServices(...expected: string[]): Promise<void> {
-  await vi.waitFor(() => expect(services()).toEqual(expected), { timeout: 5000, interval: 10 });
+  await expect.poll(() => services()).toEqual(expected);
 }
 
 async function expectReport(pattern: RegExp): Promise<void> {
-  await vi.waitFor(() => expect(reports.join('\n')).toMatch(pattern), { timeout: 5000, interval: 10 });
+  await expect.poll(() => reports.join('\n')).toMatch(pattern);
 }
 
 describe('ManifestsSource', () => {

@@ -182,7 +182,7 @@ describe('GnmiClient', () => {
         error === null ? resolve(bound) : reject(error),
       );
     });
-    client = GnmiClient.connect({ address: `127.0.0.1:${port}`, deadlineMs: 1_000 });
+    client = GnmiClient.connect({ address: `127.0.0.1:${port}`, deadlineMs: 20_000 });
   });
 
   afterEach(() => {

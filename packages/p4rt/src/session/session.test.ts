@@ -1,5 +1,5 @@
 import { status } from '@grpc/grpc-js';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { P4rtError } from '../errors.js';
 import { SetForwardingPipelineConfigRequest_Action as Action, type Entity } from '../gen/p4/v1/p4runtime.js';
 import { FakeServer, updateErrors } from '../testing/fake-server.js';
@@ -28,7 +28,7 @@ async function open(options: Partial<SessionOptions> = {}): Promise<P4RuntimeSes
     deviceId: 1,
     electionId: 1n,
     reconnect: { initialDelayMs: 5, maxDelayMs: 20 },
-    deadlineMs: 2_000,
+    deadlineMs: 20_000,
     ...options,
   });
   sessions.push(session);
@@ -129,7 +129,7 @@ describe('a broken stream', () => {
     const back = once(session, 'connected');
     await server.restart();
     await back;
-    await vi.waitFor(() => expect(session.isPrimary).toBe(true));
+    await expect.poll(() => session.isPrimary).toBe(true);
     await session.write([{ type: 1, entity: service.all() }]);
     expect(server.writes).toHaveLength(1);
   });
@@ -150,7 +150,7 @@ describe('close', () => {
     session.on('disconnected', () => events.push('disconnected'));
     server.onWrite = () => 'hang';
     const write = session.write([{ type: 1, entity: service.all() }]).catch((error: unknown) => error);
-    await vi.waitFor(() => expect(server.writes).toHaveLength(1));
+    await expect.poll(() => server.writes).toHaveLength(1);
     session.close();
     session.close();
     expect(session.state).toEqual({ kind: 'closed' });
@@ -162,7 +162,7 @@ describe('close', () => {
       code: 'UNAVAILABLE',
       message: expect.stringContaining('session is closed'),
     });
-    await vi.waitFor(() => expect(server.controllers).toBe(0));
+    await expect.poll(() => server.controllers).toBe(0);
     expect(events).toEqual([]);
   });
 });
@@ -197,7 +197,7 @@ describe('stream messages', () => {
     expect(list.listId).toBe(9n);
     acknowledge();
     session.packetOut(Uint8Array.of(7));
-    await vi.waitFor(() => expect(server.fromControllers).toHaveLength(2));
+    await expect.poll(() => server.fromControllers).toHaveLength(2);
     expect(server.fromControllers).toMatchObject([
       { $case: 'digestAck', value: { digestId: 3, listId: 9n } },
       { $case: 'packet', value: { payload: Buffer.of(7) } },
@@ -215,7 +215,7 @@ describe('stream messages', () => {
     const other = once(session, 'packetIn');
     server.send({ $case: 'packet', value: { payload: new Uint8Array(0), metadata: [] } });
     await other;
-    await vi.waitFor(() => expect(failures).toHaveLength(2));
+    await expect.poll(() => failures).toHaveLength(2);
     expect(failures).toEqual([
       ['packetIn', 'Error: listener'],
       ['packetIn', 'Error: async listener'],
@@ -305,7 +305,7 @@ describe('read', () => {
       more();
     };
     for await (const _ of session.read([service.all()])) break;
-    await vi.waitFor(() => expect(cancelled).toBe(true));
+    await expect.poll(() => cancelled).toBe(true);
     expect(written).toBeLessThan(100_000);
   });
 

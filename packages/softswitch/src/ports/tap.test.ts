@@ -103,11 +103,6 @@ async function ping(netns: string, address: string): Promise<void> {
   });
 }
 
-async function until(condition: () => boolean): Promise<void> {
-  for (let i = 0; i < 200 && !condition(); i++) await new Promise((resolve) => setTimeout(resolve, 10));
-  expect(condition()).toBe(true);
-}
-
 describe('TAP ports', () => {
   test('devices have the numbers, MAC addresses and MTU that were said, are up, and are gone after stop', async () => {
     const { ports, served, prefix } = await open(2);
@@ -147,7 +142,7 @@ describe('TAP ports', () => {
     attach(`${prefix}1`, b, '10.9.0.2/24');
     await ping(a, '10.9.0.2');
     ip('netns', 'del', b);
-    await until(() => existsSync(`/sys/class/net/${prefix}1`));
+    await expect.poll(() => existsSync(`/sys/class/net/${prefix}1`)).toBe(true);
     expect(messages).toEqual([expect.stringContaining('is gone'), expect.stringContaining('is back')]);
     attach(`${prefix}1`, c, '10.9.0.2/24');
     ip('-n', a, 'neigh', 'flush', 'all');
@@ -189,9 +184,10 @@ describe('TAP ports', () => {
     for (const i of [0, 1]) ip('link', 'set', `${prefix}${i}`, 'down');
     served.start(() => undefined);
     await new Promise((resolve) => setTimeout(resolve, 100));
-    const before = process.cpuUsage();
+    const [before, start] = [process.cpuUsage(), performance.now()];
     await new Promise((resolve) => setTimeout(resolve, 500));
     const { user, system } = process.cpuUsage(before);
-    expect((user + system) / 1000).toBeLessThan(150);
+    // A loop would take all of it.
+    expect((user + system) / 1000).toBeLessThan((performance.now() - start) / 2);
   });
 });

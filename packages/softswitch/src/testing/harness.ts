@@ -106,7 +106,7 @@ export class Harness {
     const { electionId = 1n, atomicity = Atomicity.CONTINUE_ON_ERROR, deviceId = 1n, role = '' } = options;
     const request = { deviceId, roleId: 0n, role, electionId: uint128(electionId), updates, atomicity };
     return outcome((done) =>
-      this.client.write(request, new Metadata(), { deadline: Date.now() + 10_000 }, done),
+      this.client.write(request, new Metadata(), { deadline: Date.now() + 60_000 }, done),
     );
   }
 
@@ -204,7 +204,7 @@ export class Controller {
   }
 
   async #wait(condition: () => boolean): Promise<void> {
-    const deadline = Date.now() + 5_000;
+    const deadline = Date.now() + 60_000;
     while (!condition()) {
       if (Date.now() > deadline) throw new Error('nothing came on the stream');
       await new Promise<void>((resolve) => {

@@ -13,7 +13,7 @@ import {
   message,
   settings,
 } from '@infra-offload/faults/http2';
-import { afterAll, afterEach, beforeAll, expect, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect } from 'vitest';
 import type { IdentityFiles } from '../layout.js';
 import { call, ECHO, type EchoListener, EchoServers, POUR, type ServeOptions } from '../testing/echo.js';
 import { Scratch } from '../testing/scratch.js';
@@ -226,7 +226,7 @@ faultTest(
     );
     const start = performance.now();
     const waited = await honest();
-    await vi.waitFor(() => expect(listener.peers.connections).toBe(0), { timeout: 10_000 });
+    await expect.poll(() => listener.peers.connections).toBe(0);
     const took = performance.now() - start;
     for (const client of clients) client.readOn();
     await Promise.all(clients.map((client) => client.closed));

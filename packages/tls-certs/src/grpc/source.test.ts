@@ -143,7 +143,7 @@ describe('CertificateSource.refresh', () => {
     const source = open(files);
     const first = source.certificate?.serialNumber;
     write(files, await scratch.issue('agent'));
-    await vi.waitFor(() => expect(source.certificate?.serialNumber).not.toBe(first), { timeout: 10_000 });
+    await expect.poll(() => source.certificate?.serialNumber).not.toBe(first);
     vi.useFakeTimers({ toFake: ['Date'], now: source.notAfter.getTime() + 1000 });
     expect(source.problem).toMatch(/tls\.crt: the certificate in use expired on 20/);
     expect(source.isValid).toBe(false);

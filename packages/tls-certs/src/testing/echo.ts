@@ -99,7 +99,7 @@ export function call(
       bytes,
       bytes,
       Buffer.alloc(0),
-      { deadline: Date.now() + 5_000 },
+      { deadline: Date.now() + 60_000 },
       (error, value) => {
         client.close();
         security.source?.close();

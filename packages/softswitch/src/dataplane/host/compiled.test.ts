@@ -14,7 +14,7 @@ describe.runIf(dpdkInstalled && dpdkHeaders !== undefined)('compiled code', () =
 
   beforeAll(() => {
     library = compiled(smallArtifacts.spec, 4, directory);
-  }, 120_000);
+  });
   afterAll(() => rmSync(directory, { recursive: true }));
 
   const start = (spec: string, ports: number): Promise<Host> =>

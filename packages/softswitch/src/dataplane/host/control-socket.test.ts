@@ -170,7 +170,7 @@ describe.skipIf(!dpdkInstalled)('the control socket of swx-host', () => {
   test('a message of the largest size is read as a whole before it is refused', async () => {
     const body = new Uint8Array(MESSAGE_MAX - 6).fill(0xff);
     await expect(client.request(Operation.BATCH, body)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
-  }, 60_000);
+  });
 
   test.each([
     [PortKind.DEVICE, 'net_none0', /net_none0/],
@@ -213,7 +213,7 @@ describe.skipIf(!dpdkInstalled)('the control socket of swx-host', () => {
       } else await client.request(Operation.ABORT, NOTHING);
     }
     expect(refusals.size).toBeGreaterThan(5);
-  }, 60_000);
+  });
 
   test.each([
     [

@@ -74,7 +74,7 @@ describe.skipIf(!dpdkInstalled).each(variants)('the engine and DPDK, running %s,
     ours = load(engine);
     theirs = load(dpdk);
     await write(setUp());
-  }, 120_000);
+  });
 
   afterAll(async () => {
     await dpdk?.stop();

@@ -289,7 +289,7 @@ describe.skipIf(!dpdkInstalled)('swx-host', () => {
     }
   });
 
-  test('100,000 entries in less than three seconds, in messages of any size', async () => {
+  test('100,000 entries, in messages of any size', async () => {
     const host = await startHost(k8sDpArtifacts.spec, dpdkProgram(['--ports', '2']));
     hosts.push(host);
     const layout = new Layout(parseSpec(k8sDpArtifacts.spec));
@@ -299,7 +299,6 @@ describe.skipIf(!dpdkInstalled)('swx-host', () => {
       action: 'set_service',
       args: [i, 1, 2, 0, 0],
     });
-    const started = performance.now();
     for (let i = 0; i < 100_000; ) {
       const writer = new ByteWriter(1 << 16);
       const count = Math.min(10_000, 100_000 - i);
@@ -307,7 +306,6 @@ describe.skipIf(!dpdkInstalled)('swx-host', () => {
       for (const end = i + count; i < end; i++) layout.writeSet(writer, table, entry(i));
       await host.request(Operation.BATCH, writer.view());
     }
-    expect(performance.now() - started).toBeLessThan(3000);
     const { tables } = readStatistics(await host.request(Operation.STATISTICS));
     expect(tables[table.id]?.entries).toBe(100_000);
     expect(readFileSync(`/proc/${host.greeting.pid}/comm`, 'utf8').trim()).toBe('swx-host');

@@ -130,7 +130,7 @@ describe.skipIf(!dpdkInstalled)('TAP ports on DPDK', () => {
       '-i',
       '0.02',
       '-W',
-      '2',
+      '60',
       PODS[1] ?? '',
     ];
     const pinging = spawn('ip', args, { stdio: ['ignore', 'pipe', 'ignore'] });
@@ -139,12 +139,8 @@ describe.skipIf(!dpdkInstalled)('TAP ports on DPDK', () => {
       output += data;
     });
     await new Promise((resolve) => setTimeout(resolve, 500));
-    const killed = performance.now();
     process.kill(first?.greeting.pid ?? 0, 'SIGKILL');
-    while (world.dataplane.host === first || world.dataplane.host === undefined) {
-      if (performance.now() - killed > 10_000) throw new Error('it was not started again');
-      await new Promise((resolve) => setTimeout(resolve, 5));
-    }
+    await expect.poll(() => [undefined, first].includes(world.dataplane.host)).toBe(false);
     await new Promise((resolve) => pinging.on('close', resolve));
     expect(world.dataplane.restarts).toBe(1);
     const received = Number(/(\d+) received/.exec(output)?.[1]);
@@ -153,7 +149,7 @@ describe.skipIf(!dpdkInstalled)('TAP ports on DPDK', () => {
     expect(await world.entries()).toEqual(before);
     expect(await world.ping(1, 0)).toContain('5 received');
     await world.session.write([remove(t.pod_forward.key({ pod_ip: PODS[1] ?? '' }))]);
-  }, 60_000);
+  });
 
   test('a write while the host is away is in the next one', async () => {
     const world = await World.start();
@@ -172,7 +168,7 @@ describe.skipIf(!dpdkInstalled)('TAP ports on DPDK', () => {
     const tables = world.dataplane.statistics()?.tables.map(({ entries }) => entries);
     expect(tables?.slice(0, 3)).toEqual([2, 0, 1]);
     expect(await world.ping(0, 1)).toContain('5 received');
-  }, 60_000);
+  });
 
   test('gNMI makes ports that carry packets, tells of them and removes them', async () => {
     const world = await World.start();
@@ -190,7 +186,7 @@ describe.skipIf(!dpdkInstalled)('TAP ports on DPDK', () => {
     await gnmi.set({ delete: [path] });
     expect(await world.ping(5, 0)).not.toContain('5 received');
     expect(await world.ping(0, 1)).toContain('5 received');
-  }, 60_000);
+  });
 
   test('gNMI makes ports as IPDK does, leaf by leaf, whether there is a pipeline yet or not', async () => {
     const prefix = `d${randomBytes(3).toString('hex')}_`;
@@ -239,21 +235,20 @@ describe.skipIf(!dpdkInstalled)('TAP ports on DPDK', () => {
     ).rejects.toThrow(/there are 8 slots/);
     expect(ports.find(`${prefix}8`)).toBeUndefined();
     expect(existsSync(`/sys/class/net/${prefix}8`)).toBe(false);
-  }, 60_000);
+  });
 
   test('a device that is gone with its namespace is made again', async () => {
     const world = await World.start();
     ip('netns', 'del', world.namespaces[1] ?? '');
     const [, port] = world.ports.list();
-    for (let i = 0; i < 500 && !existsSync(`/sys/class/net/${port?.name}`); i++)
-      await new Promise((resolve) => setTimeout(resolve, 10));
+    await expect.poll(() => existsSync(`/sys/class/net/${port?.name}`)).toBe(true);
     await world.session.write([
       remove(t.port_table.key({ input_port: 1 })),
       remove(t.pod_forward.key({ pod_ip: PODS[1] ?? '' })),
     ]);
     await world.attach(port?.name ?? '', 1);
     expect(await world.ping(0, 1)).toContain('5 received');
-  }, 60_000);
+  });
 
   test('a host that cannot be run is named in the answer', async () => {
     const ports = await TapPorts.open({ prefix: 'none_', count: 0 });
