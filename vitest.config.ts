@@ -4,9 +4,9 @@ import { defineConfig } from 'vitest/config';
 const resolve = { conditions: ['@infra-offload/source', 'node', 'import', 'default'] };
 // The only limits of time that tests have: long enough for a machine that is busy with other things. A test waits for what
 // is to happen (`expect.poll`, an event), never for the clock, and none of them sets a limit of its own.
-const testTimeout = 120_000;
-const hookTimeout = 120_000;
-const poll = { timeout: 60_000, interval: 10 };
+const testTimeout = 600_000;
+const hookTimeout = 600_000;
+const poll = { timeout: 120_000, interval: 10 };
 const ssr = { resolve: { conditions: resolve.conditions, externalConditions: resolve.conditions } };
 
 export default defineConfig({

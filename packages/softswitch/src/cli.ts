@@ -13,7 +13,7 @@ const EXIT_FAILED = 1;
 const EXIT_CONFIG = 2;
 
 async function run(flags: ConfigFlags & { config?: string }): Promise<void> {
-  const config = configOf(flags);
+  const config = orExit(() => readConfig(flags.config, flags));
   const logger = pino(
     { name: 'softswitch', level: config.logLevel, base: {}, timestamp: pino.stdTimeFunctions.isoTime },
     pino.destination({ dest: 2, sync: true }),
@@ -21,7 +21,7 @@ async function run(flags: ConfigFlags & { config?: string }): Promise<void> {
   endOnUncaught((err, message) => logger.fatal({ err }, message));
   // grpc-js reports failures of its own, besides those it throws.
   setLogVerbosity(logVerbosity.NONE);
-  const security = securityOf(config.tls, logger);
+  const security = orExit(() => securityOf(config.tls, logger));
   const { ports, dataplane } = await openSwitch(config, logger);
   const softswitch = await Softswitch.start({
     p4runtimeAddress: config.p4runtime,
@@ -46,17 +46,17 @@ async function run(flags: ConfigFlags & { config?: string }): Promise<void> {
 
 /** Ends what a softswitch that was stopped has left running. */
 async function stop(flags: ConfigFlags & { config?: string }): Promise<void> {
-  const { runDirectory } = configOf(flags);
+  const { runDirectory } = orExit(() => readConfig(flags.config, flags));
   const ended = await stopLeft(runDirectory);
   console.log(
     ended ? 'the data plane has ended, and its ports are gone' : `no data plane runs in ${runDirectory}`,
   );
 }
 
-/** A wrong configuration has an exit status of its own, as those of agent and manager have. */
-function configOf(flags: ConfigFlags & { config?: string }): ReturnType<typeof readConfig> {
+/** A wrong configuration, certificates among it, has an exit status of its own, as those of agent and manager have. */
+function orExit<T>(read: () => T): T {
   try {
-    return readConfig(flags.config, flags);
+    return read();
   } catch (error) {
     return fatal(error, EXIT_CONFIG);
   }

@@ -4,7 +4,7 @@ import {
   TLS_MODES,
   TlsCertsError,
 } from '@infra-offload/tls-certs/grpc';
-import { ConfigFile, YamlError } from '@infra-offload/yaml';
+import { ConfigFile, oneLine, YamlError } from '@infra-offload/yaml';
 import { z } from 'zod';
 import { fail, SoftswitchError } from './errors.js';
 import type { Logger } from './logger.js';
@@ -120,7 +120,7 @@ export function readConfig(file: string | undefined, flags: ConfigFlags): Config
     const place = read === undefined || has(overrides, path) ? 'flags' : read.place(path);
     return [place, ...(issue.path.length === 0 ? [] : [issue.path.join('.')]), issue.message].join(': ');
   });
-  fail('INVALID_ARGUMENT', faults.join('; '));
+  fail('INVALID_ARGUMENT', faults.map(oneLine).join('; '));
 }
 
 /** What the configuration says of TLS, with the certificates loaded. INVALID_ARGUMENT tells what is wrong with them. */

@@ -35,9 +35,10 @@ export class YamlError extends Error {
     where: { readonly file?: string | undefined; readonly position?: Position | undefined } = {},
     options?: ErrorOptions,
   ) {
-    super(`${formatPlace(where.file, where.position)}${reason}`, options);
+    const line = oneLine(reason);
+    super(`${formatPlace(where.file, where.position)}${line}`, options);
     this.code = code;
-    this.reason = reason;
+    this.reason = line;
     this.file = where.file;
     this.position = where.position;
   }
@@ -51,6 +52,18 @@ export class YamlError extends Error {
       (codes.length === 0 || codes.some((code) => code === error.code))
     );
   }
+}
+
+/** Longer messages are cut. */
+const LONGEST = 500;
+
+/** A message that may quote anything, such that it is one line of bounded length and does nothing to a terminal. */
+export function oneLine(message: string): string {
+  const cut = message.length > LONGEST ? `${message.slice(0, LONGEST)}…` : message;
+  return cut.replaceAll(
+    /[\p{Cc}\u2028\u2029]/gu,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
 }
 
 function formatPlace(file: string | undefined, position: Position | undefined): string {

@@ -1,6 +1,6 @@
 import { hostname } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
-import { ConfigFile, YamlError } from '@infra-offload/yaml';
+import { ConfigFile, oneLine, YamlError } from '@infra-offload/yaml';
 import type * as z from 'zod';
 import { AgentError, isSystemError } from '../errors.js';
 import { ipdkNameOf, type RawSettings, translateIpdkNames } from './ipdk.js';
@@ -101,7 +101,7 @@ function check(settings: RawSettings, placeOf: Source['placeOf']): z.output<type
   const result = configSchema.safeParse(settings);
   if (result.success) return result.data;
   const problems = result.error.issues.flatMap((issue) => describeIssue(issue, placeOf));
-  throw new AgentError('CONFIG', problems.join('; '), { cause: result.error });
+  throw new AgentError('CONFIG', problems.map(oneLine).join('; '), { cause: result.error });
 }
 
 function describeIssue(issue: z.core.$ZodIssue, placeOf: Source['placeOf']): readonly string[] {

@@ -1,4 +1,4 @@
-import { ConfigFile, YamlError } from '@infra-offload/yaml';
+import { ConfigFile, oneLine, YamlError } from '@infra-offload/yaml';
 import type { z } from 'zod';
 import { ManagerError } from '../errors.js';
 import { type Config, configSchema } from './config.js';
@@ -53,7 +53,7 @@ export function loadConfig({ file, flags = {}, env = {}, notice = () => {} }: Co
   }
   const parsed = configSchema.safeParse(tree);
   if (parsed.success) return parsed.data;
-  throw new ManagerError('CONFIG', describe(parsed.error, config, origin));
+  throw new ManagerError('CONFIG', oneLine(describe(parsed.error, config, origin)));
 }
 
 type Tree = Record<string, unknown>;

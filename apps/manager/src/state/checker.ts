@@ -32,10 +32,11 @@ export class Checker {
   constructor(private readonly object: ObjectKey) {}
 
   fail(field: string, value: string, expected: string): never {
-    const shown = value.length > 80 ? `${value.slice(0, 80)}…` : value;
+    const object = shortened(describeKey(this.object), MAX_NAME);
     throw new ManagerError(
       'INVALID_OBJECT',
-      `${describeKey(this.object)}: ${field} is ${JSON.stringify(shown)}; expected ${expected}`,
+      // The object's name is still what an agent has sent, whatever that is.
+      `${JSON.stringify(object).slice(1, -1)}: ${field} is ${JSON.stringify(shortened(value, 80))}; expected ${expected}`,
       { object: this.object, field },
     );
   }
@@ -96,4 +97,8 @@ export class Checker {
   port(field: string, value: number): void {
     if (value < 1 || value > 65_535) this.fail(field, String(value), '1 to 65535');
   }
+}
+
+function shortened(text: string, most: number): string {
+  return text.length > most ? `${text.slice(0, most)}…` : text;
 }

@@ -1,5 +1,5 @@
 import { dirname, isAbsolute, join } from 'node:path';
-import { ConfigFile, YamlError } from '@infra-offload/yaml';
+import { ConfigFile, oneLine, YamlError } from '@infra-offload/yaml';
 import type { KubeConfig } from '@kubernetes/client-node/dist/config.js';
 import * as z from 'zod';
 import { formatPath } from '../objects/parse.js';
@@ -128,5 +128,5 @@ function readKubeconfig(path: string): Kubeconfig {
 }
 
 function wrong(place: string, reason: string, cause?: unknown): KubernetesApiError {
-  return new KubernetesApiError('CONFIG', `kubeconfig ${place}: ${reason}`, { cause });
+  return new KubernetesApiError('CONFIG', oneLine(`kubeconfig ${place}: ${reason}`), { cause });
 }

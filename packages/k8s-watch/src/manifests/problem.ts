@@ -1,3 +1,5 @@
+import { oneLine } from '@infra-offload/yaml';
+
 /**
  * - `SYNTAX`: the file is not YAML or JSON, or too large or deep to be read; its last good state stays in force.
  * - `DUPLICATE_KEY`: a mapping has a key twice; the last one counts.
@@ -48,6 +50,7 @@ export type ProblemFields = Omit<ManifestProblem, 'message'> & { readonly cause:
 export function manifestProblem({ cause, ...fields }: ProblemFields): ManifestProblem {
   const { file, line, column, object, path } = fields;
   const place = line === undefined ? file : `${file}:${line}:${column ?? 1}`;
-  const message = [place, object, path, cause].filter(Boolean).join(': ');
+  // The object's name and its fields are what stands in the file, whatever that is.
+  const message = oneLine([place, object, path, cause].filter(Boolean).join(': '));
   return { ...fields, message };
 }

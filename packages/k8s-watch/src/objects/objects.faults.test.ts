@@ -110,7 +110,7 @@ faultTest(
     fault:
       'objects of every watched kind with fields of other types, missing, doubled, too deep, at extremes',
     promise: 'read, left out or refused with the field; never thrown',
-    sample: 5_000,
+    sample: 2_000,
   },
   ({ cases, random }) => {
     const trial = new Trial(() => false);
