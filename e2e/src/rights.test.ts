@@ -82,6 +82,7 @@ it('are enough: pods are attached, found again after a restart of the target, an
     expect((await client.process.spread(HTTP, 10)).failures).toEqual({});
 
     await bed.softswitch.stop();
+    await bed.stopDataplane();
     await bed.startSoftswitch();
     await bed.inSync();
     await eventually('traffic flows again', async () => {

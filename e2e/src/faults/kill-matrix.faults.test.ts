@@ -1,6 +1,7 @@
 /** Each program is killed, frozen and restarted while services scale, pods come and go and a policy is switched. */
 import { setTimeout } from 'node:timers/promises';
 import { faultTest, freeze } from '@infra-offload/faults';
+import { eventually } from '@infra-offload/testbed';
 import { afterAll, beforeAll, expect } from 'vitest';
 import { BusyNode } from './support/busy-node.js';
 
@@ -45,7 +46,12 @@ const rows: readonly Row[] = [
     pid: () => node.bed.dataplanePid(),
     // The softswitch starts it again.
     restart: async (signal) => {
-      process.kill(await node.bed.dataplanePid(), signal);
+      const before = await node.bed.dataplanePid();
+      process.kill(before, signal);
+      await eventually(
+        'the softswitch has started another data plane',
+        async () => (await node.bed.dataplanePid()) !== before || undefined,
+      );
     },
     // The flows that it has learned go with it.
     keepsConnections: false,

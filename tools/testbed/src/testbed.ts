@@ -147,10 +147,12 @@ export class Testbed {
     await run(process.execPath, [programs.softswitch, ...args]);
   }
 
-  /** Process id of the data plane. */
+  /** Process id of the data plane. @throws Error if none runs, since a signal to process 0 would go to ourselves */
   async dataplanePid(): Promise<number> {
     const { stdout } = await run('pgrep', ['--full', '--', `--socket ${this.layout.runDirectory}/control`]);
-    return Number(stdout.trim());
+    const pid = Number(stdout.trim());
+    if (!(pid > 0)) throw new Error('no data plane runs');
+    return pid;
   }
 
   startManager(): Promise<void> {
