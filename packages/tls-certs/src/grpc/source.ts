@@ -2,6 +2,7 @@ import type { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { createSecureContext, type SecureContext, type SecureContextOptions } from 'node:tls';
+import { Guard } from '@infra-offload/guard';
 import { isSystemError, messageOf, TlsCertsError } from '../errors.js';
 import {
   chainTo,
@@ -83,7 +84,13 @@ export class CertificateSource {
     this.#contents = readSync(options.files);
     this.#loaded = load(options, this.#contents);
     this.#warnOfEnd();
-    this.#timer = setInterval(() => void this.refresh(), POLL_MS);
+    const guard = new Guard((error) =>
+      options.logger?.error({ err: error }, 'certificates could not be looked at'),
+    );
+    this.#timer = setInterval(
+      guard.handler(() => this.refresh()),
+      POLL_MS,
+    );
     this.#timer.unref();
   }
 

@@ -1,4 +1,5 @@
 import { connect, type Socket } from 'node:net';
+import { Guard } from '@infra-offload/guard';
 import { SoftswitchError } from '../../errors.js';
 import {
   decodeAnswer,
@@ -35,9 +36,19 @@ export class Channel {
   #onEvent: (event: number, body: ByteReader) => void = () => undefined;
 
   private constructor(private readonly socket: Socket) {
-    socket.on('data', (data: Buffer) => this.#receive(data));
-    socket.on('error', () => this.close());
-    socket.on('close', () => this.close());
+    const guard = new Guard(() => this.close());
+    socket.on(
+      'data',
+      guard.handler((data: Buffer) => this.#receive(data)),
+    );
+    socket.on(
+      'error',
+      guard.handler(() => this.close()),
+    );
+    socket.on(
+      'close',
+      guard.handler(() => this.close()),
+    );
   }
 
   static open(path: string): Promise<Channel> {
