@@ -29,10 +29,38 @@ const METHODS: Readonly<Record<string, number>> = {
 
 /** What does not throw, by the last part of its name. */
 const HARMLESS = new Set([
-  ...['resolve', 'reject', 'abort', 'clearTimeout', 'clearInterval', 'unref', 'off', 'push', 'delete', 'concat'],
-  ...['destroy', 'resetAndDestroy', 'forceShutdown', 'kill', 'setKeepAlive', 'toString', 'messageOf'],
+  ...[
+    'resolve',
+    'reject',
+    'abort',
+    'clearTimeout',
+    'clearInterval',
+    'unref',
+    'off',
+    'push',
+    'delete',
+    'concat',
+  ],
+  ...[
+    'destroy',
+    'resetAndDestroy',
+    'forceShutdown',
+    'kill',
+    'setKeepAlive',
+    'toString',
+    'messageOf',
+    'join',
+    'nextTick',
+    'clear',
+  ],
   // A guard's own.
   'run',
+]);
+
+/** What must end the process, and a registry whose listeners are guarded when they are called. */
+const EXEMPT = new Set([
+  'packages/guard/src/process.ts: process.removeAllListeners(event).on(event, end)',
+  'packages/p4rt/src/session/session.ts: this.#events.on(event, listener)',
 ]);
 
 it('everything that others call is guarded, or cannot throw', () => {
@@ -55,7 +83,8 @@ function unguarded(file: string): string[] {
   const visit = (node: ts.Node): void => {
     if (isDangerous(node, functions)) {
       const { line } = source.getLineAndCharacterOfPosition(node.getStart());
-      found.push(`${relative(ROOT, file)}:${line + 1} ${node.getText().split('\n')[0]}`);
+      const [path, text] = [relative(ROOT, file), node.getText().split('\n')[0]];
+      if (!EXEMPT.has(`${path}: ${text}`)) found.push(`${path}:${line + 1} ${text}`);
     }
     ts.forEachChild(node, visit);
   };
@@ -77,12 +106,22 @@ function isDangerous(node: ts.Node, functions: Functions): boolean {
 }
 
 function handlerOf({ expression, arguments: given }: ts.CallExpression): ts.Expression | undefined {
-  const name = nameOf(expression);
+  // A method of one's own is no emitter's.
+  const isPrivate = ts.isPropertyAccessExpression(expression) && ts.isPrivateIdentifier(expression.name);
+  const name = isPrivate ? '' : nameOf(expression);
   const place = (ts.isIdentifier(expression) ? FUNCTIONS : METHODS)[name];
   if (place === undefined) return undefined;
-  const event = given[0];
-  const isEvent = event !== undefined && (ts.isStringLiteral(event) || ts.isIdentifier(event));
-  return place === 1 && name !== 'setTimeout' && !isEvent ? undefined : given[place];
+  const handler = given[place];
+  // Others have methods of these names, too, that take no functions.
+  const isOther = place === 1 && handler !== undefined;
+  return isOther && !mayBeHandler(given[0], handler) ? undefined : handler;
+}
+
+function mayBeHandler(event: ts.Expression | undefined, handler: ts.Expression): boolean {
+  if (event === undefined) return false;
+  if (ts.isStringLiteral(event)) return true;
+  const isFunction = ts.isArrowFunction(handler) || ts.isCallExpression(handler);
+  return isFunction || (ts.isIdentifier(event) && event.text === 'event');
 }
 
 /** Functions of a file that have a name, and what is a guarded handler. */
@@ -91,8 +130,8 @@ type Functions = ReadonlyMap<string, ts.Expression>;
 function localFunctions(source: ts.SourceFile): Functions {
   const functions = new Map<string, ts.Expression>();
   const visit = (node: ts.Node): void => {
-    if (ts.isVariableDeclaration(node) && ts.isIdentifier(node.name) && node.initializer !== undefined)
-      functions.set(node.name.text, node.initializer);
+    const isNamed = ts.isVariableDeclaration(node) || ts.isPropertyDeclaration(node);
+    if (isNamed && node.initializer !== undefined) functions.set(bare(node.name.getText()), node.initializer);
     ts.forEachChild(node, visit);
   };
   visit(source);
@@ -106,7 +145,8 @@ function isSafe(handler: ts.Expression, functions: Functions): boolean {
     const isAsync = handler.modifiers?.some(({ kind }) => kind === ts.SyntaxKind.AsyncKeyword) ?? false;
     return !isAsync && isHarmless(handler.body, functions);
   }
-  return !ts.isFunctionExpression(handler) && !ts.isPropertyAccessExpression(handler);
+  if (ts.isPropertyAccessExpression(handler)) return isHarmlessName(bare(handler.name.text), functions);
+  return !ts.isFunctionExpression(handler);
 }
 
 function isHarmless(node: ts.Node, functions: Functions): boolean {
@@ -129,6 +169,11 @@ function isHarmlessName(name: string, functions: Functions): boolean {
 }
 
 function nameOf(expression: ts.Expression): string {
-  if (ts.isPropertyAccessExpression(expression)) return expression.name.text;
+  if (ts.isPropertyAccessExpression(expression)) return bare(expression.name.text);
   return ts.isIdentifier(expression) ? expression.text : '';
+}
+
+/** A name without what makes it private. */
+function bare(name: string): string {
+  return name.replace(/^#/, '');
 }

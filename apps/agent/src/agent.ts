@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { credentials } from '@grpc/grpc-js';
 import type { Connected } from '@infra-offload/grpc';
+import { Guard } from '@infra-offload/guard';
 import type { OffloadClient } from '@infra-offload/infra-api';
 import type { ClientSecurity } from '@infra-offload/tls-certs/grpc';
 import type { Logger } from 'pino';
@@ -53,6 +54,7 @@ export interface AgentPlaces {
 /** The whole agent: CNI, interfaces, services, and the connection to the manager. */
 export class Agent {
   readonly #config: AgentConfig;
+  readonly #guard = new Guard((error) => this.#logger.error({ err: error }, 'internal error'));
   readonly #logger: Logger;
   readonly #manager: Connected<OffloadClient>;
   readonly #security: ClientSecurity;
@@ -363,7 +365,10 @@ export class Agent {
         this.#logger.error({ reason: messageOf(error) }, 'interfaces cannot be brought in order');
       }
       if (this.#isStopping) return;
-      this.#nextLook = setTimeout(() => this.#scheduleLook(), isWell ? idleLookMs : retryLookMs);
+      this.#nextLook = setTimeout(
+        this.#guard.handler(() => this.#scheduleLook()),
+        isWell ? idleLookMs : retryLookMs,
+      );
     });
   }
 

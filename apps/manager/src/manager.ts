@@ -1,5 +1,6 @@
 import { Server, type ServiceDefinition } from '@grpc/grpc-js';
 import { statusLimits } from '@infra-offload/grpc';
+import { Guard } from '@infra-offload/guard';
 import { infra, OffloadService as OffloadDefinition } from '@infra-offload/infra-api';
 import { type Listener, listen, SERVER_OPTIONS, type ServerSecurity } from '@infra-offload/tls-certs/grpc';
 import { HealthImplementation } from 'grpc-health-check';
@@ -31,13 +32,7 @@ import { PortResolver } from './target/port-resolver.js';
 
 /** Largest message of the agent: a snapshot of thousands of services may come in one. */
 const MAX_MESSAGE_BYTES = 64 * 1024 * 1024;
-const SERVER = {
-  ...SERVER_OPTIONS,
-  // An agent that vanished without closing its connection is noticed by these, in milliseconds.
-  'grpc.keepalive_time_ms': 10_000,
-  'grpc.keepalive_timeout_ms': 5_000,
-  interceptors: [statusLimits],
-};
+const SERVER = { ...SERVER_OPTIONS, interceptors: [statusLimits] };
 /** How long calls may take to end when the manager stops. */
 const STOP_GRACE_MS = 1_000;
 const HEALTH_NAMES = ['', 'infra_offload.v1.Offload', 'infra.InfraAgent'];
@@ -294,16 +289,19 @@ function arpProxyMac({ dataPlane }: Config, interfaceName: string): number | und
 /** Audits the device at intervals. Returns what stops it. */
 function startAudits<Row>(reconciler: Reconciler<Row>, seconds: number, loggers: Loggers): () => void {
   let running = false;
-  const timer = setInterval(() => {
+  const guard = new Guard((error) => {
+    loggers.reconciler.warn({ reason: messageOf(error) }, 'the audit failed');
+  });
+  const audit = async (): Promise<void> => {
     if (running || !reconciler.attached) return;
     running = true;
-    reconciler
-      .audit()
-      .catch((error: unknown) => loggers.reconciler.warn({ reason: messageOf(error) }, 'the audit failed'))
-      .finally(() => {
-        running = false;
-      });
-  }, seconds * 1000);
+    try {
+      await reconciler.audit();
+    } finally {
+      running = false;
+    }
+  };
+  const timer = setInterval(guard.handler(audit), seconds * 1000);
   return () => clearInterval(timer);
 }
 

@@ -11,8 +11,10 @@ export type OnFault = (error: unknown) => void;
 export class Guard {
   readonly #onFault: OnFault;
 
-  /** @param onFault what it throws itself becomes a warning of the process */
-  constructor(onFault: OnFault) {
+  /**
+   * @param onFault default: a warning of the process (`process.emitWarning`), which is also what it becomes if this throws
+   */
+  constructor(onFault: OnFault = warn) {
     this.#onFault = onFault;
   }
 
@@ -35,9 +37,13 @@ export class Guard {
     try {
       this.#onFault(error);
     } catch (second) {
-      process.emitWarning(second instanceof Error ? second : new Error(String(second)));
+      warn(second);
     }
   }
+}
+
+function warn(error: unknown): void {
+  process.emitWarning(error instanceof Error ? error : new Error(String(error)));
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {

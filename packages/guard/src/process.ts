@@ -1,3 +1,5 @@
+import { Guard } from './guard.js';
+
 /** What logs; pino's loggers do. It must have written when it returns. */
 export interface ProgramLog {
   info(fields: object, message: string): void;
@@ -49,5 +51,6 @@ export function stopOnSignals(stop: (signal: NodeJS.Signals) => Promise<unknown>
       },
     );
   };
-  for (const signal of STOP_SIGNALS) process.on(signal, onSignal);
+  const guard = new Guard((error) => log.fatal({ err: error }, 'could not stop in order'));
+  for (const signal of STOP_SIGNALS) process.on(signal, guard.handler(onSignal));
 }

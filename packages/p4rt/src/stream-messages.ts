@@ -1,4 +1,5 @@
 import { type ClientReadableStream, status } from '@grpc/grpc-js';
+import { Guard } from '@infra-offload/guard';
 import type { P4rtError } from './errors.js';
 import type { Rpc } from './rpc.js';
 
@@ -20,10 +21,13 @@ export async function* streamMessages<T>(
   let timedOut: P4rtError | undefined;
   const next = async () => {
     if (idleMs === undefined) return messages.next();
-    const timer = setTimeout(() => {
-      timedOut = rpc.error(method, status.DEADLINE_EXCEEDED, `no answer within ${idleMs} ms`);
-      call.cancel();
-    }, idleMs);
+    const timer = setTimeout(
+      new Guard().handler(() => {
+        timedOut = rpc.error(method, status.DEADLINE_EXCEEDED, `no answer within ${idleMs} ms`);
+        call.cancel();
+      }),
+      idleMs,
+    );
     return messages.next().finally(() => clearTimeout(timer));
   };
   try {

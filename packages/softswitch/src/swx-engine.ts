@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { endOnUncaught, Guard } from '@infra-offload/guard';
 import { Command, InvalidArgumentError } from 'commander';
 import { pino } from 'pino';
 import { EngineHost } from './dataplane/host/engine/engine-host.js';
@@ -29,18 +30,20 @@ async function run({ spec, socket, ports, dieWithParent = false }: Flags): Promi
     { name: 'swx-engine', base: {}, timestamp: pino.stdTimeFunctions.isoTime },
     destination,
   );
+  endOnUncaught((err, message) => logger.fatal({ err }, message));
   const [libc, sockets] = [await loadLibc(), await loadSockets()];
   if (dieWithParent) libc.dieWithParent();
   let stopping = false;
   const stop = (): void => {
     if (stopping) return;
     stopping = true;
-    // The answer to STOP goes out first.
-    setImmediate(async () => {
+    const end = async (): Promise<void> => {
       await server.stop();
       await engine.stop();
       process.exit(0);
-    });
+    };
+    // The answer to STOP goes out first.
+    setImmediate(new Guard(fatal).handler(end));
   };
   const engine = new EngineHost(readFileSync(spec, 'utf8'), spec, {
     slots: ports,
@@ -50,8 +53,7 @@ async function run({ spec, socket, ports, dieWithParent = false }: Flags): Promi
     onStop: stop,
   });
   const server = new ControlServer(libc, sockets, socket, engine, logger);
-  process.on('SIGTERM', stop);
-  process.on('SIGINT', stop);
+  for (const signal of ['SIGTERM', 'SIGINT']) process.on(signal, new Guard(fatal).handler(stop));
   process.stdout.on('error', () => undefined);
   console.log(`swx-engine ready: ${socket}`);
 }

@@ -7,6 +7,7 @@ import {
   type DelRequest,
 } from '@infra-offload/cni-types/proto';
 import { statusLimits } from '@infra-offload/grpc';
+import { Guard } from '@infra-offload/guard';
 import { HealthImplementation } from 'grpc-health-check';
 import type { Logger } from 'pino';
 import { AgentError, messageOf } from '../errors.js';
@@ -129,7 +130,12 @@ export class CalicoServer {
         return;
       }
       const start = performance.now();
-      void handle(dataplane, call).then(({ reply, code }) => {
+      const guard = new Guard((error) => {
+        this.#options.logger.error({ operation, err: error }, 'internal error');
+        callback({ code: status.INTERNAL, details: messageOf(error) });
+      });
+      guard.run(async () => {
+        const { reply, code } = await handle(dataplane, call);
         this.#options.onRequest?.(operation, code, (performance.now() - start) / 1000);
         callback(null, reply);
       });

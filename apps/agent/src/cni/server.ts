@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { setTimeout } from 'node:timers/promises';
 import { CniError, CniErrorCode, decodeText, excerpt } from '@infra-offload/cni-types';
+import { Guard } from '@infra-offload/guard';
 import type { Logger } from 'pino';
 import type { LogLevels } from '../log.js';
 import { listenAt, listenPrivately } from '../private-socket.js';
@@ -34,9 +35,14 @@ export class CniServer {
       const running = this.#handle(request, response).finally(() => this.#running.delete(running));
       this.#running.add(running);
     });
-    this.#server.on('clientError', (_error, socket) => {
-      if (socket.writable) socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n');
-    });
+    this.#server.on(
+      'clientError',
+      new Guard((error) => options.logger.error({ err: error }, 'internal error')).handler(
+        (_error, socket) => {
+          if (socket.writable) socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n');
+        },
+      ),
+    );
   }
 
   /**

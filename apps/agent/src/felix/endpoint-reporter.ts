@@ -1,4 +1,5 @@
 import type { KnownEndpoint, WorkloadEndpointId } from '@infra-offload/felix';
+import { Guard } from '@infra-offload/guard';
 import type { FelixConnection } from './felix-connection.js';
 
 export type EndpointStatus = 'up' | 'down' | 'error';
@@ -27,8 +28,12 @@ export class EndpointReporter {
 
   constructor(options: EndpointReporterOptions) {
     this.#options = options;
-    this.#timer = setInterval(() => this.look(), lookMs);
-    this.look();
+    const guard = new Guard((error) => options.connection.fault(error));
+    this.#timer = setInterval(
+      guard.handler(() => this.look()),
+      lookMs,
+    );
+    guard.run(() => this.look());
   }
 
   stop(): void {

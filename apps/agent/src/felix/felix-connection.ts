@@ -9,6 +9,7 @@ import {
   FrameDecoder,
   type FromDataplane,
 } from '@infra-offload/felix';
+import { Guard } from '@infra-offload/guard';
 import type { Logger } from 'pino';
 import { messageOf } from '../errors.js';
 
@@ -42,10 +43,23 @@ export class FelixConnection {
   constructor(options: FelixConnectionOptions) {
     this.#options = options;
     const { socket } = options;
-    socket.on('data', (chunk: Buffer) => this.#receive(chunk));
-    socket.on('end', () => this.#finish());
-    socket.on('error', (error) => this.close(messageOf(error)));
-    socket.on('close', () => this.close('Felix has gone'));
+    const guard = new Guard((error) => this.fault(error));
+    socket.on(
+      'data',
+      guard.handler((chunk: Buffer) => this.#receive(chunk)),
+    );
+    socket.on(
+      'end',
+      guard.handler(() => this.#finish()),
+    );
+    socket.on(
+      'error',
+      guard.handler((error) => this.close(messageOf(error))),
+    );
+    socket.on(
+      'close',
+      guard.handler(() => this.close('Felix has gone')),
+    );
   }
 
   get isOpen(): boolean {
@@ -77,6 +91,12 @@ export class FelixConnection {
     );
     socket.destroy();
     onEnd(this);
+  }
+
+  /** Ends it because of an error of our own. */
+  fault(error: unknown): void {
+    this.#options.logger.error({ err: error }, 'internal error');
+    this.close(messageOf(error));
   }
 
   #receive(chunk: Buffer): void {

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import type { Dialect, KnownEndpoint } from '@infra-offload/felix';
+import { Guard } from '@infra-offload/guard';
 import type { Logger } from 'pino';
 import { Counter, Gauge, type Registry } from 'prom-client';
 import type { PodPolicies } from '../policies/pod-policies.js';
@@ -136,10 +137,14 @@ export class FelixSource {
   #schedule(): void {
     if (this.#update !== undefined || this.#connection?.state.isInSync !== true) return;
     const delayMs = Math.max(0, this.#nextUpdateAt - performance.now());
-    this.#update = setTimeout(() => {
-      this.#update = undefined;
-      this.#takeOver();
-    }, delayMs);
+    const guard = new Guard((error) => this.#connection?.fault(error));
+    this.#update = setTimeout(
+      guard.handler(() => {
+        this.#update = undefined;
+        this.#takeOver();
+      }),
+      delayMs,
+    );
   }
 
   #takeOver(): void {

@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { Guard } from '@infra-offload/guard';
 import type { Logger } from 'pino';
 
 /** A burst of link events counts as one, this many milliseconds after its first. */
@@ -12,6 +13,7 @@ const restartDelayMs = 1000;
 export class LinkMonitor {
   readonly #onChange: () => void;
   readonly #logger: Logger;
+  readonly #guard: Guard;
   #child: ChildProcess | undefined;
   #settling: NodeJS.Timeout | undefined;
   #restarting: NodeJS.Timeout | undefined;
@@ -20,6 +22,7 @@ export class LinkMonitor {
   constructor(onChange: () => void, logger: Logger) {
     this.#onChange = onChange;
     this.#logger = logger;
+    this.#guard = new Guard((error) => logger.error({ err: error }, 'internal error'));
   }
 
   start(): void {
@@ -27,9 +30,18 @@ export class LinkMonitor {
     const command = ['--pdeathsig', 'KILL', 'ip', 'monitor', 'link'];
     const child = spawn('setpriv', command, { stdio: ['ignore', 'pipe', 'ignore'] });
     this.#child = child;
-    child.stdout.on('data', () => this.#changed());
-    child.once('error', (error) => this.#ended(error.message));
-    child.once('exit', (code, signal) => this.#ended(`exit ${signal ?? code}`));
+    child.stdout.on(
+      'data',
+      this.#guard.handler(() => this.#changed()),
+    );
+    child.once(
+      'error',
+      this.#guard.handler((error) => this.#ended(error.message)),
+    );
+    child.once(
+      'exit',
+      this.#guard.handler((code, signal) => this.#ended(`exit ${signal ?? code}`)),
+    );
   }
 
   stop(): void {
@@ -41,19 +53,25 @@ export class LinkMonitor {
 
   #changed(): void {
     if (this.#stopped) return;
-    this.#settling ??= setTimeout(() => {
-      this.#settling = undefined;
-      this.#onChange();
-    }, settleMs);
+    this.#settling ??= setTimeout(
+      this.#guard.handler(() => {
+        this.#settling = undefined;
+        this.#onChange();
+      }),
+      settleMs,
+    );
   }
 
   #ended(reason: string): void {
     if (this.#stopped || this.#restarting !== undefined) return;
     this.#logger.warn({ reason }, 'ip monitor ended; starting it again');
-    this.#restarting = setTimeout(() => {
-      this.#restarting = undefined;
-      this.start();
-      this.#changed();
-    }, restartDelayMs);
+    this.#restarting = setTimeout(
+      this.#guard.handler(() => {
+        this.#restarting = undefined;
+        this.start();
+        this.#changed();
+      }),
+      restartDelayMs,
+    );
   }
 }

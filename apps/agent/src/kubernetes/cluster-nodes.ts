@@ -1,4 +1,5 @@
 import { isIPv4 } from 'node:net';
+import { Guard } from '@infra-offload/guard';
 import type { Node, ObjectSource } from '@infra-offload/k8s-watch';
 
 /** What of a node object matters to the data plane: IPv4 only. */
@@ -27,14 +28,17 @@ export class ClusterNodes {
   constructor(nodes: ObjectSource['nodes'], nodeName: string, onChange: () => void) {
     this.#nodes = nodes;
     this.#nodeName = nodeName;
+    const guard = new Guard();
     let isDue = false;
     this.#unsubscribe = nodes.subscribe(() => {
       if (isDue) return;
       isDue = true;
-      queueMicrotask(() => {
-        isDue = false;
-        onChange();
-      });
+      queueMicrotask(
+        guard.handler(() => {
+          isDue = false;
+          onChange();
+        }),
+      );
     });
   }
 

@@ -1,4 +1,5 @@
 import { isIPv4 } from 'node:net';
+import { Guard } from '@infra-offload/guard';
 import type { ClusterNetworking } from '@infra-offload/k8s-watch/api';
 import type { Logger } from 'pino';
 import type { AgentConfig } from '../config/schema.js';
@@ -25,6 +26,7 @@ export interface ClusterRangesOptions {
  */
 export class ClusterRanges {
   readonly #options: ClusterRangesOptions;
+  readonly #guard: Guard;
   #written: ClusterNetworking | undefined;
   #isSettled: boolean;
   #isMissingTold = false;
@@ -34,6 +36,7 @@ export class ClusterRanges {
 
   constructor(options: ClusterRangesOptions) {
     this.#options = options;
+    this.#guard = new Guard((error) => options.logger.error({ err: error }, 'internal error'));
     const { config, objects } = options;
     this.#isSettled = objects === undefined || (config.serviceCidrs.length > 0 && config.podCidrs.length > 0);
   }
@@ -44,7 +47,7 @@ export class ClusterRanges {
     if (this.#isSettled || objects === undefined) return;
     this.#unsubscribe = objects.source.serviceCIDRs.subscribe(() => this.#changed());
     if (this.#isComplete) this.#changed();
-    else void this.#look();
+    else this.#guard.run(() => this.#look());
   }
 
   stop(): void {
@@ -100,7 +103,12 @@ export class ClusterRanges {
         logger.warn({ reason: messageOf(error) }, 'the ranges of the cluster cannot be looked for');
     }
     if (this.#isStopped) return;
-    if (!this.#isComplete) this.#timer = setTimeout(() => void this.#look(), retryMs);
+    if (!this.#isComplete) {
+      this.#timer = setTimeout(
+        this.#guard.handler(() => this.#look()),
+        retryMs,
+      );
+    }
     this.#changed();
   }
 

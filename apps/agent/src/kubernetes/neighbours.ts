@@ -1,4 +1,5 @@
 import { createSocket } from 'node:dgram';
+import { Guard } from '@infra-offload/guard';
 import { runCommand } from '../interfaces/command.js';
 import { outputOf } from '../interfaces/command-output.js';
 import { IpRoute, type LinkAddress } from '../interfaces/iproute.js';
@@ -41,12 +42,12 @@ export const kernelNeighbours: Neighbours = {
   },
   /** By a packet to the discard port, which makes the kernel look for the way itself. */
   ask(address) {
-    return new Promise((resolve) => {
+    return new Promise((resolve, reject) => {
       const socket = createSocket('udp4');
-      const done = () => {
+      const done = new Guard(reject).handler(() => {
         socket.close();
         resolve();
-      };
+      });
       socket.once('error', done);
       socket.send('', 9, address, done);
     });

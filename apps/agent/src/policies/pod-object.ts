@@ -1,3 +1,4 @@
+import { Guard } from '@infra-offload/guard';
 import type { ObjectSource, Pod } from '@infra-offload/k8s-watch';
 
 interface PodOnNode {
@@ -19,12 +20,12 @@ export async function awaitPodObject(
 ): Promise<string | undefined> {
   const problem = () => problemOf(pods.get(namespace, name), { namespace, name, nodeName });
   if (problem() === undefined) return undefined;
-  await new Promise<void>((resolve) => {
-    const done = () => {
+  await new Promise<void>((resolve, reject) => {
+    const done = new Guard(reject).handler(() => {
       clearTimeout(timer);
       unsubscribe();
       resolve();
-    };
+    });
     const timer = setTimeout(done, timeoutMs);
     const unsubscribe = pods.subscribe(() => {
       if (problem() === undefined) done();

@@ -1,4 +1,5 @@
 import { isIPv4 } from 'node:net';
+import { Guard } from '@infra-offload/guard';
 import type { EndpointSlice } from '@infra-offload/k8s-watch';
 import {
   isLoadBalanced,
@@ -103,7 +104,11 @@ export class HealthCheckPorts {
         this.#failed.add(service);
       }
       clearTimeout(this.#retry);
-      this.#retry = setTimeout(() => this.#reconcile(), retryMs);
+      const guard = new Guard((error) => logger.error({ err: error }, 'internal error'));
+      this.#retry = setTimeout(
+        guard.handler(() => this.#reconcile()),
+        retryMs,
+      );
     }
   }
 

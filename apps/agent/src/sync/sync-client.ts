@@ -1,7 +1,8 @@
 import { type ClientDuplexStream, type ServiceError, status } from '@grpc/grpc-js';
+import { Guard } from '@infra-offload/guard';
 import type { OffloadClient, SyncRequest, SyncResponse } from '@infra-offload/infra-api';
 import type { Logger } from 'pino';
-import { detailsOf, since } from '../errors.js';
+import { detailsOf, messageOf, since } from '../errors.js';
 import { Backoff } from './backoff.js';
 import { ChangeQueue } from './change-queue.js';
 import type { SyncProgress } from './progress.js';
@@ -40,6 +41,12 @@ export class SyncClient {
   readonly #backoff: Backoff;
   readonly #waiting = new Set<() => void>();
   readonly #unsubscribe: () => void;
+  readonly #guard = new Guard((error) => {
+    this.#options.logger.error({ err: error }, 'internal error');
+    this.#end(messageOf(error));
+  });
+  /** Ends the stream there is; another one is opened. */
+  #end: (reason: string) => void = () => {};
   #state: SyncState = { kind: 'stopped' };
   #awaySince: Date | undefined;
   #stream: ClientDuplexStream<SyncRequest, SyncResponse> | undefined;
@@ -138,21 +145,37 @@ export class SyncClient {
       logger.warn({ reason, retryMs: Math.round(delayMs) }, 'no sync with the manager');
       this.#options.onStreamEnd?.();
       this.#setState({ kind: 'disconnected', reason });
-      this.#retry = setTimeout(() => this.#open(), delayMs);
+      this.#retry = setTimeout(
+        this.#guard.handler(() => this.#open()),
+        delayMs,
+      );
     };
-    stream.on('data', (response: SyncResponse) => {
-      if (this.#stream === stream) this.#onResponse(response);
-    });
-    stream.on('drain', () => {
-      if (this.#stream !== stream) return;
-      this.#isBlocked = false;
-      this.#schedulePump();
-    });
-    stream.on('error', (error: ServiceError) => end(describeEnd(error)));
-    stream.once('end', () => {
-      end('the manager ended the stream');
+    this.#end = (reason) => {
+      end(reason);
       stream.cancel();
-    });
+    };
+    stream.on(
+      'data',
+      this.#guard.handler((response: SyncResponse) => {
+        if (this.#stream === stream) this.#onResponse(response);
+      }),
+    );
+    stream.on(
+      'drain',
+      this.#guard.handler(() => {
+        if (this.#stream !== stream) return;
+        this.#isBlocked = false;
+        this.#schedulePump();
+      }),
+    );
+    stream.on(
+      'error',
+      this.#guard.handler((error: ServiceError) => end(describeEnd(error))),
+    );
+    stream.once(
+      'end',
+      this.#guard.handler(() => this.#end('the manager ended the stream')),
+    );
     this.#schedulePump();
   }
 
@@ -188,10 +211,12 @@ export class SyncClient {
   #schedulePump(): void {
     if (this.#isPumpDue || this.#stream === undefined) return;
     this.#isPumpDue = true;
-    setImmediate(() => {
-      this.#isPumpDue = false;
-      this.#pump();
-    });
+    setImmediate(
+      this.#guard.handler(() => {
+        this.#isPumpDue = false;
+        this.#pump();
+      }),
+    );
   }
 
   /** Writes until all is said or the stream is full; what changes meanwhile waits in the queue, once per object. */

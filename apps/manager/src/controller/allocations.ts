@@ -1,3 +1,4 @@
+import type { Guard } from '@infra-offload/guard';
 import {
   bucketSlots,
   emptyGroupPlan,
@@ -30,6 +31,7 @@ export interface AllocationOptions<Row> {
   readonly now: () => number;
   /** Called for a service whose allocation may be another by now. */
   readonly changed: (service: ObjectKey) => void;
+  readonly guard: Guard;
 }
 
 /** How long a service id rests: as long as the longest affinity entry or flow that may name it. */
@@ -47,11 +49,12 @@ export class Allocations<Row> {
 
   constructor(options: AllocationOptions<Row>) {
     this.#options = options;
-    const { driver, store, drainSeconds, now, changed } = options;
+    const { driver, store, drainSeconds, now, changed, guard } = options;
     this.#ids = new IdPool({ min: 1, max: driver.limits.serviceIds, restMs: ID_REST_MS });
-    this.#drains = new Drains(now, (services) => {
+    const onDue = (services: readonly ObjectKey[]) => {
       for (const key of services) changed(key);
-    });
+    };
+    this.#drains = new Drains(now, onDue, guard);
     this.#departed = new DepartedAddresses(store, drainSeconds * 1000, now);
   }
 
@@ -214,7 +217,7 @@ export class Allocations<Row> {
     const [next] = this.#withoutId;
     if (next === undefined) return;
     this.#withoutId.delete(next);
-    queueMicrotask(() => changed(next));
+    queueMicrotask(this.#options.guard.handler(() => changed(next)));
   }
 
   #buckets({ buckets, plan: before }: Entry<Row>, plan: GroupPlan): readonly number[] {

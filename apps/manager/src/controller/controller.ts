@@ -1,3 +1,4 @@
+import { Guard } from '@infra-offload/guard';
 import { addressKey } from '../drivers/common.js';
 import type {
   Claim,
@@ -59,14 +60,16 @@ export class Controller<Row> {
     this.#driver = options.driver;
     this.#reconciler = options.reconciler;
     const { driver, store, drainSeconds, now = Date.now } = options;
+    const guard = new Guard((error) => options.logger.error({ err: error }, 'internal error'));
     const changed = (service: ObjectKey) => this.#recompile(service);
-    this.#allocations = new Allocations({ driver, store, drainSeconds, now, changed });
+    this.#allocations = new Allocations({ driver, store, drainSeconds, now, changed, guard });
     this.recovery = new Recovery(driver, this.#reconciler, this.#allocations);
     const onDenial = options.onDenial ?? (() => undefined);
     const ownerOf = (pod: ObjectKey) => this.#entries.get(pod)?.owner;
     this.#policies = new Policies(
       { driver: driver.policy, model: driver, reconciler: this.#reconciler, store, now, ownerOf, onDenial },
       (consequences) => this.#carryOut(consequences),
+      guard,
     );
     this.#reconciler.setWanted(new Owner('base'), this.#driver.base());
   }

@@ -1,3 +1,4 @@
+import { Guard } from '@infra-offload/guard';
 import type { GroupPlan } from '@infra-offload/lb-model';
 import type { ObjectKey } from '../state/objects.js';
 
@@ -9,12 +10,18 @@ export class Drains {
   readonly #deadlines = new Map<ObjectKey, number>();
   readonly #now: () => number;
   readonly #onDue: (services: readonly ObjectKey[]) => void;
+  readonly #guard: Guard;
   #timer: NodeJS.Timeout | undefined;
   #armedFor = Number.POSITIVE_INFINITY;
 
   /** @param now milliseconds since the epoch. */
-  constructor(now: () => number, onDue: (services: readonly ObjectKey[]) => void) {
+  constructor(
+    now: () => number,
+    onDue: (services: readonly ObjectKey[]) => void,
+    guard: Guard = new Guard(),
+  ) {
     this.#now = now;
+    this.#guard = guard;
     this.#onDue = onDue;
   }
 
@@ -47,7 +54,10 @@ export class Drains {
     clearTimeout(this.#timer);
     this.#armedFor = deadline;
     const delay = Math.min(MAX_TIMER_MS, Math.max(1, deadline - this.#now()));
-    this.#timer = setTimeout(() => this.#fire(), delay);
+    this.#timer = setTimeout(
+      this.#guard.handler(() => this.#fire()),
+      delay,
+    );
     this.#timer.unref();
   }
 

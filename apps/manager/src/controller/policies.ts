@@ -1,3 +1,4 @@
+import type { Guard } from '@infra-offload/guard';
 import { NODE_CLAIM_KEY } from '../drivers/common.js';
 import type { Condition } from '../drivers/driver.js';
 import { type Consequences, type KeeperOptions, type PodPolicy, PolicyKeeper } from '../policy/keeper.js';
@@ -13,9 +14,11 @@ export class Policies<Row> {
   readonly #carryOut: (consequences: Consequences) => void;
   /** Whose addresses may always reach the pods. */
   #node: ObjectKey | undefined;
+  readonly #guard: Guard;
   #flushScheduled = false;
 
-  constructor(options: KeeperOptions<Row>, carryOut: (consequences: Consequences) => void) {
+  constructor(options: KeeperOptions<Row>, carryOut: (consequences: Consequences) => void, guard: Guard) {
+    this.#guard = guard;
     this.#keeper = new PolicyKeeper(options);
     this.#carryOut = carryOut;
   }
@@ -32,10 +35,12 @@ export class Policies<Row> {
     this.#note(entry);
     if (this.#flushScheduled || !this.#keeper.isDirty) return;
     this.#flushScheduled = true;
-    queueMicrotask(() => {
-      this.#flushScheduled = false;
-      this.flush();
-    });
+    queueMicrotask(
+      this.#guard.handler(() => {
+        this.#flushScheduled = false;
+        this.flush();
+      }),
+    );
   }
 
   /** Has everything that was noted carried out. */

@@ -1,4 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { Guard } from '@infra-offload/guard';
 import { insert, modify, P4rtError, remove } from '@infra-offload/p4rt';
 import type { Entity, Update } from '@infra-offload/p4rt/proto';
 import { messageOf } from '../errors.js';
@@ -74,6 +75,8 @@ export class Reconciler<Row> {
   readonly #options: ReconcilerOptions;
   readonly #events: ReconcilerEvents<Row>;
   readonly #logger: Logger;
+  /** What is known of the device is not certain after an error of our own: it is read anew. */
+  readonly #guard: Guard;
   readonly #planner: Planner<Row>;
   readonly #retries: RetrySchedule<Row>;
   /** Cells that a full table refused, by table: the next deletion makes room for one. */
@@ -93,11 +96,17 @@ export class Reconciler<Row> {
     this.#options = options;
     this.#events = events;
     this.#logger = logger;
+    this.#guard = new Guard((error) => {
+      logger.error({ err: error }, 'internal error: synchronising anew');
+      this.detach();
+      events.suspected('disconnected');
+    });
     this.#planner = new Planner(codec, options.keepsUnknown);
-    this.#retries = new RetrySchedule(options.maxRetryMs, (cells) => {
+    const onDue = (cells: readonly Cell<Row>[]) => {
       for (const cell of cells) this.#planner.retry(cell);
       this.#schedulePump();
-    });
+    };
+    this.#retries = new RetrySchedule(options.maxRetryMs, onDue, this.#guard);
   }
 
   /** Whether there is a device to write to. */
@@ -226,10 +235,12 @@ export class Reconciler<Row> {
   #schedulePump(): void {
     if (this.#pumpScheduled) return;
     this.#pumpScheduled = true;
-    queueMicrotask(() => {
-      this.#pumpScheduled = false;
-      this.#pump();
-    });
+    queueMicrotask(
+      this.#guard.handler(() => {
+        this.#pumpScheduled = false;
+        this.#pump();
+      }),
+    );
   }
 
   #pump(): void {
@@ -237,7 +248,8 @@ export class Reconciler<Row> {
     while (this.#device !== undefined && this.#writes < writesInFlight) {
       const batch = this.#planner.nextBatch({ updates, bytes });
       if (batch.length === 0) break;
-      void this.#send(this.#device, batch);
+      const device = this.#device;
+      this.#guard.run(() => this.#send(device, batch));
     }
     this.#publish();
     if (this.#writes === 0 && this.#fullSyncStart !== undefined) {

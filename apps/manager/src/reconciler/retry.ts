@@ -1,3 +1,4 @@
+import { Guard } from '@infra-offload/guard';
 import type { Cell } from './model.js';
 import { Queue } from './queue.js';
 
@@ -16,9 +17,11 @@ export class RetrySchedule<Row> {
   readonly #queues = new Map<number, Queue<Due<Row>>>();
   readonly #maxDelayMs: number;
   readonly #onDue: (cells: readonly Cell<Row>[]) => void;
+  readonly #guard: Guard;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(maxDelayMs: number, onDue: (cells: readonly Cell<Row>[]) => void) {
+  constructor(maxDelayMs: number, onDue: (cells: readonly Cell<Row>[]) => void, guard: Guard = new Guard()) {
+    this.#guard = guard;
     this.#maxDelayMs = maxDelayMs;
     this.#onDue = onDue;
   }
@@ -49,7 +52,10 @@ export class RetrySchedule<Row> {
       if (due !== undefined && (next === undefined || due.at < next)) next = due.at;
     }
     if (next === undefined) return;
-    this.#timer = setTimeout(() => this.#fire(), Math.max(1, next - performance.now()));
+    this.#timer = setTimeout(
+      this.#guard.handler(() => this.#fire()),
+      Math.max(1, next - performance.now()),
+    );
   }
 
   #fire(): void {

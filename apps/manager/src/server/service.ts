@@ -1,4 +1,5 @@
 import { type ServerUnaryCall, type ServerWritableStream, type sendUnaryData, status } from '@grpc/grpc-js';
+import { Guard } from '@infra-offload/guard';
 import type { ListEntriesRequest, ListEntriesResponse, OffloadServer } from '@infra-offload/infra-api';
 import type { Logger } from '../log.js';
 import { toServiceError } from './errors.js';
@@ -52,7 +53,8 @@ export class OffloadService<Row> {
         return {};
       }),
       status: this.#unary('Status', (request) => inspector.status(request)),
-      listEntries: (call) => void this.#listEntries(call),
+      listEntries: (call) =>
+        new Guard((error) => call.emit('error', toServiceError(error))).run(() => this.#listEntries(call)),
     };
   }
 
@@ -61,7 +63,9 @@ export class OffloadService<Row> {
     const denied = ending(status.PERMISSION_DENIED, 'operators may ask for Status and ListEntries only');
     return {
       ...this.implementation(),
-      sync: (call) => void call.emit('error', denied),
+      sync: (call) => {
+        call.emit('error', denied);
+      },
       addPod: (_, callback) => callback(denied),
       deletePod: (_, callback) => callback(denied),
     };
@@ -105,21 +109,17 @@ export class OffloadService<Row> {
   }
 
   async #listEntries(call: ServerWritableStream<ListEntriesRequest, ListEntriesResponse>): Promise<void> {
-    try {
-      let response: ListEntriesResponse = { entries: [] };
-      for (const entry of this.#context.inspector.entries(call.request)) {
-        response.entries.push(entry);
-        if (response.entries.length < ENTRIES_PER_RESPONSE) continue;
-        const ready = call.write(response);
-        response = { entries: [] };
-        await (ready ? new Promise((resolve) => setImmediate(resolve)) : drained(call));
-        if (call.cancelled) return;
-      }
-      if (response.entries.length > 0) call.write(response);
-      call.end();
-    } catch (error) {
-      call.emit('error', toServiceError(error));
+    let response: ListEntriesResponse = { entries: [] };
+    for (const entry of this.#context.inspector.entries(call.request)) {
+      response.entries.push(entry);
+      if (response.entries.length < ENTRIES_PER_RESPONSE) continue;
+      const ready = call.write(response);
+      response = { entries: [] };
+      await (ready ? new Promise((resolve) => setImmediate(resolve)) : drained(call));
+      if (call.cancelled) return;
     }
+    if (response.entries.length > 0) call.write(response);
+    call.end();
   }
 }
 

@@ -1,4 +1,5 @@
 import type { ServerDuplexStream } from '@grpc/grpc-js';
+import { Guard } from '@infra-offload/guard';
 import {
   type Change,
   ObjectState,
@@ -55,6 +56,10 @@ export function toObjectStatus(key: ObjectKey, { state, reason, message }: Statu
 export class SyncStream<Row> {
   readonly #call: SyncCall;
   readonly #context: SyncContext<Row>;
+  readonly #guard = new Guard((error) => {
+    this.#context.logger.error({ err: error, node: this.#nodeName }, 'Sync ended');
+    this.abort(toServiceError(error));
+  });
   /** Changes that have not been looked at. No more are read from the network while there are any. */
   readonly #inbox = new Queue<Change>();
   /** Changes that are not settled yet, in order. */
@@ -85,17 +90,29 @@ export class SyncStream<Row> {
     this.#onBegin = onBegin;
     this.#context = context;
     this.#stopListening = context.controller.onStatus((key) => this.#statusChanged(key));
-    call.on('data', (request: SyncRequest) => this.#receive(request));
-    call.on('end', () => {
-      this.#halfClosed = true;
-      this.#scheduleFlush();
-    });
-    call.on('cancelled', () => this.#close());
-    call.on('error', (error) => {
-      if (this.#ended) return;
-      context.logger.info({ reason: messageOf(error) }, 'the agent sent what cannot be read, or went away');
-      this.#close();
-    });
+    call.on(
+      'data',
+      this.#guard.handler((request: SyncRequest) => this.#receive(request)),
+    );
+    call.on(
+      'end',
+      this.#guard.handler(() => {
+        this.#halfClosed = true;
+        this.#scheduleFlush();
+      }),
+    );
+    call.on(
+      'cancelled',
+      this.#guard.handler(() => this.#close()),
+    );
+    call.on(
+      'error',
+      this.#guard.handler((error) => {
+        if (this.#ended) return;
+        context.logger.info({ reason: messageOf(error) }, 'the agent sent what cannot be read, or went away');
+        this.#close();
+      }),
+    );
   }
 
   /** The node that speaks; empty before the first snapshot. */
@@ -132,8 +149,12 @@ export class SyncStream<Row> {
     if (this.#inbox.size > 0 && !this.#ended) {
       this.#working = true;
       this.#call.pause();
-      if (this.#context.backlog() < BACKLOG_HIGH) setImmediate(() => this.#work());
-      else setTimeout(() => this.#work(), BACKLOG_POLL_MS);
+      if (this.#context.backlog() < BACKLOG_HIGH) setImmediate(this.#guard.handler(() => this.#work()));
+      else
+        setTimeout(
+          this.#guard.handler(() => this.#work()),
+          BACKLOG_POLL_MS,
+        );
     } else this.#call.resume();
   }
 
@@ -261,10 +282,12 @@ export class SyncStream<Row> {
   #scheduleFlush(): void {
     if (this.#flushScheduled || this.#ended) return;
     this.#flushScheduled = true;
-    setImmediate(() => {
-      this.#flushScheduled = false;
-      this.#flush();
-    });
+    setImmediate(
+      this.#guard.handler(() => {
+        this.#flushScheduled = false;
+        this.#flush();
+      }),
+    );
   }
 
   #flush(): void {
@@ -279,13 +302,16 @@ export class SyncStream<Row> {
     if (applied > this.#applied) this.#respond(applied);
     this.#finishIfDone();
     if (this.#news.size + this.#pending.size === 0) return;
-    this.#statusTimer ??= setTimeout(() => {
-      this.#statusTimer = undefined;
-      if (this.#blocked) return;
-      for (const key of this.#pending) this.#news.add(key);
-      this.#pending.clear();
-      this.#respond(this.#applied, true);
-    }, STATUS_DELAY_MS);
+    this.#statusTimer ??= setTimeout(
+      this.#guard.handler(() => {
+        this.#statusTimer = undefined;
+        if (this.#blocked) return;
+        for (const key of this.#pending) this.#news.add(key);
+        this.#pending.clear();
+        this.#respond(this.#applied, true);
+      }),
+      STATUS_DELAY_MS,
+    );
   }
 
   /** Sends statuses, and at last the revision that they belong to. */
@@ -323,10 +349,13 @@ export class SyncStream<Row> {
   #write(response: SyncResponse): void {
     if (this.#ended || this.#call.write(response) || this.#blocked) return;
     this.#blocked = true;
-    this.#call.once('drain', () => {
-      this.#blocked = false;
-      this.#scheduleFlush();
-    });
+    this.#call.once(
+      'drain',
+      this.#guard.handler(() => {
+        this.#blocked = false;
+        this.#scheduleFlush();
+      }),
+    );
   }
 
   /** The agent says no more: ends the stream when everything it said is answered. */

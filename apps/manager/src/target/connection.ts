@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ChannelCredentials } from '@grpc/grpc-js';
+import { Guard } from '@infra-offload/guard';
 import { P4RuntimeSession } from '@infra-offload/p4rt';
 import type { Driver } from '../drivers/driver.js';
 import { messageOf } from '../errors.js';
@@ -38,6 +39,7 @@ export class TargetConnection<Row> {
   readonly #logger: Logger;
   readonly #onState: (state: TargetState) => void;
   readonly #stop = new AbortController();
+  readonly #guard = new Guard((error) => this.#fault(error));
   #state: TargetState = { kind: 'connecting', lastError: '' };
   #session: P4RuntimeSession | undefined;
   /** Counts roles and sessions: what began under an older one no longer counts. */
@@ -76,7 +78,7 @@ export class TargetConnection<Row> {
 
   /** Begins connecting, in the background. */
   start(): void {
-    void this.#connect(undefined);
+    this.#guard.run(() => this.#connect(undefined));
   }
 
   stop(): void {
@@ -93,7 +95,7 @@ export class TargetConnection<Row> {
     // A broken stream reconnects by itself; its events go on from there.
     if (session?.state.kind !== 'primary') return;
     if (suspicion === 'pipeline') {
-      void this.#checkPipeline(session, this.#term);
+      this.#guard.run(() => this.#checkPipeline(session, this.#term));
       return;
     }
     this.#logger.warn({ suspicion }, 'writes fail: synchronising anew');
@@ -104,7 +106,7 @@ export class TargetConnection<Row> {
   renew(): void {
     this.#renew = true;
     const session = this.#session;
-    if (session?.isPrimary === true) void this.#synchronise(session, ++this.#term);
+    if (session?.isPrimary === true) this.#guard.run(() => this.#synchronise(session, ++this.#term));
   }
 
   /** Synchronises anew if the device has lost our pipeline, as one does that was restarted behind a proxy. */
@@ -160,13 +162,25 @@ export class TargetConnection<Row> {
 
   #opened(session: P4RuntimeSession): void {
     this.#session = session;
-    session.on('primary', () => this.#primary(session));
-    session.on('backup', () => this.#backup(session));
-    session.on('disconnected', (error) => {
-      this.#term++;
-      this.#away(error.message);
-    });
-    session.on('listenerError', (error) => this.#logger.error({ err: error }, 'internal error'));
+    session.on(
+      'primary',
+      this.#guard.handler(() => this.#primary(session)),
+    );
+    session.on(
+      'backup',
+      this.#guard.handler(() => this.#backup(session)),
+    );
+    session.on(
+      'disconnected',
+      this.#guard.handler((error) => {
+        this.#term++;
+        this.#away(error.message);
+      }),
+    );
+    session.on(
+      'listenerError',
+      this.#guard.handler((error) => this.#logger.error({ err: error }, 'internal error')),
+    );
     if (session.isPrimary) this.#primary(session);
     else this.#backup(session);
   }
@@ -177,7 +191,7 @@ export class TargetConnection<Row> {
       { address: this.#options.address, electionId: session.electionId.toString() },
       'primary',
     );
-    void this.#synchronise(session, ++this.#term);
+    this.#guard.run(() => this.#synchronise(session, ++this.#term));
   }
 
   #backup(session: P4RuntimeSession): void {
@@ -199,11 +213,12 @@ export class TargetConnection<Row> {
       return;
     }
     this.#logger.info(ids, 'the target has no primary, and our election id is too low: taking a higher one');
-    void this.#pause(this.#claims++).then(() => {
+    this.#guard.run(async () => {
+      await this.#pause(this.#claims++);
       if (!this.#isCurrent(term)) return;
       session.close();
       this.#session = undefined;
-      void this.#connect(highestElectionId);
+      await this.#connect(highestElectionId);
     });
   }
 
@@ -237,8 +252,23 @@ export class TargetConnection<Row> {
     if (this.#state.kind === 'ready' && performance.now() - this.#readySince > MAX_RETRY_MS) this.#retry = 0;
     this.#reconciler.detach();
     this.#enter({ kind: 'synchronising' });
-    void this.#pause(this.#retry++).then(() => {
-      if (this.#isCurrent(term) && session.isPrimary) void this.#synchronise(session, term);
+    this.#guard.run(async () => {
+      await this.#pause(this.#retry++);
+      if (this.#isCurrent(term) && session.isPrimary) await this.#synchronise(session, term);
+    });
+  }
+
+  /** After an error of our own, everything begins anew. */
+  #fault(error: unknown): void {
+    if (this.#stop.signal.aborted) return;
+    this.#logger.error({ err: error }, 'internal error: connecting anew');
+    this.#session?.close();
+    this.#session = undefined;
+    this.#away(messageOf(error));
+    this.#guard.run(async () => {
+      const term = ++this.#term;
+      await this.#pause(this.#retry++);
+      if (this.#isCurrent(term)) await this.#connect(undefined);
     });
   }
 

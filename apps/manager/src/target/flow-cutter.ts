@@ -1,3 +1,4 @@
+import { Guard } from '@infra-offload/guard';
 import type { Logger } from '../log.js';
 
 /** How long changes are collected before flows are cut. */
@@ -28,16 +29,20 @@ export class FlowCutter {
   request(): void {
     if (this.#timer !== undefined) return;
     const delay = Math.max(COLLECT_MS, this.#last + MIN_INTERVAL_MS - performance.now());
-    this.#timer = setTimeout(() => {
-      this.#timer = undefined;
-      if (!this.#mayCut()) {
-        this.request();
-        return;
-      }
-      this.#last = performance.now();
-      this.#logger.info('policies deny more than before: cutting all flows, so that they are asked again');
-      this.#cut();
-    }, delay);
+    const guard = new Guard((error) => this.#logger.error({ err: error }, 'flows could not be cut'));
+    this.#timer = setTimeout(
+      guard.handler(() => {
+        this.#timer = undefined;
+        if (!this.#mayCut()) {
+          this.request();
+          return;
+        }
+        this.#last = performance.now();
+        this.#logger.info('policies deny more than before: cutting all flows, so that they are asked again');
+        this.#cut();
+      }),
+      delay,
+    );
     this.#timer.unref();
   }
 

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Guard } from '@infra-offload/guard';
 import type { PortLookup } from '../drivers/driver.js';
 import { ManagerError, messageOf } from '../errors.js';
 import type { Logger } from '../log.js';
@@ -46,7 +47,8 @@ export class PortResolver {
   request(name: string): void {
     if (this.#asking.has(name) || this.#stop.signal.aborted) return;
     this.#asking.add(name);
-    void this.#ask(name).finally(() => this.#asking.delete(name));
+    const guard = new Guard((error) => this.#logger.error({ interface: name, err: error }, 'internal error'));
+    guard.run(() => this.#ask(name).finally(() => this.#asking.delete(name)));
   }
 
   /** Asks the target now, for a caller that waits. */

@@ -1,6 +1,7 @@
 import { type FSWatcher, type Stats, watch } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
+import { Guard } from '@infra-offload/guard';
 
 /**
  * Says when something may have changed in a directory, be it there already or not. What has changed is for the caller to
@@ -41,11 +42,18 @@ export class DirectoryWatch {
     const identity = `${dev}:${ino}:${birthtimeMs}:${path}`;
     if (identity === this.#watched) return;
     this.close();
-    this.#watcher = watch(path, this.#onHint);
-    this.#watcher.on('error', () => {
-      this.close();
-      this.#onHint();
-    });
+    const guard = new Guard();
+    this.#watcher = watch(
+      path,
+      guard.handler(() => this.#onHint()),
+    );
+    this.#watcher.on(
+      'error',
+      guard.handler(() => {
+        this.close();
+        this.#onHint();
+      }),
+    );
     this.#watched = identity;
   }
 }

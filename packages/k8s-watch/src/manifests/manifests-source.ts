@@ -1,3 +1,4 @@
+import { Guard } from '@infra-offload/guard';
 import type {
   EndpointSlice,
   Namespace,
@@ -121,9 +122,14 @@ export class ManifestsSource implements ObjectSource {
   #schedule(delayMs: number): void {
     if (this.#state !== 'running') return;
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => {
-      this.#look = this.#look.then(() => this.#lookNow());
-    }, delayMs);
+    const guard = new Guard(() => this.#schedule(POLL_MS));
+    this.#timer = setTimeout(
+      guard.handler(() => {
+        this.#look = this.#look.then(() => this.#lookNow());
+        return this.#look;
+      }),
+      delayMs,
+    );
   }
 
   async #lookNow(): Promise<void> {

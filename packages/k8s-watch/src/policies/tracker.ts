@@ -1,3 +1,4 @@
+import { Guard } from '@infra-offload/guard';
 import { type Namespace, type NetworkPolicy, objectName } from '../objects/types.js';
 import { plainEquals } from '../plain-values.js';
 import type { ObjectSource } from '../source.js';
@@ -211,10 +212,12 @@ export class PolicyTracker {
   #scheduleFlush(): void {
     if (this.#flushScheduled) return;
     this.#flushScheduled = true;
-    queueMicrotask(() => {
-      this.#flushScheduled = false;
-      this.flush();
-    });
+    queueMicrotask(
+      new Guard().handler(() => {
+        this.#flushScheduled = false;
+        this.flush();
+      }),
+    );
   }
 
   #flushPolicies() {

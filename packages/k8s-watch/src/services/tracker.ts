@@ -1,3 +1,4 @@
+import { Guard } from '@infra-offload/guard';
 import { type EndpointSlice, type Node, objectName, type Service } from '../objects/types.js';
 import { plainEquals } from '../plain-values.js';
 import type { ObjectSource } from '../source.js';
@@ -125,10 +126,12 @@ export class ServiceTracker {
     this.#dirty.add(key);
     if (this.#flushScheduled) return;
     this.#flushScheduled = true;
-    queueMicrotask(() => {
-      this.#flushScheduled = false;
-      this.flush();
-    });
+    queueMicrotask(
+      new Guard().handler(() => {
+        this.#flushScheduled = false;
+        this.flush();
+      }),
+    );
   }
 
   #recompute(key: string, removals: ServiceChange[], upserts: ServiceChange[]): void {

@@ -1,4 +1,5 @@
 import { type ClientDuplexStream, status } from '@grpc/grpc-js';
+import { Guard } from '@infra-offload/guard';
 import type { P4rtError } from '../errors.js';
 import {
   type MasterArbitrationUpdate,
@@ -69,17 +70,30 @@ export class ArbitratedStream {
       responseDeserialize,
     );
     this.#stream = this.#rpc.track(stream);
-    stream.on('data', (message: StreamMessageResponse) => this.#receive(stream, message));
-    stream.on('error', (error: unknown) => this.#broken(stream, this.#rpc.wrap(METHOD, error)));
-    stream.on('end', () => {
-      this.#broken(stream, this.#rpc.error(METHOD, status.UNAVAILABLE, 'the server ended the stream'));
-    });
-    this.#timer = setTimeout(() => {
-      const reason = `no answer to arbitration within ${this.#deadlineMs} ms`;
-      this.#broken(stream, this.#rpc.error(METHOD, status.DEADLINE_EXCEEDED, reason));
-      // On the same connection the next attempt would fare no better.
-      this.#rpc.renew();
-    }, this.#deadlineMs);
+    const guard = new Guard((error) => this.#broken(stream, this.#rpc.wrap(METHOD, error)));
+    stream.on(
+      'data',
+      guard.handler((message: StreamMessageResponse) => this.#receive(stream, message)),
+    );
+    stream.on(
+      'error',
+      guard.handler((error: unknown) => this.#broken(stream, this.#rpc.wrap(METHOD, error))),
+    );
+    stream.on(
+      'end',
+      guard.handler(() => {
+        this.#broken(stream, this.#rpc.error(METHOD, status.UNAVAILABLE, 'the server ended the stream'));
+      }),
+    );
+    this.#timer = setTimeout(
+      guard.handler(() => {
+        const reason = `no answer to arbitration within ${this.#deadlineMs} ms`;
+        this.#broken(stream, this.#rpc.error(METHOD, status.DEADLINE_EXCEEDED, reason));
+        // On the same connection the next attempt would fare no better.
+        this.#rpc.renew();
+      }),
+      this.#deadlineMs,
+    );
     stream.write({ update: { $case: 'arbitration', value: this.#arbitration() } });
   }
 
@@ -189,10 +203,16 @@ export class ArbitratedStream {
     }
     const retryInMs = reconnectDelayMs(this.#reconnect, this.#attempt, Math.random());
     this.#attempt++;
-    this.#timer = setTimeout(() => {
-      this.#enter({ kind: 'connecting', attempt: this.#attempt });
-      if (this.#state.kind === 'connecting') this.open();
-    }, retryInMs);
+    const guard = new Guard((fault) => {
+      if (this.#stream !== undefined) this.#broken(this.#stream, this.#rpc.wrap(METHOD, fault));
+    });
+    this.#timer = setTimeout(
+      guard.handler(() => {
+        this.#enter({ kind: 'connecting', attempt: this.#attempt });
+        if (this.#state.kind === 'connecting') this.open();
+      }),
+      retryInMs,
+    );
     this.#enter({ kind: 'disconnected', error, retryInMs });
   }
 

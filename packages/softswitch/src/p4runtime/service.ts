@@ -7,6 +7,7 @@ import {
   status,
 } from '@grpc/grpc-js';
 import { statusBytes } from '@infra-offload/grpc';
+import { Guard } from '@infra-offload/guard';
 import type {
   MasterArbitrationUpdate,
   P4RuntimeServer,
@@ -46,7 +47,7 @@ export function p4runtimeService(device: Device, logger: Logger | undefined): P4
       return {};
     }),
     read: (call) => {
-      void read(device, call);
+      new Guard((error) => endWith(call, failure(error))).run(() => read(device, call));
     },
     streamChannel: (call) => streamChannel(device, call, logger),
   };
@@ -113,22 +114,24 @@ function streamChannel(device: Device, call: Channel, logger: Logger | undefined
     logger?.debug({}, 'controller left');
   };
 
-  call.on('data', (message: StreamMessageRequest) => {
-    if (!open) return;
-    try {
-      receive(device, stream, message, send);
-    } catch (error) {
-      leave();
-      endWith(call, failure(error));
-    }
-  });
-  call.on('end', () => {
+  const guard = new Guard((error) => {
     leave();
-    call.end();
+    endWith(call, failure(error));
   });
-  call.on('cancelled', leave);
-  call.on('close', leave);
-  call.on('error', leave);
+  call.on(
+    'data',
+    guard.handler((message: StreamMessageRequest) => {
+      if (open) receive(device, stream, message, send);
+    }),
+  );
+  call.on(
+    'end',
+    guard.handler(() => {
+      leave();
+      call.end();
+    }),
+  );
+  for (const event of ['cancelled', 'close', 'error']) call.on(event, guard.handler(leave));
 }
 
 function receive(

@@ -1,3 +1,4 @@
+import { Guard } from '@infra-offload/guard';
 import { fail } from '../errors.js';
 import type { PacketHandler, PortInfo, PortProvider, PortRequest, PortStatistics } from './provider.js';
 import { newStatistics, PortRegistry, type RegisteredPort } from './registry.js';
@@ -54,14 +55,11 @@ export class MemoryPorts implements PortProvider {
         clearTimeout(timer);
         resolve(packet);
       };
-      const timer = setTimeout(() => {
+      const expire = () => {
         entry.waiting.splice(entry.waiting.indexOf(deliver), 1);
-        try {
-          fail('DEADLINE_EXCEEDED', `no packet at port ${port} within ${timeoutMs} ms`);
-        } catch (error) {
-          reject(error);
-        }
-      }, timeoutMs);
+        fail('DEADLINE_EXCEEDED', `no packet at port ${port} within ${timeoutMs} ms`);
+      };
+      const timer = setTimeout(new Guard(reject).handler(expire), timeoutMs);
       entry.waiting.push(deliver);
     });
   }

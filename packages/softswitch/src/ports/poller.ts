@@ -1,3 +1,4 @@
+import { Guard } from '@infra-offload/guard';
 import { fail } from '../errors.js';
 import {
   EFD_CLOEXEC,
@@ -33,11 +34,19 @@ export class Poller {
   readonly #events = Buffer.alloc(MAX_EVENTS * EVENT_SIZE);
   #state: 'idle' | 'waiting' | 'draining' | 'closed' = 'idle';
   #closed: (() => void) | undefined;
+  /** Nothing in here throws, but if it did, packets would still be waited for. */
+  readonly #guard = new Guard(() => {
+    if (!this.#isClosed()) this.#wait();
+  });
 
-  /** @param onReady called for each ready descriptor with the token it was added with; it must not throw */
+  /**
+   * @param onReady called for each ready descriptor with the token it was added with
+   * @param onFault told of what `onReady` throws, which keeps nobody from the other descriptors
+   */
   constructor(
     private readonly libc: Libc,
     private readonly onReady: (token: number) => void,
+    private readonly onFault: (error: unknown, token: number) => void,
   ) {
     this.#epoll = libc.epollCreate(EPOLL_CLOEXEC);
     this.#wake = libc.eventfd(EFD_NONBLOCK | EFD_CLOEXEC);
@@ -93,18 +102,21 @@ export class Poller {
     }
   }
 
-  readonly #wakeUp = (): void => {
+  readonly #wakeUp = new Guard().handler(() => {
     const one = Buffer.alloc(8);
     one.writeUInt8(1, process.arch === 's390x' ? 7 : 0);
     this.libc.write(this.#wake, one, 8);
-  };
+  });
 
   #wait(): void {
     this.#state = 'waiting';
-    this.libc.epollWait(this.#epoll, () => {
-      if (this.#state === 'closed') this.#closed?.();
-      else this.#drain();
-    });
+    this.libc.epollWait(
+      this.#epoll,
+      this.#guard.handler(() => {
+        if (this.#state === 'closed') this.#closed?.();
+        else this.#drain();
+      }),
+    );
   }
 
   #drain(): void {
@@ -118,16 +130,26 @@ export class Poller {
         continue;
       }
       empty = 0;
-      for (let i = 0; i < ready; i++) this.onReady(this.#events.readUInt32LE(i * EVENT_SIZE + EVENT_DATA));
+      for (let i = 0; i < ready; i++) this.#tell(this.#events.readUInt32LE(i * EVENT_SIZE + EVENT_DATA));
       if (this.#isClosed()) return;
       if (performance.now() > end) {
-        setImmediate(() => {
-          if (!this.#isClosed()) this.#drain();
-        });
+        setImmediate(
+          this.#guard.handler(() => {
+            if (!this.#isClosed()) this.#drain();
+          }),
+        );
         return;
       }
     }
     this.#wait();
+  }
+
+  #tell(token: number): void {
+    try {
+      this.onReady(token);
+    } catch (error) {
+      this.onFault(error, token);
+    }
   }
 
   /** A handler may have closed the poller, which the compiler cannot see. */

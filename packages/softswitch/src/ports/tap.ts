@@ -1,3 +1,4 @@
+import { Guard } from '@infra-offload/guard';
 import { fail, messageOf } from '../errors.js';
 import type { Logger } from '../logger.js';
 import { type Libc, loadLibc } from './libc.js';
@@ -61,6 +62,7 @@ interface TapPort extends RegisteredPort {
 export class TapPorts implements PortProvider {
   readonly #ports = new PortRegistry<TapPort>('TAP');
   readonly #logger: Logger | undefined;
+  readonly #guard = new Guard((error) => this.#logger?.error({ err: error }, 'internal error'));
   #sink: PortSink | undefined;
   #stopped = false;
 
@@ -107,7 +109,10 @@ export class TapPorts implements PortProvider {
     if (port?.fd === undefined) return;
     this.#logger?.info({ port: number, name: port.info.name }, 'TAP device is gone: making it again');
     this.#detach(port);
-    port.retry = setTimeout(() => this.#recreate(port, RECREATE_MS), 1);
+    port.retry = setTimeout(
+      this.#guard.handler(() => this.#recreate(port, RECREATE_MS)),
+      1,
+    );
   }
 
   get unknownPortDrops(): number {
@@ -207,7 +212,11 @@ export class TapPorts implements PortProvider {
         { port: port.info.number, name: port.info.name, reason: messageOf(error) },
         'cannot make the TAP device again yet',
       );
-      port.retry = setTimeout(() => this.#recreate(port, Math.min(pause * 2, RECREATE_MAX_MS)), pause);
+      const next = Math.min(pause * 2, RECREATE_MAX_MS);
+      port.retry = setTimeout(
+        this.#guard.handler(() => this.#recreate(port, next)),
+        pause,
+      );
       port.retry.unref();
     }
   }

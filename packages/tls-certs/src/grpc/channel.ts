@@ -1,6 +1,8 @@
 import { isIP, type Socket } from 'node:net';
 import { connect, type TLSSocket } from 'node:tls';
 import { CallCredentials, ChannelCredentials, type ChannelOptions, type experimental } from '@grpc/grpc-js';
+import { Guard } from '@infra-offload/guard';
+import { messageOf } from '../errors.js';
 import { nameOf } from '../material.js';
 import { printable } from '../printable.js';
 import { hostNames, type Role, roleFacts, roleOf } from '../roles.js';
@@ -65,20 +67,24 @@ class SourceCredentials extends ChannelCredentials {
         // Without a name: gRPC prints the error as a string.
         reject(Object.assign(new Error(reason), { name: '' }));
       };
-      const failed = (error: unknown) => fail(explainFailure(error));
-      const closed = () => fail('the server closed the connection before TLS was set up');
+      const guard = new Guard((error) => fail(messageOf(error)));
+      const failed = guard.handler((error: unknown) => fail(explainFailure(error)));
+      const closed = guard.handler(() => fail('the server closed the connection before TLS was set up'));
       secure.once('error', failed);
       secure.once('close', closed);
-      secure.once('secureConnect', () => {
-        secure.off('close', closed);
-        const reason = whyRefused(secure, name, this.server);
-        if (reason !== undefined) {
-          fail(reason);
-          return;
-        }
-        secure.off('error', failed);
-        resolve({ socket: secure, secure: true });
-      });
+      secure.once(
+        'secureConnect',
+        guard.handler(() => {
+          secure.off('close', closed);
+          const reason = whyRefused(secure, name, this.server);
+          if (reason !== undefined) {
+            fail(reason);
+            return;
+          }
+          secure.off('error', failed);
+          resolve({ socket: secure, secure: true });
+        }),
+      );
     });
   }
 }

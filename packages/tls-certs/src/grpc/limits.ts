@@ -56,9 +56,9 @@ export const PEER_LIMITS: PeerLimits = {
 export const SERVER_OPTIONS = {
   // Clients wait with more calls than that; those that do not are refused the call.
   'grpc.max_concurrent_streams': 100,
-  // A peer that has vanished is noticed, and what it had is freed, within 45 s.
-  'grpc.keepalive_time_ms': 30_000,
-  'grpc.keepalive_timeout_ms': 15_000,
+  // A peer that has vanished is noticed, and what it had is freed, within 20 s.
+  'grpc.keepalive_time_ms': 10_000,
+  'grpc.keepalive_timeout_ms': 10_000,
   // MB that a connection may take for headers and unsent frames before it gets no more calls.
   'grpc-node.max_session_memory': 16,
 } satisfies ServerOptions;

@@ -168,8 +168,11 @@ class Gate {
         server.listen(options, () => {
           server.off('error', reject);
           // Out of descriptors, for example: those that are there go on.
-          server.on('error', (error) =>
-            this.#limited('', `no connection can be accepted: ${messageOf(error)}`),
+          server.on(
+            'error',
+            this.#guard.handler((error) =>
+              this.#limited('', `no connection can be accepted: ${messageOf(error)}`),
+            ),
           );
           resolve();
         });

@@ -168,6 +168,6 @@ export class MeteredConnection extends Duplex {
     const deliver = this.#guard.handler(() => this.#deliver());
     this.#calls = (this.#calls + 1) % CALLS_PER_TURN;
     if (this.#calls === 0) setImmediate(deliver);
-    else process.nextTick(process.nextTick, deliver);
+    else process.nextTick(() => process.nextTick(deliver));
   }
 }

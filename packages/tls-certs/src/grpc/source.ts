@@ -1,5 +1,6 @@
 import type { X509Certificate } from 'node:crypto';
 import { createSecureContext, type SecureContext, type SecureContextOptions } from 'node:tls';
+import { Guard } from '@infra-offload/guard';
 import { isSystemError, messageOf, TlsCertsError } from '../errors.js';
 import { readPem, readPemAsync } from '../files.js';
 import {
@@ -86,7 +87,13 @@ export class CertificateSource {
     this.#contents = readSync(options.files);
     this.#loaded = load(options, this.#contents);
     this.#warnOfEnd();
-    this.#timer = setInterval(() => void this.refresh(), POLL_MS);
+    const guard = new Guard((error) =>
+      options.logger?.error({ err: error }, 'certificates could not be looked at'),
+    );
+    this.#timer = setInterval(
+      guard.handler(() => this.refresh()),
+      POLL_MS,
+    );
     this.#timer.unref();
   }
 

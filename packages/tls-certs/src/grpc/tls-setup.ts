@@ -72,7 +72,10 @@ export class TlsSetup {
       const address = addressOf(socket);
       const goes = this.#underWay.add(address, socket);
       this.#byClient.set(client, socket);
-      socket.once('close', () => this.#done(client));
+      socket.once(
+        'close',
+        this.#options.guard.handler(() => this.#done(client)),
+      );
       if (goes !== undefined) {
         this.#options.onLimit(addressOf(goes), 'too many connections that set TLS up');
         goes.destroy();

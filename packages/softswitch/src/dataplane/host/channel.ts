@@ -1,5 +1,6 @@
 import { connect, type Socket } from 'node:net';
 import { setTimeout } from 'node:timers/promises';
+import { Guard } from '@infra-offload/guard';
 import { SoftswitchError } from '../../errors.js';
 import {
   decodeAnswer,
@@ -40,9 +41,19 @@ export class Channel {
   #onEvent: (event: number, body: ByteReader) => void = () => undefined;
 
   private constructor(private readonly socket: Socket) {
-    socket.on('data', (data: Buffer) => this.#receive(data));
-    socket.on('error', () => this.close());
-    socket.on('close', () => this.close());
+    const guard = new Guard(() => this.close());
+    socket.on(
+      'data',
+      guard.handler((data: Buffer) => this.#receive(data)),
+    );
+    socket.on(
+      'error',
+      guard.handler(() => this.close()),
+    );
+    socket.on(
+      'close',
+      guard.handler(() => this.close()),
+    );
   }
 
   /** Connects. A host that has too many connections to accept yet is asked again, for as long as one may hang. */

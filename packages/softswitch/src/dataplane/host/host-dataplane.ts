@@ -1,3 +1,4 @@
+import { Guard } from '@infra-offload/guard';
 import { parseSpec, SwxError, type Trace } from '@infra-offload/swx';
 import { fail, messageOf, SoftswitchError } from '../../errors.js';
 import type { Logger } from '../../logger.js';
@@ -34,6 +35,7 @@ export interface HostDataplaneOptions {
  */
 export class HostDataplane implements Dataplane, PortSink {
   readonly #logger: Logger | undefined;
+  readonly #guard = new Guard((error) => this.#logger?.error({ err: error }, 'internal error'));
   #active: HostPipeline | undefined;
   #host: Host | undefined;
   #ready: Promise<Host> | undefined;
@@ -228,7 +230,8 @@ export class HostDataplane implements Dataplane, PortSink {
       if (this.ports instanceof TapPorts) this.ports.lost(port);
     });
     this.options.onReady?.(host);
-    void host.ended.then((reason) => {
+    this.#guard.run(async () => {
+      const reason = await host.ended;
       if (this.#obsolete(run)) return;
       const settled = performance.now() - started > SETTLED_MS;
       this.#logger?.error({ reason }, `${this.source.name} has ended: starting it again`);
@@ -245,9 +248,10 @@ export class HostDataplane implements Dataplane, PortSink {
     ready.catch((error: unknown) => {
       if (this.#obsolete(run)) return;
       this.#logger?.error({ reason: messageOf(error) }, `${this.source.name} does not start: trying again`);
-      setTimeout(() => {
+      const again = () => {
         if (!this.#obsolete(run)) this.#restart(pipeline, run, next);
-      }, next).unref();
+      };
+      setTimeout(this.#guard.handler(again), next).unref();
     });
   }
 

@@ -1,3 +1,4 @@
+import { Guard } from '@infra-offload/guard';
 import type { SwxSpec } from '@infra-offload/swx';
 import { fail } from '../../errors.js';
 import type {
@@ -275,10 +276,12 @@ export class HostPipeline implements Pipeline {
     inner(this.#read, name).set(index, value);
     if (this.#readExpires) return;
     this.#readExpires = true;
-    setImmediate(() => {
-      this.#readExpires = false;
-      this.#read.clear();
-    });
+    setImmediate(
+      new Guard().handler(() => {
+        this.#readExpires = false;
+        this.#read.clear();
+      }),
+    );
   }
 }
 

@@ -1,4 +1,5 @@
 import type { ChildProcess } from 'node:child_process';
+import { Guard } from '@infra-offload/guard';
 import type { Logger } from '../../logger.js';
 import { BlockingChannel } from './blocking-channel.js';
 import { Channel } from './channel.js';
@@ -57,7 +58,7 @@ export class HostProcess implements Host {
     private readonly options: HostProcessOptions,
   ) {
     const closed = new Promise<void>((resolve) => channel.onClose(resolve));
-    const { child, reasonOf = () => '' } = options;
+    const { child, reasonOf = () => '', logger } = options;
     const exited = child === undefined ? undefined : exitOf(child);
     this.ended = closed.then(async () => {
       clearInterval(this.#watchdog);
@@ -68,7 +69,11 @@ export class HostProcess implements Host {
       return [this.#why ?? (await exited) ?? 'it ended', reasonOf()].filter((text) => text !== '').join(': ');
     });
     channel.onEvent((event, body) => this.#event(event, body));
-    this.#watchdog = setInterval(() => this.#watch(), PING_MS);
+    const guard = new Guard((error) => logger?.error({ err: error }, 'internal error'));
+    this.#watchdog = setInterval(
+      guard.handler(() => this.#watch()),
+      PING_MS,
+    );
     this.#watchdog.unref();
   }
 
@@ -104,7 +109,11 @@ export class HostProcess implements Host {
   async stop(): Promise<void> {
     // A host that hangs does not answer; one that is in another container cannot be sent signals.
     const asked = this.request(Operation.STOP).catch(() => undefined);
-    const timer = setTimeout(() => this.#kill(), STOP_MS);
+    const guard = new Guard((error) => this.options.logger?.error({ err: error }, 'internal error'));
+    const timer = setTimeout(
+      guard.handler(() => this.#kill()),
+      STOP_MS,
+    );
     await asked;
     await this.ended;
     clearTimeout(timer);

@@ -3,6 +3,7 @@ import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Guard } from '@infra-offload/guard';
 import { messageOf, SoftswitchError } from '../../errors.js';
 import type { Logger } from '../../logger.js';
 import type { TapLeft } from '../../ports/tap.js';
@@ -140,7 +141,9 @@ export class HostProcesses implements HostSource {
     const unfit = this.#takeOver(channel);
     if (unfit === undefined) {
       this.#left = await this.#connect({});
-      void this.#left.ended.then(() => {
+      const { ended } = this.#left;
+      new Guard().run(async () => {
+        await ended;
         this.#left = undefined;
       });
     } else {
@@ -240,7 +243,8 @@ async function listening(
   child.once('error', (error) => {
     ended = `cannot run ${child.spawnfile}: ${messageOf(error)}`;
   });
-  void exitOf(child).then((how) => {
+  new Guard().run(async () => {
+    const how = await exitOf(child);
     ended ??= [how, reasonOf()].filter((text) => text !== '').join(': ');
   });
   const deadline = performance.now() + START_MS;

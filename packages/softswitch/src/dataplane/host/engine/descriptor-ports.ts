@@ -1,3 +1,4 @@
+import { messageOf } from '../../../errors.js';
 import type { Libc } from '../../../ports/libc.js';
 import { Poller } from '../../../ports/poller.js';
 import type { PacketHandler, PortStatistics } from '../../../ports/provider.js';
@@ -12,6 +13,8 @@ interface DescriptorPort {
   readonly fd: number;
   readonly statistics: PortStatistics;
   lost: boolean;
+  /** A packet was lost by an internal error. */
+  isFaulty: boolean;
 }
 
 /** Reads and writes packets at descriptors of TAP devices that somebody else has made. */
@@ -29,7 +32,11 @@ export class DescriptorPorts {
     private readonly receive: PacketHandler,
     private readonly onLost: (port: number) => void,
   ) {
-    this.#poller = new Poller(libc, (token) => this.#read(token));
+    this.#poller = new Poller(
+      libc,
+      (token) => this.#read(token),
+      (error, token) => this.#fault(error, token),
+    );
   }
 
   /** Begins to read packets; until then they wait in the devices. */
@@ -40,7 +47,7 @@ export class DescriptorPorts {
   /** Takes a descriptor, which is closed with the port. UNAVAILABLE if it cannot be watched. */
   attach(number: number, fd: number): void {
     this.#poller.add(fd, number);
-    this.#ports.set(number, { fd, statistics: newStatistics(), lost: false });
+    this.#ports.set(number, { fd, statistics: newStatistics(), lost: false, isFaulty: false });
   }
 
   detach(number: number): void {
@@ -80,6 +87,14 @@ export class DescriptorPorts {
   async stop(): Promise<void> {
     for (const number of [...this.#ports.keys()]) this.detach(number);
     await this.#poller.close();
+  }
+
+  /** The packet is lost, and the port goes on. It is told once: there may be a million of them a second. */
+  #fault(error: unknown, number: number): void {
+    const port = this.#ports.get(number);
+    if (port === undefined || port.isFaulty) return;
+    port.isFaulty = true;
+    process.emitWarning(`a packet at port ${number} was lost by an internal error: ${messageOf(error)}`);
   }
 
   #read(number: number): void {

@@ -37,7 +37,14 @@ export class ControlServer {
   ) {
     rmSync(path, { force: true });
     this.#listener = sockets.listen(path);
-    this.#poller = new Poller(libc, (token) => this.#ready(token));
+    this.#poller = new Poller(
+      libc,
+      (token) => this.#ready(token),
+      (error, token) => {
+        this.logger?.warn({ reason: messageOf(error) }, 'a client was hung up on');
+        this.#drop(token);
+      },
+    );
     this.#poller.add(this.#listener, LISTENER);
     this.#poller.start();
   }
@@ -80,14 +87,8 @@ export class ControlServer {
   }
 
   #receive(token: number, client: Client): void {
-    try {
-      if (!client.receive((operation, body) => this.engine.handle(client, operation, body)))
-        this.#drop(token);
-      else this.#flush(token, client);
-    } catch (error) {
-      this.logger?.warn({ reason: messageOf(error) }, 'a client was hung up on');
-      this.#drop(token);
-    }
+    if (!client.receive((operation, body) => this.engine.handle(client, operation, body))) this.#drop(token);
+    else this.#flush(token, client);
   }
 
   #flush(token: number, client: Client): void {
