@@ -1,3 +1,4 @@
+import { Guard } from '@infra-offload/guard';
 import type { CertificateSource } from '@infra-offload/tls-certs/grpc';
 import type { Recovery } from './controller/recovery.js';
 import { unreachable } from './errors.js';
@@ -56,7 +57,11 @@ export class Readiness {
   constructor(sources: ReadinessSources, onServing: (isServing: boolean) => void) {
     this.#sources = sources;
     this.#onServing = onServing;
-    this.#timer = setInterval(() => this.refresh(), POLL_MS);
+    const guard = new Guard((error) => sources.logger.error({ err: error }, 'internal error'));
+    this.#timer = setInterval(
+      guard.handler(() => this.refresh()),
+      POLL_MS,
+    );
     this.#timer.unref();
     this.refresh();
   }

@@ -172,7 +172,8 @@ export class SyncStream<Row> {
       return;
     }
     const upTo = this.#received;
-    void this.#context.stored().then(() => {
+    this.#guard.run(async () => {
+      await this.#context.stored();
       if (upTo > this.#stored) this.#stored = upTo;
       this.#scheduleFlush();
     });

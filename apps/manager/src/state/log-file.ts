@@ -1,6 +1,7 @@
 import type { FileHandle } from 'node:fs/promises';
 import { lstat, open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { Guard } from '@infra-offload/guard';
 import { messageOf } from '../errors.js';
 import type { Logger } from '../log.js';
 import type { StateDirectory } from './directory.js';
@@ -59,6 +60,7 @@ export type Found<T> =
 export class LogFile {
   readonly #options: LogFileOptions;
   readonly #path: string;
+  readonly #guard = new Guard((error) => this.#failed(messageOf(error)));
   #pending: Uint8Array[] = [];
   #pendingBytes = 0;
   /** Records appended, and stored, since the start. */
@@ -183,7 +185,10 @@ export class LogFile {
       if (this.#problem === undefined) {
         if (this.#hasWork()) this.#startWork();
       } else if (!this.#isClosing) {
-        this.#retry = setTimeout(() => this.#startWork(), RETRY_MS);
+        this.#retry = setTimeout(
+          this.#guard.handler(() => this.#startWork()),
+          RETRY_MS,
+        );
         this.#retry.unref();
       }
     });
@@ -198,7 +203,10 @@ export class LogFile {
     // What is said in one turn of the event loop is written together.
     await Promise.resolve();
     while (this.#hasWork()) {
-      const stall = setTimeout(() => this.#failed('the disk does not answer'), STALL_MS);
+      const stall = setTimeout(
+        this.#guard.handler(() => this.#failed('the disk does not answer')),
+        STALL_MS,
+      );
       try {
         await this.#store();
       } catch (error) {

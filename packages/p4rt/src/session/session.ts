@@ -1,4 +1,5 @@
 import { status } from '@grpc/grpc-js';
+import { Guard } from '@infra-offload/guard';
 import type { P4Program } from '@infra-offload/p4info';
 import type { P4Info } from '@infra-offload/p4info/proto';
 import { atLeast, uint64 } from '../check.js';
@@ -253,7 +254,7 @@ export class P4RuntimeSession {
 
   /** After a call without an answer: has the connection looked at, and replaced if it is dead. */
   #doubt(error: unknown): void {
-    if (P4rtError.is(error, 'DEADLINE_EXCEEDED')) void this.#recover(this.#deadlineMs);
+    if (P4rtError.is(error, 'DEADLINE_EXCEEDED')) new Guard().run(() => this.#recover(this.#deadlineMs));
   }
 
   /** Sends one Write. If it ends because the connection was given up meanwhile, it counts as not answered. */

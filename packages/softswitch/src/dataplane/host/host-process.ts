@@ -121,7 +121,7 @@ export class HostProcess implements Host {
 
   leave(): void {
     if (this.options.temporary) {
-      void this.stop();
+      new Guard().run(() => this.stop());
       return;
     }
     this.#left = true;
