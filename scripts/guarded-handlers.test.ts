@@ -29,7 +29,18 @@ const METHODS: Readonly<Record<string, number>> = {
 
 /** What does not throw, by the last part of its name. */
 const HARMLESS = new Set([
-  ...['resolve', 'reject', 'abort', 'clearTimeout', 'clearInterval', 'unref', 'off', 'push', 'delete', 'concat'],
+  ...[
+    'resolve',
+    'reject',
+    'abort',
+    'clearTimeout',
+    'clearInterval',
+    'unref',
+    'off',
+    'push',
+    'delete',
+    'concat',
+  ],
   ...['destroy', 'resetAndDestroy', 'forceShutdown', 'kill', 'setKeepAlive', 'toString', 'messageOf'],
   // A guard's own.
   'run',

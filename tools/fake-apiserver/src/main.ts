@@ -66,6 +66,7 @@ function follow({ database }: FakeApiServer, directory: string): DirectoryFollow
 
 main().catch((error: unknown) => {
   console.error(`fake-apiserver: ${error instanceof Error ? error.message : String(error)}`);
-  const isUsage = error instanceof Error && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS');
+  const isUsage =
+    error instanceof Error && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS');
   process.exitCode = isUsage ? 2 : 1;
 });
