@@ -11,12 +11,20 @@ const defaultManager = { host: '127.0.0.1', port: '50002' };
  * `policy`, and an empty `interface`. All other names that it has are ours, too.
  *
  * @param below what goes behind these settings: the half of the manager's address that is not named comes from there.
+ * @param placeOf where a setting stands, for messages
  * @throws AgentError CONFIG if a setting is given by both names.
  */
-export function translateIpdkNames(source: string, settings: RawSettings, below: RawSettings): RawSettings {
+export function translateIpdkNames(
+  settings: RawSettings,
+  below: RawSettings,
+  placeOf: (path: readonly string[]) => string,
+): RawSettings {
   const { hostIfaceMTU, managerAddr, managerPort, logLevel, policy, interface: name, ...own } = settings;
   const both = (theirs: string, ours: string) =>
-    new AgentError('CONFIG', `${source}: ${theirs} and ${ours} are the same setting: leave one out`);
+    new AgentError(
+      'CONFIG',
+      `${placeOf([theirs])}: ${theirs} and ${ours} are the same setting: leave one out`,
+    );
   const translated: Record<string, unknown> = { ...own };
   // What generate-config writes for kinds that have none.
   if (name !== undefined && name !== '') translated.interface = name;
@@ -47,17 +55,17 @@ export function ipdkNameOf(
   path: readonly PropertyKey[],
   settings: RawSettings,
 ): readonly PropertyKey[] | undefined {
-  const names = IPDK_NAMES[path.join('.')] ?? [];
+  const names = IPDK_NAMES.get(path.join('.')) ?? [];
   const name = names.find((one) => settings[one] !== undefined);
   return name === undefined ? undefined : [name];
 }
 
-const IPDK_NAMES: Readonly<Record<string, readonly string[]>> = {
-  mtu: ['hostIfaceMTU'],
-  managerAddress: ['managerAddr', 'managerPort'],
-  'log.level': ['logLevel'],
-  networkPolicy: ['policy'],
-};
+const IPDK_NAMES: ReadonlyMap<string, readonly string[]> = new Map([
+  ['mtu', ['hostIfaceMTU']],
+  ['managerAddress', ['managerAddr', 'managerPort']],
+  ['log.level', ['logLevel']],
+  ['networkPolicy', ['policy']],
+]);
 
 function splitAddress(address: unknown): { readonly host: string; readonly port: string } {
   const match = typeof address === 'string' ? /^(.*):([^:]*)$/.exec(address) : null;
@@ -74,11 +82,16 @@ function policySourceFor(policy: unknown): unknown {
   return policy ? 'felix' : 'off';
 }
 
+const IPDK_LEVELS: ReadonlyMap<string, string> = new Map([
+  ['panic', 'fatal'],
+  ['warning', 'warn'],
+]);
+
 /** IPDK writes levels with a capital, and has one more. */
 function levelOf(level: unknown): unknown {
   if (typeof level !== 'string') return level;
   const lower = level.toLowerCase();
-  return { panic: 'fatal', warning: 'warn' }[lower] ?? lower;
+  return IPDK_LEVELS.get(lower) ?? lower;
 }
 
 function isMapping(value: unknown): value is Record<string, unknown> {

@@ -23,8 +23,8 @@ export function loadConfig(path: string | undefined, overrides: ConfigOverrides 
   const file = path ?? defaultConfigPath;
   let settings: RawSettings = {};
   // Each for itself, so that an error names its source.
-  const add = ({ name, settings: more, placeOf }: Source) => {
-    settings = merge(settings, translateIpdkNames(name, more, settings));
+  const add = ({ settings: more, placeOf }: Source) => {
+    settings = merge(settings, translateIpdkNames(more, settings, placeOf));
     return check(settings, placeOf);
   };
   const { nodeName: nameInFile } = add(readFile(file, path !== undefined));
@@ -39,7 +39,7 @@ export function loadConfig(path: string | undefined, overrides: ConfigOverrides 
     }
   }
   const given = 'flags and environment';
-  const all = add({ name: given, settings: overrides, placeOf: () => given });
+  const all = add({ settings: overrides, placeOf: () => given });
   const isFromApi = all.services === true && all.manifestsDirectory === undefined;
   const config = { ...all, nodeName, kubernetes: all.kubernetes ?? (isFromApi ? {} : undefined) };
   const problem = policyProblem(config);
@@ -62,7 +62,6 @@ function policyProblem(config: AgentConfig): string | undefined {
 
 /** Where settings come from. */
 interface Source {
-  readonly name: string;
   readonly settings: RawSettings;
   /** Where a setting stands: `file:line:column`. */
   readonly placeOf: (path: readonly PropertyKey[]) => string;
@@ -72,11 +71,11 @@ function readFile(file: string, mustExist: boolean): Source {
   try {
     const config = ConfigFile.read(file);
     const { settings } = config;
-    return { name: file, settings, placeOf: (path) => config.place(ipdkNameOf(path, settings) ?? path) };
+    return { settings, placeOf: (path) => config.place(ipdkNameOf(path, settings) ?? path) };
   } catch (cause) {
     if (!YamlError.is(cause)) throw cause;
     if (!mustExist && isSystemError(cause.cause, 'ENOENT')) {
-      return { name: file, settings: {}, placeOf: () => file };
+      return { settings: {}, placeOf: () => file };
     }
     throw new AgentError('CONFIG', cause.message, { cause });
   }

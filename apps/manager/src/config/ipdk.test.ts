@@ -64,13 +64,15 @@ DeviceID: 2
 test.each([
   [
     'listen: 127.0.0.1:1\nInfraManager: { addr: "127.0.0.1:2" }',
-    /InfraManager\.addr and listen are the same setting/,
+    /\.yaml:2:23: InfraManager\.addr and listen are the same setting/,
   ],
   ['InfraManager: { conn: none }', /tls\.mode: /],
   [
     'InfraManager: { ciphersuits: [] }',
-    /unknown key "InfraManager\.ciphersuits"; known here: addr, conn, .*ciphersuites/,
+    /\.yaml:1:30: unknown key "InfraManager\.ciphersuits"; known here: addr, conn, .*ciphersuites/,
   ],
+  ['constructor: x', /\.yaml:1:14: unknown key "constructor"/],
+  ['LogLevel: constructor', /\.yaml:1:11: log\.level: /],
   ['Infrap4dGrpcServer: localhost', /unknown key "Infrap4dGrpcServer"/],
   ['InfraManager: { ciphersuites: TLS_AES_256_GCM_SHA384 }', /tls\.cipherSuites: /],
 ])('%j fails with one line that names the place', (text, message) => {

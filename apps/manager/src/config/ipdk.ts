@@ -1,41 +1,42 @@
+import { type ConfigFile, oneLine } from '@infra-offload/yaml';
 import { ManagerError } from '../errors.js';
 
 type Tree = Record<string, unknown>;
 
 /** Settings of IPDK's manager by their paths, and where we have them. */
-const SAME: Readonly<Record<string, string>> = {
-  'InfraManager.addr': 'listen',
-  'InfraManager.conn': 'tls.mode',
-  'InfraManager.serverCert': 'tls.cert',
-  'InfraManager.serverKey': 'tls.key',
-  'InfraManager.caCert': 'tls.ca',
-  'InfraManager.ciphersuites': 'tls.cipherSuites',
-  'Infrap4dGrpcServer.addr': 'target.p4runtimeAddress',
-  'Infrap4dGrpcServer.conn': 'target.p4runtimeTls.mode',
-  'Infrap4dGrpcServer.clientCert': 'target.p4runtimeTls.cert',
-  'Infrap4dGrpcServer.clientKey': 'target.p4runtimeTls.key',
-  'Infrap4dGrpcServer.caCert': 'target.p4runtimeTls.ca',
-  'Infrap4dGnmiServer.addr': 'target.gnmiAddress',
-  'Infrap4dGnmiServer.conn': 'target.gnmiTls.mode',
-  'Infrap4dGnmiServer.clientCert': 'target.gnmiTls.cert',
-  'Infrap4dGnmiServer.clientKey': 'target.gnmiTls.key',
-  'Infrap4dGnmiServer.caCert': 'target.gnmiTls.ca',
-  InterfaceType: 'interfaceType',
-  DeviceID: 'target.deviceId',
-  LogLevel: 'log.level',
-};
+const SAME: ReadonlyMap<string, string> = new Map([
+  ['InfraManager.addr', 'listen'],
+  ['InfraManager.conn', 'tls.mode'],
+  ['InfraManager.serverCert', 'tls.cert'],
+  ['InfraManager.serverKey', 'tls.key'],
+  ['InfraManager.caCert', 'tls.ca'],
+  ['InfraManager.ciphersuites', 'tls.cipherSuites'],
+  ['Infrap4dGrpcServer.addr', 'target.p4runtimeAddress'],
+  ['Infrap4dGrpcServer.conn', 'target.p4runtimeTls.mode'],
+  ['Infrap4dGrpcServer.clientCert', 'target.p4runtimeTls.cert'],
+  ['Infrap4dGrpcServer.clientKey', 'target.p4runtimeTls.key'],
+  ['Infrap4dGrpcServer.caCert', 'target.p4runtimeTls.ca'],
+  ['Infrap4dGnmiServer.addr', 'target.gnmiAddress'],
+  ['Infrap4dGnmiServer.conn', 'target.gnmiTls.mode'],
+  ['Infrap4dGnmiServer.clientCert', 'target.gnmiTls.cert'],
+  ['Infrap4dGnmiServer.clientKey', 'target.gnmiTls.key'],
+  ['Infrap4dGnmiServer.caCert', 'target.gnmiTls.ca'],
+  ['InterfaceType', 'interfaceType'],
+  ['DeviceID', 'target.deviceId'],
+  ['LogLevel', 'log.level'],
+]);
 
 /** Settings that this manager has no use for, and why. */
-const UNUSED: Readonly<Record<string, string>> = {
-  'InfraManager.arpmac': 'the data plane answers ARP itself, see dataPlane.gatewayMac',
-  'InfraManager.DBTicker': 'state is stored before a call is answered',
-  NodeIP: 'the agent tells what the node needs',
-  Services: 'the agent tells what the node needs',
-  Policy: 'the agent tells what the node needs',
-};
+const UNUSED: ReadonlyMap<string, string> = new Map([
+  ['InfraManager.arpmac', 'the data plane answers ARP itself, see dataPlane.gatewayMac'],
+  ['InfraManager.DBTicker', 'state is stored before a call is answered'],
+  ['NodeIP', 'the agent tells what the node needs'],
+  ['Services', 'the agent tells what the node needs'],
+  ['Policy', 'the agent tells what the node needs'],
+]);
 
 const GROUPS: ReadonlySet<string> = new Set(
-  [...Object.keys(SAME), ...Object.keys(UNUSED)].flatMap((path) =>
+  [...SAME.keys(), ...UNUSED.keys()].flatMap((path) =>
     path.includes('.') ? [path.split('.')[0] ?? ''] : [],
   ),
 );
@@ -47,27 +48,21 @@ const GROUPS: ReadonlySet<string> = new Set(
  * @param notice called for each setting without effect.
  * @throws ManagerError CONFIG if a setting is given by both names, or is unknown in a group of IPDK's.
  */
-export function translateIpdkSettings(
-  source: string,
-  tree: Readonly<Tree>,
-  notice: (text: string) => void,
-): Tree {
-  const result: Tree = { ...structuredClone(tree) };
-  for (const [path, value] of flatten(tree)) {
-    const ours = SAME[path];
-    const unused = UNUSED[path];
+export function translateIpdkSettings(file: ConfigFile, notice: (text: string) => void): Tree {
+  const result: Tree = { ...structuredClone(file.settings) };
+  for (const [path, value] of flatten(file.settings)) {
+    const at = file.place(path.split('.'));
+    const ours = SAME.get(path);
+    const unused = UNUSED.get(path);
     if (ours === undefined && unused === undefined) {
-      refuseUnknown(source, path);
+      refuseUnknown(at, path);
       continue;
     }
     remove(result, path);
-    if (unused !== undefined) notice(`${source}: ${path} has no effect: ${unused}`);
+    if (unused !== undefined) notice(`${at}: ${path} has no effect: ${unused}`);
     else if (ours !== undefined) {
       if (!put(result, ours.split('.'), translated(path, value))) {
-        throw new ManagerError(
-          'CONFIG',
-          `${source}: ${path} and ${ours} are the same setting: leave one out`,
-        );
+        throw new ManagerError('CONFIG', `${at}: ${path} and ${ours} are the same setting: leave one out`);
       }
     }
   }
@@ -80,9 +75,9 @@ export function ipdkPathOf(
   settings: Readonly<Tree>,
 ): readonly string[] | undefined {
   const ours = path.join('.');
-  return Object.keys(SAME)
-    .filter((theirs) => SAME[theirs] === ours)
-    .map((theirs) => theirs.split('.'))
+  return [...SAME]
+    .filter(([, path]) => path === ours)
+    .map(([theirs]) => theirs.split('.'))
     .find(([group = '', key]) => {
       const value = settings[group];
       return key === undefined ? value !== undefined : isTree(value) && value[key] !== undefined;
@@ -90,14 +85,12 @@ export function ipdkPathOf(
 }
 
 /** The schema would only name the group. */
-function refuseUnknown(source: string, path: string): void {
+function refuseUnknown(at: string, path: string): void {
   const [group = '', key] = path.split('.');
   if (key === undefined || !GROUPS.has(group)) return;
-  const known = [...Object.keys(SAME), ...Object.keys(UNUSED)].filter((other) =>
-    other.startsWith(`${group}.`),
-  );
+  const known = [...SAME.keys(), ...UNUSED.keys()].filter((other) => other.startsWith(`${group}.`));
   const names = known.map((other) => other.slice(group.length + 1)).join(', ');
-  throw new ManagerError('CONFIG', `${source}: unknown key "${path}"; known here: ${names}`);
+  throw new ManagerError('CONFIG', oneLine(`${at}: unknown key "${path}"; known here: ${names}`));
 }
 
 function* flatten(tree: Readonly<Tree>): Generator<[string, unknown]> {
@@ -108,11 +101,16 @@ function* flatten(tree: Readonly<Tree>): Generator<[string, unknown]> {
   }
 }
 
+const IPDK_LEVELS: ReadonlyMap<string, string> = new Map([
+  ['panic', 'fatal'],
+  ['warning', 'warn'],
+]);
+
 /** IPDK writes levels with a capital, and has one more. */
 function translated(path: string, value: unknown): unknown {
   if (path !== 'LogLevel' || typeof value !== 'string') return value;
   const level = value.toLowerCase();
-  return { panic: 'fatal', warning: 'warn' }[level] ?? level;
+  return IPDK_LEVELS.get(level) ?? level;
 }
 
 function remove(tree: Tree, path: string): void {

@@ -42,7 +42,7 @@ export interface ConfigSources {
  */
 export function loadConfig({ file, flags = {}, env = {}, notice = () => {} }: ConfigSources): Config {
   const config = file === undefined ? undefined : readFile(file);
-  const tree = config === undefined ? {} : translateIpdkSettings(config.file, config.settings, notice);
+  const tree = config === undefined ? {} : translateIpdkSettings(config, notice);
   const origin = new Map<string, string>();
   for (const override of OVERRIDES) {
     const flag = flags[override.flag];
