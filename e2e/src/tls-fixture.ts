@@ -74,6 +74,16 @@ export class Program {
     });
   }
 
+  /** @throws Error if it could not be started */
+  get pid(): number {
+    if (this.#child.pid === undefined) throw new Error('the program was not started');
+    return this.#child.pid;
+  }
+
+  get output(): string {
+    return this.stdout + this.stderr;
+  }
+
   get ended(): boolean {
     return this.#child.exitCode !== null || this.#child.signalCode !== null;
   }

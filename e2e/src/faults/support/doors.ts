@@ -1,0 +1,183 @@
+import { readFileSync } from 'node:fs';
+import { Client, status } from '@grpc/grpc-js';
+import { usageOf } from '@infra-offload/faults';
+import type { AbuseIdentity, AbuseOptions } from '@infra-offload/faults/http2';
+import { programs } from '@infra-offload/testbed';
+import type { Identity, Role } from '@infra-offload/tls-certs';
+import { openClientSecurity, type TlsSettings } from '@infra-offload/tls-certs/grpc';
+import { managerAddresses, type Program, type TlsFixture, until } from '../../tls-fixture.js';
+
+/** One of the ports that anybody on the network may connect to. */
+export interface Door {
+  readonly name: string;
+  readonly address: string;
+  readonly program: Program;
+  /** Whose client's certificate opens it. */
+  readonly role: Role;
+  /** A method that only looks, and the message that asks for it. */
+  readonly path: string;
+  readonly request: Buffer;
+  /** What the server has to be. */
+  readonly server: Role;
+}
+
+/** How the two programs use the identities: an honest client's are made once. */
+export class Doors {
+  readonly #settings = new Map<Role, TlsSettings>();
+
+  private constructor(
+    private readonly fixture: TlsFixture,
+    readonly all: readonly Door[],
+    readonly ca: string,
+  ) {}
+
+  /** Starts a softswitch and a manager that are connected, on ports of their own. */
+  static async open(fixture: TlsFixture): Promise<Doors> {
+    const put = async (role: Role) => fixture.put(await fixture.issue(role));
+    const softswitch = fixture.run(programs.softswitch, {
+      p4runtime: '127.0.0.1:0',
+      gnmi: '127.0.0.1:0',
+      taps: { count: 0 },
+      runDirectory: fixture.path('run'),
+      tls: await put('target'),
+    });
+    const [, p4runtime = '', gnmi = ''] = await until('softswitch to be ready', () => {
+      if (softswitch.ended) throw new Error(softswitch.stderr);
+      return /p4runtime (\S+), gnmi (\S+),/.exec(softswitch.stdout) ?? undefined;
+    });
+    const controller = await put('controller');
+    const manager = fixture.run(programs.manager, {
+      listen: '127.0.0.1:0',
+      metrics: { listen: '127.0.0.1:0' },
+      stateDirectory: fixture.path('state'),
+      tls: await put('manager'),
+      target: {
+        p4runtimeAddress: p4runtime,
+        p4runtimeTls: controller,
+        gnmiAddress: gnmi,
+        gnmiTls: controller,
+      },
+    });
+    const { listen, metrics } = await managerAddresses(manager);
+    await until('the manager to be ready', async () => {
+      const { ok } = await fetch(`http://${metrics}/readyz`);
+      return ok || undefined;
+    });
+    // Whole messages: a device id, and nothing.
+    const deviceId = Buffer.from([0x08, 1]);
+    const none = Buffer.alloc(0);
+    const target = { program: softswitch, role: 'controller', server: 'target' } as const;
+    return new Doors(
+      fixture,
+      [
+        {
+          name: 'manager (50002)',
+          address: listen,
+          program: manager,
+          role: 'agent',
+          server: 'manager',
+          path: '/infra_offload.v1.Offload/Status',
+          request: none,
+        },
+        {
+          ...target,
+          name: 'P4Runtime (9559)',
+          address: p4runtime,
+          path: '/p4.v1.P4Runtime/GetForwardingPipelineConfig',
+          request: deviceId,
+        },
+        { ...target, name: 'gNMI (9339)', address: gnmi, path: '/gnmi.gNMI/Capabilities', request: none },
+      ],
+      (await fixture.authority).certificate,
+    );
+  }
+
+  /** How a hostile client connects. Without an identity: in plain text. */
+  way(door: Door, identity?: AbuseIdentity): AbuseOptions {
+    return { address: door.address, ...(identity && { tls: identity }) };
+  }
+
+  /** What opens a door. */
+  async key({ role }: Door): Promise<AbuseIdentity> {
+    const { cert, key } = await this.#settingsOf(role);
+    return { cert: readFileSync(cert, 'utf8'), key: readFileSync(key, 'utf8') };
+  }
+
+  /** How many milliseconds an honest client waits for its answer, connecting included. */
+  async ask(door: Door): Promise<number> {
+    const started = performance.now();
+    const answer = await this.answer(door, await this.#settingsOf(door.role));
+    if (answer !== 'OK') throw new Error(`${door.name}: an honest client got ${answer}`);
+    return performance.now() - started;
+  }
+
+  /** What a client with some identity is told: OK, or the status and why. */
+  async answerTo(door: Door, identity: Identity): Promise<string> {
+    return this.answer(door, await this.fixture.put(identity));
+  }
+
+  async answer({ address, server, path, request }: Door, settings: TlsSettings): Promise<string> {
+    const bytes = (value: Buffer) => value;
+    let security: ReturnType<typeof openClientSecurity>;
+    try {
+      security = openClientSecurity(settings, server);
+    } catch (error) {
+      return String(error);
+    }
+    const client = new Client(address, security.credentials, { 'grpc.use_local_subchannel_pool': 1 });
+    return new Promise((resolve) => {
+      client.makeUnaryRequest(path, bytes, bytes, request, { deadline: Date.now() + 10_000 }, (error) => {
+        client.close();
+        security.source?.close();
+        resolve(error === null ? 'OK' : `${status[error.code]}: ${error.details}`);
+      });
+    });
+  }
+
+  async #settingsOf(role: Role): Promise<TlsSettings> {
+    const settings = this.#settings.get(role) ?? (await this.fixture.put(await this.fixture.issue(role)));
+    this.#settings.set(role, settings);
+    return settings;
+  }
+}
+
+/** Watches an honest client, and what a program holds, until told to stop. */
+export class Watch {
+  slowestMs = 0;
+  peakMb = 0;
+  readonly restMb: number;
+  #isOver = false;
+  readonly #watching: Promise<void>;
+
+  constructor(
+    private readonly doors: Doors,
+    private readonly door: Door,
+  ) {
+    this.restMb = usageOf(door.program.pid).residentMb;
+    this.#watching = this.#watch();
+  }
+
+  /** Asks once more, and tells how it was. */
+  async end(): Promise<this> {
+    this.#isOver = true;
+    await this.#watching;
+    await this.#look();
+    return this;
+  }
+
+  toString(): string {
+    return `slowest answer ${this.slowestMs.toFixed(0)} ms, memory ${this.restMb} -> ${this.peakMb} MB`;
+  }
+
+  async #watch(): Promise<void> {
+    while (!this.#isOver) {
+      await this.#look();
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }
+
+  async #look(): Promise<void> {
+    this.slowestMs = Math.max(this.slowestMs, await this.doors.ask(this.door));
+    this.peakMb = Math.max(this.peakMb, usageOf(this.door.program.pid).residentMb);
+  }
+}
