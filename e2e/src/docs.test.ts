@@ -16,7 +16,7 @@ it('getting-started.md works as it is written', async () => {
   const script = `
     set -euo pipefail
     mount -t tmpfs none /run
-    trap 'kill $(jobs -p) 2>/dev/null && wait; node packages/softswitch/dist/cli.js stop || true' EXIT
+    trap 'kill $(jobs -p) 2>/dev/null && wait; node packages/softswitch/dist/cli.js stop >/dev/null || true' EXIT
     make() { :; }
     cd ${repository}
     ${commands('getting-started.md')}

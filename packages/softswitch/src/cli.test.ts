@@ -72,7 +72,7 @@ test('says one line when ready, and removes its devices on SIGTERM', async () =>
 
 test('without certificates it says so and what to do, unless it is to go without', async () => {
   const run = softswitch('--tls-cert', '/nowhere/tls.crt');
-  expect(await run.exit).toBe(1);
+  expect(await run.exit).toBe(2);
   expect(run.stderr).toMatch(
     /^softswitch: tls: \/\S+ cannot be read: ENOENT: no such file or directory; 'tls-certs create' makes certificates, and the mode insecure goes without\n$/,
   );

@@ -24,6 +24,7 @@ test('everything has a default', () => {
     taps: { prefix: 'P4TAP_', count: 16, mtu: 1500 },
     dataplane: 'engine',
     dpdk: { host: 'swx-host', hugepages: false, memoryMb: 1024, ports: 128 },
+    runDirectory: '/run/softswitch',
     tls: {
       mode: 'mtls',
       cert: '/usr/share/stratum/certs/stratum.crt',
