@@ -24,7 +24,11 @@ export function readCertificates({ file, text }: PemFile): [X509Certificate, ...
   );
   const certificates = blocks.map(([block]) => {
     try {
-      return new X509Certificate(block);
+      const certificate = new X509Certificate(block);
+      // Its key is decoded when it is asked for; one that cannot be would fail later, in whatever check needs it.
+      if (certificate.publicKey.asymmetricKeyType === undefined)
+        throw new Error('its key is of an unknown type');
+      return certificate;
     } catch (error) {
       throw new TlsCertsError(
         'PEM',

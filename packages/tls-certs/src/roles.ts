@@ -54,8 +54,9 @@ export function commonNameOf({ subject }: Pick<X509Certificate, 'subject'>): str
  * The entries of a `subjectAltName` as Node prints them: `DNS:localhost, IP Address:127.0.0.1`. Node writes entries that
  * hold a comma or a quote as JSON strings, so that none can pass for two.
  */
-export function alternativeNames(text: string | undefined): string[] {
-  if (text === undefined) return [];
+export function alternativeNames(text: string | undefined | null): string[] {
+  // Null, which Node's types do not have, is what OpenSSL cannot read.
+  if (text === undefined || text === null) return [];
   const names: string[] = [];
   for (const [, kind = '', quoted, plain = ''] of text.matchAll(
     /([A-Za-z ]+):(?:("(?:[^"\\]|\\.)*")|([^,]*))(?:, |$)/g,
@@ -66,7 +67,7 @@ export function alternativeNames(text: string | undefined): string[] {
 }
 
 /** The DNS names and addresses among the entries of a `subjectAltName`. */
-export function hostNames(text: string | undefined): string[] {
+export function hostNames(text: string | undefined | null): string[] {
   return alternativeNames(text).flatMap((entry) => {
     const [, kind, name = ''] = /^(DNS|IP Address):(.*)$/.exec(entry) ?? [];
     if (kind === undefined) return [];
@@ -76,6 +77,11 @@ export function hostNames(text: string | undefined): string[] {
 }
 
 function unquote(text: string): string {
-  const value: unknown = JSON.parse(text);
-  return String(value);
+  try {
+    const value: unknown = JSON.parse(text);
+    return String(value);
+  } catch {
+    // An entry that is no JSON string after all is no name either.
+    return text;
+  }
 }

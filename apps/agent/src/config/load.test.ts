@@ -133,7 +133,7 @@ policy: true
   });
 
   it.each([
-    ['hostIfaceMTU: 1280\nmtu: 1280', /agent\.yaml: hostIfaceMTU and mtu are the same setting/],
+    ['hostIfaceMTU: 1280\nmtu: 1280', /agent\.yaml:1:15: hostIfaceMTU and mtu are the same setting/],
     ['managerPort: 1\nmanagerAddress: a:1', /managerPort and managerAddress are the same/],
     ['logLevel: Info\nlog: { level: info }', /logLevel and log\.level are the same/],
     ['logLevel: Loud', /log\.level: /],

@@ -64,7 +64,7 @@ DeviceID: 2
 test.each([
   [
     'listen: 127.0.0.1:1\nInfraManager: { addr: "127.0.0.1:2" }',
-    /\.yaml:2:23: InfraManager\.addr and listen are the same setting/,
+    /\.yaml:2:24: InfraManager\.addr and listen are the same setting/,
   ],
   ['InfraManager: { conn: none }', /tls\.mode: /],
   [
