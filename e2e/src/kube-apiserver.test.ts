@@ -9,6 +9,7 @@ import {
   ControlPlane,
   containerCommand,
   endpointSlice,
+  eventually,
   POD_CIDR,
   programs,
   run,
@@ -117,7 +118,10 @@ describe.runIf(bin !== undefined)('deploy/ and a real API server', () => {
     }
     await writeToken();
     await bed.startAll();
-    expect(existsSync(join(node.root, 'etc/cni/net.d/10-infra-offload.conflist'))).toBe(true);
+    await eventually(
+      'the agent writes the network configuration',
+      () => existsSync(join(node.root, 'etc/cni/net.d/10-infra-offload.conflist')) || undefined,
+    );
     // Pods are attached through the node's socket.
     symlinkSync(join(node.root, 'var/run/infra-offload/cni.sock'), bed.layout.cniSocket);
 
