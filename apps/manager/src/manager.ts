@@ -195,7 +195,6 @@ export class Manager {
       backlog: () => reconciler.backlog,
       logger: loggers.server,
     });
-    controller.restore(contents);
     const server = new Server({ ...SERVER, 'grpc.max_receive_message_length': MAX_MESSAGE_BYTES });
     const operators = new Server(SERVER);
     server.addService(OffloadDefinition as ServiceDefinition, service.implementation());
