@@ -44,7 +44,7 @@ function commandOf(pid: string): string {
 
 describe('infra-agent', () => {
   it.each<[string, string[], Record<string, string>, number, RegExp]>([
-    ['mtuu: 1500', [], {}, 2, /^infra-agent: .*agent\.yaml: unknown key 'mtuu'; did you mean 'mtu'\?\n$/],
+    ['mtuu: 1500', [], {}, 2, /^infra-agent: .*agent\.yaml:1:7: unknown key 'mtuu'; did you mean 'mtu'\?\n$/],
     ['', ['--nope'], {}, 2, /^infra-agent: unknown option '--nope'\n$/],
     [
       '',
