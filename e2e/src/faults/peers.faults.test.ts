@@ -15,8 +15,9 @@ import { afterAll, beforeAll, describe, expect } from 'vitest';
 import { TlsFixture, until } from '../tls-fixture.js';
 import { type Door, Doors, Watch } from './support/doors.js';
 
-/** An honest client's answer, connecting included, takes no longer. */
+/** An honest client's answer, connecting included, takes no longer; on a machine that is busy anyway, this much longer. */
 const PROMISED_MS = 1_000;
+const PROMISED_DELAY = 10;
 /** Memory of a program, by its memory at rest. */
 const PROMISED_GROWTH = 1.5;
 
@@ -46,7 +47,7 @@ describe.each(DOORS)('%s', (name) => {
   async function check(watch: Watch): Promise<string> {
     await watch.end();
     expect(door().program.ended).toBe(false);
-    expect(watch.slowestMs).toBeLessThan(PROMISED_MS);
+    expect(watch.slowestMs).toBeLessThan(Math.max(PROMISED_MS, watch.restMs * PROMISED_DELAY));
     expect(watch.peakMb).toBeLessThan(watch.restMb * PROMISED_GROWTH);
     return `${watch}`;
   }
@@ -58,12 +59,13 @@ describe.each(DOORS)('%s', (name) => {
       sample: 200,
     },
     async ({ cases, random }) => {
-      const ways = [undefined, ...identities, await doors.key(door())];
-      const watch = new Watch(doors, door());
+      const key = await doors.key(door());
+      const ways = [undefined, ...identities, key].map((identity) => doors.way(door(), identity));
+      const watch = await Watch.begin(doors, door());
       for (let left = cases; left > 0; left -= 10) {
         await Promise.all(
           Array.from({ length: Math.min(left, 10) }, async () => {
-            const client = await AbuseClient.connect(doors.way(door(), random.pick(ways)));
+            const client = await AbuseClient.connect(random.pick(ways));
             client.socket.end(flight(random, [door().path]));
             await client.closed;
           }),
@@ -83,7 +85,7 @@ describe.each(DOORS)('%s', (name) => {
       },
       async ({ cases }) => {
         const key = await doors.key(door());
-        const watch = new Watch(doors, door());
+        const watch = await Watch.begin(doors, door());
         let ended = 0;
         let sent = 0;
         const floodOnce = async (identity: AbuseIdentity | undefined) => {
@@ -111,7 +113,7 @@ describe.each(DOORS)('%s', (name) => {
       most: 5_000,
     },
     async ({ cases, random }) => {
-      const watch = new Watch(doors, door());
+      const watch = await Watch.begin(doors, door());
       const clients: AbuseClient[] = [];
       for (let i = 0; i < cases; i++) {
         const client = await AbuseClient.connect(doors.way(door()));
@@ -135,7 +137,7 @@ describe.each(DOORS)('%s', (name) => {
     async ({ cases }) => {
       const { descriptors } = usageOf(door().program.pid);
       const key = await doors.key(door());
-      const watch = new Watch(doors, door());
+      const watch = await Watch.begin(doors, door());
       const clients = await Promise.all(
         Array.from({ length: cases }, async () => {
           // No room for a single byte of an answer.
@@ -171,7 +173,7 @@ describe.each(DOORS)('%s', (name) => {
     },
     async ({ cases, random }) => {
       const before = door().program.output.length;
-      const watch = new Watch(doors, door());
+      const watch = await Watch.begin(doors, door());
       for (let i = 0; i < cases; i++) {
         const { certificate: cert, key } = await createAuthority({ bits: 2048, name: spoiling(random) });
         const client = await AbuseClient.open(doors.way(door(), { cert, key }));

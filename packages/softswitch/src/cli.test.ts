@@ -9,6 +9,8 @@ import { k8sDpDeviceConfig, k8sDpP4Info } from '@infra-offload/p4src';
 import { afterAll, afterEach, expect, test } from 'vitest';
 
 const CLI = fileURLToPath(new URL('./cli.ts', import.meta.url));
+const ENGINE = fileURLToPath(new URL('./swx-engine.ts', import.meta.url));
+const SPEC = fileURLToPath(new URL('../../../p4src/dpdk/k8s_dp.spec', import.meta.url));
 const cleanups: (() => void)[] = [];
 afterEach(() => {
   for (const cleanup of cleanups.splice(0)) cleanup();
@@ -22,7 +24,11 @@ interface Run {
 }
 
 function softswitch(...args: string[]): Run {
-  const command = ['--import', 'tsx', '--conditions', '@infra-offload/source', CLI, ...args];
+  return program([], CLI, ...args);
+}
+
+function program(options: readonly string[], file: string, ...args: string[]): Run {
+  const command = ['--import', 'tsx', '--conditions', '@infra-offload/source', ...options, file, ...args];
   const child = spawn(process.execPath, command, { stdio: ['ignore', 'pipe', 'pipe'] });
   cleanups.push(() => child.exitCode ?? child.kill('SIGKILL'));
   const run: Run = {
@@ -130,4 +136,30 @@ test('SIGTERM leaves the data plane running, the next one goes on with it, and s
   const again = softswitch('--run-directory', directory, 'stop');
   expect(await again.exit).toBe(0);
   expect(again.stdout).toBe(`no data plane runs in ${directory}\n`);
+});
+
+test.each([
+  ['the softswitch', CLI, [...ANY_PORTS, '--taps', '0', '--run-directory'], 'softswitch ready'],
+  [
+    'the engine, one thread of which waits for packets',
+    ENGINE,
+    ['--spec', SPEC, '--socket'],
+    'swx-engine ready',
+  ],
+])('%s ends at once when nobody has caught an exception', async (_, file, args, ready) => {
+  const directory = mkdtempSync(join(tmpdir(), 'softswitch-'));
+  cleanups.push(() => rmSync(directory, { recursive: true, force: true }));
+  const fault = 'process.once("SIGUSR2", () => { throw new Error("nobody catches this"); })';
+  const place = file === CLI ? directory : join(directory, 'control.sock');
+  const run = program(
+    ['--import', `data:text/javascript,${encodeURIComponent(fault)}`],
+    file,
+    ...args,
+    place,
+  );
+  await expect.poll(() => run.stdout).toContain(ready);
+  run.child.kill('SIGUSR2');
+  expect(await run.exit).toBe(1);
+  expect(run.stderr.match(/nobody caught this/g)).toHaveLength(1);
+  expect(run.stderr).toContain('nobody catches this');
 });

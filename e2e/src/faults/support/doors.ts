@@ -141,20 +141,32 @@ export class Doors {
   }
 }
 
+/** How often an honest client asks before it gets company. */
+const REST_LOOKS = 5;
+
 /** Watches an honest client, and what a program holds, until told to stop. */
 export class Watch {
   slowestMs = 0;
   peakMb = 0;
-  readonly restMb: number;
   #isOver = false;
   readonly #watching: Promise<void>;
 
-  constructor(
+  private constructor(
     private readonly doors: Doors,
     private readonly door: Door,
+    /** How long an honest client waits when nobody else is there. */
+    readonly restMs: number,
+    readonly restMb: number,
   ) {
-    this.restMb = usageOf(door.program.pid).residentMb;
     this.#watching = this.#watch();
+    // It is told when the watch ends.
+    this.#watching.catch(() => {});
+  }
+
+  static async begin(doors: Doors, door: Door): Promise<Watch> {
+    let restMs = 0;
+    for (let i = 0; i < REST_LOOKS; i++) restMs = Math.max(restMs, await doors.ask(door));
+    return new Watch(doors, door, restMs, usageOf(door.program.pid).residentMb);
   }
 
   /** Asks once more, and tells how it was. */
@@ -166,7 +178,7 @@ export class Watch {
   }
 
   toString(): string {
-    return `slowest answer ${this.slowestMs.toFixed(0)} ms, memory ${this.restMb} -> ${this.peakMb} MB`;
+    return `slowest answer ${this.slowestMs.toFixed(0)} ms (at rest ${this.restMs.toFixed(0)} ms), memory ${this.restMb} -> ${this.peakMb} MB`;
   }
 
   async #watch(): Promise<void> {

@@ -20,7 +20,7 @@ export interface PeerLimits {
   readonly connectionsPerAddress: number;
   /** Calls under way by address. For one connection, see {@link SERVER_OPTIONS}. */
   readonly callsPerAddress: number;
-  /** Bytes of the header fields of one call, compressed. */
+  /** Bytes of the header fields of one call, compressed. Servers of gRPC take 8 KiB by default. */
   readonly headerBytes: number;
   /** Bytes by address of requests that are incomplete or not answered. Has to have room for the largest message. */
   readonly requestBytesPerAddress: number;
@@ -44,7 +44,7 @@ export const PEER_LIMITS: PeerLimits = {
   connections: 256,
   connectionsPerAddress: 64,
   callsPerAddress: 256,
-  headerBytes: 32 << 10,
+  headerBytes: 8 << 10,
   requestBytesPerAddress: 80 << 20,
   unreadMs: 30_000,
   unreadCallsPerAddress: 16,

@@ -55,6 +55,8 @@ export interface Listener {
 }
 
 const TLS_HANDSHAKE = 0x16;
+/** Bytes before each record (RFC 8446, 5.1); its length is in the last two. */
+const TLS_HEADER = 5;
 /** What HTTP/2 begins with. */
 const PREFACE_START = 'PRI';
 /** How often is looked for peers that do not read. */
@@ -193,7 +195,7 @@ class Gate {
     for (const server of this.#servers) if (server.listening) server.close();
   }
 
-  /** Waits for the first byte, which tells what a client speaks: what TLS says to others is hard to understand. */
+  /** Waits for what tells what a client speaks: what TLS says to others is hard to understand. */
   #accept(socket: Socket): void {
     const address = addressOf(socket);
     // Without a handler, an error of a peer would be one of the process.
@@ -216,20 +218,24 @@ class Gate {
       this.#fault(address, error);
       socket.destroy();
     });
-    socket.once(
-      'readable',
-      guard.handler(() => {
-        clearTimeout(timer);
-        this.#silent.delete(socket);
-        const chunk: unknown = socket.read();
-        if (!Buffer.isBuffer(chunk)) {
-          socket.destroy();
-          return;
-        }
-        socket.unshift(chunk);
-        this.#begin(socket, address, chunk);
-      }),
-    );
+    let start = Buffer.alloc(0);
+    const onReadable = guard.handler(() => {
+      const chunk: unknown = socket.read();
+      if (Buffer.isBuffer(chunk)) {
+        start = Buffer.concat([start, chunk]);
+        if (!isBegun(start)) return;
+      } else if (!socket.readableEnded) return;
+      socket.off('readable', onReadable);
+      clearTimeout(timer);
+      this.#silent.delete(socket);
+      if (start.length === 0) {
+        socket.destroy();
+        return;
+      }
+      socket.unshift(start);
+      this.#begin(socket, address, start);
+    });
+    socket.on('readable', onReadable);
   }
 
   #begin(socket: Socket, address: string, chunk: Buffer): void {
@@ -403,6 +409,12 @@ class Gate {
   #warn(socket: Socket, address: string, reason: string, message = 'a client was refused'): void {
     this.#log.warn(address, clientOf(socket), reason, message);
   }
+}
+
+/** Whether a client has said something that can be answered: all of its first record, if that is one of TLS. */
+function isBegun(start: Buffer): boolean {
+  if (start[0] !== TLS_HANDSHAKE) return true;
+  return start.length >= TLS_HEADER && start.length >= TLS_HEADER + start.readUInt16BE(3);
 }
 
 function* roleServers(clients: ListenOptions['clients']): Generator<[Role, Server]> {
