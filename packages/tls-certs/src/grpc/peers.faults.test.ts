@@ -211,7 +211,7 @@ faultTest(
     fault: 'clients that ask for much and do not read',
     promise: 'they are ended',
     sample: 3,
-    most: 100,
+    most: 60,
   },
   async ({ cases }) => {
     const { listener, hostile, honest } = await open('mutual TLS', { limits: { unreadMs: 500 } });
@@ -232,6 +232,32 @@ faultTest(
     await Promise.all(clients.map((client) => client.closed));
     expect(listener.lines.join('\n')).toMatch(/what was asked for was not read for 0\.5 s/);
     return `ended after ${inMs(took)}, honest client ${inMs(waited)}`;
+  },
+);
+
+faultTest(
+  {
+    fault: 'more clients at once than an address may have, all of them calling',
+    promise: 'those that are too many end; one that comes later is answered',
+    sample: 100,
+    most: 2_000,
+  },
+  async ({ cases }) => {
+    const { listener, hostile, honest } = await open('mutual TLS', { limits: { connectionsPerAddress: 20 } });
+    for (let left = cases; left > 0; left -= 50) {
+      const clients = await Promise.all(
+        Array.from({ length: Math.min(left, 50) }, async () => {
+          const client = await AbuseClient.open(hostile);
+          await client.send(Buffer.concat([headers(1, grpcHeaders(POUR)), message(1, Buffer.alloc(0))]));
+          return client;
+        }),
+      );
+      for (const client of clients) client.destroy();
+      await expect.poll(() => listener.peers.connections).toBe(0);
+    }
+    const waited = await honest();
+    expect(uncaught.splice(0)).toEqual([]);
+    return `honest client ${inMs(waited)}`;
   },
 );
 

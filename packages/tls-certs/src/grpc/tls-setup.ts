@@ -52,8 +52,14 @@ export class TlsSetup {
       guard.handler((socket) => {
         socket.on('error', () => {});
         const transport = this.#done(clientOf(socket)) ?? socket;
-        if (socket.alpnProtocol === 'h2') onSecure(socket, transport);
-        else onFailure(socket, 'the client does not speak HTTP/2');
+        // OpenSSL is still at work on this connection here. Whoever ends it now has its memory used after it is freed.
+        setImmediate(
+          guard.handler(() => {
+            if (socket.destroyed) return;
+            if (socket.alpnProtocol === 'h2') onSecure(socket, transport);
+            else onFailure(socket, 'the client does not speak HTTP/2');
+          }),
+        );
       }),
     );
     this.#server.on(

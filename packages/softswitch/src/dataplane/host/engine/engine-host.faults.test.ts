@@ -42,7 +42,7 @@ faultTest(
       }
       hostile.version = PROTOCOL_VERSION;
     }
-    expect(refusals.size).toBeGreaterThan(20);
+    expect(refusals.size).toBeGreaterThan(Math.min(20, cases / 20));
     return `${refusals.size} kinds of refusal, no other`;
   },
 );
