@@ -109,7 +109,9 @@ function handlerOf({ expression, arguments: given }: ts.CallExpression): ts.Expr
   // A method of one's own is no emitter's.
   const isPrivate = ts.isPropertyAccessExpression(expression) && ts.isPrivateIdentifier(expression.name);
   const name = isPrivate ? '' : nameOf(expression);
-  const place = (ts.isIdentifier(expression) ? FUNCTIONS : METHODS)[name];
+  // Its settings are before it, if it has any.
+  const place =
+    name === 'createServer' ? given.length - 1 : (ts.isIdentifier(expression) ? FUNCTIONS : METHODS)[name];
   if (place === undefined) return undefined;
   const handler = given[place];
   // Others have methods of these names, too, that take no functions.

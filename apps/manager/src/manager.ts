@@ -247,7 +247,12 @@ export class Manager {
     const http =
       config.metrics.listen === 'off'
         ? undefined
-        : await HttpServer.listen(config.metrics.listen, registry, () => readiness.describe());
+        : await HttpServer.listen(
+            config.metrics.listen,
+            registry,
+            () => readiness.describe(),
+            loggers.metrics,
+          );
     if (http !== undefined) closers.push(() => http.stop());
 
     if (reconcile.auditSeconds > 0) closers.push(startAudits(reconciler, reconcile.auditSeconds, loggers));

@@ -1,4 +1,4 @@
-import { Server, ServerCredentials, type ServerUnaryCall, type sendUnaryData, status } from '@grpc/grpc-js';
+import { Server, type ServerUnaryCall, type sendUnaryData, status } from '@grpc/grpc-js';
 import {
   type AddReply,
   type AddRequest,
@@ -8,6 +8,7 @@ import {
 } from '@infra-offload/cni-types/proto';
 import { statusLimits } from '@infra-offload/grpc';
 import { Guard } from '@infra-offload/guard';
+import { type Listener, listen as listenWithin, SERVER_OPTIONS } from '@infra-offload/tls-certs/grpc';
 import { HealthImplementation } from 'grpc-health-check';
 import type { Logger } from 'pino';
 import { AgentError, messageOf } from '../errors.js';
@@ -49,12 +50,13 @@ export class CalicoServer {
     Object.fromEntries(healthNames.map((name) => [name, 'NOT_SERVING'])),
   );
   #dataplane: CalicoDataplane | undefined;
-  #address = '';
+  #listener: Listener | undefined;
 
   private constructor(options: CalicoServerOptions) {
     this.#options = options;
     // Calico's plugin is a new process for each pod, so connections need not last.
     this.#server = new Server({
+      ...SERVER_OPTIONS,
       'grpc.max_connection_age_ms': 10_000,
       'grpc.max_connection_age_grace_ms': 30_000,
       interceptors: [statusLimits],
@@ -74,11 +76,8 @@ export class CalicoServer {
     const server = new CalicoServer(options);
     const path = socketPathOf(listen);
     try {
-      if (path === undefined) server.#address = listen.replace(/:[0-9]+$/, `:${await server.#bind()}`);
-      else {
-        await listenPrivately(path, 'calico.listen', () => server.#bind());
-        server.#address = listen;
-      }
+      if (path === undefined) server.#listener = await server.#bind();
+      else server.#listener = await listenPrivately(path, 'calico.listen', () => server.#bind());
     } catch (cause) {
       server.#server.forceShutdown();
       if (AgentError.is(cause)) throw cause;
@@ -91,7 +90,7 @@ export class CalicoServer {
 
   /** Where it listens, as a gRPC client names it. */
   get address(): string {
-    return this.#address;
+    return this.#listener?.address ?? '';
   }
 
   /** Answers calls from now on; until then they fail with UNAVAILABLE. */
@@ -104,16 +103,15 @@ export class CalicoServer {
   async stop(): Promise<void> {
     for (const name of healthNames) this.#health.setStatus(name, 'NOT_SERVING');
     const limit = setTimeout(() => this.#server.forceShutdown(), stopLimitMs);
+    await this.#listener?.close();
     await new Promise<void>((resolve) => this.#server.tryShutdown(() => resolve()));
     clearTimeout(limit);
   }
 
-  #bind(): Promise<number> {
-    return new Promise((resolve, reject) => {
-      this.#server.bindAsync(this.#options.listen, ServerCredentials.createInsecure(), (error, port) =>
-        error === null ? resolve(port) : reject(error),
-      );
-    });
+  #bind(): Promise<Listener> {
+    const { listen: address, logger } = this.#options;
+    const server = this.#server;
+    return listenWithin({ address, server, clients: {}, security: { mode: 'insecure' }, logger });
   }
 
   #unary<Request, Reply>(

@@ -31,17 +31,18 @@ export class CniServer {
 
   private constructor(options: CniServerOptions) {
     this.#options = options;
-    this.#server = createServer((request, response) => {
+    const guard = new Guard((error) => options.logger.error({ err: error }, 'internal error'));
+    const answer = (request: IncomingMessage, response: ServerResponse): Promise<void> => {
       const running = this.#handle(request, response).finally(() => this.#running.delete(running));
       this.#running.add(running);
-    });
+      return running;
+    };
+    this.#server = createServer(guard.handler(answer));
     this.#server.on(
       'clientError',
-      new Guard((error) => options.logger.error({ err: error }, 'internal error')).handler(
-        (_error, socket) => {
-          if (socket.writable) socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n');
-        },
-      ),
+      guard.handler((_error, socket) => {
+        if (socket.writable) socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n');
+      }),
     );
   }
 

@@ -1,4 +1,5 @@
 import { createServer, type Server, type Socket } from 'node:net';
+import { Guard } from '@infra-offload/guard';
 import { listenAt, listenPrivately } from '../private-socket.js';
 
 /** The unix socket that Felix's dataplane driver dials. */
@@ -15,7 +16,7 @@ export class FelixServer {
    * @throws AgentError SOCKET if it cannot listen there.
    */
   static async start(path: string, onSocket: (socket: Socket) => void): Promise<FelixServer> {
-    const server = createServer(onSocket);
+    const server = createServer(new Guard().handler(onSocket));
     await listenPrivately(path, 'felix.socket', () => listenAt(server, path));
     return new FelixServer(server);
   }

@@ -1,4 +1,5 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { Guard } from '@infra-offload/guard';
 import type { Logger } from 'pino';
 import { AgentError, messageOf } from '../errors.js';
 
@@ -44,15 +45,14 @@ export class HttpServer {
       headersTimeout: requestMs,
       connectionsCheckingInterval: 1_000,
     };
-    const server = createServer(limits, (request, response) => {
-      answer(request, routes).then(
-        (reply) => send(request, response, reply),
-        (error: unknown) => {
-          logger.error({ path: request.url, reason: messageOf(error) }, 'a request failed');
-          send(request, response, { status: 500, body: `${messageOf(error)}\n` });
-        },
-      );
-    });
+    const serve = (request: IncomingMessage, response: ServerResponse): void => {
+      const guard = new Guard((error) => {
+        logger.error({ path: request.url, reason: messageOf(error) }, 'a request failed');
+        send(request, response, { status: 500, body: `${messageOf(error)}\n` });
+      });
+      guard.run(async () => send(request, response, await answer(request, routes)));
+    };
+    const server = createServer(limits, new Guard().handler(serve));
     server.maxConnections = maxConnections;
     const split = address.lastIndexOf(':');
     const host = address.slice(0, split).replace(/^\[|\]$/g, '');

@@ -1,7 +1,14 @@
-import { createServer, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { Guard } from '@infra-offload/guard';
 import type { Registry } from 'prom-client';
 import { ManagerError, messageOf } from '../errors.js';
+import type { Logger } from '../log.js';
+
+/** So many at once are not answered for monitoring. */
+const MAX_CONNECTIONS = 100;
+/** In milliseconds, for a whole request, all of which fit into a packet. */
+const LIMITS = { requestTimeout: 10_000, headersTimeout: 10_000, connectionsCheckingInterval: 1_000 };
 
 /** Why the manager is not ready, or undefined when it is. */
 export type Readiness = () => string | undefined;
@@ -15,8 +22,14 @@ export class HttpServer {
   }
 
   /** @throws ManagerError CONFIG when the address cannot be listened on. */
-  static async listen(address: string, registry: Registry, readiness: Readiness): Promise<HttpServer> {
-    const server = createServer((request, response) => {
+  static async listen(
+    address: string,
+    registry: Registry,
+    readiness: Readiness,
+    logger: Logger,
+  ): Promise<HttpServer> {
+    const guard = new Guard((error) => logger.error({ err: error }, 'internal error'));
+    const answer = (request: IncomingMessage, response: ServerResponse): void => {
       const send = (code: number, type: string, body: string) => {
         response.writeHead(code, { 'content-type': type, 'cache-control': 'no-store' });
         response.end(request.method === 'HEAD' ? undefined : body);
@@ -27,10 +40,9 @@ export class HttpServer {
       }
       switch (request.url?.split('?')[0]) {
         case '/metrics':
-          registry.metrics().then(
-            (text) => send(200, registry.contentType, text),
-            (error: unknown) => send(500, 'text/plain', `${messageOf(error)}\n`),
-          );
+          new Guard((error) => send(500, 'text/plain', `${messageOf(error)}\n`)).run(async () => {
+            send(200, registry.contentType, await registry.metrics());
+          });
           return;
         case '/healthz':
           send(200, 'text/plain', 'ok\n');
@@ -43,7 +55,9 @@ export class HttpServer {
         default:
           send(404, 'text/plain', 'here are /metrics, /healthz and /readyz\n');
       }
-    });
+    };
+    const server = createServer(LIMITS, guard.handler(answer));
+    server.maxConnections = MAX_CONNECTIONS;
     const { host, port } = splitAddress(address);
     await new Promise<void>((resolve, reject) => {
       server.once('error', (error) => {

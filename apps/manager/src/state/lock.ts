@@ -1,6 +1,7 @@
 import { closeSync, lstatSync, openSync, unlinkSync } from 'node:fs';
-import { connect, createServer, type Server } from 'node:net';
+import { connect, createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
+import { Guard } from '@infra-offload/guard';
 
 const NAME = 'manager.lock.sock';
 /** Longest wait for the holder to tell its pid. */
@@ -73,10 +74,11 @@ function describe(pid: string | undefined): string {
 /** Listens and tells everyone the pid; undefined if the path is taken. */
 function listen(path: string): Promise<Server | undefined> {
   return new Promise((resolve, reject) => {
-    const server = createServer((socket) => {
+    const tellPid = (socket: Socket): void => {
       socket.on('error', () => undefined);
       socket.end(String(process.pid));
-    });
+    };
+    const server = createServer(new Guard().handler(tellPid));
     server.unref();
     server.on('error', (error: NodeJS.ErrnoException) => {
       if (error.code === 'EADDRINUSE') resolve(undefined);

@@ -6,7 +6,7 @@ import { messageOf } from '../errors.js';
 import { nameOf } from '../material.js';
 import { printable } from '../printable.js';
 import { type Role, roleFacts, roleOf } from '../roles.js';
-import { addressOf, clientOf, isAddressInfo, placesOf, withPort } from './address.js';
+import { addressOf, clientOf, isAddressInfo, type Place, placesOf, withPort } from './address.js';
 import { explainVerification } from './explain.js';
 import { PEER_LIMITS, type PeerLimits } from './limits.js';
 import { MeteredConnection } from './metered-connection.js';
@@ -167,7 +167,7 @@ class Gate {
       const options = place.path === undefined ? { ...place, ...(port !== undefined && { port }) } : place;
       await new Promise<void>((resolve, reject) => {
         server.once('error', reject);
-        server.listen(options, () => {
+        listenForOwner(server, options, () => {
           server.off('error', reject);
           // Out of descriptors, for example: those that are there go on.
           server.on(
@@ -408,6 +408,16 @@ class Gate {
 
   #warn(socket: Socket, address: string, reason: string, message = 'a client was refused'): void {
     this.#log.warn(address, clientOf(socket), reason, message);
+  }
+}
+
+/** Makes a unix socket, if it is one, for this user only: the mask is that of the process, and holds within this call. */
+function listenForOwner(server: NetServer, place: Place, onListening: () => void): void {
+  const umask = process.umask(place.path === undefined ? process.umask() : 0o177);
+  try {
+    server.listen(place, onListening);
+  } finally {
+    process.umask(umask);
   }
 }
 
