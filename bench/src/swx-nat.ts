@@ -25,12 +25,12 @@ for (const [port, address] of [
   [2, CLIENT],
   [3, SERVER],
 ] as const) {
-  pipeline.tableSet('port_table', { key: [{ value: port }], action: 'set_pod_port', args: [address] });
-  pipeline.tableSet('pod_forward', { key: [{ value: address }], action: 'forward', args: [port, 2n, 3n] });
+  pipeline.tableSet('port_table', { key: [{ value: port }], action: 'set_pod_port', args: [address, 0] });
+  pipeline.tableSet('pod_forward', { key: [{ value: address }], action: 'forward', args: [port, 2n, 3n, 0] });
 }
 pipeline.tableSet('port_table', { key: [{ value: 1 }], action: 'set_uplink_port', args: [] });
 pipeline.tableSet('endpoint_selector', { key: [{ value: 1 }], action: 'select_endpoint', args: [1] });
-pipeline.tableSet('endpoint', { key: [{ value: 257 }], action: 'dnat', args: [SERVER, 8080] });
+pipeline.tableSet('endpoint', { key: [{ value: 257 }], action: 'set_endpoint', args: [SERVER, 8080, 0] });
 pipeline.selectorSet('endpoint_selector_sel', 1, [{ member: 1, weight: 1 }]);
 pipeline.tableSet('endpoint_group', {
   key: [{ value: 1 }],

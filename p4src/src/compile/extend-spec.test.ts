@@ -25,6 +25,14 @@ describe('extendSpec', () => {
     );
   });
 
+  it('reads the number of the entry where swx_entry_id is assigned', () => {
+    const spec =
+      'action hit args none {\n\tmov m.local_metadata_swx_entry_id 0x1\n\tmov m.x m.local_metadata_swx_entry_id\n}\n';
+    expect(extendSpec(spec, NO_MARKS)).toBe(
+      'action hit args none {\n\tentryid m.local_metadata_swx_entry_id\n\tmov m.x m.local_metadata_swx_entry_id\n}\n',
+    );
+  });
+
   it.each([
     ['another value', 'action hit args none {\n\tmov m.local_metadata_swx_forget 0x0\n}'],
     ['a read', 'action hit args none {\n\tjmpeq L m.local_metadata_swx_forget 0x1\n}'],

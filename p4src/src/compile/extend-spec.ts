@@ -2,6 +2,8 @@ import type { P4Program } from '@infra-offload/p4info';
 
 /** Metadata whose assignment marks a place where the entry that was hit is to be forgotten. */
 const FORGET = 'swx_forget';
+/** Metadata that an assignment of 1 gives the number of the entry that was hit. */
+const ENTRY_ID = 'swx_entry_id';
 /** Annotation of a learner with its timeouts in seconds: `@swx_timeouts("30 120")`. */
 const TIMEOUTS = /^@swx_timeouts\("([^"]*)"\)$/;
 /** More than these do not fit into a bucket of a learner (`RTE_SWX_TABLE_LEARNER_N_KEY_TIMEOUTS_MAX`). */
@@ -11,6 +13,7 @@ const MAX_TIMEOUTS = 16;
  * Turns marked places of a program that p4c-dpdk has compiled into what SWX can do and P4 cannot say:
  *
  * - an assignment of 1 to the field `swx_forget` of the user's metadata, in an action of a learner, into `forget`;
+ * - an assignment of 1 to the field `swx_entry_id`, in an action, into `entryid`;
  * - the timeouts of a learner into those of the annotation `@swx_timeouts` of its table; p4c gives all learners the same eight.
  *
  * All else stays as it is. The same text comes of the same input.
@@ -19,22 +22,23 @@ const MAX_TIMEOUTS = 16;
  * learner, or timeouts that SWX does not take (1 to 16 of them, whole seconds from 1).
  */
 export function extendSpec(spec: string, p4info: P4Program): string {
-  return setTimeouts(replaceForgets(spec), p4info);
+  return setTimeouts(replaceMarks(spec), p4info);
 }
 
-function replaceForgets(spec: string): string {
-  const field = new RegExp(`\\bm\\.(\\w+_${FORGET})\\b`).exec(spec)?.[1];
-  if (field === undefined) return spec;
+function replaceMarks(spec: string): string {
   let inAction = false;
   const lines = spec.split('\n').flatMap((line) => {
     if (line.startsWith('action ')) inAction = true;
     if (line.startsWith('}')) inAction = false;
-    if (line.trim() === `bit<8> ${field}`) return [];
-    if (!line.includes(`m.${field}`)) return [line];
-    const [, label = '', value] = /^(\s*(?:\w+ :\t)?)mov m\.\w+ (\w+)$/.exec(line) ?? [];
-    if (!inAction || value === undefined || Number(value) !== 1)
-      throw new Error(`${FORGET} is for assignments of 1 in actions of learners, not for: ${line.trim()}`);
-    return [`${label}forget`];
+    if (new RegExp(`^\\s*bit<8> \\w+_${FORGET}$`).test(line)) return [];
+    const [, mark] = new RegExp(`\\bm\\.\\w+_(${FORGET}|${ENTRY_ID})\\b`).exec(line) ?? [];
+    if (mark === undefined) return [line];
+    const [, label = '', field = '', value] = /^(\s*(?:\w+ :\t)?)mov (m\.\w+) (\w+)$/.exec(line) ?? [];
+    const isMark = inAction && field.endsWith(mark) && Number(value) === 1;
+    if (isMark) return [label + (mark === FORGET ? 'forget' : `entryid ${field}`)];
+    // The number of an entry may be read anywhere.
+    if (mark === ENTRY_ID && !field.endsWith(mark)) return [line];
+    throw new Error(`${mark} is for assignments of 1 in actions, not for: ${line.trim()}`);
   });
   return lines.join('\n');
 }

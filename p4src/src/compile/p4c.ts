@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { delimiter, dirname, join, resolve } from 'node:path';
 import { P4Program } from '@infra-offload/p4info';
 import { extendSpec } from './extend-spec.js';
+import { shareTemporaries } from './share-temporaries.js';
 
 const SPEC = 'k8s_dp.spec';
 const P4INFO = 'k8s_dp.p4info.txtpb';
@@ -82,7 +83,7 @@ export function compile(folder: string, { path, include }: Compiler): Readonly<R
     const texts = Object.fromEntries(ARTIFACTS.map((file) => [file, readFileSync(at(file), 'utf8')]));
     return {
       ...texts,
-      [SPEC]: extendSpec(texts[SPEC] ?? '', P4Program.parse(texts[P4INFO] ?? '')),
+      [SPEC]: shareTemporaries(extendSpec(texts[SPEC] ?? '', P4Program.parse(texts[P4INFO] ?? ''))),
       [CONTEXT]: withoutRun(texts[CONTEXT] ?? ''),
     };
   } finally {

@@ -23,6 +23,7 @@ function pod(ip: number, port = 1) {
     port,
     dst_mac: '02:00:00:00:00:02',
     src_mac: '02:00:00:00:00:01',
+    since: 0,
   });
   return tables.pod_forward.entry({ pod_ip: ip }, action);
 }
