@@ -48,12 +48,12 @@ export function shareTemporaries(spec: string): string {
     const line = lines[i] ?? '';
     result.push(line);
     if (!/^(?:action .*|apply )\{$/.test(line)) continue;
-    const unit: Unit = { name: line.split(' ')[1] ?? '', lines: [] };
+    const unit: Unit = { name: line.startsWith('apply') ? 'apply' : (line.split(' ')[1] ?? ''), lines: [] };
     while (lines[i + 1] !== '}') unit.lines.push(parse(lines[++i] ?? ''));
     checkJumps(unit);
     dropUnread(unit, temporaries);
     const places = placeRuns(unit, widths, temporaries, (action) => argumentsOf(lines, action), runs);
-    placeOthers(unit, widths, temporaries, places, line.startsWith('apply') ? 'apply' : 'action', slots);
+    placeOthers(unit, widths, temporaries, places, slots);
     for (const { head, words } of unit.lines) {
       const [op, ...operands] = words.map(
         (word) => places.get(nameOf(word) ?? '')?.replace(/^/, 'm.') ?? word,
@@ -199,9 +199,9 @@ function placeOthers(
   widths: ReadonlyMap<string, number>,
   temporaries: ReadonlySet<string>,
   places: Map<string, string>,
-  pool: string,
   slots: [string, number][],
 ): void {
+  const pool = unit.name === 'apply' ? 'apply' : 'action';
   const last = new Map<string, number>();
   unit.lines.forEach(({ words }, i) => {
     for (const word of words) last.set(nameOf(word) ?? '', i);
