@@ -58,8 +58,11 @@ export function shareTemporaries(spec: string): string {
       const [op, ...operands] = words.map(
         (word) => places.get(nameOf(word) ?? '')?.replace(/^/, 'm.') ?? word,
       );
-      const isNothing = op === 'mov' && operands[0] === operands[1] && !head.includes(':');
-      if (!isNothing) result.push([head + op, ...operands].join(' '));
+      const text = [head + op, ...operands].join(' ');
+      // A move to itself, or the same mask once more.
+      const isNothing =
+        (op === 'mov' && operands[0] === operands[1]) || (op === 'and' && text === result.at(-1));
+      if (!isNothing || head.includes(':')) result.push(text);
     }
   }
   const fields = [
