@@ -1,10 +1,4 @@
-import {
-  endpointSlice,
-  eventually,
-  type ServiceOptions,
-  service,
-  type TestPod,
-} from '@infra-offload/testbed';
+import { endpointSlice, type ServiceOptions, service, type TestPod } from '@infra-offload/testbed';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { PolicyCluster } from './policies/cluster.js';
 import { pods, policy } from './policies/objects.js';
