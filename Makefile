@@ -7,7 +7,7 @@ SEED ?=
 FILES ?=
 MINUTES ?=
 
-.PHONY: help setup build test faults demo lint bench clean swx-host images deploy deploy-split undeploy gen-certs tls-secrets
+.PHONY: help setup build test faults demo lint bench clean swx-host p4 images deploy deploy-split undeploy gen-certs tls-secrets
 
 # What runs the pipeline in the demo: engine (the softswitch's own) or dpdk.
 TARGET ?= engine
@@ -35,6 +35,11 @@ demo: build $(if $(filter dpdk,$(TARGET)),swx-host) ## Pods and services with re
 swx-host: ## Builds the DPDK host of the softswitch
 	@scripts/setup.sh --dpdk
 	@$(MAKE) --no-print-directory -C tools/swx-host
+
+p4: setup ## Compiles p4src anew with p4c-dpdk; P4C names it if it is not on PATH, CHECK=1 compares only
+	@pnpm run --silent generate
+	@pnpm --silent --filter @infra-offload/p4src run compile $(if $(CHECK),--check)
+	@$(if $(CHECK),,pnpm run --silent generate)
 
 lint: setup ## Style and static checks
 	@pnpm run --silent lint

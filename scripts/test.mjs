@@ -1,8 +1,8 @@
 // Runs every check, goes on after a failure, and ends with the line `N passed, N failed`.
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { delimiter, join } from 'node:path';
 import { reserveHugePages } from './huge-pages.mjs';
 
 const HOST = 'tools/swx-host';
@@ -86,7 +86,7 @@ function onDpdk(headers) {
       ...(giveBack === undefined ? {} : { DPDK_HUGEPAGES_MB: `${HUGE_PAGES_MB}` }),
     };
     suite('end-to-end tests on DPDK', 'e2e', {
-      files: ['pods', 'services', 'policies', 'felix', 'es2k', 'restarts', 'kills', 'churn', 'demo'],
+      files: ['pods', 'services', 'flows', 'policies', 'felix', 'es2k', 'restarts', 'kills', 'churn', 'demo'],
       extra,
     });
     const library = headers && compile(headers);
@@ -120,8 +120,27 @@ function compile(headers) {
   return made ? library : undefined;
 }
 
+/** The artifacts of the P4 programs are what p4c makes of the sources, where there is a p4c. */
+function checkArtifacts() {
+  const onPath = (process.env.PATH ?? '')
+    .split(delimiter)
+    .some((folder) => existsSync(join(folder, 'p4c-dpdk')));
+  if (process.env.P4C || onPath) {
+    check('P4 artifacts', [
+      'pnpm',
+      '--silent',
+      '--filter',
+      '@infra-offload/p4src',
+      'run',
+      'compile',
+      '--check',
+    ]);
+  } else console.log('\n== P4 is not compiled again: p4c-dpdk is neither on PATH nor named by P4C');
+}
+
 try {
   check('generate', ['pnpm', 'exec', 'turbo', 'run', 'generate', '--output-logs=errors-only']);
+  checkArtifacts();
   check('lint', ['pnpm', 'exec', 'biome', 'check', '--diagnostic-level=error', '.']);
   check('types', ['pnpm', 'exec', 'tsc', '-p', 'tsconfig.json']);
   const hosted = check('swx-host', ['make', '--no-print-directory', '-C', 'tools/swx-host']);

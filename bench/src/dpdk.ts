@@ -106,10 +106,16 @@ function setUp(): Update[] {
   return [
     t.port_table.entry({ input_port: 1 }, t.port_table.actions.set_uplink_port({})),
     ...pods.flatMap(([port, pod]) => [
-      t.port_table.entry({ input_port: port }, t.port_table.actions.set_pod_port({ pod_ip: pod })),
-      t.pod_forward.entry({ pod_ip: pod }, t.pod_forward.actions.forward({ port, dst_mac: 2, src_mac: 3 })),
+      t.port_table.entry({ input_port: port }, t.port_table.actions.set_pod_port({ pod_ip: pod, since: 0 })),
+      t.pod_forward.entry(
+        { pod_ip: pod },
+        t.pod_forward.actions.forward({ port, dst_mac: 2, src_mac: 3, since: 0 }),
+      ),
     ]),
-    t.endpoint.entry({ endpoint_id: 257 }, t.endpoint.actions.dnat({ ip: SERVER, port: 8080 })),
+    t.endpoint.entry(
+      { endpoint_id: 257 },
+      t.endpoint.actions.set_endpoint({ ip: SERVER, port: 8080, flags: 0 }),
+    ),
     profile.member(1, profile.actions.select_endpoint({ endpoint_id: 1 })),
     profile.group(1, [{ member: 1, weight: 1 }]),
     t.endpoint_group.entry({ group_id: 1 }, t.endpoint_group.group(1)),

@@ -51,7 +51,7 @@ const serviceIds = {
 };
 const endpointIds = {
   table: k8sDpDescriptor.tables.endpoint.id,
-  action: k8sDpDescriptor.tables.endpoint.actions.dnat.id,
+  action: k8sDpDescriptor.tables.endpoint.actions.set_endpoint.id,
 };
 
 const VARIANTS = {
@@ -82,7 +82,10 @@ const VARIANTS = {
   endpoint: {
     typed: (i: number) =>
       insert(
-        endpoint.entry({ endpoint_id: i + 1 }, endpoint.actions.dnat({ ip: 0x0a00_0000 + i, port: 8080 })),
+        endpoint.entry(
+          { endpoint_id: i + 1 },
+          endpoint.actions.set_endpoint({ ip: 0x0a00_0000 + i, port: 8080, flags: 0 }),
+        ),
       ),
     handMade: (i: number): Update => ({
       type: Update_Type.INSERT,

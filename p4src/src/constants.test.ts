@@ -12,7 +12,7 @@ const p4Constants = new Map(
   ]),
 );
 
-const { DropReason, ServiceFlag, ConntrackKind, ConntrackTimeout } = constants;
+const { DropReason, ServiceFlag, EndpointFlag, EpochFlag, FlowState, ConntrackTimeout } = constants;
 
 describe('constants', () => {
   it.each([
@@ -30,14 +30,20 @@ describe('constants', () => {
     ['DROP_UNREACHABLE', DropReason.unreachable],
     ['SERVICE_AFFINITY', ServiceFlag.affinity],
     ['SERVICE_NO_ENDPOINTS', ServiceFlag.noEndpoints],
-    ['CT_PASS', ConntrackKind.pass],
-    ['CT_DNAT', ConntrackKind.dnat],
-    ['CT_SNAT', ConntrackKind.snat],
-    ['CT_HAIRPIN_REPLY', ConntrackKind.hairpinReply],
-    ['EXPIRE_TCP_CLOSING', ConntrackTimeout.tcpClosing],
-    ['EXPIRE_TCP_NEW', ConntrackTimeout.tcpNew],
+    ['DROP_CT_FULL', DropReason.conntrackFull],
+    ['ENDPOINT_DRAINING', EndpointFlag.draining],
+    ['EPOCH_ASK_POLICY', EpochFlag.askPolicy],
+    ['CT_NEW', FlowState.new],
+    ['CT_SYN_ACK', FlowState.synAck],
+    ['CT_ESTABLISHED', FlowState.established],
+    ['CT_FIN_CLIENT', FlowState.finClient],
+    ['CT_FIN_SERVER', FlowState.finServer],
+    ['CT_CLOSING', FlowState.closing],
+    ['CT_CLOSED', FlowState.closed],
+    ['EXPIRE_UDP_NEW', ConntrackTimeout.udpNew],
     ['EXPIRE_UDP', ConntrackTimeout.udp],
-    ['EXPIRE_TCP_ESTABLISHED', ConntrackTimeout.tcpEstablished],
+    ['EXPIRE_ICMP', ConntrackTimeout.icmp],
+    ['EXPIRE_OTHER_NEW', ConntrackTimeout.otherNew],
     ['EXPIRE_OTHER', ConntrackTimeout.other],
   ])('%s is that of headers.p4', (name, value) => {
     expect(p4Constants.get(name)).toBe(value);
@@ -49,11 +55,11 @@ describe('constants', () => {
     expect(constants.dropReasons.map(({ name }) => name)).toEqual(Object.keys(DropReason));
   });
 
-  it('have the timeouts that the spec sets for both learners', () => {
-    const blocks = [...k8sDpArtifacts.spec.matchAll(/timeout \{([^}]*)\}/g)];
-    expect(blocks).toHaveLength(2);
-    for (const [, seconds = ''] of blocks) {
-      expect(seconds.trim().split(/\s+/).map(Number)).toEqual([...constants.timeoutProfiles]);
-    }
+  it.each([
+    ['conntrack', constants.conntrackTimeouts],
+    ['affinity', constants.affinityTimeouts],
+  ] as const)('have the timeouts of %s', (learner, expected) => {
+    const block = new RegExp(`learner ${learner} \\{[^]*?timeout \\{([^}]*)\\}`).exec(k8sDpArtifacts.spec);
+    expect(block?.[1]?.trim().split(/\s+/).map(Number)).toEqual([...expected]);
   });
 });

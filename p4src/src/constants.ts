@@ -21,12 +21,14 @@ export const DropReason = {
   noEndpoint: 4,
   egressPolicy: 5,
   ingressPolicy: 6,
-  /** The reply's tuple belongs to another flow's translation. */
+  /** The reply's tuple belongs to another flow, and no other source port was free. */
   conntrackConflict: 7,
   /** The TTL is used up. */
   ttl: 8,
   /** `route_table` says `unreachable`. */
   unreachable: 9,
+  /** The flow cannot be remembered. */
+  conntrackFull: 10,
 } as const;
 
 export type DropReasonName = keyof typeof DropReason;
@@ -46,10 +48,11 @@ export const dropReasons: readonly {
   {
     reason: DropReason.conntrackConflict,
     name: 'conntrackConflict',
-    text: 'reply tuple belongs to another flow',
+    text: 'no source port is free',
   },
   { reason: DropReason.ttl, name: 'ttl', text: 'TTL used up' },
   { reason: DropReason.unreachable, name: 'unreachable', text: 'destination unreachable' },
+  { reason: DropReason.conntrackFull, name: 'conntrackFull', text: 'table of flows full' },
 ];
 
 /** Bits of the parameter `flags` of `set_service`. */
@@ -60,35 +63,52 @@ export const ServiceFlag = {
   noEndpoints: 0x02,
 } as const;
 
-/** What `conntrack` does to the packets of a flow: parameter `kind` of `ct_hit`. */
-export const ConntrackKind = {
-  pass: 0,
-  /** Client to service: the destination becomes the endpoint. */
-  dnat: 1,
-  /** Endpoint to client: the source becomes the service. */
-  snat: 2,
-  /** A pod that reaches itself through a service: reply, with both addresses changed. */
-  hairpinReply: 3,
+/** Bits of the parameter `flags` of `set_endpoint`. */
+export const EndpointFlag = {
+  /** Connections go on; new ones, and datagrams, go elsewhere. */
+  draining: 0x01,
 } as const;
 
-/**
- * Indexes of the learners' timeouts and their seconds at start. The same for `conntrack` and `affinity`; each can be changed
- * at run time, learner by learner. `affinity_profile` of `set_service` is such an index, of learner `affinity`.
- */
-export const timeoutProfiles = [10, 30, 60, 120, 300, 43_200, 120, 120] as const;
+/** Bits of the parameter `flags` of `set_flow_epoch`. */
+export const EpochFlag = {
+  /** Flows are asked again whether policies allow them, and end if these do not. */
+  askPolicy: 0x01,
+} as const;
 
-/** The timeouts that `conntrack` uses, as indexes into {@link timeoutProfiles}. */
+/** Where a flow stands: the second byte of its state cell. The timeout of a TCP flow has the number of its state. */
+export const FlowState = {
+  /** Not answered yet. */
+  new: 1,
+  /** TCP: SYN answered. */
+  synAck: 2,
+  established: 3,
+  /** TCP: the client has closed its direction. */
+  finClient: 4,
+  /** TCP: the server has closed its direction. */
+  finServer: 5,
+  /** TCP: both have closed. */
+  closing: 6,
+  /** TCP: reset. */
+  closed: 7,
+} as const;
+
+/** Seconds of the timeouts of `conntrack` at start, by index; each can be changed at run time. */
+export const conntrackTimeouts = [30, 120, 60, 86_400, 3600, 3600, 120, 10, 30, 120, 30, 30, 210] as const;
+
+/** Indexes into {@link conntrackTimeouts} for flows that are not TCP. */
 export const ConntrackTimeout = {
-  /** TCP, FIN or RST seen. */
-  tcpClosing: 1,
-  /** TCP, no data yet. */
-  tcpNew: 2,
-  udp: 3,
-  /** TCP, data seen. */
-  tcpEstablished: 5,
-  /** ICMP echo and SCTP. */
-  other: 6,
+  udpNew: 8,
+  udp: 9,
+  icmp: 10,
+  /** SCTP, not answered yet. */
+  otherNew: 11,
+  other: 12,
 } as const;
+
+/** Seconds of the timeouts of `affinity` at start: `affinity_profile` of `set_service` is an index into these. */
+export const affinityTimeouts = [
+  10, 30, 60, 120, 300, 600, 900, 1200, 1800, 3600, 7200, 10_800, 14_400, 21_600, 43_200, 86_400,
+] as const;
 
 /** SWX answers this endpoint for an empty group: never an endpoint, and never a member's number. */
 export const NO_ENDPOINT = 0;

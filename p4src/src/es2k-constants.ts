@@ -25,7 +25,10 @@ export const Es2kAclStatus = {
   setOnly: 3,
 } as const;
 
-/** Indexes of the learners' timeouts that the program uses; the seconds are those of `timeoutProfiles`. */
+/** Seconds of the learners' timeouts, which p4c gives to all. */
+export const es2kTimeouts = [10, 30, 60, 120, 300, 43_200, 120, 120] as const;
+
+/** Indexes into {@link es2kTimeouts} that the program uses. */
 export const Es2kTimeout = {
   /** FIN or RST seen. */
   tcpClosing: 1,

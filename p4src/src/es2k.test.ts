@@ -55,7 +55,7 @@ describe('constants of es2k/', () => {
     const mask = /and m\.local_metadata_bucket (0x[0-9A-F]+)/.exec(spec)?.[1];
     expect(Number(mask) + 1).toBe(p4src.ES2K_BUCKETS);
     for (const [, seconds = ''] of spec.matchAll(/timeout \{([^}]*)\}/g)) {
-      expect(seconds.trim().split(/\s+/).map(Number)).toEqual([...p4src.timeoutProfiles]);
+      expect(seconds.trim().split(/\s+/).map(Number)).toEqual([...p4src.es2kTimeouts]);
     }
   });
 

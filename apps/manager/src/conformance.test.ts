@@ -218,8 +218,8 @@ describe.each(['dpdk', 'es2k'] as const)('the %s program', (kind) => {
       true,
       true,
     ]);
-    // Connections through a service are judged once.
-    expect(open !== undefined && net.talks(open)).toBe(true);
+    // What is denied by now ends; es2k judges connections through a service once.
+    expect(open !== undefined && net.talks(open)).toBe(kind === 'es2k');
     await agent.remove(ObjectKind.OBJECT_KIND_POD_ISOLATION, 'default/pod-2');
     await settled(agent);
     expect([tcp(one, two.ip, 8080), udp(one, two.ip, 9), net.ping(one, two)]).toEqual([true, true, true]);

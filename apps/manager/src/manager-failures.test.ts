@@ -294,7 +294,12 @@ describe('restarts and losses', () => {
     const { service: services, endpoint } = k8sDp.tables;
     await session.write([
       remove(services.key({ dst_ip: '10.96.0.10', protocol: 6, dst_port: 80 })),
-      insert(endpoint.entry({ endpoint_id: 9999 }, endpoint.actions.dnat({ ip: '1.2.3.4', port: 5 }))),
+      insert(
+        endpoint.entry(
+          { endpoint_id: 9999 },
+          endpoint.actions.set_endpoint({ ip: '1.2.3.4', port: 5, flags: 0 }),
+        ),
+      ),
     ]);
     session.close();
     await eventually(async () => {
@@ -307,7 +312,7 @@ describe('restarts and losses', () => {
 });
 
 test('a full table degrades only what does not fit, and heals when there is room', async () => {
-  const driver = dpdkDriver({ gatewayMac: 0x0200_0000_0099 });
+  const driver = dpdkDriver({ gatewayMac: 0x0200_0000_0099, endsDeniedFlows: true });
   const small = k8sDpArtifacts.spec.replace(/(\ntable service \{[\s\S]*?size )0x20000/, '$10x2');
   const config = decodeDeviceConfig(driver.deviceConfig);
   const profiles = config.profiles.map((profile) => ({ ...profile, binary: Buffer.from(small) }));

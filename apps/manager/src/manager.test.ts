@@ -2,7 +2,7 @@ import { status as grpc } from '@grpc/grpc-js';
 import { ObjectKind, Protocol } from '@infra-offload/infra-api';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { DEGRADED, node, PROGRAMMED, pod, podObject, service, type TestAgent, web } from './testing/agent.js';
-import { arpReplyMac, arpRequest, readTcp, tcpSyn } from './testing/packets.js';
+import { arpReplyMac, arpRequest, readTcp, tcpSegment } from './testing/packets.js';
 import { eventually, startReady, TestWorld, written } from './testing/world.js';
 
 let world: TestWorld;
@@ -48,7 +48,7 @@ describe('what the agent wants', () => {
     const gateway = arpReplyMac(await world.ports.receive(1));
     expect(gateway).toBe('02:00:00:00:00:01');
     const flow = { srcMac: client.mac, dstMac: gateway, src: client.ip, srcPort: 40_000 };
-    world.ports.send(1, tcpSyn({ ...flow, dst: '10.96.0.10', dstPort: 80 }));
+    world.ports.send(1, tcpSegment({ ...flow, dst: '10.96.0.10', dstPort: 80 }));
     expect(readTcp(await world.ports.receive(2))).toEqual({
       srcMac: '02:00:a9:fe:01:01',
       dstMac: '02:00:00:00:01:02',
@@ -60,11 +60,11 @@ describe('what the agent wants', () => {
     // The host asks for a pod, and talks to the gateway; a packet for the host arrives unchanged.
     world.ports.send(0, arpRequest({ mac: '02:00:00:00:00:01', ip: '10.244.1.254' }, '10.244.1.2'));
     expect(arpReplyMac(await world.ports.receive(0))).toBe('02:00:a9:fe:01:01');
-    world.ports.send(1, tcpSyn({ ...flow, dst: '10.244.1.254', dstPort: 22 }));
+    world.ports.send(1, tcpSegment({ ...flow, dst: '10.244.1.254', dstPort: 22 }));
     expect(readTcp(await world.ports.receive(0)).dst).toBe('10.244.1.254');
     // A service address that nobody has is dropped, and so is a spoofed source.
-    world.ports.send(1, tcpSyn({ ...flow, dst: '10.96.0.99', dstPort: 80 }));
-    world.ports.send(1, tcpSyn({ ...flow, src: '10.244.1.9', dst: '10.244.1.2', dstPort: 80 }));
+    world.ports.send(1, tcpSegment({ ...flow, dst: '10.96.0.99', dstPort: 80 }));
+    world.ports.send(1, tcpSegment({ ...flow, src: '10.244.1.9', dst: '10.244.1.2', dstPort: 80 }));
     const { counters } = await agent.managerStatus();
     expect(counters.map(({ name, index, packets }) => [name, index, packets])).toEqual([
       ['drop_counter', "2 (source address is not the pod's)", 1n],

@@ -15,6 +15,7 @@ import { InfraAgentService } from './ipdk/service.js';
 import { createLoggers, type Loggers } from './log.js';
 import { createMetrics } from './metrics.js';
 import { Readiness } from './readiness.js';
+import { Epochs } from './reconciler/epochs.js';
 import { Reconciler } from './reconciler/reconciler.js';
 import { openSecurity, type Security } from './security.js';
 import { HttpServer } from './server/http.js';
@@ -25,7 +26,6 @@ import { parseMac } from './state/addresses.js';
 import { StateDirectory } from './state/directory.js';
 import { StateStore, type StoreContents } from './state/store.js';
 import { TargetConnection } from './target/connection.js';
-import { FlowCutter } from './target/flow-cutter.js';
 import { GnmiPorts } from './target/gnmi.js';
 import { InterfacePorts } from './target/interface-ports.js';
 import { PortResolver } from './target/port-resolver.js';
@@ -95,8 +95,10 @@ export class Manager {
     closers.push(() => directory.close());
     const { store, contents } = await StateStore.open(directory, loggers.state);
     closers.push(() => store.close());
+    const epochs = new Epochs();
     const reconciler = new Reconciler<Row>(
       driver,
+      epochs,
       {
         batchUpdates: reconcile.batchUpdates,
         batchBytes: reconcile.batchBytes,
@@ -116,17 +118,11 @@ export class Manager {
       reconciler,
       store,
       drainSeconds: dataPlane.drainSeconds,
-      onDenial: () => {
-        if (dataPlane.policyChange === 'cut') cutter.request();
-      },
+      epochs,
       logger: loggers.manager,
       requestPort: (name) => resolver.request(name),
     });
     closers.push(() => controller.stop());
-    // It empties the device, also of what must stay.
-    const mayCut = () => !reconciler.keepsUnknown;
-    const cutter = new FlowCutter(() => connection.renew(), loggers.target, mayCut);
-    closers.push(() => cutter.stop());
     const gnmi = new GnmiPorts({
       address: target.gnmiAddress,
       credentials: security.gnmi,

@@ -104,6 +104,16 @@ export class PolicyCluster {
     return pod.attached;
   }
 
+  /** Takes a pod away, as Kubernetes does. */
+  async removePod(namespace: string, name: string): Promise<void> {
+    const pod = this.pod(`${namespace}/${name}`);
+    this.#pods.delete(`${namespace}/${name}`);
+    await this.bed.removePod(pod);
+    const file = podFile(namespace, name);
+    this.#files.delete(file);
+    this.bed.removeManifest(file);
+  }
+
   pod(name: string): TestPod {
     const attached = this.#pods.get(name)?.attached;
     if (attached === undefined) throw new Error(`there is no pod ${name}`);
@@ -217,7 +227,7 @@ export class PolicyCluster {
 
   #applyPod(pod: ClusterPod): void {
     const { namespace, name, labels, attached } = pod;
-    this.apply(`pod-${namespace}-${name}.yaml`, [
+    this.apply(podFile(namespace, name), [
       {
         apiVersion: 'v1',
         kind: 'Pod',
@@ -264,4 +274,8 @@ function parsed(object: object): WatchedObject {
   const read = parseObject(object);
   if (read.result === 'object') return read.object;
   throw new Error(`not an object that is watched: ${JSON.stringify(read)}`);
+}
+
+function podFile(namespace: string, name: string): string {
+  return `pod-${namespace}-${name}.yaml`;
 }

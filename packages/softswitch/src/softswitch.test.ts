@@ -40,13 +40,13 @@ test('packets go where the entries say, are counted, and can be traced', async (
     insert(
       tables.port_table.entry(
         { input_port: 1 },
-        tables.port_table.actions.set_pod_port({ pod_ip: '10.1.0.1' }),
+        tables.port_table.actions.set_pod_port({ pod_ip: '10.1.0.1', since: 0 }),
       ),
     ),
     insert(
       tables.pod_forward.entry(
         { pod_ip: '10.1.0.2' },
-        tables.pod_forward.actions.forward({ port: 2, ...macs }),
+        tables.pod_forward.actions.forward({ port: 2, ...macs, since: 0 }),
       ),
     ),
   ]);

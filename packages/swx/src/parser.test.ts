@@ -50,11 +50,11 @@ describe('the AST', () => {
   it('has all of k8s_dp', () => {
     const spec = k8sSpec();
     expect([spec.tables.size, spec.learners.size, spec.selectors.size, spec.actions.size]).toEqual([
-      13, 2, 1, 29,
+      14, 3, 1, 33,
     ]);
     expect(spec.learners.get('conntrack')).toMatchObject({
       size: 0x100000,
-      timeouts: [10, 30, 60, 120, 300, 43200, 120, 120],
+      timeouts: [30, 120, 60, 86400, 3600, 3600, 120, 10, 30, 120, 30, 30, 210],
     });
     expect(spec.tables.get('policy_port')?.key.map(({ text, match }) => [text, match])).toEqual([
       ['m.local_metadata_policy_id', 'exact'],
@@ -62,7 +62,8 @@ describe('the AST', () => {
       ['m.local_metadata_rule_port', 'wildcard'],
     ]);
     expect(spec.learners.get('conntrack')?.actions).toEqual([
-      { name: 'ct_hit', forEntries: true, forDefault: false },
+      { name: 'ct_reply', forEntries: true, forDefault: false },
+      { name: 'ct_original', forEntries: true, forDefault: false },
       { name: 'ct_miss', forEntries: false, forDefault: true },
     ]);
     expect(spec.tables.get('service')?.defaultAction).toEqual({ name: 'NoAction', args: [], isConst: true });

@@ -24,18 +24,23 @@ it('tells tables, selections, learned entries and the packet that left, and runs
   const tables = of(steps, 'table').map(({ table, hit, action }) => `${table} ${hit} ${action}`);
   expect(tables).toEqual([
     'port_table true set_pod_port',
+    'flow_epoch false set_flow_epoch',
     'conntrack false ct_miss',
     'service true set_service',
     'endpoint_group true endpoint_group_set_group_id',
     'endpoint_selector true select_endpoint',
-    'endpoint true dnat',
+    'endpoint true set_endpoint',
     'policy_egress false NoAction',
     'policy_ingress false NoAction',
     'pod_forward true forward',
+    // The tuple of the answers is free; both directions are learned, and found then.
     'conntrack false ct_miss',
     'conntrack false ct_miss',
+    'conntrack true ct_original',
+    'conntrack false ct_miss',
+    'conntrack true ct_reply',
   ]);
-  expect(of(steps, 'table')[2]).toMatchObject({
+  expect(of(steps, 'table')[3]).toMatchObject({
     key: [
       { name: 'm.local_metadata_ct_dst_ip', bits: 32, value: 0x0a60000a },
       { name: 'm.local_metadata_ct_proto', value: 6 },
@@ -51,11 +56,16 @@ it('tells tables, selections, learned entries and the packet that left, and runs
     {
       learner: 'conntrack',
       learned: true,
-      action: 'ct_hit',
-      args: [{ name: 'kind', value: 2 }, {}, {}, {}],
-      timeoutIndex: 2,
+      action: 'ct_original',
+      args: [{ name: 'kind', value: 0xc1 }, {}, { name: 'nat_ip', value: 0x0af40002 }, {}, {}, {}],
+      timeoutIndex: 1,
     },
-    { learner: 'conntrack', learned: true, args: [{ value: 1 }, {}, {}, {}] },
+    {
+      learner: 'conntrack',
+      learned: true,
+      action: 'ct_reply',
+      args: [{ value: 0xc2 }, {}, {}, {}, {}, {}, {}],
+    },
   ]);
   const [sent] = of(steps, 'transmit');
   expect(sent?.port).toBe(server.port);
@@ -67,9 +77,10 @@ it('tells what instructions read and wrote, and which jumps were taken', () => {
   const { node, client, syn } = service();
   const { steps } = node.pipeline.trace(client.port, syn);
   const find = (text: string) => of(steps, 'instruction').find((step) => step.text === text);
-  expect(find('mov h.ipv4.dst_addr t.ip')).toMatchObject({
-    unit: 'dnat',
-    operands: [{ name: 't.ip', value: 0x0af40002 }],
+  expect(find('mov m.local_metadata_endpoint_ip t.ip')).toMatchObject({ unit: 'set_endpoint' });
+  expect(find('mov h.ipv4.dst_addr m.local_metadata_to_dst_ip')).toMatchObject({
+    unit: 'apply',
+    operands: [{ name: 'm.local_metadata_to_dst_ip', value: 0x0af40002 }],
     result: { name: 'h.ipv4.dst_addr', value: 0x0af40002 },
   });
   expect(find('jmpeq PACKET_PARSER_PARSE_IPV4 h.ethernet.ether_type 0x800')).toMatchObject({
@@ -102,10 +113,10 @@ it('reads as text', () => {
   const text = formatTrace(node.pipeline.trace(client.port, syn));
   expect(text).toContain('packet of 59 bytes on port 2');
   expect(text).toContain(
-    'table port_table {m.pna_main_input_metadata_input_port=2}: hit entry 3, set_pod_port(pod_ip=0xaf40001)',
+    'table port_table {m.pna_main_input_metadata_input_port=2}: hit entry 3, set_pod_port(pod_ip=0xaf40001, since=2)',
   );
   expect(text).toContain('selector endpoint_selector_sel: group 1, member 1');
-  expect(text).toMatch(/learner conntrack \{.*\}: learned, ct_hit\(kind=2, /);
+  expect(text).toMatch(/learner conntrack \{.*\}: learned, ct_original\(kind=0xc1, /);
   expect(text).toContain('transmit 59 bytes to port 3');
-  expect(text).toContain('jmpnh LABEL_END_11    [-> jump]');
+  expect(text).toMatch(/jmpnh LABEL_\w+ {4}\[-> jump\]/);
 });

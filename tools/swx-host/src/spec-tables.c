@@ -215,7 +215,8 @@ spec_table(struct spec_context *context, uint32_t line)
 	if (status != STATUS_OK)
 		return status;
 	params = (struct rte_swx_pipeline_table_params){
-		.fields = block.keys,
+		/* DPDK refuses a key of no fields that is there. */
+		.fields = block.n_fields ? block.keys : NULL,
 		.n_fields = block.n_fields,
 		.action_names = block.actions,
 		.action_is_for_table_entries = block.in_entries,

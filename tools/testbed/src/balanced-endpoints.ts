@@ -22,7 +22,7 @@ export async function balancedEndpoints(client: ManagerClient, servicePort: stri
     if (destination?.[1] && destination[2]) destinations.set(destination[1], destination[2]);
     const group = /^endpoint_selector group \d+.* \{(.*)\}$/.exec(text);
     for (const [, member] of (group?.[1] ?? '').matchAll(/(\d+)\*\d+/g)) members.add(Number(member));
-    const endpoint = /^endpoint endpoint_id=(\d+) -> dnat\(ip=([\d.]+), /.exec(text);
+    const endpoint = /^endpoint endpoint_id=(\d+) -> set_endpoint\(ip=([\d.]+), /.exec(text);
     if (endpoint?.[2]) addresses.set(Number(endpoint[1]) % MEMBERS_PER_GROUP, endpoint[2]);
   }
   if (buckets.size > 0)

@@ -107,7 +107,7 @@ export const configSchema = z.strictObject({
        * What becomes of flows that have begun when policies change so that they may deny them: `keep` lets them go on
        * until they end, `cut` has all flows asked again, which interrupts everything for a moment.
        */
-      policyChange: z.enum(['keep', 'cut']).default('keep'),
+      policyChange: z.enum(['keep', 'cut']).default('cut'),
     })
     .prefault({}),
   reconcile: z

@@ -53,6 +53,8 @@ export class Controller<Row> {
   /** How far what the device holds is known. */
   readonly recovery: Recovery<Row>;
   readonly #listeners = new Set<StatusListener>();
+  /** Pods that came while there was no device. */
+  readonly #stampedAway = new Set<Entry<Row>>();
   #generation = 0;
 
   constructor(options: ControllerOptions<Row>) {
@@ -64,10 +66,9 @@ export class Controller<Row> {
     const changed = (service: ObjectKey) => this.#recompile(service);
     this.#allocations = new Allocations({ driver, store, drainSeconds, now, changed, guard });
     this.recovery = new Recovery(driver, this.#reconciler, this.#allocations);
-    const onDenial = options.onDenial ?? (() => undefined);
     const ownerOf = (pod: ObjectKey) => this.#entries.get(pod)?.owner;
     this.#policies = new Policies(
-      { driver: driver.policy, model: driver, reconciler: this.#reconciler, store, now, ownerOf, onDenial },
+      { driver: driver.policy, model: driver, reconciler: this.#reconciler, store, now, ownerOf },
       (consequences) => this.#carryOut(consequences),
       guard,
     );
@@ -84,6 +85,8 @@ export class Controller<Row> {
       entry.plan = record.plan;
       entry.buckets = record.buckets ?? [];
       entry.frontend = record.frontend;
+      entry.since = record.since;
+      if (record.since !== undefined) this.#options.epochs.seen(record.since);
       entry.lost = record.lost ?? [];
       this.#entries.set(key, entry);
       for (const [name, port] of Object.entries(record.ports ?? {}))
@@ -123,7 +126,10 @@ export class Controller<Row> {
     if (entry.invalid === undefined && isUnchanged(before, object)) return;
     entry.object = object;
     entry.invalid = undefined;
-    if (object.kind === 'pod') this.#allocations.arrive(object);
+    if (object.kind === 'pod') {
+      if (!isSamePlace(before, object)) this.#stamp(entry);
+      this.#allocations.arrive(object);
+    }
     this.#compile(entry, true);
     this.#leaveAddress(before);
     // The number of its port may be in its MAC address.
@@ -229,9 +235,15 @@ export class Controller<Row> {
     return () => this.#listeners.delete(listener);
   }
 
-  /** To be called with what a device holds, before anything is written to it. */
+  /** To be called with what a device holds, before anything is written to it; its epoch is {@link Epochs.seen} by then. */
   found(rows: readonly Row[]): void {
     for (const { key } of this.recovery.found(rows, this.#entries.values())) this.#recompile(key);
+    // Epochs that were given without a device may be older than its flows.
+    for (const entry of this.#stampedAway) {
+      this.#stamp(entry);
+      this.#compile(entry, true);
+    }
+    this.#stampedAway.clear();
     this.#policies.found(rows);
   }
 
@@ -252,6 +264,12 @@ export class Controller<Row> {
 
   stop(): void {
     this.#allocations.stop();
+  }
+
+  /** Notes that a pod comes now: flows from before are not its own. */
+  #stamp(entry: Entry<Row>): void {
+    entry.since = this.#options.epochs.next();
+    if (!this.#reconciler.attached) this.#stampedAway.add(entry);
   }
 
   #recompile(key: ObjectKey): void {
@@ -357,7 +375,7 @@ export class Controller<Row> {
   }
 
   #store(entry: Entry<Row>, names: readonly string[]): void {
-    const { key, object, id, plan, buckets, frontend, lost } = entry;
+    const { key, object, id, plan, buckets, since, frontend, lost } = entry;
     if (object === undefined && id === undefined) {
       this.#options.store.remove(key);
       return;
@@ -367,6 +385,7 @@ export class Controller<Row> {
       id,
       plan,
       ...(buckets.length === 0 ? {} : { buckets }),
+      ...(object?.kind === 'pod' ? { since } : {}),
       ...(object === undefined && frontend !== undefined ? { frontend } : {}),
       ...(lost.length === 0 ? {} : { lost }),
       ports: this.#ports.portsOf(names),
@@ -419,6 +438,7 @@ export class Controller<Row> {
   /** @param asked takes the addresses that the object asks for. */
   #context(key: ObjectKey, asked?: Set<number>): CompileContext {
     return {
+      since: this.#entries.get(key)?.since ?? 0,
       port: (name) => this.#ports.lookup(name),
       profiles: () => this.#policies.of(key).ids,
       holder: (claim) => this.#claims.holder(claim, key),
@@ -444,6 +464,13 @@ export class Controller<Row> {
   }
 
   readonly #failureOf = (key: RowKey): RowFailure | undefined => this.#reconciler.cell(key)?.failure;
+}
+
+/** Whether a pod has the address and the interface that it had. */
+function isSamePlace(before: WantedState | undefined, { ip, interfaceName, mac }: PodObject): boolean {
+  return (
+    before?.kind === 'pod' && before.ip === ip && before.interfaceName === interfaceName && before.mac === mac
+  );
 }
 
 const NOTHING: Compiled<never> = { rows: [], conditions: [] };

@@ -22,6 +22,8 @@ export class Entry<Row> {
   id: number | undefined = undefined;
   plan: GroupPlan | undefined = undefined;
   buckets: readonly number[] = [];
+  /** Of a pod, see {@link CompileContext.since}. */
+  since: number | undefined = undefined;
   /** The first frontend that a service had last. */
   frontend: Frontend | undefined = undefined;
   /** Addresses that a pod or node has had since it was compiled last. */

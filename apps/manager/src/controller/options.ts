@@ -1,5 +1,6 @@
 import type { Driver } from '../drivers/driver.js';
 import type { Logger } from '../log.js';
+import type { Epochs } from '../reconciler/epochs.js';
 import type { Reconciler } from '../reconciler/reconciler.js';
 import type { ObjectKey } from '../state/objects.js';
 import type { StateStore } from '../state/store.js';
@@ -15,8 +16,8 @@ export interface ControllerOptions<Row> {
   readonly now?: () => number;
   /** Asks for the port of an interface; the answer comes through {@link Controller.setPort}. */
   readonly requestPort: (interfaceName: string) => void;
-  /** Called when policies may deny packets that they allowed before; flows that have begun go on all the same. */
-  readonly onDenial?: () => void;
+  /** Numbers for pods by when they came; the reconciler's. */
+  readonly epochs: Epochs;
 }
 
 /** Called when the status of an object has changed, or the object has gone. */

@@ -52,7 +52,9 @@ const PORTABLE: PipelinePackage = {
 };
 
 function dpdk({ dataPlane }: Config): ChosenDriver {
-  return { kind: 'dpdk', driver: dpdkDriver({ gatewayMac: parseMac(dataPlane.gatewayMac) ?? 0 }) };
+  const gatewayMac = parseMac(dataPlane.gatewayMac) ?? 0;
+  const endsDeniedFlows = dataPlane.policyChange === 'cut';
+  return { kind: 'dpdk', driver: dpdkDriver({ gatewayMac, endsDeniedFlows }) };
 }
 
 function es2k({ dataPlane }: Config, { program, deviceConfig }: PipelinePackage): ChosenDriver {

@@ -2,6 +2,7 @@ import type { GroupPlan, GroupView } from '@infra-offload/lb-model';
 import type { P4Program } from '@infra-offload/p4info';
 import type { Entity } from '@infra-offload/p4rt/proto';
 import type { Direction, PolicyProfile } from '../policy/profile.js';
+import type { FlowEpochs } from '../reconciler/epochs.js';
 import type { RowKey, RowModel } from '../reconciler/model.js';
 import type {
   Endpoint,
@@ -56,6 +57,8 @@ export interface Claim {
 
 /** What the driver is told beside the object itself. */
 export interface CompileContext {
+  /** The epoch (see {@link FlowEpochs}) at which a pod came, or its address or interface changed hands; later ones are greater. */
+  readonly since: number;
   /** Port of an interface. */
   port(interfaceName: string): PortLookup;
   /** Ids of the profiles that a pod is under; undefined: it is not isolated in that direction. */
@@ -157,6 +160,8 @@ export interface Driver<Row> extends RowModel<Row> {
   readonly tables: readonly string[];
   readonly limits: DriverLimits;
   readonly policy: PolicyDriver<Row>;
+  /** Absent: the target asks for each packet. */
+  readonly flows?: FlowEpochs<Row>;
   /** Seconds for which flows may remember the endpoint of a service, so that its number must not be reused. */
   memorySeconds(service: ServiceObject): number;
   /** Endpoints that packets can be sent to; the others are left out of plans. */

@@ -3,7 +3,7 @@ import { felix, type infra } from '@infra-offload/infra-api';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Manager } from '../manager.js';
 import { DEGRADED, PROGRAMMED, type TestAgent } from '../testing/agent.js';
-import { readTcp, tcpSyn } from '../testing/packets.js';
+import { readTcp, tcpSegment } from '../testing/packets.js';
 import { startReady, TestWorld } from '../testing/world.js';
 import { DONE, network, release, TestIpdkAgent, unary } from './testing.js';
 
@@ -76,7 +76,7 @@ function connects(from: number, to: number, dstPort = 80): boolean {
   world.ports.onTransmit((port, packet) => {
     hasArrived ||= port === to && readTcp(packet).srcPort === sourcePort;
   });
-  world.ports.send(from, tcpSyn({ ...header, src: `10.244.1.${from}`, dst: `10.244.1.${to}`, dstPort }));
+  world.ports.send(from, tcpSegment({ ...header, src: `10.244.1.${from}`, dst: `10.244.1.${to}`, dstPort }));
   world.ports.onTransmit(undefined);
   return hasArrived;
 }

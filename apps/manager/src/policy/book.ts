@@ -70,18 +70,16 @@ export class PolicyBook<Row> implements Names {
   putPolicy(name: string, policy: PolicyObject | undefined): void {
     if (policy === undefined) this.#policies.delete(name);
     else this.#policies.set(name, policy);
-    this.#touch(this.stacksOfPolicy(name), true);
+    this.#touch(this.stacksOfPolicy(name));
   }
 
   /** `isBroken`: there is a newer version, and it makes no sense. */
   putSet(name: string, set: AddressSetObject | undefined, isBroken: boolean): void {
-    const grows = set !== undefined && containsSet(set, this.#sets.get(name));
     if (set === undefined) this.#sets.delete(name);
     else this.#sets.set(name, set);
     if (isBroken && set === undefined) this.#broken.add(name);
     else this.#broken.delete(name);
-    for (const stack of this.stacksOfSet(name))
-      this.#touch([stack], !grows || stack.dependencies.denyingSets.has(name));
+    this.#touch(this.stacksOfSet(name));
   }
 
   /** `isBroken` as for {@link putSet}. */
@@ -121,7 +119,7 @@ export class PolicyBook<Row> implements Names {
   putNodeAddresses(addresses: readonly number[]): void {
     if (sameNumbers(addresses, this.nodeAddresses)) return;
     this.nodeAddresses = addresses;
-    for (const stack of this.#stacks.values()) if (stack.direction === 'ingress') this.#touch([stack], true);
+    for (const stack of this.#stacks.values()) if (stack.direction === 'ingress') this.#touch([stack]);
   }
 
   /** Stacks to look at since the last call, their dependencies up to date. Those without pods are forgotten. */
@@ -146,7 +144,7 @@ export class PolicyBook<Row> implements Names {
 
   /** Has everything looked at anew. */
   touchAll(): void {
-    this.#touch(this.#stacks.values(), false);
+    this.#touch(this.#stacks.values());
   }
 
   /** Tells apart the pods for which a stack comes to something else. */
@@ -200,10 +198,9 @@ export class PolicyBook<Row> implements Names {
     }
   }
 
-  #touch(stacks: Iterable<Stack<Row>>, mayDeny: boolean): void {
+  #touch(stacks: Iterable<Stack<Row>>): void {
     for (const stack of stacks) {
       stack.isStale = true;
-      stack.mayDeny ||= mayDeny;
       this.#dirty.add(stack);
     }
   }
@@ -237,27 +234,6 @@ function relink<T>(
     if (items === undefined) index.set(name, new Set([item]));
     else items.add(item);
   }
-}
-
-/** Whether a set has all members of an earlier version of it. */
-function containsSet(after: AddressSetObject, before: AddressSetObject | undefined): boolean {
-  if (before === undefined) return true;
-  return (
-    contains(after.addresses, before.addresses, (a) => String(a)) &&
-    contains(after.cidrs, before.cidrs, ({ address, length }) => `${address}/${length}`) &&
-    contains(after.addressPorts, before.addressPorts, (a) => `${a.address} ${a.protocol} ${a.port}`)
-  );
-}
-
-/** Whether all of `some` are in `all`; both are in the same order. */
-function contains<T>(all: readonly T[], some: readonly T[], key: (item: T) => string): boolean {
-  let i = 0;
-  for (const one of all) {
-    const sought = some[i];
-    if (sought === undefined) return true;
-    if (one === sought || key(one) === key(sought)) i++;
-  }
-  return i === some.length;
 }
 
 function sameNumbers(a: readonly number[], b: readonly number[]): boolean {

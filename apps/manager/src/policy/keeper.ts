@@ -20,8 +20,6 @@ export interface KeeperOptions<Row> {
   readonly now: () => number;
   /** Who wants the rows of a pod. */
   readonly ownerOf: (pod: ObjectKey) => Owner<Row> | undefined;
-  /** Called when a change may deny packets of pods that were allowed before. */
-  readonly onDenial: () => void;
 }
 
 /** What a change came to. */
@@ -105,28 +103,16 @@ export class PolicyKeeper<Row> {
     const wishes: Wish<Row>[] = [];
     const released: Variant<Row>[] = [];
     for (const stack of stacks) this.#arrange(stack, wishes, released);
-    const changed = this.#profiles.assign(wishes);
+    this.#profiles.assign(wishes);
     for (const variant of released) this.#profiles.release(variant);
     const objects = this.#touched;
     this.#touched = new Set();
     const pods = new Set<ObjectKey>();
-    let mayDeny = false;
-    for (const subject of this.#book.takeMoved()) {
-      const { ids: before, isNew } = subject;
-      subject.isNew = false;
-      this.#tell(subject, pods);
-      const { ids } = subject;
-      const isNarrower = (direction: Direction) =>
-        ids[direction] !== undefined && ids[direction] !== before[direction];
-      mayDeny ||= !isNew && DIRECTIONS.some(isNarrower);
-    }
+    for (const subject of this.#book.takeMoved()) this.#tell(subject, pods);
     for (const stack of stacks) {
-      mayDeny ||= stack.mayDeny && [...stack.variants.values()].some((variant) => changed.has(variant));
-      stack.mayDeny = false;
       for (const subject of stack.subjects) this.#tell(subject, pods);
       this.#refresh(stack, objects);
     }
-    if (mayDeny) this.#options.onDenial();
     return { pods, objects };
   }
 

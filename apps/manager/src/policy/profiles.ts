@@ -112,7 +112,7 @@ export class Profiles<Row> {
    *
    * @returns users that had something else before.
    */
-  assign(wishes: readonly Wish<Row>[]): ReadonlySet<Variant<Row>> {
+  assign(wishes: readonly Wish<Row>[]): void {
     const digests = new Map(wishes.map((wish) => [wish, digestOf(wish.compiled)]));
     const going = new Map<Profile<Row>, Wish<Row>[]>();
     for (const wish of wishes) {
@@ -123,7 +123,6 @@ export class Profiles<Row> {
       else others.push(wish);
     }
     for (const [profile, leaving] of going) this.#changeInPlace(profile, leaving, digests);
-    const changed = new Set([...going.values()].flatMap((leaving) => leaving.map((wish) => wish.user)));
     const left = new Set<Profile<Row>>();
     for (const wish of wishes) {
       const { user, compiled } = wish;
@@ -138,7 +137,6 @@ export class Profiles<Row> {
       if (before?.users.delete(user) === true) left.add(before);
     }
     for (const profile of left) this.#retireIfUnused(profile);
-    return changed;
   }
 
   /** A user wants nothing any more. */

@@ -21,8 +21,6 @@ export interface Dependencies {
   readonly sets: ReadonlySet<string>;
   /** Sets of ports that rules for arriving packets name: what they say depends on the pod. */
   readonly ownPortSets: readonly string[];
-  /** Sets that more members may make deny something: all that rules name otherwise than to allow these members. */
-  readonly denyingSets: ReadonlySet<string>;
 }
 
 /** Everything that `tiers` name, directly and through their policies. */
@@ -34,26 +32,19 @@ export function dependenciesOf(
   const policies = new Set<string>();
   const sets = new Set<string>();
   const ownPortSets = new Set<string>();
-  const denyingSets = new Set<string>();
   for (const name of tiers.flatMap((tier) => tier.policies)) {
     if (policies.has(name)) continue;
     policies.add(name);
-    for (const { action, peers, ports, notPorts } of names.policy(name)?.[direction] ?? []) {
-      for (const { negated, sets: named } of peers) {
-        for (const set of named) {
-          sets.add(set);
-          if (negated || action !== 'allow') denyingSets.add(set);
-        }
-      }
+    for (const { peers, ports, notPorts } of names.policy(name)?.[direction] ?? []) {
+      for (const { sets: named } of peers) for (const set of named) sets.add(set);
       for (const port of [...ports, ...notPorts]) {
         if (port.kind !== 'set') continue;
         sets.add(port.set);
-        if (action !== 'allow' || notPorts.includes(port)) denyingSets.add(port.set);
         if (direction === 'ingress') ownPortSets.add(port.set);
       }
     }
   }
-  return { policies, sets, ownPortSets: [...ownPortSets].sort(), denyingSets };
+  return { policies, sets, ownPortSets: [...ownPortSets].sort() };
 }
 
 /**

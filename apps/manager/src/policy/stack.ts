@@ -16,8 +16,6 @@ export class Subject<Row> {
   ids: ProfileIds = { ingress: undefined, egress: undefined };
   /** The device has refused its isolation, or there is no id for it: the pod must get no packets through. */
   isCutOff = false;
-  /** Nothing has been told of it yet. */
-  isNew = true;
 
   constructor(
     readonly key: ObjectKey,
@@ -39,8 +37,6 @@ export class Stack<Row> {
   dependencies: Dependencies = NO_DEPENDENCIES;
   /** Something that it depends on has changed since its variants were compiled. */
   isStale = true;
-  /** What has changed may deny packets that were allowed. */
-  mayDeny = false;
   standing: Standing = { isPending: false, problems: [], missing: [] };
 
   constructor(
@@ -54,7 +50,6 @@ export const NO_DEPENDENCIES: Dependencies = {
   policies: new Set(),
   sets: new Set(),
   ownPortSets: [],
-  denyingSets: new Set(),
 };
 
 /** A stack as it is for pods with the same ports. */

@@ -5,6 +5,7 @@ import type { Entity, Update } from '@infra-offload/p4rt/proto';
 import { messageOf } from '../errors.js';
 import type { Logger } from '../log.js';
 import type { Bundle } from './bundles.js';
+import type { Epochs, FlowEpochs } from './epochs.js';
 import type { Cell, Operation, Outcome, Owner, RowKey, RowModel } from './model.js';
 import { outcomeOf, type Suspicion } from './outcome.js';
 import { Planner } from './planner.js';
@@ -23,6 +24,7 @@ export interface RowCodec<Row> extends RowModel<Row> {
   toEntity(row: Row): Entity;
   fromEntity(entity: Entity): Row | undefined;
   readAll(table: string): readonly Entity[];
+  readonly flows?: FlowEpochs<Row>;
 }
 
 export interface ReconcilerOptions {
@@ -56,6 +58,8 @@ export interface ReconcilerStats {
   lastFullSyncMs: number;
 }
 
+/** Longest time for which a failed update of the epoch waits until it is tried again. */
+const EPOCH_RETRY_MS = 1_000;
 /** Rows that an audit handles before others get a turn. */
 const AUDIT_SLICE = 256;
 
@@ -72,6 +76,7 @@ export class Reconciler<Row> {
     lastFullSyncMs: 0,
   };
   readonly #codec: RowCodec<Row>;
+  readonly #epochs: Epochs;
   readonly #options: ReconcilerOptions;
   readonly #events: ReconcilerEvents<Row>;
   readonly #logger: Logger;
@@ -85,14 +90,19 @@ export class Reconciler<Row> {
   #writes = 0;
   #pumpScheduled = false;
   #fullSyncStart: number | undefined;
+  /** Flows may remember what is no longer so: the epoch has to be raised. */
+  #isEpochDue = false;
+  #epochRetry: NodeJS.Timeout | undefined;
 
   constructor(
     codec: RowCodec<Row>,
+    epochs: Epochs,
     options: ReconcilerOptions,
     events: ReconcilerEvents<Row>,
     logger: Logger,
   ) {
     this.#codec = codec;
+    this.#epochs = epochs;
     this.#options = options;
     this.#events = events;
     this.#logger = logger;
@@ -181,7 +191,10 @@ export class Reconciler<Row> {
         if (row !== undefined) rows.push(row);
       }
     }
+    const epoch = await this.#readEpoch(device);
     if (!valid()) return rows.length;
+    if (epoch !== undefined) this.#epochs.seen(epoch);
+    else this.#isEpochDue = this.#codec.flows !== undefined;
     this.#events.found(rows);
     this.#planner.reset(rows);
     this.#device = device;
@@ -197,6 +210,7 @@ export class Reconciler<Row> {
     this.#writes = 0;
     this.#fullSyncStart = undefined;
     this.#retries.clear();
+    if (this.#epochRetry !== undefined) this.#raiseEpoch();
     this.#refusedByFull.clear();
     this.#planner.detach();
     this.#publish();
@@ -247,7 +261,7 @@ export class Reconciler<Row> {
     const { batchUpdates: updates, batchBytes: bytes, writesInFlight } = this.#options;
     while (this.#device !== undefined && this.#writes < writesInFlight) {
       const batch = this.#planner.nextBatch({ updates, bytes });
-      if (batch.length === 0) break;
+      if (batch.length === 0 && !this.#isEpochDue) break;
       const device = this.#device;
       this.#guard.run(() => this.#send(device, batch));
     }
@@ -302,11 +316,19 @@ export class Reconciler<Row> {
         answers.set(i, refused(messageOf(error)));
       }
     }
+    // In the same request, and after all else: no flow is checked before what it is checked against is there.
+    const { flows } = this.#codec;
+    const raises =
+      flows !== undefined && (this.#isEpochDue || batch.some((update) => flows.outdatedBy(update)));
+    if (raises) updates.push(modify(flows.entity(this.#epochs.next())));
+    if (raises) this.#isEpochDue = false;
     try {
       if (updates.length > 0) await device.write(updates);
     } catch (error) {
-      if (P4rtError.is(error, 'WRITE_FAILED')) {
-        for (const failure of error.details.failures) {
+      const failed = P4rtError.is(error, 'WRITE_FAILED') ? error.details.failures : undefined;
+      if (raises && (failed?.some(({ index }) => index === updates.length - 1) ?? true)) this.#retryEpoch();
+      if (failed !== undefined) {
+        for (const failure of failed) {
           const place = places[failure.index];
           const operation = place === undefined ? undefined : batch[place];
           if (place !== undefined && operation !== undefined)
@@ -321,6 +343,29 @@ export class Reconciler<Row> {
       }
     }
     return (i) => answers.get(i) ?? DONE;
+  }
+
+  /** The epoch of a device; undefined if it has none of ours. */
+  async #readEpoch(device: Device): Promise<number | undefined> {
+    const { flows } = this.#codec;
+    if (flows === undefined) return undefined;
+    for await (const entity of device.read([flows.read])) return flows.of(entity);
+    return undefined;
+  }
+
+  /** To be called when an update of the epoch has failed. */
+  #retryEpoch(): void {
+    const delay = Math.min(EPOCH_RETRY_MS, this.#options.maxRetryMs);
+    this.#epochRetry ??= setTimeout(() => {
+      this.#raiseEpoch();
+      this.#schedulePump();
+    }, delay);
+  }
+
+  #raiseEpoch(): void {
+    clearTimeout(this.#epochRetry);
+    this.#epochRetry = undefined;
+    this.#isEpochDue = true;
   }
 
   #update({ kind, row }: Operation<Row>): Update {

@@ -23,6 +23,8 @@ export interface StoredRecord {
   readonly plan?: GroupPlan | undefined;
   /** Slots by hash bucket, for targets that have buckets. */
   readonly buckets?: readonly number[] | undefined;
+  /** Epoch at which a pod came. */
+  readonly since?: number | undefined;
   /** The first frontend of a deleted service. */
   readonly frontend?: Frontend | undefined;
   /** Claims that another object holds, see claims.ts. */
@@ -92,6 +94,7 @@ const record = z.object({
   id: z.int().min(1).max(65_535).optional(),
   plan: plan.optional(),
   buckets: z.array(z.int().min(0)).optional(),
+  since: uint32.optional(),
   frontend: z.object({ address: uint32, port }).optional(),
   lost: z.array(z.string()).optional(),
   ports: z.record(z.string(), uint32).optional(),

@@ -6,7 +6,7 @@ import type { Driver } from '../drivers/driver.js';
 import { messageOf } from '../errors.js';
 import type { Logger } from '../log.js';
 import type { Reconciler } from '../reconciler/reconciler.js';
-import { commitPipeline, ensurePipeline, runsPipeline } from './pipeline.js';
+import { ensurePipeline, runsPipeline } from './pipeline.js';
 
 /** Where the connection stands. */
 export type TargetState =
@@ -50,8 +50,6 @@ export class TargetConnection<Row> {
   #retry = 0;
   #readySince = 0;
   #checking = false;
-  /** The pipeline is to be committed anew, whatever the target runs. */
-  #renew = false;
 
   constructor(
     options: TargetOptions,
@@ -100,13 +98,6 @@ export class TargetConnection<Row> {
     }
     this.#logger.warn({ suspicion }, 'writes fail: synchronising anew');
     this.#retrySynchronise(session, ++this.#term);
-  }
-
-  /** Commits the pipeline anew, now or when the target is back, so that the device forgets all flows. */
-  renew(): void {
-    this.#renew = true;
-    const session = this.#session;
-    if (session?.isPrimary === true) this.#guard.run(() => this.#synchronise(session, ++this.#term));
   }
 
   /** Synchronises anew if the device has lost our pipeline, as one does that was restarted behind a proxy. */
@@ -227,10 +218,7 @@ export class TargetConnection<Row> {
     this.#reconciler.detach();
     this.#enter({ kind: 'synchronising' });
     try {
-      const pipeline = this.#renew
-        ? await commitPipeline(session, this.#driver)
-        : await ensurePipeline(session, this.#driver, this.#logger);
-      this.#renew = false;
+      const pipeline = await ensurePipeline(session, this.#driver, this.#logger);
       if (!valid()) return;
       const entities = await this.#reconciler.attach(
         { write: (updates) => session.write(updates), read: (wanted) => session.read(wanted) },

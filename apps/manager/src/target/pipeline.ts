@@ -59,14 +59,6 @@ export async function ensurePipeline(
   return done;
 }
 
-/** Makes the device run our pipeline from the beginning: without entries, and without the flows that it has learned. */
-export async function commitPipeline(session: PipelineSession, pipeline: Pipeline): Promise<PipelineResult> {
-  const { program, deviceConfig } = pipeline;
-  const action = 'VERIFY_AND_COMMIT';
-  await session.setPipeline(program, deviceConfig, { action, cookie: pipelineCookie(pipeline) });
-  return action;
-}
-
 /** Whether a device runs our pipeline, by its cookie. @throws P4rtError when it cannot be asked. */
 export async function runsPipeline(session: PipelineSession, pipeline: Pipeline): Promise<boolean> {
   return (await currentPipeline(session))?.cookie === pipelineCookie(pipeline);

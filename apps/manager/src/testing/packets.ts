@@ -14,8 +14,14 @@ const ETHERNET = 14;
 const IPV4 = 20;
 const TCP = 20;
 
-/** A TCP SYN with correct checksums, in an Ethernet frame. */
-export function tcpSyn({ srcMac, dstMac, src, dst, srcPort, dstPort }: Packet): Uint8Array {
+/** Flags of TCP. */
+export const TcpFlag = { syn: 0x02, ack: 0x10 } as const;
+
+/** A TCP segment without data, a SYN if nothing else is said, with correct checksums, in an Ethernet frame. */
+export function tcpSegment(
+  { srcMac, dstMac, src, dst, srcPort, dstPort }: Packet,
+  flags: number = TcpFlag.syn,
+): Uint8Array {
   const bytes = Buffer.alloc(ETHERNET + IPV4 + TCP);
   bytes.writeUIntBE(parseMac(dstMac) ?? 0, 0, 6);
   bytes.writeUIntBE(parseMac(srcMac) ?? 0, 6, 6);
@@ -32,7 +38,7 @@ export function tcpSyn({ srcMac, dstMac, src, dst, srcPort, dstPort }: Packet): 
   tcp.writeUInt16BE(srcPort, 0);
   tcp.writeUInt16BE(dstPort, 2);
   tcp[12] = 0x50;
-  tcp[13] = 0x02;
+  tcp[13] = flags;
   const pseudo = Buffer.alloc(12);
   ip.copy(pseudo, 0, 12, 20);
   pseudo[9] = 6;

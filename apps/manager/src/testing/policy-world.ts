@@ -5,6 +5,7 @@ import { dpdkDriver } from '../drivers/dpdk/driver.js';
 import type { DpdkRow } from '../drivers/dpdk/rows.js';
 import type { Driver } from '../drivers/driver.js';
 import { createLoggers } from '../log.js';
+import { Epochs } from '../reconciler/epochs.js';
 import type { RowKey } from '../reconciler/model.js';
 import { type Device, Reconciler } from '../reconciler/reconciler.js';
 import type { ObjectKey } from '../state/objects.js';
@@ -15,11 +16,9 @@ import { type PolicyPacket, PolicyTables } from './policy-tables.js';
 const { INSERT, DELETE } = Update_Type;
 const loggers = createLoggers({ level: 'silent', modules: {} });
 
-/** The DPDK driver without the members of groups, which no policy needs. */
-export const policyTestDriver: Driver<DpdkRow> = {
-  ...dpdkDriver({ gatewayMac: 0x0200_a9fe_0101 }),
-  base: () => [],
-};
+const { flows: _, ...withoutFlows } = dpdkDriver({ gatewayMac: 0x0200_a9fe_0101, endsDeniedFlows: true });
+/** The DPDK driver without the members of groups, which no policy needs, for a device that remembers no flows. */
+export const policyTestDriver: Driver<DpdkRow> = { ...withoutFlows, base: () => [] };
 
 /** What becomes of one update. */
 export type Fate = 'done' | 'refused' | 'full' | 'answer-lost';
@@ -189,8 +188,10 @@ export class MemoryStore {
 
 /** Controller and reconciler of one manager. */
 export function startController(store: MemoryStore) {
+  const epochs = new Epochs();
   const reconciler: Reconciler<DpdkRow> = new Reconciler(
     policyTestDriver,
+    epochs,
     { batchUpdates: 4, batchBytes: 1e6, writesInFlight: 3, maxRetryMs: 1000, keepsUnknown: false },
     {
       found: (rows) => controller.found(rows),
@@ -204,6 +205,7 @@ export function startController(store: MemoryStore) {
     reconciler,
     store: store.face,
     drainSeconds: 0,
+    epochs,
     logger: loggers.manager,
     requestPort: (name) => controller.setPort(name, { kind: 'known', port: Number(name.slice(3)) }),
   });

@@ -19,7 +19,7 @@ afterEach(() => harness.stop());
 /** Removes so many entries that are not there. */
 function write(count: number): Uint8Array {
   const { pod_forward } = k8sDp.tables;
-  const action = pod_forward.actions.forward({ port: 1, dst_mac: 2, src_mac: 3 });
+  const action = pod_forward.actions.forward({ port: 1, dst_mac: 2, src_mac: 3, since: 0 });
   const updates = Array.from({ length: count }, (_, n) => remove(pod_forward.entry({ pod_ip: n }, action)));
   return WriteRequest.encode({
     deviceId: 1n,

@@ -1,5 +1,6 @@
 import { Client, credentials, status } from '@grpc/grpc-js';
 import { P4Program } from '@infra-offload/p4info';
+import { P4Info } from '@infra-offload/p4info/proto';
 import { insert, modify, remove } from '@infra-offload/p4rt';
 import {
   SetForwardingPipelineConfigRequest_Action as Action,
@@ -23,6 +24,7 @@ function pod(ip: number, port = 1) {
     port,
     dst_mac: '02:00:00:00:00:02',
     src_mac: '02:00:00:00:00:01',
+    since: 0,
   });
   return tables.pod_forward.entry({ pod_ip: ip }, action);
 }
@@ -111,7 +113,8 @@ describe('pipeline configuration', () => {
     await started();
     const config = k8sConfig(42n);
     await harness.setPipeline(Action.VERIFY_AND_COMMIT, config);
-    expect(await harness.getPipeline(0)).toMatchObject({ cookie: { cookie: 42n }, p4info: config.p4info });
+    const p4info = config.p4info && P4Info.decode(Buffer.from(P4Info.encode(config.p4info).finish()));
+    expect(await harness.getPipeline(0)).toMatchObject({ cookie: { cookie: 42n }, p4info });
     expect(Buffer.from((await harness.getPipeline(3))?.p4DeviceConfig ?? [])).toEqual(
       Buffer.from(config.p4DeviceConfig),
     );
@@ -120,7 +123,7 @@ describe('pipeline configuration', () => {
       p4info: undefined,
       p4DeviceConfig: new Uint8Array(0),
     });
-    expect((await harness.getPipeline(2))?.p4info).toEqual(config.p4info);
+    expect((await harness.getPipeline(2))?.p4info).toEqual(p4info);
   });
 
   test('P4 VERIFY_AND_COMMIT clears the state; RECONCILE_AND_COMMIT keeps it, for the same program and for a larger one', async () => {

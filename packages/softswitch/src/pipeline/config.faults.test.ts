@@ -129,7 +129,7 @@ describe('an update', () => {
   const entities: readonly Entity[] = [
     t.pod_forward.entry(
       { pod_ip: '10.244.0.1' },
-      t.pod_forward.actions.forward({ port: 1, dst_mac: 2, src_mac: 3 }),
+      t.pod_forward.actions.forward({ port: 1, dst_mac: 2, src_mac: 3, since: 0 }),
     ),
     t.service.entry({ dst_ip: '10.96.0.1', protocol: 6, dst_port: 80 }, setService),
     profile.member(1, profile.actions.select_endpoint({ endpoint_id: 1 })),

@@ -7,8 +7,9 @@ import { ip, mac } from './packets.js';
 
 const FILE = fileURLToPath(new URL('../../../../p4src/dpdk/k8s_dp.spec', import.meta.url));
 
-export function k8sSpec(): SwxSpec {
-  return parseSpec(readFileSync(FILE, 'utf8'), { file: 'k8s_dp.spec' });
+/** @param change of the text, for programs that differ a little. */
+export function k8sSpec(change = (text: string): string => text): SwxSpec {
+  return parseSpec(change(readFileSync(FILE, 'utf8')), { file: 'k8s_dp.spec' });
 }
 
 export interface Sent {
@@ -25,6 +26,8 @@ export interface Pod {
 export const GATEWAY_MAC = '02:aa:00:00:00:01';
 export const HOST_PORT = 0;
 export const UPLINK_PORT = 1;
+const EPOCH_ASK_POLICY = 1;
+const ENDPOINT_DRAINING = 1;
 
 /** A node with our pipeline on it: pods on ports 2 and up, a clock to be set, and the packets that came out. */
 export class Node {
@@ -33,6 +36,7 @@ export class Node {
   now = 1000;
   readonly pipeline: SwxPipeline;
   private base = 0;
+  private epoch = 0;
 
   constructor(spec: SwxSpec = k8sSpec()) {
     this.pipeline = new SwxPipeline(spec, {
@@ -50,6 +54,7 @@ export class Node {
       action: 'arp_reply',
       args: [mac(GATEWAY_MAC)],
     });
+    this.raiseEpoch();
     for (let member = 1; member < 256; member++) {
       this.pipeline.tableSet('endpoint_selector', {
         key: [{ value: member }],
@@ -59,21 +64,44 @@ export class Node {
     }
   }
 
-  addPod(address: string): Pod {
-    const port = this.pods.length + 2;
+  /** Has all flows checked with their next packets, as the control plane does after it has changed something. */
+  raiseEpoch(flags = EPOCH_ASK_POLICY): void {
+    const args = [++this.epoch, flags];
+    this.pipeline.tableSetDefault('flow_epoch', 'set_flow_epoch', args);
+  }
+
+  addPod(address: string, port = this.pods.length + 2): Pod {
+    const since = this.epoch + 1;
     const pod = { port, ip: address, mac: `02:00:00:00:00:${port.toString(16).padStart(2, '0')}` };
     this.pods.push(pod);
     this.pipeline.tableSet('port_table', {
       key: [{ value: port }],
       action: 'set_pod_port',
-      args: [ip(address)],
+      args: [ip(address), since],
     });
     this.pipeline.tableSet('pod_forward', {
       key: [{ value: ip(address) }],
       action: 'forward',
-      args: [port, mac(pod.mac), mac(GATEWAY_MAC)],
+      args: [port, mac(pod.mac), mac(GATEWAY_MAC), since],
     });
+    this.raiseEpoch();
     return pod;
+  }
+
+  removePod({ port, ip: address }: Pod): void {
+    this.pipeline.tableDelete('port_table', [{ value: port }]);
+    this.pipeline.tableDelete('pod_forward', [{ value: ip(address) }]);
+    this.raiseEpoch();
+  }
+
+  /** Puts a pod under a policy, which allows nothing without further entries. */
+  isolate(direction: 'ingress' | 'egress', pod: Pod, policy: number): void {
+    this.pipeline.tableSet(`policy_${direction}`, {
+      key: [{ value: ip(pod.ip) }],
+      action: `set_policy_${direction}`,
+      args: [policy],
+    });
+    this.raiseEpoch();
   }
 
   /** A service with its endpoints; returns what changes them. */
@@ -87,13 +115,16 @@ export class Node {
     const number = ++this.base;
     const base = number * 256;
     const { pipeline } = this;
-    options.endpoints.forEach((endpoint, i) => {
+    const setEndpoint = (i: number, flags: number): void => {
+      const endpoint = options.endpoints[i];
+      if (endpoint === undefined) throw new Error(`there is no endpoint ${i}`);
       pipeline.tableSet('endpoint', {
         key: [{ value: base + i + 1 }],
-        action: 'dnat',
-        args: [ip(endpoint.ip), endpoint.port],
+        action: 'set_endpoint',
+        args: [ip(endpoint.ip), endpoint.port, flags],
       });
-    });
+    };
+    options.endpoints.forEach((_, i) => setEndpoint(i, 0));
     const setMembers = (members: readonly number[]): void =>
       pipeline.selectorSet(
         'endpoint_selector_sel',
@@ -114,8 +145,11 @@ export class Node {
     });
     return {
       setMembers,
-      removeEndpoint: (i: number): boolean => pipeline.tableDelete('endpoint', [{ value: base + i + 1 }]),
-      endpointIndex: (i: number): number => pipeline.entryIndex('endpoint', [{ value: base + i + 1 }]),
+      drain: (i: number): void => setEndpoint(i, ENDPOINT_DRAINING),
+      removeEndpoint: (i: number): void => {
+        pipeline.tableDelete('endpoint', [{ value: base + i + 1 }]);
+        this.raiseEpoch();
+      },
     };
   }
 

@@ -25,8 +25,13 @@ async function within<T>(timeoutMs: number, what: string, promise: Promise<T>): 
   }
 }
 
-async function openTcp({ address, port }: Target, timeoutMs: number): Promise<Connection> {
-  const socket = connect({ host: address, port, noDelay: true });
+async function openTcp({ address, port, localPort }: Target, timeoutMs: number): Promise<Connection> {
+  const socket = connect({
+    host: address,
+    port,
+    noDelay: true,
+    ...(localPort === undefined ? {} : { localPort }),
+  });
   let buffered = '';
   let failure: Error | undefined;
   const waiting: { resolve: (answer: Answer) => void; reject: (error: Error) => void }[] = [];
@@ -62,11 +67,11 @@ async function openTcp({ address, port }: Target, timeoutMs: number): Promise<Co
           first = false;
         }),
       ),
-    close: () => socket.destroy(),
+    close: () => (localPort === undefined ? socket.destroy() : socket.resetAndDestroy()),
   };
 }
 
-async function openUdp({ address, port }: Target): Promise<Connection> {
+async function openUdp({ address, port, localPort }: Target): Promise<Connection> {
   const socket = createSocket('udp4');
   const waiting: { resolve: (answer: Answer) => void; reject: (error: Error) => void }[] = [];
   socket.on('message', (message, from) => {
@@ -76,7 +81,7 @@ async function openUdp({ address, port }: Target): Promise<Connection> {
       asked?.resolve(JSON.parse(message.toString()) as Answer);
     else asked?.reject(new Error(`answer from ${from.address}:${from.port}`));
   });
-  socket.bind(0, '0.0.0.0');
+  socket.bind(localPort ?? 0, '0.0.0.0');
   await once(socket, 'listening');
   return {
     ask: (timeoutMs) =>

@@ -5,6 +5,8 @@ export interface Target {
   readonly protocol: Protocol;
   readonly address: string;
   readonly port: number;
+  /** Of the client; a TCP connection then ends with a reset, so that the port can be used again at once. */
+  readonly localPort?: number;
 }
 
 /** A packet that nobody answers. */

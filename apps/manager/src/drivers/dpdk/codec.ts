@@ -1,5 +1,5 @@
 import type { Entity } from '@infra-offload/p4rt/proto';
-import { k8sDp } from '@infra-offload/p4src';
+import { EndpointFlag, k8sDp } from '@infra-offload/p4src';
 import { unreachable } from '../../errors.js';
 import { policyFromEntity, policyToEntity, READ_ALL_POLICY } from './policy-codec.js';
 import { type DpdkRow, dpdkRows, groupRow, isolationKeys, type RouteRow } from './rows.js';
@@ -25,12 +25,24 @@ export function toEntity(row: DpdkRow): Entity {
     case 'pod_forward':
       return podForward.entry(
         { pod_ip: row.ip },
-        podForward.actions.forward({ port: row.port, dst_mac: row.dstMac, src_mac: row.srcMac }),
+        podForward.actions.forward({
+          port: row.port,
+          dst_mac: row.dstMac,
+          src_mac: row.srcMac,
+          since: row.since,
+        }),
       );
     case 'route_table':
       return routes.entry({ dst: { value: row.address, prefixLength: row.length } }, routeAction(row));
     case 'endpoint':
-      return endpoint.entry({ endpoint_id: row.id }, endpoint.actions.dnat({ ip: row.ip, port: row.port }));
+      return endpoint.entry(
+        { endpoint_id: row.id },
+        endpoint.actions.set_endpoint({
+          ip: row.ip,
+          port: row.port,
+          flags: row.isDraining ? EndpointFlag.draining : 0,
+        }),
+      );
     case 'member':
       return selector.member(row.id, selector.actions.select_endpoint({ endpoint_id: row.id }));
     case 'group':
@@ -106,8 +118,8 @@ function fromTableEntry(tableId: number, entity: Entity): DpdkRow | undefined {
       const { match, action } = ports.decode(entity);
       const port = match.input_port;
       if (action?.name === 'set_pod_port') {
-        const podIp = action.params.pod_ip;
-        return { table: 'port_table', port, role: 'pod', podIp, requires: isolationKeys(podIp) };
+        const { pod_ip: podIp, since } = action.params;
+        return { table: 'port_table', port, role: 'pod', podIp, since, requires: isolationKeys(podIp) };
       }
       const row: DpdkRow = {
         table: 'port_table',
@@ -128,9 +140,11 @@ function fromTableEntry(tableId: number, entity: Entity): DpdkRow | undefined {
     case podForward.id: {
       const { match, action } = podForward.decode(entity);
       const row = { table: 'pod_forward', ip: match.pod_ip } as const;
-      if (action?.name === 'forward')
-        return { ...row, ...hop(action.params), requires: isolationKeys(match.pod_ip) };
-      return foreign({ ...row, port: 0, dstMac: 0, srcMac: 0 }, entity);
+      if (action?.name === 'forward') {
+        const { since } = action.params;
+        return { ...row, ...hop(action.params), since, requires: isolationKeys(match.pod_ip) };
+      }
+      return foreign({ ...row, port: 0, dstMac: 0, srcMac: 0, since: 0 }, entity);
     }
     case routes.id: {
       const { match, action } = routes.decode(entity);
@@ -143,8 +157,11 @@ function fromTableEntry(tableId: number, entity: Entity): DpdkRow | undefined {
     case endpoint.id: {
       const { match, action } = endpoint.decode(entity);
       const row = { table: 'endpoint', id: match.endpoint_id } as const;
-      if (action?.name === 'dnat') return { ...row, ip: action.params.ip, port: action.params.port };
-      return foreign({ ...row, ip: 0, port: 0 }, entity);
+      if (action?.name === 'set_endpoint' && (action.params.flags & ~EndpointFlag.draining) === 0) {
+        const { ip, port, flags } = action.params;
+        return { ...row, ip, port, isDraining: flags !== 0 };
+      }
+      return foreign({ ...row, ip: 0, port: 0, isDraining: false }, entity);
     }
     case endpointGroup.id: {
       const { match, action } = endpointGroup.decode(entity);
@@ -182,7 +199,7 @@ function fromTableEntry(tableId: number, entity: Entity): DpdkRow | undefined {
 function portAction(row: Extract<DpdkRow, { table: 'port_table' }>) {
   switch (row.role) {
     case 'pod':
-      return ports.actions.set_pod_port({ pod_ip: row.podIp });
+      return ports.actions.set_pod_port({ pod_ip: row.podIp, since: row.since });
     case 'host':
       return ports.actions.set_host_port();
     case 'uplink':

@@ -9,7 +9,7 @@ import { dpdkDriver } from './driver.js';
 import { type DpdkRow, groupRow, isolationKeys } from './rows.js';
 
 const GATEWAY_MAC = 0x0200_a9fe_0101;
-const driver = dpdkDriver({ gatewayMac: GATEWAY_MAC });
+const driver = dpdkDriver({ gatewayMac: GATEWAY_MAC, endsDeniedFlows: true });
 
 const uint32 = fc.nat(0xffff_ffff);
 const mac = fc.nat(2 ** 48 - 1);
@@ -46,12 +46,13 @@ const anyRow: fc.Arbitrary<DpdkRow> = fc.oneof(
       requires: [],
     }),
   ),
-  fc.tuple(uint32, uint32).map(
-    ([number, podIp]): DpdkRow => ({
+  fc.tuple(uint32, uint32, uint32).map(
+    ([number, podIp, since]): DpdkRow => ({
       table: 'port_table',
       port: number,
       role: 'pod',
       podIp,
+      since,
       requires: isolationKeys(podIp),
     }),
   ),
@@ -62,14 +63,20 @@ const anyRow: fc.Arbitrary<DpdkRow> = fc.oneof(
   }),
   fc.record({ table: fc.constant('arp_table' as const), ip: uint32, mac }),
   fc
-    .record({ table: fc.constant('pod_forward' as const), ip: uint32, ...hop })
+    .record({ table: fc.constant('pod_forward' as const), ip: uint32, ...hop, since: uint32 })
     .map((row) => ({ ...row, requires: isolationKeys(row.ip) })),
   fc.tuple(uint32, length, fc.option(fc.record(hop))).map(([bits, prefix, next]): DpdkRow => {
     const address = prefix === 0 ? 0 : (bits & (0xffff_ffff << (32 - prefix))) >>> 0;
     const row = { table: 'route_table', address, length: prefix } as const;
     return next === null ? { ...row, action: 'unreachable' } : { ...row, action: 'nexthop', ...next };
   }),
-  fc.record({ table: fc.constant('endpoint' as const), id: uint32, ip: uint32, port }),
+  fc.record({
+    table: fc.constant('endpoint' as const),
+    id: uint32,
+    ip: uint32,
+    port,
+    isDraining: fc.boolean(),
+  }),
   fc.record({ table: fc.constant('member' as const), id: fc.integer({ min: 1, max: 255 }) }),
   fc.record({ table: fc.constant('endpoint_group' as const), id: fc.nat(65_535) }),
   fc.record({
@@ -165,6 +172,7 @@ describe('rows and entities', () => {
 
 const PORTS: Record<string, number> = { host0: 0, tap1: 1, tap2: 2, up0: 9 };
 const context: CompileContext = {
+  since: 1_800_000_000,
   port: (name) => {
     const found = PORTS[name];
     if (found !== undefined) return { kind: 'known', port: found };
@@ -194,10 +202,19 @@ const nodeObject: NodeObject = {
 
 describe('pods and nodes', () => {
   test('a pod is three rows', () => {
+    const { since } = context;
     expect(driver.pod(pod, context)).toEqual({
       rows: [
-        { table: 'port_table', port: 1, role: 'pod', podIp: pod.ip, requires: [] },
-        { table: 'pod_forward', ip: pod.ip, port: 1, dstMac: pod.mac, srcMac: GATEWAY_MAC, requires: [] },
+        { table: 'port_table', port: 1, role: 'pod', podIp: pod.ip, since, requires: [] },
+        {
+          table: 'pod_forward',
+          ip: pod.ip,
+          port: 1,
+          dstMac: pod.mac,
+          srcMac: GATEWAY_MAC,
+          since,
+          requires: [],
+        },
         { table: 'arp_table', ip: pod.ip, mac: GATEWAY_MAC },
       ],
       conditions: [],
@@ -253,6 +270,7 @@ describe('pods and nodes', () => {
       port: 0,
       dstMac: 0x0200_0000_0009,
       srcMac: GATEWAY_MAC,
+      since: 0,
     });
     const lost = driver.node({ ...nodeObject, routes: [{ ...route, interfaceName: 'gone' }] }, context);
     expect(lost.conditions).toMatchObject([
@@ -297,9 +315,10 @@ describe('services', () => {
     [60, 2, false],
     [120, 3, false],
     [301, 5, true],
-    [10_800, 5, true],
-    [43_200, 5, false],
-    [86_400, 5, true],
+    [10_800, 11, false],
+    [43_200, 14, false],
+    [43_201, 15, true],
+    [86_400, 15, false],
   ])('affinity of %i s takes timeout %i', (affinitySeconds, profile, said) => {
     const plan = emptyGroupPlan('k', 255);
     const { rows, conditions } = driver.service(

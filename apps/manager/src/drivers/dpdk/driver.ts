@@ -3,6 +3,7 @@ import { unreachable } from '../../errors.js';
 import { podClaims } from '../common.js';
 import type { CounterFace, Driver } from '../driver.js';
 import { fromEntity, READ_ALL, toEntity } from './codec.js';
+import { dpdkFlows } from './flows.js';
 import { foundServices } from './found.js';
 import { compileNode, nodeClaims, nodeInterfaces } from './node.js';
 import { compilePod } from './pod.js';
@@ -11,17 +12,19 @@ import { type DpdkRow, dpdkRows, GROUP_SLOTS } from './rows.js';
 import { compileService, refusal, serviceClaims } from './service.js';
 
 /** Seconds for which an idle TCP flow keeps its endpoint, and a UDP flow. See "Connection tracking" of the pipeline. */
-const TCP_MEMORY_SECONDS = 43_200;
+const TCP_MEMORY_SECONDS = 86_400;
 const UDP_MEMORY_SECONDS = 120;
 
 /** What a deployment chooses. */
 export interface DpdkOptions {
   /** Source MAC of what the data plane sends to pods, as a number. */
   readonly gatewayMac: number;
+  /** Whether flows end that policies deny by now. */
+  readonly endsDeniedFlows: boolean;
 }
 
 /** The driver of the `k8s_dp` pipeline for DPDK. The contract of its tables is p4src/dpdk/README.md. */
-export function dpdkDriver({ gatewayMac }: DpdkOptions): Driver<DpdkRow> {
+export function dpdkDriver({ gatewayMac, endsDeniedFlows }: DpdkOptions): Driver<DpdkRow> {
   return {
     ...dpdkRows,
     program: k8sDpP4Info(),
@@ -36,6 +39,7 @@ export function dpdkDriver({ gatewayMac }: DpdkOptions): Driver<DpdkRow> {
     service: compileService,
     services: foundServices,
     policy: dpdkPolicy,
+    flows: dpdkFlows(endsDeniedFlows),
     refusal,
     memorySeconds: (service) => (service.protocol === 'TCP' ? TCP_MEMORY_SECONDS : UDP_MEMORY_SECONDS),
     reachable: (service) => service.endpoints,

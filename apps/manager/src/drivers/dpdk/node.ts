@@ -104,7 +104,14 @@ function compileHost(
     rows.push({ table: 'arp_table', ip, mac: host.mac });
     // A packet for the host gets there through a miss, unchanged, unless a wider range would take it elsewhere.
     if (ranges.some((range) => cidrContains(range, ip))) {
-      rows.push({ table: 'pod_forward', ip, port: HOST_PORT, dstMac: host.mac, srcMac: gatewayMac });
+      rows.push({
+        table: 'pod_forward',
+        ip,
+        port: HOST_PORT,
+        dstMac: host.mac,
+        srcMac: gatewayMac,
+        since: 0,
+      });
     }
   }
 }

@@ -15,11 +15,12 @@ export function compilePod(pod: PodObject, context: CompileContext, gatewayMac: 
   const found = context.port(pod.interfaceName);
   if (found.kind !== 'known') return { rows: [], conditions: [missingPort(pod.interfaceName, found)] };
   const { port } = found;
+  const { since } = context;
   const requires = isolationRows(pod, context.profiles(pod)).map(policyRowKey);
   return {
     rows: [
-      { table: 'port_table', port, role: 'pod', podIp: pod.ip, requires },
-      { table: 'pod_forward', ip: pod.ip, port, dstMac: pod.mac, srcMac: gatewayMac, requires },
+      { table: 'port_table', port, role: 'pod', podIp: pod.ip, since, requires },
+      { table: 'pod_forward', ip: pod.ip, port, dstMac: pod.mac, srcMac: gatewayMac, since, requires },
       // Whoever asks for a pod talks to the gateway: the pipeline routes, it does not bridge.
       { table: 'arp_table', ip: pod.ip, mac: gatewayMac },
     ],

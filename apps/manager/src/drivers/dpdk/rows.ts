@@ -10,6 +10,8 @@ export type PortRow =
       readonly port: number;
       readonly role: 'pod';
       readonly podIp: number;
+      /** See {@link CompileContext.since}. */
+      readonly since: number;
       /** Keys of the rows that isolate the pod, without which it must not send or receive. */
       readonly requires?: readonly RowKey[];
     }
@@ -29,6 +31,8 @@ export interface PodForwardRow {
   readonly port: number;
   readonly dstMac: number;
   readonly srcMac: number;
+  /** As for {@link PortRow}; 0 for what is no pod. */
+  readonly since: number;
   /** As for {@link PortRow}. */
   readonly requires?: readonly RowKey[];
 }
@@ -57,6 +61,8 @@ export interface EndpointRow {
   readonly id: number;
   readonly ip: number;
   readonly port: number;
+  /** Its connections go on; new ones go elsewhere. */
+  readonly isDraining: boolean;
 }
 
 /** Member `id` of the action profile: the slot of the same number. */
@@ -255,12 +261,12 @@ function equal(a: DpdkRow, b: DpdkRow): boolean {
         b.table === 'port_table' &&
         a.port === b.port &&
         a.role === b.role &&
-        (a.role !== 'pod' || (b.role === 'pod' && a.podIp === b.podIp))
+        (a.role !== 'pod' || (b.role === 'pod' && a.podIp === b.podIp && a.since === b.since))
       );
     case 'arp_table':
       return b.table === 'arp_table' && a.ip === b.ip && a.mac === b.mac;
     case 'pod_forward':
-      return b.table === 'pod_forward' && a.ip === b.ip && sameHop(a, b);
+      return b.table === 'pod_forward' && a.ip === b.ip && a.since === b.since && sameHop(a, b);
     case 'route_table':
       return (
         b.table === 'route_table' &&
@@ -270,7 +276,13 @@ function equal(a: DpdkRow, b: DpdkRow): boolean {
         (a.action !== 'nexthop' || (b.action === 'nexthop' && sameHop(a, b)))
       );
     case 'endpoint':
-      return b.table === 'endpoint' && a.id === b.id && a.ip === b.ip && a.port === b.port;
+      return (
+        b.table === 'endpoint' &&
+        a.id === b.id &&
+        a.ip === b.ip &&
+        a.port === b.port &&
+        a.isDraining === b.isDraining
+      );
     case 'member':
     case 'endpoint_group':
       return b.table === a.table && a.id === b.id;

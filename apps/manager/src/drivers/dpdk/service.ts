@@ -1,5 +1,5 @@
 import type { GroupPlan } from '@infra-offload/lb-model';
-import { ServiceFlag, timeoutProfiles } from '@infra-offload/p4src';
+import { affinityTimeouts, ServiceFlag } from '@infra-offload/p4src';
 import { describeKey, type ServiceObject } from '../../state/objects.js';
 import {
   formatFrontend,
@@ -23,7 +23,13 @@ export function compileService(
   const rows: DpdkRow[] = [];
   for (const slot of plan.slots) {
     if (slot.state === 'resting') continue;
-    rows.push({ table: 'endpoint', id: endpointNumber(id, slot.slot), ip: slot.address, port: slot.port });
+    rows.push({
+      table: 'endpoint',
+      id: endpointNumber(id, slot.slot),
+      ip: slot.address,
+      port: slot.port,
+      isDraining: slot.state === 'draining',
+    });
   }
   if (service === undefined) return { rows, conditions: [] };
 
@@ -104,11 +110,11 @@ function affinityOf(service: ServiceObject, conditions: Condition[]): number | u
   const wanted = service.affinitySeconds;
   if (wanted === undefined) return undefined;
   let best = 0;
-  timeoutProfiles.forEach((seconds, i) => {
-    const known = timeoutProfiles[best] ?? 0;
+  affinityTimeouts.forEach((seconds, i) => {
+    const known = affinityTimeouts[best] ?? 0;
     if (seconds >= wanted ? known < wanted || seconds < known : seconds > known) best = i;
   });
-  const given = timeoutProfiles[best];
+  const given = affinityTimeouts[best];
   if (given !== wanted) {
     conditions.push({
       severity: 'note',

@@ -39,6 +39,7 @@ const residents = new Map<number, Resident>([
   [22, { port: 2, mac: 0xa2 }],
 ]);
 const context: CompileContext = {
+  since: 0,
   port: (name) => (name === 'tap1' ? { kind: 'known', port: 1 } : { kind: 'missing', message: `no ${name}` }),
   holder: () => undefined,
   resident: (address) => residents.get(address),

@@ -127,7 +127,6 @@ describe.skipIf(!dpdkInstalled).each(variants)('the engine and DPDK, running %s,
       k8sDp.counters.service_counter.cell(1),
       k8sDp.counters.service_counter.cell(2),
       k8sDp.counters.service_counter.cell(3),
-      t.endpoint.counter(),
     ]) {
       const counts = readAll(ours, request);
       expect(readAll(theirs, request)).toEqual(counts);
@@ -192,10 +191,14 @@ describe.skipIf(!dpdkInstalled).each(variants)('the engine and DPDK, running %s,
       modify(group([[2, 1]])),
       remove(t.endpoint.key({ endpoint_id: 257 })),
       modify(
-        t.endpoint.entry({ endpoint_id: 258 }, t.endpoint.actions.dnat({ ip: PODS[3] ?? 0, port: 9000 })),
+        t.endpoint.entry(
+          { endpoint_id: 258 },
+          t.endpoint.actions.set_endpoint({ ip: PODS[3] ?? 0, port: 9000, flags: 0 }),
+        ),
       ),
       remove(t.policy_ingress.key({ pod_ip: PODS[2] ?? 0 })),
       insert(t.route_table.entry({ dst: '1.1.0.0/16' }, t.route_table.actions.unreachable({}))),
+      raiseEpoch(2),
     ]);
     await compare(traffic(next));
     await write([
@@ -206,9 +209,13 @@ describe.skipIf(!dpdkInstalled).each(variants)('the engine and DPDK, running %s,
         ]),
       ),
       insert(
-        t.endpoint.entry({ endpoint_id: 257 }, t.endpoint.actions.dnat({ ip: PODS[1] ?? 0, port: 9001 })),
+        t.endpoint.entry(
+          { endpoint_id: 257 },
+          t.endpoint.actions.set_endpoint({ ip: PODS[1] ?? 0, port: 9001, flags: 0 }),
+        ),
       ),
       remove(t.route_table.key({ dst: '1.1.0.0/16' })),
+      raiseEpoch(3),
     ]);
     await compare(traffic(next));
     compareCounters();
@@ -280,6 +287,11 @@ function traffic(next: (n: number) => number): Input[] {
   });
 }
 
+/** Has all flows checked with their next packets. */
+function raiseEpoch(epoch: number): Update {
+  return modify(t.flow_epoch.defaultEntry(t.flow_epoch.defaultActions.set_flow_epoch({ epoch, flags: 1 })));
+}
+
 /** Pods on ports 2 to 5, services with and without affinity, policies, routes. */
 function setUp(): Update[] {
   const updates = [
@@ -314,19 +326,23 @@ function setUp(): Update[] {
   ];
   for (const [i, pod] of PODS.entries()) {
     updates.push(
-      t.port_table.entry({ input_port: 2 + i }, t.port_table.actions.set_pod_port({ pod_ip: pod })),
+      t.port_table.entry({ input_port: 2 + i }, t.port_table.actions.set_pod_port({ pod_ip: pod, since: 1 })),
       t.pod_forward.entry(
         { pod_ip: pod },
         t.pod_forward.actions.forward({
           port: 2 + i,
           dst_mac: 0x0200_0000_0010 + i,
           src_mac: 0x02aa_0000_0001,
+          since: 1,
         }),
       ),
     );
     for (const base of [256, 512, 768, 1024]) {
       updates.push(
-        t.endpoint.entry({ endpoint_id: base + i + 1 }, t.endpoint.actions.dnat({ ip: pod, port: 8000 + i })),
+        t.endpoint.entry(
+          { endpoint_id: base + i + 1 },
+          t.endpoint.actions.set_endpoint({ ip: pod, port: 8000 + i, flags: 0 }),
+        ),
       );
     }
   }
@@ -389,5 +405,5 @@ function setUp(): Update[] {
       ...[6, 17].map((protocol) => t.service.entry({ dst_ip: VIPS[i] ?? 0, protocol, dst_port: 80 }, action)),
     ];
   });
-  return [...updates, ...members, ...services].map(insert);
+  return [raiseEpoch(1), ...[...updates, ...members, ...services].map(insert)];
 }

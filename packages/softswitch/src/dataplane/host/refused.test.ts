@@ -28,7 +28,10 @@ const service = (dst_ip: string, service_id: number) =>
     }),
   );
 const endpoint = (endpoint_id: number) =>
-  t.endpoint.entry({ endpoint_id }, t.endpoint.actions.dnat({ ip: '10.244.0.1', port: endpoint_id }));
+  t.endpoint.entry(
+    { endpoint_id },
+    t.endpoint.actions.set_endpoint({ ip: '10.244.0.1', port: endpoint_id, flags: 0 }),
+  );
 
 /** What the data plane refuses when it is made live changes nothing: not there, and not in what is read. */
 describe.skipIf(!dpdkInstalled)('a refused commit', () => {
@@ -121,7 +124,7 @@ describe.skipIf(!dpdkInstalled)('a refused commit', () => {
       whenReady: () => dataplane.whenReady(),
     }));
     const before = sizes();
-    pipeline.tableSet('endpoint', { key: [{ value: 7 }], action: 'dnat', args: [1, 2] });
+    pipeline.tableSet('endpoint', { key: [{ value: 7 }], action: 'set_endpoint', args: [1, 2, 0] });
     pipeline.selectorSet('endpoint_selector_sel', 5, [{ member: 256, weight: 1 }]);
     await expect(pipeline.commit()).rejects.toMatchObject({
       code: 'RESOURCE_EXHAUSTED',

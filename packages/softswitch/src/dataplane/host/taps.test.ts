@@ -73,11 +73,21 @@ class World {
     ip('-n', netns, 'neigh', 'replace', '169.254.1.1', 'lladdr', GATEWAY, 'dev', 'eth0');
     const [link] = JSON.parse(ip('-n', netns, '-json', 'link', 'show', 'eth0'));
     await this.session.write([
-      insert(t.port_table.entry({ input_port: number }, t.port_table.actions.set_pod_port({ pod_ip: pod }))),
+      insert(
+        t.port_table.entry(
+          { input_port: number },
+          t.port_table.actions.set_pod_port({ pod_ip: pod, since: 0 }),
+        ),
+      ),
       insert(
         t.pod_forward.entry(
           { pod_ip: pod },
-          t.pod_forward.actions.forward({ port: number, dst_mac: String(link.address), src_mac: GATEWAY }),
+          t.pod_forward.actions.forward({
+            port: number,
+            dst_mac: String(link.address),
+            src_mac: GATEWAY,
+            since: 0,
+          }),
         ),
       ),
     ]);

@@ -1,0 +1,67 @@
+import type { P4Program } from '@infra-offload/p4info';
+
+/** Metadata whose assignment marks a place where the entry that was hit is to be forgotten. */
+const FORGET = 'swx_forget';
+/** Metadata that an assignment of 1 gives the number of the entry that was hit. */
+const ENTRY_ID = 'swx_entry_id';
+/** Annotation of a learner with its timeouts in seconds: `@swx_timeouts("30 120")`. */
+const TIMEOUTS = /^@swx_timeouts\("([^"]*)"\)$/;
+/** More than these do not fit into a bucket of a learner (`RTE_SWX_TABLE_LEARNER_N_KEY_TIMEOUTS_MAX`). */
+const MAX_TIMEOUTS = 16;
+
+/**
+ * Turns marked places of a program that p4c-dpdk has compiled into what SWX can do and P4 cannot say:
+ *
+ * - an assignment of 1 to the field `swx_forget` of the user's metadata, in an action of a learner, into `forget`;
+ * - an assignment of 1 to the field `swx_entry_id`, in an action, into `entryid`;
+ * - the timeouts of a learner into those of the annotation `@swx_timeouts` of its table; p4c gives all learners the same eight.
+ *
+ * All else stays as it is. The same text comes of the same input.
+ *
+ * @throws Error when a mark is of no use: a `swx_forget` that is read or outside of actions, an annotation on what is no
+ * learner, or timeouts that SWX does not take (1 to 16 of them, whole seconds from 1).
+ */
+export function extendSpec(spec: string, p4info: P4Program): string {
+  return setTimeouts(replaceMarks(spec), p4info);
+}
+
+function replaceMarks(spec: string): string {
+  let inAction = false;
+  const lines = spec.split('\n').flatMap((line) => {
+    if (line.startsWith('action ')) inAction = true;
+    if (line.startsWith('}')) inAction = false;
+    if (new RegExp(`^\\s*bit<8> \\w+_${FORGET}$`).test(line)) return [];
+    const [, mark] = new RegExp(`\\bm\\.\\w+_(${FORGET}|${ENTRY_ID})\\b`).exec(line) ?? [];
+    if (mark === undefined) return [line];
+    const [, label = '', field = '', value] = /^(\s*(?:\w+ :\t)?)mov (m\.\w+) (\w+)$/.exec(line) ?? [];
+    const isMark = inAction && field.endsWith(mark) && Number(value) === 1;
+    if (isMark) return [label + (mark === FORGET ? 'forget' : `entryid ${field}`)];
+    // The number of an entry may be read anywhere.
+    if (mark === ENTRY_ID && !field.endsWith(mark)) return [line];
+    throw new Error(`${mark} is for assignments of 1 in actions, not for: ${line.trim()}`);
+  });
+  return lines.join('\n');
+}
+
+function setTimeouts(spec: string, p4info: P4Program): string {
+  let extended = spec;
+  for (const { alias, annotations } of p4info.tables) {
+    const text = annotations
+      .map((annotation) => TIMEOUTS.exec(annotation)?.[1])
+      .find((found) => found !== undefined);
+    if (text === undefined) continue;
+    const seconds = text.split(' ');
+    if (seconds.length > MAX_TIMEOUTS || !seconds.every((word) => /^[1-9]\d*$/.test(word)))
+      throw new Error(`${alias}: 1 to ${MAX_TIMEOUTS} timeouts of whole seconds are needed, not "${text}"`);
+    const block = new RegExp(
+      `(\\nlearner ${alias} \\{\\n(?:(?!\\n\\}).)*?\\ttimeout \\{\\n)[\\s\\d]*(\\t\\t\\})`,
+      's',
+    );
+    if (!block.test(extended)) throw new Error(`${alias} has timeouts but is no learner`);
+    extended = extended.replace(
+      block,
+      (_, before, after) => `${before}${seconds.map((s) => `\t\t${s}\n`).join('')}${after}`,
+    );
+  }
+  return extended;
+}
