@@ -29,8 +29,6 @@ export interface MeteredConnectionOptions {
  */
 export class MeteredConnection extends Duplex {
   readonly ledger: CallLedger;
-  /** When the last call came; while there was none, when the connection was made. Milliseconds of the monotonic clock. */
-  lastActive = performance.now();
   readonly #socket: Socket;
   readonly #options: MeteredConnectionOptions;
   readonly #guard: Guard;
@@ -39,6 +37,7 @@ export class MeteredConnection extends Duplex {
   #at = 0;
   #isWanted = false;
   #isScheduled = false;
+  #isAborted = false;
   #calls = 0;
   /** Since when the system has not taken what was written. */
   #writingSince: number | undefined;
@@ -85,8 +84,7 @@ export class MeteredConnection extends Duplex {
 
   /** Ends it without a word more: what was not sent yet is not kept, by the system either. */
   abort(): void {
-    const { transport } = this.#options;
-    if (transport.remoteAddress !== undefined) transport.resetAndDestroy();
+    this.#isAborted = true;
     this.destroy();
   }
 
@@ -116,7 +114,13 @@ export class MeteredConnection extends Duplex {
 
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
     this.#chunk = undefined;
-    this.#socket.destroy();
+    this.#socket.pause();
+    // Not at once: this may be called while OpenSSL is at work on the connection.
+    setImmediate(() => {
+      const { transport } = this.#options;
+      if (this.#isAborted && transport.remoteAddress !== undefined) transport.resetAndDestroy();
+      this.#socket.destroy();
+    });
     done(error);
   }
 
@@ -140,9 +144,7 @@ export class MeteredConnection extends Duplex {
     this.#isScheduled = false;
     const chunk = this.#chunk;
     if (chunk === undefined || this.destroyed) return;
-    const calls = this.ledger.calls;
     const end = this.ledger.received(chunk, this.#at);
-    if (this.ledger.calls > calls) this.lastActive = performance.now();
     const part = chunk.subarray(this.#at, end);
     this.#at = end;
     if (end === chunk.length) this.#chunk = undefined;
