@@ -6,6 +6,8 @@ import type { PeerLimits } from './limits.js';
 
 /** Calls of one connection that are handed over before others have their turn. */
 const CALLS_PER_TURN = 8;
+/** Pause after each call of a client that is listened to slowly. */
+const SLOW_MS = 10;
 
 export interface MeteredConnectionOptions {
   readonly limits: PeerLimits;
@@ -13,6 +15,8 @@ export interface MeteredConnectionOptions {
   readonly transport: Socket;
   /** Called after the peer has said something; the books may have changed. */
   readonly onTraffic: (connection: MeteredConnection) => void;
+  /** Called when the peer is listened to slowly from now on. */
+  readonly onSlowed: (connection: MeteredConnection) => void;
   /** Called when the peer does what it must not, before the connection ends. */
   readonly onViolation: (connection: MeteredConnection, reason: string) => void;
   /** Called with an error of our own, before the connection ends. */
@@ -38,6 +42,7 @@ export class MeteredConnection extends Duplex {
   #isWanted = false;
   #isScheduled = false;
   #isAborted = false;
+  #isSlowed = false;
   #calls = 0;
   /** Since when the system has not taken what was written. */
   #writingSince: number | undefined;
@@ -90,8 +95,7 @@ export class MeteredConnection extends Duplex {
 
   override _read(): void {
     this.#isWanted = true;
-    if (this.#chunk === undefined) this.#socket.resume();
-    else this.#later();
+    this.#later();
   }
 
   override _write(chunk: Buffer, _encoding: BufferEncoding, done: (error?: Error | null) => void): void {
@@ -141,7 +145,6 @@ export class MeteredConnection extends Duplex {
 
   /** Hands over what there is, up to the next call's header fields; the rest comes later. */
   #deliver(): void {
-    this.#isScheduled = false;
     const chunk = this.#chunk;
     if (chunk === undefined || this.destroyed) return;
     const end = this.ledger.received(chunk, this.#at);
@@ -156,8 +159,7 @@ export class MeteredConnection extends Duplex {
     }
     if (this.destroyed) return;
     this.#isWanted = this.push(part);
-    if (this.#chunk !== undefined) this.#later();
-    else if (this.#isWanted) this.#socket.resume();
+    this.#later();
   }
 
   /**
@@ -165,11 +167,26 @@ export class MeteredConnection extends Duplex {
    * That tick may have been queued just behind ours.
    */
   #later(): void {
-    if (this.#isScheduled || !this.#isWanted) return;
+    if (this.#isScheduled || !this.#isWanted || this.destroyed) return;
+    const slowed = this.ledger.isSlowed;
+    if (slowed && !this.#isSlowed) this.#options.onSlowed(this);
+    this.#isSlowed = slowed;
+    if (this.#chunk === undefined && !slowed) {
+      this.#socket.resume();
+      return;
+    }
     this.#isScheduled = true;
-    const deliver = this.#guard.handler(() => this.#deliver());
+    const goOn = this.#guard.handler(() => this.#goOn());
     this.#calls = (this.#calls + 1) % CALLS_PER_TURN;
-    if (this.#calls === 0) setImmediate(deliver);
-    else process.nextTick(() => process.nextTick(deliver));
+    if (slowed) setTimeout(goOn, SLOW_MS);
+    else if (this.#calls === 0) setImmediate(goOn);
+    else process.nextTick(() => process.nextTick(goOn));
+  }
+
+  #goOn(): void {
+    this.#isScheduled = false;
+    if (this.destroyed) return;
+    if (this.#chunk === undefined) this.#socket.resume();
+    else this.#deliver();
   }
 }
