@@ -95,6 +95,7 @@ export class FakeManager {
           objects: [],
           tables: [],
           counters: [],
+          problems: [],
           programmed: 0,
           pending: 0,
           degraded: 0,

@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
-import { Client, status } from '@grpc/grpc-js';
+import { type ChannelCredentials, Client, credentials, status } from '@grpc/grpc-js';
 import { usageOf } from '@infra-offload/faults';
 import type { AbuseIdentity, AbuseOptions } from '@infra-offload/faults/http2';
 import { programs } from '@infra-offload/testbed';
-import type { Identity, Role } from '@infra-offload/tls-certs';
+import type { Role } from '@infra-offload/tls-certs';
 import { openClientSecurity, type TlsSettings } from '@infra-offload/tls-certs/grpc';
 import { managerAddresses, type Program, type TlsFixture, until } from '../../tls-fixture.js';
 
@@ -106,32 +106,22 @@ export class Doors {
   /** How many milliseconds an honest client waits for its answer, connecting included. */
   async ask(door: Door): Promise<number> {
     const started = performance.now();
-    const answer = await this.answer(door, await this.#settingsOf(door.role));
-    if (answer !== 'OK') throw new Error(`${door.name}: an honest client got ${answer}`);
+    const security = openClientSecurity(await this.#settingsOf(door.role), door.server);
+    const told = await answer(door, security.credentials);
+    security.source?.close();
+    if (told !== 'OK') throw new Error(`${door.name}: an honest client got ${told}`);
     return performance.now() - started;
   }
 
-  /** What a client with some identity is told: OK, or the status and why. */
-  async answerTo(door: Door, identity: Identity): Promise<string> {
-    return this.answer(door, await this.fixture.put(identity));
-  }
-
-  async answer({ address, server, path, request }: Door, settings: TlsSettings): Promise<string> {
-    const bytes = (value: Buffer) => value;
-    let security: ReturnType<typeof openClientSecurity>;
-    try {
-      security = openClientSecurity(settings, server);
-    } catch (error) {
-      return String(error);
-    }
-    const client = new Client(address, security.credentials, { 'grpc.use_local_subchannel_pool': 1 });
-    return new Promise((resolve) => {
-      client.makeUnaryRequest(path, bytes, bytes, request, { deadline: Date.now() + 10_000 }, (error) => {
-        client.close();
-        security.source?.close();
-        resolve(error === null ? 'OK' : `${status[error.code]}: ${error.details}`);
-      });
-    });
+  /**
+   * What a client of gRPC with some identity is told, though it has not looked at that itself: OK, or the status and why.
+   *
+   * @param identity undefined: in plain text
+   */
+  answerTo(door: Door, identity: AbuseIdentity | undefined): Promise<string> {
+    const pem = (text: string | undefined) => (text === undefined ? null : Buffer.from(text));
+    if (identity === undefined) return answer(door, credentials.createInsecure());
+    return answer(door, credentials.createSsl(pem(this.ca), pem(identity.key), pem(identity.cert)));
   }
 
   async #settingsOf(role: Role): Promise<TlsSettings> {
@@ -139,6 +129,21 @@ export class Doors {
     this.#settings.set(role, settings);
     return settings;
   }
+}
+
+/** OK, or the status of the call and why. */
+function answer({ address, path, request }: Door, own: ChannelCredentials): Promise<string> {
+  const bytes = (value: Buffer) => value;
+  const client = new Client(address, own, {
+    'grpc.use_local_subchannel_pool': 1,
+    'grpc.ssl_target_name_override': 'localhost',
+  });
+  return new Promise((resolve) => {
+    client.makeUnaryRequest(path, bytes, bytes, request, { deadline: Date.now() + 30_000 }, (error) => {
+      client.close();
+      resolve(error === null ? 'OK' : `${status[error.code]}: ${error.details}`);
+    });
+  });
 }
 
 /** How often an honest client asks before it gets company. */

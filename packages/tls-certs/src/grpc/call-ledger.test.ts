@@ -104,6 +104,18 @@ describe('CallLedger', () => {
     expect(books.violation).toMatch(/too many frames that carry nothing/);
   });
 
+  it('has a peer slowed down whose calls come to nothing, for a while', () => {
+    const { books, clock, receive } = ledger({ failedCalls: 2, failedCallsPerSecond: 1 });
+    receive(BEGIN, call(1), call(3), call(5), call(7));
+    books.sent(Buffer.concat([response(1), data(1, 1), response(1, true)]));
+    books.sent(Buffer.concat([response(3, true), response(5, true)]));
+    expect(books.isSlowed).toBe(false);
+    books.sent(response(7, true));
+    expect(books.isSlowed).toBe(true);
+    clock.now = 1_001;
+    expect(books.isSlowed).toBe(false);
+  });
+
   it.each([
     ['no preface', [Buffer.from('GET / HTTP/1.1\r\nHost: x\r\n\r\n')]],
     ['no SETTINGS at first', [PREFACE, ping()]],

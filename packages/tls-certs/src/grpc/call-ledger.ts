@@ -1,3 +1,4 @@
+import { Allowance } from './allowance.js';
 import { Flag, type FrameHeader, FrameReader, type FrameSink, FrameType, PREFACE } from './frame-reader.js';
 import { FrameRules } from './frame-rules.js';
 import type { PeerLimits } from './limits.js';
@@ -45,9 +46,8 @@ export class CallLedger {
   #window = INITIAL_WINDOW;
   #initialWindow = INITIAL_WINDOW;
   #blockedSince: number | undefined;
-  #allowance: number;
-  #allowanceAt: number;
-  #sentBytes = 0;
+  readonly #empty: Allowance;
+  readonly #failures: Allowance;
   #violation: string | undefined;
   /** Small payloads that are looked into. */
   #payload: number[] = [];
@@ -55,8 +55,8 @@ export class CallLedger {
   constructor(limits: PeerLimits, now: () => number = performance.now.bind(performance)) {
     this.#limits = limits;
     this.#now = now;
-    this.#allowance = limits.controlFrames;
-    this.#allowanceAt = now();
+    this.#empty = new Allowance(limits.controlFrames, limits.controlFramesPerSecond, now());
+    this.#failures = new Allowance(limits.failedCalls, limits.failedCallsPerSecond, now());
     this.#incoming = new FrameReader(this.#fromPeer(), PREFACE);
     this.#outgoing = new FrameReader(this.#toPeer());
   }
@@ -76,6 +76,11 @@ export class CallLedger {
     return this.#violation;
   }
 
+  /** Whether so many calls have come to nothing that the peer is to be listened to slowly. */
+  get isSlowed(): boolean {
+    return this.#failures.left(this.#now()) < 0;
+  }
+
   /**
    * Reads along what comes from the peer, up to the end of the next call's header fields. Gives where it stopped: what is
    * behind must not be let through before the call has reached its server.
@@ -88,7 +93,7 @@ export class CallLedger {
 
   /** Reads along what is sent to the peer. */
   sent(bytes: Buffer): void {
-    this.#sentBytes += bytes.length;
+    this.#empty.earn(bytes.length / 1024);
     this.#outgoing.read(bytes);
   }
 
@@ -174,10 +179,12 @@ export class CallLedger {
 
   #toPeer(): FrameSink {
     return {
-      begin: ({ type, length, stream }) => {
+      begin: ({ type, length, flags, stream }) => {
         const call = this.#calls.get(stream);
         if (call === undefined) return;
         if (type === FrameType.headers && !call.isAnswered) {
+          // Nothing but a status.
+          if ((flags & Flag.endStream) !== 0) this.#failures.spend(1, this.#now());
           this.#held(call, () => {
             call.isAnswered = true;
           });
@@ -193,7 +200,7 @@ export class CallLedger {
       end: ({ type, flags, stream }) => {
         const carriesEnd = type === FrameType.headers || type === FrameType.data;
         if (carriesEnd && (flags & Flag.endStream) !== 0) {
-          this.#allowance++;
+          this.#empty.earn(1);
           this.#close(stream);
         } else if (type === FrameType.rstStream) this.#close(stream);
         return false;
@@ -270,13 +277,8 @@ export class CallLedger {
   }
 
   #spend(cost: number): void {
-    const now = this.#now();
-    const { controlFrames, controlFramesPerSecond } = this.#limits;
-    const earned = ((now - this.#allowanceAt) / 1000) * controlFramesPerSecond + this.#sentBytes / 1024;
-    this.#allowance = Math.min(controlFrames, this.#allowance + earned) - cost;
-    this.#allowanceAt = now;
-    this.#sentBytes = 0;
-    if (this.#allowance < 0) {
+    this.#empty.spend(cost, this.#now());
+    if (this.#empty.left(this.#now()) < 0) {
       this.#violation ??= 'it sends too many frames that carry nothing (SETTINGS, PING, RST_STREAM …)';
     }
   }

@@ -34,6 +34,12 @@ export interface PeerLimits {
    */
   readonly controlFrames: number;
   readonly controlFramesPerSecond: number;
+  /**
+   * Calls of one connection that may come to nothing but an error at once, and how many come back each second. Above that
+   * the client is not ended, but listened to slowly.
+   */
+  readonly failedCalls: number;
+  readonly failedCallsPerSecond: number;
 }
 
 export const PEER_LIMITS: PeerLimits = {
@@ -43,13 +49,15 @@ export const PEER_LIMITS: PeerLimits = {
   refusals: 64,
   connections: 256,
   connectionsPerAddress: 64,
-  callsPerAddress: 256,
+  callsPerAddress: 128,
   headerBytes: 8 << 10,
   requestBytesPerAddress: 80 << 20,
   unreadMs: 30_000,
   unreadCallsPerAddress: 16,
   controlFrames: 1_000,
   controlFramesPerSecond: 100,
+  failedCalls: 1_000,
+  failedCallsPerSecond: 100,
 };
 
 /** What every gRPC server is made with, beside its own options. */

@@ -323,6 +323,8 @@ class Gate {
       limits: this.#limits,
       transport,
       onTraffic: () => this.#endGreediest(address),
+      onSlowed: () =>
+        this.#warn(socket, address, 'too many of its calls come to nothing', 'a client is slowed down'),
       onViolation: (_, reason) => this.#limited(address, reason),
       onFault: (_, error) => this.#fault(address, error),
     });

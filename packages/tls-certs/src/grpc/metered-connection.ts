@@ -6,6 +6,8 @@ import type { PeerLimits } from './limits.js';
 
 /** Calls of one connection that are handed over before others have their turn. */
 const CALLS_PER_TURN = 8;
+/** Pause after each call of a client that is listened to slowly. */
+const SLOW_MS = 10;
 
 export interface MeteredConnectionOptions {
   readonly limits: PeerLimits;
@@ -13,6 +15,8 @@ export interface MeteredConnectionOptions {
   readonly transport: Socket;
   /** Called after the peer has said something; the books may have changed. */
   readonly onTraffic: (connection: MeteredConnection) => void;
+  /** Called when the peer is listened to slowly from now on. */
+  readonly onSlowed: (connection: MeteredConnection) => void;
   /** Called when the peer does what it must not, before the connection ends. */
   readonly onViolation: (connection: MeteredConnection, reason: string) => void;
   /** Called with an error of our own, before the connection ends. */
@@ -29,8 +33,6 @@ export interface MeteredConnectionOptions {
  */
 export class MeteredConnection extends Duplex {
   readonly ledger: CallLedger;
-  /** When the last call came; while there was none, when the connection was made. Milliseconds of the monotonic clock. */
-  lastActive = performance.now();
   readonly #socket: Socket;
   readonly #options: MeteredConnectionOptions;
   readonly #guard: Guard;
@@ -39,6 +41,8 @@ export class MeteredConnection extends Duplex {
   #at = 0;
   #isWanted = false;
   #isScheduled = false;
+  #isAborted = false;
+  #isSlowed = false;
   #calls = 0;
   /** Since when the system has not taken what was written. */
   #writingSince: number | undefined;
@@ -85,15 +89,13 @@ export class MeteredConnection extends Duplex {
 
   /** Ends it without a word more: what was not sent yet is not kept, by the system either. */
   abort(): void {
-    const { transport } = this.#options;
-    if (transport.remoteAddress !== undefined) transport.resetAndDestroy();
+    this.#isAborted = true;
     this.destroy();
   }
 
   override _read(): void {
     this.#isWanted = true;
-    if (this.#chunk === undefined) this.#socket.resume();
-    else this.#later();
+    this.#later();
   }
 
   override _write(chunk: Buffer, _encoding: BufferEncoding, done: (error?: Error | null) => void): void {
@@ -116,7 +118,13 @@ export class MeteredConnection extends Duplex {
 
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
     this.#chunk = undefined;
-    this.#socket.destroy();
+    this.#socket.pause();
+    // Not at once: this may be called while OpenSSL is at work on the connection.
+    setImmediate(() => {
+      const { transport } = this.#options;
+      if (this.#isAborted && transport.remoteAddress !== undefined) transport.resetAndDestroy();
+      this.#socket.destroy();
+    });
     done(error);
   }
 
@@ -137,12 +145,9 @@ export class MeteredConnection extends Duplex {
 
   /** Hands over what there is, up to the next call's header fields; the rest comes later. */
   #deliver(): void {
-    this.#isScheduled = false;
     const chunk = this.#chunk;
     if (chunk === undefined || this.destroyed) return;
-    const calls = this.ledger.calls;
     const end = this.ledger.received(chunk, this.#at);
-    if (this.ledger.calls > calls) this.lastActive = performance.now();
     const part = chunk.subarray(this.#at, end);
     this.#at = end;
     if (end === chunk.length) this.#chunk = undefined;
@@ -154,8 +159,7 @@ export class MeteredConnection extends Duplex {
     }
     if (this.destroyed) return;
     this.#isWanted = this.push(part);
-    if (this.#chunk !== undefined) this.#later();
-    else if (this.#isWanted) this.#socket.resume();
+    this.#later();
   }
 
   /**
@@ -163,11 +167,26 @@ export class MeteredConnection extends Duplex {
    * That tick may have been queued just behind ours.
    */
   #later(): void {
-    if (this.#isScheduled || !this.#isWanted) return;
+    if (this.#isScheduled || !this.#isWanted || this.destroyed) return;
+    const slowed = this.ledger.isSlowed;
+    if (slowed && !this.#isSlowed) this.#options.onSlowed(this);
+    this.#isSlowed = slowed;
+    if (this.#chunk === undefined && !slowed) {
+      this.#socket.resume();
+      return;
+    }
     this.#isScheduled = true;
-    const deliver = this.#guard.handler(() => this.#deliver());
+    const goOn = this.#guard.handler(() => this.#goOn());
     this.#calls = (this.#calls + 1) % CALLS_PER_TURN;
-    if (this.#calls === 0) setImmediate(deliver);
-    else process.nextTick(() => process.nextTick(deliver));
+    if (slowed) setTimeout(goOn, SLOW_MS);
+    else if (this.#calls === 0) setImmediate(goOn);
+    else process.nextTick(() => process.nextTick(goOn));
+  }
+
+  #goOn(): void {
+    this.#isScheduled = false;
+    if (this.destroyed) return;
+    if (this.#chunk === undefined) this.#socket.resume();
+    else this.#deliver();
   }
 }

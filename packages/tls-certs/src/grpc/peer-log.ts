@@ -1,11 +1,12 @@
 import { printable } from '../printable.js';
+import { Allowance } from './allowance.js';
 import type { TlsLogger } from './source.js';
 
 /** The same is logged once in this time: clients try again and again. */
 const QUIET_MS = 60_000;
 /** Lines at once, and how many come back each second: by address, and in all. */
-const LINES_PER_ADDRESS = { most: 10, perSecond: 1 / 6 };
-const LINES = { most: 60, perSecond: 1 };
+const LINES_PER_ADDRESS = [10, 1 / 6] as const;
+const LINES = [60, 1] as const;
 /** Addresses that are remembered; the one that was heard of first is forgotten. */
 const MAX_ADDRESSES = 1_000;
 /** Lines that are remembered of one address. */
@@ -31,7 +32,7 @@ export class PeerLog {
   constructor(logger: TlsLogger | undefined, now: () => number = performance.now.bind(performance)) {
     this.#logger = logger;
     this.#now = now;
-    this.#lines = new Allowance(LINES, now());
+    this.#lines = new Allowance(...LINES, now());
   }
 
   /** @param address by which lines are counted. @param client what is logged of the peer, if it has a name. */
@@ -56,34 +57,11 @@ export class PeerLog {
 
   #of(address: string): Known {
     const known = this.#known.get(address) ?? {
-      lines: new Allowance(LINES_PER_ADDRESS, this.#now()),
+      lines: new Allowance(...LINES_PER_ADDRESS, this.#now()),
       said: new Map(),
     };
     remember(this.#known, address, known, MAX_ADDRESSES);
     return known;
-  }
-}
-
-/** So many at once, and more as time goes by. */
-class Allowance {
-  #left: number;
-  #at: number;
-
-  constructor(
-    private readonly rate: { readonly most: number; readonly perSecond: number },
-    now: number,
-  ) {
-    this.#left = rate.most;
-    this.#at = now;
-  }
-
-  take(now: number): boolean {
-    const { most, perSecond } = this.rate;
-    this.#left = Math.min(most, this.#left + ((now - this.#at) / 1000) * perSecond);
-    this.#at = now;
-    if (this.#left < 1) return false;
-    this.#left--;
-    return true;
   }
 }
 
