@@ -65,9 +65,14 @@ function tcp(
 }
 
 const flows = Array.from({ length: FLOWS }, (_, i) => 10_000 + i);
-const SYNS = flows.flatMap((port) => [
+/** What establishes the connections. */
+const HANDSHAKES = flows.flatMap((port) => [
   { port: 2, packet: tcp(CLIENT, VIP, port, 80, 2) },
+  { port: 3, packet: tcp(SERVER, CLIENT, 8080, port, 0x12) },
+  { port: 2, packet: tcp(CLIENT, VIP, port, 80, 0x10) },
   { port: 2, packet: tcp(CLIENT, SERVER, port, 443, 2) },
+  { port: 3, packet: tcp(SERVER, CLIENT, 443, port, 0x12) },
+  { port: 2, packet: tcp(CLIENT, SERVER, port, 443, 0x10) },
 ]);
 const LOADS: readonly Load[] = [
   {
@@ -262,7 +267,7 @@ async function measure({ name, dataplane, ports, isHere }: Subject): Promise<voi
   });
   await session.setPipeline(k8sDpP4Info(), k8sDpDeviceConfig(), { action: 'VERIFY_AND_COMMIT' });
   await session.write(setUp());
-  for (const [i, { port, packet }] of SYNS.entries()) {
+  for (const [i, { port, packet }] of HANDSHAKES.entries()) {
     ports.send(port, packet);
     // DPDK gets them through a socket, a thousand at a time at most.
     if (i % 500 === 499) await new Promise((resolve) => setTimeout(resolve, 100));

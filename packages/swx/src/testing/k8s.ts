@@ -124,7 +124,7 @@ export class Node {
         args: [ip(endpoint.ip), endpoint.port, flags],
       });
     };
-    options.endpoints.forEach((_, i) => setEndpoint(i, 0));
+    for (const i of options.endpoints.keys()) setEndpoint(i, 0);
     const setMembers = (members: readonly number[]): void =>
       pipeline.selectorSet(
         'endpoint_selector_sel',
