@@ -136,7 +136,7 @@ describe.each(DOORS)('%s', (name) => {
       fault: `calls whose answers nobody reads, to ${name}`,
       promise: 'they are ended, with their descriptors; memory stays under 1.5 times',
       sample: 10,
-      most: 60,
+      most: 30,
     },
     async ({ cases }) => {
       const { descriptors } = usageOf(door().program.pid);

@@ -45,6 +45,7 @@ const CELLS_PER_READ = 1000;
 /** Status and ListEntries: what operators look at. */
 export class Inspector<Row> {
   readonly #context: InspectContext<Row>;
+  #counting: Promise<StatusResponse['counters']> | undefined;
 
   constructor(context: InspectContext<Row>) {
     this.#context = context;
@@ -175,7 +176,15 @@ export class Inspector<Row> {
     );
   }
 
-  async #counters(): Promise<StatusResponse['counters']> {
+  /** Those who ask at the same time share what is read from the device. */
+  #counters(): Promise<StatusResponse['counters']> {
+    this.#counting ??= this.#readCounters().finally(() => {
+      this.#counting = undefined;
+    });
+    return this.#counting;
+  }
+
+  async #readCounters(): Promise<StatusResponse['counters']> {
     const { controller, driver, logger } = this.#context;
     const { drops, serviceFlows } = driver;
     const reasons = new Map(drops?.reasons.map(({ reason, text }) => [reason, `${reason} (${text})`]));

@@ -76,9 +76,9 @@ export class CallLedger {
     return this.#violation;
   }
 
-  /** Whether so many calls have come to nothing that the peer is to be listened to slowly. */
+  /** Whether the peer is to be listened to slowly: many of its calls have come to nothing, or wait for it to read. */
   get isSlowed(): boolean {
-    return this.#failures.left(this.#now()) < 0;
+    return this.#failures.left(this.#now()) < 0 || this.unread(0) >= this.#limits.unreadCallsPerAddress;
   }
 
   /**

@@ -26,7 +26,10 @@ export interface PeerLimits {
   readonly requestBytesPerAddress: number;
   /** How long a peer may leave what it asked for unread; milliseconds. */
   readonly unreadMs: number;
-  /** Calls by address whose answers have been waiting for a second to be read. */
+  /**
+   * Calls by address whose answers have been waiting for a second to be read. A connection with so many that wait, however
+   * short, is listened to slowly.
+   */
   readonly unreadCallsPerAddress: number;
   /**
    * Frames that carry nothing (SETTINGS, PING, PRIORITY, RST_STREAM, empty DATA …) that a connection may send at once,
@@ -53,7 +56,7 @@ export const PEER_LIMITS: PeerLimits = {
   headerBytes: 8 << 10,
   requestBytesPerAddress: 80 << 20,
   unreadMs: 30_000,
-  unreadCallsPerAddress: 16,
+  unreadCallsPerAddress: 8,
   controlFrames: 1_000,
   controlFramesPerSecond: 100,
   failedCalls: 1_000,

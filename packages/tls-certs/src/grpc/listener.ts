@@ -324,7 +324,12 @@ class Gate {
       transport,
       onTraffic: () => this.#endGreediest(address),
       onSlowed: () =>
-        this.#warn(socket, address, 'too many of its calls come to nothing', 'a client is slowed down'),
+        this.#warn(
+          socket,
+          address,
+          'too many of its calls come to nothing, or are not read',
+          'a client is slowed down',
+        ),
       onViolation: (_, reason) => this.#limited(address, reason),
       onFault: (_, error) => this.#fault(address, error),
     });

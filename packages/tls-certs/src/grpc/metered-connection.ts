@@ -7,7 +7,7 @@ import type { PeerLimits } from './limits.js';
 /** Calls of one connection that are handed over before others have their turn. */
 const CALLS_PER_TURN = 8;
 /** Pause after each call of a client that is listened to slowly. */
-const SLOW_MS = 10;
+const SLOW_MS = 50;
 
 export interface MeteredConnectionOptions {
   readonly limits: PeerLimits;
