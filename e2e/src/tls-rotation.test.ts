@@ -272,7 +272,7 @@ it('a key that does not fit fails readiness with the reason; the last good certi
     return found.ok ? undefined : found;
   });
   expect(text).toMatch(
-    /tls\.key: the private key is not that of the certificate in \S+tls\.crt \(CN=infra-operator\); the last good certificate stays in use$/,
+    /tls\.key: the private key is not that of the certificate in \S+tls\.crt \(CN=infra-operator\); the last good certificate stays in use \(since \S+\)$/,
   );
   expect(await serialAt(addresses.listen, files('agent'))).toBe(serial);
   await agent.send(service(1, 1));
