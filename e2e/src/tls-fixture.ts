@@ -5,6 +5,9 @@ import { join } from 'node:path';
 import { createAuthority, type Identity, issue, type LeafOptions, type Role } from '@infra-offload/tls-certs';
 import type { TlsSettings } from '@infra-offload/tls-certs/grpc';
 
+/** How long a program may take to end in order. */
+const END_MS = 20_000;
+
 /** A directory with certificates, and processes that are ended with it. */
 export class TlsFixture {
   readonly directory = mkdtempSync(join(tmpdir(), 'tls-e2e-'));
@@ -50,7 +53,7 @@ export class TlsFixture {
   }
 
   async remove(): Promise<void> {
-    await Promise.all([...this.#processes].map((program) => program.kill()));
+    await Promise.all([...this.#processes].map((program) => program.end()));
     rmSync(this.directory, { recursive: true, force: true });
   }
 }
@@ -86,6 +89,15 @@ export class Program {
 
   get ended(): boolean {
     return this.#child.exitCode !== null || this.#child.signalCode !== null;
+  }
+
+  /** For good: a softswitch takes its data plane with it. */
+  async end(): Promise<void> {
+    if (this.ended) return;
+    this.#child.kill('SIGINT');
+    const timer = setTimeout(() => this.#child.kill('SIGKILL'), END_MS);
+    await this.exit;
+    clearTimeout(timer);
   }
 
   async kill(): Promise<void> {
