@@ -54,7 +54,7 @@ export class Controller<Row> {
   readonly recovery: Recovery<Row>;
   readonly #listeners = new Set<StatusListener>();
   /** Pods that came while there was no device. */
-  readonly #stampedAway = new Set<Entry<Row>>();
+  readonly #stampedAway = new Map<Entry<Row>, Arrival>();
   #generation = 0;
 
   constructor(options: ControllerOptions<Row>) {
@@ -118,8 +118,8 @@ export class Controller<Row> {
     return gone;
   }
 
-  /** Wants an object, instead of an earlier version if there is one. */
-  upsert(object: WantedState): void {
+  /** Wants an object, instead of an earlier version if there is one. A pod that comes `now` has no flows from before. */
+  upsert(object: WantedState, arrival: Arrival = 'earlier'): void {
     const entry = this.#entryFor(objectKey(object));
     const before = entry.object;
     entry.generation = this.#generation;
@@ -127,7 +127,7 @@ export class Controller<Row> {
     entry.object = object;
     entry.invalid = undefined;
     if (object.kind === 'pod') {
-      if (!isSamePlace(before, object)) this.#stamp(entry);
+      if (!isSamePlace(before, object)) this.#stamp(entry, before === undefined ? arrival : 'now');
       this.#allocations.arrive(object);
     }
     this.#compile(entry, true);
@@ -239,11 +239,12 @@ export class Controller<Row> {
   found(rows: readonly Row[]): void {
     for (const { key } of this.recovery.found(rows, this.#entries.values())) this.#recompile(key);
     // Epochs that were given without a device may be older than its flows.
-    for (const entry of this.#stampedAway) {
-      this.#stamp(entry);
+    for (const [entry, arrival] of this.#stampedAway) {
+      this.#stamp(entry, arrival);
       this.#compile(entry, true);
     }
     this.#stampedAway.clear();
+    if (this.recovery.hasSnapshot) this.recovery.forgetPods();
     this.#policies.found(rows);
   }
 
@@ -266,10 +267,12 @@ export class Controller<Row> {
     this.#allocations.stop();
   }
 
-  /** Notes that a pod comes now: flows from before are not its own. */
-  #stamp(entry: Entry<Row>): void {
-    entry.since = this.#options.epochs.next();
-    if (!this.#reconciler.attached) this.#stampedAway.add(entry);
+  /** Notes since when a pod is there: flows from before are not its own. */
+  #stamp(entry: Entry<Row>, arrival: Arrival): void {
+    const { object } = entry;
+    const found = arrival === 'earlier' && object?.kind === 'pod' ? this.recovery.sinceOf(object) : undefined;
+    entry.since = found ?? this.#options.epochs.next();
+    if (!this.#reconciler.attached) this.#stampedAway.set(entry, arrival);
   }
 
   #recompile(key: ObjectKey): void {
@@ -467,6 +470,9 @@ export class Controller<Row> {
 }
 
 /** Whether a pod has the address and the interface that it had. */
+/** When a pod came: with this very call, or at a time that the device may know. */
+type Arrival = 'now' | 'earlier';
+
 function isSamePlace(before: WantedState | undefined, { ip, interfaceName, mac }: PodObject): boolean {
   return (
     before?.kind === 'pod' && before.ip === ip && before.interfaceName === interfaceName && before.mac === mac

@@ -1,6 +1,6 @@
-import type { Driver } from '../drivers/driver.js';
+import type { Driver, FoundPod } from '../drivers/driver.js';
 import type { Reconciler } from '../reconciler/reconciler.js';
-import { kindOf } from '../state/objects.js';
+import { kindOf, type PodObject } from '../state/objects.js';
 import type { Allocations } from './allocations.js';
 import type { Entry } from './entry.js';
 import { hasRows } from './facts.js';
@@ -18,6 +18,8 @@ export class Recovery<Row> {
   /** If not, ids that are given stand for something else there, perhaps. */
   #knowsDevice = true;
   #hasSnapshot = false;
+  /** By address. */
+  readonly #pods = new Map<number, FoundPod>();
 
   constructor(driver: Driver<Row>, reconciler: Reconciler<Row>, allocations: Allocations<Row>) {
     this.#driver = driver;
@@ -47,6 +49,7 @@ export class Recovery<Row> {
    * @returns those that came before it was read, and were given other ids: they are to be compiled anew.
    */
   found(rows: readonly Row[], entries: Iterable<Entry<Row>>): readonly Entry<Row>[] {
+    for (const pod of this.#driver.pods(rows)) this.#pods.set(pod.ip, pod);
     if (!this.#reconciler.keepsUnknown) return [];
     const services = this.#knowsDevice ? [] : [...entries].filter(({ key }) => kindOf(key) === 'service');
     this.#knowsDevice = true;
@@ -55,9 +58,21 @@ export class Recovery<Row> {
     return services;
   }
 
+  /** Since when a device has had a pod that was there already when nobody here knew of it; undefined if it has not. */
+  sinceOf({ ip, mac }: PodObject): number | undefined {
+    const found = this.#pods.get(ip);
+    return found?.mac === mac ? found.since : undefined;
+  }
+
+  /** Whoever comes from now on is new. */
+  forgetPods(): void {
+    this.#pods.clear();
+  }
+
   /** A whole snapshot has been taken. */
   snapshotTaken(entries: Iterable<Entry<Row>>): void {
     this.#hasSnapshot = true;
+    this.forgetPods();
     this.settle(entries);
   }
 

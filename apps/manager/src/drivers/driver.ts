@@ -96,6 +96,14 @@ export interface FoundService {
   readonly buckets: readonly number[];
 }
 
+/** A pod as a device has it. */
+export interface FoundPod {
+  readonly ip: number;
+  readonly mac: number;
+  /** See {@link CompileContext.since}. */
+  readonly since: number;
+}
+
 /** A counter array of the program. */
 export interface CounterFace {
   readonly name: string;
@@ -183,6 +191,8 @@ export interface Driver<Row> extends RowModel<Row> {
   ): Compiled<Row>;
   /** The services that rows read from a device stand for, so that they can have the same ids when nobody remembers them. */
   services(rows: readonly Row[]): readonly FoundService[];
+  /** The pods that rows read from a device stand for, so that their flows remain theirs when nobody remembers them. */
+  pods(rows: readonly Row[]): readonly FoundPod[];
   /** What an object needs for itself, in any order. Interfaces count by port as well, once that is known. */
   claims(object: RowObject, context: CompileContext): readonly Claim[];
   /** Interfaces of the target that an object names. */

@@ -54,7 +54,7 @@ export class Pods<Row> {
     const conflict = controller.conflict(object);
     if (conflict !== undefined)
       throw new ManagerError('CONFLICT', `pod ${object.attachmentId}: ${conflict.message}`);
-    controller.upsert(object);
+    controller.upsert(object, 'now');
     try {
       await this.programmed(key, cancelled);
     } catch (error) {

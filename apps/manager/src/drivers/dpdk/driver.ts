@@ -4,7 +4,7 @@ import { podClaims } from '../common.js';
 import type { CounterFace, Driver } from '../driver.js';
 import { fromEntity, READ_ALL, toEntity } from './codec.js';
 import { dpdkFlows } from './flows.js';
-import { foundServices } from './found.js';
+import { foundPods, foundServices } from './found.js';
 import { compileNode, nodeClaims, nodeInterfaces } from './node.js';
 import { compilePod } from './pod.js';
 import { dpdkPolicy } from './policy.js';
@@ -38,6 +38,7 @@ export function dpdkDriver({ gatewayMac, endsDeniedFlows }: DpdkOptions): Driver
     pod: (pod, context) => compilePod(pod, context, gatewayMac),
     service: compileService,
     services: foundServices,
+    pods: foundPods,
     policy: dpdkPolicy,
     flows: dpdkFlows(endsDeniedFlows),
     refusal,

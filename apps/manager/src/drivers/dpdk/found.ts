@@ -1,12 +1,19 @@
 import type { SlotEndpoint, SlotMember } from '@infra-offload/lb-model';
 import { protocolOfNumber } from '../common.js';
-import type { FoundService } from '../driver.js';
+import type { FoundPod, FoundService } from '../driver.js';
 import { type DpdkRow, endpointOf } from './rows.js';
 
 interface Draft {
   readonly frontends: FoundService['frontends'][number][];
   readonly endpoints: SlotEndpoint[];
   members: readonly SlotMember[];
+}
+
+/** The pods that rows stand for. */
+export function foundPods(rows: readonly DpdkRow[]): readonly FoundPod[] {
+  return rows.flatMap((row) =>
+    row.table === 'pod_forward' && row.since > 0 ? [{ ip: row.ip, mac: row.dstMac, since: row.since }] : [],
+  );
 }
 
 /** The services that rows stand for: endpoints and groups are numbered by the id of their service. */

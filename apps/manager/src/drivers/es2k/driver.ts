@@ -60,6 +60,8 @@ export function es2kDriver({
     pod: (pod, context) => compilePod(es2k, pod, context),
     service: (service, allocation, context) => compileService(es2k, service, allocation, context),
     services: (found) => foundServices(es2k, found),
+    // It has no flows that outlive pods.
+    pods: () => [],
     refusal: (service) => refusal(es2k, service),
     reachable,
     memorySeconds: (service) => (service.protocol === 'TCP' ? TCP_MEMORY_SECONDS : UDP_MEMORY_SECONDS),
