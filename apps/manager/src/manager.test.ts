@@ -168,7 +168,7 @@ describe('what the agent wants', () => {
       service('sctp', ['10.96.0.14:80'], ['10.244.1.2:80'], { protocol: Protocol.PROTOCOL_SCTP }),
       service('six', ['10.96.0.15:80', 'fd00::1:80'], ['10.244.1.2:80']),
       service('sticky', ['10.96.0.16:80'], ['10.244.1.2:80'], {
-        sessionAffinity: { timeoutSeconds: 10_800 },
+        sessionAffinity: { timeoutSeconds: 30_000 },
       }),
       service('exact', ['10.96.0.17:80'], ['10.244.1.2:80'], { sessionAffinity: { timeoutSeconds: 300 } }),
       podObject(1),
@@ -205,7 +205,7 @@ describe('what the agent wants', () => {
     expect(status('default/sticky:/TCP')).toEqual([
       PROGRAMMED,
       'AffinityTimeoutChanged',
-      'session affinity lasts 43200 s instead of 10800 s: the pipeline has fixed timeouts',
+      'session affinity lasts 43200 s instead of 30000 s: the pipeline has fixed timeouts',
     ]);
     expect(status('default/exact:/TCP')).toEqual([PROGRAMMED, '', '']);
     expect(status('c2/eth0')).toEqual([

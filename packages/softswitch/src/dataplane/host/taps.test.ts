@@ -2,7 +2,7 @@ import { execFile, execFileSync, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { GnmiClient, insert, P4RuntimeSession, remove } from '@infra-offload/p4rt';
-import { k8sDp, k8sDpDeviceConfig, k8sDpP4Info } from '@infra-offload/p4src';
+import { k8sDp, k8sDpArtifacts, k8sDpDeviceConfig, k8sDpP4Info } from '@infra-offload/p4src';
 import { afterEach, describe, expect, test } from 'vitest';
 import { TapPorts } from '../../ports/tap.js';
 import { Softswitch } from '../../softswitch.js';
@@ -175,8 +175,14 @@ describe.skipIf(!dpdkInstalled)('TAP ports on DPDK', () => {
       }),
     );
     await world.session.write([insert(entry)]);
-    const tables = world.dataplane.statistics()?.tables.map(({ entries }) => entries);
-    expect(tables?.slice(0, 3)).toEqual([2, 0, 1]);
+    const names = [...k8sDpArtifacts.spec.matchAll(/^table (\S+)/gm)].map(([, name]) => name);
+    const tables = world.dataplane.statistics()?.tables.map(({ entries }, i) => [names[i], entries]);
+    expect(tables).toEqual(
+      expect.arrayContaining([
+        ['port_table', 2],
+        ['service', 1],
+      ]),
+    );
     expect(await world.ping(0, 1)).toContain('5 received');
   });
 
