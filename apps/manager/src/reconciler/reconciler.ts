@@ -356,10 +356,13 @@ export class Reconciler<Row> {
   /** To be called when an update of the epoch has failed. */
   #retryEpoch(): void {
     const delay = Math.min(EPOCH_RETRY_MS, this.#options.maxRetryMs);
-    this.#epochRetry ??= setTimeout(() => {
-      this.#raiseEpoch();
-      this.#schedulePump();
-    }, delay);
+    this.#epochRetry ??= setTimeout(
+      this.#guard.handler(() => {
+        this.#raiseEpoch();
+        this.#schedulePump();
+      }),
+      delay,
+    );
   }
 
   #raiseEpoch(): void {
