@@ -5,8 +5,14 @@ import { readEntity } from '../entities/read.js';
 import { messageOf, SoftswitchError } from '../errors.js';
 
 /**
+ * Registers with more cells begin anew: they are what a program keeps of its learned flows, which are lost as well, and
+ * to copy them would take seconds.
+ */
+const MOST_CELLS = 1 << 20;
+
+/**
  * Writes everything that `from` holds into the fresh `to`: members, groups, entries with their counters, default
- * entries, and the cells of counters and registers that both have in the same size. INVALID_ARGUMENT if the new
+ * entries, and the cells of counters and registers (up to 2^20) that both have in the same size. INVALID_ARGUMENT if the new
  * program cannot hold one of them; `to` is to be thrown away then. What the data plane learned itself is lost.
  */
 export function transferState(from: Forwarding, to: Forwarding): void {
@@ -68,6 +74,7 @@ function copyCells(from: Forwarding, to: Forwarding): void {
   }
   for (const register of from.program.registers.values()) {
     const target = to.program.registers.get(register.id);
+    if (register.size > MOST_CELLS) continue;
     if (target?.size === register.size && target.width === register.width) {
       copy(register.target, target.target, register.size);
     }
