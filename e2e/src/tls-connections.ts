@@ -87,11 +87,20 @@ export class Connections {
       client: 'controller',
       server: 'target',
       serve: (settings) => serveTarget(settings, ({ gnmiAddress }) => gnmiAddress),
-      connect: (gnmiAddress, gnmiTls) =>
-        this.#observe({ ...this.#plainTarget(), gnmiAddress, gnmiTls }, async ({ listen, metrics }) => {
-          await readiness(metrics);
-          return addPod(listen);
-        }),
+      connect: async (gnmiAddress, gnmiTls) => {
+        // One of its own: a manager takes no pods for a target that has those of another.
+        const { softswitch } = await startTarget(NO_TLS);
+        const { p4runtimeAddress } = softswitch;
+        const target = { p4runtimeAddress, p4runtimeTls: NO_TLS, gnmiAddress, gnmiTls };
+        try {
+          return await this.#observe(target, async ({ listen, metrics }) => {
+            await readiness(metrics);
+            return addPod(listen);
+          });
+        } finally {
+          await softswitch.stop();
+        }
+      },
     };
   }
 
@@ -128,7 +137,8 @@ function readiness(metrics: string): Promise<string> {
     const response = await fetch(`http://${metrics}/readyz`);
     const text = (await response.text()).trim();
     if (response.ok) return 'ok';
-    return /is away: (?!connecting)/.test(text) ? text : undefined;
+    // It also says since when.
+    return /is away: (?!connecting)/.test(text) ? text.replace(/ \(since [^)]+\)$/, '') : undefined;
   });
 }
 

@@ -241,9 +241,15 @@ class Gate {
   #begin(socket: Socket, address: string, chunk: Buffer): void {
     const speaksTls = chunk[0] === TLS_HANDSHAKE;
     if (this.#tls === undefined) {
-      // Its first frame tells a client of TLS that there is none here.
-      if (speaksTls) this.#warn(socket, address, 'the client speaks TLS, which this port does not');
-      this.#admit(socket, address);
+      if (!speaksTls) {
+        this.#admit(socket, address);
+        return;
+      }
+      this.#refusedCount++;
+      this.#warn(socket, address, 'the client speaks TLS, which this port does not');
+      // A client of TLS understands from anything else that there is none here.
+      socket.end('HTTP/2 without TLS');
+      setTimeout(() => socket.destroy(), this.#limits.setupMs).unref();
     } else if (speaksTls) this.#tls.begin(socket);
     else {
       const message = 'the client does not speak TLS, which this port requires';
