@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { delimiter, join, relative } from 'node:path';
 import { reserveHugePages } from './huge-pages.mjs';
 
 const HOST = 'tools/swx-host';
@@ -10,6 +10,7 @@ const HOST = 'tools/swx-host';
 const HUGE_PAGES_MB = 768;
 /** Slots for ports that the softswitch asks for, which compiled code has to agree with. */
 const PORTS = 128;
+const FAILURE_LINES = 6;
 
 const scratch = mkdtempSync(join(tmpdir(), 'infra-offload-test-'));
 const env = {
@@ -22,6 +23,8 @@ const env = {
 };
 let passed = 0;
 let failed = 0;
+/** What failed, told once more at the end: the lines in between are thousands. */
+const failures = [];
 
 class Interrupted extends Error {}
 
@@ -40,7 +43,10 @@ function check(name, [command, ...args]) {
   console.log(`\n== ${name}`);
   const ok = run(command, args);
   if (ok) passed += 1;
-  else failed += 1;
+  else {
+    failed += 1;
+    failures.push(name);
+  }
   console.log(`== ${name}: ${ok ? 'passed' : 'FAILED'} in ${((Date.now() - started) / 1000).toFixed(1)} s`);
   return ok;
 }
@@ -65,8 +71,30 @@ function suite(name, project, { files = [], extra = { TARGET: 'engine' } } = {})
   }
   passed += counts.numPassedTests;
   failed += counts.numFailedTests;
+  failures.push(...failuresIn(counts).map((failure) => `${name}: ${failure}`));
   // A file that does not load fails the run without a failed case.
-  if ((!ok && counts.numFailedTests === 0) || counts.numTotalTests === 0) failed += 1;
+  if ((!ok && counts.numFailedTests === 0) || counts.numTotalTests === 0) {
+    failed += 1;
+    failures.push(`${name}: a file was not read, or something failed outside of the tests`);
+  }
+}
+
+/** Each failed test of a report, and each file that was not read, with the first lines of its error. */
+function failuresIn({ testResults = [] }) {
+  return testResults.flatMap(({ name, status, message, assertionResults }) => {
+    const file = relative(process.cwd(), name);
+    const tests = assertionResults.filter((test) => test.status === 'failed');
+    if (tests.length === 0) return status === 'failed' ? [`${file}${firstLines(message)}`] : [];
+    return tests.map((test) => `${file}: ${test.fullName}${firstLines(test.failureMessages[0])}`);
+  });
+}
+
+function firstLines(text = '') {
+  return text
+    .split('\n')
+    .slice(0, FAILURE_LINES)
+    .map((line) => `\n    ${line}`)
+    .join('');
 }
 
 /** The end-to-end tests that send packets, on DPDK: from huge pages if there may be some, and with compiled code. */
@@ -157,5 +185,6 @@ try {
   rmSync(scratch, { recursive: true, force: true });
 }
 
+for (const failure of failures) console.log(`\nFAILED ${failure}`);
 console.log(`\n${passed} passed, ${failed} failed`);
 process.exit(failed === 0 && passed > 0 ? 0 : 1);

@@ -86,7 +86,7 @@ faultTest(
     fault: 'agent killed, its state directory gone, or files in it gone, empty, cut or of garbage',
     promise: 'pods keep network and connections; DEL works; no address is given away twice',
     sample: damages.length,
-    most: 1_000,
+    unit: 'upheaval',
   },
   async ({ cases, random }) => {
     let slowest = 0;
@@ -137,7 +137,7 @@ faultTest(
     fault: "disk of the agent's state full or read-only, with and without a restart of the agent",
     promise: 'pods keep their network, DEL works, ADD says code 11, /readyz why; it recovers by itself',
     sample: 2 * disks.length,
-    most: 500,
+    unit: 'upheaval',
   },
   async ({ cases }) => {
     let slowest = 0;
@@ -175,7 +175,7 @@ faultTest(
       'more pods than interfaces, made and removed again and again, half of them without their namespace',
     promise: 'code 11 while none is free, the next free one at once; no interface, address or entry is lost',
     sample: 3,
-    most: 2_000,
+    unit: 'upheaval',
   },
   async ({ cases, random }) => {
     await bed.inSync();

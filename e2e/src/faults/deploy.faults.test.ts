@@ -70,7 +70,8 @@ describe.runIf(bin !== undefined)('a cluster without nodes', () => {
       fault: 'deploy and undeploy, repeated, of any overlay, also twice',
       promise: 'the API server takes it each time, and nothing is left in the cluster',
       sample: 1,
-      most: 100,
+      unit: 'upheaval',
+      most: 20,
     },
     async ({ cases, random }) => {
       const started = performance.now();

@@ -146,7 +146,7 @@ faultTest(
     fault: "the disk of infra-manager's state is full or read-only, the manager killed meanwhile, too",
     promise: 'changes and new pods are in force as ever; Status says what is wrong; in the end all is stored',
     sample: 2,
-    most: 100,
+    unit: 'upheaval',
   },
   async ({ cases, random }) => {
     const recoveries: number[] = [];
@@ -175,7 +175,7 @@ faultTest(
     fault: 'infra-manager is killed, its state damaged, and it starts again',
     promise: 'it starts, new connections succeed throughout, and the device has the same entries',
     sample: 4,
-    most: 500,
+    unit: 'upheaval',
   },
   async ({ cases, random }) => {
     await balance(webs);

@@ -64,7 +64,7 @@ for (const { program, pid, restart, keepsConnections } of rows) {
       fault: `${program} killed, frozen or restarted under churn`,
       promise: `device equals wanted afterwards, nothing leaks${keepsConnections ? ', no connection dies' : ''}`,
       sample: FAULTS.length,
-      most: 2_000,
+      unit: 'upheaval',
     },
     async ({ cases, random }) => {
       let slowest = 0;

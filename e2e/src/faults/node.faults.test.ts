@@ -40,7 +40,7 @@ faultTest(
     fault: 'more pods than interfaces',
     promise: 'CNI error 11 that says why, no address is lost, a freed interface is given out again',
     sample: 1,
-    most: 200,
+    unit: 'upheaval',
   },
   async ({ cases, random }) => {
     let refused = 0;
@@ -93,7 +93,7 @@ faultTest(
     fault: 'files of a crash, of another version or of nobody in the state directories, and stale sockets',
     promise: 'both start, pods keep their network, every interface can be given out',
     sample: 1,
-    most: 200,
+    unit: 'upheaval',
   },
   async ({ cases, random }) => {
     let files = 0;
@@ -141,7 +141,7 @@ faultTest(
     promise:
       'the one in use stays in use; a start ends with the file’s name; all is well once it is repaired',
     sample: 3,
-    most: 300,
+    unit: 'upheaval',
   },
   async ({ cases, random }) => {
     for (let index = 0; index < cases; index++) {

@@ -41,6 +41,7 @@ faultTest(
     fault: 'CNI configurations, results, arguments and environments, damaged',
     promise: 'read, or refused with a CNI error',
     sample: 4_000,
+    unit: 'input',
   },
   ({ cases, random }) => {
     const trial = new Trial((error) => CniError.is(error) && error.code > 0 && error.message !== '');

@@ -26,7 +26,12 @@ const config = encodeDeviceConfig({
 
 describe('a device config', () => {
   faultTest(
-    { fault: 'device config of infrap4d, damaged', promise: 'profiles or a P4rtError', sample: 3_000 },
+    {
+      fault: 'device config of infrap4d, damaged',
+      promise: 'profiles or a P4rtError',
+      sample: 3_000,
+      unit: 'input',
+    },
     ({ cases, random }) => {
       const trial = new Trial(P4rtError.is);
       for (let index = 0; index < cases; index++) {
@@ -83,6 +88,7 @@ describe('gNMI', () => {
       fault: 'gNMI path, damaged',
       promise: 'elements that are written the same, or a P4rtError',
       sample: 2_000,
+      unit: 'input',
     },
     ({ cases, random }) => {
       const trial = new Trial(P4rtError.is);
@@ -95,7 +101,7 @@ describe('gNMI', () => {
   );
 
   faultTest(
-    { fault: 'gNMI notification, damaged', promise: 'values or a P4rtError', sample: 1_500 },
+    { fault: 'gNMI notification, damaged', promise: 'values or a P4rtError', sample: 1_500, unit: 'input' },
     ({ cases, random }) => {
       const trial = new Trial(P4rtError.is);
       for (let index = 0; index < cases; index++) {

@@ -91,11 +91,16 @@ function run(text: string): void {
 
 describe('a spec', () => {
   faultTest(
-    { fault: 'SWX specification, damaged', promise: 'it runs packets or is a SwxError', sample: 120 },
+    {
+      fault: 'SWX specification, damaged',
+      promise: 'it runs packets or is a SwxError',
+      sample: 120,
+      unit: 'input',
+    },
     ({ cases, random }) => {
       const trial = new Trial(SwxError.is);
       for (let index = 0; index < cases; index++) {
-        const text = random.chance(30) ? K8S : MINI;
+        const text = random.chance(3) ? K8S : MINI;
         trial.try(mutateText(random, text, PIECES), run);
       }
       return trial.measured;
@@ -107,6 +112,7 @@ describe('a spec', () => {
       fault: 'SWX specification, damaged in bytes',
       promise: 'it runs packets or is a SwxError',
       sample: 100,
+      unit: 'input',
     },
     ({ cases, random }) => {
       const trial = new Trial(SwxError.is);

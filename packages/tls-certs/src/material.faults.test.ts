@@ -37,6 +37,7 @@ faultTest(
     fault: 'certificates, keys and files of authorities, damaged in PEM and DER',
     promise: 'used, or refused with the file and what is wrong',
     sample: 1_000,
+    unit: 'input',
   },
   ({ cases, random }) => {
     const trial = new Trial((error) => TlsCertsError.is(error) && /^(cert|key|ca)\b/.test(error.message));
@@ -58,6 +59,7 @@ faultTest(
     fault: 'PEM files of up to 1 MB of beginnings, ends, blanks',
     promise: 'refused in proportion to the size',
     sample: 50_000,
+    unit: 'input',
     most: 1_000_000,
   },
   ({ cases: size }) => {

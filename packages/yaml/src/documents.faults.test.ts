@@ -27,6 +27,7 @@ faultTest(
     fault: 'YAML and JSON texts, damaged',
     promise: 'each is read or refused with file, line and column',
     sample: 3_000,
+    unit: 'input',
   },
   ({ cases, random }) => {
     const trial = new Trial((error) => YamlError.is(error) && /^f:\d+:\d+: ./.test(error.message));
@@ -40,6 +41,7 @@ faultTest(
     fault: 'YAML of up to 1 MB made to cost squares: brackets, keys, aliases, merges, comments, …',
     promise: 'time grows with the size, not faster',
     sample: 10_000,
+    unit: 'input',
     most: 1_000_000,
   },
   ({ cases: size }) => {
@@ -60,6 +62,7 @@ faultTest(
     fault: 'JSON texts, damaged',
     promise: 'each is read as JSON.parse reads it, or refused where it stops being JSON',
     sample: 5_000,
+    unit: 'input',
   },
   ({ cases, random }) => {
     const trial = new Trial((error) => YamlError.is(error));

@@ -12,9 +12,11 @@ export interface FaultTest {
   /** Cases in `make test`: a sample of seconds. */
   readonly sample: number;
   /**
-   * Most cases that make sense; `make faults CASES=n` tries the smaller of the two.
-   * Default: as many as are asked for.
+   * What one case is, which says how many of them `make faults CASES=n` tries: n messages to a program (the default),
+   * ten times as many inputs of code in this process, a thousandth as many upheavals of programs that take seconds.
    */
+  readonly unit?: 'input' | 'message' | 'upheaval';
+  /** Most cases that make sense. Default: as many as are asked for. */
   readonly most?: number;
 }
 
@@ -26,6 +28,11 @@ export interface FaultRun {
   readonly random: Random;
 }
 
+const FACTORS: Readonly<Record<NonNullable<FaultTest['unit']>, number>> = {
+  input: 10,
+  message: 1,
+  upheaval: 1 / 1_000,
+};
 const DEFAULT_SEED = 20_240_101;
 /** A run of `make faults` may take long, but not for ever. */
 const LONGEST_MS = 3_600_000;
@@ -38,6 +45,14 @@ function setting(name: string): number | undefined {
   return value;
 }
 
+/** How many cases of a test `make faults CASES=asked` tries: 1 at least. */
+export function casesOf(
+  asked: number,
+  { unit = 'message', most = Number.POSITIVE_INFINITY }: Pick<FaultTest, 'unit' | 'most'>,
+): number {
+  return Math.min(most, Math.max(1, Math.round(asked * FACTORS[unit])));
+}
+
 /**
  * A test that tries a fault many times: a sample in `make test`, as many times as `make faults CASES=n` asks for there.
  * Its cases come from a seed (`SEED=n`), so that what failed can be tried again.
@@ -46,7 +61,7 @@ function setting(name: string): number | undefined {
  */
 export function faultTest(test: FaultTest, body: (run: FaultRun) => Promise<string> | string): void {
   const asked = setting('FAULTS_CASES');
-  const cases = asked === undefined ? test.sample : Math.min(asked, test.most ?? asked);
+  const cases = asked === undefined ? test.sample : casesOf(asked, test);
   const seed = setting('FAULTS_SEED') ?? DEFAULT_SEED;
   it(`${test.fault}: ${test.promise} (${cases} cases, seed ${seed})`, { timeout: LONGEST_MS }, async () => {
     const measured = await body({ cases, seed, random: new Random(seed) });

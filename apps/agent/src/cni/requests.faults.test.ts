@@ -25,6 +25,7 @@ faultTest(
     fault: 'requests of the CNI plugin to the agent, damaged',
     promise: 'read, or refused with a CNI error',
     sample: 3_000,
+    unit: 'input',
   },
   ({ cases, random }) => {
     const trial = new Trial((error) => CniError.is(error) && error.code > 0 && error.message !== '');

@@ -34,7 +34,7 @@ faultTest(
     fault: "the manager's configuration, its own and IPDK's, damaged",
     promise: 'one line with file, line and column, or the configuration',
     sample: 300,
-    most: 100_000,
+    unit: 'input',
   },
   ({ cases, random }) => {
     const directory = mkdtempSync(join(tmpdir(), 'manager-config-faults-'));

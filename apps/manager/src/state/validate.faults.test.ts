@@ -80,6 +80,7 @@ faultTest(
     fault: "an agent's wanted objects, damaged",
     promise: 'read, or refused with the object and its field',
     sample: 3_000,
+    unit: 'input',
   },
   ({ cases, random }) => {
     const trial = new Trial(isRefusal);
@@ -101,6 +102,7 @@ faultTest(
     fault: "calls of IPDK's agents, damaged",
     promise: 'read, or refused with the field',
     sample: 3_000,
+    unit: 'input',
   },
   ({ cases, random }) => {
     const trial = new Trial(isRefusal);

@@ -69,6 +69,7 @@ faultTest(
     fault: "Felix's messages, damaged",
     promise: 'decoded or refused with a reason; the state takes what is decoded',
     sample: 3_000,
+    unit: 'input',
   },
   ({ cases, random }) => {
     const trial = new Trial((error) => FelixError.is(error));
@@ -90,6 +91,7 @@ faultTest(
     fault: "Felix's frames, damaged and cut anywhere",
     promise: 'handed out or refused; no more memory than what has come',
     sample: 5_000,
+    unit: 'input',
   },
   ({ cases, random }) => {
     const trial = new Trial((error) => FelixError.is(error));

@@ -35,7 +35,7 @@ faultTest(
     fault: 'kubeconfig files, damaged',
     promise: 'loaded, or refused with the place and what is wrong',
     sample: 300,
-    most: 100_000,
+    unit: 'input',
   },
   ({ cases, random }) => {
     const directory = mkdtempSync(join(tmpdir(), 'kubeconfig-faults-'));

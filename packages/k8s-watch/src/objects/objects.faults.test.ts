@@ -111,6 +111,7 @@ faultTest(
       'objects of every watched kind with fields of other types, missing, doubled, too deep, at extremes',
     promise: 'read, left out or refused with the field; never thrown',
     sample: 2_000,
+    unit: 'input',
   },
   ({ cases, random }) => {
     const trial = new Trial(() => false);

@@ -65,6 +65,7 @@ describe('values', () => {
       fault: 'value of a match field or parameter, any',
       promise: 'bytes that mean the same, or a P4InfoError',
       sample: 5_000,
+      unit: 'input',
     },
     ({ cases, random }) => {
       const trial = new Trial(P4InfoError.is);
@@ -84,6 +85,7 @@ describe('values', () => {
       fault: 'byte string of a target, any',
       promise: 'a value or a P4InfoError; as text in any case',
       sample: 3_000,
+      unit: 'input',
     },
     ({ cases, random }) => {
       const trial = new Trial(P4InfoError.is);

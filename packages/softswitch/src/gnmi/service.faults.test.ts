@@ -12,7 +12,12 @@ const JSON_TEXT = '{"name":"tap1","config":{"mtu":1500,"port-type":"TAP","host-n
 
 describe('gNMI', () => {
   faultTest(
-    { fault: 'gNMI Set and Get, damaged', promise: 'ports are made and told, or a status', sample: 2_000 },
+    {
+      fault: 'gNMI Set and Get, damaged',
+      promise: 'ports are made and told, or a status',
+      sample: 2_000,
+      unit: 'input',
+    },
     ({ cases, random }) => {
       const trial = new Trial(isRefusal);
       for (let index = 0; index < cases; index++) {

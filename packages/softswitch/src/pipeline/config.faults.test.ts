@@ -17,9 +17,8 @@ import { k8sConfig } from '../testing/harness.js';
 
 /** INTERNAL is what a raw error becomes: no input may bring that about. */
 const isRefusal = (error: unknown) => SoftswitchError.is(error) && error.code !== 'INTERNAL';
-const configs = [k8sConfig(1n), smallConfig()].map((config) =>
-  ForwardingPipelineConfig.encode(config).finish(),
-);
+const LARGE = ForwardingPipelineConfig.encode(k8sConfig(1n)).finish();
+const SMALL = ForwardingPipelineConfig.encode(smallConfig()).finish();
 
 /** As grpc-js hands it over; what is no message at all becomes a status there. */
 function decoded<T>(decode: (bytes: Uint8Array) => T, bytes: Uint8Array): T | undefined {
@@ -36,13 +35,14 @@ describe('a pipeline configuration', () => {
       fault: 'ForwardingPipelineConfig, damaged',
       promise: 'it is loaded or refused with a status',
       sample: 150,
+      unit: 'input',
     },
     ({ cases, random }) => {
       const trial = new Trial(isRefusal);
       for (let index = 0; index < cases; index++) {
         const config = decoded(
           (bytes) => ForwardingPipelineConfig.decode(bytes),
-          mutateWire(random, random.pick(configs)),
+          mutateWire(random, random.chance(3) ? LARGE : SMALL),
         );
         if (config !== undefined) trial.try(config, forwardingOf);
       }
@@ -51,7 +51,12 @@ describe('a pipeline configuration', () => {
   );
 
   faultTest(
-    { fault: 'context.json of p4c, damaged', promise: 'it is loaded or refused with a status', sample: 300 },
+    {
+      fault: 'context.json of p4c, damaged',
+      promise: 'it is loaded or refused with a status',
+      sample: 300,
+      unit: 'input',
+    },
     ({ cases, random }) => {
       const trial = new Trial(isRefusal);
       const json = JSON.parse(smallArtifacts.context);
@@ -71,6 +76,7 @@ describe('a pipeline configuration', () => {
       fault: 'SWX specification within a pipeline, damaged',
       promise: 'it is loaded or refused with a status',
       sample: 200,
+      unit: 'input',
     },
     ({ cases, random }) => {
       const trial = new Trial(isRefusal);
@@ -144,6 +150,7 @@ describe('an update', () => {
       fault: 'update of a Write, damaged',
       promise: 'it is done or refused with a status; Read goes on',
       sample: 2_000,
+      unit: 'input',
     },
     ({ cases, random }) => {
       const forwarding = forwardingOf(k8sConfig());

@@ -13,6 +13,7 @@ faultTest(
     fault: 'hostile messages to swx-engine, of the right form or almost',
     promise: 'each is answered or refused with its reason, and a batch that is refused changes nothing',
     sample: 3_000,
+    unit: 'input',
   },
   ({ cases, random }) => {
     const engine = new EngineHost(smallArtifacts.spec, 'small.spec', { slots: 8, software: 'engine' });
