@@ -22,6 +22,9 @@ export default defineConfig({
             'p4src/src/**/*.test.ts',
             'scripts/**/*.test.ts',
           ],
+          // Every core, where Vitest would leave one idle.
+          maxWorkers: '100%',
+          sequence: { groupOrder: 0 },
           testTimeout,
           hookTimeout,
           expect: { poll },
@@ -35,6 +38,7 @@ export default defineConfig({
           include: ['e2e/src/**/*.test.ts'],
           // Real processes and network namespaces: one file at a time, so that timings mean something.
           fileParallelism: false,
+          sequence: { groupOrder: 1 },
           testTimeout,
           hookTimeout,
           expect: { poll },
