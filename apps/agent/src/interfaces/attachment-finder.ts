@@ -97,7 +97,7 @@ async function attachmentOf(
   namespace: ReturnType<typeof readNamespaceMark>,
 ): Promise<Attachment | undefined> {
   const mark = readLinkMark(link.ifalias);
-  if (mark === undefined || mark.home !== ownNetnsInode || link.address === undefined) return undefined;
+  if (mark === undefined || mark.home !== ownNetnsInode() || link.address === undefined) return undefined;
   const { home: _, device, pod = namespace?.pod ?? { namespace: '', name: '' }, ...fields } = mark;
   const routes = await new IpRoute(netns.path).routes(link.ifname);
   return {

@@ -283,7 +283,7 @@ describe('a subfunction', () => {
     interfaces.recover([attachment]);
     commands.expect(
       {
-        command: `ip link set dev ${pf}d6 alias infra-offload|1|${ownNetnsInode}|${pf}d6|auxiliary/idpf.sf.6|eth0|10.0.0.1|pods|c1|| netns ${netns}`,
+        command: `ip link set dev ${pf}d6 alias infra-offload|1|${ownNetnsInode()}|${pf}d6|auxiliary/idpf.sf.6|eth0|10.0.0.1|pods|c1|| netns ${netns}`,
         moves: sf.leave,
       },
       {

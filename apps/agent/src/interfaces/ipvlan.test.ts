@@ -63,7 +63,7 @@ describe('IpvlanInterfaces', () => {
         command: inPod('-batch -'),
         // No MAC address: it is the master's.
         stdin: [
-          `link set dev infra_pod1 alias infra-offload|1|${ownNetnsInode}|infra_pod1||eth0|10.0.0.1|pods|c1||`,
+          `link set dev infra_pod1 alias infra-offload|1|${ownNetnsInode()}|infra_pod1||eth0|10.0.0.1|pods|c1||`,
           ...setUpLines('infra_pod1', ''),
         ],
       },

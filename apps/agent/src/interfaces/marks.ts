@@ -74,7 +74,7 @@ export function linkMark(attachment: Attachment): string {
     [
       product,
       '1',
-      ownNetnsInode,
+      ownNetnsInode(),
       interfaceName,
       device,
       ifname,

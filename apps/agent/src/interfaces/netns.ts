@@ -16,8 +16,17 @@ export interface NetnsReference {
 /** The agent's own network namespace, in a form that stays right inside other namespaces. */
 export const ownNetnsPath = `/proc/${process.pid}/ns/net`;
 
-/** Its inode, in decimal. */
-export const ownNetnsInode = String(statSync(ownNetnsPath, { bigint: true }).ino);
+let ownInode: string | undefined;
+
+/**
+ * Its inode, in decimal.
+ *
+ * @throws {Error} ENOENT where /proc is not mounted
+ */
+export function ownNetnsInode(): string {
+  ownInode ??= String(statSync(ownNetnsPath, { bigint: true }).ino);
+  return ownInode;
+}
 
 /**
  * Finds out which network namespace `path` leads to.

@@ -160,7 +160,7 @@ describe('a VF', () => {
   });
 
   const moveIn = () => ({
-    command: `ip link set dev ${pf}v2 alias infra-offload|1|${ownNetnsInode}|${pf}v2|pci/${address(2)}|eth0|10.0.0.1|pods|c1|| netns ${netns}`,
+    command: `ip link set dev ${pf}v2 alias infra-offload|1|${ownNetnsInode()}|${pf}v2|pci/${address(2)}|eth0|10.0.0.1|pods|c1|| netns ${netns}`,
     moves: vf.leave,
   });
   const setUp = () => ({
@@ -267,7 +267,7 @@ describe('a VF', () => {
     commands.expect(
       { command: `ip link set dev eth3 down name ${pf}v2 address ${mac(2)}` },
       {
-        command: `ip link set dev ${pf}v2 alias infra-offload|1|${ownNetnsInode}|${pf}v2|pci/${address(2)}|eth0|10.0.0.1|pods|c1|| netns ${netns}`,
+        command: `ip link set dev ${pf}v2 alias infra-offload|1|${ownNetnsInode()}|${pf}v2|pci/${address(2)}|eth0|10.0.0.1|pods|c1|| netns ${netns}`,
       },
       setUp(),
     );

@@ -50,8 +50,10 @@ export function flight(random: Random, paths: readonly string[]): Uint8Array {
   }
   const bytes = Buffer.concat(frames);
   if (random.chance(15)) {
+    // After the preface, where there is anything.
+    const from = Math.min(PREFACE.length, bytes.length - 1);
     for (let left = 1 + random.below(3); left > 0; left--) {
-      bytes.writeUInt8(random.below(256), PREFACE.length + random.below(bytes.length - PREFACE.length));
+      bytes.writeUInt8(random.below(256), from + random.below(bytes.length - from));
     }
   }
   return random.chance(10) ? bytes.subarray(0, random.below(bytes.length)) : bytes;
