@@ -24,7 +24,7 @@ it('getting-started.md works as it is written', async () => {
   const { code, stdout, stderr } = await run(
     'unshare',
     ['--mount', '--propagation', 'private', 'bash', '-c', script],
-    { timeoutMs: 60_000 },
+    { timeoutMs: 600_000 },
   );
   expect({ code, stderr }).toEqual({ code: 0, stderr: expect.any(String) });
   expect((await run('pgrep', ['--full', '--', 'softswitch/dist/cli.js --taps 8'])).stdout).toBe('');

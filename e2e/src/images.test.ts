@@ -95,8 +95,8 @@ describe('the images', () => {
     images.build();
     agent = images.mount('agent');
     manager = images.mount('manager');
-  }, 900_000);
-  afterAll(() => images.remove(), 120_000);
+  });
+  afterAll(() => images.remove());
 
   it('are small, and run as who they should', () => {
     for (const app of ['agent', 'manager']) {
@@ -170,5 +170,5 @@ describe('the images', () => {
     } finally {
       await testbed.stop();
     }
-  }, 120_000);
+  });
 });

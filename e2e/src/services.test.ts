@@ -106,7 +106,7 @@ describe('a ClusterIP service', () => {
 
   it('is reached from the node', async () => {
     const script = `require('node:net').connect(80,'10.96.0.10',function(){this.write('A\\n')}).on('data',d=>{console.log(String(d));process.exit(0)}).on('error',e=>{console.log(e.code);process.exit(1)})`;
-    const output = await bed.node.must(process.execPath, ['-e', script], { timeoutMs: 5_000 });
+    const output = await bed.node.must(process.execPath, ['-e', script]);
     expect(JSON.parse(output).server).toMatch(/^web-/);
   });
 

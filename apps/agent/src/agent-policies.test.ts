@@ -157,7 +157,7 @@ describe('policies of the Kubernetes API', () => {
     // Not of Kubernetes.
     const other = await harness.cni('ADD', { netns: harness.network.addNetns('other') });
     expect(other.exitCode).toBe(0);
-  }, 20_000);
+  });
 
   it('keep holding when the agent starts anew, and shut a pod whose object is gone', async () => {
     api.database.create(toCart);

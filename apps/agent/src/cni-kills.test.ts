@@ -33,7 +33,7 @@ beforeAll(async () => {
   // One TAP for pods: if any run kept it, no later ADD could succeed.
   network.addTaps(2);
   taps = tapsWithMacs();
-}, 60_000);
+});
 
 afterAll(async () => {
   await stopAgent();

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { ContainerMount, ContainerProgram, ContainerRights, Layout } from '@infra-offload/testbed';
 import { filesOf, LEAVES } from '@infra-offload/tls-certs';
 import type { V1Container, V1PodSpec, V1Volume } from '@kubernetes/client-node';
-import type { Manifest } from './manifests.js';
+import { type Manifest, ROOT } from './manifests.js';
 
 const SECCOMP = '/var/lib/kubelet/seccomp';
 
@@ -53,11 +53,15 @@ export class ManifestRunner {
       args: container.args ?? [],
       env: { NODE_NAME: 'node-1', KUBERNETES_SERVICE_HOST: '127.0.0.1', KUBERNETES_SERVICE_PORT: '6443' },
       rights,
-      mounts: (container.volumeMounts ?? []).map(({ name, mountPath, readOnly = false }): ContainerMount => {
-        const volume = pod.volumes?.find((candidate) => candidate.name === name);
-        if (volume === undefined) throw new Error(`${container.name} mounts ${name}, which is no volume`);
-        return { source: this.#directoryOf(volume, rights.user), destination: mountPath, readOnly };
-      }),
+      mounts: [
+        ...(container.volumeMounts ?? []).map(({ name, mountPath, readOnly = false }): ContainerMount => {
+          const volume = pod.volumes?.find((candidate) => candidate.name === name);
+          if (volume === undefined) throw new Error(`${container.name} mounts ${name}, which is no volume`);
+          return { source: this.#directoryOf(volume, rights.user), destination: mountPath, readOnly };
+        }),
+        // What the image has, also where a volume (/tmp) would hide it.
+        { source: ROOT, readOnly: true },
+      ],
     };
   }
 

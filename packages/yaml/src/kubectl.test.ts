@@ -71,7 +71,7 @@ list:
 `;
 
 describe.skipIf(kubectl === undefined)('kubectl, asked now', () => {
-  it('reads the recorded values so', { timeout: 120_000 }, () => {
+  it('reads the recorded values so', () => {
     for (const [text, value] of KUBECTL_READS.filter((_, index) => index % 10 === 0)) {
       expect(readByKubectl(`${HEAD}spec: ${text}\n`), text).toEqual([
         expect.objectContaining({ spec: value }),
@@ -79,7 +79,7 @@ describe.skipIf(kubectl === undefined)('kubectl, asked now', () => {
     }
   });
 
-  it('reads damaged YAML as this package does, wherever both read it', { timeout: 120_000 }, () => {
+  it('reads damaged YAML as this package does, wherever both read it', () => {
     const random = new Random(7);
     let both = 0;
     for (let index = 0; index < 100; index++) {

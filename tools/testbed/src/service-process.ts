@@ -85,7 +85,7 @@ export class ServiceProcess {
           if (!this.running) return false;
           return (await ready()) || undefined;
         },
-        { timeoutMs: 60_000 },
+        { timeoutMs: 120_000 },
       );
     } catch (error) {
       throw new Error(`${this.name} did not start; the end of ${this.logFile}:\n${this.tail()}`, {

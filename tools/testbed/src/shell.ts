@@ -11,7 +11,7 @@ export interface CommandResult {
 export interface CommandOptions {
   readonly input?: string;
   readonly env?: NodeJS.ProcessEnv;
-  /** Milliseconds; the command is killed then. 30 s if left out. */
+  /** Milliseconds; the command is killed then. 2 minutes if left out. */
   readonly timeoutMs?: number;
 }
 
@@ -27,7 +27,7 @@ export function run(
       stdio: ['pipe', 'pipe', 'pipe'],
       // Ctrl-C at the terminal is not for a command that is half done.
       detached: true,
-      timeout: options.timeoutMs ?? 30_000,
+      timeout: options.timeoutMs ?? 120_000,
       killSignal: 'SIGKILL',
     });
     let stdout = '';

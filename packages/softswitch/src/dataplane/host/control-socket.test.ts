@@ -52,7 +52,7 @@ describe.skipIf(!dpdkInstalled)('the control socket of swx-host', () => {
     });
     if (host.stdout !== null) await once(host.stdout, 'data');
     client = await greeted();
-  }, 300_000);
+  });
 
   afterAll(async () => {
     client?.close();

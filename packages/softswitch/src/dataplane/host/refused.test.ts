@@ -57,7 +57,7 @@ describe.skipIf(!dpdkInstalled)('a refused commit', () => {
       electionId: 1n,
     });
     await session.setPipeline(k8sDpP4Info(), k8sDpDeviceConfig(), { action: 'VERIFY_AND_COMMIT' });
-  }, 300_000);
+  });
 
   afterEach(async () => {
     await session.close();

@@ -99,7 +99,7 @@ describe.skipIf(!dpdkInstalled)('swx-host', () => {
   beforeAll(() => {
     process.env.ASAN_OPTIONS = 'detect_leaks=0';
     binary = swxHost('asan');
-  }, 300_000);
+  });
 
   afterAll(async () => {
     for (const host of hosts) await host.stop();
