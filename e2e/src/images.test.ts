@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { chownSync, cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -144,9 +144,14 @@ describe('the images', () => {
       },
     });
     try {
-      const { directory } = testbed.layout;
-      chownSync(directory, MANAGER_USER, MANAGER_USER);
-      execFileSync('chown', ['-R', `${MANAGER_USER}:${MANAGER_USER}`, testbed.layout.certificates]);
+      // The manager's are its state and the certificates; the agent's socket has to be in a directory of root.
+      const { layout } = testbed;
+      chmodSync(layout.directory, 0o711);
+      mkdirSync(layout.state('manager'), { recursive: true });
+      execFileSync('chown', [
+        ...['-R', `${MANAGER_USER}:${MANAGER_USER}`],
+        ...[layout.certificates, layout.state('manager')],
+      ]);
       await testbed.startAll();
       const client = await testbed.addPod('client');
       const web = [await testbed.addPod('web-1'), await testbed.addPod('web-2')];

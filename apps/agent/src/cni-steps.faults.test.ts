@@ -271,7 +271,7 @@ faultTest(
     promise: 'nothing is left behind, at the latest after the DEL that a runtime sends; the next ADD works',
     // Each of them once.
     sample: 70,
-    most: 2_000,
+    most: 630,
   },
   async ({ cases: wanted, random }) => {
     const steps = await faultsOfSteps();

@@ -14,7 +14,7 @@ faultTest(
     fault: 'services scale, pods are made and deleted, a policy is switched, again and again',
     promise: 'no connection dies, nothing grows; without pods the tables are empty again',
     sample: 30,
-    most: 5_000,
+    most: 2_000,
   },
   async ({ cases, random }) => {
     const started = performance.now();

@@ -20,7 +20,6 @@ faultTest(
     fault: "the softswitch's configuration, damaged",
     promise: 'one line with file, line and column, or the configuration',
     sample: 300,
-    unit: 'input',
   },
   ({ cases, random }) => {
     const directory = mkdtempSync(join(tmpdir(), 'softswitch-config-faults-'));

@@ -37,7 +37,6 @@ faultTest(
     fault: 'certificates, keys and files of authorities, damaged in PEM and DER',
     promise: 'used, or refused with the file and what is wrong',
     sample: 1_000,
-    unit: 'input',
   },
   ({ cases, random }) => {
     const trial = new Trial((error) => TlsCertsError.is(error) && /^(cert|key|ca)\b/.test(error.message));

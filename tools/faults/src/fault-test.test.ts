@@ -6,7 +6,7 @@ describe('the number of cases', () => {
     [100_000, {}, 100_000],
     [100_000, { unit: 'message' }, 100_000],
     [100_000, { unit: 'input' }, 1_000_000],
-    [100_000, { unit: 'upheaval' }, 100],
+    [100_000, { unit: 'upheaval' }, 50],
     [400, { unit: 'upheaval' }, 1],
     [100_000, { unit: 'upheaval', most: 20 }, 20],
     [100, { most: 5_000 }, 100],

@@ -32,7 +32,6 @@ faultTest(
     fault: "the agent's configuration, its own and IPDK's, damaged",
     promise: 'one line that names the file and the place, or the configuration',
     sample: 300,
-    unit: 'input',
   },
   ({ cases, random }) => {
     const directory = mkdtempSync(join(tmpdir(), 'agent-config-faults-'));

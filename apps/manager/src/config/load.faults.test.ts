@@ -34,7 +34,6 @@ faultTest(
     fault: "the manager's configuration, its own and IPDK's, damaged",
     promise: 'one line with file, line and column, or the configuration',
     sample: 300,
-    unit: 'input',
   },
   ({ cases, random }) => {
     const directory = mkdtempSync(join(tmpdir(), 'manager-config-faults-'));

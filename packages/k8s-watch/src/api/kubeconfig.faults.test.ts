@@ -35,7 +35,6 @@ faultTest(
     fault: 'kubeconfig files, damaged',
     promise: 'loaded, or refused with the place and what is wrong',
     sample: 300,
-    unit: 'input',
   },
   ({ cases, random }) => {
     const directory = mkdtempSync(join(tmpdir(), 'kubeconfig-faults-'));

@@ -36,7 +36,6 @@ faultTest(
     fault: 'manifest files, damaged',
     promise: 'what was good stays in force, what is wrong is told with file, line and column',
     sample: 600,
-    unit: 'input',
   },
   async ({ cases, random }) => {
     let [kept, broken] = [0, 0];

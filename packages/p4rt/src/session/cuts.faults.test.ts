@@ -73,7 +73,7 @@ describe('a session', () => {
       fault: 'P4Runtime connection cut anywhere while endpoints scale',
       promise: 'the device has what is wanted, one connection is left',
       sample: 12,
-      most: 20_000,
+      most: 2_000,
     },
     async ({ cases, random }) => {
       const server = await StrictServer.start();

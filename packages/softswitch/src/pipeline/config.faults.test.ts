@@ -35,7 +35,6 @@ describe('a pipeline configuration', () => {
       fault: 'ForwardingPipelineConfig, damaged',
       promise: 'it is loaded or refused with a status',
       sample: 150,
-      unit: 'input',
     },
     ({ cases, random }) => {
       const trial = new Trial(isRefusal);
@@ -55,7 +54,6 @@ describe('a pipeline configuration', () => {
       fault: 'context.json of p4c, damaged',
       promise: 'it is loaded or refused with a status',
       sample: 300,
-      unit: 'input',
     },
     ({ cases, random }) => {
       const trial = new Trial(isRefusal);
@@ -76,7 +74,6 @@ describe('a pipeline configuration', () => {
       fault: 'SWX specification within a pipeline, damaged',
       promise: 'it is loaded or refused with a status',
       sample: 200,
-      unit: 'input',
     },
     ({ cases, random }) => {
       const trial = new Trial(isRefusal);

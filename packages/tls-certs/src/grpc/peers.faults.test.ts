@@ -78,6 +78,8 @@ for (const kind of KINDS) {
       fault: `HTTP/2 made at random, ${kind}`,
       promise: 'nothing throws, and an honest client is answered',
       sample: 40,
+      // A connection each, and five kinds of them.
+      most: 20_000,
     },
     async ({ cases, random }) => {
       const { hostile, honest } = await open(kind);

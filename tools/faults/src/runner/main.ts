@@ -12,8 +12,8 @@ const ROOT = fileURLToPath(new URL('../../../../', import.meta.url));
 const GUIDE = join(ROOT, 'docs/reliability.md');
 
 const USAGE = `usage: node scripts/faults.mjs [options] [part of a file's name ...]
-  --cases N     how many messages are sent to each entrance of a program, 100000 if left out; code that only reads gets
-                ten times as many inputs, what stops or starts programs is done a thousandth as often, and a test may
+  --cases N     how many messages are sent to each entrance of a program, 100000 if left out; code that only computes
+                gets ten times as many inputs, what stops or starts programs is done once for 2000, and a test may
                 know a smaller most
   --seed N      where the cases come from, to try again what failed
   --minutes N   ends after so long, with what is done by then
