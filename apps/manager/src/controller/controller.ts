@@ -1,15 +1,5 @@
 import { Guard } from '@infra-offload/guard';
-import { addressKey } from '../drivers/common.js';
-import type {
-  Claim,
-  CompileContext,
-  Compiled,
-  Condition,
-  Driver,
-  PortLookup,
-  Resident,
-} from '../drivers/driver.js';
-import { unreachable } from '../errors.js';
+import type { Condition, Driver, PortLookup } from '../drivers/driver.js';
 import type { Consequences } from '../policy/keeper.js';
 import { Owner, type RowFailure, type RowKey } from '../reconciler/model.js';
 import type { Reconciler } from '../reconciler/reconciler.js';
@@ -22,7 +12,6 @@ import {
   type ObjectKey,
   objectKey,
   type PodObject,
-  type ServiceObject,
   type WantedState,
 } from '../state/objects.js';
 import { isUnchanged } from '../state/same.js';
@@ -31,6 +20,7 @@ import { AddressUsers } from './address-users.js';
 import { Allocations } from './allocations.js';
 import { Entry, type Status, sameStatus, statusOf } from './entry.js';
 import { addressesOf, carriedBy, hasRows, interfaceOf, ownsRows } from './facts.js';
+import { ObjectCompiler } from './object-compiler.js';
 import type { ControllerOptions, StatusListener } from './options.js';
 import { Policies } from './policies.js';
 import { PortDirectory } from './ports.js';
@@ -50,6 +40,7 @@ export class Controller<Row> {
   readonly #addressUsers = new AddressUsers();
   readonly #allocations: Allocations<Row>;
   readonly #policies: Policies<Row>;
+  readonly #compiler: ObjectCompiler<Row>;
   /** How far what the device holds is known. */
   readonly recovery: Recovery<Row>;
   readonly #listeners = new Set<StatusListener>();
@@ -72,6 +63,14 @@ export class Controller<Row> {
       (consequences) => this.#carryOut(consequences),
       guard,
     );
+    this.#compiler = new ObjectCompiler({
+      driver,
+      entries: this.#entries,
+      claims: this.#claims,
+      ports: this.#ports,
+      allocations: this.#allocations,
+      policies: this.#policies,
+    });
     this.#reconciler.setWanted(new Owner('base'), this.#driver.base());
   }
 
@@ -166,7 +165,7 @@ export class Controller<Row> {
   /** What another object has that this one would need. */
   conflict(object: WantedState): Condition | undefined {
     const key = objectKey(object);
-    for (const { key: claim, what, reason } of this.#claimsOf(object, this.#context(key))) {
+    for (const { key: claim, what, reason } of this.#compiler.claimsOf(object, this.#compiler.context(key))) {
       const holder = this.#claims.holder(claim, key);
       if (holder !== undefined)
         return { severity: 'degraded', reason, message: `${what} is held by ${describeKey(holder)}` };
@@ -294,8 +293,8 @@ export class Controller<Row> {
   #compile(entry: Entry<Row>, changed: boolean): void {
     const { key, object, id, plan } = entry;
     const asked = new Set<number>();
-    const context = this.#context(key, asked);
-    const claims = this.#claimsOf(object, context);
+    const context = this.#compiler.context(key, asked);
+    const claims = this.#compiler.claimsOf(object, context);
     const promoted = this.#claims.set(key, claims);
     const lost = claims
       .filter((claim) => this.#claims.holder(claim.key, key) !== undefined)
@@ -306,7 +305,7 @@ export class Controller<Row> {
     for (const name of this.#ports.use(key, names)) this.#options.requestPort(name);
     this.#policies.note(entry);
     if (object?.kind === 'pod') this.#policies.flush();
-    const { rows, conditions } = this.#rowsOf(entry, context);
+    const { rows, conditions } = this.#compiler.rowsOf(entry, context);
     this.#addressUsers.use(key, asked);
     entry.conditions = [...conditions, ...carriedBy(object)];
     this.#reconciler.setWanted(entry.owner, rows);
@@ -327,49 +326,6 @@ export class Controller<Row> {
         if (other !== undefined && other !== entry) this.#compile(other, false);
       }
     }
-  }
-
-  #rowsOf(entry: Entry<Row>, context: CompileContext): Compiled<Row> {
-    const { object } = entry;
-    switch (object?.kind) {
-      case 'node':
-        return this.#driver.node(object, context);
-      case 'pod':
-        return this.#podRows(entry.key, object, context);
-      case 'set':
-      case 'policy':
-      case 'isolation':
-        return NOTHING;
-      case 'service':
-      case undefined:
-        return kindOf(entry.key) === 'service' ? this.#serviceRows(entry, object, context) : NOTHING;
-      default:
-        return unreachable(object);
-    }
-  }
-
-  /** The rows of a pod, and those that isolate it. Without these it gets nothing through. */
-  #podRows(key: ObjectKey, pod: PodObject, context: CompileContext): Compiled<Row> {
-    const { rows, conditions } = this.#driver.pod(pod, context);
-    if (rows.length === 0) return { rows, conditions };
-    const { ids, isCutOff } = this.#policies.of(key);
-    const isolation = this.#driver.policy.isolation(pod, ids);
-    return { rows: isCutOff ? isolation : [...rows, ...isolation], conditions };
-  }
-
-  #serviceRows(
-    entry: Entry<Row>,
-    service: ServiceObject | undefined,
-    context: CompileContext,
-  ): Compiled<Row> {
-    const refusal = service && this.#driver.refusal(service);
-    if (refusal !== undefined) return { rows: [], conditions: [refusal] };
-    const endpoints = service === undefined ? [] : this.#driver.reachable(service, context);
-    const allocation = this.#allocations.plan(entry, service, endpoints);
-    if (allocation === undefined) return NOTHING;
-    if (allocation !== 'no-id') return this.#driver.service(service, allocation, context);
-    const message = `all ${this.#driver.limits.serviceIds} service ids are in use: remove services, or split the node's load`;
-    return { rows: [], conditions: [{ severity: 'degraded', reason: 'IdsExhausted', message }] };
   }
 
   /** Ends the drains of the address that a pod had. */
@@ -428,55 +384,21 @@ export class Controller<Row> {
     for (const listener of this.#listeners) listener(entry.key);
   }
 
-  #claimsOf(object: WantedState | undefined, context: CompileContext): readonly Claim[] {
-    return hasRows(object) ? this.#driver.claims(object, context) : [];
-  }
-
   /** Lets an object hold what it held before. */
   #restoreClaims({ key, object, lost }: Entry<Row>): void {
-    const claims = this.#claimsOf(object, this.#context(key));
+    const claims = this.#compiler.claimsOf(object, this.#compiler.context(key));
     this.#claims.set(key, lost.length === 0 ? claims : claims.filter((claim) => !lost.includes(claim.key)));
-  }
-
-  /** @param asked takes the addresses that the object asks for. */
-  #context(key: ObjectKey, asked?: Set<number>): CompileContext {
-    return {
-      since: this.#entries.get(key)?.since ?? 0,
-      port: (name) => this.#ports.lookup(name),
-      profiles: () => this.#policies.of(key).ids,
-      holder: (claim) => this.#claims.holder(claim, key),
-      resident: (address) => {
-        asked?.add(address);
-        return this.#resident(address);
-      },
-    };
-  }
-
-  #resident(address: number): Resident | undefined {
-    const key = this.#claims.first(addressKey(address));
-    const object = key && this.object(key);
-    const at = interfaceOf(object);
-    if (key === undefined || at === undefined) return undefined;
-    const found = this.#ports.lookup(at.interfaceName);
-    if (found.kind !== 'known') return undefined;
-    const { port } = found;
-    const lost = [`interface/${at.interfaceName}`, `port/${port}`].some(
-      (claim) => this.#claims.holder(claim, key) !== undefined,
-    );
-    return lost ? undefined : { mac: at.mac, port };
   }
 
   readonly #failureOf = (key: RowKey): RowFailure | undefined => this.#reconciler.cell(key)?.failure;
 }
 
-/** Whether a pod has the address and the interface that it had. */
 /** When a pod came: with this very call, or at a time that the device may know. */
 type Arrival = 'now' | 'earlier';
 
+/** Whether a pod has the address and the interface that it had. */
 function isSamePlace(before: WantedState | undefined, { ip, interfaceName, mac }: PodObject): boolean {
   return (
     before?.kind === 'pod' && before.ip === ip && before.interfaceName === interfaceName && before.mac === mac
   );
 }
-
-const NOTHING: Compiled<never> = { rows: [], conditions: [] };
