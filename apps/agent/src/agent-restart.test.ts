@@ -15,10 +15,6 @@ afterEach(async () => {
   await harness.stop();
 });
 
-function stateFiles(): string[] {
-  return readdirSync(join(harness.network.directory, 'state', 'tap')).sort();
-}
-
 async function restart(betweenRuns: () => void = () => {}): Promise<void> {
   await harness.agent?.stop();
   betweenRuns();
@@ -53,7 +49,7 @@ describe('an agent that starts again', () => {
       writeFileSync(path, readFileSync(path, 'utf8').replace('"attached"', '"allocated"'));
     });
     expect(manager.pods.size).toBe(0);
-    expect(stateFiles()).toEqual([]);
+    expect(harness.stateFiles()).toEqual([]);
     expect(links(half).map(({ ifname }) => ifname)).toEqual(['lo']);
     expect(network.taps()).toContain(`${network.prefix}2`);
   });
@@ -65,7 +61,7 @@ describe('an agent that starts again', () => {
       writeFileSync(join(network.directory, 'state', 'tap', 'x:eth0.json'), '{"version":1}');
       writeFileSync(join(network.directory, 'state', 'tap', 'y:eth0.json.tmp'), '{');
     });
-    expect(stateFiles()).toEqual(['c1:eth0.json', 'x:eth0.json.corrupt']);
+    expect(harness.stateFiles()).toEqual(['c1:eth0.json', 'x:eth0.json.corrupt']);
     expect(harness.log.some(({ msg }) => msg.includes('moved aside'))).toBe(true);
   });
 

@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { Agent } from '../agent.js';
 import { runPlugin } from '../cni/plugin.js';
@@ -113,6 +113,27 @@ export class Harness {
     });
   }
 
+  /** Addresses that host-local has given away. */
+  leases(): string[] {
+    const directory = join(this.network.directory, 'ipam', 'pods');
+    return existsSync(directory) ? readdirSync(directory).filter((name) => name.startsWith('10.')) : [];
+  }
+
+  /** Names of the files in which the agent keeps what it has attached. */
+  stateFiles(): string[] {
+    return readdirSync(join(this.network.directory, 'state', 'tap'));
+  }
+
+  /** What pods may have left behind; interfaces in the pool are none of it. */
+  leftOver(): { leases: number; stateFiles: number; pods: number; freeTaps: number } {
+    return {
+      leases: this.leases().length,
+      stateFiles: this.stateFiles().length,
+      pods: this.manager.pods.size,
+      freeTaps: this.network.taps().length,
+    };
+  }
+
   async stop(): Promise<void> {
     try {
       await this.agent?.stop();
@@ -122,3 +143,6 @@ export class Harness {
     }
   }
 }
+
+/** What {@link Harness.leftOver} says when there is nothing of any pod, and so many interfaces can be given out. */
+export const nothingBut = (freeTaps: number) => ({ leases: 0, stateFiles: 0, pods: 0, freeTaps });
