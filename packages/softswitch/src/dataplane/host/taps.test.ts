@@ -22,6 +22,25 @@ afterEach(async () => {
 const ip = (...args: string[]): string =>
   execFileSync('ip', args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
 
+/** A softswitch, and a session of its primary. */
+async function serve(ports: TapPorts, dataplane: HostDataplane) {
+  const freePort = '127.0.0.1:0';
+  const softswitch = await Softswitch.start({
+    p4runtimeAddress: freePort,
+    gnmiAddress: freePort,
+    ports,
+    dataplane,
+  });
+  cleanups.push(() => softswitch.stop());
+  const session = await P4RuntimeSession.open({
+    address: softswitch.p4runtimeAddress,
+    deviceId: 1,
+    electionId: 1n,
+  });
+  cleanups.push(() => session.close());
+  return { softswitch, session };
+}
+
 /** A switch on DPDK whose ports 0 and 1 are in two namespaces, as pods. */
 class World {
   readonly prefix = `d${randomBytes(3).toString('hex')}_`;
@@ -38,20 +57,7 @@ class World {
     const prefix = `d${randomBytes(3).toString('hex')}_`;
     const ports = await TapPorts.open({ prefix, count: 2 });
     const dataplane = new HostDataplane(ports, await HostProcesses.open(dpdkProgram(['--ports', '8'])));
-    const freePort = '127.0.0.1:0';
-    const softswitch = await Softswitch.start({
-      p4runtimeAddress: freePort,
-      gnmiAddress: freePort,
-      ports,
-      dataplane,
-    });
-    cleanups.push(() => softswitch.stop());
-    const session = await P4RuntimeSession.open({
-      address: softswitch.p4runtimeAddress,
-      deviceId: 1,
-      electionId: 1n,
-    });
-    cleanups.push(() => session.close());
+    const { softswitch, session } = await serve(ports, dataplane);
     await session.setPipeline(k8sDpP4Info(), k8sDpDeviceConfig(), { action: 'VERIFY_AND_COMMIT' });
     const world = new World(ports, dataplane, softswitch, session);
     for (const number of PODS.keys()) await world.attach(`${prefix}${number}`, number);
@@ -272,20 +278,7 @@ describe.skipIf(!dpdkInstalled)('TAP ports on DPDK', () => {
       ports,
       await HostProcesses.open(dpdkProgram([], '/nonexistent/swx-host')),
     );
-    const freePort = '127.0.0.1:0';
-    const softswitch = await Softswitch.start({
-      p4runtimeAddress: freePort,
-      gnmiAddress: freePort,
-      ports,
-      dataplane,
-    });
-    cleanups.push(() => softswitch.stop());
-    const session = await P4RuntimeSession.open({
-      address: softswitch.p4runtimeAddress,
-      deviceId: 1,
-      electionId: 1n,
-    });
-    cleanups.push(() => session.close());
+    const { session } = await serve(ports, dataplane);
     const set = session.setPipeline(k8sDpP4Info(), k8sDpDeviceConfig(), { action: 'VERIFY_AND_COMMIT' });
     await expect(set).rejects.toThrow(/swx-host does not start: cannot run \/nonexistent\/swx-host/);
   });
