@@ -7,7 +7,7 @@ SEED ?=
 FILES ?=
 MINUTES ?=
 
-.PHONY: help setup build test faults demo lint bench clean swx-host p4 images deploy deploy-split undeploy gen-certs tls-secrets
+.PHONY: help setup build test faults demo lint bench docs clean swx-host p4 images deploy deploy-split undeploy gen-certs tls-secrets
 
 # What runs the pipeline in the demo: engine (the softswitch's own) or dpdk.
 TARGET ?= engine
@@ -47,6 +47,10 @@ lint: setup ## Style and static checks
 bench: build ## Runs the benchmarks; prints figures and ratios
 	@node scripts/bench.mjs
 
+docs: setup ## Builds the API reference of the packages into api-reference/
+	@pnpm run --silent generate
+	@node scripts/api-reference.mjs
+
 images: ## Builds the container images with docker, podman or buildah; REGISTRY and TAG name them
 	@scripts/images.sh
 
@@ -74,4 +78,4 @@ tls-secrets: build ## Applies the certificates as Secrets to the cluster of the 
 	@$(TLS_CERTS) secrets --directory $(CERTS) --namespace infra-offload --apply
 
 clean: ## Removes build output
-	@rm -rf packages/*/dist apps/*/dist tools/*/dist tools/swx-host/build p4src/dist packages/*/src/gen p4src/src/gen .turbo */*/.turbo
+	@rm -rf packages/*/dist apps/*/dist tools/*/dist tools/swx-host/build p4src/dist packages/*/src/gen p4src/src/gen api-reference .turbo */*/.turbo
