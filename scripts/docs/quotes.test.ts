@@ -37,6 +37,8 @@ describe('docs/troubleshooting.md', () => {
     ['/run/softswitch/dataplane.txt', /no such path/],
     ['infractl state', /no command state/],
     ['infractl status --everything', /no flag --everything/],
+    ['infractl stat', /no command stat/],
+    ['infractl status --al', /no flag --al/],
     ['tls-certs revoke', /no command revoke/],
     ['kubectl -n infra-onload get pods', /no namespace infra-onload/],
     ['curl http://127.0.0.1:50097/readyz', /nothing listens on 50097/],

@@ -8,7 +8,7 @@ const PROGRAMS: Readonly<Record<string, string>> = {
   'tls-certs': 'packages/tls-certs/src/cli.ts',
 };
 
-/** What others say, not we: Kubernetes, Linux, the container runtime and its plugins. */
+/** What does not come from us but from Kubernetes, Linux, the container runtime or its plugins. */
 const OTHERS = new Set([
   'CreateContainerError',
   'NotReady',
@@ -17,7 +17,7 @@ const OTHERS = new Set([
   '/var/lib/cni/networks',
 ]);
 
-/** Why a quotation in a guide (code within the text, or a line of a shell block) is none; undefined if it is one. */
+/** Why something that a guide quotes (a code span, or a line of a shell block) does not exist; undefined if it does. */
 export function problemOf(quote: string): string | undefined {
   if (quote === '…' || OTHERS.has(quote)) return undefined;
   const [program = ''] = quote.split(' ');
@@ -29,7 +29,7 @@ export function problemOf(quote: string): string | undefined {
     const missing = quote.split(/[.: ]+/).find((word) => !hasWord(word));
     return missing === undefined || hasWord(quote) ? undefined : `${quote}: nothing is called ${missing}`;
   }
-  return isSaid(quote) || isNamed(quote) ? undefined : `${quote}: nothing says so`;
+  return isSaid(quote) ? undefined : `${quote}: nothing says so`;
 }
 
 function problemOfCommand(command: string): string | undefined {
@@ -38,9 +38,9 @@ function problemOfCommand(command: string): string | undefined {
   if (path !== undefined) {
     const text = read(path);
     const [subcommand] = words;
-    if (subcommand !== undefined && !subcommand.startsWith('-') && !text.includes(`command('${subcommand}`))
+    if (subcommand?.startsWith('-') === false && !new RegExp(`command\\('${subcommand}[' ]`).test(text))
       return `${command}: ${program} has no command ${subcommand}`;
-    const flag = words.find((word) => word.startsWith('--') && !text.includes(word));
+    const flag = words.find((word) => word.startsWith('--') && !new RegExp(`${word}(?![\\w-])`).test(text));
     return flag === undefined ? undefined : `${command}: ${program} has no flag ${flag}`;
   }
   if (program === 'kubectl') {
