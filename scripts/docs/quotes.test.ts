@@ -1,9 +1,9 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { ROOT, read } from './files.js';
+import { filesBelow, ROOT, read } from './files.js';
 import { codeBlocks, codeSpans } from './markdown.js';
-import { problemOf } from './quotes.js';
+import { isOwnCommand, problemOf } from './quotes.js';
 import { isLiteral, sources } from './sources.js';
 
 const problems = (quotes: readonly string[]) => quotes.flatMap((quote) => problemOf(quote) ?? []);
@@ -40,6 +40,7 @@ describe('docs/troubleshooting.md', () => {
     ['infractl stat', /no command stat/],
     ['infractl status --al', /no flag --al/],
     ['tls-certs revoke', /no command revoke/],
+    ['make everything', /no target everything/],
     ['kubectl -n infra-onload get pods', /no namespace infra-onload/],
     ['curl http://127.0.0.1:50097/readyz', /nothing listens on 50097/],
     ['curl http://127.0.0.1:50096/ready-z', /nothing serves/],
@@ -47,6 +48,15 @@ describe('docs/troubleshooting.md', () => {
     expect(problemOf(quote)).toMatch(problem);
   });
 });
+
+it.each(filesBelow().filter((path) => path.endsWith('.md')))(
+  '%s gives commands of ours that exist',
+  (path) => {
+    const page = read(path);
+    const lines = commands(page).map((line) => line.replace(/^sudo (npx )?/, ''));
+    expect(problems([...codeSpans(page), ...lines].filter(isOwnCommand))).toEqual([]);
+  },
+);
 
 describe('docs/conditions.md', () => {
   const rows = read('docs/conditions.md').match(/^\| `.*$/gm) ?? [];

@@ -1,11 +1,13 @@
 import { read } from './files.js';
 import { hasWord, isLiteral, isSaid, sources } from './sources.js';
 
-/** The command lines of our own programs, and where their commands and flags are. */
+/** Our own programs, and the folders that have their commands and flags. */
 const PROGRAMS: Readonly<Record<string, string>> = {
-  infractl: 'tools/infractl/src/cli.ts',
-  softswitch: 'packages/softswitch/src/cli.ts',
-  'tls-certs': 'packages/tls-certs/src/cli.ts',
+  infractl: 'tools/infractl/src/',
+  'infra-agent': 'apps/agent/src/',
+  'infra-manager': 'apps/manager/src/',
+  softswitch: 'packages/softswitch/src/',
+  'tls-certs': 'packages/tls-certs/src/',
 };
 
 /** What does not come from us but from Kubernetes, Linux, the container runtime or its plugins. */
@@ -21,7 +23,7 @@ const OTHERS = new Set([
 export function problemOf(quote: string): string | undefined {
   if (quote === '…' || OTHERS.has(quote)) return undefined;
   const [program = ''] = quote.split(' ');
-  if (program in PROGRAMS || program === 'kubectl' || program === 'curl') return problemOfCommand(quote);
+  if (isOwnCommand(quote) || program === 'kubectl' || program === 'curl') return problemOfCommand(quote);
   if (/^[A-Z][a-z]+[A-Z][A-Za-z]+$/.test(quote))
     return isLiteral(quote) ? undefined : `${quote}: no such reason`;
   if (quote.startsWith('/')) return isPath(quote) ? undefined : `${quote}: no such path`;
@@ -32,30 +34,50 @@ export function problemOf(quote: string): string | undefined {
   return isSaid(quote) ? undefined : `${quote}: nothing says so`;
 }
 
+/** Whether this calls one of our programs, or a target of a Makefile. */
+export function isOwnCommand(quote: string): boolean {
+  const [program = '', argument = '-'] = quote.split(' ');
+  return (
+    /^[a-z-]/i.test(argument) &&
+    (program === 'make' || (Object.hasOwn(PROGRAMS, program) && !quote.includes('…')))
+  );
+}
+
 function problemOfCommand(command: string): string | undefined {
-  const [program = '', ...words] = command.split(/\s+/);
-  const path = PROGRAMS[program];
-  if (path !== undefined) {
-    const text = read(path);
-    const [subcommand] = words;
-    if (subcommand?.startsWith('-') === false && !new RegExp(`command\\('${subcommand}[' ]`).test(text))
-      return `${command}: ${program} has no command ${subcommand}`;
-    const flag = words.find((word) => word.startsWith('--') && !new RegExp(`${word}(?![\\w-])`).test(text));
-    return flag === undefined ? undefined : `${command}: ${program} has no flag ${flag}`;
-  }
-  if (program === 'kubectl') {
-    const namespace = words[words.indexOf('-n') + 1] ?? '';
-    return isNamed(`name: ${namespace}`) ? undefined : `${command}: there is no namespace ${namespace}`;
-  }
-  for (const word of words) {
-    const url = /^http:\/\/([^/]+)(\/\S*)/.exec(word);
-    const last = url?.[2]?.split('/').at(-1);
-    if (last !== undefined && !hasWord(last)) return `${command}: nothing serves ${url?.[2]}`;
-    const port = url?.[1]?.split(':')[1];
-    if (port !== undefined && !hasWord(port)) return `${command}: nothing listens on ${port}`;
-    if (word.startsWith('/') && !isPath(word)) return `${command}: there is no ${word}`;
-  }
-  return undefined;
+  const [program = '', ...words] = command.replace(/ && .*/, '').split(/\s+/);
+  const folder = PROGRAMS[program];
+  if (folder !== undefined) return problemOfCall(program, folder, words);
+  if (program === 'make') return problemOfMake(words);
+  if (program === 'curl') return words.map(problemOfArgument).find((problem) => problem !== undefined);
+  const namespace = words[words.indexOf('-n') + 1] ?? '';
+  return isNamed(`name: ${namespace}`) ? undefined : `${command}: there is no namespace ${namespace}`;
+}
+
+function problemOfCall(program: string, folder: string, words: readonly string[]): string | undefined {
+  const own = sources.filter(({ path }) => path.startsWith(folder));
+  const isThere = (pattern: string) => own.some(({ text }) => new RegExp(pattern).test(text));
+  const [subcommand] = words;
+  if (subcommand?.startsWith('-') === false && !isThere(`[cC]ommand\\('${subcommand}[' ]`))
+    return `${program} has no command ${subcommand}`;
+  const flag = words.find((word) => word.startsWith('--') && !isThere(`${word}(?![\\w-])`));
+  return flag === undefined ? undefined : `${program} has no flag ${flag}`;
+}
+
+function problemOfMake(words: readonly string[]): string | undefined {
+  const [folder, targets] = words[0] === '-C' ? [`${words[1]}/`, words.slice(2)] : ['', words];
+  const makefile = read(`${folder}Makefile`);
+  const missing = targets.find((word) => /^[a-z]/.test(word) && !new RegExp(`^${word}:`, 'm').test(makefile));
+  return missing === undefined ? undefined : `make: there is no target ${missing}`;
+}
+
+/** Of curl: a URL that somebody serves, the path of a socket. */
+function problemOfArgument(word: string): string | undefined {
+  if (word.startsWith('/')) return isPath(word) ? undefined : `there is no ${word}`;
+  const [, host = '', path = ''] = /^http:\/\/([^/]+)(\/\S*)/.exec(word) ?? [];
+  const port = host.split(':')[1];
+  if (port !== undefined && !hasWord(port)) return `nothing listens on ${port}`;
+  const name = path.split('/').at(-1) ?? '';
+  return name === '' || hasWord(name) ? undefined : `nothing serves ${path}`;
 }
 
 /** Whether sources or manifests have a path, or its folder and its name. */
