@@ -79,16 +79,27 @@ describe('docs/conditions.md', () => {
 });
 
 describe.each(['agent', 'manager'])('docs/configuration-%s.md', (program) => {
-  const spans = codeSpans(read(`docs/configuration-${program}.md`));
+  const page = read(`docs/configuration-${program}.md`);
+  const spans = codeSpans(page);
   const own = sources.filter(({ path }) => path.startsWith(`apps/${program}/src/`));
+  const isOwn = (pattern: RegExp) => own.some(({ text }) => pattern.test(text));
 
-  it('names flags and environment variables that exist', () => {
+  it('names keys and flags that exist', () => {
+    const keys = (page.match(/^\| `.*$/gm) ?? [])
+      .flatMap((row) => codeSpans(row.split('|')[1] ?? ''))
+      .flatMap((key) => key.match(/\w+/g) ?? []);
     const flags = spans.flatMap((span) => /^--([\w-]+)/.exec(span)?.[1] ?? []);
-    const variables = spans.filter((span) => /^(INFRA|NODE)_[A-Z_]+$/.test(span));
-    expect([flags.length, variables.length].map((count) => count > 5)).toEqual([true, true]);
-    const isOwn = (pattern: RegExp) => own.some(({ text }) => pattern.test(text));
+    expect(Math.min(keys.length, flags.length)).toBeGreaterThan(10);
+    expect(keys.filter((key) => !isOwn(new RegExp(`\\b${key}\\b`)))).toEqual([]);
     expect(flags.filter((flag) => !isOwn(new RegExp(`(--|')${flag}\\b`)))).toEqual([]);
-    expect(variables.filter((name) => !isOwn(new RegExp(`\\b${name}\\b`)))).toEqual([]);
+  });
+
+  it('names every environment variable, and no others', () => {
+    const variable = /\b(INFRA_(?:AGENT|MANAGER)_[A-Z0-9_]+|NODE_NAME)\b/g;
+    const known = own.flatMap(({ text }) => text.match(variable) ?? []);
+    const named = spans.flatMap((span) => span.match(variable) ?? []);
+    expect([...new Set(named)].filter((name) => !known.includes(name))).toEqual([]);
+    expect([...new Set(known)].filter((name) => !named.includes(name))).toEqual([]);
   });
 });
 
