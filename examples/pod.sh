@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Adds or deletes a pod as a container runtime does: pod.sh ADD|DEL NAME. The node is the network namespace "node".
+# Adds or deletes a pod like a container runtime: pod.sh ADD|DEL NAME. The node is the network namespace "node".
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 verb=$1 name=$2

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Installs on the cluster of the current kubectl context, or takes everything away again.
+# Installs on the cluster of the current kubectl context, or removes everything again.
 #     scripts/deploy.sh up standalone|host|calico|split
 #     scripts/deploy.sh down
-# KUBECTL is the client to use. Images are called as in deploy/overlays/*/kustomization.yaml.
+# KUBECTL is the client to use. Images are named as in deploy/overlays/*/kustomization.yaml.
 set -euo pipefail
 cd "$(dirname "$0")/../deploy"
 

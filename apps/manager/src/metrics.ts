@@ -20,7 +20,7 @@ export interface MetricsSources<Row> {
   readonly problems: () => readonly Problem[];
 }
 
-/** The manager's metrics, all read when they are asked for; see the table in the README. */
+/** The manager's metrics, all read when they are asked for; see docs/monitoring.md. */
 export function createMetrics<Row>(sources: MetricsSources<Row>): Registry {
   const registry = new Registry();
   const registers = [registry];

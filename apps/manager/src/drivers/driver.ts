@@ -15,7 +15,7 @@ import type {
   ServiceObject,
 } from '../state/objects.js';
 
-/** Something to know about an object beside what the device holds; see the table of reasons in the README. */
+/** Something to know about an object beside what the device holds; see docs/conditions.md. */
 export interface Condition {
   /**
    * `note`: the object is served as asked, except for what the message says. `degraded`: not all of it is served.

@@ -35,7 +35,7 @@ export interface RowModel<Row> {
 
 /** Why the device does not hold a row. */
 export interface RowFailure {
-  /** One CamelCase word, see the table of reasons in the README. */
+  /** One CamelCase word, see docs/conditions.md. */
   readonly reason: string;
   readonly message: string;
   /** Consecutive failures, from 1. */
