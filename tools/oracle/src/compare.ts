@@ -21,11 +21,22 @@ export interface Comparison {
   readonly difference: Difference | undefined;
 }
 
-let played = 0;
+/** Scenarios played so far, by lane: each has ports of its own. */
+const played = new Map<number, number>();
 
-/** Plays a scenario in a lane of each world, step by step, until they differ. */
-export async function compare(worlds: readonly World[], lane: number, scenario: Scenario): Promise<Comparison> {
-  const number = ++played;
+/**
+ * Plays a scenario in a lane of each world, step by step, until they differ.
+ *
+ * @param lateMs how long a world may take to see what another one has seen
+ */
+export async function compare(
+  worlds: readonly World[],
+  lane: number,
+  scenario: Scenario,
+  lateMs = LATE_MS,
+): Promise<Comparison> {
+  const number = (played.get(lane) ?? 0) + 1;
+  played.set(lane, number);
   const players = worlds.map((world) => {
     const found = world.lanes[lane];
     if (!found) throw new Error(`the ${world.name} has no lane ${lane}`);
@@ -35,10 +46,12 @@ export async function compare(worlds: readonly World[], lane: number, scenario: 
   try {
     await Promise.all(players.map((player) => player.begin()));
     for (const [index, step] of scenario.steps.entries()) {
-      const results = await playTogether(players, step);
+      const results = await playTogether(players, step, lateMs);
       const [first = NOTHING] = results;
       if (results.some((result) => result !== first)) {
-        const byWorld = Object.fromEntries(worlds.map(({ name }, world) => [name, results[world] ?? NOTHING]));
+        const byWorld = Object.fromEntries(
+          worlds.map(({ name }, world) => [name, results[world] ?? NOTHING]),
+        );
         return { scenario, seen, difference: { step: index, seen: byWorld } };
       }
       seen.push(first);
@@ -53,7 +66,7 @@ export async function compare(worlds: readonly World[], lane: number, scenario: 
  * Nobody races a clock here: what one world has seen is waited for in the others, and silence is what all of them have
  * for a stated time.
  */
-async function playTogether(players: readonly Player[], step: Step): Promise<string[]> {
+async function playTogether(players: readonly Player[], step: Step, lateMs: number): Promise<string[]> {
   const giveUp = new AbortController();
   let seen = 0;
   const plays = players.map(async (player) => {
@@ -63,7 +76,7 @@ async function playTogether(players: readonly Player[], step: Step): Promise<str
   });
   let timer = setTimeout(() => {
     if (seen === 0) giveUp.abort();
-    else timer = setTimeout(() => giveUp.abort(), LATE_MS);
+    else timer = setTimeout(() => giveUp.abort(), lateMs);
   }, SILENCE_MS);
   try {
     return await Promise.all(plays);

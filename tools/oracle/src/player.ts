@@ -1,7 +1,17 @@
 import { Names } from './names.js';
 import type { Actor, PodName, Scenario, Step } from './scenario.js';
 import type { Peer, Protocol, Side, SocketCommand } from './sockets/protocol.js';
-import { GATEWAY, type Lane, NODE_ADDRESS, OUTSIDE, PROTOCOLS, SERVED, SERVICE_PORT, UNSERVED, type WorldEvent } from './world.js';
+import {
+  GATEWAY,
+  type Lane,
+  NODE_ADDRESS,
+  OUTSIDE,
+  PROTOCOLS,
+  SERVED,
+  SERVICE_PORT,
+  UNSERVED,
+  type WorldEvent,
+} from './world.js';
 
 /** Bytes of a message if nobody says how many. */
 const SIZE = 32;
@@ -141,7 +151,9 @@ export class Player {
     const last = await this.#see(flow, giveUp, ({ event, side }) => {
       return event === 'greeted' || (event === 'failed' && side === 'client');
     });
-    const accepted = this.#seen.find(({ flow: key, event }) => key === flow.key && event === 'accepted');
+    // Of a greeting that has come there is a sender, whose process may tell later.
+    const over = last?.event === 'greeted' ? giveUp : AbortSignal.abort();
+    const accepted = await this.#see(flow, over, ({ event }) => event === 'accepted');
     if (accepted) this.#serves(flow, accepted.actor);
     if (last?.event !== 'greeted') {
       flow.lost = true;
@@ -272,7 +284,7 @@ export class Player {
 
   #addressName(address: string): string {
     if (address === this.lane.service) return 'the service';
-    if (address === NODE_ADDRESS) return 'node';
+    if (address === NODE_ADDRESS || address === OUTSIDE.gateway) return 'node';
     if (address === OUTSIDE.address) return 'outside';
     if (address === GATEWAY) return this.scenario.exactAddresses ? 'gateway' : 'node';
     const pod = this.lane.podAt(address);

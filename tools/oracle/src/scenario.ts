@@ -23,7 +23,7 @@ export interface Policy {
 
 export interface PolicyRule {
   readonly peers: readonly PodName[];
-  /** Both if left out. */
+  /** Only to the port that this protocol is served at; everything if left out. */
   readonly protocol?: Protocol;
 }
 

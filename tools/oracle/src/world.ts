@@ -48,7 +48,11 @@ export interface World {
 }
 
 /** Sockets behave the same in all worlds, and the ports of connections that are over are free at once. */
-const SYSCTLS = ['net.ipv4.tcp_max_tw_buckets=0', 'net.ipv4.tcp_fin_timeout=120', 'net.ipv6.conf.all.disable_ipv6=1'];
+const SYSCTLS = [
+  'net.ipv4.tcp_max_tw_buckets=0',
+  'net.ipv4.tcp_fin_timeout=120',
+  'net.ipv6.conf.all.disable_ipv6=1',
+];
 
 /** Processes with sockets, by who they are. */
 export class Sockets {

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { NetworkNamespace, run } from '@infra-offload/testbed';
+import { isAllowed } from '../policies.js';
 import { type Actor, POD_NAMES, type PodName, type Policy } from '../scenario.js';
 import type { SocketCommand } from '../sockets/protocol.js';
 import {
@@ -8,12 +9,12 @@ import {
   NODE_ADDRESS,
   OUTSIDE,
   POD_CIDR,
-  SERVICE_PORT,
   Sockets,
   serviceAddress,
   type World,
   type WorldEvent,
 } from '../world.js';
+import { endFlows } from './conntrack.js';
 import { endpointRules, nodeRules, policyRules } from './ruleset.js';
 
 /** As kube-proxy sets them. */
@@ -74,7 +75,7 @@ export class KernelWorld implements World {
       ['node', node],
       ['outside', outside],
     ]);
-    for (const lane of lanes) await lane.start(lane.index === 0 ? others : new Map());
+    await Promise.all(lanes.map((lane) => lane.start(lane.index === 0 ? others : new Map())));
   }
 
   async #namespace(name: string): Promise<NetworkNamespace> {
@@ -126,16 +127,22 @@ class KernelLane implements Lane {
     await this.#nft(endpointRules(this.index, pods, this.address));
     // kube-proxy: UDP flows of endpoints that have left end. TCP connections go on.
     const left = this.#endpoints.filter((pod) => !pods.includes(pod));
-    for (const pod of left)
-      await this.node.run('conntrack', [
-        ...['-D', '-p', 'udp', '--orig-dst', this.service, '--orig-port-dst', `${SERVICE_PORT.udp}`],
-        ...['--reply-src', this.address(pod)],
-      ]);
+    const gone = new Set(left.map(this.address));
+    if (gone.size > 0)
+      await endFlows(this.node, ({ protocol, to, server }) => {
+        return protocol === 'udp' && to === this.service && gone.has(server);
+      });
     this.#endpoints = pods;
   }
 
-  setPolicies(policies: readonly Policy[], change: 'cut' | 'keep'): Promise<void> {
-    return this.#nft(policyRules(this.index, policies, change, this.address));
+  async setPolicies(policies: readonly Policy[], change: 'cut' | 'keep'): Promise<void> {
+    await this.#nft(policyRules(this.index, policies, this.address));
+    if (change === 'cut' && policies.length > 0)
+      await endFlows(this.node, ({ protocol, client, server }) => {
+        const from = this.podAt(client);
+        const to = this.podAt(server);
+        return from !== undefined && to !== undefined && !isAllowed(policies, from, to, protocol);
+      });
   }
 
   async replace(pod: PodName): Promise<void> {
@@ -156,7 +163,11 @@ class KernelLane implements Lane {
     await ip(this.node, `link add ${far} type veth peer name eth0 netns ${namespace.name}`);
     await ip(this.node, `link set ${far} up`, `route add ${address}/32 dev ${far} scope link`);
     await ip(namespace, `address add ${address}/32 dev eth0`, 'link set eth0 up');
-    await ip(namespace, `route add ${GATEWAY} dev eth0 scope link`, `route add default via ${GATEWAY} dev eth0`);
+    await ip(
+      namespace,
+      `route add ${GATEWAY} dev eth0 scope link`,
+      `route add default via ${GATEWAY} dev eth0`,
+    );
     await this.#sockets.start(pod, namespace);
   }
 

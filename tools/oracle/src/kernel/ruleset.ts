@@ -72,15 +72,10 @@ export function endpointRules(lane: number, pods: readonly PodName[], addressOf:
 }
 
 /**
- * Policies by connection tracking: of a flow it is the first packet's sender and receiver, behind the service, that count.
- * With `keep` only new flows are asked, as all implementations on netfilter do; with `cut` every packet is.
+ * Policies as they are made on netfilter: new flows are asked for, by the first packet's sender and its receiver, which is the
+ * endpoint behind a service.
  */
-export function policyRules(
-  lane: number,
-  policies: readonly Policy[],
-  change: 'cut' | 'keep',
-  addressOf: Addresses,
-): string {
+export function policyRules(lane: number, policies: readonly Policy[], addressOf: Addresses): string {
   const rules = policies.flatMap(({ pod, direction, allow }) => {
     const chain = at(lane, `${pod}-${direction}`);
     const [own, other] =
@@ -89,7 +84,8 @@ export function policyRules(
         : ['ct original ip saddr', 'ct reply ip saddr'];
     const address = addressOf(pod);
     const allowed = allow.map(({ peers, protocol }) => {
-      const of = protocol === undefined ? '' : ` ct protocol ${protocol}`;
+      const of =
+        protocol === undefined ? '' : ` ct protocol ${protocol} ct reply proto-src ${SERVED[protocol]}`;
       return `add rule ip node ${chain} ${other} { ${peers.map(addressOf).join(', ')} }${of} return`;
     });
     return [
@@ -99,7 +95,7 @@ export function policyRules(
       `add rule ip node ${chain} ${other} ${address} return`,
       ...allowed,
       `add rule ip node ${chain} drop`,
-      `add rule ip node ${at(lane, 'policies')} ${change === 'keep' ? 'ct state new ' : ''}${own} ${address} jump ${chain}`,
+      `add rule ip node ${at(lane, 'policies')} ct state new ${own} ${address} jump ${chain}`,
     ];
   });
   return [`flush chain ip node ${at(lane, 'policies')}`, ...rules].join('\n');

@@ -72,7 +72,9 @@ function networkPolicy(namespace: string, name: string, { pod, direction, allow 
     [direction === 'ingress' ? 'from' : 'to']: peers.map((peer) => ({
       podSelector: { matchLabels: { role: peer } },
     })),
-    ...(protocol === undefined ? {} : { ports: [{ protocol: protocol.toUpperCase() }] }),
+    ...(protocol === undefined
+      ? {}
+      : { ports: [{ protocol: protocol.toUpperCase(), port: SERVED[protocol] }] }),
   }));
   return {
     apiVersion: 'networking.k8s.io/v1',

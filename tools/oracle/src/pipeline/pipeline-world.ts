@@ -55,11 +55,12 @@ export class PipelineWorld implements World {
     ] as const)
       for (const command of commands) await namespace.must('ip', command.split(' '));
     await node.must('sysctl', ['-q', 'net.ipv4.ip_forward=1']);
-    for (let index = 0; index < count; index++) {
-      const lane = new PipelineLane(index, this.bed);
-      this.lanes.push(lane);
-      await lane.start(index === 0 ? new Map([['node', node], ['outside', outside]]) : new Map());
-    }
+    const others = new Map<Actor, NetworkNamespace>([
+      ['node', node],
+      ['outside', outside],
+    ]);
+    this.lanes.push(...Array.from({ length: count }, (_, index) => new PipelineLane(index, this.bed)));
+    await Promise.all(this.lanes.map((lane) => lane.start(lane.index === 0 ? others : new Map())));
   }
 }
 
@@ -131,9 +132,7 @@ class PipelineLane implements Lane {
         .filter(({ object }) => object?.name.startsWith(prefix));
       const programmed = found.every(({ state }) => state === ObjectState.OBJECT_STATE_PROGRAMMED);
       const names = found.map(({ object }) => object?.name).sort();
-      return (
-        (names.join() === wanted.join() && programmed && target?.inSync && pending === 0) || undefined
-      );
+      return (names.join() === wanted.join() && programmed && target?.inSync && pending === 0) || undefined;
     });
   }
 

@@ -22,7 +22,9 @@ export class PodSockets {
     this.#child = spawn(command, args, { stdio: ['pipe', 'pipe', 'inherit'], detached: true });
     if (this.#child.stdout)
       createInterface({ input: this.#child.stdout }).on('line', (line) => this.#onMessage(line));
-    this.#child.on('exit', () => this.#fail(new Error(`the process with the sockets of ${namespace.name} ended`)));
+    this.#child.on('exit', () =>
+      this.#fail(new Error(`the process with the sockets of ${namespace.name} ended`)),
+    );
     this.#child.on('error', (error) => this.#fail(error));
   }
 
@@ -47,7 +49,10 @@ export class PodSockets {
 
   #onMessage(line: string): void {
     const message = JSON.parse(line) as SocketMessage;
-    if ('event' in message) return this.onEvent(message);
+    if ('event' in message) {
+      this.onEvent(message);
+      return;
+    }
     const pending = this.#pending.get(message.id);
     this.#pending.delete(message.id);
     if (message.ok) pending?.resolve();

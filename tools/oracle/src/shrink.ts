@@ -1,0 +1,44 @@
+import { type Comparison, compare } from './compare.js';
+import type { Scenario, Step } from './scenario.js';
+import type { World } from './world.js';
+
+/** Plays that a shorter scenario may cost. */
+const MOST_PLAYS = 60;
+
+/**
+ * Leaves out of a scenario what the difference does not need.
+ *
+ * @returns undefined if the worlds do not differ when it is played again
+ */
+export async function shrink(
+  worlds: readonly World[],
+  lane: number,
+  scenario: Scenario,
+): Promise<Comparison | undefined> {
+  let plays = 0;
+  const differs = async (candidate: Scenario) => {
+    plays += 1;
+    const comparison = await compare(worlds, lane, candidate);
+    return comparison.difference ? comparison : undefined;
+  };
+  let smallest = await differs(scenario);
+  if (!smallest?.difference) return undefined;
+  // From the end, as the steps at the beginning are what the others build on.
+  for (let at = smallest.difference.step - 1; at >= 0 && plays < MOST_PLAYS; at--) {
+    const { scenario: current, difference } = smallest;
+    const steps = without(current.steps.slice(0, (difference?.step ?? 0) + 1), at);
+    const found: Comparison | undefined = steps && (await differs({ ...current, steps }));
+    if (found) smallest = found;
+  }
+  return smallest;
+}
+
+/** Without a step and what cannot be without it; undefined if there is no such step, or the last one goes with it. */
+function without(steps: readonly Step[], at: number): readonly Step[] | undefined {
+  const gone = steps[at];
+  const last = steps.at(-1);
+  if (gone === undefined) return undefined;
+  const goes = (step: Step) =>
+    step === gone || (gone.do === 'open' && 'flow' in step && step.flow === gone.flow);
+  return last === undefined || goes(last) ? undefined : steps.filter((step) => !goes(step));
+}
