@@ -17,8 +17,9 @@ import {
 import { endFlows } from './conntrack.js';
 import { endpointRules, nodeRules, policyRules } from './ruleset.js';
 
-/** As kube-proxy sets them. */
+/** As kube-proxy sets them; and what has been ended stays so: TCP without SYN begins no flow. */
 const CONNTRACK = [
+  'net.netfilter.nf_conntrack_tcp_loose=0',
   'net.netfilter.nf_conntrack_tcp_timeout_established=86400',
   'net.netfilter.nf_conntrack_tcp_timeout_close_wait=3600',
 ];

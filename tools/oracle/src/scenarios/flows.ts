@@ -255,7 +255,7 @@ const POLICIES: readonly Scenario[] = [
       { do: 'policies', policies: [ONLY_FRIEND] },
       ...sends('a', 'client'),
       ...sends('b', 'client', 'server'),
-      ...sends('c', 'server'),
+      ...sends('c', 'client'),
       ...sends('d', 'server', 'client'),
       ...sends('e', 'client', 'client'),
       ...sends('f', 'client', 'server'),
