@@ -72,9 +72,21 @@ export class Player {
     await this.#setEndpoints(this.scenario.endpoints);
   }
 
-  /** @param giveUp aborted when what has not been seen by then never will be */
+  /**
+   * What is seen at a step, or why it cannot be done.
+   *
+   * @param giveUp aborted when what has not been seen by then never will be
+   */
   async play(step: Step, giveUp: AbortSignal): Promise<string> {
     this.#seen = [];
+    try {
+      return await this.#play(step, giveUp);
+    } catch (error) {
+      return `cannot be done: ${error instanceof Error ? error.message : String(error)}`;
+    }
+  }
+
+  async #play(step: Step, giveUp: AbortSignal): Promise<string> {
     switch (step.do) {
       case 'open':
         return this.#open(step, giveUp);

@@ -1,5 +1,10 @@
 import { Random } from '@infra-offload/faults';
-import { networkPolicyVerdict, PROTOCOL_NUMBERS, parseObject, type WatchedObject } from '@infra-offload/k8s-watch';
+import {
+  networkPolicyVerdict,
+  PROTOCOL_NUMBERS,
+  parseObject,
+  type WatchedObject,
+} from '@infra-offload/k8s-watch';
 import { expect, it } from 'vitest';
 import { laneObjects } from './pipeline/objects.js';
 import { isAllowed } from './policies.js';
