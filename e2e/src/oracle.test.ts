@@ -20,6 +20,8 @@ const LANES = 3;
 const LATE_MS = 1_000;
 /** Differences after which it is clear that something is wrong. */
 const MOST_DIFFERENCES = 10;
+/** A long run says now and then how far it is. */
+const REPORT_EVERY = 100;
 
 const started: World[] = [];
 let worlds: readonly World[];
@@ -48,6 +50,8 @@ describe('netfilter and the pipeline show the same', () => {
     const random = new Random(Number(ORACLE_SEED));
     const differences: string[] = [];
     let played = 0;
+    const report = () =>
+      console.log(`${played} random scenarios on the ${pipeline.name}: ${differences.length} differences`);
     const scenarios = function* () {
       for (let index = 0; index < Number(ORACLE_SCENARIOS); index++) {
         if (differences.length >= MOST_DIFFERENCES) return;
@@ -57,12 +61,14 @@ describe('netfilter and the pipeline show the same', () => {
     await inLanes(LANES, scenarios(), async (lane, scenario) => {
       const comparison = await compare(worlds, lane, scenario);
       played += 1;
+      if (played % REPORT_EVERY === 0) report();
       if (!comparison.difference) return;
       const smallest = await shrink(worlds, lane, scenario);
       const note = smallest ? '' : 'They did not differ when it was played again.\n';
       differences.push(note + formatComparison(smallest ?? comparison));
+      console.log(differences.at(-1));
     });
-    console.log(`${played} random scenarios on the ${pipeline.name}: ${differences.length} differences`);
+    report();
     if (differences.length > 0) expect.fail(differences.join('\n\n'));
   });
 });

@@ -156,7 +156,7 @@ export class Player {
       to: { address, port },
       localPort: this.#firstPort + step.port,
     });
-    if (protocol === 'udp') {
+    if (protocol !== 'tcp') {
       const { size = SIZE } = step;
       return this.#send({ do: 'send', flow: step.flow, side: 'client', size }, giveUp);
     }
@@ -206,7 +206,7 @@ export class Player {
     await this.#tell(flow, side, { kind });
     if (kind !== 'end') flow.gone.add(side);
     const other = side === 'client' ? 'server' : 'client';
-    if (flow.protocol === 'udp' || kind === 'vanish' || flow.lost || flow.gone.has(other)) return DONE;
+    if (flow.protocol !== 'tcp' || kind === 'vanish' || flow.lost || flow.gone.has(other)) return DONE;
     if (flow.deaf.has(other)) {
       if (kind === 'reset') flow.gone.add(other);
       return DONE;

@@ -41,7 +41,7 @@ it('means what the NetworkPolicies mean that are made of it', () => {
             const connection = {
               source,
               destination,
-              protocol: PROTOCOL_NUMBERS[protocol === 'tcp' ? 'TCP' : 'UDP'],
+              protocol: PROTOCOL_NUMBERS[protocol.toUpperCase() as 'TCP' | 'UDP' | 'SCTP'],
               port: SERVED[protocol],
             };
             const { allowed } = networkPolicyVerdict(world, connection);

@@ -35,7 +35,7 @@ interface OnFlow {
 
 export type Step =
   /**
-   * A client opens a flow. TCP: connects, and is greeted by the server. UDP: sends a datagram.
+   * A client opens a flow. TCP: connects, and is greeted by the server. UDP: sends a datagram. SCTP: sends INIT.
    * `port` is the client's: a small number that stands for one which no scenario before has used.
    */
   | {

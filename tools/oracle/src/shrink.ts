@@ -21,24 +21,27 @@ export async function shrink(
     const comparison = await compare(worlds, lane, candidate);
     return comparison.difference ? comparison : undefined;
   };
-  let smallest = await differs(scenario);
-  if (!smallest?.difference) return undefined;
+  const first = await differs(scenario);
+  if (!first) return undefined;
+  let smallest = first;
   // From the end, as the steps at the beginning are what the others build on.
-  for (let at = smallest.difference.step - 1; at >= 0 && plays < MOST_PLAYS; at--) {
-    const { scenario: current, difference } = smallest;
-    const steps = without(current.steps.slice(0, (difference?.step ?? 0) + 1), at);
-    const found: Comparison | undefined = steps && (await differs({ ...current, steps }));
-    if (found) smallest = found;
+  for (let at = last(smallest) - 1; at >= 0 && plays < MOST_PLAYS; at--) {
+    const steps = without(smallest.scenario.steps.slice(0, last(smallest) + 1), at);
+    smallest = (steps && (await differs({ ...scenario, steps }))) ?? smallest;
   }
   return smallest;
+}
+
+function last({ difference }: Comparison): number {
+  return difference?.step ?? 0;
 }
 
 /** Without a step and what cannot be without it; undefined if there is no such step, or the last one goes with it. */
 function without(steps: readonly Step[], at: number): readonly Step[] | undefined {
   const gone = steps[at];
-  const last = steps.at(-1);
+  const end = steps.at(-1);
   if (gone === undefined) return undefined;
   const goes = (step: Step) =>
     step === gone || (gone.do === 'open' && 'flow' in step && step.flow === gone.flow);
-  return last === undefined || goes(last) ? undefined : steps.filter((step) => !goes(step));
+  return end === undefined || goes(end) ? undefined : steps.filter((step) => !goes(step));
 }

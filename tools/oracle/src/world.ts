@@ -4,11 +4,11 @@ import { PodSockets } from './sockets/pod-sockets.js';
 import type { Protocol, SocketCommand, SocketEvent } from './sockets/protocol.js';
 
 /** What every pod, the node and the machine outside serve; at `UNSERVED` there is nobody. */
-export const SERVED = { tcp: 8080, udp: 8081 } as const;
+export const SERVED = { tcp: 8080, udp: 8081, sctp: 8082 } as const;
 export const UNSERVED = 9;
 /** Of the service, by protocol. Other ports of its address are nobody's. */
-export const SERVICE_PORT = { tcp: 80, udp: 81 } as const;
-export const PROTOCOLS: readonly Protocol[] = ['tcp', 'udp'];
+export const SERVICE_PORT = { tcp: 80, udp: 81, sctp: SERVED.sctp } as const;
+export const PROTOCOLS: readonly Protocol[] = ['tcp', 'udp', 'sctp'];
 
 export const NODE_ADDRESS = '172.31.255.1';
 export const GATEWAY = '169.254.1.1';

@@ -12,11 +12,15 @@ export interface TrackedFlow {
   readonly server: string;
 }
 
+/** States of TCP from which a SYN begins anew, whatever is left of the connection. */
+const OVER = / (TIME_WAIT|CLOSE) /;
+
 /** Ends the flows that `which` says, as `conntrack -D` does. */
 export async function endFlows(node: NetworkNamespace, which: (flow: TrackedFlow) => boolean): Promise<void> {
   for (const protocol of PROTOCOLS) {
     const { stdout } = await node.run('conntrack', ['-L', '-p', protocol]);
     for (const line of stdout.split('\n')) {
+      if (OVER.test(line)) continue;
       const [client = '', server = ''] = valuesOf(line, 'src');
       const [to = ''] = valuesOf(line, 'dst');
       const [sourcePort = ''] = valuesOf(line, 'sport');

@@ -41,6 +41,7 @@ export function laneObjects({
     ports: [
       { name: 'tcp', protocol: 'TCP', port: SERVICE_PORT.tcp, targetPort: SERVED.tcp },
       { name: 'udp', protocol: 'UDP', port: SERVICE_PORT.udp, targetPort: SERVED.udp },
+      { name: 'sctp', protocol: 'SCTP', port: SERVICE_PORT.sctp, targetPort: SERVED.sctp },
     ] as const,
   };
   const addresses = endpoints.map((pod) => {

@@ -242,6 +242,16 @@ const PODS: readonly Scenario[] = [
 
 const POLICIES: readonly Scenario[] = [
   {
+    name: 'SCTP between pods',
+    endpoints: [],
+    steps: [
+      { do: 'open', flow: 'a', protocol: 'sctp', from: 'client', to: { pod: 'web-1' }, port: 0 },
+      { do: 'policies', policies: [DENY_WEB] },
+      { do: 'open', flow: 'b', protocol: 'sctp', from: 'client', to: { pod: 'web-1' }, port: 1 },
+      { do: 'open', flow: 'c', protocol: 'sctp', from: 'web-1', to: { pod: 'client' }, port: 1 },
+    ],
+  },
+  {
     name: 'a new policy cuts the flows that it denies, and no others',
     endpoints: ['web-1'],
     steps: [

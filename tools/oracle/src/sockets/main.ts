@@ -1,31 +1,36 @@
 /** The process with a pod's sockets: does what it is told on standard input, and tells what they see. */
 import { createInterface } from 'node:readline';
 import type { SocketCommand, SocketMessage } from './protocol.js';
+import { SctpSockets } from './sctp.js';
 import { TcpSockets } from './tcp.js';
 import { UdpSockets } from './udp.js';
 
 const tell = (message: SocketMessage) => process.stdout.write(`${JSON.stringify(message)}\n`);
 const tcp = new TcpSockets(tell);
 const udp = new UdpSockets(tell);
+const sctp = new SctpSockets(tell);
+const sockets = { tcp, udp, sctp };
 
 async function execute(command: SocketCommand): Promise<void> {
   switch (command.kind) {
     case 'listen':
-      return (command.protocol === 'tcp' ? tcp : udp).listen(command.port);
+      return sockets[command.protocol].listen(command.port);
     case 'unlisten':
-      return (command.protocol === 'tcp' ? tcp : udp).unlisten(command.port);
+      return sockets[command.protocol].unlisten(command.port);
     case 'open':
-      if (command.protocol === 'udp') return udp.open(command.flow, command.to, command.localPort);
-      return tcp.open(command.flow, command.to, command.localPort);
+      return sockets[command.protocol].open(command.flow, command.to, command.localPort);
     case 'send': {
       const { flow, side, number, size } = command;
+      if (sctp.has(flow, side)) return sctp.send(flow, number, size);
       return (udp.has(flow, side) ? udp : tcp).send(flow, side, number, size);
     }
     case 'end':
       return tcp.end(command.flow, command.side);
-    case 'close':
-      if (udp.has(command.flow, command.side)) return udp.close(command.flow);
-      return tcp.close(command.flow, command.side);
+    case 'close': {
+      const { flow, side } = command;
+      if (sctp.has(flow, side)) return sctp.close(flow);
+      return udp.has(flow, side) ? udp.close(flow) : tcp.close(flow, side);
+    }
     case 'reset':
       return tcp.reset(command.flow, command.side);
     case 'vanish':

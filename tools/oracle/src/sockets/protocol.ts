@@ -1,6 +1,7 @@
 /** What is asked of the process with a pod's sockets, one JSON object a line, and what it tells. */
 
-export type Protocol = 'tcp' | 'udp';
+/** Of SCTP there are only packets that begin a flow, from the client. */
+export type Protocol = 'tcp' | 'udp' | 'sctp';
 
 /** The client opened the flow. */
 export type Side = 'client' | 'server';
