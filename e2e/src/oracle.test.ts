@@ -8,6 +8,7 @@ import {
   PipelineWorld,
   randomScenario,
   SCENARIOS,
+  type Scenario,
   shrink,
   type World,
 } from '@infra-offload/oracle';
@@ -20,25 +21,20 @@ const LANES = 3;
 const LATE_MS = 1_000;
 /** Differences after which it is clear that something is wrong. */
 const MOST_DIFFERENCES = 10;
-/** A long run says now and then how far it is. */
-const REPORT_EVERY = 100;
+/** Scenarios in a test, which may not take for ever. */
+const BATCH = 50;
 
-const started: World[] = [];
-let worlds: readonly World[];
+let worlds: readonly World[] = [];
 let pipeline: World;
 
 beforeAll(async () => {
-  const begin = async (starting: Promise<World>) => {
-    const world = await starting;
-    started.push(world);
-    return world;
-  };
-  const kernel = begin(KernelWorld.start(LANES));
-  pipeline = await begin(PipelineWorld.start(LANES));
-  worlds = [await kernel, pipeline];
+  const starting = await Promise.allSettled([KernelWorld.start(LANES), PipelineWorld.start(LANES)]);
+  worlds = starting.flatMap((start) => (start.status === 'fulfilled' ? [start.value] : []));
+  for (const start of starting) if (start.status === 'rejected') throw start.reason;
+  [, pipeline = pipeline] = worlds;
 });
 
-afterAll(() => Promise.all(started.map((world) => world.stop())));
+afterAll(() => Promise.all(worlds.map((world) => world.stop())));
 
 describe('netfilter and the pipeline show the same', () => {
   it.each(SCENARIOS.map((scenario) => [scenario.name, scenario] as const))('%s', async (_name, scenario) => {
@@ -46,29 +42,16 @@ describe('netfilter and the pipeline show the same', () => {
     if (comparison.difference) expect.fail(formatComparison(comparison));
   });
 
-  it(`${ORACLE_SCENARIOS} random scenarios of seed ${ORACLE_SEED}`, async () => {
-    const random = new Random(Number(ORACLE_SEED));
+  it.each(batches())('random scenarios %i to %i of seed %i', async (_first, _last, _seed, scenarios) => {
     const differences: string[] = [];
-    let played = 0;
-    const report = () =>
-      console.log(`${played} random scenarios on the ${pipeline.name}: ${differences.length} differences`);
-    const scenarios = function* () {
-      for (let index = 0; index < Number(ORACLE_SCENARIOS); index++) {
-        if (differences.length >= MOST_DIFFERENCES) return;
-        yield randomScenario(random, `random scenario ${index} of seed ${ORACLE_SEED}`);
-      }
-    };
-    await inLanes(LANES, scenarios(), async (lane, scenario) => {
+    await inLanes(LANES, scenarios, async (lane, scenario) => {
+      if (differences.length >= MOST_DIFFERENCES) return;
       const comparison = await compare(worlds, lane, scenario);
-      played += 1;
-      if (played % REPORT_EVERY === 0) report();
       if (!comparison.difference) return;
       const smallest = await shrink(worlds, lane, scenario);
       const note = smallest ? '' : 'They did not differ when it was played again.\n';
       differences.push(note + formatComparison(smallest ?? comparison));
-      console.log(differences.at(-1));
     });
-    report();
     if (differences.length > 0) expect.fail(differences.join('\n\n'));
   });
 });
@@ -83,3 +66,16 @@ describe('netfilter and the pipeline differ, as is expected', () => {
     },
   );
 });
+
+/** Numbers of the first and of the last scenario, the seed, and the scenarios themselves. */
+function batches(): [number, number, number, Scenario[]][] {
+  const seed = Number(ORACLE_SEED);
+  const random = new Random(seed);
+  const all = Array.from({ length: Number(ORACLE_SCENARIOS) }, (_, index) =>
+    randomScenario(random, `random scenario ${index} of seed ${seed}`),
+  );
+  return Array.from({ length: Math.ceil(all.length / BATCH) }, (_, batch) => {
+    const scenarios = all.slice(batch * BATCH, (batch + 1) * BATCH);
+    return [batch * BATCH, batch * BATCH + scenarios.length - 1, seed, scenarios];
+  });
+}

@@ -47,6 +47,11 @@ export interface World {
   stop(): Promise<void>;
 }
 
+/** Waits for all, and throws if one of them failed: so that nothing is begun any more when whoever waits cleans up. */
+export async function allDone(work: readonly Promise<void>[]): Promise<void> {
+  for (const done of await Promise.allSettled(work)) if (done.status === 'rejected') throw done.reason;
+}
+
 /** Sockets behave the same in all worlds, and the ports of connections that are over are free at once. */
 const SYSCTLS = [
   'net.ipv4.tcp_max_tw_buckets=0',

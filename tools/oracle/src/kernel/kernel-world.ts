@@ -4,6 +4,7 @@ import { isAllowed } from '../policies.js';
 import { type Actor, POD_NAMES, type PodName, type Policy } from '../scenario.js';
 import type { SocketCommand } from '../sockets/protocol.js';
 import {
+  allDone,
   GATEWAY,
   type Lane,
   NODE_ADDRESS,
@@ -76,7 +77,7 @@ export class KernelWorld implements World {
       ['node', node],
       ['outside', outside],
     ]);
-    await Promise.all(lanes.map((lane) => lane.start(lane.index === 0 ? others : new Map())));
+    await allDone(lanes.map((lane) => lane.start(lane.index === 0 ? others : new Map())));
   }
 
   async #namespace(name: string): Promise<NetworkNamespace> {

@@ -4,6 +4,7 @@ import { eventually, NetworkNamespace, Testbed, type TestPod } from '@infra-offl
 import { type Actor, POD_NAMES, type PodName, type Policy } from '../scenario.js';
 import type { SocketCommand } from '../sockets/protocol.js';
 import {
+  allDone,
   type Lane,
   NODE_ADDRESS,
   OUTSIDE,
@@ -60,7 +61,7 @@ export class PipelineWorld implements World {
       ['outside', outside],
     ]);
     this.lanes.push(...Array.from({ length: count }, (_, index) => new PipelineLane(index, this.bed)));
-    await Promise.all(this.lanes.map((lane) => lane.start(lane.index === 0 ? others : new Map())));
+    await allDone(this.lanes.map((lane) => lane.start(lane.index === 0 ? others : new Map())));
   }
 }
 
