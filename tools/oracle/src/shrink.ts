@@ -2,8 +2,9 @@ import { type Comparison, compare } from './compare.js';
 import type { Scenario, Step } from './scenario.js';
 import type { World } from './world.js';
 
-/** Plays that a shorter scenario may cost. */
-const MOST_PLAYS = 60;
+/** Plays that a shorter scenario may cost, and how long a world may take in them to see what another one has seen. */
+const MOST_PLAYS = 30;
+const LATE_MS = 2_000;
 
 /**
  * Leaves out of a scenario what the difference does not need.
@@ -18,7 +19,7 @@ export async function shrink(
   let plays = 0;
   const differs = async (candidate: Scenario) => {
     plays += 1;
-    const comparison = await compare(worlds, lane, candidate);
+    const comparison = await compare(worlds, lane, candidate, LATE_MS);
     return comparison.difference ? comparison : undefined;
   };
   const first = await differs(scenario);

@@ -12,8 +12,8 @@ export interface TrackedFlow {
   readonly server: string;
 }
 
-/** States of TCP from which a SYN begins anew, whatever is left of the connection. */
-const OVER = / (TIME_WAIT|CLOSE) /;
+/** From this state of TCP a SYN begins anew, whatever is left of the connection. */
+const OVER = / TIME_WAIT /;
 
 /** Ends the flows that `which` says, as `conntrack -D` does. */
 export async function endFlows(node: NetworkNamespace, which: (flow: TrackedFlow) => boolean): Promise<void> {

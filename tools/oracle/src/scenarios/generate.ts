@@ -77,7 +77,7 @@ class Generator {
     const { random } = this;
     const again = this.#flows.filter((flow) => flow.free && this.#isCertain(flow.from, flow.to));
     const before = again.length > 0 && random.chance(50) ? random.pick(again) : undefined;
-    if (before?.resetByServer && 'service' in before.to && this.#endpoints.join() !== before.server) return;
+    if (before?.resetByServer && !this.#isOnlyEndpoint(before)) return;
     const from = before?.from ?? random.pick(POD_NAMES);
     const to = before?.to ?? this.#destination(from);
     if (to === undefined) return;
@@ -124,6 +124,11 @@ class Generator {
   #isCertain(from: PodName, to: Destination): boolean {
     if (!('service' in to) || this.#endpoints.length === 1) return true;
     return this.#endpoints.length > 1 && this.#alike && !this.#endpoints.includes(from);
+  }
+
+  /** New packets of the flow can go to its server only. */
+  #isOnlyEndpoint({ to, server }: Flow): boolean {
+    return !('service' in to) || this.#endpoints.join() === server;
   }
 
   /** A fresh port, or one that a flow to elsewhere has. */
@@ -212,9 +217,9 @@ class Generator {
     this.#steps.push({ do: 'policies', policies: this.#policies });
     for (const flow of this.#flows) {
       if (flow.over || isAllowed(this.#policies, flow.from, flow.server, flow.protocol)) continue;
-      // The flow has ended, and the client finds out, if it looks.
+      // The flow has ended, and the client finds out, if it looks. Another endpoint would answer what it does not know.
       flow.over = true;
-      if (flow.sends.has('client') && this.random.chance(60))
+      if (flow.sends.has('client') && this.#isOnlyEndpoint(flow) && this.random.chance(60))
         this.#steps.push({ do: 'send', flow: flow.name, side: 'client' });
     }
   }
@@ -241,8 +246,7 @@ class Generator {
       if (flow.over || (flow.server !== pod && flow.from !== pod)) continue;
       flow.over = true;
       // The new pod gets datagrams, and resets connections.
-      const certain = !('service' in flow.to) || this.#endpoints.join() === pod;
-      if (flow.from !== pod && certain && flow.sends.size === BOTH.length)
+      if (flow.from !== pod && this.#isOnlyEndpoint(flow) && flow.sends.size === BOTH.length)
         this.#steps.push({ do: 'send', flow: flow.name, side: 'client' });
     }
   }
