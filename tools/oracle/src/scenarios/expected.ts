@@ -106,13 +106,6 @@ export const EXPECTED_DIFFERENCES: readonly ExpectedDifference[] = [
     pipeline: 'nothing',
   },
   {
-    name: 'the node reaches a service',
-    reason: 'The node reaches services through its own kernel: there is no masquerade yet.',
-    scenario: { endpoints: ['web-1'], steps: [open('tcp', SERVICE, { from: 'node' })] },
-    kernel: 'web-1 accepts node, port 0',
-    pipeline: 'nothing',
-  },
-  {
     name: 'what leaves the cluster has the address of the node',
     reason: 'There is no masquerade yet.',
     scenario: { endpoints: [], steps: [open('tcp', { pod: 'outside' })] },

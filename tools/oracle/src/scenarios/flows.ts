@@ -149,6 +149,19 @@ const ENDPOINTS: readonly Scenario[] = [
     ],
   },
   {
+    name: 'the node reaches pods and services',
+    endpoints: ['web-1'],
+    steps: [
+      { do: 'policies', policies: [DENY_WEB] },
+      ...(['tcp', 'udp'] as const).flatMap((protocol): Step[] => [
+        { do: 'open', flow: `${protocol}-pod`, protocol, from: 'node', to: { pod: 'web-1' }, port: 0 },
+        ...sends(`${protocol}-pod`, 'server', 'client'),
+        { do: 'open', flow: `${protocol}-service`, protocol, from: 'node', to: SERVICE, port: 1 },
+        ...sends(`${protocol}-service`, 'server', 'client'),
+      ]),
+    ],
+  },
+  {
     name: 'an endpoint does not serve',
     endpoints: ['web-1'],
     steps: [
