@@ -2,7 +2,7 @@ export { type Comparison, compare, type Difference, formatComparison } from './c
 export { KernelWorld } from './kernel/kernel-world.js';
 export { inLanes } from './lanes.js';
 export { PipelineWorld } from './pipeline/pipeline-world.js';
-export { formatScenario, type Policy, type PolicyRule, type Scenario, type Step } from './scenario.js';
+export type { Policy, PolicyRule, Scenario, Step } from './scenario.js';
 export { EXPECTED_DIFFERENCES, type ExpectedDifference } from './scenarios/expected.js';
 export { SCENARIOS } from './scenarios/flows.js';
 export { randomScenario } from './scenarios/generate.js';

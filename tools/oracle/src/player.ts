@@ -26,6 +26,8 @@ const FIRST_PORT = 10_000;
 const PORTS = 16;
 const RANGES = 1_400;
 
+const FIXED_PORTS: ReadonlySet<number> = new Set([...Object.values(SERVED), ...Object.values(SERVICE_PORT)]);
+
 type StepOf<Kind extends Step['do']> = Extract<Step, { readonly do: Kind }>;
 
 interface Flow {
@@ -289,8 +291,8 @@ export class Player {
   /** An address and a port by names. Ports that the scenario chose have their small numbers. */
   #peer({ address, port }: Peer): string {
     const own = port - this.#firstPort;
-    const served = [...Object.values(SERVED), ...Object.values(SERVICE_PORT)].includes(port as 80);
-    const portName = own >= 0 && own < PORTS ? `port ${own}` : served ? `${port}` : 'another port';
+    const ofServers = FIXED_PORTS.has(port) ? `${port}` : 'another port';
+    const portName = own >= 0 && own < PORTS ? `port ${own}` : ofServers;
     return `${this.#addressName(address)}, ${portName}`;
   }
 

@@ -17,7 +17,7 @@ const PODS = new Map<PodName, string>(POD_NAMES.map((name, index) => [name, `10.
 it('means what the NetworkPolicies mean that are made of it', () => {
   const random = new Random(3);
   const answers = new Set<boolean>();
-  for (let run = 0; run < 200; run++) {
+  for (let run = 0; run < 60; run++) {
     for (const policies of policiesOf(randomScenario(random, ''))) {
       const objects = laneObjects({
         lane: 0,
