@@ -2,10 +2,15 @@ import { NOTHING, Player } from './player.js';
 import { formatScenario, type Scenario, type Step } from './scenario.js';
 import type { World } from './world.js';
 
-/** Time in which something is seen, if it is seen in any of the worlds. */
-const SILENCE_MS = 600;
-/** Time that a world gets to see what another one has seen. */
-const LATE_MS = 15_000;
+/** How long is waited, in milliseconds. */
+export interface Patience {
+  /** For anything to be seen in any of the worlds. */
+  readonly silenceMs: number;
+  /** After that, for a world to see what another one has seen. */
+  readonly lateMs: number;
+}
+
+const PATIENCE: Patience = { silenceMs: 600, lateMs: 15_000 };
 
 /** The first step at which the worlds differ. */
 export interface Difference {
@@ -24,16 +29,12 @@ export interface Comparison {
 /** Scenarios played so far, by lane: each has ports of its own. */
 const played = new Map<number, number>();
 
-/**
- * Plays a scenario in a lane of each world, step by step, until they differ.
- *
- * @param lateMs how long a world may take to see what another one has seen
- */
+/** Plays a scenario in a lane of each world, step by step, until they differ. */
 export async function compare(
   worlds: readonly World[],
   lane: number,
   scenario: Scenario,
-  lateMs = LATE_MS,
+  patience = PATIENCE,
 ): Promise<Comparison> {
   const number = (played.get(lane) ?? 0) + 1;
   played.set(lane, number);
@@ -46,7 +47,7 @@ export async function compare(
   try {
     await Promise.all(players.map((player) => player.begin()));
     for (const [index, step] of scenario.steps.entries()) {
-      const results = await playTogether(players, step, lateMs);
+      const results = await playTogether(players, step, patience);
       const [first = NOTHING] = results;
       if (results.some((result) => result !== first)) {
         const byWorld = Object.fromEntries(
@@ -66,7 +67,11 @@ export async function compare(
  * Nobody races a clock here: what one world has seen is waited for in the others, and silence is what all of them have
  * for a stated time.
  */
-async function playTogether(players: readonly Player[], step: Step, lateMs: number): Promise<string[]> {
+async function playTogether(
+  players: readonly Player[],
+  step: Step,
+  { silenceMs, lateMs }: Patience,
+): Promise<string[]> {
   const giveUp = new AbortController();
   let seen = 0;
   const plays = players.map(async (player) => {
@@ -77,7 +82,7 @@ async function playTogether(players: readonly Player[], step: Step, lateMs: numb
   let timer = setTimeout(() => {
     if (seen === 0) giveUp.abort();
     else timer = setTimeout(() => giveUp.abort(), lateMs);
-  }, SILENCE_MS);
+  }, silenceMs);
   try {
     return await Promise.all(plays);
   } finally {

@@ -1,10 +1,10 @@
-import { type Comparison, compare } from './compare.js';
+import { type Comparison, compare, type Patience } from './compare.js';
 import type { Scenario, Step } from './scenario.js';
 import type { World } from './world.js';
 
-/** Plays that a shorter scenario may cost, and how long a world may take in them to see what another one has seen. */
+/** Plays that a shorter scenario may cost, and how long is waited in them. */
 const MOST_PLAYS = 30;
-const LATE_MS = 2_000;
+const PATIENCE: Patience = { silenceMs: 600, lateMs: 2_000 };
 
 /**
  * Leaves out of a scenario what the difference does not need.
@@ -19,7 +19,7 @@ export async function shrink(
   let plays = 0;
   const differs = async (candidate: Scenario) => {
     plays += 1;
-    const comparison = await compare(worlds, lane, candidate, LATE_MS);
+    const comparison = await compare(worlds, lane, candidate, PATIENCE);
     return comparison.difference ? comparison : undefined;
   };
   const first = await differs(scenario);
