@@ -6,8 +6,10 @@ SEED ?=
 # Which of them (parts of the names of test files), and for how many minutes at most.
 FILES ?=
 MINUTES ?=
+# How many random scenarios `make oracle` plays.
+SCENARIOS ?= 30
 
-.PHONY: help setup build test faults demo lint bench docs clean swx-host p4 images deploy deploy-split undeploy gen-certs tls-secrets
+.PHONY: help setup build test faults oracle demo lint bench docs clean swx-host p4 images deploy deploy-split undeploy gen-certs tls-secrets
 
 # What runs the pipeline in the demo: engine (the softswitch's own) or dpdk.
 TARGET ?= engine
@@ -28,6 +30,10 @@ test: ## Lint, types, build, unit tests, end-to-end tests with real packets
 
 faults: build ## Tries every fault CASES times; SEED=n repeats a run, FILES=part selects tests, MINUTES=n limits it
 	@node scripts/faults.mjs --cases $(CASES) $(if $(SEED),--seed $(SEED)) $(if $(MINUTES),--minutes $(MINUTES)) $(FILES)
+
+oracle: build $(if $(filter dpdk,$(TARGET)),swx-host) ## Compares connections with the kernel's: SCENARIOS=n random ones, SEED=n
+	@scripts/setup.sh --oracle
+	@ORACLE_SCENARIOS=$(SCENARIOS) ORACLE_SEED=$(or $(SEED),1) pnpm exec vitest run --project e2e e2e/src/oracle.test.ts
 
 demo: build $(if $(filter dpdk,$(TARGET)),swx-host) ## Pods and services with real packets; TARGET=dpdk runs it on DPDK
 	@node tools/demo/dist/main.js

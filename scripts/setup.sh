@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs what building and testing need: Debian packages, pnpm, npm dependencies. Safe to run again; quick when
-# nothing is missing. With --dpdk: what the DPDK data plane needs, too. With --test: what any test needs.
+# nothing is missing. With --dpdk: what the DPDK data plane needs, too. With --oracle: what make oracle needs. With
+# --test: what any test needs.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -21,6 +22,11 @@ if [ "${1:-}" = --test ]; then
   done
   command -v kubectl >/dev/null ||
     fail "kubectl 1.21 or newer is needed (Debian's kubernetes-client is older): https://kubernetes.io/docs/tasks/tools"
+fi
+if [ "${1:-}" = --oracle ] || [ "${1:-}" = --test ]; then
+  for need in conntrack:conntrack nft:nftables; do
+    command -v "${need%%:*}" >/dev/null || missing+=("${need##*:}")
+  done
 fi
 if [ "${1:-}" = --dpdk ] || [ "${1:-}" = --test ]; then
   for need in gcc:gcc make:make pkg-config:pkg-config; do

@@ -114,7 +114,19 @@ function onDpdk(headers) {
       ...(giveBack === undefined ? {} : { DPDK_HUGEPAGES_MB: `${HUGE_PAGES_MB}` }),
     };
     suite('end-to-end tests on DPDK', 'e2e', {
-      files: ['pods', 'services', 'flows', 'policies', 'felix', 'es2k', 'restarts', 'kills', 'churn', 'demo'],
+      files: [
+        'pods',
+        'services',
+        'flows',
+        'oracle',
+        'policies',
+        'felix',
+        'es2k',
+        'restarts',
+        'kills',
+        'churn',
+        'demo',
+      ],
       extra,
     });
     const library = headers && compile(headers);

@@ -1,0 +1,10 @@
+export { type Comparison, compare, type Difference, formatComparison } from './compare.js';
+export { KernelWorld } from './kernel/kernel-world.js';
+export { inLanes } from './lanes.js';
+export { PipelineWorld } from './pipeline/pipeline-world.js';
+export type { Policy, PolicyRule, Scenario, Step } from './scenario.js';
+export { EXPECTED_DIFFERENCES, type ExpectedDifference } from './scenarios/expected.js';
+export { SCENARIOS } from './scenarios/flows.js';
+export { randomScenario } from './scenarios/generate.js';
+export { shrink } from './shrink.js';
+export type { Lane, World } from './world.js';
