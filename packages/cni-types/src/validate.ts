@@ -19,16 +19,31 @@ export function validate<T extends z.ZodMiniType>(
   what: string,
   code: number = CniErrorCode.invalidConfig,
 ): z.output<T> {
-  const result = z.safeParse(schema, value, { error: messages });
+  const result = safeParse(schema, value);
   if (result.success) return result.data;
-  const { issues } = result.error;
+  const { issues, cause } = result;
   const problems = issues.slice(0, maxProblems).map(describeIssue);
   const more = issues.length > maxProblems ? [`and ${issues.length - maxProblems} more`] : [];
   const [first = 'not valid', ...others] = problems;
   throw new CniError(code, `${what}: ${first}`, {
     details: others.length > 0 ? [...problems, ...more].join('; ') : undefined,
-    cause: result.error,
+    cause,
   });
+}
+
+/** Zod compares the `length` of whatever has one with the limits of strings; `{ length: { toString: 1 } }` cannot be compared. */
+function safeParse<T extends z.ZodMiniType>(
+  schema: T,
+  value: unknown,
+): { success: true; data: z.output<T> } | { success: false; issues: z.core.$ZodIssue[]; cause: Error } {
+  try {
+    const result = z.safeParse(schema, value, { error: messages });
+    return result.success ? result : { success: false, issues: result.error.issues, cause: result.error };
+  } catch (cause) {
+    if (!(cause instanceof TypeError)) throw cause;
+    const message = 'has an object with a field named length or size where there should be something else';
+    return { success: false, issues: [{ code: 'custom', path: [], message, input: value }], cause };
+  }
 }
 
 function describeIssue(issue: z.core.$ZodIssue): string {

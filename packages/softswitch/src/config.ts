@@ -4,7 +4,7 @@ import {
   TLS_MODES,
   TlsCertsError,
 } from '@infra-offload/tls-certs/grpc';
-import { ConfigFile, oneLine, YamlError } from '@infra-offload/yaml';
+import { ConfigFile, oneLine, safeParse, YamlError } from '@infra-offload/yaml';
 import { z } from 'zod';
 import { fail, SoftswitchError } from './errors.js';
 import type { Logger } from './logger.js';
@@ -112,7 +112,7 @@ export function readConfig(file: string | undefined, flags: ConfigFlags): Config
     taps: { ...section(base.taps), ...overrides.taps },
     tls: { ...section(base.tls), ...overrides.tls },
   };
-  const parsed = configSchema.safeParse(merged);
+  const parsed = safeParse(configSchema, merged);
   if (parsed.success) return parsed.data;
   const faults = parsed.error.issues.map((issue) => {
     const [unknown] = issue.code === 'unrecognized_keys' ? issue.keys : [];

@@ -4,3 +4,4 @@ export { oneLine, type Position, YamlError, type YamlErrorCode } from './error.j
 export { decodeText, readTextFile, readTextFileSync } from './file.js';
 export { type JsonOptions, MAX_JSON_DEPTH, parseJson } from './json.js';
 export { CONFIG_LIMITS, type Limits, MANIFEST_LIMITS } from './limits.js';
+export { type Parsed, safeParse } from './safe-parse.js';

@@ -9,6 +9,7 @@ import {
   parseAddressPrefix,
 } from '@infra-offload/cni-types';
 import type { AddReply, AddRequest, DelReply, DelRequest } from '@infra-offload/cni-types/proto';
+import { safeParse } from '@infra-offload/yaml';
 import type { Logger } from 'pino';
 import { mtuSchema } from '../config/schema.js';
 import type { Attachment } from '../interfaces/attachment.js';
@@ -112,7 +113,7 @@ function readAddRequest(request: AddRequest): AttachRequest {
   const { interfaceName, netns, settings, containerIps, containerRoutes, workload } = request;
   const key: AttachmentKey = { containerId: containerIdOf(netns), ifname: checkIfname(interfaceName) };
   const mtu = settings?.mtu || undefined;
-  if (mtu !== undefined && !mtuSchema.safeParse(mtu).success) {
+  if (mtu !== undefined && !safeParse(mtuSchema, mtu).success) {
     throw invalid(`settings.mtu ${mtu} is not 576 to 9000`);
   }
   return {

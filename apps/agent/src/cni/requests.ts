@@ -9,6 +9,7 @@ import {
   parseAddressPrefix,
   parseJson,
 } from '@infra-offload/cni-types';
+import { safeParse } from '@infra-offload/yaml';
 import * as z from 'zod';
 import { mtuSchema } from '../config/schema.js';
 import { logLevelChangeSchema } from '../log.js';
@@ -93,7 +94,7 @@ export function parseRequest(operation: string, text: string): CniRequest | unde
 }
 
 function parse<T>(schema: z.ZodType<T>, text: string): T {
-  const result = schema.safeParse(parseJson(text, 'the request'));
+  const result = safeParse(schema, parseJson(text, 'the request'));
   if (result.success) return result.data;
   const { issues } = result.error;
   const problems = issues

@@ -1,6 +1,7 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseAddressPrefix } from '@infra-offload/cni-types';
+import { safeParse } from '@infra-offload/yaml';
 import * as z from 'zod';
 
 /** Where libcni, and so every usual container runtime, keeps what it was answered to ADD. */
@@ -38,7 +39,7 @@ export async function readResultCache(directory: string): Promise<CachedResult[]
 
 async function readResult(path: string): Promise<CachedResult | undefined> {
   const json = await readJson(path);
-  const { data } = cachedSchema.safeParse(json);
+  const { data } = safeParse(cachedSchema, json);
   if (data === undefined) return undefined;
   const args = new Map(data.cniArgs);
   const parsed = (data.result.ips ?? []).map(({ address }) => parseAddressPrefix(address));

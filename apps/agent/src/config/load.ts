@@ -1,6 +1,6 @@
 import { hostname } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
-import { ConfigFile, oneLine, YamlError } from '@infra-offload/yaml';
+import { ConfigFile, oneLine, safeParse, YamlError } from '@infra-offload/yaml';
 import type * as z from 'zod';
 import { AgentError, isSystemError } from '../errors.js';
 import { ipdkNameOf, type RawSettings, translateIpdkNames } from './ipdk.js';
@@ -97,7 +97,7 @@ function isGroup(value: unknown): value is object {
 }
 
 function check(settings: RawSettings, placeOf: Source['placeOf']): z.output<typeof configSchema> {
-  const result = configSchema.safeParse(settings);
+  const result = safeParse(configSchema, settings);
   if (result.success) return result.data;
   const problems = result.error.issues.flatMap((issue) => describeIssue(issue, placeOf));
   throw new AgentError('CONFIG', problems.map(oneLine).join('; '), { cause: result.error });

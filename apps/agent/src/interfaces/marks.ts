@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { isIPv4 } from 'node:net';
+import { safeParse } from '@infra-offload/yaml';
 import * as z from 'zod';
 import type { Attachment } from './attachment.js';
 import { ownNetnsInode } from './netns.js';
@@ -100,10 +101,10 @@ export function namespaceMark(id: string, { namespace, name }: Attachment['pod']
 
 /** @returns undefined if `alias` is none of the agent's. */
 export function readLinkMark(alias: string | undefined): LinkMark | undefined {
-  return linkMarkSchema.safeParse(alias?.split('|')).data;
+  return safeParse(linkMarkSchema, alias?.split('|')).data;
 }
 
 /** @returns undefined if `alias` is none of the agent's. */
 export function readNamespaceMark(alias: string | undefined): NamespaceMark | undefined {
-  return namespaceMarkSchema.safeParse(alias?.split('|')).data;
+  return safeParse(namespaceMarkSchema, alias?.split('|')).data;
 }

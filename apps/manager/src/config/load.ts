@@ -1,4 +1,4 @@
-import { ConfigFile, oneLine, YamlError } from '@infra-offload/yaml';
+import { ConfigFile, oneLine, safeParse, YamlError } from '@infra-offload/yaml';
 import type { z } from 'zod';
 import { ManagerError } from '../errors.js';
 import { type Config, configSchema } from './config.js';
@@ -51,7 +51,7 @@ export function loadConfig({ file, flags = {}, env = {}, notice = () => {} }: Co
     origin.set(override.path, flag === undefined ? override.env : `--${override.flag}`);
     set(tree, override.path.split('.'), override.path === 'target.deviceId' ? toNumber(value) : value);
   }
-  const parsed = configSchema.safeParse(tree);
+  const parsed = safeParse(configSchema, tree);
   if (parsed.success) return parsed.data;
   throw new ManagerError('CONFIG', oneLine(describe(parsed.error, config, origin)));
 }
@@ -88,7 +88,7 @@ function toNumber(text: string): number | string {
 }
 
 function describe(
-  error: z.ZodError,
+  error: Pick<z.ZodError, 'issues'>,
   file: ConfigFile | undefined,
   origin: ReadonlyMap<string, string>,
 ): string {

@@ -1,4 +1,5 @@
 import type { GroupPlan, Slot } from '@infra-offload/lb-model';
+import { safeParse } from '@infra-offload/yaml';
 import { z } from 'zod';
 import { ManagerError } from '../errors.js';
 import type { Frontend, WantedState } from './objects.js';
@@ -111,7 +112,7 @@ export function toJson({ object: wanted, plan, ...rest }: StoredRecord): unknown
 
 /** @throws ManagerError STORE when it is not as {@link toJson} makes them. */
 export function fromJson(key: string, json: unknown): StoredRecord {
-  const parsed = record.safeParse(json);
+  const parsed = safeParse(record, json);
   if (!parsed.success) {
     const issue = parsed.error.issues[0];
     throw new ManagerError('STORE', `record ${key}: ${issue?.path.join('.')}: ${issue?.message}`);

@@ -1,3 +1,4 @@
+import { safeParse } from '@infra-offload/yaml';
 import { z } from 'zod';
 import { ManagerError } from '../errors.js';
 import type { Logger } from '../log.js';
@@ -154,7 +155,7 @@ interface Decoded {
 function decodeAll(records: readonly Buffer[]): Decoded {
   const known = new Map<string, unknown>();
   for (const bytes of records) {
-    const parsed = record.safeParse(JSON.parse(bytes.toString()));
+    const parsed = safeParse(record, JSON.parse(bytes.toString()));
     if (!parsed.success)
       throw new ManagerError('STORE', `record ${bytes.toString('utf8', 0, 80)}: no record`);
     const [key, value] = parsed.data;

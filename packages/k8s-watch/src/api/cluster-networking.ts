@@ -1,4 +1,4 @@
-import { ConfigFile } from '@infra-offload/yaml';
+import { ConfigFile, safeParse } from '@infra-offload/yaml';
 import * as z from 'zod';
 import { cidr } from '../objects/fields.js';
 import { KubernetesApiError } from './error.js';
@@ -63,9 +63,10 @@ const clusterConfiguration = z.object({
 });
 
 function fromKubeadm(value: unknown): ClusterNetworking | undefined {
-  const text = configMap.safeParse(value).data?.data.ClusterConfiguration;
+  const text = safeParse(configMap, value).data?.data.ClusterConfiguration;
   if (text === undefined) return undefined;
-  const networking = clusterConfiguration.safeParse(
+  const networking = safeParse(
+    clusterConfiguration,
     attempt(() => ConfigFile.parse(text, 'ClusterConfiguration').settings),
   ).data?.networking;
   return networkingOf(
@@ -83,7 +84,7 @@ const podList = z.object({
 });
 
 function fromCommandLines(value: unknown): ClusterNetworking | undefined {
-  const pods = podList.safeParse(value).data?.items ?? [];
+  const pods = safeParse(podList, value).data?.items ?? [];
   const containers = pods.flatMap(({ spec }) => spec.containers);
   const line = containers.flatMap(({ command, args }) => [...(command ?? []), ...(args ?? [])]).join(' ');
   const flag = (name: string) => new RegExp(`(?:^|[\\s"'])--${name}[= ]["']?([^\\s"']+)`).exec(line)?.[1];
@@ -109,7 +110,7 @@ function rangesOf(text: string | null | undefined): string[] {
   return (text ?? '')
     .split(',')
     .map((range) => range.trim())
-    .filter((range) => cidr.safeParse(range).success);
+    .filter((range) => safeParse(cidr, range).success);
 }
 
 function attempt(read: () => unknown): unknown {

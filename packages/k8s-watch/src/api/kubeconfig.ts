@@ -1,5 +1,5 @@
 import { dirname, isAbsolute, join } from 'node:path';
-import { ConfigFile, oneLine, YamlError } from '@infra-offload/yaml';
+import { ConfigFile, oneLine, safeParse, YamlError } from '@infra-offload/yaml';
 import type { KubeConfig } from '@kubernetes/client-node/dist/config.js';
 import * as z from 'zod';
 import { formatPath } from '../objects/parse.js';
@@ -120,7 +120,7 @@ function readKubeconfig(path: string): Kubeconfig {
     if (!YamlError.is(cause)) throw cause;
     throw new KubernetesApiError('CONFIG', `kubeconfig ${cause.message}`, { cause });
   }
-  const { success, data, error } = kubeconfigSchema.safeParse(read.settings);
+  const { success, data, error } = safeParse(kubeconfigSchema, read.settings);
   if (success) return data;
   const [issue] = error.issues;
   const at = issue?.path ?? [];

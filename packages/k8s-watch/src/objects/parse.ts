@@ -1,3 +1,4 @@
+import { safeParse } from '@infra-offload/yaml';
 import type * as z from 'zod';
 import { isRecord } from '../plain-values.js';
 import { isObjectKind, KIND_SCHEMAS } from './schema.js';
@@ -79,7 +80,7 @@ export function checkObject<Item>(
   schema: z.ZodType<Item>,
   value: Record<string, unknown>,
 ): { readonly result: 'object'; readonly object: Item } | InvalidObject {
-  const parsed = schema.safeParse(value);
+  const parsed = safeParse(schema, value);
   if (parsed.success) return { result: 'object', object: parsed.data };
   const issues = parsed.error.issues.map(({ path, message }) => ({
     path,

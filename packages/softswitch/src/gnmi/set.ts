@@ -1,5 +1,6 @@
 import { formatPath } from '@infra-offload/p4rt';
 import { gnmi } from '@infra-offload/p4rt/proto';
+import { safeParse } from '@infra-offload/yaml';
 import { z } from 'zod';
 import { fail, messageOf, SoftswitchError } from '../errors.js';
 import type { PortProvider, PortRequest } from '../ports/provider.js';
@@ -95,7 +96,7 @@ function collectUpdate(
   const schema = rest.length === 0 ? interfaceSchema.transform((whole) => whole.config) : configSchema;
   if (rest.length > 1 || (rest.length === 1 && rest[0] !== 'config'))
     fail('INVALID_ARGUMENT', `${where}: it cannot be set`);
-  const parsed = schema.safeParse(value);
+  const parsed = safeParse(schema, value);
   if (!parsed.success) fail('INVALID_ARGUMENT', `${where}: ${parsed.error.issues[0]?.message ?? 'invalid'}`);
   for (const [leaf, leafValue] of Object.entries(parsed.data)) config.set(leaf, leafValue);
 }

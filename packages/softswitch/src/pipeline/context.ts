@@ -1,3 +1,4 @@
+import { safeParse } from '@infra-offload/yaml';
 import { z } from 'zod';
 import { fail } from '../errors.js';
 
@@ -45,7 +46,7 @@ export function parseContext(bytes: Uint8Array): TargetContext {
     const cause = error instanceof Error ? error.message : String(error);
     fail('INVALID_ARGUMENT', `the pipeline's context.json is no JSON: ${cause}`);
   }
-  const parsed = contextSchema.safeParse(json);
+  const parsed = safeParse(contextSchema, json);
   if (parsed.success) return byName(parsed.data);
   const issue = parsed.error.issues[0];
   fail(

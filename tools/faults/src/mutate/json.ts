@@ -37,6 +37,8 @@ const HOSTILE_KEYS: readonly string[] = [
 /** A value is put into at most this many arrays or objects. */
 const DEEPEST = 40;
 const LONGEST_LIST = 300;
+/** ... and what is repeated comes to so many values at most, or a few repetitions of each other would fill the memory. */
+const MOST_VALUES = 20_000;
 
 /** A copy of `value` with one to three of its parts damaged: another type, an extreme, missing, doubled, deeper, elsewhere. */
 export function mutateJson(random: Random, value: Json): Json {
@@ -95,10 +97,16 @@ function deeper(random: Random, part: Json): Json {
 }
 
 function repeated(random: Random, part: Json): Json {
-  const times = random.below(LONGEST_LIST);
+  const times = Math.min(random.below(LONGEST_LIST), Math.ceil(MOST_VALUES / sizeOf(part)));
   return typeof part === 'string'
     ? part.repeat(Math.min(times, 20))
     : Array.from({ length: times }, () => part);
+}
+
+/** How many values there are in a value, itself included. */
+function sizeOf(value: Json): number {
+  if (Array.isArray(value)) return value.reduce((sum: number, part: Json) => sum + sizeOf(part), 1);
+  return isObject(value) ? Object.values(value).reduce((sum: number, part) => sum + sizeOf(part), 1) : 1;
 }
 
 /** Of the same type, but a little or very different. */
