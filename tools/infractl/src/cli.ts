@@ -2,6 +2,7 @@
 import type { DeviceEntry } from '@infra-offload/infra-api';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { InfractlError, ManagerClient } from './client.js';
+import { addFlowsCommand } from './flows.js';
 import { formatEntry, formatStatus, parseReference, toJson } from './format.js';
 import { addSetupCommand } from './setup/command.js';
 import { SetupError } from './setup/step.js';
@@ -15,7 +16,7 @@ interface GlobalOptions {
   readonly ca: string;
 }
 
-/** What may look, and change nothing: a certificate of an operator. */
+/** What may look, and end flows: a certificate of an operator. */
 const DIRECTORY = '/etc/pki/infractl';
 
 /** Of wrong flags and certificates that cannot be used, as with the other programs. */
@@ -102,6 +103,7 @@ program
     }),
   );
 
+addFlowsCommand(program, withManager);
 addSetupCommand(program);
 
 try {

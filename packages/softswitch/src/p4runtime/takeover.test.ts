@@ -188,7 +188,7 @@ describe('a server that takes over from one that was killed', () => {
     const all = (device: Device) =>
       device.read({ deviceId: 1n, role: '', entities: requests }).map((part) => {
         if (part instanceof SoftswitchError) throw part;
-        return [...part];
+        return part instanceof LearnedReading ? [] : [...part];
       });
     const before = all(first);
     expect(before[0]).toEqual([cell(7)]);
