@@ -1,13 +1,12 @@
 /**
  * A million flows, listed while two pods ping each other 500 times a second, on both data planes: by the host alone, through
- * P4Runtime as bytes, and as entities. Who asks is a thread of its own, as a controller is a process of its own.
+ * P4Runtime as bytes, and as entities, by another process.
  * Needs root: `pnpm build && make swx-host && node scripts/bench.mjs flow-list`
  */
-import { execFile, execFileSync } from 'node:child_process';
+import { execFile, execFileSync, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 import { credentials } from '@grpc/grpc-js';
 import { insert, P4RuntimeSession } from '@infra-offload/p4rt';
 import { type Entity, P4RuntimeClient, P4RuntimeService, ReadRequest } from '@infra-offload/p4rt/proto';
@@ -16,7 +15,8 @@ import { type Host, HostDataplane, HostProcesses, Softswitch, TapPorts } from '@
 
 const BINARY = fileURLToPath(new URL('../../tools/swx-host/build/swx-host', import.meta.url));
 const ENGINE = fileURLToPath(new URL('../../packages/softswitch/dist/swx-engine.js', import.meta.url));
-const FLOWS = Number(process.env.FLOWS ?? 1_000_000);
+/** The engine has room for half as many: `size` is entries there, and buckets of four of them in DPDK. */
+const FLOWS = { engine: 500_000, dpdk: 1_000_000 };
 const INJECTED = 2000;
 const UPLINK = 5;
 const PODS = ['10.244.9.1', '10.244.9.2'] as const;
@@ -50,9 +50,9 @@ function count(message: Buffer): number {
   return entries;
 }
 
-/** Reads all entries through P4Runtime; in the thread of the controller. */
-async function read(address: string, decode: boolean): Promise<Listing> {
-  const client = new P4RuntimeClient(address, credentials.createInsecure(), {
+/** Reads all entries through P4Runtime. */
+async function read(target: string, decoded: boolean): Promise<Listing> {
+  const client = new P4RuntimeClient(target, credentials.createInsecure(), {
     'grpc.max_receive_message_length': -1,
   });
   const { path, requestSerialize, responseDeserialize } = P4RuntimeService.read;
@@ -64,7 +64,7 @@ async function read(address: string, decode: boolean): Promise<Listing> {
     requestSerialize,
     (message: Buffer) => {
       bytes += message.length;
-      entries += decode ? responseDeserialize(message).entities.length : count(message);
+      entries += decoded ? responseDeserialize(message).entities.length : count(message);
       return message.length;
     },
     request,
@@ -74,28 +74,31 @@ async function read(address: string, decode: boolean): Promise<Listing> {
   return { entries, bytes, seconds: (performance.now() - started) / 1000 };
 }
 
-if (!isMainThread) {
-  parentPort?.postMessage(await read(workerData.address, workerData.decode));
-} else {
-  const script = fileURLToPath(import.meta.url);
+const [address, decode] = process.argv.slice(2);
+if (address !== undefined) process.send?.(await read(address, decode === 'true'));
+else {
   for (const [name, kind, command, ...args] of [
     ['engine', 'engine', process.execPath, ENGINE],
     ['dpdk', 'dpdk', BINARY, '--ports', '8', '--memory', '1536'],
   ] as const)
-    await measure(name, await HostProcesses.open({ kind, name, command, args }), script);
+    await measure(name, await HostProcesses.open({ kind, name, command, args }));
 }
 
-async function controller(script: string, address: string, decode: boolean): Promise<Listing> {
-  const worker = new Worker(script, { workerData: { address, decode } });
-  const [listing] = await once(worker, 'message');
+/** Another process that reads. */
+async function controller(target: string, decoded: boolean): Promise<Listing> {
+  const child = fork(fileURLToPath(import.meta.url), [target, `${decoded}`]);
+  const [listing] = await once(child, 'message');
+  await once(child, 'exit');
   return listing;
 }
 
 async function listHost(host: Host): Promise<Listing> {
   const started = performance.now();
   let [entries, bytes] = [0, 0];
+  const learner = host.description.learners.findIndex(({ name }) => name === 'conntrack');
   for (let cursor = 0; cursor !== LIST_END; ) {
     const body = Buffer.alloc(10);
+    body.writeUInt16LE(learner);
     body.writeUInt32LE(cursor, 2);
     body.writeUInt32LE(8192, 6);
     const reader = await host.request(LIST_LEARNED, body);
@@ -134,9 +137,7 @@ function attach(device: string, port: number, namespace: string): Entity[] {
 }
 
 /** Opens flows from addresses outside to a pod. */
-async function fill(host: Host): Promise<void> {
-  const port = Buffer.from([UPLINK, 0, MEMORY, 6, 0, ...Buffer.from('uplink'), 0, 6, 0, 0]);
-  await host.request(ADD_PORT, port);
+async function fill(host: Host, flows: number): Promise<void> {
   const packet = Buffer.alloc(64);
   packet.writeUInt16BE(0x0800, 12);
   packet.set([0x45, 0, 0, 50], 14);
@@ -144,7 +145,7 @@ async function fill(host: Host): Promise<void> {
   packet.set(SERVER.split('.').map(Number), 30);
   packet.set([0x30, 0x39, 0, 80, 0, 30], 34);
   const head = Buffer.from([UPLINK, 0, packet.length, 0]);
-  for (let flow = 0; flow < FLOWS; flow += INJECTED) {
+  for (let flow = 0; flow < flows; flow += INJECTED) {
     const body = [Buffer.from([INJECTED & 255, INJECTED >> 8])];
     for (let i = 0; i < INJECTED; i++) {
       packet.writeUInt32BE(0x1400_0000 + flow + i, 26);
@@ -168,7 +169,7 @@ async function pinged<T>(namespace: string, what: string, work: () => Promise<T>
   return result;
 }
 
-async function measure(name: string, source: HostProcesses, script: string): Promise<void> {
+async function measure(name: keyof typeof FLOWS, source: HostProcesses): Promise<void> {
   console.log(`\n${name}`);
   const prefix = `fl${process.pid % 10_000}_`;
   const namespaces = PODS.map((_, i) => `${prefix}${i}`);
@@ -177,8 +178,8 @@ async function measure(name: string, source: HostProcesses, script: string): Pro
   const addresses = { p4runtimeAddress: '127.0.0.1:0', gnmiAddress: '127.0.0.1:0' };
   const softswitch = await Softswitch.start({ ...addresses, ports, dataplane });
   try {
-    const address = softswitch.p4runtimeAddress;
-    const session = await P4RuntimeSession.open({ address, deviceId: 1, electionId: 1n });
+    const target = softswitch.p4runtimeAddress;
+    const session = await P4RuntimeSession.open({ address: target, deviceId: 1, electionId: 1n });
     await session.setPipeline(k8sDpP4Info(), k8sDpDeviceConfig(), { action: 'VERIFY_AND_COMMIT' });
     const pods = namespaces.flatMap((namespace, i) => attach(`${prefix}${i}`, i, namespace));
     const uplink = t.port_table.entry({ input_port: UPLINK }, t.port_table.actions.set_uplink_port({}));
@@ -186,17 +187,19 @@ async function measure(name: string, source: HostProcesses, script: string): Pro
     const { host } = dataplane;
     const [namespace] = namespaces;
     if (host === undefined || namespace === undefined) throw new Error('no host');
+    const port = Buffer.from([UPLINK, 0, MEMORY, 6, 0, ...Buffer.from('uplink'), 0, 6, 0, 0]);
+    await host.request(ADD_PORT, port);
     // Those that are not answered end after 30 s: what is listed later is opened again.
     const list = async (what: string, work: () => Promise<Listing>): Promise<void> => {
-      await fill(host);
+      await fill(host, FLOWS[name]);
       const { entries, bytes, seconds } = await pinged(namespace, what, work);
       const size = `${(bytes / 1e6).toFixed(0)} MB`;
       console.log(`  ${what.padEnd(28)} ${entries} entries, ${size}, in ${seconds.toFixed(2)} s`);
     };
     await pinged(namespace, 'no list', async () => undefined);
     await list('host', () => listHost(host));
-    await list('P4Runtime, bytes', () => controller(script, address, false));
-    await list('P4Runtime, entities', () => controller(script, address, true));
+    await list('P4Runtime, bytes', () => controller(target, false));
+    await list('P4Runtime, entities', () => controller(target, true));
     session.close();
   } finally {
     await softswitch.stop();

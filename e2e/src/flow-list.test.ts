@@ -59,9 +59,13 @@ beforeAll(async () => {
 
 afterAll(() => bed?.stop());
 
-/** Runs infractl as an operator. */
+/** Runs infractl, as an operator unless it is to change something. */
 async function infractl(...args: string[]): Promise<string> {
-  const { cert, key, ca } = bed.layout.identity('operator');
+  return infractlAs(args.includes('--end') ? 'agent' : 'operator', ...args);
+}
+
+async function infractlAs(role: 'agent' | 'operator', ...args: string[]): Promise<string> {
+  const { cert, key, ca } = bed.layout.identity(role);
   const connection = ['--manager', `unix:${bed.layout.managerSocket}`];
   const identity = ['--cert', cert, '--key', key, '--ca', ca];
   const { code, stdout, stderr } = await run(process.execPath, [
@@ -163,7 +167,34 @@ describe('infractl flows', () => {
     expect((await infractl('flows', '--end', '--port', '42999')).trim()).toBe('0');
   });
 
+  it('tells nothing wrong, and ends nothing else, while connections come and go', async () => {
+    await open('steady', 42_030);
+    const before = await list('--port', '42030');
+    let isBusy = true;
+    const traffic = client.process.spread(HTTP, 200, 30_000).finally(() => {
+      isBusy = false;
+    });
+    const endpoints = webs.map(({ ip }) => `${ip}:8080`);
+    while (isBusy) {
+      for (const flow of await list('--service', 'default/web', '--protocol', 'tcp')) {
+        expect(flow).toMatchObject({
+          protocol: 6,
+          client: { address: client.ip },
+          service: { address: WEB.clusterIp, port: 80 },
+        });
+        expect(endpoints).toContain(`${flow.endpoint.address}:${flow.endpoint.port}`);
+      }
+      await infractl('flows', '--end', '--service', 'default/web', '--state', 'closed');
+    }
+    expect((await traffic).failures).toEqual({});
+    expect((await client.process.ask('steady')).server).toMatch(/^web-/);
+    expect((await list('--port', '42030'))[0]?.endpoint).toEqual(before[0]?.endpoint);
+  });
+
   it('refuses what makes no sense, or is too much', async () => {
+    await expect(infractlAs('operator', 'flows', '--end', '--port', '1')).rejects.toThrow(
+      'PERMISSION_DENIED',
+    );
     await expect(infractl('flows', '--end')).rejects.toThrow('INVALID_ARGUMENT');
     await expect(infractl('flows', '--pod', 'default/nobody')).rejects.toThrow('NOT_FOUND');
     await expect(infractl('flows', '--service', 'default/nothing')).rejects.toThrow('NOT_FOUND');

@@ -16,7 +16,7 @@ interface GlobalOptions {
   readonly ca: string;
 }
 
-/** What may look, and end flows: a certificate of an operator. */
+/** What may look, and change nothing: a certificate of an operator. */
 const DIRECTORY = '/etc/pki/infractl';
 
 /** Of wrong flags and certificates that cannot be used, as with the other programs. */

@@ -44,7 +44,7 @@ export function addFlowsCommand(program: Command, withManager: WithManager): voi
     .option('--protocol <name>', 'only tcp, udp, sctp, icmp, or a number', parseProtocol, 0)
     .addOption(new Option('--state <state>', 'only those in this state').choices(STATES).default(''))
     .option('--count', 'only how many there are', false)
-    .option('--end', 'end them: their next packets are judged as those of new connections', false)
+    .option('--end', 'end them, as their next packets find none; takes the certificate of an agent', false)
     .option('--all', 'with --end and no other option: every one', false)
     .action(({ count, end, all, ...filter }: FlowOptions) =>
       withManager(async (manager, { output }) => {

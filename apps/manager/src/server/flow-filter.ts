@@ -1,10 +1,15 @@
 import type { FlowFilter } from '@infra-offload/infra-api';
-import type { Controller } from '../controller/controller.js';
 import { PROTOCOL_NUMBERS } from '../drivers/common.js';
 import type { FlowEntry, FlowSelection, FlowSocket } from '../drivers/driver.js';
 import { ManagerError } from '../errors.js';
 import { parseIPv4 } from '../state/addresses.js';
-import type { WantedState } from '../state/objects.js';
+import type { ObjectKey, WantedState } from '../state/objects.js';
+
+/** What the manager wants; of the controller. */
+export interface WantedObjects {
+  statuses(): Iterable<readonly [ObjectKey, unknown]>;
+  object(key: ObjectKey): WantedState | undefined;
+}
 
 /** A filter as it is applied: first by the device, as far as it can, then here. */
 export interface FlowMatch {
@@ -22,10 +27,7 @@ const EMPTY: FlowFilter = { pod: '', service: '', address: '', port: 0, protocol
 type Test = (entry: FlowEntry) => boolean;
 
 /** @throws ManagerError INVALID_OBJECT for a value that makes no sense, NOT_FOUND for a pod or service that there is not */
-export function matchOfFilter<Row>(
-  filter: FlowFilter = EMPTY,
-  controller: Pick<Controller<Row>, 'statuses' | 'object'>,
-): FlowMatch {
+export function matchOfFilter(filter: FlowFilter = EMPTY, controller: WantedObjects): FlowMatch {
   const { pod, service, port, state } = filter;
   const protocol = filter.protocol === 0 ? undefined : filter.protocol;
   if (port > 0xffff) throw invalid(`port: ${port} is not in 0..65535`);
@@ -87,10 +89,7 @@ function socketsOf(entry: FlowEntry): readonly FlowSocket[] {
   return [...endsOf(entry), entry.original.destination];
 }
 
-function podAddresses<Row>(
-  controller: Pick<Controller<Row>, 'statuses' | 'object'>,
-  name: string,
-): readonly number[] {
+function podAddresses(controller: WantedObjects, name: string): readonly number[] {
   const found = objectsOf(controller).flatMap((object) =>
     object.kind === 'pod' && `${object.namespace}/${object.name}` === name ? [object.ip] : [],
   );
@@ -98,10 +97,7 @@ function podAddresses<Row>(
   throw new ManagerError('NOT_FOUND', `pod: there is no pod ${name} on this node`);
 }
 
-function frontendsOf<Row>(
-  controller: Pick<Controller<Row>, 'statuses' | 'object'>,
-  name: string,
-): readonly Frontend[] {
+function frontendsOf(controller: WantedObjects, name: string): readonly Frontend[] {
   const found = objectsOf(controller).flatMap((object) =>
     object.kind === 'service' && `${object.namespace}/${object.name}` === name ? [object] : [],
   );
@@ -111,7 +107,7 @@ function frontendsOf<Row>(
   );
 }
 
-function objectsOf<Row>(controller: Pick<Controller<Row>, 'statuses' | 'object'>): readonly WantedState[] {
+function objectsOf(controller: WantedObjects): readonly WantedState[] {
   return [...controller.statuses()].flatMap(([key]) => controller.object(key) ?? []);
 }
 

@@ -1,18 +1,10 @@
 import type { Flow, FlowFilter } from '@infra-offload/infra-api';
 import { P4rtError, remove } from '@infra-offload/p4rt';
 import type { Entity, Update } from '@infra-offload/p4rt/proto';
-import type { Controller } from '../controller/controller.js';
-import type {
-  Driver,
-  FlowEntry,
-  FlowSelection,
-  FlowSocket,
-  FlowTable,
-  FlowTuple,
-} from '../drivers/driver.js';
+import type { FlowEntry, FlowSelection, FlowSocket, FlowTable, FlowTuple } from '../drivers/driver.js';
 import { ManagerError } from '../errors.js';
 import { formatIPv4 } from '../state/addresses.js';
-import { type FlowMatch, matchOfFilter } from './flow-filter.js';
+import { type FlowMatch, matchOfFilter, type WantedObjects } from './flow-filter.js';
 
 /** The calls of a session with the target. */
 export interface FlowSession {
@@ -20,9 +12,9 @@ export interface FlowSession {
   write(updates: readonly Update[]): Promise<void>;
 }
 
-export interface FlowsContext<Row> {
-  readonly driver: Driver<Row>;
-  readonly controller: Controller<Row>;
+export interface FlowsContext {
+  readonly driver: { readonly flowTable?: FlowTable };
+  readonly controller: WantedObjects;
   /** Undefined while the target is away. */
   readonly session: () => FlowSession | undefined;
 }
@@ -38,10 +30,10 @@ interface Joined {
 const TOGETHER = 256;
 
 /** ListFlows and EndFlows. */
-export class Flows<Row> {
-  readonly #context: FlowsContext<Row>;
+export class Flows {
+  readonly #context: FlowsContext;
 
-  constructor(context: FlowsContext<Row>) {
+  constructor(context: FlowsContext) {
     this.#context = context;
   }
 

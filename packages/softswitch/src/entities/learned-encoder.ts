@@ -199,13 +199,31 @@ class BackwardWriter {
       this.#buffer[--this.#at] = value;
       return;
     }
-    let size = 1;
-    for (let rest = Math.floor(value / 128); rest > 0; rest = Math.floor(rest / 128)) size++;
-    this.#at -= size;
+    // Numbers beyond 32 bits are slow to shift: four groups of seven bits of those at a time.
+    let size = 0;
     let rest = value;
-    for (let i = 0; i < size; i++, rest = Math.floor(rest / 128))
-      this.#buffer[this.#at + i] = (rest % 128) + (i < size - 1 ? 128 : 0);
+    for (; rest >= LOW; rest = (rest - (rest % LOW)) / LOW) size += LOW_BYTES;
+    this.#at -= size + bytesOf(rest);
+    let at = this.#at;
+    for (rest = value; rest >= LOW; ) {
+      const low = rest % LOW;
+      rest = (rest - low) / LOW;
+      for (let shift = 0; shift < 28; shift += 7) this.#buffer[at++] = ((low >>> shift) & 127) | 128;
+    }
+    for (; rest > 0; rest >>>= 7) this.#buffer[at++] = (rest & 127) | 128;
+    this.#buffer[at - 1] = (this.#buffer[at - 1] ?? 0) & 127;
   }
+}
+
+/** Four groups of seven bits. */
+const LOW = 2 ** 28;
+const LOW_BYTES = 4;
+
+/** Groups of seven bits that a number below 2^28 has. */
+function bytesOf(value: number): number {
+  let bytes = 0;
+  for (let rest = value; rest > 0; rest >>>= 7) bytes++;
+  return bytes;
 }
 
 function sum(numbers: readonly number[]): number {
