@@ -16,6 +16,8 @@ export type ManagerErrorCode =
   | 'TARGET_UNAVAILABLE'
   /** The target refused an entry for another reason. */
   | 'REJECTED'
+  /** The target, or its pipeline, cannot do this. */
+  | 'UNSUPPORTED'
   /** The state directory cannot be used. */
   | 'STORE'
   /** The caller's deadline passed, or the manager is stopping. */

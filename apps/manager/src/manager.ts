@@ -18,6 +18,7 @@ import { Readiness } from './readiness.js';
 import { Epochs } from './reconciler/epochs.js';
 import { Reconciler } from './reconciler/reconciler.js';
 import { openSecurity, type Security } from './security.js';
+import { Flows } from './server/flows.js';
 import { HttpServer } from './server/http.js';
 import { Inspector } from './server/inspect.js';
 import { Pods } from './server/pods.js';
@@ -177,6 +178,7 @@ export class Manager {
       agent: () => service.agent(),
       problems: () => readiness.problems(),
     });
+    const flows = new Flows({ driver, controller, session: () => connection.session });
     const pods = new Pods({
       controller,
       stored: () => store.stored(),
@@ -186,6 +188,7 @@ export class Manager {
     const service: OffloadService<Row> = new OffloadService({
       controller,
       inspector,
+      flows,
       pods,
       stored: () => store.stored(),
       backlog: () => reconciler.backlog,

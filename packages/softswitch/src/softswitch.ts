@@ -1,6 +1,6 @@
 import { Server, type UntypedServiceImplementation } from '@grpc/grpc-js';
 import { statusLimits } from '@infra-offload/grpc';
-import { gnmi, P4RuntimeService } from '@infra-offload/p4rt/proto';
+import { gnmi } from '@infra-offload/p4rt/proto';
 import type { Trace } from '@infra-offload/swx';
 import { type Listener, listen, SERVER_OPTIONS, type ServerSecurity } from '@infra-offload/tls-certs/grpc';
 import type { Dataplane } from './dataplane/dataplane.js';
@@ -10,7 +10,7 @@ import { fail, messageOf, SoftswitchError } from './errors.js';
 import { gnmiService } from './gnmi/service.js';
 import type { Logger } from './logger.js';
 import { Device } from './p4runtime/device.js';
-import { p4runtimeService } from './p4runtime/service.js';
+import { P4RUNTIME, p4runtimeService } from './p4runtime/service.js';
 import { MemoryPorts } from './ports/memory.js';
 import type { PortProvider } from './ports/provider.js';
 
@@ -85,7 +85,7 @@ export class Softswitch {
         return listener.address;
       };
       const p4runtime = await serve(
-        P4RuntimeService,
+        P4RUNTIME,
         { ...p4runtimeService(device, logger) },
         options.p4runtimeAddress ?? '127.0.0.1:9559',
       );

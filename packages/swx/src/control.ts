@@ -1,9 +1,8 @@
-import { packKey, planKey, unpackKey } from './compiler/keys.js';
+import { packKey, unpackKey } from './compiler/keys.js';
 import { argumentWordCount, argumentWords, wordCount } from './compiler/layout.js';
 import { SwxError, unknownName } from './errors.js';
-import type { LearnerTable } from './runtime/learner.js';
 import type { MatchTable } from './runtime/match-table.js';
-import type { SpecActionRef, SpecKeyField, SpecLearner, SpecTable, SwxSpec } from './spec.js';
+import type { SpecActionRef, SpecTable, SwxSpec } from './spec.js';
 import type { UndoLog } from './undo.js';
 import { fromWords, type SwxValue, toWords } from './values.js';
 
@@ -50,6 +49,8 @@ const MAX_PRIORITY = 0xffffffff;
 export class ActionCodec {
   private readonly ids: ReadonlyMap<string, number>;
   private readonly names: readonly string[];
+  /** Where the arguments of each action are, and their widths. */
+  private readonly places: readonly (readonly (readonly [at: number, bits: number])[])[];
 
   constructor(
     private readonly spec: SwxSpec,
@@ -58,6 +59,9 @@ export class ActionCodec {
   ) {
     this.names = [...spec.actions.keys()];
     this.ids = new Map(this.names.map((name, id) => [name, id]));
+    this.places = [...spec.actions.values()].map(({ args }) =>
+      [...argumentWords(args)].map(([field, at]) => [at, field.bits] as const),
+    );
   }
 
   /** @throws SwxError for an action that the table does not have, or has not for this use, and for bad arguments. */
@@ -90,12 +94,10 @@ export class ActionCodec {
   }
 
   decode(id: number, words: Int32Array): ActionCall {
-    const action = this.names[id] ?? '';
-    const struct = this.spec.actions.get(action)?.args;
-    const args = [...argumentWords(struct)].map(([field, at]) =>
-      fromWords(words.subarray(at, at + wordCount(field.bits)), field.bits),
+    const args = (this.places[id] ?? []).map(([at, bits]) =>
+      bits <= 32 ? (words[at] ?? 0) >>> 0 : fromWords(words.subarray(at, at + wordCount(bits)), bits),
     );
-    return { action, args };
+    return { action: this.names[id] ?? '', args };
   }
 }
 
@@ -309,97 +311,4 @@ function prefixLength(mask: SwxValue, bits: number, what: () => string): number 
     });
   }
   return text.includes('0') ? text.indexOf('0') : bits;
-}
-
-/** An entry that the data plane has learned. */
-export interface LearnedEntry extends ActionCall {
-  /** In the order of the spec. */
-  readonly key: readonly SwxValue[];
-  readonly timeoutIndex: number;
-  readonly expiresInMs: number;
-}
-
-/** The control plane's side of a learner: it can be read, and its timeouts changed. */
-export class LearnerControl {
-  private readonly actions: ActionCodec;
-
-  constructor(
-    spec: SwxSpec,
-    readonly learner: SpecLearner,
-    readonly table: LearnerTable,
-    private readonly now: () => number,
-    private readonly undo: UndoLog,
-  ) {
-    this.actions = new ActionCodec(spec, learner.name, learner.actions);
-    const { id, words } = this.actions.encode(
-      { action: learner.defaultAction.name, args: learner.defaultAction.args },
-      'default',
-    );
-    table.store.setAction(0, id, words);
-  }
-
-  *entries(): IterableIterator<LearnedEntry> {
-    for (const row of this.table.live()) yield this.entry(row);
-  }
-
-  /** Entries that have not expired, from a row on, at most `count`; and the row to go on from, 0 at the end. */
-  entriesFrom(row: number, count: number): { readonly entries: LearnedEntry[]; readonly next: number } {
-    const now = this.now();
-    const rows = this.table.store.usedFrom(row, count);
-    const last = rows.at(-1);
-    return {
-      entries: rows.filter((each) => this.table.expiry(each) > now).map((each) => this.entry(each)),
-      next: rows.length < count || last === undefined ? 0 : last + 1,
-    };
-  }
-
-  entry(row: number): LearnedEntry {
-    const { store } = this.table;
-    return {
-      key: decodeKey(this.learner.key, store.key(row)),
-      ...this.callOf(row),
-      timeoutIndex: store.word(row, store.timeoutAt),
-      expiresInMs: this.table.expiry(row) - this.now(),
-    };
-  }
-
-  callOf(row: number): ActionCall {
-    const { store } = this.table;
-    return this.actions.decode(store.word(row, store.actionAt), store.args(row));
-  }
-
-  count(): number {
-    let count = 0;
-    for (const _ of this.table.live()) count++;
-    return count;
-  }
-
-  setTimeout(index: number, seconds: number): void {
-    const { name, timeouts } = this.learner;
-    if (!Number.isInteger(index) || index < 0 || index >= timeouts.length) {
-      const message = `learner '${name}': timeout index ${index} is not one of 0 … ${timeouts.length - 1}`;
-      throw new SwxError('INVALID_VALUE', message, { object: name, token: String(index) });
-    }
-    if (!Number.isInteger(seconds) || seconds < 1 || seconds > 0xffffffff) {
-      const message = `learner '${name}': a timeout is a whole number of seconds from 1 to 4294967295, not ${seconds}`;
-      throw new SwxError('INVALID_VALUE', message, { object: name, token: String(seconds) });
-    }
-    const before = this.table.timeoutSeconds(index);
-    this.undo.push(() => this.table.setTimeoutSeconds(index, before));
-    this.table.setTimeoutSeconds(index, seconds);
-  }
-
-  setDefault(call: ActionCall): void {
-    const { id, words } = this.actions.encode(call, 'default');
-    const { store } = this.table;
-    const [beforeId, before] = [store.word(0, store.actionAt), store.args(0)];
-    this.undo.push(() => store.setAction(0, beforeId, before));
-    store.setAction(0, id, words);
-  }
-}
-
-/** The values of packed key words. */
-export function decodeKey(key: readonly SpecKeyField[], packed: Int32Array): SwxValue[] {
-  const values = unpackKey(planKey(key), packed, key);
-  return key.map(({ operand }, i) => fromWords(values[i] ?? [], operand.field.bits));
 }

@@ -2,10 +2,10 @@ export type {
   ActionCall,
   InstalledEntry,
   KeyValue,
-  LearnedEntry,
   TableEntry,
 } from './control.js';
 export { SwxError, type SwxErrorCode, type SwxErrorDetails } from './errors.js';
+export type { LearnedEntry, LearnedFilter, LearnedPiece } from './learner-control.js';
 export { type ParseSpecOptions, parseSpec } from './parser/parse.js';
 export { SwxPipeline, type SwxPipelineOptions, type SwxStats } from './pipeline.js';
 export type { MirrorSession } from './runtime/machine.js';

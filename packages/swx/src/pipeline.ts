@@ -5,12 +5,16 @@ import {
   type ActionCall,
   type InstalledEntry,
   type KeyValue,
-  type LearnedEntry,
-  LearnerControl,
   TableControl,
   type TableEntry,
 } from './control.js';
 import { SwxError, unknownName } from './errors.js';
+import {
+  type LearnedEntry,
+  type LearnedFilter,
+  type LearnedPiece,
+  LearnerControl,
+} from './learner-control.js';
 import { LearnerTable } from './runtime/learner.js';
 import { Machine, type MachineCounts, type MirrorSession } from './runtime/machine.js';
 import { MatchTable } from './runtime/match-table.js';
@@ -33,6 +37,8 @@ export interface SwxPipelineOptions {
 export interface SwxStats extends Readonly<MachineCounts> {
   /** Look-ups by table, selector and learner (a selector has no misses). */
   readonly tables: Readonly<Record<string, { readonly hits: number; readonly misses: number }>>;
+  /** What instructions have done with each learner. */
+  readonly learners: Readonly<Record<string, Readonly<LearnerTable['counts']>>>;
 }
 
 type Run = () => number;
@@ -252,16 +258,39 @@ export class SwxPipeline {
   }
 
   /**
-   * Entries that have not expired, from a row on (0 at first), at most `count`, and the row to go on from, 0 at the end:
-   * for reading large learners piece by piece, while packets go on.
+   * Entries that have not expired, from a row on (0 at first), at most `count`: for reading large learners piece by
+   * piece, while packets go on.
    */
-  learnerEntriesFrom(
+  learnerEntriesFrom(learner: string, row: number, count: number, filter?: LearnedFilter): LearnedPiece {
+    this.machine.forgetTime();
+    return this.learner(learner).entriesFrom(row, count, filter);
+  }
+
+  /** Counts entries from a row on, for as many rows as take some milliseconds; and the row to go on from, 0 at the end. */
+  learnerCountFrom(
     learner: string,
     row: number,
-    count: number,
-  ): { readonly entries: LearnedEntry[]; readonly next: number } {
+    filter?: LearnedFilter,
+  ): { readonly count: number; readonly next: number } {
     this.machine.forgetTime();
-    return this.learner(learner).entriesFrom(row, count);
+    return this.learner(learner).countFrom(row, filter);
+  }
+
+  /** The entry of a key, in the order of the spec, unless it has expired. */
+  learnerGet(learner: string, key: readonly LearnedEntry['key'][number][]): LearnedEntry | undefined {
+    this.machine.forgetTime();
+    return this.learner(learner).get(key);
+  }
+
+  /** Ends an entry, as its timeout would; false when there is none. */
+  learnerForget(learner: string, key: readonly LearnedEntry['key'][number][]): boolean {
+    this.machine.forgetTime();
+    return this.learner(learner).forget(key);
+  }
+
+  /** In seconds, by index. */
+  learnerTimeouts(learner: string): number[] {
+    return this.learner(learner).timeouts();
   }
 
   /** Sets the default action of a learner. */
@@ -331,7 +360,8 @@ export class SwxPipeline {
       name,
       { hits: lookups[2 * i] ?? 0, misses: lookups[2 * i + 1] ?? 0 },
     ]);
-    return { ...counts, tables: Object.fromEntries(tables) };
+    const learners = [...this.learners].map(([name, { table }]) => [name, { ...table.counts }]);
+    return { ...counts, tables: Object.fromEntries(tables), learners: Object.fromEntries(learners) };
   }
 
   /** For a transaction that is taken back: what a group was before it was changed. */

@@ -1,4 +1,5 @@
-import { type ActionCall, decodeKey, type LearnerControl, type TableControl } from './control.js';
+import type { ActionCall, TableControl } from './control.js';
+import { decodeKey, type LearnerControl } from './learner-control.js';
 import type { LearnerTable } from './runtime/learner.js';
 import type { Machine } from './runtime/machine.js';
 import type { SpecKeyField, SwxSpec } from './spec.js';

@@ -2,6 +2,7 @@
 import type { DeviceEntry } from '@infra-offload/infra-api';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { InfractlError, ManagerClient } from './client.js';
+import { addFlowsCommand } from './flows.js';
 import { formatEntry, formatStatus, parseReference, toJson } from './format.js';
 import { addSetupCommand } from './setup/command.js';
 import { SetupError } from './setup/step.js';
@@ -102,6 +103,7 @@ program
     }),
   );
 
+addFlowsCommand(program, withManager);
 addSetupCommand(program);
 
 try {

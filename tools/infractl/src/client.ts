@@ -2,7 +2,10 @@ import { Metadata, type ServiceError, status } from '@grpc/grpc-js';
 import { type Connected, connectClient } from '@infra-offload/grpc';
 import {
   type DeviceEntry,
+  type EndFlowsRequest,
   type ListEntriesRequest,
+  type ListFlowsRequest,
+  type ListFlowsResponse,
   OffloadClient,
   type StatusRequest,
   type StatusResponse,
@@ -13,6 +16,9 @@ import {
   TlsCertsError,
   type TlsSettings,
 } from '@infra-offload/tls-certs/grpc';
+
+/** A million flows take a while to end. */
+const END_FLOWS_MS = 300_000;
 
 /** What the operator is told when a call fails: one line that names the manager and the cause. */
 export class InfractlError extends Error {
@@ -76,6 +82,47 @@ export class ManagerClient {
     } catch (error) {
       throw this.#explain('ListEntries', error);
     }
+  }
+
+  /**
+   * The flows in the device; the last response has their number.
+   *
+   * @throws InfractlError when the manager does not answer or refuses
+   */
+  async *flows(request: ListFlowsRequest): AsyncIterable<ListFlowsResponse> {
+    // However many there are: no deadline but that of the first sign of life.
+    const stream = this.#manager.client.listFlows(request, new Metadata());
+    const timer = setTimeout(() => stream.cancel(), this.deadlineMs);
+    try {
+      for await (const response of stream) {
+        timer.refresh();
+        yield response;
+      }
+    } catch (error) {
+      throw this.#explain('ListFlows', error);
+    } finally {
+      clearTimeout(timer);
+      stream.cancel();
+    }
+  }
+
+  /**
+   * Ends flows, and tells how many they were.
+   *
+   * @throws InfractlError when the manager does not answer or refuses
+   */
+  endFlows(request: EndFlowsRequest): Promise<bigint> {
+    return new Promise((resolve, reject) => {
+      this.#manager.client.endFlows(
+        request,
+        new Metadata(),
+        { deadline: Date.now() + END_FLOWS_MS },
+        (error, response) => {
+          if (error) reject(this.#explain('EndFlows', error));
+          else resolve(response.ended);
+        },
+      );
+    });
   }
 
   close(): void {

@@ -17,6 +17,7 @@ enum change_kind {
 	CHANGE_REGISTER,
 	CHANGE_COUNTER,
 	CHANGE_TIMEOUT,
+	CHANGE_FORGET,
 	CHANGE_NOTE,
 };
 
@@ -55,6 +56,10 @@ struct change {
 		struct {
 			uint32_t learner, index, seconds;
 		} timeout;
+		struct {
+			const struct table *learner;
+			uint8_t *key;
+		} forget;
 		struct {
 			struct note *before, *after;
 		} note;

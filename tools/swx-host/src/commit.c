@@ -55,6 +55,9 @@ undo_change(struct transaction *transaction, struct change *change)
 	case CHANGE_COUNTER:
 		free(change->cell.key);
 		break;
+	case CHANGE_FORGET:
+		free(change->forget.key);
+		break;
 	case CHANGE_NOTE:
 		swap_note(transaction->notes, change->note.after, change->note.before);
 		note_free(change->note.after);
@@ -104,6 +107,9 @@ finish_change(struct transaction *transaction, struct change *change)
 	case CHANGE_COUNTER:
 		free(change->cell.key);
 		break;
+	case CHANGE_FORGET:
+		free(change->forget.key);
+		break;
 	case CHANGE_NOTE:
 		note_free(change->note.before);
 		break;
@@ -123,6 +129,8 @@ write_cells(struct transaction *transaction)
 		const struct change *change = &transaction->changes[i];
 		uint32_t index = change->kind == CHANGE_REGISTER ? change->cell.index : 0;
 
+		if (change->kind == CHANGE_FORGET)
+			learned_forget(program, change->forget.learner, change->forget.key);
 		if (change->kind == CHANGE_TIMEOUT)
 			(void)rte_swx_ctl_pipeline_learner_timeout_set(program->swx, change->timeout.learner,
 								       change->timeout.index, change->timeout.seconds);

@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <rte_swx_table_learner.h>
+
 #include "rules.h"
 
 /* Longest field that SWX keeps as a number. Longer ones are bytes in network order wherever they are. */
@@ -182,7 +184,6 @@ describe_learner(struct program *program, uint32_t id, struct fault *fault)
 	learner->default_is_const = info.default_action_is_const;
 	learner->params.n_keys_max = info.size;
 	learner->n_timeouts = info.n_key_timeouts;
-	learner->is_exact = true;
 	learner->fields = array(learner->n_fields, sizeof(struct field));
 	learner->actions = array(learner->n_actions, sizeof(struct action_use));
 	if (!learner->fields || !learner->actions)
@@ -199,7 +200,10 @@ describe_learner(struct program *program, uint32_t id, struct fault *fault)
 		TRY(rte_swx_ctl_learner_match_field_info_get(program->swx, id, i, &field));
 		describe_field(learner, i, &field);
 	}
-	return STATUS_OK;
+	if (describe_key(learner, fault) != STATUS_OK)
+		return STATUS_FAILED;
+	learner->mailbox = array((uint32_t)rte_swx_table_learner_mailbox_size_get(), 1);
+	return learner->mailbox ? STATUS_OK : out_of_memory(fault);
 }
 
 static enum status

@@ -68,8 +68,12 @@ copy_states(struct program *program, struct fault *fault)
 		return fault_set(fault, STATUS_FAILED, "no memory for the state of %u tables", n_states);
 	for (uint32_t i = 0; status == STATUS_OK && i < program->n_tables; i++)
 		status = copy_state(program, &program->tables[i], false, fault);
-	for (uint32_t i = 0; status == STATUS_OK && i < program->n_learners; i++)
-		status = copy_state(program, &program->learners[i], true, fault);
+	for (uint32_t i = 0; status == STATUS_OK && i < program->n_learners; i++) {
+		struct table *learner = &program->learners[i];
+
+		status = copy_state(program, learner, true, fault);
+		learned_describe(learner, program->live[learner->state].obj);
+	}
 	for (uint32_t i = 0; status == STATUS_OK && i < program->n_selectors; i++)
 		status = describe_selector_copy(program, i, fault);
 	return status;

@@ -15,6 +15,7 @@
 
 #include "fault.h"
 #include "keys.h"
+#include "learned.h"
 #include "port.h"
 
 #define NAME_SIZE RTE_SWX_CTL_NAME_SIZE
@@ -73,6 +74,7 @@ struct table {
 	void *mailbox;
 	/* Only for learners. */
 	uint32_t n_timeouts;
+	struct learned learned;
 };
 
 struct group;

@@ -21,6 +21,7 @@ enum change_code {
 	CODE_COUNTER = 7,
 	CODE_TIMEOUT = 8,
 	CODE_NOTE = 9,
+	CODE_FORGET = 10,
 };
 
 /* A key as it is in messages. */
@@ -259,6 +260,20 @@ change_note(struct host *host, struct reader *in, struct fault *fault)
 }
 
 static enum status
+change_forget(struct host *host, struct reader *in, struct fault *fault)
+{
+	uint32_t id = read_u16(in);
+	struct key key;
+	enum status status;
+
+	if (id >= host->program.n_learners)
+		return fault_set(fault, STATUS_NOT_FOUND, "no learner %u", id);
+	status = read_key(in, &host->program.learners[id], &key, fault);
+	return status == STATUS_OK ? transaction_forget(&host->transaction, &host->program.learners[id], key.bytes, fault)
+				   : status;
+}
+
+static enum status
 change(struct host *host, struct reader *in, struct fault *fault)
 {
 	uint8_t code = read_u8(in);
@@ -284,6 +299,8 @@ change(struct host *host, struct reader *in, struct fault *fault)
 		return change_timeout(host, in, fault);
 	case CODE_NOTE:
 		return change_note(host, in, fault);
+	case CODE_FORGET:
+		return change_forget(host, in, fault);
 	}
 	return fault_set(fault, STATUS_BAD_REQUEST, "no change %u", code);
 }

@@ -122,7 +122,13 @@ request_handle(struct host *host, struct session *session, uint16_t operation, s
 	case OPERATION_READ_NOTE:
 		return request_read_note(host, in, out, fault);
 	case OPERATION_LIST_LEARNED:
-		return fault_set(fault, STATUS_UNSUPPORTED, "DPDK does not tell what its learners have learned");
+		return request_list_learned(host, in, out, fault);
+	case OPERATION_READ_LEARNED:
+		return request_read_learned(host, in, out, fault);
+	case OPERATION_COUNT_LEARNED:
+		return request_count_learned(host, in, out, fault);
+	case OPERATION_READ_TIMEOUTS:
+		return request_read_timeouts(host, in, out, fault);
 	case OPERATION_TRACE:
 		return fault_set(fault, STATUS_UNSUPPORTED,
 				 "packets on DPDK cannot be traced; the engine can (dataplane: engine)");

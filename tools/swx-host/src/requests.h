@@ -31,6 +31,9 @@ enum operation {
 	OPERATION_READ_NOTE = 24,
 	OPERATION_LIST_LEARNED = 25,
 	OPERATION_TRACE = 26,
+	OPERATION_READ_LEARNED = 27,
+	OPERATION_COUNT_LEARNED = 28,
+	OPERATION_READ_TIMEOUTS = 29,
 };
 
 #define PROTOCOL_MAGIC 0x48585753
@@ -61,6 +64,11 @@ enum status request_read_defaults(struct host *host, struct writer *out);
 enum status request_list_groups(struct host *host, struct reader *in, struct writer *out, struct fault *fault);
 enum status request_list_notes(struct host *host, struct reader *in, struct writer *out, struct fault *fault);
 enum status request_read_note(struct host *host, struct reader *in, struct writer *out, struct fault *fault);
+
+enum status request_list_learned(struct host *host, struct reader *in, struct writer *out, struct fault *fault);
+enum status request_read_learned(struct host *host, struct reader *in, struct writer *out, struct fault *fault);
+enum status request_count_learned(struct host *host, struct reader *in, struct writer *out, struct fault *fault);
+enum status request_read_timeouts(struct host *host, struct reader *in, struct writer *out, struct fault *fault);
 
 /* BAD_REQUEST if a message was shorter or longer than what was read. */
 enum status request_end(const struct reader *in, struct fault *fault);

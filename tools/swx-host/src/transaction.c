@@ -356,6 +356,24 @@ transaction_set_timeout(struct transaction *transaction, uint32_t learner, uint3
 }
 
 enum status
+transaction_forget(struct transaction *transaction, const struct table *learner, const uint8_t *key,
+		   struct fault *fault)
+{
+	/* Look-ups read keys in larger steps than their length. */
+	uint8_t *copy = calloc(1, LEARNED_KEY_MAX);
+	struct change *change = copy ? append(transaction, CHANGE_FORGET) : NULL;
+
+	if (!change) {
+		free(copy);
+		return out_of_memory(fault);
+	}
+	memcpy(copy, key, learner->params.key_size);
+	change->forget.learner = learner;
+	change->forget.key = copy;
+	return STATUS_OK;
+}
+
+enum status
 transaction_set_note(struct transaction *transaction, const uint8_t *key, uint16_t key_length, const uint8_t *value,
 		     uint32_t length, struct fault *fault)
 {

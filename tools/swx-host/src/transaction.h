@@ -44,7 +44,7 @@ enum status transaction_set_default(struct transaction *transaction, struct tabl
 /* Replaces the members of a group; none empties it. */
 enum status transaction_set_group(struct transaction *transaction, struct selector *selector, uint32_t group,
 				  const struct member *members, uint32_t count, struct fault *fault);
-/* Registers and timeouts are written when the transaction is committed. */
+/* Registers and timeouts are written, and learned entries ended, when the transaction is committed. */
 enum status transaction_write_register(struct transaction *transaction, uint32_t array, uint32_t index, uint64_t value,
 				       struct fault *fault);
 /* The register of a table's entry, if the entry is there then. */
@@ -52,6 +52,9 @@ enum status transaction_write_counter(struct transaction *transaction, uint32_t 
 				      const uint8_t *key, uint64_t value, struct fault *fault);
 enum status transaction_set_timeout(struct transaction *transaction, uint32_t learner, uint32_t index, uint32_t seconds,
 				    struct fault *fault);
+/* An entry that is not there is no error. */
+enum status transaction_forget(struct transaction *transaction, const struct table *learner, const uint8_t *key,
+			       struct fault *fault);
 
 /* Replaces a note; a value of no length takes it away. */
 enum status transaction_set_note(struct transaction *transaction, const uint8_t *key, uint16_t key_length,

@@ -20,6 +20,9 @@
 #define DRAIN_LIMIT (64u << 20)
 /* Goes without packets before it sleeps. */
 #define IDLE_RUNS 16
+/* How long it may take to go round once, and how often it is asked, in microseconds. */
+#define SETTLE_US 1000000
+#define SETTLE_STEP_US 10
 
 void
 worker_drain(struct worker *worker)
@@ -45,9 +48,11 @@ rest(struct worker *worker)
 	worker_drain(worker);
 	pthread_mutex_lock(&worker->mutex);
 	worker->paused = true;
+	atomic_store(&worker->idle, true);
 	pthread_cond_broadcast(&worker->changed);
 	while (atomic_load(&worker->wanted) && !atomic_load(&worker->stopped))
 		pthread_cond_wait(&worker->changed, &worker->mutex);
+	atomic_store(&worker->idle, false);
 	worker->paused = false;
 	pthread_mutex_unlock(&worker->mutex);
 	ports->closed = false;
@@ -65,8 +70,10 @@ sleep_idle(struct worker *worker)
 	uint64_t ignored;
 
 	atomic_fetch_add(&worker->sleeps, 1);
+	atomic_store(&worker->idle, true);
 	if (ppoll(wait, 2, worker->ports->devices ? &timeout : NULL, NULL) > 0 && (wait[1].revents & POLLIN))
 		(void)!read(worker->wake, &ignored, sizeof(ignored));
+	atomic_store(&worker->idle, false);
 }
 
 static void *
@@ -75,6 +82,7 @@ run(void *argument)
 	struct worker *worker = argument;
 	struct ports *ports = worker->ports;
 	uint64_t received = 0;
+	unsigned long turn = 0;
 	uint32_t idle = 0;
 	cpu_set_t set;
 
@@ -89,6 +97,7 @@ run(void *argument)
 	if (worker->options.nice && setpriority(PRIO_PROCESS, (id_t)gettid(), worker->options.nice))
 		RTE_LOG(WARNING, USER1, "cannot set the priority %d: %s\n", worker->options.nice, strerror(errno));
 	while (!atomic_load(&worker->stopped)) {
+		atomic_store_explicit(&worker->turns, ++turn, memory_order_release);
 		if (atomic_load(&worker->wanted)) {
 			rest(worker);
 			continue;
@@ -150,6 +159,19 @@ worker_resume(struct worker *worker)
 	atomic_fetch_sub(&worker->wanted, 1);
 	pthread_cond_broadcast(&worker->changed);
 	pthread_mutex_unlock(&worker->mutex);
+}
+
+bool
+worker_settle(struct worker *worker)
+{
+	unsigned long turn = atomic_load(&worker->turns);
+
+	for (uint32_t waited = 0; waited < SETTLE_US; waited += SETTLE_STEP_US) {
+		if (atomic_load(&worker->idle) || atomic_load(&worker->turns) != turn)
+			return true;
+		usleep(SETTLE_STEP_US);
+	}
+	return false;
 }
 
 void

@@ -35,6 +35,10 @@ struct worker {
 	bool paused;
 	atomic_bool stopped;
 	int wake;
+	/* How often it has gone round; only it writes to this. */
+	atomic_ulong turns;
+	/* It does not touch tables: it sleeps, or is paused. */
+	atomic_bool idle;
 	/* How often it went to sleep. */
 	atomic_ullong sleeps;
 };
@@ -43,6 +47,8 @@ enum status worker_start(struct worker *worker, struct rte_swx_pipeline *swx, st
 			 const struct worker_options *options, struct fault *fault);
 void worker_pause(struct worker *worker);
 void worker_resume(struct worker *worker);
+/* Waits, without pausing it, for the end of what it is writing to tables now. False if that takes too long. */
+bool worker_settle(struct worker *worker);
 /* While it is paused: runs the pipeline until no packet is on its way. */
 void worker_drain(struct worker *worker);
 void worker_stop(struct worker *worker);

@@ -160,6 +160,54 @@ export interface DriverLimits {
   readonly buckets: number;
 }
 
+/** One end of a flow. ICMP echo has its identifier as the port of both. */
+export interface FlowSocket {
+  readonly address: number;
+  readonly port: number;
+}
+
+/** What the packets of one direction have when they come in. */
+export interface FlowTuple {
+  /** The number in IPv4 headers. */
+  readonly protocol: number;
+  readonly source: FlowSocket;
+  readonly destination: FlowSocket;
+}
+
+/** What a device remembers of one direction of a flow, which tells how its packets are translated. */
+export interface FlowEntry {
+  readonly original: FlowTuple;
+  readonly reply: FlowTuple;
+  /** The direction that it is about. */
+  readonly isReply: boolean;
+  readonly idleMs: number;
+  readonly timeoutMs: number;
+  /** The state of the flow, as far as this tells it. */
+  readonly state: string | undefined;
+  /** Where the device has the state. */
+  readonly cell: { readonly read: Entity; readonly serial: number } | undefined;
+}
+
+/** A part of a device's flows that it can find by itself. */
+export interface FlowSelection {
+  readonly protocol?: number;
+  readonly source?: Partial<FlowSocket>;
+  readonly destination?: Partial<FlowSocket>;
+  /** Only this direction. */
+  readonly isReply?: boolean;
+}
+
+/** How flows are read from a device, and ended there. */
+export interface FlowTable {
+  read(selection: FlowSelection): Entity;
+  /** The entry of one direction, to be read or deleted. */
+  entry(tuple: FlowTuple): Entity;
+  /** Undefined for what is no entry of a flow. */
+  decode(entity: Entity): FlowEntry | undefined;
+  /** What a cell says of the flow that it was read for; undefined if it is another flow's by now. */
+  state(cell: Entity, entry: FlowEntry): string | undefined;
+}
+
 /** Pure functions from one wanted object to the rows of one kind of target, and what those rows mean in P4. */
 export interface Driver<Row> extends RowModel<Row> {
   readonly program: P4Program;
@@ -170,6 +218,8 @@ export interface Driver<Row> extends RowModel<Row> {
   readonly policy: PolicyDriver<Row>;
   /** Absent: the target asks for each packet. */
   readonly flows?: FlowEpochs<Row>;
+  /** Absent: the target does not tell its flows. */
+  readonly flowTable?: FlowTable;
   /** Seconds for which flows may remember the endpoint of a service, so that its number must not be reused. */
   memorySeconds(service: ServiceObject): number;
   /** Endpoints that packets can be sent to; the others are left out of plans. */

@@ -11,6 +11,7 @@ const CODES: Record<ManagerErrorCode, status> = {
   EXHAUSTED: status.RESOURCE_EXHAUSTED,
   TARGET_UNAVAILABLE: status.UNAVAILABLE,
   REJECTED: status.INTERNAL,
+  UNSUPPORTED: status.UNIMPLEMENTED,
   STORE: status.INTERNAL,
   CANCELLED: status.CANCELLED,
 };

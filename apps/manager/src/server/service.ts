@@ -1,8 +1,19 @@
 import { type ServerUnaryCall, type ServerWritableStream, type sendUnaryData, status } from '@grpc/grpc-js';
 import { Guard } from '@infra-offload/guard';
-import type { ListEntriesRequest, ListEntriesResponse, OffloadServer } from '@infra-offload/infra-api';
+import {
+  type EndFlowsRequest,
+  type EndFlowsResponse,
+  FlowFilter,
+  type ListEntriesRequest,
+  type ListEntriesResponse,
+  type ListFlowsRequest,
+  type ListFlowsResponse,
+  type OffloadServer,
+} from '@infra-offload/infra-api';
+import { ManagerError } from '../errors.js';
 import type { Logger } from '../log.js';
 import { toServiceError } from './errors.js';
+import type { Flows } from './flows.js';
 import type { Inspector } from './inspect.js';
 import type { Pods } from './pods.js';
 import { type SyncCall, type SyncContext, SyncStream } from './sync.js';
@@ -13,6 +24,7 @@ const ENTRIES_PER_RESPONSE = 256;
 export interface OffloadContext<Row> extends SyncContext<Row> {
   readonly pods: Pods<Row>;
   readonly inspector: Inspector<Row>;
+  readonly flows: Flows;
   readonly logger: Logger;
 }
 
@@ -55,12 +67,18 @@ export class OffloadService<Row> {
       status: this.#unary('Status', (request) => inspector.status(request)),
       listEntries: (call) =>
         new Guard((error) => call.emit('error', toServiceError(error))).run(() => this.#listEntries(call)),
+      listFlows: (call) =>
+        new Guard((error) => call.emit('error', toServiceError(error))).run(() => this.#listFlows(call)),
+      endFlows: this.#unary('EndFlows', (request) => this.#endFlows(request)),
     };
   }
 
   /** For operators: they may look, and change nothing. */
   operatorImplementation(): OffloadServer {
-    const denied = ending(status.PERMISSION_DENIED, 'operators may ask for Status and ListEntries only');
+    const denied = ending(
+      status.PERMISSION_DENIED,
+      'operators may look, and change nothing: that takes the certificate of an agent',
+    );
     return {
       ...this.implementation(),
       sync: (call) => {
@@ -68,6 +86,7 @@ export class OffloadService<Row> {
       },
       addPod: (_, callback) => callback(denied),
       deletePod: (_, callback) => callback(denied),
+      endFlows: (_, callback) => callback(denied),
     };
   }
 
@@ -121,6 +140,38 @@ export class OffloadService<Row> {
     if (response.entries.length > 0) call.write(response);
     call.end();
   }
+
+  async #listFlows(call: ServerWritableStream<ListFlowsRequest, ListFlowsResponse>): Promise<void> {
+    const { flows } = this.#context;
+    const { filter, countOnly } = call.request;
+    let count = 0;
+    if (countOnly) count = await flows.count(filter);
+    else {
+      for await (const some of flows.list(filter)) {
+        count += some.length;
+        const ready = some.length === 0 || call.write({ flows: [...some], count: 0n });
+        if (!ready && !call.cancelled) await drained(call);
+        if (call.cancelled) return;
+      }
+    }
+    call.write({ flows: [], count: BigInt(count) });
+    call.end();
+  }
+
+  async #endFlows({ filter, all }: EndFlowsRequest): Promise<EndFlowsResponse> {
+    if (!all && isEmpty(filter))
+      throw new ManagerError(
+        'INVALID_OBJECT',
+        'filter: it sets nothing, which ends every flow; say so with "all"',
+      );
+    const ended = await this.#context.flows.end(filter);
+    this.#context.logger.info({ filter, ended }, 'flows were ended');
+    return { ended: BigInt(ended) };
+  }
+}
+
+function isEmpty(filter: FlowFilter | undefined): boolean {
+  return filter === undefined || FlowFilter.encode(filter).finish().length === 0;
 }
 
 /** The status that a stream ends with. */
@@ -128,7 +179,7 @@ function ending(code: status, details: string): Error {
   return Object.assign(new Error(details), { code, details });
 }
 
-async function drained(call: ServerWritableStream<ListEntriesRequest, ListEntriesResponse>): Promise<void> {
+async function drained<Request, Response>(call: ServerWritableStream<Request, Response>): Promise<void> {
   await new Promise<void>((resolve) => {
     call.once('drain', resolve);
     call.once('cancelled', resolve);

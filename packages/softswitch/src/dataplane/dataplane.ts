@@ -62,10 +62,31 @@ export interface DataplaneEntry {
   readonly args: readonly Value[];
 }
 
-export interface LearnedEntry {
-  readonly key: readonly Value[];
-  readonly action: string;
-  readonly args: readonly Value[];
+/** Which learned entries are wanted; what is left out does not matter. */
+export interface LearnedFilter {
+  readonly action?: string;
+  /** In the order of the program; undefined leaves a field open. */
+  readonly key?: readonly (Value | undefined)[];
+}
+
+/** How learned entries are packed, of which there may be millions. */
+export interface LearnedLayout {
+  /** Bytes of each key field. */
+  readonly key: readonly number[];
+  /** By the number that entries have of their action: its name, and the bytes of each parameter. */
+  readonly actions: readonly { readonly name: string; readonly params: readonly number[] }[];
+  /** Timeouts in seconds, by index. */
+  readonly timeouts: readonly number[];
+}
+
+/**
+ * Learned entries, one after the other: the fields of the key, u16 action, its arguments, u16 timeout index and u32
+ * milliseconds left of it (both all ones where they are not known). Keys and arguments are in network byte order, the rest is
+ * little endian.
+ */
+export interface LearnedPiece {
+  readonly count: number;
+  readonly bytes: Buffer;
 }
 
 /** What was written into a pipeline, whoever has written it. */
@@ -94,7 +115,13 @@ export interface Pipeline {
   tableSetDefault(table: string, action: string, args: readonly Value[]): void;
   /** Index of the entry in the register arrays of direct counters; the default entry has 0. */
   entryIndex(table: string, key: readonly KeyField[], priority?: number): number;
-  learnedEntries(learner: string): Iterable<LearnedEntry>;
+  learnedLayout(learner: string): LearnedLayout;
+  /** What the data plane has learned, while packets go on: what comes or goes meanwhile may be in it or not. */
+  learnedPieces(learner: string, filter: LearnedFilter): AsyncIterable<LearnedPiece>;
+  /** The entry of a key, or none. */
+  learnedFind(learner: string, key: readonly Value[]): LearnedPiece;
+  /** Ends an entry with the next commit, if it is still there; the result takes that back before. */
+  learnedForget(learner: string, key: readonly Value[]): () => void;
   selectorSet(selector: string, group: number, members: readonly { member: number; weight: number }[]): void;
   selectorDelete(selector: string, group: number): void;
   registerRead(register: string, index: number): bigint;

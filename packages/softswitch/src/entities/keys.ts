@@ -36,7 +36,22 @@ export function parseKey(table: BoundTable, match: readonly FieldMatch[], priori
     );
   }
   const { fields } = table;
-  const parsed: (KeyField | undefined)[] = new Array(fields.length);
+  const key = parseFields(table, match);
+  for (let i = 0; i < fields.length; i++) {
+    if (key[i] !== undefined) continue;
+    const field = fields[i] ?? fail('INTERNAL', 'field');
+    if (field.kind === 'exact')
+      fail('INVALID_ARGUMENT', `${where(table, field)}: missing, and exact matches must be given`);
+    key[i] = field.wide ? ANY_WIDE : ANY;
+  }
+  const whole = key as KeyField[];
+  return { fields: whole, text: keyText(table, whole, priority), priority };
+}
+
+/** The fields of a match key that are given, in the order of the table. INVALID_ARGUMENT and OUT_OF_RANGE as above. */
+export function parseFields(table: BoundTable, match: readonly FieldMatch[]): (KeyField | undefined)[] {
+  const { fields } = table;
+  const parsed: (KeyField | undefined)[] = new Array(fields.length).fill(undefined);
   for (let i = 0; i < match.length; i++) {
     const one = match[i];
     if (one === undefined) break;
@@ -49,15 +64,7 @@ export function parseKey(table: BoundTable, match: readonly FieldMatch[], priori
     if (parsed[at] !== undefined) fail('INVALID_ARGUMENT', `${where(table, field)}: given twice`);
     parsed[at] = parseField(table, field, one);
   }
-  const key = parsed as KeyField[];
-  for (let i = 0; i < fields.length; i++) {
-    if (key[i] !== undefined) continue;
-    const field = fields[i] ?? fail('INTERNAL', 'field');
-    if (field.kind === 'exact')
-      fail('INVALID_ARGUMENT', `${where(table, field)}: missing, and exact matches must be given`);
-    key[i] = field.wide ? ANY_WIDE : ANY;
-  }
-  return { fields: key, text: keyText(table, key, priority), priority };
+  return parsed;
 }
 
 /** The key of an entry that the data plane has. */

@@ -1,50 +1,75 @@
 import type { Entity, TableEntry } from '@infra-offload/p4rt/proto';
-import type { LearnedEntry } from '../dataplane/dataplane.js';
+import type { LearnedFilter } from '../dataplane/dataplane.js';
 import { fail } from '../errors.js';
-import { formatAction } from './actions.js';
-import { formatKey, parseKey } from './keys.js';
-import { bareEntry } from './messages.js';
+import type { Forwarding } from './forwarding.js';
+import type { Journal } from './journal.js';
+import { parseFields, parseKey } from './keys.js';
+import { type EncodedEntities, LearnedEncoder } from './learned-encoder.js';
 import type { TableStore } from './tables.js';
 
-/** The entries that the data plane has learned itself, as it goes through them. */
-export function readLearned(store: TableStore, filter: TableEntry): Iterable<Entity> {
-  const { table } = store;
-  if (filter.isDefaultAction) {
-    const message = bareEntry(table.id);
-    message.isDefaultAction = true;
-    message.isConst = table.constDefault;
-    const call = store.defaultEntry.call;
-    if (call !== undefined) message.action = { type: { $case: 'action', value: formatAction(call) } };
-    return [{ entity: { $case: 'tableEntry', value: message } }];
-  }
-  if (filter.action !== undefined || filter.priority !== 0) {
-    fail(
-      'INVALID_ARGUMENT',
-      `table ${table.name} is filled by the data plane: it can be read whole or by key`,
-    );
-  }
-  const wanted = filter.match.length > 0 ? parseKey(table, filter.match, 0).text : undefined;
-  return entries();
+/** A read of what the data plane itself has learned (add on miss). */
+export class LearnedReading {
+  constructor(
+    private readonly store: TableStore,
+    private readonly filter: LearnedFilter,
+    private readonly withTimes: boolean,
+  ) {}
 
-  function* entries(): Generator<Entity> {
-    const actions = new Map([...table.actions.values()].map((action) => [action.target, action]));
-    for (const learned of store.pipeline.learnedEntries(table.target)) {
-      if (wanted !== undefined && keyText(learned) !== wanted) continue;
-      const action = actions.get(learned.action);
-      const message = bareEntry(table.id);
-      message.match = formatKey(
-        table,
-        learned.key.map((value) => ({ value })),
-      );
-      if (action !== undefined) {
-        message.action = { type: { $case: 'action', value: formatAction({ action, args: learned.args }) } };
-      }
-      yield { entity: { $case: 'tableEntry', value: message } };
+  /** The entries as messages, from a data plane that runs on meanwhile. */
+  async *messages(): AsyncGenerator<EncodedEntities> {
+    const { table, pipeline } = this.store;
+    const encoder = new LearnedEncoder(table, pipeline.learnedLayout(table.target), this.withTimes);
+    const { key } = this.filter;
+    if (key?.every((value) => value !== undefined)) {
+      yield* encoder.encode(pipeline.learnedFind(table.target, key));
+      return;
     }
+    for await (const piece of pipeline.learnedPieces(table.target, this.filter)) yield* encoder.encode(piece);
   }
 }
 
-/** As {@link parseKey} writes a key that is exact throughout. */
-function keyText(entry: LearnedEntry): string {
-  return entry.key.map((value) => `,${value}`).join('');
+/**
+ * What a read of learned entries asks for; undefined if it is no such read. Beside all entries and the one of a key, as of
+ * any table, those can be read that an action has made, and those that agree in some fields of the key.
+ */
+export function readLearned(forwarding: Forwarding, { entity }: Entity): LearnedReading | undefined {
+  if (entity?.$case !== 'tableEntry') return undefined;
+  const filter = entity.value;
+  if (filter.tableId === 0 || filter.isDefaultAction) return undefined;
+  const store = forwarding.table(filter.tableId);
+  const { table } = store;
+  if (table.kind !== 'learner') return undefined;
+  if (filter.priority !== 0 || filter.metadata.length > 0 || filter.controllerMetadata !== 0n)
+    fail(
+      'INVALID_ARGUMENT',
+      `table ${table.name} is filled by the data plane: its entries have no priority and no metadata`,
+    );
+  return new LearnedReading(
+    store,
+    { ...actionFilter(store, filter), ...keyFilter(store, filter) },
+    filter.timeSinceLastHit !== undefined,
+  );
+}
+
+function actionFilter({ table }: TableStore, { action }: TableEntry): LearnedFilter {
+  if (action === undefined) return {};
+  if (action.type?.$case !== 'action')
+    fail('INVALID_ARGUMENT', `table ${table.name}: entries can only be filtered by an action`);
+  const id = action.type.value.actionId;
+  const wanted = table.actions.get(id) ?? fail('INVALID_ARGUMENT', `table ${table.name}: no action ${id}`);
+  return { action: wanted.target };
+}
+
+function keyFilter({ table }: TableStore, { match }: TableEntry): LearnedFilter {
+  return match.length === 0 ? {} : { key: parseFields(table, match).map((field) => field?.value) };
+}
+
+/** DELETE of a learned entry, which the data plane then sees no more. NOT_FOUND if there is none. */
+export function deleteLearned(store: TableStore, entry: TableEntry, journal: Journal | undefined): void {
+  const { table, pipeline } = store;
+  const key = parseKey(table, entry.match, entry.priority).fields.map(({ value }) => value);
+  if (pipeline.learnedFind(table.target, key).count === 0)
+    fail('NOT_FOUND', `table ${table.name}: no such entry, or it has expired`);
+  const keep = pipeline.learnedForget(table.target, key);
+  journal?.push(keep);
 }

@@ -12,7 +12,6 @@ import { writeValue } from './bytes.js';
 import { cellRange, readCounter } from './counters.js';
 import { type Forwarding, refuseEntity } from './forwarding.js';
 import { formatKey, parseKey } from './keys.js';
-import { readLearned } from './learned.js';
 import { bareEntry } from './messages.js';
 import { formatTableAction } from './table-actions.js';
 import type { StoredEntry, TableStore } from './tables.js';
@@ -60,7 +59,7 @@ function readTables(forwarding: Forwarding, filter: TableEntry): Iterable<Entity
     refuseFilter(filter.match.length > 0, 'a match');
     refuseFilter(filter.priority !== 0, 'a priority');
     refuseFilter(filter.action !== undefined, 'an action');
-    // What the data plane has learned may be millions of entries: it is only read by the table's own id.
+    // What the data plane has learned may be millions of entries: it is only read by the table's own id (learned.ts).
     const stores = [...forwarding.tables.values()].filter((store) => store.table.kind === 'table');
     return chain(stores.map((store) => readTable(store, filter)));
   }
@@ -68,7 +67,7 @@ function readTables(forwarding: Forwarding, filter: TableEntry): Iterable<Entity
   if (filter.timeSinceLastHit !== undefined && !store.table.supportsIdleTimeout) {
     fail('INVALID_ARGUMENT', `table ${store.table.name} has no idle timeouts`);
   }
-  return store.table.kind === 'learner' ? readLearned(store, filter) : readTable(store, filter);
+  return readTable(store, filter);
 }
 
 function readTable(store: TableStore, filter: TableEntry): Iterable<Entity> {

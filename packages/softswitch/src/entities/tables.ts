@@ -6,6 +6,7 @@ import { type ActionCall, parseAction } from './actions.js';
 import { readCounter, writeCounter } from './counters.js';
 import type { Journal } from './journal.js';
 import { type ParsedKey, parseKey, restoreKey, targetPriority } from './keys.js';
+import { deleteLearned } from './learned.js';
 import { type Attached, decodeAttached, defaultNote, encodeAttached, entryNote, NO_NOTE } from './notes.js';
 import type { ProfileStore, RestoredProfile } from './profiles.js';
 import {
@@ -85,9 +86,13 @@ export class TableStore {
   update(type: Update_Type, entry: TableEntry, journal: Journal | undefined): void {
     const { table } = this;
     if (table.kind === 'learner') {
+      if (type === Update_Type.DELETE && !entry.isDefaultAction) {
+        deleteLearned(this, entry, journal);
+        return;
+      }
       fail(
         'PERMISSION_DENIED',
-        `table ${table.name} is filled by the data plane (add_on_miss): it cannot be written`,
+        `table ${table.name} is filled by the data plane (add_on_miss): its entries can be read and deleted`,
       );
     }
     if (entry.isConst) fail('INVALID_ARGUMENT', `table ${table.name}: is_const must not be set in a write`);

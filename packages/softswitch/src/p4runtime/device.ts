@@ -13,6 +13,7 @@ import {
 import type { Dataplane } from '../dataplane/dataplane.js';
 import { Forwarding } from '../entities/forwarding.js';
 import { Journal } from '../entities/journal.js';
+import { type LearnedReading, readLearned } from '../entities/learned.js';
 import { CONFIG_NOTE, decodeConfig, encodeConfig } from '../entities/notes.js';
 import { readEntity } from '../entities/read.js';
 import { fail, messageOf, SoftswitchError } from '../errors.js';
@@ -165,12 +166,12 @@ export class Device {
    * What the parts of a request select, each either entities, as of now, or an error. Throws if the request as a
    * whole is refused.
    */
-  read(request: ReadRequest): (Iterable<Entity> | SoftswitchError)[] {
+  read(request: ReadRequest): (Iterable<Entity> | LearnedReading | SoftswitchError)[] {
     this.#checkDevice(request.deviceId);
     const { forwarding } = this.#current();
     return request.entities.map((entity) => {
       try {
-        return readEntity(forwarding, entity);
+        return readLearned(forwarding, entity) ?? readEntity(forwarding, entity);
       } catch (error) {
         return SoftswitchError.from(error);
       }

@@ -3,25 +3,29 @@ import {
   type ServerDuplexStream,
   type ServerUnaryCall,
   type ServerWritableStream,
+  type ServiceDefinition,
   type sendUnaryData,
   status,
 } from '@grpc/grpc-js';
 import { statusBytes } from '@infra-offload/grpc';
 import { Guard } from '@infra-offload/guard';
-import type {
-  MasterArbitrationUpdate,
-  P4RuntimeServer,
-  ReadRequest,
-  ReadResponse,
-  StreamMessageRequest,
-  StreamMessageResponse,
+import {
+  type MasterArbitrationUpdate,
+  type P4RuntimeServer,
+  P4RuntimeService,
+  type ReadRequest,
+  type ReadResponse,
+  type StreamMessageRequest,
+  type StreamMessageResponse,
 } from '@infra-offload/p4rt/proto';
+import { LearnedReading } from '../entities/learned.js';
+import { EncodedEntities } from '../entities/learned-encoder.js';
 import { fail, SoftswitchError } from '../errors.js';
 import type { Logger } from '../logger.js';
 import type { ControllerStream } from './arbitration.js';
 import type { Device } from './device.js';
 import { batchFailure, failure, type ServiceFailure } from './status.js';
-import { sendEntities } from './streamed-read.js';
+import { sendEntities, sendLearned } from './streamed-read.js';
 
 /** The version of P4Runtime that is implemented, as Capabilities tells it. */
 export const P4RUNTIME_VERSION = '1.5.0';
@@ -53,6 +57,18 @@ export function p4runtimeService(device: Device, logger: Logger | undefined): P4
   };
 }
 
+/** The service as a server is told of it: what is encoded already is sent as it is. */
+export const P4RUNTIME: ServiceDefinition = {
+  ...P4RuntimeService,
+  read: {
+    ...P4RuntimeService.read,
+    responseSerialize: (response: ReadResponse): Buffer =>
+      response instanceof EncodedEntities
+        ? response.bytes
+        : P4RuntimeService.read.responseSerialize(response),
+  },
+};
+
 /** Carries a finished status out of a handler. */
 class BatchFailed extends Error {
   constructor(readonly failure: ServiceFailure) {
@@ -75,7 +91,10 @@ async function read(device: Device, call: ServerWritableStream<ReadRequest, Read
   try {
     const parts = device.read(call.request);
     const errors = parts.map((part) => (part instanceof SoftswitchError ? part : undefined));
-    for (const part of parts) if (!(part instanceof SoftswitchError)) await sendEntities(call, part);
+    for (const part of parts) {
+      if (part instanceof LearnedReading) await sendLearned(call, part);
+      else if (!(part instanceof SoftswitchError)) await sendEntities(call, part);
+    }
     if (errors.some((error) => error !== undefined))
       endWith(call, batchFailure('reads', errors, statusBytes(call)));
     else call.end();

@@ -1,5 +1,6 @@
 import type { ServerWritableStream } from '@grpc/grpc-js';
 import type { Entity, ReadRequest, ReadResponse } from '@infra-offload/p4rt/proto';
+import type { LearnedReading } from '../entities/learned.js';
 
 /** Entities of one message: about 50 kB of table entries, far below the 4 MB that clients take by default. */
 const BATCH = 512;
@@ -28,6 +29,19 @@ export async function sendEntities(
     if (call.cancelled) return;
   }
   if (batch.length > 0) call.write({ entities: batch });
+}
+
+/** Sends learned entries in the same way. */
+export async function sendLearned(
+  call: ServerWritableStream<ReadRequest, ReadResponse>,
+  reading: LearnedReading,
+): Promise<void> {
+  for await (const message of reading.messages()) {
+    const ready = call.write(message);
+    if (call.cancelled) return;
+    if (!ready) await drained(call);
+    if (call.cancelled) return;
+  }
 }
 
 /** What may make single entities large. */

@@ -41,7 +41,9 @@ export function tryRead(forwarding: Forwarding, request: Entity): string {
   }
 }
 
-/** A small program that p4c-dpdk could have made: ternary, optional, 9 bit lpm, a selector with 8 slots, a register. */
+/**
+ * A small program that p4c-dpdk could have made: ternary, optional, 9 bit lpm, a selector with 8 slots, a register, a
+ * learner of the sources and types of frames. */
 const P4INFO = `
 tables { preamble { id: 33554433 name: "c.acl" alias: "acl" }
   match_fields { id: 1 name: "dst" bitwidth: 32 match_type: TERNARY }
@@ -58,9 +60,15 @@ tables { preamble { id: 33554435 name: "c.nexthop" alias: "nexthop" }
   implementation_id: 285212673 size: 16 }
 tables { preamble { id: 33554436 name: "c.fixed" alias: "fixed" }
   match_fields { id: 1 name: "dst" bitwidth: 32 match_type: EXACT } action_refs { id: 16777217 } size: 16 is_const_table: true }
+tables { preamble { id: 33554437 name: "c.recent" alias: "recent" }
+  match_fields { id: 1 name: "source" bitwidth: 48 match_type: EXACT }
+  match_fields { id: 2 name: "type" bitwidth: 16 match_type: EXACT }
+  action_refs { id: 16777220 scope: TABLE_ONLY } action_refs { id: 16777221 scope: DEFAULT_ONLY } const_default_action_id: 16777221 size: 1024 }
 actions { preamble { id: 16777217 name: "c.send" alias: "send" } params { id: 1 name: "port" bitwidth: 32 } params { id: 2 name: "mac" bitwidth: 48 } }
 actions { preamble { id: 16777218 name: "NoAction" alias: "NoAction" } }
 actions { preamble { id: 16777219 name: "c.mark" alias: "mark" } params { id: 1 name: "value" bitwidth: 8 } }
+actions { preamble { id: 16777220 name: "c.seen" alias: "seen" } params { id: 1 name: "port" bitwidth: 32 } }
+actions { preamble { id: 16777221 name: "c.unseen" alias: "unseen" } }
 action_profiles { preamble { id: 285212673 name: "c.as" alias: "as" } table_ids: 33554435 with_selector: true size: 64 max_group_size: 4 }
 counters { preamble { id: 301989889 name: "c.bytes" alias: "bytes" } spec { unit: BYTES } size: 8 }
 direct_counters { preamble { id: 318767105 name: "c.acl_counter" alias: "acl_counter" } spec { unit: BOTH } direct_table_id: 33554433 }
@@ -73,6 +81,7 @@ const CONTEXT = {
     { name: 'c.narrow', target_name: 'narrow', table_type: 'match' },
     { name: 'c.nexthop', target_name: 'nexthop', table_type: 'match', action_profile: 'as' },
     { name: 'c.fixed', target_name: 'fixed', table_type: 'match' },
+    { name: 'c.recent', target_name: 'recent', table_type: 'match' },
     { name: 'c.as_sel', target_name: 'as_sel', table_type: 'selection' },
     { name: 'c.as', target_name: 'as', table_type: 'action' },
   ],
@@ -96,6 +105,9 @@ struct send_arg_t {
 struct mark_arg_t {
 	bit<8> value
 }
+struct seen_arg_t {
+	bit<32> port
+}
 struct nexthop_set_group_id_arg_t {
 	bit<32> group_id
 }
@@ -112,6 +124,10 @@ struct metadata_t {
 	bit<32> group
 	bit<32> member
 	bit<48> mac
+	bit<48> seen_source
+	bit<16> seen_type
+	bit<32> seen_port
+	bit<32> seen_timeout
 }
 metadata instanceof metadata_t
 regarray bytes_0 size 8 initval 0
@@ -128,6 +144,17 @@ action send args instanceof send_arg_t {
 }
 action mark args instanceof mark_arg_t {
 	mov m.proto t.value
+	return
+}
+action seen args instanceof seen_arg_t {
+	mov m.seen_port t.port
+	rearm
+	return
+}
+action unseen args none {
+	mov m.seen_port m.port
+	mov m.seen_timeout 0x1
+	learn seen m.seen_port m.seen_timeout
 	return
 }
 action nexthop_set_group_id args instanceof nexthop_set_group_id_arg_t {
@@ -195,6 +222,22 @@ table as {
 	default_action NoAction args none
 	size 64
 }
+learner recent {
+	key {
+		m.seen_source
+		m.seen_type
+	}
+	actions {
+		seen @tableonly
+		unseen @defaultonly
+	}
+	default_action unseen args none const
+	size 0x400
+	timeout {
+		60
+		120
+		}
+}
 selector as_sel {
 	group_id m.group
 	selector {
@@ -207,6 +250,9 @@ selector as_sel {
 apply {
 	rx m.port
 	extract h.ethernet
+	mov m.seen_source h.ethernet.src
+	mov m.seen_type h.ethernet.type
+	table recent
 	table acl
 	table narrow
 	table nexthop

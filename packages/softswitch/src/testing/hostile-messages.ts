@@ -18,6 +18,8 @@ const EDGES = [
   0, 1, 2, 3, 4, 5, 7, 8, 15, 16, 255, 256, 4095, 4096, 65_535, 0x7fff_ffff, 0xffff_fffe, 0xffff_ffff,
 ];
 const LONGEST = 48;
+/** Bytes of the key of its learner. */
+const LEARNER_KEY = 8;
 
 /** A message for the small program (forwarding.ts), often damaged. */
 export function hostileMessage(random: Random): HostileMessage {
@@ -89,10 +91,26 @@ function bodyOf(random: Random, operation: number): Uint8Array {
       return writer.view();
     case Operation.LIST_ENTRIES:
     case Operation.LIST_GROUPS:
-    case Operation.LIST_LEARNED:
       u16();
       u32();
       u32();
+      return writer.view();
+    case Operation.LIST_LEARNED:
+    case Operation.COUNT_LEARNED:
+      writer.u16(random.chance(90) ? 0 : number() & 0xffff);
+      u32();
+      if (operation === Operation.LIST_LEARNED) u32();
+      if (random.chance(50)) return writer.view();
+      // The filter: an action, and the key and mask of the small program's learner.
+      writer.u16(random.chance(50) ? 0xffff : number() & 0xffff).u8(random.below(3));
+      return writer.bytes(random.bytes(random.chance(90) ? 2 * LEARNER_KEY : random.below(LONGEST))).view();
+    case Operation.READ_LEARNED: {
+      const count = random.below(4);
+      writer.u16(random.chance(90) ? 0 : number() & 0xffff).u32(random.chance(90) ? count : number());
+      return writer.bytes(random.bytes(count * LEARNER_KEY)).view();
+    }
+    case Operation.READ_TIMEOUTS:
+      u16();
       return writer.view();
     case Operation.LIST_NOTES:
       u32();
@@ -147,6 +165,9 @@ function change(random: Random, writer: ByteWriter): void {
         writer.u32(random.below(10)).u32(random.chance(80) ? random.below(4) : random.pick(EDGES));
       return;
     }
+    case Change.FORGET:
+      writer.u16(random.chance(90) ? 0 : random.below(6)).bytes(random.bytes(LEARNER_KEY));
+      return;
     case Change.NOTE: {
       const value = random.bytes(random.chance(30) ? 0 : random.below(LONGEST));
       writer.text(`note ${random.below(4)}`);

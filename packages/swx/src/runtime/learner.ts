@@ -21,6 +21,8 @@ export class LearnerTable {
   readonly key: Int32Array;
   /** The row of the last lookup when it hit, else 0. What `learn`, `rearm` and `forget` are about. */
   last = 0;
+  /** What instructions have done with it, as DPDK counts it. */
+  readonly counts = { learned: 0, notLearned: 0, rearmed: 0, forgotten: 0 };
   private readonly timeouts: number[];
   private readonly timeoutMask: number;
   private cursor = 1;
@@ -59,7 +61,13 @@ export class LearnerTable {
    * write, then `arm` must be called.
    */
   claim(): number {
-    if (this.last !== 0) return this.last;
+    const row = this.last !== 0 ? this.last : this.take();
+    if (row === 0) this.counts.notLearned++;
+    else this.counts.learned++;
+    return row;
+  }
+
+  private take(): number {
     this.sweep(SWEEP_STEP);
     const known = this.index.find(this.key);
     if (known !== 0) {
@@ -88,17 +96,20 @@ export class LearnerTable {
 
   /** `rearm`: starts the time of the entry that was hit anew, with its own timeout. */
   rearm(): void {
+    this.counts.rearmed++;
     const row = this.last;
     if (row !== 0) this.arm(row, this.store.rows[row * this.store.stride + this.store.timeoutAt] ?? 0);
   }
 
   /** `rearm` with a timeout index. */
   rearmWith(timeoutIndex: number): void {
+    this.counts.rearmed++;
     if (this.last !== 0) this.arm(this.last, timeoutIndex);
   }
 
   /** `forget`: removes the entry that was hit. */
   forget(): void {
+    this.counts.forgotten++;
     const row = this.last;
     if (row === 0) return;
     this.key.set(this.store.key(row));
@@ -110,10 +121,32 @@ export class LearnerTable {
     return this.store.times[row * (this.store.stride >> 1) + this.store.expiryAt] ?? 0;
   }
 
+  isLive(row: number, now: number): boolean {
+    return this.store.isUsed(row) && this.expiry(row) > now;
+  }
+
   /** Numbers of the rows that have not expired. */
   *live(): IterableIterator<number> {
     const now = this.now();
     for (const row of this.store.used()) if (this.expiry(row) > now) yield row;
+  }
+
+  /** Ends an entry from outside of the program, and gives what puts it back in its place. */
+  end(row: number): () => void {
+    const { store } = this;
+    const [key, args, action] = [store.key(row), store.args(row), store.word(row, store.actionAt)];
+    const [timeout, expiry] = [store.word(row, store.timeoutAt), this.expiry(row)];
+    this.remove(row);
+    this.last = 0;
+    return () => {
+      // Rows are given out in the reverse order of their release, so that this is the same one again.
+      const again = store.allocate();
+      store.setKey(again, key);
+      this.index.insert(again);
+      store.setAction(again, action, args);
+      store.rows[again * store.stride + store.timeoutAt] = timeout;
+      store.times[again * (store.stride >> 1) + store.expiryAt] = expiry;
+    };
   }
 
   private sweep(steps: number): void {

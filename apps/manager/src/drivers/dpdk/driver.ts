@@ -3,6 +3,7 @@ import { unreachable } from '../../errors.js';
 import { podClaims } from '../common.js';
 import type { CounterFace, Driver } from '../driver.js';
 import { fromEntity, READ_ALL, toEntity } from './codec.js';
+import { dpdkFlowTable } from './flow-table.js';
 import { dpdkFlows } from './flows.js';
 import { foundPods, foundServices } from './found.js';
 import { compileNode, nodeClaims, nodeInterfaces } from './node.js';
@@ -41,6 +42,7 @@ export function dpdkDriver({ gatewayMac, endsDeniedFlows }: DpdkOptions): Driver
     pods: foundPods,
     policy: dpdkPolicy,
     flows: dpdkFlows(endsDeniedFlows),
+    flowTable: dpdkFlowTable,
     refusal,
     memorySeconds: (service) => (service.protocol === 'TCP' ? TCP_MEMORY_SECONDS : UDP_MEMORY_SECONDS),
     reachable: (service) => service.endpoints,

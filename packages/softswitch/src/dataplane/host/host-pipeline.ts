@@ -4,7 +4,9 @@ import { fail } from '../../errors.js';
 import type {
   DataplaneEntry,
   KeyField,
-  LearnedEntry,
+  LearnedFilter,
+  LearnedLayout,
+  LearnedPiece,
   Pipeline,
   PipelineSchema,
   Value,
@@ -14,9 +16,10 @@ import { schemaOf } from '../schema.js';
 import { Changes } from './changes.js';
 import { cellNote, readContents } from './contents.js';
 import type { Host } from './host.js';
-import { Layout } from './layout.js';
+import { Layout, type TableLayout } from './layout.js';
+import { learnedFind, learnedLayout, learnedPieces } from './learned.js';
 import { type GroupMember, inner, Mirror, type Slot } from './mirror.js';
-import { Change, LIST_END, Operation } from './protocol.js';
+import { Change, Operation } from './protocol.js';
 import { ByteWriter } from './wire.js';
 
 /** Indexes from here on name entries of tables with direct counters, not cells of register arrays. */
@@ -24,8 +27,6 @@ const SLOT_BASE = 2 ** 32;
 /** Cells that are read together: reading one after the other is what a read of a whole counter does. */
 const CELLS_READ = 4096;
 const SLOTS_READ = 512;
-/** Learned entries in one piece. */
-const LEARNED_READ = 512;
 /** A connection may be lost a moment before the process is known to be gone. */
 const ENDING_MS = 100;
 
@@ -52,6 +53,8 @@ export class HostPipeline implements Pipeline {
   #changes = new Changes();
   /** The counts of entries among the changes, which the mirror does not have. */
   #counts: (readonly [register: number, slot: Slot, value: bigint])[] = [];
+  /** Learned entries that the next commit ends. */
+  #forgotten = new Set<{ readonly learner: TableLayout; readonly key: readonly Value[] }>();
   /** Values of cells that were written and not committed yet. */
   readonly #written = new Map<string, Map<number, bigint>>();
   /** Values of cells that were read in this turn of the event loop. */
@@ -100,26 +103,28 @@ export class HostPipeline implements Pipeline {
     return slot === undefined ? 0 : SLOT_BASE + slot.number;
   }
 
-  *learnedEntries(name: string): Generator<LearnedEntry> {
-    const learner = this.layout.table(name);
-    for (let cursor = 0; cursor !== LIST_END; ) {
-      const { host, active } = this.#host();
-      if (host === undefined) {
-        if (active) this.#restarting();
-        return;
-      }
-      const body = new ByteWriter().u16(learner.id).u32(cursor).u32(LEARNED_READ).view();
-      const reader = host.requestNow(Operation.LIST_LEARNED, body);
-      cursor = reader.u32();
-      for (let count = reader.u32(); count > 0; count--) {
-        const { key } = this.layout.readKey(reader, learner);
-        const { action, args } = this.layout.readCall(reader);
-        // Which of the timeouts it has, and the milliseconds that are left of it.
-        reader.u16();
-        reader.u32();
-        yield { key: key.map(({ value }) => value), action, args };
-      }
-    }
+  learnedLayout(name: string): LearnedLayout {
+    const { host, active } = this.#host();
+    if (host === undefined && active) this.#restarting();
+    return learnedLayout(host, this.layout, this.layout.table(name));
+  }
+
+  async *learnedPieces(name: string, filter: LearnedFilter): AsyncGenerator<LearnedPiece> {
+    const { host, active } = this.#host();
+    if (host !== undefined) yield* learnedPieces(host, this.layout, this.layout.table(name), filter);
+    else if (active) this.#restarting();
+  }
+
+  learnedFind(name: string, key: readonly Value[]): LearnedPiece {
+    const { host, active } = this.#host();
+    if (host !== undefined) return learnedFind(host, this.layout, this.layout.table(name), key);
+    return active ? this.#restarting() : { count: 0, bytes: Buffer.alloc(0) };
+  }
+
+  learnedForget(name: string, key: readonly Value[]): () => void {
+    const entry = { learner: this.layout.table(name), key };
+    this.#forgotten.add(entry);
+    return () => this.#forgotten.delete(entry);
   }
 
   selectorSet(name: string, group: number, members: readonly GroupMember[]): void {
@@ -183,6 +188,8 @@ export class HostPipeline implements Pipeline {
   commit(): Promise<void> | undefined {
     const ready = this.runner(this).whenReady();
     const changes = this.#changes;
+    for (const { learner, key } of this.#forgotten) this.layout.writeForget(changes.next(), learner, key);
+    this.#forgotten.clear();
     this.#changes = new Changes();
     // Without a host the mirror keeps everything but the counts.
     if (ready === undefined) return undefined;
@@ -192,6 +199,7 @@ export class HostPipeline implements Pipeline {
 
   discard(): void {
     this.#changes = new Changes();
+    this.#forgotten.clear();
     this.#counts = [];
     this.#written.clear();
   }

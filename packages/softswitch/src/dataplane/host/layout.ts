@@ -89,6 +89,16 @@ export class Layout {
     this.writeCall(writer, action, args);
   }
 
+  writeForget(writer: ByteWriter, learner: TableLayout, key: readonly Value[]): void {
+    writer.u8(Change.FORGET).u16(learner.id);
+    this.writeValues(writer, learner, key);
+  }
+
+  /** The fields of a key without masks. */
+  writeValues(writer: ByteWriter, { fields }: TableLayout, values: readonly Value[]): void {
+    for (let i = 0; i < fields.length; i++) writer.integer(values[i] ?? 0, fields[i]?.bytes ?? 0);
+  }
+
   writeKey(writer: ByteWriter, table: TableLayout, key: readonly KeyField[], priority = 0): void {
     const { fields } = table;
     for (let i = 0; i < fields.length; i++) writer.integer(key[i]?.value ?? 0, fields[i]?.bytes ?? 0);

@@ -29,6 +29,9 @@ export const Operation = {
   READ_NOTE: 24,
   LIST_LEARNED: 25,
   TRACE: 26,
+  READ_LEARNED: 27,
+  COUNT_LEARNED: 28,
+  READ_TIMEOUTS: 29,
 } as const;
 export type Operation = (typeof Operation)[keyof typeof Operation];
 
@@ -54,6 +57,7 @@ export const Change = {
   COUNTER: 7,
   TIMEOUT: 8,
   NOTE: 9,
+  FORGET: 10,
 } as const;
 
 /** What hosts say of themselves, under the sequence number {@link EVENT}. */
@@ -75,6 +79,11 @@ export const MESSAGE_MAX = 64 << 20;
 export const EVENT = 0xffff_ffff;
 /** Where a list goes on when it does not: it was the last piece. */
 export const LIST_END = 0xffff_ffff;
+
+/** In the filter of LIST_LEARNED: whatever the action. */
+export const ANY_ACTION = 0xffff;
+/** A timeout index, and the milliseconds left of it, that are not known. */
+export const UNKNOWN_TIMEOUT = 0xffff;
 
 /** The kinds of data plane, as hosts call themselves. */
 export type HostKind = 'engine' | 'dpdk';

@@ -63,6 +63,15 @@ export class ChangeReader {
       case Change.TIMEOUT:
         swx.learnerSetTimeout(this.learner(reader.u16()).name, reader.u16(), reader.u32());
         return;
+      case Change.FORGET: {
+        const learner = this.learner(reader.u16());
+        const { key } = layout.readKey(reader, learner);
+        swx.learnerForget(
+          learner.name,
+          key.map(({ value }) => value),
+        );
+        return;
+      }
       case Change.NOTE: {
         const { key, value } = readNote(reader);
         this.notes.set(key, value);

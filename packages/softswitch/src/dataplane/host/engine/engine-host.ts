@@ -212,6 +212,12 @@ export class EngineHost {
         return this.#lists.note(reader);
       case Operation.LIST_LEARNED:
         return this.#lists.learned(reader);
+      case Operation.READ_LEARNED:
+        return this.#lists.readLearned(reader);
+      case Operation.COUNT_LEARNED:
+        return this.#lists.countLearned(reader);
+      case Operation.READ_TIMEOUTS:
+        return this.#lists.timeouts(reader);
       case Operation.TRACE: {
         const port = reader.u16();
         return writeTrace(this.#swx.trace(port, new Uint8Array(reader.bytes(reader.rest))));

@@ -1,7 +1,7 @@
-import type { SwxPipeline } from '@infra-offload/swx';
+import type { LearnedEntry, LearnedFilter, SwxPipeline } from '@infra-offload/swx';
 import { fail } from '../../../errors.js';
 import type { Layout, TableLayout } from '../layout.js';
-import { LIST_END } from '../protocol.js';
+import { ANY_ACTION, LIST_END } from '../protocol.js';
 import type { HostStatistics } from '../statistics.js';
 import { type ByteReader, ByteWriter } from '../wire.js';
 import type { ChangeReader } from './changes.js';
@@ -10,6 +10,8 @@ import type { Notes } from './notes.js';
 
 /** Most items in one piece of a list, and cells or entries in one read: packets wait for it. */
 const PIECE_MAX = 4096;
+/** Learned entries in one piece, of which there may be millions: packets wait for about a millisecond. */
+const LEARNED_MAX = 512;
 
 /** What clients may read of tables, selectors, learners, registers and notes. */
 export class Lists {
@@ -106,18 +108,68 @@ export class Lists {
   learned(reader: ByteReader): Uint8Array {
     const learner = this.objects.learner(reader.u16());
     const [cursor, count] = piece(reader);
-    const { entries, next } = this.swx.learnerEntriesFrom(learner.name, cursor, count);
+    const filter = this.#filter(reader, learner);
+    const { entries, next } = this.swx.learnerEntriesFrom(
+      learner.name,
+      cursor,
+      Math.min(count, LEARNED_MAX),
+      filter,
+    );
     const writer = list(next === 0 ? LIST_END : next, entries.length);
-    for (const { key, action, args, timeoutIndex, expiresInMs } of entries) {
-      this.layout.writeKey(
-        writer,
-        learner,
-        key.map((value) => ({ value })),
-      );
-      this.layout.writeCall(writer, action, args);
-      writer.u16(timeoutIndex).u32(Math.max(0, Math.round(expiresInMs)));
+    for (const entry of entries) {
+      this.layout.writeValues(writer, learner, entry.key);
+      this.#learned(writer, entry);
     }
     return writer.view();
+  }
+
+  countLearned(reader: ByteReader): Uint8Array {
+    const learner = this.objects.learner(reader.u16());
+    const cursor = reader.u32();
+    const { count, next } = this.swx.learnerCountFrom(learner.name, cursor, this.#filter(reader, learner));
+    return list(next === 0 ? LIST_END : next, count).view();
+  }
+
+  readLearned(reader: ByteReader): Uint8Array {
+    const learner = this.objects.learner(reader.u16());
+    const count = reader.u32();
+    limit(count);
+    const writer = new ByteWriter();
+    for (let i = 0; i < count; i++) {
+      const { key } = this.layout.readKey(reader, learner);
+      const entry = this.swx.learnerGet(
+        learner.name,
+        key.map(({ value }) => value),
+      );
+      writer.u8(entry === undefined ? 0 : 1);
+      if (entry !== undefined) this.#learned(writer, entry);
+    }
+    return writer.view();
+  }
+
+  timeouts(reader: ByteReader): Uint8Array {
+    const timeouts = this.swx.learnerTimeouts(this.objects.learner(reader.u16()).name);
+    const writer = new ByteWriter().u16(timeouts.length);
+    for (const seconds of timeouts) writer.u32(seconds);
+    return writer.view();
+  }
+
+  #learned(writer: ByteWriter, { action, args, timeoutIndex, expiresInMs }: LearnedEntry): void {
+    this.layout.writeCall(writer, action, args);
+    writer.u16(timeoutIndex).u32(Math.min(0xffff_ffff, Math.max(0, Math.round(expiresInMs))));
+  }
+
+  /** Which entries are wanted; nothing more in the message means all of them. */
+  #filter(reader: ByteReader, learner: TableLayout): LearnedFilter {
+    if (reader.rest === 0) return {};
+    const id = reader.u16();
+    // An action that there is not has no entries.
+    const action = id === ANY_ACTION ? {} : { action: this.layout.actions[id]?.name ?? '' };
+    if (reader.u8() === 0) return action;
+    const values = this.layout.readKey(reader, learner).key;
+    const masks = this.layout.readKey(reader, learner).key;
+    const key = values.map(({ value }, i) => ({ value, mask: masks[i]?.value ?? 0 }));
+    return { ...action, key };
   }
 
   statistics(ports: EnginePorts): HostStatistics {
@@ -134,10 +186,7 @@ export class Lists {
       tables: layout.tables.map(({ name }) => ({ entries: swx.tableEntryCount(name), ...lookups(name) })),
       learners: layout.learners.map(({ name }) => ({
         ...lookups(name),
-        learned: 0,
-        notLearned: 0,
-        rearmed: 0,
-        forgotten: 0,
+        ...(stats.learners[name] ?? fail('INTERNAL', `no learner ${name}`)),
       })),
     };
   }

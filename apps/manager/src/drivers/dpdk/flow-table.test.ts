@@ -1,0 +1,133 @@
+import type { Entity, TableEntry } from '@infra-offload/p4rt/proto';
+import { conntrackTimeouts, FlowState, k8sDp } from '@infra-offload/p4src';
+import fc from 'fast-check';
+import { describe, expect, it, test } from 'vitest';
+import { GATEWAY_ADDRESS } from '../../state/addresses.js';
+import type { FlowSocket, FlowTuple } from '../driver.js';
+import { dpdkFlowTable as table } from './flow-table.js';
+
+const { conntrack } = k8sDp.tables;
+const TAG = 0x0007_0123;
+
+const socket = fc.record({
+  address: fc.integer({ min: 1, max: 0xffff_ffff }),
+  port: fc.integer({ min: 1, max: 0xffff }),
+});
+
+/** A flow as the program translates it: to an endpoint, from another port, from the gateway, or not at all. */
+const translated = fc.record({
+  protocol: fc.constantFrom(6, 17, 132, 1),
+  client: socket,
+  service: socket,
+  endpoint: socket,
+  toEndpoint: fc.boolean(),
+  port: fc.option(fc.integer({ min: 32_768, max: 0xffff }), { nil: undefined }),
+  isHairpin: fc.boolean(),
+});
+
+const keyOf = ({ protocol, source, destination }: FlowTuple) => ({
+  src_ip: source.address,
+  src_port: source.port,
+  dst_ip: destination.address,
+  protocol,
+  dst_port: destination.port,
+});
+
+function entryOf({ entity }: Entity): TableEntry {
+  return entity?.$case === 'tableEntry' ? entity.value : expect.unreachable('no table entry');
+}
+
+/** An entry as a device tells it. */
+function told(entity: Entity, timeoutSeconds: number, idleSeconds = 0): Entity {
+  const times = {
+    idleTimeoutNs: BigInt(timeoutSeconds) * 1_000_000_000n,
+    timeSinceLastHit: { elapsedNs: BigInt(idleSeconds) * 1_000_000_000n },
+  };
+  return { entity: { $case: 'tableEntry', value: { ...entryOf(entity), ...times } } };
+}
+
+test('both entries of a flow tell both directions', () => {
+  fc.assert(
+    fc.property(translated, ({ protocol, client, service, endpoint, toEndpoint, port, isHairpin }) => {
+      const original: FlowTuple = { protocol, source: client, destination: service };
+      const server: FlowSocket = toEndpoint ? endpoint : service;
+      const seen: FlowSocket = {
+        address: isHairpin ? GATEWAY_ADDRESS : client.address,
+        port: port ?? client.port,
+      };
+      const reply: FlowTuple = { protocol, source: server, destination: seen };
+      const first = conntrack.entry(
+        keyOf(original),
+        conntrack.actions.ct_original({
+          kind: (toEndpoint ? 0x01 : 0) | (port === undefined ? 0 : 0x04) | (isHairpin ? 0x08 : 0) | 0x40,
+          tag: TAG,
+          nat_ip: endpoint.address,
+          nat_port: endpoint.port,
+          endpoint_id: 300,
+          client_port: port ?? 0,
+        }),
+      );
+      const second = conntrack.entry(
+        keyOf(reply),
+        conntrack.actions.ct_reply({
+          kind: (toEndpoint ? 0x02 : 0) | (port !== undefined || isHairpin ? 0x10 : 0) | 0x80,
+          tag: TAG,
+          nat_ip: service.address,
+          nat_port: service.port,
+          client_ip: client.address,
+          client_port: client.port,
+          flow_id: 5,
+        }),
+      );
+      const both = { original, reply };
+      expect(table.decode(told(first, 120))).toMatchObject({ ...both, isReply: false });
+      expect(table.decode(told(second, 120))).toMatchObject({ ...both, isReply: true });
+      expect(entryOf(table.entry(original)).match).toEqual(entryOf(first).match);
+    }),
+  );
+});
+
+describe('the state of a flow', () => {
+  const tuple: FlowTuple = {
+    protocol: 6,
+    source: { address: 1, port: 2 },
+    destination: { address: 3, port: 4 },
+  };
+  const reply = (timeout: number) => {
+    const params = { kind: 0, tag: TAG, nat_ip: 0, nat_port: 0, client_ip: 0, client_port: 0, flow_id: 5 };
+    const entity = conntrack.entry(keyOf(tuple), conntrack.actions.ct_reply(params));
+    return table.decode(told(entity, timeout, 7)) ?? expect.unreachable('no flow');
+  };
+
+  it('is told by a timeout that only one state has, and else by the cell', () => {
+    const established = reply(conntrackTimeouts[FlowState.established]);
+    expect(established).toMatchObject({ state: 'established', idleMs: 7000, timeoutMs: 86_400_000 });
+    const entry = reply(conntrackTimeouts[FlowState.finServer]);
+    expect(entry.state).toBeUndefined();
+    const cell = (serial: bigint, state: number): Entity =>
+      k8sDp.registers.flows.cell(20, (9n << 32n) | (serial << 16n) | (BigInt(state) << 8n) | 3n);
+    const { entity } = entry.cell?.read ?? {};
+    expect(entity?.$case === 'registerEntry' && entity.value.index).toEqual({ index: 20n });
+    expect(table.state(cell(7n, FlowState.finServer), entry)).toBe('fin-server');
+    // The cell is another flow's.
+    expect(table.state(cell(8n, FlowState.finServer), entry)).toBeUndefined();
+  });
+});
+
+test('a selection names the fields that it sets, and the direction', () => {
+  const { match, action } = entryOf(table.read({ protocol: 6, destination: { port: 80 }, isReply: true }));
+  expect(match.map(({ fieldId }) => fieldId)).toEqual([4, 5]);
+  const type = action?.type;
+  expect(type?.$case === 'action' && type.value.actionId).toBe(
+    conntrack.actions.ct_reply({
+      kind: 0,
+      tag: 0,
+      nat_ip: 0,
+      nat_port: 0,
+      client_ip: 0,
+      client_port: 0,
+      flow_id: 0,
+    }).actionId,
+  );
+  expect(entryOf(table.read({})).match).toEqual([]);
+});

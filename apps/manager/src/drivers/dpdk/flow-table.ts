@@ -1,0 +1,175 @@
+import type { Entity, FieldMatch } from '@infra-offload/p4rt/proto';
+import { ConntrackTimeout, conntrackTimeouts, FlowState, k8sDp } from '@infra-offload/p4src';
+import { GATEWAY_ADDRESS } from '../../state/addresses.js';
+import type { FlowSelection, FlowTable, FlowTuple } from '../driver.js';
+
+/**
+ * All that is known here of the entries and cells of flows; see "Connection tracking" in p4src/dpdk/README.md.
+ */
+const { conntrack } = k8sDp.tables;
+const { flows } = k8sDp.registers;
+
+/** Bits of `kind`. */
+const Kind = {
+  toEndpoint: 0x01,
+  fromService: 0x02,
+  clientPort: 0x04,
+  fromGateway: 0x08,
+  toClient: 0x10,
+} as const;
+/** Cells of a flow; the first one has its state. */
+const CELLS_PER_FLOW = 4;
+const CELL = { state: 8n, serial: 16n } as const;
+const SERIAL_IN_TAG = 16;
+
+const TCP = 6;
+const UDP = 17;
+const ICMP = 1;
+const NS_PER_MS = 1_000_000n;
+
+/** Names of states, as people know them, by number. */
+const STATES: ReadonlyMap<number, string> = new Map(
+  Object.entries(FlowState).map(([name, state]) => [
+    state,
+    name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`),
+  ]),
+);
+
+const ANY: FlowTuple = {
+  protocol: 0,
+  source: { address: 0, port: 0 },
+  destination: { address: 0, port: 0 },
+};
+
+export const dpdkFlowTable: FlowTable = {
+  read({ protocol, source, destination, isReply }: FlowSelection): Entity {
+    // In the order of the key.
+    const given = [source?.address, source?.port, destination?.address, protocol, destination?.port];
+    const whole = matchOf({
+      protocol: protocol ?? 0,
+      source: { ...ANY.source, ...source },
+      destination: { ...ANY.destination, ...destination },
+    });
+    const entity = withTimes(
+      conntrack.all(),
+      whole.filter((_, i) => given[i] !== undefined),
+    );
+    if (isReply !== undefined && entity.entity?.$case === 'tableEntry') {
+      const { actionId } = isReply ? REPLY : ORIGINAL;
+      entity.entity.value.action = { type: { $case: 'action', value: { actionId, params: [] } } };
+    }
+    return entity;
+  },
+
+  entry: (tuple) => withTimes(conntrack.all(), matchOf(tuple)),
+
+  decode(entity) {
+    if (entity.entity?.$case !== 'tableEntry' || entity.entity.value.tableId !== conntrack.id)
+      return undefined;
+    const { match, action, idleTimeoutNs, idleNs = 0n } = conntrack.decode(entity);
+    const tuple: FlowTuple = {
+      protocol: match.protocol,
+      source: { address: match.src_ip, port: match.src_port },
+      destination: { address: match.dst_ip, port: match.dst_port },
+    };
+    const timeoutMs = Number(idleTimeoutNs / NS_PER_MS);
+    const times = {
+      idleMs: Number(idleNs / NS_PER_MS),
+      timeoutMs,
+      state: stateOfTimeout(tuple.protocol, timeoutMs / 1000),
+    };
+    if (action?.name === 'ct_original') {
+      const { kind, nat_ip, nat_port, client_port } = action.params;
+      const reply: FlowTuple = {
+        protocol: tuple.protocol,
+        source: (kind & Kind.toEndpoint) !== 0 ? { address: nat_ip, port: nat_port } : tuple.destination,
+        destination: {
+          address: (kind & Kind.fromGateway) !== 0 ? GATEWAY_ADDRESS : tuple.source.address,
+          port: (kind & Kind.clientPort) !== 0 ? client_port : tuple.source.port,
+        },
+      };
+      return { original: tuple, reply, isReply: false, ...times, cell: undefined };
+    }
+    if (action?.name !== 'ct_reply') return undefined;
+    const { kind, tag, nat_ip, nat_port, client_ip, client_port, flow_id } = action.params;
+    const original: FlowTuple = {
+      protocol: tuple.protocol,
+      source: (kind & Kind.toClient) !== 0 ? { address: client_ip, port: client_port } : tuple.destination,
+      destination: (kind & Kind.fromService) !== 0 ? { address: nat_ip, port: nat_port } : tuple.source,
+    };
+    const cell = { read: flows.cell(flow_id * CELLS_PER_FLOW), serial: tag >>> SERIAL_IN_TAG };
+    return { original, reply: tuple, isReply: true, ...times, cell };
+  },
+
+  state(cell, entry) {
+    const value = BigInt(flows.decode(cell).value);
+    if (Number((value >> CELL.serial) & 0xffffn) !== entry.cell?.serial) return undefined;
+    return STATES.get(Number((value >> CELL.state) & 0xffn));
+  },
+};
+
+const ORIGINAL = conntrack.actions.ct_original({
+  kind: 0,
+  tag: 0,
+  nat_ip: 0,
+  nat_port: 0,
+  endpoint_id: 0,
+  client_port: 0,
+});
+const REPLY = conntrack.actions.ct_reply({
+  kind: 0,
+  tag: 0,
+  nat_ip: 0,
+  nat_port: 0,
+  client_ip: 0,
+  client_port: 0,
+  flow_id: 0,
+});
+
+function matchOf({ protocol, source, destination }: FlowTuple): FieldMatch[] {
+  const { entity } = conntrack.key({
+    src_ip: source.address,
+    src_port: source.port,
+    dst_ip: destination.address,
+    protocol,
+    dst_port: destination.port,
+  });
+  return entity?.$case === 'tableEntry' ? entity.value.match : [];
+}
+
+function withTimes({ entity }: Entity, match: FieldMatch[]): Entity {
+  if (entity?.$case !== 'tableEntry') return { entity };
+  const value = { ...entity.value, match, timeSinceLastHit: { elapsedNs: 0n } };
+  return { entity: { $case: 'tableEntry', value } };
+}
+
+/** The state that alone has this timeout, in seconds. */
+function stateOfTimeout(protocol: number, seconds: number): string | undefined {
+  const states = statesOf(protocol).filter(([, index]) => conntrackTimeouts[index] === seconds);
+  const [only] = states;
+  return states.length === 1 && only !== undefined ? STATES.get(only[0]) : undefined;
+}
+
+/** The states of a protocol, each with the index of its timeout. */
+function statesOf(protocol: number): readonly (readonly [state: number, timeout: number])[] {
+  const { new: fresh, established } = FlowState;
+  switch (protocol) {
+    case TCP:
+      return Object.values(FlowState).map((state) => [state, state]);
+    case UDP:
+      return [
+        [fresh, ConntrackTimeout.udpNew],
+        [established, ConntrackTimeout.udp],
+      ];
+    case ICMP:
+      return [
+        [fresh, ConntrackTimeout.icmp],
+        [established, ConntrackTimeout.icmp],
+      ];
+    default:
+      return [
+        [fresh, ConntrackTimeout.otherNew],
+        [established, ConntrackTimeout.other],
+      ];
+  }
+}

@@ -1,0 +1,123 @@
+import type { Flow, FlowAddress, FlowFilter } from '@infra-offload/infra-api';
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import type { ManagerClient } from './client.js';
+import { formatColumns, toJson } from './format.js';
+
+interface FlowOptions {
+  readonly pod: string;
+  readonly service: string;
+  readonly address: string;
+  readonly port: number;
+  readonly protocol: number;
+  readonly state: string;
+  readonly count: boolean;
+  readonly end: boolean;
+  readonly all: boolean;
+}
+
+const PROTOCOLS: ReadonlyMap<string, number> = new Map([
+  ['icmp', 1],
+  ['tcp', 6],
+  ['udp', 17],
+  ['sctp', 132],
+]);
+const PROTOCOL_NAMES: ReadonlyMap<number, string> = new Map(
+  [...PROTOCOLS].map(([name, number]) => [number, name]),
+);
+const STATES = ['new', 'syn-ack', 'established', 'fin-client', 'fin-server', 'closing', 'closed'];
+/** Lines whose columns are aligned together. */
+const ALIGNED = 1000;
+
+type WithManager = (
+  use: (manager: ManagerClient, options: { readonly output: 'text' | 'json' }) => Promise<void>,
+) => Promise<void>;
+
+/** `infractl flows`. */
+export function addFlowsCommand(program: Command, withManager: WithManager): void {
+  program
+    .command('flows')
+    .description('the connections that the data plane remembers')
+    .option('--pod <namespace/name>', 'only those of this pod, as client or endpoint', '')
+    .option('--service <namespace/name>', 'only those to this service', '')
+    .option('--address <address>', 'only those with this address: of client, service or endpoint', '')
+    .option('--port <number>', 'only those with this port: of client, service or endpoint', parsePort, 0)
+    .option('--protocol <name>', 'only tcp, udp, sctp, icmp, or a number', parseProtocol, 0)
+    .addOption(new Option('--state <state>', 'only those in this state').choices(STATES).default(''))
+    .option('--count', 'only how many there are', false)
+    .option('--end', 'end them, as their next packets find none; takes the certificate of an agent', false)
+    .option('--all', 'with --end and no other option: every one', false)
+    .action(({ count, end, all, ...filter }: FlowOptions) =>
+      withManager(async (manager, { output }) => {
+        if (end) print(output, { ended: await manager.endFlows({ filter, all }) }, 'ended');
+        else await list(manager, filter, count, output);
+      }),
+    );
+}
+
+async function list(
+  manager: ManagerClient,
+  filter: FlowFilter,
+  countOnly: boolean,
+  output: 'text' | 'json',
+): Promise<void> {
+  const flows: Flow[] = [];
+  let count = 0n;
+  let lines = 0;
+  const flush = (): void => {
+    if (flows.length > 0) process.stdout.write(`${formatFlows(flows.splice(0), lines === 0)}\n`);
+    lines++;
+  };
+  for await (const response of manager.flows({ filter, countOnly })) {
+    flows.push(...response.flows);
+    count = response.count;
+    if (output === 'text' && flows.length >= ALIGNED) flush();
+  }
+  if (countOnly) print(output, { count }, 'count');
+  else if (output === 'json') process.stdout.write(`${toJson(flows)}\n`);
+  else flush();
+}
+
+function print<Name extends string>(output: 'text' | 'json', value: Record<Name, bigint>, name: Name): void {
+  process.stdout.write(output === 'json' ? `${toJson(value)}\n` : `${value[name]}\n`);
+}
+
+/** Flows as aligned columns. */
+export function formatFlows(flows: readonly Flow[], withHead: boolean): string {
+  const head = ['PROTOCOL', 'CLIENT', 'SERVICE', 'ENDPOINT', 'STATE', 'IDLE', 'ENDS IN'];
+  return formatColumns([
+    ...(withHead ? [head] : []),
+    ...flows.map(({ protocol, client, service, endpoint, state, idleMs, remainingMs }) => [
+      PROTOCOL_NAMES.get(protocol) ?? `${protocol}`,
+      formatAddress(client),
+      formatAddress(service),
+      formatAddress(endpoint),
+      state || '-',
+      formatSeconds(idleMs),
+      formatSeconds(remainingMs),
+    ]),
+  ]);
+}
+
+function formatAddress(address: FlowAddress | undefined): string {
+  return address === undefined ? '-' : `${address.address}:${address.port}`;
+}
+
+/** `5s`, `3m20s`, `23h59m` */
+function formatSeconds(milliseconds: bigint): string {
+  const seconds = Number(milliseconds / 1000n);
+  if (seconds < 60) return `${seconds}s`;
+  if (seconds < 3600) return `${Math.floor(seconds / 60)}m${seconds % 60}s`;
+  return `${Math.floor(seconds / 3600)}h${Math.floor((seconds % 3600) / 60)}m`;
+}
+
+function parsePort(text: string): number {
+  const port = Number(text);
+  if (Number.isInteger(port) && port >= 1 && port <= 0xffff) return port;
+  throw new InvalidArgumentError('expected a number from 1 to 65535');
+}
+
+function parseProtocol(text: string): number {
+  const number = PROTOCOLS.get(text.toLowerCase()) ?? Number(text);
+  if (Number.isInteger(number) && number >= 1 && number <= 255) return number;
+  throw new InvalidArgumentError('expected tcp, udp, sctp, icmp, or a number from 1 to 255');
+}
