@@ -33,6 +33,7 @@ const HARMLESS = new Set([
     'resolve',
     'reject',
     'abort',
+    'cancel',
     'clearTimeout',
     'clearInterval',
     'unref',

@@ -25,7 +25,7 @@ describe('docs/troubleshooting.md', () => {
   });
 
   it('gives commands that exist', () => {
-    expect(commands(page)).toHaveLength(4);
+    expect(commands(page)).toHaveLength(5);
     expect(problems(commands(page))).toEqual([]);
   });
 
