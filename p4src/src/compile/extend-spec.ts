@@ -31,16 +31,19 @@ export function extendSpec(spec: string, p4info: P4Program): string {
 
 function transmitEarly(spec: string): string {
   const lines = spec.split('\n');
-  const deparser = lines.slice(lines.findIndex((line) => line.includes('\temit ')));
-  const end = deparser.findIndex((line) => line.startsWith('\ttx '));
-  const instructions = deparser.slice(0, end + 1).map((line) => line.replace(/^\s*\w+ :\t/, '\t'));
+  const apply = lines.indexOf('apply {');
+  const [from, to] = ['emit', 'tx'].map((op) =>
+    lines.findIndex((line, i) => i > apply && new RegExp(`^\\s*(?:\\w+ :)?\\t${op} `).test(line)),
+  );
+  const end = lines.slice(from, (to ?? -1) + 1).map((line) => line.replace(/^.*\t/, ''));
   return lines
-    .filter((line) => !new RegExp(`^\\s*bit<8> \\w+_${TRANSMIT}$`).test(line))
-    .flatMap((line) => {
-      if (!line.includes(`_${TRANSMIT} `)) return [line];
-      const label = new RegExp(`^(\\s*(?:\\w+ :\\t)?)mov m\\.\\w+_${TRANSMIT} (?:1|0x1)$`).exec(line)?.[1];
-      if (label === undefined || end < 0) throw new Error(`${TRANSMIT} is for assignments of 1 in apply, not for: ${line.trim()}`);
-      return instructions.map((instruction, i) => (i === 0 ? label + instruction.trim() : instruction));
+    .flatMap((line, i) => {
+      if (!new RegExp(`\\b\\w+_${TRANSMIT}\\b`).test(line)) return [line];
+      if (line.startsWith('\tbit<8> ')) return [];
+      const [, head, value] = /^(\s*(?:\w+ :\t)?)mov m\.\w+ (\w+)$/.exec(line) ?? [];
+      if (head === undefined || Number(value) !== 1 || apply < 0 || i < apply || end.length === 0)
+        throw new Error(`${TRANSMIT} is for assignments of 1 in apply, not for: ${line.trim()}`);
+      return end.map((instruction, k) => (k === 0 ? head : '\t') + instruction);
     })
     .join('\n');
 }
