@@ -320,6 +320,18 @@ describe('packets of an established flow', () => {
     expect(node.sent.at(-1)?.packet).toEqual(first);
   });
 
+  it('to the node stay as they are, those that are remembered and those after them', () => {
+    const request = udp(client.ip, 4000, '10.0.0.7', 53);
+    const packets = Array.from({ length: 4 }, () => {
+      send(client, request);
+      const there = node.sent.at(-1);
+      node.send(0, udp('10.0.0.7', 53, client.ip, 4000));
+      return there;
+    });
+    expect(packets).toEqual(Array(4).fill({ port: 0, packet: request }));
+    expect(tables(() => send(client, request))).toEqual(ONE_LOOKUP);
+  });
+
   it('are from where the flow began: another pod that uses its addresses is not heard', () => {
     connectDirectly();
     for (let i = 0; i < 3; i++) send(client, tcp(client.ip, 4000, server.ip, 8080, ack));
