@@ -13,19 +13,17 @@ struct frame {
 	uint16_t place;
 	uint8_t size;
 	uint32_t number;
-	const uint8_t *bytes;
+	uint8_t bytes[FRAME_SIZE];
 };
 
 struct replay {
 	uint32_t count;
 	uint32_t next;
-	/* All packets, close together, so that reading them costs as little as it can. */
-	uint8_t *bytes;
 	struct frame frames[];
 };
 
 static enum status
-parse_frame(struct reader *reader, struct frame *frame, uint8_t *copy, struct fault *fault)
+parse_frame(struct reader *reader, struct frame *frame, struct fault *fault)
 {
 	const uint8_t *bytes;
 	uint32_t wide = 0;
@@ -39,7 +37,7 @@ parse_frame(struct reader *reader, struct frame *frame, uint8_t *copy, struct fa
 		return fault_set(fault, STATUS_BAD_REQUEST, "replay: a packet has 1 to %d bytes", FRAME_SIZE);
 	if ((frame->size != 0 && frame->size != 2 && frame->size != 4) || frame->place + frame->size > frame->length)
 		return fault_set(fault, STATUS_BAD_REQUEST, "replay: a number has 0, 2 or 4 bytes within its packet");
-	frame->bytes = memcpy(copy, bytes, frame->length);
+	memcpy(frame->bytes, bytes, frame->length);
 	if (frame->size == 4)
 		memcpy(&wide, &bytes[frame->place], 4);
 	else if (frame->size == 2)
@@ -53,23 +51,18 @@ replay_parse(struct reader *reader, struct fault *fault)
 {
 	uint32_t count = read_u16(reader);
 	struct replay *replay = calloc(1, sizeof(*replay) + count * sizeof(struct frame));
-	uint8_t *bytes;
 
-	if (replay)
-		replay->bytes = malloc((size_t)(reader->end - reader->at) + 1);
-	if (!replay || !replay->bytes || !count) {
+	if (!replay || !count) {
 		fault_set(fault, STATUS_BAD_REQUEST, "replay: no packets, or no memory for %u", count);
-		replay_free(replay);
+		free(replay);
 		return NULL;
 	}
-	bytes = replay->bytes;
 	replay->count = count;
 	for (uint32_t i = 0; i < count; i++) {
-		if (parse_frame(reader, &replay->frames[i], bytes, fault) != STATUS_OK) {
-			replay_free(replay);
+		if (parse_frame(reader, &replay->frames[i], fault) != STATUS_OK) {
+			free(replay);
 			return NULL;
 		}
-		bytes += replay->frames[i].length;
 	}
 	return replay;
 }
@@ -108,7 +101,5 @@ replay_refill(struct replay *replay, struct rte_mempool *pool, struct rte_mbuf *
 void
 replay_free(struct replay *replay)
 {
-	if (replay)
-		free(replay->bytes);
 	free(replay);
 }
