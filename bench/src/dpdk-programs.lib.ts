@@ -72,9 +72,10 @@ function udp(source: number, target: number, sourcePort: number, targetPort: num
   return new Uint8Array(view.buffer);
 }
 
-const SOURCE_PORT = { offset: 34, bytes: 2 } as const;
-const DESTINATION_PORT = { offset: 36, bytes: 2 } as const;
-const SOURCE = { offset: 26, bytes: 4 } as const;
+type Counter = NonNullable<ReplayedPacket['counter']>;
+const SOURCE_PORT: Counter = { offset: 34, bytes: 2 };
+const DESTINATION_PORT: Counter = { offset: 36, bytes: 2 };
+const SOURCE: Counter = { offset: 26, bytes: 4 };
 /** From there on, a packet of another client each time. */
 const newFlows = (client: number) =>
   new Map([[UPLINK_PORT, [{ packet: udp(client, VIP, 1234, SERVICE_PORT), counter: SOURCE }]]]);
