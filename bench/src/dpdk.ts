@@ -1,10 +1,11 @@
 /**
  * The same pipeline in the engine and on DPDK, in one run: packets a second of CPU, without any device; entries a second
- * through P4Runtime; and one change with 100,000 entries in place. Needs root for huge pages; without them it
- * says so and leaves that column out. `make swx-host && node scripts/bench.mjs dpdk`
+ * through P4Runtime; and one change with 100,000 entries in place. Then our program beside its first version and those of
+ * other `.spec` files: `SPECS=a.spec:b.spec`. Needs root for huge pages; without them it says so and does without.
+ * `make swx-host && node scripts/bench.mjs dpdk`
  */
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -20,10 +21,13 @@ import {
   replay,
   Softswitch,
 } from '@infra-offload/softswitch';
+import { reserveHugePages } from '../../scripts/huge-pages.mjs';
+import { comparePrograms } from './dpdk-programs.lib.js';
 
 const BINARY = fileURLToPath(new URL('../../tools/swx-host/build/swx-host', import.meta.url));
 const ENGINE = fileURLToPath(new URL('../../packages/softswitch/dist/swx-engine.js', import.meta.url));
-const HEADERS = fileURLToPath(new URL('../../tools/swx-host/build/headers', import.meta.url));
+const DPDK_HEADERS =
+  process.env.DPDK_HEADERS ?? fileURLToPath(new URL('../../tools/swx-host/build/headers', import.meta.url));
 const SPEC = fileURLToPath(new URL('../../p4src/dpdk/k8s_dp.spec', import.meta.url));
 const CLIENT = 0x0af40001;
 const SERVER = 0x0af40002;
@@ -33,7 +37,10 @@ const MILLISECONDS = 2000;
 /** New flows fill the connection table; this is far from full. */
 const NEW_FLOWS_MILLISECONDS = 150;
 const ENTRIES = 100_000;
-const HUGE_PAGES = 384;
+const HUGE_MEGABYTES = 768;
+/** Programs to compare with ours: its first version, and what the environment names, separated by colons. */
+const FIRST = fileURLToPath(new URL('../k8s-dp-1/k8s_dp.spec', import.meta.url));
+const OTHERS = (process.env.SPECS ?? '').split(':').filter((file) => file !== '');
 const t = k8sDp.tables;
 const directory = mkdtempSync(join(tmpdir(), 'bench-dpdk-'));
 
@@ -166,22 +173,6 @@ interface Subject {
   readonly isHere: boolean;
 }
 
-/** Huge pages that were reserved before, if this changed it. */
-let reservedBefore: number | undefined;
-
-function hugePages(): boolean {
-  const available = (): number =>
-    Number(/HugePages_Free:\s+(\d+)/.exec(readFileSync('/proc/meminfo', 'utf8'))?.[1]);
-  if (available() >= HUGE_PAGES) return true;
-  reservedBefore = Number(readFileSync('/proc/sys/vm/nr_hugepages', 'utf8'));
-  try {
-    execFileSync('sysctl', ['-q', '-w', `vm.nr_hugepages=${HUGE_PAGES}`], { stdio: 'ignore' });
-  } catch {
-    return false;
-  }
-  return available() >= HUGE_PAGES;
-}
-
 /** Each is only made when its turn comes. */
 function subjects(): (() => Promise<Subject>)[] {
   const hosted =
@@ -206,25 +197,24 @@ function subjects(): (() => Promise<Subject>)[] {
     dpdk('dpdk', '--ports', '4'),
     dpdk('dpdk, 128 port slots', '--ports', '128'),
   ];
-  const huge = ['--ports', '4', '--huge', '--memory', `${HUGE_PAGES * 2}`];
+  const huge = ['--ports', '4', '--huge', '--memory', `${HUGE_MEGABYTES}`];
   const library = join(directory, 'k8s_dp.so');
   const code = compile(library) ? ['--library', library] : [];
   if (code.length > 0) list.push(dpdk('dpdk, compiled', '--ports', '4', ...code));
-  if (hugePages()) {
+  if (reserved.giveBack !== undefined) {
     list.push(dpdk('dpdk, huge pages', ...huge));
     if (code.length > 0) list.push(dpdk('dpdk, huge pages, compiled', ...huge, ...code));
-  } else console.log(`no huge pages: needs root, and ${HUGE_PAGES * 2} MB of memory in one piece`);
+  } else console.log(`no huge pages: ${reserved.reason}`);
   return list;
 }
 
 /** Compiles the program, if the headers of DPDK's source package are there (`make -C tools/swx-host headers`). */
 function compile(output: string): boolean {
-  const headers = process.env.DPDK_HEADERS ?? HEADERS;
-  if (!existsSync(headers)) {
+  if (!existsSync(DPDK_HEADERS)) {
     console.log('no compiled code: make -C tools/swx-host headers');
     return false;
   }
-  execFileSync(BINARY, ['--spec', SPEC, '--ports', '4', '--compile', output, '--headers', headers], {
+  execFileSync(BINARY, ['--spec', SPEC, '--ports', '4', '--compile', output, '--headers', DPDK_HEADERS], {
     stdio: 'ignore',
   });
   return true;
@@ -291,9 +281,15 @@ async function measure({ name, dataplane, ports, isHere }: Subject): Promise<voi
   await softswitch.stop();
 }
 
+const reserved = reserveHugePages(HUGE_MEGABYTES);
 try {
   for (const subject of subjects()) await measure(await subject());
 } finally {
+  reserved.giveBack?.();
+}
+try {
+  if (existsSync(DPDK_HEADERS))
+    await comparePrograms([SPEC, FIRST, ...OTHERS], { binary: BINARY, headers: DPDK_HEADERS, directory });
+} finally {
   rmSync(directory, { recursive: true });
-  if (reservedBefore !== undefined) execFileSync('sysctl', ['-q', '-w', `vm.nr_hugepages=${reservedBefore}`]);
 }

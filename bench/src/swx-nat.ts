@@ -79,22 +79,28 @@ function tcp(
   return { port, packet };
 }
 
+/** Seconds of CPU time that this process has taken: what others have of the machine does not count. */
+function cpuSeconds(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1e6;
+}
+
 /** Runs the inputs in turn for some seconds; packets a second. */
 function measure(inputs: readonly Input[], seconds = SECONDS, run: (input: Input) => void = forward): number {
   let next = 0;
   let packets = 0;
-  const start = performance.now();
+  const start = cpuSeconds();
   let elapsed = 0;
-  while (elapsed < seconds * 1000) {
+  while (elapsed < seconds) {
     for (let i = 0; i < BURST; i++) {
       const input = inputs[next++];
       if (next === inputs.length) next = 0;
       if (input !== undefined) run(input);
     }
     packets += BURST;
-    elapsed = performance.now() - start;
+    elapsed = cpuSeconds() - start;
   }
-  return (packets * 1000) / elapsed;
+  return packets / elapsed;
 }
 
 const forward = ({ port, packet }: Input): void => pipeline.process(port, packet);
@@ -133,7 +139,7 @@ for (const [name, inputs] of Object.entries(sets)) {
 
 // New flows: each packet is the first of its flow, and is learned in both directions.
 let flow = 0;
-const started = performance.now();
+const started = cpuSeconds();
 const NEW_FLOWS = 400_000;
 while (flow < NEW_FLOWS) {
   const client = tcp(2, CLIENT, VIP, 1024 + (flow % 60_000), 80, SYN);
@@ -141,7 +147,7 @@ while (flow < NEW_FLOWS) {
   forward({ port: 1, packet: client.packet });
   flow++;
 }
-report('service NAT, new flows (learned both ways)', (NEW_FLOWS * 1000) / (performance.now() - started));
+report('service NAT, new flows (learned both ways)', NEW_FLOWS / (cpuSeconds() - started));
 
 const traced = sets['service NAT, established, both directions'];
 const traceRate = measure(traced, 1, ({ port, packet }) => void pipeline.trace(port, packet));

@@ -57,6 +57,7 @@ describe('constants', () => {
 
   it.each([
     ['conntrack', constants.conntrackTimeouts],
+    ['established', constants.establishedTimeouts],
     ['affinity', constants.affinityTimeouts],
   ] as const)('have the timeouts of %s', (learner, expected) => {
     const block = new RegExp(`learner ${learner} \\{[^]*?timeout \\{([^}]*)\\}`).exec(k8sDpArtifacts.spec);

@@ -105,6 +105,12 @@ export const ConntrackTimeout = {
   other: 12,
 } as const;
 
+/**
+ * Seconds of the timeouts of `established` at start, for TCP the second one. Whoever shortens those of `conntrack` has to
+ * keep these below them: for as long an entry does without `conntrack`.
+ */
+export const establishedTimeouts = [10, 30] as const;
+
 /** Seconds of the timeouts of `affinity` at start: `affinity_profile` of `set_service` is an index into these. */
 export const affinityTimeouts = [
   10, 30, 60, 120, 300, 600, 900, 1200, 1800, 3600, 7200, 10_800, 14_400, 21_600, 43_200, 86_400,

@@ -43,6 +43,25 @@ describe('extendSpec', () => {
     );
   });
 
+  it('sends the packet where swx_transmit is assigned, labels kept, as at the end of the program', () => {
+    const metadata = 'struct m_t {\n\tbit<8> local_metadata_op\n\tbit<8> local_metadata_swx_transmit\n}\n';
+    const end = 'LABEL_END :\temit h.a\n\temit h.b\n\ttx m.port\n}\n';
+    const code = `apply {\n\trx m.port\n\tL :\tmov m.local_metadata_swx_transmit 0x1\n\tmov m.x 1\n\t${end}`;
+    expect(extendSpec(metadata + code, NO_MARKS)).toBe(
+      `struct m_t {\n\tbit<8> local_metadata_op\n}\napply {\n\trx m.port\n\tL :\temit h.a\n\temit h.b\n\ttx m.port\n\tmov m.x 1\n\t${end}`,
+    );
+  });
+
+  it.each([
+    ['another value', 'apply {\n\tmov m.local_metadata_swx_transmit 0x0\n\temit h.a\n\ttx m.port\n}'],
+    [
+      'an action',
+      'action a args none {\n\tmov m.local_metadata_swx_transmit 0x1\n}\napply {\n\ttx m.port\n}',
+    ],
+  ])('refuses swx_transmit for %s', (_what, code) => {
+    expect(() => extendSpec(code, NO_MARKS)).toThrow(/swx_transmit is for assignments of 1 in apply/);
+  });
+
   it('gives a learner the timeouts of its annotation, and others none', () => {
     const spec = learner('other') + learner('flow') + learner('flow_2');
     expect(extendSpec(spec, info('@swx_timeouts("5 86400 7")'))).toBe(

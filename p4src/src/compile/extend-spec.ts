@@ -4,6 +4,8 @@ import type { P4Program } from '@infra-offload/p4info';
 const FORGET = 'swx_forget';
 /** Metadata that an assignment of 1 gives the number of the entry that was hit. */
 const ENTRY_ID = 'swx_entry_id';
+/** Metadata whose assignment marks a place where the packet is done with. */
+const TRANSMIT = 'swx_transmit';
 /** Annotation of a learner with its timeouts in seconds: `@swx_timeouts("30 120")`. */
 const TIMEOUTS = /^@swx_timeouts\("([^"]*)"\)$/;
 /** More than these do not fit into a bucket of a learner (`RTE_SWX_TABLE_LEARNER_N_KEY_TIMEOUTS_MAX`). */
@@ -14,6 +16,8 @@ const MAX_TIMEOUTS = 16;
  *
  * - an assignment of 1 to the field `swx_forget` of the user's metadata, in an action of a learner, into `forget`;
  * - an assignment of 1 to the field `swx_entry_id`, in an action, into `entryid`;
+ * - an assignment of 1 to the field `swx_transmit`, in `apply`, into what stands at its end: headers are emitted and the packet is
+ *   sent. In P4 all packets come together before that, which costs compiled programs a jump between two functions or more;
  * - the timeouts of a learner into those of the annotation `@swx_timeouts` of its table; p4c gives all learners the same eight.
  *
  * All else stays as it is. The same text comes of the same input.
@@ -22,7 +26,26 @@ const MAX_TIMEOUTS = 16;
  * learner, or timeouts that SWX does not take (1 to 16 of them, whole seconds from 1).
  */
 export function extendSpec(spec: string, p4info: P4Program): string {
-  return setTimeouts(replaceMarks(spec), p4info);
+  return setTimeouts(transmitEarly(replaceMarks(spec)), p4info);
+}
+
+function transmitEarly(spec: string): string {
+  const lines = spec.split('\n');
+  const apply = lines.indexOf('apply {');
+  const [from, to] = ['emit', 'tx'].map((op) =>
+    lines.findIndex((line, i) => i > apply && new RegExp(`^\\s*(?:\\w+ :)?\\t${op} `).test(line)),
+  );
+  const end = lines.slice(from, (to ?? -1) + 1).map((line) => line.replace(/^.*\t/, ''));
+  return lines
+    .flatMap((line, i) => {
+      if (!new RegExp(`\\b\\w+_${TRANSMIT}\\b`).test(line)) return [line];
+      if (line.startsWith('\tbit<8> ')) return [];
+      const [, head, value] = /^(\s*(?:\w+ :\t)?)mov m\.\w+ (\w+)$/.exec(line) ?? [];
+      if (head === undefined || Number(value) !== 1 || apply < 0 || i < apply || end.length === 0)
+        throw new Error(`${TRANSMIT} is for assignments of 1 in apply, not for: ${line.trim()}`);
+      return end.map((instruction, k) => (k === 0 ? head : '\t') + instruction);
+    })
+    .join('\n');
 }
 
 function replaceMarks(spec: string): string {

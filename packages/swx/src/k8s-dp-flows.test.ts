@@ -280,6 +280,89 @@ describe('a flow and its pods', () => {
   });
 });
 
+describe('packets of an established flow', () => {
+  const asked = () => ({ ...node.pipeline.stats.tables });
+  /** The tables that are asked about the packets. */
+  const tables = (run: () => void): string[] => {
+    const before = asked();
+    run();
+    return Object.entries(asked())
+      .filter(([table, { hits, misses }]) => {
+        const old = before[table];
+        return hits !== old?.hits || misses !== old?.misses;
+      })
+      .map(([table]) => table)
+      .sort();
+  };
+  const ONE_LOOKUP = ['established', 'flow_epoch'];
+
+  it.each([
+    ['TCP', 6, connect, () => request(ack), () => reply(ack)],
+    ['UDP', 17, () => [ask(), answer()], ask, answer],
+  ] as const)('make one look-up, both ways: %s', (_name, protocol, open, there, back) => {
+    service(protocol, [server]);
+    open();
+    there();
+    back();
+    const out = tables(() => {
+      expect(there()).toMatchObject({ port: server.port, target: server.ip, targetPort: 8080 });
+      expect(back()).toMatchObject({ port: client.port, source: VIP, sourcePort: 80 });
+    });
+    expect(out).toEqual(ONE_LOOKUP);
+  });
+
+  it('are as the first ones were: addresses, checksums, MAC addresses and hops', () => {
+    service(6, [server]);
+    connect();
+    request(ack);
+    const first = node.sent.at(-1)?.packet;
+    expect(tables(() => request(ack))).toEqual(ONE_LOOKUP);
+    expect(node.sent.at(-1)?.packet).toEqual(first);
+  });
+
+  it('to the node stay as they are, those that are remembered and those after them', () => {
+    const request = udp(client.ip, 4000, '10.0.0.7', 53);
+    const packets = Array.from({ length: 4 }, () => {
+      send(client, request);
+      const there = node.sent.at(-1);
+      node.send(0, udp('10.0.0.7', 53, client.ip, 4000));
+      return there;
+    });
+    expect(packets).toEqual(Array(4).fill({ port: 0, packet: request }));
+    expect(tables(() => send(client, request))).toEqual(ONE_LOOKUP);
+  });
+
+  it('are from where the flow began: another pod that uses its addresses is not heard', () => {
+    connectDirectly();
+    for (let i = 0; i < 3; i++) send(client, tcp(client.ip, 4000, server.ip, 8080, ack));
+    expect(send(other, tcp(client.ip, 4000, server.ip, 8080, ack))).toBeUndefined();
+    expect(node.drops(2)).toBe(1);
+    expect(send(client, tcp(client.ip, 4000, server.ip, 8080, ack))?.port).toBe(server.port);
+  });
+
+  it('are no longer forwarded by what was remembered once the connection is reset', () => {
+    service(6, [server]);
+    connect();
+    request(ack);
+    reply(ack);
+    request(rst);
+    expect(node.pipeline.learnerCount('established')).toBe(0);
+  });
+
+  it('have a new look at the flow every 10 seconds, TCP 30', () => {
+    service(17, [server]);
+    ask();
+    answer();
+    ask();
+    expect(tables(() => ask())).toEqual(ONE_LOOKUP);
+    node.now += 9_000;
+    expect(tables(() => ask())).toEqual(ONE_LOOKUP);
+    node.now += 1_500;
+    expect(tables(() => ask())).toContain('conntrack');
+    expect(tables(() => ask())).toEqual(ONE_LOOKUP);
+  });
+});
+
 function connectDirectly(): void {
   send(client, tcp(client.ip, 4000, server.ip, 8080, syn));
   reply(syn | ack);

@@ -23,8 +23,8 @@ it('tells tables, selections, learned entries and the packet that left, and runs
   expect(port).toBe(client.port);
   const tables = of(steps, 'table').map(({ table, hit, action }) => `${table} ${hit} ${action}`);
   expect(tables).toEqual([
-    'port_table true set_pod_port',
     'flow_epoch false set_flow_epoch',
+    'port_table true set_pod_port',
     'conntrack false ct_miss',
     'service true set_service',
     'endpoint_group true endpoint_group_set_group_id',
