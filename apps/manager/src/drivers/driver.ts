@@ -200,8 +200,10 @@ export interface FlowSelection {
 /** How flows are read from a device, and ended there. */
 export interface FlowTable {
   read(selection: FlowSelection): Entity;
-  /** The entry of one direction, to be read or deleted. */
+  /** The entry of one direction, to be read. */
   entry(tuple: FlowTuple): Entity;
+  /** All that a device may have of one direction, to be deleted in this order. */
+  remembered(tuple: FlowTuple): readonly Entity[];
   /** Undefined for what is no entry of a flow. */
   decode(entity: Entity): FlowEntry | undefined;
   /** What a cell says of the flow that it was read for; undefined if it is another flow's by now. */

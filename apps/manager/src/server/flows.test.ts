@@ -30,6 +30,7 @@ const ENTRIES: readonly FlowEntry[] = [false, true].map((isReply) => ({
 const table: FlowTable = {
   read: () => entityOf(7),
   entry: (tuple) => entityOf(tuple === original ? 0 : 1),
+  remembered: (tuple) => (tuple === original ? [0, 10] : [1, 11]).map(entityOf),
   decode: (entity) => ENTRIES[idOf(entity)],
   state: () => 'established',
 };
@@ -87,7 +88,7 @@ describe('flows', () => {
         },
       });
     expect(await failure('NOT_FOUND').end(undefined)).toBe(1);
-    expect(written).toEqual([0, 1]);
+    expect(written).toEqual([0, 10, 1, 11]);
     await expect(failure('PERMISSION_DENIED').end(undefined)).rejects.toMatchObject({ code: 'UNSUPPORTED' });
   });
 

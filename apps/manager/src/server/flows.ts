@@ -61,7 +61,7 @@ export class Flows {
     let count = 0;
     for await (const flows of this.#matching(filter)) {
       await this.#delete(
-        flows.flatMap(({ entry: { original, reply } }) => [table.entry(original), table.entry(reply)]),
+        flows.flatMap(({ entry: { original, reply } }) => [original, reply].flatMap(table.remembered)),
       );
       count += flows.length;
     }

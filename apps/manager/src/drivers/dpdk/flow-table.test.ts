@@ -6,8 +6,8 @@ import { GATEWAY_ADDRESS } from '../../state/addresses.js';
 import type { FlowSocket, FlowTuple } from '../driver.js';
 import { dpdkFlowTable as table } from './flow-table.js';
 
-const { conntrack } = k8sDp.tables;
-const TAG = 0x0007_0123;
+const { conntrack, established } = k8sDp.tables;
+const SERIAL = 7;
 
 const socket = fc.record({
   address: fc.integer({ min: 1, max: 0xffff_ffff }),
@@ -60,7 +60,7 @@ test('both entries of a flow tell both directions', () => {
         keyOf(original),
         conntrack.actions.ct_original({
           kind: (toEndpoint ? 0x01 : 0) | (port === undefined ? 0 : 0x04) | (isHairpin ? 0x08 : 0) | 0x40,
-          tag: TAG,
+          serial: SERIAL,
           nat_ip: endpoint.address,
           nat_port: endpoint.port,
           endpoint_id: 300,
@@ -71,7 +71,7 @@ test('both entries of a flow tell both directions', () => {
         keyOf(reply),
         conntrack.actions.ct_reply({
           kind: (toEndpoint ? 0x02 : 0) | (port !== undefined || isHairpin ? 0x10 : 0) | 0x80,
-          tag: TAG,
+          serial: SERIAL,
           nat_ip: service.address,
           nat_port: service.port,
           client_ip: client.address,
@@ -83,6 +83,14 @@ test('both entries of a flow tell both directions', () => {
       expect(table.decode(told(first, 120))).toMatchObject({ ...both, isReply: false });
       expect(table.decode(told(second, 120))).toMatchObject({ ...both, isReply: true });
       expect(entryOf(table.entry(original)).match).toEqual(entryOf(first).match);
+      expect(table.remembered(original).map((entity) => entryOf(entity).tableId)).toEqual([
+        conntrack.id,
+        established.id,
+      ]);
+      for (const entity of table.remembered(original))
+        expect(entryOf(entity).match.map(({ fieldMatchType }) => fieldMatchType)).toEqual(
+          entryOf(first).match.map(({ fieldMatchType }) => fieldMatchType),
+        );
     }),
   );
 });
@@ -94,7 +102,15 @@ describe('the state of a flow', () => {
     destination: { address: 3, port: 4 },
   };
   const reply = (timeout: number) => {
-    const params = { kind: 0, tag: TAG, nat_ip: 0, nat_port: 0, client_ip: 0, client_port: 0, flow_id: 5 };
+    const params = {
+      kind: 0,
+      serial: SERIAL,
+      nat_ip: 0,
+      nat_port: 0,
+      client_ip: 0,
+      client_port: 0,
+      flow_id: 5,
+    };
     const entity = conntrack.entry(keyOf(tuple), conntrack.actions.ct_reply(params));
     return table.decode(told(entity, timeout, 7)) ?? expect.unreachable('no flow');
   };
@@ -105,9 +121,9 @@ describe('the state of a flow', () => {
     const entry = reply(conntrackTimeouts[FlowState.finServer]);
     expect(entry.state).toBeUndefined();
     const cell = (serial: bigint, state: number): Entity =>
-      k8sDp.registers.flows.cell(20, (9n << 32n) | (serial << 16n) | (BigInt(state) << 8n) | 3n);
+      k8sDp.registers.flows.cell(5, (9n << 32n) | (serial << 16n) | BigInt(state));
     const { entity } = entry.cell?.read ?? {};
-    expect(entity?.$case === 'registerEntry' && entity.value.index).toEqual({ index: 20n });
+    expect(entity?.$case === 'registerEntry' && entity.value.index).toEqual({ index: 5n });
     expect(table.state(cell(7n, FlowState.finServer), entry)).toBe('fin-server');
     // The cell is another flow's.
     expect(table.state(cell(8n, FlowState.finServer), entry)).toBeUndefined();
@@ -121,7 +137,7 @@ test('a selection names the fields that it sets, and the direction', () => {
   expect(type?.$case === 'action' && type.value.actionId).toBe(
     conntrack.actions.ct_reply({
       kind: 0,
-      tag: 0,
+      serial: 0,
       nat_ip: 0,
       nat_port: 0,
       client_ip: 0,

@@ -6,7 +6,7 @@ import type { FlowSelection, FlowTable, FlowTuple } from '../driver.js';
 /**
  * All that is known here of the entries and cells of flows; see "Connection tracking" in p4src/dpdk/README.md.
  */
-const { conntrack } = k8sDp.tables;
+const { conntrack, established } = k8sDp.tables;
 const { flows } = k8sDp.registers;
 
 /** Bits of `kind`. */
@@ -17,10 +17,9 @@ const Kind = {
   fromGateway: 0x08,
   toClient: 0x10,
 } as const;
-/** Cells of a flow; the first one has its state. */
-const CELLS_PER_FLOW = 4;
-const CELL = { state: 8n, serial: 16n } as const;
-const SERIAL_IN_TAG = 16;
+/** A flow's cell: the epoch of the last check (32 bits), its serial number (16), its state (16). */
+const SERIAL = 16n;
+const HALF_WORD = 0xffffn;
 
 const TCP = 6;
 const UDP = 17;
@@ -63,6 +62,9 @@ export const dpdkFlowTable: FlowTable = {
 
   entry: (tuple) => withTimes(conntrack.all(), matchOf(tuple)),
 
+  // In this order: what is established is remembered again as long as there is the other one.
+  remembered: (tuple) => [conntrack.key(keyOf(tuple)), established.key(keyOf(tuple))],
+
   decode(entity) {
     if (entity.entity?.$case !== 'tableEntry' || entity.entity.value.tableId !== conntrack.id)
       return undefined;
@@ -91,26 +93,26 @@ export const dpdkFlowTable: FlowTable = {
       return { original: tuple, reply, isReply: false, ...times, cell: undefined };
     }
     if (action?.name !== 'ct_reply') return undefined;
-    const { kind, tag, nat_ip, nat_port, client_ip, client_port, flow_id } = action.params;
+    const { kind, serial, nat_ip, nat_port, client_ip, client_port, flow_id } = action.params;
     const original: FlowTuple = {
       protocol: tuple.protocol,
       source: (kind & Kind.toClient) !== 0 ? { address: client_ip, port: client_port } : tuple.destination,
       destination: (kind & Kind.fromService) !== 0 ? { address: nat_ip, port: nat_port } : tuple.source,
     };
-    const cell = { read: flows.cell(flow_id * CELLS_PER_FLOW), serial: tag >>> SERIAL_IN_TAG };
+    const cell = { read: flows.cell(flow_id), serial };
     return { original, reply: tuple, isReply: true, ...times, cell };
   },
 
   state(cell, entry) {
     const value = BigInt(flows.decode(cell).value);
-    if (Number((value >> CELL.serial) & 0xffffn) !== entry.cell?.serial) return undefined;
-    return STATES.get(Number((value >> CELL.state) & 0xffn));
+    if (Number((value >> SERIAL) & HALF_WORD) !== entry.cell?.serial) return undefined;
+    return STATES.get(Number(value & HALF_WORD));
   },
 };
 
 const ORIGINAL = conntrack.actions.ct_original({
   kind: 0,
-  tag: 0,
+  serial: 0,
   nat_ip: 0,
   nat_port: 0,
   endpoint_id: 0,
@@ -118,7 +120,7 @@ const ORIGINAL = conntrack.actions.ct_original({
 });
 const REPLY = conntrack.actions.ct_reply({
   kind: 0,
-  tag: 0,
+  serial: 0,
   nat_ip: 0,
   nat_port: 0,
   client_ip: 0,
@@ -126,14 +128,18 @@ const REPLY = conntrack.actions.ct_reply({
   flow_id: 0,
 });
 
-function matchOf({ protocol, source, destination }: FlowTuple): FieldMatch[] {
-  const { entity } = conntrack.key({
+function keyOf({ protocol, source, destination }: FlowTuple) {
+  return {
     src_ip: source.address,
     src_port: source.port,
     dst_ip: destination.address,
     protocol,
     dst_port: destination.port,
-  });
+  };
+}
+
+function matchOf(tuple: FlowTuple): FieldMatch[] {
+  const { entity } = conntrack.key(keyOf(tuple));
   return entity?.$case === 'tableEntry' ? entity.value.match : [];
 }
 
