@@ -12,9 +12,6 @@ export interface ExpectedDifference {
 
 const SERVICE = { service: true } as const;
 const BLIND = 'The pipeline drops such packets, and turns none round yet.';
-const PICKED_UP =
-  'TCP without SYN begins a flow, as on netfilter by default (tcp_loose), and the server that sends begins it. It should have to be allowed both ways.';
-
 const open = (
   protocol: Protocol,
   to: Extract<Step, { do: 'open' }>['to'],
@@ -167,26 +164,6 @@ export const EXPECTED_DIFFERENCES: readonly ExpectedDifference[] = [
     },
     kernel: 'web-1 accepts client, port 0',
     pipeline: 'web-2 accepts client, port 0',
-  },
-  {
-    name: 'a connection between pods that a policy has cut comes to life again when the server sends',
-    reason: PICKED_UP,
-    scenario: {
-      endpoints: [],
-      steps: [open('tcp', { pod: 'web-1' }), isolated('web-1'), { do: 'send', flow: 'a', side: 'server' }],
-    },
-    kernel: 'nothing',
-    pipeline: 'client receives 32 from web-1, 8080',
-  },
-  {
-    name: 'what a server sends on a connection through a service that a policy has cut arrives untranslated',
-    reason: PICKED_UP,
-    scenario: {
-      endpoints: ['web-1'],
-      steps: [open('tcp', SERVICE), isolated('web-1'), { do: 'send', flow: 'a', side: 'server' }],
-    },
-    kernel: 'nothing',
-    pipeline: 'server gets ECONNRESET',
   },
   {
     name: 'a UDP flow whose endpoint has left still has its source port, until its next packet',

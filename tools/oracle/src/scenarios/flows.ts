@@ -286,6 +286,19 @@ const POLICIES: readonly Scenario[] = [
     ],
   },
   {
+    name: 'what a policy has cut does not begin again from the other side',
+    endpoints: ['web-1'],
+    steps: [
+      { do: 'open', flow: 'a', protocol: 'tcp', from: 'client', to: { pod: 'web-1' }, port: 0 },
+      { do: 'open', flow: 'b', protocol: 'tcp', from: 'client', to: SERVICE, port: 1 },
+      { do: 'open', flow: 'c', protocol: 'udp', from: 'client', to: SERVICE, port: 2 },
+      { do: 'policies', policies: [DENY_WEB] },
+      ...sends('a', 'server', 'client', 'server'),
+      ...sends('b', 'server', 'client', 'server'),
+      ...sends('c', 'server', 'client', 'server'),
+    ],
+  },
+  {
     name: 'answers pass, whatever the policies of who asks',
     endpoints: ['web-1'],
     steps: [
