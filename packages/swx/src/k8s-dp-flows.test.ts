@@ -398,9 +398,19 @@ describe('a change of policy', () => {
     node.isolate('ingress', server, 9);
     expect(fromClient()).toBeDefined();
     expect(fromOther()).toBeUndefined();
-    expect(send(server, tcp(server.ip, 8080, other.ip, 4000, ack))).toBeDefined();
+    // Nor can the other side begin it again.
+    expect(send(server, tcp(server.ip, 8080, other.ip, 4000, ack))).toBeUndefined();
     expect(reply(ack)).toBeDefined();
-    expect(node.drops(6)).toBe(1);
+    expect(node.drops(6)).toBe(2);
+  });
+
+  it('lets them go on when they are allowed again', () => {
+    node.isolate('ingress', server, 9);
+    expect(fromClient()).toBeUndefined();
+    allow(9, client.ip);
+    node.raiseEpoch();
+    expect(fromClient()).toBeDefined();
+    expect(reply(ack)).toBeDefined();
   });
 
   it('ends them whoever speaks first', () => {
