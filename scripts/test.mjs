@@ -117,7 +117,7 @@ function onDpdk(headers) {
       files: [
         'pods',
         'services',
-        'flows',
+        'flow',
         'oracle',
         'policies',
         'felix',
@@ -132,7 +132,7 @@ function onDpdk(headers) {
     const library = headers && compile(headers);
     if (library !== undefined) {
       suite('end-to-end tests on DPDK, compiled', 'e2e', {
-        files: ['pods', 'services', 'restarts'],
+        files: ['pods', 'services', 'flows', 'restarts'],
         extra: { ...extra, DPDK_LIBRARY: library },
       });
     }
