@@ -122,7 +122,9 @@ export class MeteredConnection extends Duplex {
     // Not at once: this may be called while OpenSSL is at work on the connection.
     setImmediate(() => {
       const { transport } = this.#options;
-      if (this.#isAborted && transport.remoteAddress !== undefined) transport.resetAndDestroy();
+      // The system refuses to reset what is being shut down, and Node.js would never close its descriptor then.
+      const isEnding = this.#socket.writableEnded || transport.writableEnded;
+      if (this.#isAborted && !isEnding && transport.remoteAddress !== undefined) transport.resetAndDestroy();
       this.#socket.destroy();
     });
     done(error);

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { faultTest } from '@infra-offload/faults';
 import {
   AbuseClient,
@@ -70,19 +70,23 @@ async function honest({ address }: EchoListener, mode: 'mtls' | 'insecure'): Pro
   return performance.now() - start;
 }
 
+/** Descriptors of this process. */
+const descriptors = (): number => readdirSync('/proc/self/fd').length;
+
 const inMs = (ms: number): string => `${ms.toFixed(0)} ms`;
 
 for (const kind of KINDS) {
   faultTest(
     {
       fault: `HTTP/2 made at random, ${kind}`,
-      promise: 'nothing throws, and an honest client is answered',
-      sample: 40,
+      promise: 'nothing throws, an honest client is answered, and descriptors are free again',
+      sample: 60,
       // A connection each, and five kinds of them.
       most: 20_000,
     },
     async ({ cases, random }) => {
       const { hostile, honest } = await open(kind);
+      const before = descriptors();
       for (let left = cases; left > 0; ) {
         const clients = await Promise.all(
           Array.from({ length: Math.min(left, 20) }, () => AbuseClient.connect(hostile)),
@@ -93,7 +97,8 @@ for (const kind of KINDS) {
       }
       const waited = await honest();
       expect(uncaught.splice(0)).toEqual([]);
-      return `honest client ${inMs(waited)}`;
+      await expect.poll(descriptors).toBeLessThanOrEqual(before);
+      return `honest client ${inMs(waited)}, no descriptor left over`;
     },
   );
 }
