@@ -1,69 +1,32 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { k8sSpec, Node, type Pod } from './testing/k8s.js';
-import { ip, packet, read, TCP } from './testing/packets.js';
+import {
+  answer,
+  ask,
+  client,
+  connect,
+  connectDirectly,
+  HOUR,
+  LINK_LOCAL,
+  MINUTE,
+  node,
+  other,
+  reply,
+  request,
+  seconds,
+  send,
+  server,
+  service,
+  setUp,
+  tcp,
+  udp,
+  VIP,
+} from './testing/flows.js';
+import { k8sSpec } from './testing/k8s.js';
+import { TCP } from './testing/packets.js';
 
-const spec = k8sSpec();
-const VIP = '10.96.0.10';
-const LINK_LOCAL = '169.254.1.1';
-const MINUTE = 60_000;
-const HOUR = 60 * MINUTE;
 const { syn, ack, fin, rst } = TCP;
 
-let node: Node;
-let client: Pod;
-let server: Pod;
-let other: Pod;
-
-beforeEach(() => {
-  node = new Node(spec);
-  client = node.addPod('10.244.0.1');
-  server = node.addPod('10.244.0.2');
-  other = node.addPod('10.244.0.3');
-});
-
-/** Sends a packet; undefined: it was dropped. */
-function send(from: Pod, bytes: Uint8Array) {
-  const [first, ...more] = node.send(from.port, bytes);
-  if (more.length > 0) throw new Error('one packet became several');
-  if (first === undefined) return undefined;
-  const out = read(first.packet);
-  expect(out).toMatchObject({ ipChecksumOk: true, l4ChecksumOk: true });
-  return { port: first.port, ...out };
-}
-
-const tcp = (
-  source: string,
-  sourcePort: number,
-  target: string,
-  targetPort: number,
-  flags: number,
-): Uint8Array => packet({ source, target, l4: { protocol: 'tcp', sourcePort, targetPort, flags } });
-const udp = (source: string, sourcePort: number, target: string, targetPort: number): Uint8Array =>
-  packet({ source, target, l4: { protocol: 'udp', sourcePort, targetPort } });
-
-const service = (protocol: 6 | 17, pods = [server, other], affinity = false) =>
-  node.addService({
-    vip: VIP,
-    port: 80,
-    protocol,
-    endpoints: pods.map((pod) => ({ ip: pod.ip, port: 8080 })),
-    affinity,
-  });
-
-const request = (flags: number, port = 4000) => send(client, tcp(client.ip, port, VIP, 80, flags));
-const reply = (flags: number, from = server, port = 4000) =>
-  send(from, tcp(from.ip, 8080, client.ip, port, flags));
-const ask = (port = 4000) => send(client, udp(client.ip, port, VIP, 80));
-const answer = (from = server, port = 4000) => send(from, udp(from.ip, 8080, client.ip, port));
-
-function connect(): void {
-  request(syn);
-  reply(syn | ack);
-  request(ack);
-}
-
-const seconds = (): number[] =>
-  [...node.pipeline.learnerEntries('conntrack')].map(({ expiresInMs }) => expiresInMs / 1000);
+beforeEach(() => setUp());
 
 describe('a TCP connection', () => {
   beforeEach(() => void service(6, [server]));
@@ -280,181 +243,6 @@ describe('a flow and its pods', () => {
   });
 });
 
-describe('packets of an established flow', () => {
-  const asked = () => ({ ...node.pipeline.stats.tables });
-  /** The tables that are asked about the packets. */
-  const tables = (run: () => void): string[] => {
-    const before = asked();
-    run();
-    return Object.entries(asked())
-      .filter(([table, { hits, misses }]) => {
-        const old = before[table];
-        return hits !== old?.hits || misses !== old?.misses;
-      })
-      .map(([table]) => table)
-      .sort();
-  };
-  const ONE_LOOKUP = ['established', 'flow_epoch'];
-
-  it.each([
-    ['TCP', 6, connect, () => request(ack), () => reply(ack)],
-    ['UDP', 17, () => [ask(), answer()], ask, answer],
-  ] as const)('make one look-up, both ways: %s', (_name, protocol, open, there, back) => {
-    service(protocol, [server]);
-    open();
-    there();
-    back();
-    const out = tables(() => {
-      expect(there()).toMatchObject({ port: server.port, target: server.ip, targetPort: 8080 });
-      expect(back()).toMatchObject({ port: client.port, source: VIP, sourcePort: 80 });
-    });
-    expect(out).toEqual(ONE_LOOKUP);
-  });
-
-  it('are as the first ones were: addresses, checksums, MAC addresses and hops', () => {
-    service(6, [server]);
-    connect();
-    request(ack);
-    const first = node.sent.at(-1)?.packet;
-    expect(tables(() => request(ack))).toEqual(ONE_LOOKUP);
-    expect(node.sent.at(-1)?.packet).toEqual(first);
-  });
-
-  it('to the node stay as they are, those that are remembered and those after them', () => {
-    const request = udp(client.ip, 4000, '10.0.0.7', 53);
-    const packets = Array.from({ length: 4 }, () => {
-      send(client, request);
-      const there = node.sent.at(-1);
-      node.send(0, udp('10.0.0.7', 53, client.ip, 4000));
-      return there;
-    });
-    expect(packets).toEqual(Array(4).fill({ port: 0, packet: request }));
-    expect(tables(() => send(client, request))).toEqual(ONE_LOOKUP);
-  });
-
-  it('are from where the flow began: another pod that uses its addresses is not heard', () => {
-    connectDirectly();
-    for (let i = 0; i < 3; i++) send(client, tcp(client.ip, 4000, server.ip, 8080, ack));
-    expect(send(other, tcp(client.ip, 4000, server.ip, 8080, ack))).toBeUndefined();
-    expect(node.drops(2)).toBe(1);
-    expect(send(client, tcp(client.ip, 4000, server.ip, 8080, ack))?.port).toBe(server.port);
-  });
-
-  it('are no longer forwarded by what was remembered once the connection is reset', () => {
-    service(6, [server]);
-    connect();
-    request(ack);
-    reply(ack);
-    request(rst);
-    expect(node.pipeline.learnerCount('established')).toBe(0);
-  });
-
-  it('have a new look at the flow every 10 seconds, TCP 30', () => {
-    service(17, [server]);
-    ask();
-    answer();
-    ask();
-    expect(tables(() => ask())).toEqual(ONE_LOOKUP);
-    node.now += 9_000;
-    expect(tables(() => ask())).toEqual(ONE_LOOKUP);
-    node.now += 1_500;
-    expect(tables(() => ask())).toContain('conntrack');
-    expect(tables(() => ask())).toEqual(ONE_LOOKUP);
-  });
-});
-
-function connectDirectly(): void {
-  send(client, tcp(client.ip, 4000, server.ip, 8080, syn));
-  reply(syn | ack);
-  send(client, tcp(client.ip, 4000, server.ip, 8080, ack));
-}
-
-describe('a change of policy', () => {
-  const allow = (policy: number, peer: string): void => {
-    node.pipeline.tableSet('policy_peer', {
-      key: [{ value: policy }, { value: ip(peer) }],
-      action: 'set_peer_classes',
-      args: [1n],
-    });
-    node.pipeline.tableSet('policy_port', {
-      key: [{ value: policy }, { value: 0, mask: 0 }, { value: 0, mask: 0 }],
-      priority: 1,
-      action: 'set_port_classes',
-      args: [1n],
-    });
-  };
-  const fromClient = () => send(client, tcp(client.ip, 4000, server.ip, 8080, ack));
-  const fromOther = () => send(other, tcp(other.ip, 4000, server.ip, 8080, ack));
-
-  beforeEach(() => {
-    connectDirectly();
-    send(other, tcp(other.ip, 4000, server.ip, 8080, syn));
-    send(server, tcp(server.ip, 8080, other.ip, 4000, syn | ack));
-    fromOther();
-  });
-
-  it('ends the flows that it denies, and no others', () => {
-    allow(9, client.ip);
-    node.isolate('ingress', server, 9);
-    expect(fromClient()).toBeDefined();
-    expect(fromOther()).toBeUndefined();
-    // Nor can the other side begin it again.
-    expect(send(server, tcp(server.ip, 8080, other.ip, 4000, ack))).toBeUndefined();
-    expect(reply(ack)).toBeDefined();
-    expect(node.drops(6)).toBe(2);
-  });
-
-  it('lets them go on when they are allowed again', () => {
-    node.isolate('ingress', server, 9);
-    expect(fromClient()).toBeUndefined();
-    allow(9, client.ip);
-    node.raiseEpoch();
-    expect(fromClient()).toBeDefined();
-    expect(reply(ack)).toBeDefined();
-  });
-
-  it('ends them whoever speaks first', () => {
-    node.isolate('ingress', server, 9);
-    expect(reply(ack)).toBeUndefined();
-    expect(fromClient()).toBeUndefined();
-  });
-
-  it('does so for egress, by the endpoint of a service', () => {
-    service(6, [server]);
-    request(syn, 5000);
-    reply(syn | ack, server, 5000);
-    request(ack, 5000);
-    allow(8, server.ip);
-    node.isolate('egress', client, 8);
-    expect(request(ack, 5000)).toBeDefined();
-    node.pipeline.tableClear('policy_peer');
-    expect(request(ack, 5000)).toBeDefined();
-    node.raiseEpoch();
-    expect(request(ack, 5000)).toBeUndefined();
-    expect(node.drops(5)).toBe(1);
-  });
-
-  it('asks each flow once', () => {
-    allow(9, client.ip);
-    node.isolate('ingress', server, 9);
-    const asked = () => node.pipeline.stats.tables.policy_ingress?.hits ?? 0;
-    const before = asked();
-    for (let i = 0; i < 5; i++) {
-      fromClient();
-      reply(ack);
-    }
-    expect(asked()).toBe(before + 1);
-  });
-
-  it('leaves them alone if the control plane wants that', () => {
-    node.isolate('ingress', server, 9);
-    node.raiseEpoch(0);
-    expect(fromOther()).toBeDefined();
-    expect(fromClient()).toBeDefined();
-    expect(send(client, tcp(client.ip, 4001, server.ip, 8080, syn))).toBeUndefined();
-  });
-});
-
 describe('hairpin: a pod reaches itself through its service', () => {
   const hairpin = (flags: number) => send(client, tcp(client.ip, 4000, VIP, 80, flags));
   const back = (flags: number) => send(client, tcp(client.ip, 8080, LINK_LOCAL, 4000, flags));
@@ -486,9 +274,7 @@ describe('hairpin: a pod reaches itself through its service', () => {
 
 describe('a full table', () => {
   it('refuses a flow that cannot be remembered, instead of translating half of it', () => {
-    node = new Node(k8sSpec((text) => text.replace('\tsize 0x100000\n', '\tsize 3\n')));
-    client = node.addPod('10.244.0.1');
-    server = node.addPod('10.244.0.2');
+    setUp(k8sSpec((text) => text.replace('\tsize 0x100000\n', '\tsize 3\n')));
     service(6, [server]);
     connect();
     expect(request(syn, 4001)).toBeUndefined();
