@@ -90,11 +90,11 @@ copy_entry(const struct learned *learned, uint32_t place, struct copy *copy)
 
 /* ---- Finding out ---- */
 
-/* Enters a key into a learner of one bucket; `i` makes it, its data and its timeout differ from the others. */
+/* Enters a key into a learner of one bucket; `i` makes it, `data` and its timeout differ from the others. */
 static bool
-probe_add(const struct table *learner, void *object, void *mailbox, uint64_t now, uint32_t i)
+probe_add(const struct table *learner, void *object, void *mailbox, uint8_t *data, uint64_t now, uint32_t i)
 {
-	uint8_t key[LEARNED_KEY_MAX] = {0}, data[1024] = {0}, *base = key, *found;
+	uint8_t key[LEARNED_KEY_MAX] = {0}, *base = key, *found;
 	uint64_t action;
 	size_t index;
 	int hit = 0;
@@ -132,17 +132,20 @@ probe(const struct table *learner, const struct learned *learned, struct rte_swx
 {
 	void *object = rte_swx_table_learner_create(params, SOCKET_ID_ANY);
 	void *mailbox = calloc(1, rte_swx_table_learner_mailbox_size_get());
+	/* A program may have any number of arguments; DPDK copies whole words. */
+	uint8_t *data = calloc(1, learned->data_size);
 	uint64_t now = rte_get_tsc_cycles();
 	struct learned tried = *learned;
-	bool good = object && mailbox;
+	bool good = object && mailbox && data && params->key_size <= LEARNED_KEY_MAX;
 
 	if (good)
 		tried.buckets = (const uint8_t *)object + header;
 	for (uint32_t i = 0; good && i < PLACES; i++)
-		good = probe_add(learner, object, mailbox, now, i);
+		good = probe_add(learner, object, mailbox, data, now, i);
 	for (uint32_t i = 0; good && i < PLACES; i++)
 		good = probe_finds(learner, &tried, now, params->key_timeout[i] * rte_get_tsc_hz(), i);
 	rte_swx_table_learner_free(object);
+	free(data);
 	free(mailbox);
 	return good;
 }
@@ -182,6 +185,15 @@ learned_describe(struct table *learner, const void *object)
 }
 
 /* ---- Listing ---- */
+
+enum status
+learned_check_key(const struct table *learner, struct fault *fault)
+{
+	return learner->params.key_size > LEARNED_KEY_MAX
+		       ? fault_set(fault, STATUS_UNSUPPORTED, "learner %s: its keys have %u bytes: %u is the limit",
+				   learner->name, learner->params.key_size, LEARNED_KEY_MAX)
+		       : STATUS_OK;
+}
 
 static enum status
 check(const struct table *learner, struct fault *fault)

@@ -20,7 +20,7 @@
 struct program;
 struct table;
 
-/* Longest key that DPDK takes. */
+/* Longest key that is asked for here. DPDK takes longer ones. */
 #define LEARNED_KEY_MAX 64
 
 /* Where the entries of a learner are. */
@@ -45,6 +45,9 @@ struct learned_filter {
 
 /* Finds out where the entries of a learner, whose table in DPDK is `object`, are. */
 void learned_describe(struct table *learner, const void *object);
+
+/* UNSUPPORTED for a learner with longer keys than LEARNED_KEY_MAX. */
+enum status learned_check_key(const struct table *learner, struct fault *fault);
 
 /*
  * Writes entries from the place `*cursor` on, at most `most` of them, and moves the cursor on; UINT32_MAX at the end. A

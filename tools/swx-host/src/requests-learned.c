@@ -20,6 +20,15 @@ find_learner(const struct host *host, uint32_t id, const struct table **learner,
 	return STATUS_OK;
 }
 
+/* A learner whose keys can be asked for. */
+static enum status
+find_keyed(const struct host *host, uint32_t id, const struct table **learner, struct fault *fault)
+{
+	enum status status = find_learner(host, id, learner, fault);
+
+	return status == STATUS_OK ? learned_check_key(*learner, fault) : status;
+}
+
 /* Which entries are wanted; nothing more in the message means all of them. */
 static enum status
 read_filter(struct reader *in, const struct table *learner, struct learned_filter *filter, struct fault *fault)
@@ -41,7 +50,7 @@ enum status
 request_list_learned(struct host *host, struct reader *in, struct writer *out, struct fault *fault)
 {
 	const struct table *learner = NULL;
-	enum status status = find_learner(host, read_u16(in), &learner, fault);
+	enum status status = find_keyed(host, read_u16(in), &learner, fault);
 	uint32_t cursor = read_u32(in), most = read_u32(in), count = 0;
 	struct learned_filter filter;
 	size_t place = out->length;
@@ -65,7 +74,7 @@ enum status
 request_count_learned(struct host *host, struct reader *in, struct writer *out, struct fault *fault)
 {
 	const struct table *learner = NULL;
-	enum status status = find_learner(host, read_u16(in), &learner, fault);
+	enum status status = find_keyed(host, read_u16(in), &learner, fault);
 	uint32_t cursor = read_u32(in), count = 0;
 	struct learned_filter filter;
 
@@ -84,7 +93,7 @@ enum status
 request_read_learned(struct host *host, struct reader *in, struct writer *out, struct fault *fault)
 {
 	const struct table *learner = NULL;
-	enum status status = find_learner(host, read_u16(in), &learner, fault);
+	enum status status = find_keyed(host, read_u16(in), &learner, fault);
 	uint32_t count = read_u32(in);
 	struct reader keys = *in;
 

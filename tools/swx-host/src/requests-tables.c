@@ -268,7 +268,9 @@ change_forget(struct host *host, struct reader *in, struct fault *fault)
 
 	if (id >= host->program.n_learners)
 		return fault_set(fault, STATUS_NOT_FOUND, "no learner %u", id);
-	status = read_key(in, &host->program.learners[id], &key, fault);
+	status = learned_check_key(&host->program.learners[id], fault);
+	if (status == STATUS_OK)
+		status = read_key(in, &host->program.learners[id], &key, fault);
 	return status == STATUS_OK ? transaction_forget(&host->transaction, &host->program.learners[id], key.bytes, fault)
 				   : status;
 }

@@ -208,6 +208,44 @@ describe.skipIf(!dpdkInstalled)('swx-host', () => {
     });
   });
 
+  test('a learner may have as many arguments as SWX takes', async () => {
+    const fields = Array.from({ length: 200 }, (_, i) => `\tbit<64> a${i}\n`).join('');
+    const wide = `struct wide_t {\n${fields}}\n${TINY}`
+      .replace(
+        'action known',
+        'action wide args instanceof wide_t {\n\tmov m.out t.a0\n\treturn\n}\naction known',
+      )
+      .replace('\t\tknown\n', '\t\twide\n\t\tknown\n');
+    const host = await start(wide);
+    // DPDK 22.11 does not copy all of them: then they are not listed, either.
+    await host.request(Operation.STATISTICS);
+  });
+
+  test('a learner with longer keys runs, and cannot be asked', async () => {
+    const names = Array.from({ length: 20 }, (_, i) => `k${i}`);
+    const long = TINY.replace(
+      '\tbit<32> one\n',
+      `\tbit<32> one\n${names.map((name) => `\tbit<32> ${name}\n`).join('')}`,
+    ).replace(
+      'learner l {\n\tkey {\n\t\tm.key\n',
+      `learner l {\n\tkey {\n${names.map((name) => `\t\tm.${name}\n`).join('')}`,
+    );
+    const host = await start(long);
+    const key = new Uint8Array(80).fill(1);
+    const unsupported = { code: 'UNIMPLEMENTED', message: expect.stringMatching(/80 bytes/) };
+    const filter = () => new ByteWriter().u16(0xffff).u8(1).bytes(key).bytes(key).view();
+    for (const [operation, body] of [
+      [Operation.LIST_LEARNED, new ByteWriter().u16(0).u32(0).u32(10).bytes(filter())],
+      [Operation.COUNT_LEARNED, new ByteWriter().u16(0).u32(0).bytes(filter())],
+      [Operation.READ_LEARNED, new ByteWriter().u16(0).u32(1).bytes(key)],
+      [
+        Operation.BATCH,
+        new ByteWriter().bytes(batch(BATCH_COMMIT, (w) => w.u8(Change.FORGET).u16(0).bytes(key))),
+      ],
+    ] as const)
+      await expect(host.request(operation, body.view()), `${operation}`).rejects.toMatchObject(unsupported);
+  });
+
   test('the timeouts of a learner can be changed', async () => {
     const host = await start(TINY, 2);
     const news = async (): Promise<bigint> =>
