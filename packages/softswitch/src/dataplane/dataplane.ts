@@ -79,6 +79,9 @@ export interface LearnedLayout {
   readonly timeouts: readonly number[];
 }
 
+/** The index of a timeout that is not known. */
+export const UNKNOWN_TIMEOUT = 0xffff;
+
 /**
  * Learned entries, one after the other: the fields of the key, u16 action, its arguments, u16 timeout index and u32
  * milliseconds left of it (both all ones where they are not known). Keys and arguments are in network byte order, the rest is

@@ -1,5 +1,5 @@
 import type { ReadResponse } from '@infra-offload/p4rt/proto';
-import type { LearnedLayout, LearnedPiece } from '../dataplane/dataplane.js';
+import { type LearnedLayout, type LearnedPiece, UNKNOWN_TIMEOUT } from '../dataplane/dataplane.js';
 import { fail } from '../errors.js';
 import type { BoundTable } from '../pipeline/bound.js';
 
@@ -7,7 +7,6 @@ import type { BoundTable } from '../pipeline/bound.js';
 const MESSAGE_BYTES = 1 << 20;
 /** What is in an entry beside its values: tags, lengths and ids, for each value and for the whole. */
 const OVERHEAD = { value: 24, entry: 96 };
-const UNKNOWN = 0xffff;
 
 /** A ReadResponse that is encoded already. */
 export class EncodedEntities implements ReadResponse {
@@ -121,7 +120,7 @@ export class LearnedEncoder {
   }
 
   #times(writer: BackwardWriter, index: number, left: number): void {
-    const seconds = index === UNKNOWN ? undefined : this.layout.timeouts[index];
+    const seconds = index === UNKNOWN_TIMEOUT ? undefined : this.layout.timeouts[index];
     if (seconds === undefined) return;
     if (this.withTimes) {
       const mark = writer.mark();

@@ -57,7 +57,7 @@ export function learnedFind(
   return { count, bytes: Buffer.concat([values.view(), reader.bytes(reader.rest)]) };
 }
 
-/** Nothing if all are wanted, which hosts of the first version understand, too. */
+/** Nothing if all are wanted. */
 function writeFilter(
   writer: ByteWriter,
   layout: Layout,

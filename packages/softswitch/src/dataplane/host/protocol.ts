@@ -82,8 +82,6 @@ export const LIST_END = 0xffff_ffff;
 
 /** In the filter of LIST_LEARNED: whatever the action. */
 export const ANY_ACTION = 0xffff;
-/** A timeout index, and the milliseconds left of it, that are not known. */
-export const UNKNOWN_TIMEOUT = 0xffff;
 
 /** The kinds of data plane, as hosts call themselves. */
 export type HostKind = 'engine' | 'dpdk';
