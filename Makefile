@@ -24,7 +24,7 @@ setup: ## Installs Debian packages, pnpm and the npm dependencies
 build: setup ## Generates code and builds every package and app
 	@pnpm run --silent build
 
-test: ## Lint, types, build, unit tests, end-to-end tests with real packets
+test: ## Lint, types, build, unit and system tests, end-to-end tests with real packets
 	@scripts/setup.sh --test
 	@node scripts/test.mjs
 

@@ -1,14 +1,20 @@
+import { syncBuiltinESMExports } from 'node:module';
+import timers from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Backoff } from './backoff.js';
 
-const sleep = vi.hoisted(() => vi.fn((_ms: number) => Promise.resolve()));
-vi.mock('node:timers/promises', () => ({ setTimeout: sleep }));
+const sleep = vi.fn((_ms?: number) => Promise.resolve());
 
 beforeEach(() => {
   sleep.mockClear();
+  vi.spyOn(timers, 'setTimeout').mockImplementation(sleep as typeof timers.setTimeout);
+  syncBuiltinESMExports();
   vi.spyOn(Math, 'random').mockReturnValue(0.5);
 });
-afterEach(() => vi.restoreAllMocks());
+afterEach(() => {
+  vi.restoreAllMocks();
+  syncBuiltinESMExports();
+});
 
 const waits = () => sleep.mock.calls.map(([ms]) => ms);
 const { signal } = new AbortController();
