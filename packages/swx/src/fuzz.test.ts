@@ -173,5 +173,5 @@ it('whatever the instructions, a spec is refused with a SwxError or runs any pac
     }),
     { numRuns: 500 },
   );
-  expect(ran).toBeGreaterThan(100);
+  expect(ran).toBeGreaterThan(20);
 });
