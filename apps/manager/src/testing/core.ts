@@ -41,9 +41,13 @@ export class InstantDevice implements Device {
     );
   }
 
+  /** What it answers beside what it holds, to a question for the same kind. */
+  answers: readonly Entity[] = [];
+
   async *read(wanted: readonly Entity[]): AsyncIterable<Entity> {
     const kinds = new Set(wanted.map(kindOf));
-    for (const entity of [...this.#entities.values()]) if (kinds.has(kindOf(entity))) yield entity;
+    for (const entity of [...this.#entities.values(), ...this.answers])
+      if (kinds.has(kindOf(entity))) yield entity;
   }
 
   get rows(): readonly DpdkRow[] {
@@ -73,7 +77,9 @@ function kindOf({ entity }: Entity): string {
       ? entity.value.tableId
       : entity?.$case === 'actionProfileMember' || entity?.$case === 'actionProfileGroup'
         ? entity.value.actionProfileId
-        : 0;
+        : entity?.$case === 'counterEntry'
+          ? entity.value.counterId
+          : 0;
   return `${entity?.$case}/${id}`;
 }
 
