@@ -27,8 +27,8 @@ function killed(test: string): void {
   if (current !== 0) note(notes, { kind: 'killed', mutant: current, test });
 }
 
-for (const event of ['uncaughtException', 'unhandledRejection'] as const)
-  process.prependListener(event, () => killed('what nobody awaits'));
+process.prependListener('uncaughtException', () => killed('what nobody awaits'));
+process.prependListener('unhandledRejection', () => killed('what nobody awaits'));
 
 /**
  * Runs each test as it is, notes which mutants it meets, and repeats it, hooks included, with each of them switched on in turn.
@@ -37,17 +37,17 @@ for (const event of ['uncaughtException', 'unhandledRejection'] as const)
 export default class MutantRunner extends TestRunner {
   #left: number[] = [];
 
-  override onBeforeRunFiles(): void {
+  onBeforeRunFiles(): void {
     if (current === 0) note(notes, { kind: 'loaded', mutants: [...met] });
   }
 
   override async onBeforeRunTask(test: RunnerTestCase): Promise<void> {
     await super.onBeforeRunTask(test);
-    // Ended by `pending`, when there are no more mutants.
+    // Until there are no more mutants.
     if (alive === '0') test.repeats = Number.MAX_SAFE_INTEGER;
   }
 
-  override onBeforeTryTask(test: RunnerTestCase, { repeats }: { repeats: number }): void {
+  override onBeforeTryTask(test: RunnerTestCase, { repeats } = { repeats: 0 }): void {
     super.onBeforeTryTask(test);
     if (alive !== '0') return;
     visits = 0;
@@ -73,9 +73,9 @@ export default class MutantRunner extends TestRunner {
       this.#left = hasFailed ? [] : remaining(met, nameOf(test));
     } else if (hasFailed) killed(nameOf(test));
     current = 0;
-    result.errors = undefined;
-    result.state = 'run';
-    if (this.#left.length === 0) result.pending = true;
+    result.errors = [];
+    // A test that is skipped is not repeated.
+    result.state = this.#left.length === 0 ? 'skip' : 'run';
   }
 }
 

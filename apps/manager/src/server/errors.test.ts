@@ -4,6 +4,8 @@ import { expect, it } from 'vitest';
 import { ManagerError } from '../errors.js';
 import { toServiceError } from './errors.js';
 
+const RPC = { address: 'x', method: 'Read', grpcCode: 2, serverMessage: '' };
+
 it.each<[unknown, status]>([
   [new ManagerError('INVALID_OBJECT', 'why'), status.INVALID_ARGUMENT],
   [new ManagerError('PROTOCOL', 'why'), status.INVALID_ARGUMENT],
@@ -14,10 +16,10 @@ it.each<[unknown, status]>([
   [new ManagerError('UNSUPPORTED', 'why'), status.UNIMPLEMENTED],
   [new ManagerError('CANCELLED', 'why'), status.CANCELLED],
   [new ManagerError('REJECTED', 'why'), status.INTERNAL],
-  [new P4rtError('UNAVAILABLE', 'why', { address: 'x' }), status.UNAVAILABLE],
-  [new P4rtError('DEADLINE_EXCEEDED', 'why', { address: 'x' }), status.UNAVAILABLE],
-  [new P4rtError('CANCELLED', 'why', { address: 'x' }), status.UNAVAILABLE],
-  [new P4rtError('NOT_FOUND', 'why', { address: 'x' }), status.INTERNAL],
+  [new P4rtError('UNAVAILABLE', 'why', RPC), status.UNAVAILABLE],
+  [new P4rtError('DEADLINE_EXCEEDED', 'why', RPC), status.UNAVAILABLE],
+  [new P4rtError('CANCELLED', 'why', RPC), status.UNAVAILABLE],
+  [new P4rtError('NOT_FOUND', 'why', RPC), status.INTERNAL],
   [new Error('why'), status.INTERNAL],
   ['why', status.INTERNAL],
 ])('%s is told with a status', (error, code) => {

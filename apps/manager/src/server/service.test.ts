@@ -171,7 +171,7 @@ describe('Status', () => {
     ],
   ])('tells where a target stands', async (state, target) => {
     server.targetState = state;
-    server.problems = [{ reason: 'TargetAway', message: 'gone', since: 5 }];
+    server.problems = [{ reason: 'TargetAway', message: 'gone', since: 5, isServing: false }];
     expect(await agent.managerStatus()).toMatchObject({
       target: { ...target, address: '192.0.2.1:9559', inSync: true },
       problems: [{ reason: 'TargetAway', message: 'gone', sinceMs: 5n }],
@@ -250,7 +250,12 @@ describe('ListEntries', () => {
       kind: ObjectKind.OBJECT_KIND_SERVICE,
       name: 'default/web:/TCP',
     });
-    expect(new Set(ofService.map(({ table }) => table))).toEqual(new Set(['service', 'group', 'endpoint']));
+    expect([...new Set(ofService.map(({ table }) => table))].sort()).toEqual([
+      'endpoint',
+      'endpoint_group',
+      'endpoint_selector',
+      'service',
+    ]);
     const full = coreDriver.program.table('pod_forward').name;
     expect((await agent.entries(full)).map(({ table }) => table)).toEqual(
       (await agent.entries('pod_forward')).map(({ table }) => table),

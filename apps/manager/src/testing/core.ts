@@ -56,7 +56,10 @@ export class InstantDevice implements Device {
 
   /** Keys of its rows in a table. */
   keys(table: DpdkRow['table']): readonly string[] {
-    return this.rows.filter((row) => row.table === table).map(coreDriver.key);
+    return this.rows
+      .filter((row) => row.table === table)
+      .map((row) => String(coreDriver.key(row)))
+      .sort();
   }
 
   #take({ type, entity }: Update): WriteFailure['code'] | undefined {
