@@ -31,7 +31,7 @@ const BINARY: ReadonlyMap<ts.SyntaxKind, readonly string[]> = new Map([
   [ts.SyntaxKind.PercentToken, ['*']],
 ]);
 
-/** What is said to a log is for people to read, and no test has to check each word. */
+/** Logs are for people to read, and no test has to check each word. */
 const LOGS = /\b#?log(ger)?(\?\.|\.)(trace|debug|info|warn|error|fatal)$/;
 
 /** All mutants of a source: operators, conditions, literals, returned values, removed statements. */
@@ -57,9 +57,13 @@ export function findMutants(file: string, text: string): readonly Mutant[] {
   function visit(node: ts.Node): void {
     if (ts.isTypeNode(node) || ts.isInterfaceDeclaration(node) || ts.isTypeAliasDeclaration(node)) return;
     if (ts.isImportDeclaration(node) || ts.isExportDeclaration(node)) return;
-    if (ts.isCallExpression(node) && LOGS.test(node.expression.getText(source))) return;
+    if (isLog(ts.isExpressionStatement(node) ? node.expression : node)) return;
     mutationsOf(node);
     ts.forEachChild(node, visit);
+  }
+
+  function isLog(node: ts.Node): boolean {
+    return ts.isCallExpression(node) && LOGS.test(node.expression.getText(source));
   }
 
   function mutationsOf(node: ts.Node): void {
