@@ -75,17 +75,27 @@ function runTests(
       stdio: 'ignore',
       detached: true,
     });
+    const end = () => {
+      if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
+    };
+    // It has a process group of its own, so that it goes with all that it has started.
+    const interrupted = () => {
+      end();
+      process.exit(130);
+    };
+    process.once('SIGINT', interrupted).once('SIGTERM', interrupted);
     let hasStalled = false;
     const started = Date.now();
     const watch = setInterval(() => {
       const since = Math.max(started, statSync(notes, { throwIfNoEntry: false })?.mtimeMs ?? 0);
-      if (Date.now() - since < STALLED_MS || child.pid === undefined) return;
+      if (Date.now() - since < STALLED_MS) return;
       hasStalled = true;
-      process.kill(-child.pid, 'SIGKILL');
+      end();
     }, 1_000);
     child.once('error', reject);
     child.once('exit', (code) => {
       clearInterval(watch);
+      process.off('SIGINT', interrupted).off('SIGTERM', interrupted);
       resolve(hasStalled ? 'stalled' : code === 0 ? 'passed' : 'failed');
     });
   });
