@@ -2,7 +2,8 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { endOnUncaught, stopOnSignals } from '@infra-offload/guard';
+import { logVerbosity, setLogVerbosity } from '@grpc/grpc-js';
+import { boundGarbage, endOnUncaught, stopOnSignals } from '@infra-offload/guard';
 import { Command, InvalidArgumentError } from 'commander';
 import { Agent } from './agent.js';
 import { type Check, calicoConfigCheck, managerCheck, parseDuration, waitFor } from './checks.js';
@@ -116,6 +117,9 @@ async function check(make: (config: AgentConfig) => Check, timeoutMs: number): P
 }
 
 async function run(flags: Flags): Promise<void> {
+  boundGarbage();
+  // grpc-js writes of its own what it also throws.
+  setLogVerbosity(logVerbosity.NONE);
   const config = configOf(flags);
   const loggers = createLoggers(config.log);
   const logger = loggers.of('agent');

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 import { logVerbosity, setLogVerbosity } from '@grpc/grpc-js';
-import { endOnUncaught, stopOnSignals } from '@infra-offload/guard';
+import { boundGarbage, endOnUncaught, stopOnSignals } from '@infra-offload/guard';
 import { Command } from 'commander';
 import { pino } from 'pino';
 import { type ConfigFlags, LOG_LEVELS, readConfig, securityOf } from './config.js';
@@ -19,6 +19,7 @@ async function run(flags: ConfigFlags & { config?: string }): Promise<void> {
     pino.destination({ dest: 2, sync: true }),
   );
   endOnUncaught((err, message) => logger.fatal({ err }, message));
+  boundGarbage();
   // grpc-js reports failures of its own, besides those it throws.
   setLogVerbosity(logVerbosity.NONE);
   const security = orExit(() => securityOf(config.tls, logger));
