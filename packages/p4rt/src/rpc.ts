@@ -9,6 +9,7 @@ import {
   type ServiceError,
   status,
 } from '@grpc/grpc-js';
+import { messageOf } from '@infra-offload/base';
 import { type Connected, connectClient } from '@infra-offload/grpc';
 import { invalid, type P4rtError, rpcError } from './errors.js';
 
@@ -104,13 +105,7 @@ export class Rpc {
         .replace(/\.?\s*Resolution note:\s*$/, '');
       return rpcError(method, this.address, error.code, message, error);
     }
-    return rpcError(
-      method,
-      this.address,
-      status.UNKNOWN,
-      error instanceof Error ? error.message : String(error),
-      error,
-    );
+    return rpcError(method, this.address, status.UNKNOWN, messageOf(error), error);
   }
 
   error(method: string, code: number, message: string): P4rtError {
@@ -133,7 +128,7 @@ function connect(
   try {
     return connectClient(Client, address, credentials, options);
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = messageOf(error);
     throw invalid(`address '${address}': ${reason}; it should be host:port`, { address }, error);
   }
 }

@@ -1,4 +1,5 @@
 import { Metadata, type ServiceError, status } from '@grpc/grpc-js';
+import { typedError } from '@infra-offload/base';
 import { type Connected, connectClient } from '@infra-offload/grpc';
 import {
   type DeviceEntry,
@@ -21,17 +22,7 @@ import {
 const END_FLOWS_MS = 300_000;
 
 /** What the operator is told when a call fails: one line that names the manager and the cause. */
-export class InfractlError extends Error {
-  override readonly name = 'InfractlError';
-
-  constructor(
-    message: string,
-    readonly code: keyof typeof status,
-    options?: { cause: unknown },
-  ) {
-    super(message, options);
-  }
-}
+export class InfractlError extends typedError<keyof typeof status>('InfractlError') {}
 
 /** The manager's calls that infractl needs, as promises with a deadline. */
 export class ManagerClient {
@@ -48,7 +39,7 @@ export class ManagerClient {
       this.#security = openClientSecurity(tls, 'manager');
     } catch (error) {
       if (!TlsCertsError.is(error)) throw error;
-      throw new InfractlError(`certificates for infra-manager: ${error.message}`, 'INVALID_ARGUMENT', {
+      throw new InfractlError('INVALID_ARGUMENT', `certificates for infra-manager: ${error.message}`, {
         cause: error,
       });
     }
@@ -137,7 +128,7 @@ export class ManagerClient {
       .replace(/^No connection established\. Last error: /, '')
       .replace(/\.? Resolution note:\s*$/, '');
     const hint = /ECONNREFUSED/.test(reason) ? '; is infra-manager running there?' : '';
-    return new InfractlError(`${call} at ${this.address}: ${name}: ${reason}${hint}`, name, {
+    return new InfractlError(name, `${call} at ${this.address}: ${name}: ${reason}${hint}`, {
       cause: error,
     });
   }

@@ -1,9 +1,9 @@
 import { type ClientDuplexStream, type ServiceError, status } from '@grpc/grpc-js';
+import { Backoff, messageOf } from '@infra-offload/base';
 import { Guard } from '@infra-offload/guard';
 import type { OffloadClient, SyncRequest, SyncResponse } from '@infra-offload/infra-api';
 import type { Logger } from 'pino';
-import { detailsOf, messageOf, since } from '../errors.js';
-import { Backoff } from './backoff.js';
+import { detailsOf, since } from '../errors.js';
 import { ChangeQueue } from './change-queue.js';
 import type { SyncProgress } from './progress.js';
 import type { StatusBook } from './status-book.js';
@@ -59,7 +59,7 @@ export class SyncClient {
 
   constructor(options: SyncClientOptions) {
     this.#options = options;
-    this.#backoff = options.backoff ?? new Backoff({ initialMs: 100, maxMs: 5_000, factor: 2 });
+    this.#backoff = options.backoff ?? new Backoff({ initialMs: 100, maxMs: 5_000 });
     this.#unsubscribe = options.wanted.onChange((key) => {
       if (options.wanted.get(key) === undefined) options.statuses.forget(key);
       options.progress?.changed(key);
