@@ -14,18 +14,6 @@ export type AgentErrorCode =
 /** The one error class of the agent; what container runtimes get are CniErrors. */
 export class AgentError extends typedError<AgentErrorCode, Readonly<Record<string, string>>>('AgentError') {}
 
-/** What gRPC says of a failed call, without its words around the cause of a failed connection. */
-export function detailsOf({
-  details,
-  message,
-}: Pick<Error, 'message'> & { readonly details?: string }): string {
-  return (
-    details
-      ?.replace(/^No connection established\. Last error: /, '')
-      .replace(/\.? Resolution note:\s*$/, '') || message
-  );
-}
-
 /** `since 2026-01-31T12:00:00Z (35 s)`, for messages. */
 export function since(date: Date): string {
   const seconds = Math.max(0, Math.round((Date.now() - date.getTime()) / 1000));

@@ -10,7 +10,7 @@ import {
   status,
 } from '@grpc/grpc-js';
 import { messageOf } from '@infra-offload/base';
-import { type Connected, connectClient } from '@infra-offload/grpc';
+import { type Connected, connectClient, failureText } from '@infra-offload/grpc';
 import { invalid, type P4rtError, rpcError } from './errors.js';
 
 /** Longest time without an answer to a unary call, unless told otherwise. */
@@ -99,11 +99,7 @@ export class Rpc {
 
   wrap(method: string, error: unknown): P4rtError {
     if (isServiceError(error)) {
-      // grpc-js puts words around the cause of a failed connection, and a heading that nothing follows.
-      const message = error.details
-        .replace(/^No connection established\. Last error: /, '')
-        .replace(/\.?\s*Resolution note:\s*$/, '');
-      return rpcError(method, this.address, error.code, message, error);
+      return rpcError(method, this.address, error.code, failureText({ details: error.details }), error);
     }
     return rpcError(method, this.address, status.UNKNOWN, messageOf(error), error);
   }

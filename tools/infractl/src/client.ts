@@ -1,6 +1,6 @@
 import { Metadata, type ServiceError, status } from '@grpc/grpc-js';
 import { typedError } from '@infra-offload/base';
-import { type Connected, connectClient } from '@infra-offload/grpc';
+import { type Connected, connectClient, failureText } from '@infra-offload/grpc';
 import {
   type DeviceEntry,
   type EndFlowsRequest,
@@ -122,11 +122,9 @@ export class ManagerClient {
   }
 
   #explain(call: string, error: unknown): InfractlError {
-    const { code = status.UNKNOWN, details = String(error) } = error as Partial<ServiceError>;
+    const { code = status.UNKNOWN, details, message = String(error) } = error as Partial<ServiceError>;
     const name = (status[code] ?? 'UNKNOWN') as keyof typeof status;
-    const reason = details
-      .replace(/^No connection established\. Last error: /, '')
-      .replace(/\.? Resolution note:\s*$/, '');
+    const reason = failureText({ details, message });
     const hint = /ECONNREFUSED/.test(reason) ? '; is infra-manager running there?' : '';
     return new InfractlError(name, `${call} at ${this.address}: ${name}: ${reason}${hint}`, {
       cause: error,

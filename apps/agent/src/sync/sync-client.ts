@@ -1,9 +1,10 @@
 import { type ClientDuplexStream, type ServiceError, status } from '@grpc/grpc-js';
 import { Backoff, messageOf } from '@infra-offload/base';
+import { failureText } from '@infra-offload/grpc';
 import { Guard } from '@infra-offload/guard';
 import type { OffloadClient, SyncRequest, SyncResponse } from '@infra-offload/infra-api';
 import type { Logger } from 'pino';
-import { detailsOf, since } from '../errors.js';
+import { since } from '../errors.js';
 import { ChangeQueue } from './change-queue.js';
 import type { SyncProgress } from './progress.js';
 import type { StatusBook } from './status-book.js';
@@ -256,5 +257,5 @@ export class SyncClient {
 
 function describeEnd(error: ServiceError): string {
   if (error.code === status.ABORTED) return `another agent has taken over the manager: ${error.details}`;
-  return detailsOf(error);
+  return failureText(error);
 }
