@@ -3,6 +3,7 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { logVerbosity, setLogVerbosity } from '@grpc/grpc-js';
+import { messageOf } from '@infra-offload/base';
 import { boundGarbage, endOnUncaught, stopOnSignals } from '@infra-offload/guard';
 import { Command, InvalidArgumentError } from 'commander';
 import { Agent } from './agent.js';
@@ -10,7 +11,7 @@ import { type Check, calicoConfigCheck, managerCheck, parseDuration, waitFor } f
 import { type Flags, flagOptions, settingsOf } from './config/flags.js';
 import { loadConfig } from './config/load.js';
 import type { AgentConfig } from './config/schema.js';
-import { AgentError, messageOf } from './errors.js';
+import { AgentError } from './errors.js';
 import { installPlugin, type PluginPlaces, removePlugin } from './install/plugin-files.js';
 import { releaseHostInterface } from './install/release-interfaces.js';
 import { createPodInterfaces } from './interfaces/kinds.js';

@@ -1,9 +1,10 @@
 #!/usr/bin/env node
 import { logVerbosity, setLogVerbosity } from '@grpc/grpc-js';
+import { messageOf } from '@infra-offload/base';
 import { boundGarbage, endOnUncaught, stopOnSignals } from '@infra-offload/guard';
 import { Command } from 'commander';
 import { loadConfig, OVERRIDES } from './config/load.js';
-import { ManagerError, messageOf } from './errors.js';
+import { ManagerError } from './errors.js';
 import { createLoggers } from './log.js';
 import { Manager } from './manager.js';
 

@@ -1,12 +1,13 @@
 #!/usr/bin/env node
 import { logVerbosity, setLogVerbosity } from '@grpc/grpc-js';
+import { messageOf } from '@infra-offload/base';
 import { boundGarbage, endOnUncaught, stopOnSignals } from '@infra-offload/guard';
 import { Command } from 'commander';
 import { pino } from 'pino';
 import { type ConfigFlags, LOG_LEVELS, readConfig, securityOf } from './config.js';
 import { stopLeft } from './dataplane/host/host-processes.js';
 import { openSwitch } from './dataplane/open.js';
-import { messageOf, SoftswitchError } from './errors.js';
+import { SoftswitchError } from './errors.js';
 import { Softswitch } from './softswitch.js';
 
 const EXIT_FAILED = 1;
