@@ -6,16 +6,8 @@ export type IPAddress = IPv4 | IPv6;
 
 export type Family = 'IPv4' | 'IPv6';
 
-export function isIPv4(address: IPAddress): address is IPv4 {
-  return typeof address === 'number';
-}
-
-export function isIPv6(address: IPAddress): address is IPv6 {
-  return typeof address === 'bigint';
-}
-
 export function familyOf(address: IPAddress): Family {
-  return isIPv4(address) ? 'IPv4' : 'IPv6';
+  return typeof address === 'number' ? 'IPv4' : 'IPv6';
 }
 
 /** Reads an address of either family as {@link parseIPv4} and {@link parseIPv6} do. */
@@ -24,5 +16,5 @@ export function parseIPAddress(text: string): IPAddress | undefined {
 }
 
 export function formatIPAddress(address: IPAddress): string {
-  return isIPv4(address) ? formatIPv4(address) : formatIPv6(address);
+  return typeof address === 'number' ? formatIPv4(address) : formatIPv6(address);
 }

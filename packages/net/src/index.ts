@@ -3,8 +3,6 @@ export {
   familyOf,
   formatIPAddress,
   type IPAddress,
-  isIPv4,
-  isIPv6,
   parseIPAddress,
 } from './address.js';
 export { type Branded, NetError } from './branded.js';
@@ -27,6 +25,7 @@ export {
   PROTOCOL_NUMBERS,
   type ProtocolName,
   parseProtocol,
+  protocolName,
   TRANSPORT_PROTOCOLS,
   type TransportProtocol,
   transportProtocol,

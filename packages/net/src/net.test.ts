@@ -29,6 +29,7 @@ import {
   parsePrefix,
   parseProtocol,
   prefixContains,
+  protocolName,
   transportProtocol,
 } from './index.js';
 
@@ -209,6 +210,7 @@ describe('prefixes', () => {
 });
 
 it('protocols have numbers', () => {
+  expect([1, 6, 47].map(protocolName)).toEqual(['ICMP', 'TCP', undefined]);
   expect(transportProtocol(PROTOCOL_NUMBERS.SCTP)).toBe('SCTP');
   expect(transportProtocol(PROTOCOL_NUMBERS.ICMP)).toBeUndefined();
   expect(['tcp', 'ICMPv6', 'udplite', '47', '0', '256', '06', 'x', 'toString'].map(parseProtocol)).toEqual([

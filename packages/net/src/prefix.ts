@@ -1,4 +1,4 @@
-import { formatIPAddress, type IPAddress, isIPv4, parseIPAddress } from './address.js';
+import { formatIPAddress, type IPAddress, parseIPAddress } from './address.js';
 import { rangeError } from './branded.js';
 import { type IPv4, ipv4 } from './ipv4.js';
 import { type IPv6, ipv6 } from './ipv6.js';
@@ -14,7 +14,7 @@ export type IPv4Prefix = Prefix<IPv4>;
 export type IPv6Prefix = Prefix<IPv6>;
 
 export function isIPv4Prefix(prefix: IPv4Prefix | IPv6Prefix): prefix is IPv4Prefix {
-  return isIPv4(prefix.address);
+  return typeof prefix.address === 'number';
 }
 
 /** The prefix of an address. @throws {NetError} RANGE for a length that it cannot have */
@@ -37,10 +37,10 @@ export function parsePrefix(text: string): IPv4Prefix | IPv6Prefix | undefined {
   const slash = text.indexOf('/');
   const address = parseIPAddress(slash < 0 ? text : text.slice(0, slash));
   if (address === undefined) return undefined;
-  const longest = isIPv4(address) ? 32 : 128;
+  const longest = typeof address === 'number' ? 32 : 128;
   const length = slash < 0 ? longest : parseLength(text, slash + 1);
   if (length > longest) return undefined;
-  return isIPv4(address)
+  return typeof address === 'number'
     ? { address: firstIPv4(address, length), length }
     : { address: firstIPv6(address, length), length };
 }
@@ -64,7 +64,7 @@ export function prefixContains(
   if (typeof inner === 'object') {
     return inner.length >= prefix.length && prefixContains(prefix, inner.address);
   }
-  if (isIPv4(inner)) return firstIPv4(inner, prefix.length) === prefix.address;
+  if (typeof inner === 'number') return firstIPv4(inner, prefix.length) === prefix.address;
   return firstIPv6(inner, prefix.length) === prefix.address;
 }
 

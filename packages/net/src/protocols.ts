@@ -15,9 +15,18 @@ export const TRANSPORT_PROTOCOLS = ['TCP', 'UDP', 'SCTP'] as const satisfies rea
 
 export type TransportProtocol = (typeof TRANSPORT_PROTOCOLS)[number];
 
+const NAMES: ReadonlyMap<number, ProtocolName> = new Map(
+  (Object.keys(PROTOCOL_NUMBERS) as ProtocolName[]).map((name) => [PROTOCOL_NUMBERS[name], name]),
+);
+
 const NUMBERS: ReadonlyMap<string, number> = new Map(
   Object.entries(PROTOCOL_NUMBERS).map(([name, number]) => [name.toLowerCase(), number]),
 );
+
+/** What a number is called: `TCP`; undefined for protocols without a name here. */
+export function protocolName(number: number): ProtocolName | undefined {
+  return NAMES.get(number);
+}
 
 /** The protocol of that number among those that services have. */
 export function transportProtocol(number: number): TransportProtocol | undefined {
