@@ -6,10 +6,12 @@ SEED ?=
 # Which of them (parts of the names of test files), and for how many minutes at most.
 FILES ?=
 MINUTES ?=
+# How many mutants of each file `make mutants` tries, or all of them.
+SAMPLE ?= 20
 # How many random scenarios `make oracle` plays.
 SCENARIOS ?= 30
 
-.PHONY: help setup build test faults oracle demo lint bench docs clean swx-host p4 images deploy deploy-split undeploy gen-certs tls-secrets
+.PHONY: help setup build test faults mutants oracle demo lint bench docs clean swx-host p4 images deploy deploy-split undeploy gen-certs tls-secrets
 
 # What runs the pipeline in the demo: engine (the softswitch's own) or dpdk.
 TARGET ?= engine
@@ -24,12 +26,16 @@ setup: ## Installs Debian packages, pnpm and the npm dependencies
 build: setup ## Generates code and builds every package and app
 	@pnpm run --silent build
 
-test: ## Lint, types, build, unit tests, end-to-end tests with real packets
+test: ## Lint, types, build, unit and system tests, end-to-end tests with real packets
 	@scripts/setup.sh --test
 	@node scripts/test.mjs
 
 faults: build ## Tries every fault CASES times; SEED=n repeats a run, FILES=part selects tests, MINUTES=n limits it
 	@node scripts/faults.mjs --cases $(CASES) $(if $(SEED),--seed $(SEED)) $(if $(MINUTES),--minutes $(MINUTES)) $(FILES)
+
+mutants: setup ## Tells which changes of the sources the tests beside them notice; SAMPLE=n of each file or all, SEED=n, FILES=part
+	@pnpm run --silent generate
+	@node scripts/mutants.mjs --sample $(SAMPLE) $(if $(SEED),--seed $(SEED)) --survivors $(FILES)
 
 oracle: build $(if $(filter dpdk,$(TARGET)),swx-host) ## Compares connections with the kernel's: SCENARIOS=n random ones, SEED=n
 	@scripts/setup.sh --oracle
