@@ -1,14 +1,16 @@
 import { Server, type ServiceDefinition } from '@grpc/grpc-js';
+import { messageOf } from '@infra-offload/base';
 import { statusLimits } from '@infra-offload/grpc';
 import { Guard } from '@infra-offload/guard';
 import { infra, OffloadService as OffloadDefinition } from '@infra-offload/infra-api';
+import { type Mac, parseMac } from '@infra-offload/net';
 import { type Listener, listen, SERVER_OPTIONS, type ServerSecurity } from '@infra-offload/tls-certs/grpc';
 import { HealthImplementation } from 'grpc-health-check';
 import type { Config } from './config/config.js';
 import { Controller } from './controller/controller.js';
 import { chooseDriver } from './drivers/choose.js';
 import type { Driver } from './drivers/driver.js';
-import { ManagerError, messageOf } from './errors.js';
+import { ManagerError } from './errors.js';
 import { FelixJournal } from './ipdk/felix-journal.js';
 import { isIpdkObject } from './ipdk/names.js';
 import { InfraAgentService } from './ipdk/service.js';
@@ -23,7 +25,6 @@ import { HttpServer } from './server/http.js';
 import { Inspector } from './server/inspect.js';
 import { Pods } from './server/pods.js';
 import { OffloadService } from './server/service.js';
-import { parseMac } from './state/addresses.js';
 import { StateDirectory } from './state/directory.js';
 import { StateStore, type StoreContents } from './state/store.js';
 import { TargetConnection } from './target/connection.js';
@@ -285,7 +286,7 @@ function awaitsSnapshot({ isWhole, records }: StoreContents): boolean {
 }
 
 /** The MAC address of the ARP proxy is what pods know as that of their gateway. */
-function arpProxyMac({ dataPlane }: Config, interfaceName: string): number | undefined {
+function arpProxyMac({ dataPlane }: Config, interfaceName: string): Mac | undefined {
   return interfaceName === dataPlane.arpProxyInterface ? parseMac(dataPlane.gatewayMac) : undefined;
 }
 
@@ -319,7 +320,9 @@ async function bind(
     const clients = { agent: server, operator: operators };
     return await listen({ address, server, clients, security, logger: loggers.server });
   } catch (error) {
-    throw new ManagerError('CONFIG', `listen: cannot listen on ${address}: ${reasonOf(error)}`, {}, error);
+    throw new ManagerError('CONFIG', `listen: cannot listen on ${address}: ${reasonOf(error)}`, {
+      cause: error,
+    });
   }
 }
 

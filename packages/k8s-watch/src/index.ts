@@ -1,3 +1,4 @@
+export type { Unsubscribe } from '@infra-offload/base';
 export { ManifestsSource, type ManifestsSourceOptions } from './manifests/manifests-source.js';
 export type { ManifestProblem, ManifestProblemCode, ManifestReport } from './manifests/problem.js';
 export { matchesLabels } from './objects/labels.js';
@@ -48,7 +49,7 @@ export {
   networkPolicyVerdict,
   type PolicyWorld,
 } from './policies/verdict.js';
-export { NAMESPACE_NAME_LABEL, PROTOCOL_NUMBERS } from './policies/well-known.js';
+export { NAMESPACE_NAME_LABEL } from './policies/well-known.js';
 export { isLoadBalanced, resolveService, serviceOfSlice } from './services/resolve.js';
 export { type ServiceChange, ServiceTracker, type ServiceTrackerOptions } from './services/tracker.js';
 export type {
@@ -61,5 +62,5 @@ export type {
   ServiceCondition,
 } from './services/types.js';
 export type { ObjectSource } from './source.js';
-export { ObjectStore, type ReadableStore, type StoreEvent, type Unsubscribe } from './store.js';
+export { ObjectStore, type ReadableStore, type StoreEvent } from './store.js';
 export { StoreIndex } from './store-index.js';

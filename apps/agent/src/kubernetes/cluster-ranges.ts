@@ -1,9 +1,9 @@
-import { isIPv4 } from 'node:net';
+import { messageOf } from '@infra-offload/base';
 import { Guard } from '@infra-offload/guard';
 import type { ClusterNetworking } from '@infra-offload/k8s-watch/api';
+import { parseIPv4Prefix } from '@infra-offload/net';
 import type { Logger } from 'pino';
 import type { AgentConfig } from '../config/schema.js';
-import { messageOf } from '../errors.js';
 import type { WatchedObjects } from './watched-objects.js';
 
 /** Until what could not be found, or not be asked for, is looked for again. */
@@ -127,5 +127,5 @@ export class ClusterRanges {
 }
 
 function ipv4(cidrs: readonly string[]): string[] {
-  return cidrs.filter((cidr) => isIPv4(cidr.split('/')[0] ?? ''));
+  return cidrs.filter((cidr) => parseIPv4Prefix(cidr) !== undefined);
 }

@@ -1,4 +1,6 @@
+import { Listeners } from '@infra-offload/base';
 import { Guard } from '@infra-offload/guard';
+import type { IPv4, Mac } from '@infra-offload/net';
 import type { Condition, Driver, PortLookup } from '../drivers/driver.js';
 import type { Consequences } from '../policy/keeper.js';
 import { Owner, type RowFailure, type RowKey } from '../reconciler/model.js';
@@ -43,7 +45,7 @@ export class Controller<Row> {
   readonly #compiler: ObjectCompiler<Row>;
   /** How far what the device holds is known. */
   readonly recovery: Recovery<Row>;
-  readonly #listeners = new Set<StatusListener>();
+  readonly #listeners = new Listeners<[key: ObjectKey]>();
   /** Pods that came while there was no device. */
   readonly #stampedAway = new Map<Entry<Row>, Arrival>();
   #generation = 0;
@@ -186,7 +188,7 @@ export class Controller<Row> {
   }
 
   /** MAC address of an interface, if the pod or node that has it told. */
-  macOf(interfaceName: string): number | undefined {
+  macOf(interfaceName: string): Mac | undefined {
     for (const key of this.#ports.users(interfaceName)) {
       const own = interfaceOf(this.object(key));
       if (own?.interfaceName === interfaceName) return own.mac;
@@ -230,8 +232,7 @@ export class Controller<Row> {
   }
 
   onStatus(listener: StatusListener): () => void {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+    return this.#listeners.add(listener);
   }
 
   /** To be called with what a device holds, before anything is written to it; its epoch is {@link Epochs.seen} by then. */
@@ -292,7 +293,7 @@ export class Controller<Row> {
 
   #compile(entry: Entry<Row>, changed: boolean): void {
     const { key, object, id, plan } = entry;
-    const asked = new Set<number>();
+    const asked = new Set<IPv4>();
     const context = this.#compiler.context(key, asked);
     const claims = this.#compiler.claimsOf(object, context);
     const promoted = this.#claims.set(key, claims);
@@ -381,7 +382,7 @@ export class Controller<Row> {
       this.#allocations.forget(entry.key);
     } else if (sameStatus(status, entry.status)) return;
     entry.status = status;
-    for (const listener of this.#listeners) listener(entry.key);
+    this.#listeners.emit(entry.key);
   }
 
   /** Lets an object hold what it held before. */
