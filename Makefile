@@ -8,8 +8,13 @@ FILES ?=
 MINUTES ?=
 # How many random scenarios `make oracle` plays.
 SCENARIOS ?= 30
+# How many nodes `make cluster` has.
 
-.PHONY: help setup build test faults oracle demo lint bench docs clean swx-host p4 images deploy deploy-split undeploy gen-certs tls-secrets
+NODES ?= 1
+# Which of Kubernetes' own tests `make cluster` runs, a regular expression such as '\[sig-network\].*\[Conformance\]'.
+E2E ?=
+
+.PHONY: help setup build test faults oracle cluster demo lint bench docs clean swx-host p4 images deploy deploy-split undeploy gen-certs tls-secrets
 
 # What runs the pipeline in the demo: engine (the softswitch's own) or dpdk.
 TARGET ?= engine
@@ -34,6 +39,10 @@ faults: build ## Tries every fault CASES times; SEED=n repeats a run, FILES=part
 oracle: build $(if $(filter dpdk,$(TARGET)),swx-host) ## Compares connections with the kernel's: SCENARIOS=n random ones, SEED=n
 	@scripts/setup.sh --oracle
 	@ORACLE_SCENARIOS=$(SCENARIOS) ORACLE_SEED=$(or $(SEED),1) pnpm exec vitest run --project e2e e2e/src/oracle.test.ts
+
+cluster: build $(if $(filter dpdk,$(TARGET)),swx-host) ## A real Kubernetes cluster until Ctrl-C, from KUBE_BIN; NODES=n, TARGET=dpdk; E2E=regexp runs its tests
+	@scripts/setup.sh --cluster
+	@node tools/cluster/dist/main.js --nodes $(NODES) --target $(TARGET) $(if $(E2E),--e2e '$(E2E)')
 
 demo: build $(if $(filter dpdk,$(TARGET)),swx-host) ## Pods and services with real packets; TARGET=dpdk runs it on DPDK
 	@node tools/demo/dist/main.js
