@@ -71,6 +71,8 @@ images: ## Builds the container images with docker, podman or buildah; REGISTRY 
 
 # What to deploy: standalone, host or calico (deploy/overlays).
 OVERLAY ?= standalone
+# Where nodes reach the API server, host:port; looked up if empty.
+export API_SERVER ?=
 
 deploy: ## Installs on the cluster of the current kubectl context; OVERLAY=standalone|host|calico
 	@scripts/deploy.sh up $(OVERLAY)
