@@ -10,8 +10,13 @@ MINUTES ?=
 SAMPLE ?= 20
 # How many random scenarios `make oracle` plays.
 SCENARIOS ?= 30
+# How many nodes `make cluster` has.
 
-.PHONY: help setup build test faults mutants oracle demo lint bench docs clean swx-host p4 images deploy deploy-split undeploy gen-certs tls-secrets
+NODES ?= 1
+# Which of Kubernetes' own tests `make cluster` runs, a regular expression such as '\[sig-network\].*\[Conformance\]'.
+E2E ?=
+
+.PHONY: help setup build test faults mutants oracle cluster demo lint bench docs clean swx-host p4 images deploy deploy-split undeploy gen-certs tls-secrets
 
 # What runs the pipeline in the demo: engine (the softswitch's own) or dpdk.
 TARGET ?= engine
@@ -41,6 +46,10 @@ oracle: build $(if $(filter dpdk,$(TARGET)),swx-host) ## Compares connections wi
 	@scripts/setup.sh --oracle
 	@ORACLE_SCENARIOS=$(SCENARIOS) ORACLE_SEED=$(or $(SEED),1) pnpm exec vitest run --project e2e e2e/src/oracle.test.ts
 
+cluster: build $(if $(filter dpdk,$(TARGET)),swx-host) ## A real Kubernetes cluster until Ctrl-C, from KUBE_BIN; NODES=n, TARGET=dpdk; E2E=regexp runs its tests
+	@scripts/setup.sh --cluster
+	@node tools/cluster/dist/main.js --nodes $(NODES) --target $(TARGET) $(if $(E2E),--e2e '$(E2E)')
+
 demo: build $(if $(filter dpdk,$(TARGET)),swx-host) ## Pods and services with real packets; TARGET=dpdk runs it on DPDK
 	@node tools/demo/dist/main.js
 
@@ -68,6 +77,8 @@ images: ## Builds the container images with docker, podman or buildah; REGISTRY 
 
 # What to deploy: standalone, host or calico (deploy/overlays).
 OVERLAY ?= standalone
+# Where nodes reach the API server, host:port; looked up if empty.
+export API_SERVER ?=
 
 deploy: ## Installs on the cluster of the current kubectl context; OVERLAY=standalone|host|calico
 	@scripts/deploy.sh up $(OVERLAY)
