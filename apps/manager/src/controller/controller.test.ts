@@ -1,6 +1,7 @@
+import { ipv4, mac } from '@infra-offload/net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { ObjectKey } from '../state/objects.js';
-import { aNode, aPod, aService, Core, coreDriver, type InstantDevice, ipv4 } from '../testing/core.js';
+import { aNode, aPod, aService, Core, coreDriver, type InstantDevice } from '../testing/core.js';
 
 const POD: ObjectKey = 'pod/c1/eth0';
 const OTHER: ObjectKey = 'pod/c2/eth0';
@@ -78,7 +79,7 @@ describe('an object', () => {
     core.requested.length = 0;
     core.controller.upsert(aPod(1, { name: 'renamed' }));
     expect(core.requested).toEqual([]);
-    core.controller.upsert(aPod(1, { mac: 0x0200_0000_0999 }));
+    core.controller.upsert(aPod(1, { mac: mac(0x0200_0000_0999) }));
     expect(core.requested).toEqual(['mem1']);
   });
 
@@ -422,7 +423,7 @@ describe('since when a pod is there', () => {
     core.controller.upsert(aPod(1, { name: 'renamed' }));
     await core.settled();
     expect(since()).toEqual([first]);
-    core.controller.upsert(aPod(1, { mac: 0x0200_0000_0777 }));
+    core.controller.upsert(aPod(1, { mac: mac(0x0200_0000_0777) }));
     await core.settled();
     const [second = 0] = since();
     expect(second).toBeGreaterThan(first);

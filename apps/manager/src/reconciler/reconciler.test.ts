@@ -63,7 +63,9 @@ class NotingDevice implements Device {
       else this.#take(update, text);
     });
     if (failures.length > 0)
-      throw new P4rtError('WRITE_FAILED', 'some failed', { failures, total: updates.length, address: 'x' });
+      throw new P4rtError('WRITE_FAILED', 'some failed', {
+        details: { failures, total: updates.length, address: 'x' },
+      });
   }
 
   async *read(wanted: readonly Entity[]): AsyncIterable<Entity> {
@@ -235,7 +237,7 @@ describe('a reconciler', () => {
     for (const [failure, suspicion] of [
       ['UNAVAILABLE', 'disconnected'],
       ['PERMISSION_DENIED', 'not-primary'],
-      [new P4rtError('UNAVAILABLE', 'gone', RPC), 'disconnected'],
+      [new P4rtError('UNAVAILABLE', 'gone', { details: RPC }), 'disconnected'],
     ] as const) {
       device = new NotingDevice();
       const reconciler = start();
