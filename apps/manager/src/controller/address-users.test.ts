@@ -1,22 +1,25 @@
+import { ipv4 } from '@infra-offload/net';
 import { expect, it } from 'vitest';
 import { AddressUsers } from './address-users.js';
 
+const [A, B, C] = [ipv4('10.0.0.1'), ipv4('10.0.0.2'), ipv4('10.0.0.3')];
+
 it('who asked for an address is told of it, until it asks no more', () => {
   const users = new AddressUsers();
-  users.use('service/a', new Set([1, 2]));
-  users.use('service/b', new Set([2]));
-  expect([...users.users(1)]).toEqual(['service/a']);
-  expect([...users.users(2)]).toEqual(['service/a', 'service/b']);
-  expect([...users.users(3)]).toEqual([]);
-  users.use('service/a', new Set([2, 3]));
-  expect([...users.users(1)]).toEqual([]);
+  users.use('service/a', new Set([A, B]));
+  users.use('service/b', new Set([B]));
+  expect([...users.users(A)]).toEqual(['service/a']);
+  expect([...users.users(B)]).toEqual(['service/a', 'service/b']);
+  expect([...users.users(C)]).toEqual([]);
+  users.use('service/a', new Set([B, C]));
+  expect([...users.users(A)]).toEqual([]);
   // Who still asks keeps its place.
-  expect([...users.users(2)]).toEqual(['service/a', 'service/b']);
-  expect([...users.users(3)]).toEqual(['service/a']);
+  expect([...users.users(B)]).toEqual(['service/a', 'service/b']);
+  expect([...users.users(C)]).toEqual(['service/a']);
   users.use('service/a', new Set());
-  expect([...users.users(2)]).toEqual(['service/b']);
-  expect([...users.users(3)]).toEqual([]);
-  users.use('service/a', new Set([1]));
+  expect([...users.users(B)]).toEqual(['service/b']);
+  expect([...users.users(C)]).toEqual([]);
+  users.use('service/a', new Set([A]));
   users.use('service/b', new Set());
-  expect([1, 2, 3].map((address) => [...users.users(address)])).toEqual([['service/a'], [], []]);
+  expect([A, B, C].map((address) => [...users.users(address)])).toEqual([['service/a'], [], []]);
 });

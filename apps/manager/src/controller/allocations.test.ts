@@ -1,5 +1,6 @@
+import { ipv4 } from '@infra-offload/net';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { aPod, aService, Core, coreDriver, ipv4 } from '../testing/core.js';
+import { aPod, aService, Core, coreDriver } from '../testing/core.js';
 import { MemoryStore } from '../testing/policy-world.js';
 
 const WEB = 'service/default/web:/TCP';

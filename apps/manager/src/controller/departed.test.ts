@@ -1,10 +1,12 @@
+import { type IPv4, ipv4 } from '@infra-offload/net';
 import { describe, expect, it } from 'vitest';
 import { DepartedAddresses } from './departed.js';
 
 const KEEP_MS = 100;
+const [A, B, C] = [ipv4('10.0.0.1'), ipv4('10.0.0.2'), ipv4('10.0.0.3')];
 
 function addresses() {
-  const stored = new Map<number, number>();
+  const stored = new Map<IPv4, number>();
   const clock = { now: 1_000 };
   const departed = new DepartedAddresses(
     {
@@ -20,60 +22,60 @@ function addresses() {
 describe('the address of a pod', () => {
   it('has departed with its last pod, for as long as drains last', () => {
     const { departed, stored, clock } = addresses();
-    departed.arrive(7);
-    departed.arrive(7);
-    expect(departed.depart(7)).toBe(false);
-    expect(departed.has(7)).toBe(false);
-    expect(departed.depart(7)).toBe(true);
-    expect(departed.has(7)).toBe(true);
-    expect([...stored]).toEqual([[7, 1_000]]);
+    departed.arrive(A);
+    departed.arrive(A);
+    expect(departed.depart(A)).toBe(false);
+    expect(departed.has(A)).toBe(false);
+    expect(departed.depart(A)).toBe(true);
+    expect(departed.has(A)).toBe(true);
+    expect([...stored]).toEqual([[A, 1_000]]);
     clock.now += KEEP_MS - 1;
-    expect(departed.has(7)).toBe(true);
+    expect(departed.has(A)).toBe(true);
     clock.now += 1;
-    expect(departed.has(7)).toBe(false);
+    expect(departed.has(A)).toBe(false);
   });
 
   it('is back with the next pod', () => {
     const { departed, stored } = addresses();
-    departed.arrive(7);
-    departed.depart(7);
-    departed.arrive(7);
-    expect(departed.has(7)).toBe(false);
+    departed.arrive(A);
+    departed.depart(A);
+    departed.arrive(A);
+    expect(departed.has(A)).toBe(false);
     expect([...stored]).toEqual([]);
-    expect(departed.depart(7)).toBe(true);
+    expect(departed.depart(A)).toBe(true);
   });
 
   it('departs even if nobody knew of its pod, and anew each time', () => {
     const { departed, stored, clock } = addresses();
-    expect(departed.depart(8)).toBe(true);
+    expect(departed.depart(B)).toBe(true);
     clock.now += 60;
-    expect(departed.depart(8)).toBe(true);
+    expect(departed.depart(B)).toBe(true);
     clock.now += 60;
-    expect(departed.has(8)).toBe(true);
-    expect([...stored]).toEqual([[8, 1_060]]);
+    expect(departed.has(B)).toBe(true);
+    expect([...stored]).toEqual([[B, 1_060]]);
   });
 
   it('is forgotten when its time is over and another departs', () => {
     const { departed, stored, clock } = addresses();
-    departed.depart(1);
+    departed.depart(A);
     clock.now += 50;
-    departed.depart(2);
+    departed.depart(B);
     clock.now += 50;
-    departed.depart(3);
-    expect([...stored.keys()]).toEqual([2, 3]);
+    departed.depart(C);
+    expect([...stored.keys()]).toEqual([B, C]);
   });
 
   it('is taken up as it was stored, as far as its time is not over', () => {
     const { departed, stored, clock } = addresses();
     for (const [address, at] of [
-      [1, 900],
-      [2, 950],
+      [A, 900],
+      [B, 950],
     ] as const)
       stored.set(address, at);
     departed.restore([...stored]);
-    expect([departed.has(1), departed.has(2)]).toEqual([false, true]);
-    expect([...stored.keys()]).toEqual([2]);
+    expect([departed.has(A), departed.has(B)]).toEqual([false, true]);
+    expect([...stored.keys()]).toEqual([B]);
     clock.now = 1_050;
-    expect(departed.has(2)).toBe(false);
+    expect(departed.has(B)).toBe(false);
   });
 });

@@ -1,11 +1,13 @@
+import { type IPv4, ipv4, mac } from '@infra-offload/net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { AddressSetObject, IsolationObject, PolicyObject } from '../state/policy-objects.js';
-import { aNode, aPod, Core, ipv4 } from '../testing/core.js';
+import { aNode, aPod, Core } from '../testing/core.js';
 
 const POD = 'pod/c1/eth0';
 const PEER = ipv4('10.244.1.7');
+const NEXT = ipv4('10.244.1.8');
 
-const set = (addresses: readonly number[]): AddressSetObject => ({
+const set = (addresses: readonly IPv4[]): AddressSetObject => ({
   kind: 'set',
   name: 'peers',
   addresses,
@@ -81,12 +83,12 @@ describe('policies', () => {
   it('follow their sets', async () => {
     await isolate();
     const before = core.device.rows;
-    core.controller.upsert(set([PEER, PEER + 1]));
+    core.controller.upsert(set([PEER, NEXT]));
     await core.settled();
     expect(status('set/peers')?.state).toBe('programmed');
     expect(core.device.rows).not.toEqual(before);
     const { updates } = core.device;
-    core.controller.upsert(set([PEER, PEER + 1]));
+    core.controller.upsert(set([PEER, NEXT]));
     await core.settled();
     expect(core.device.updates).toBe(updates);
   });
@@ -138,7 +140,7 @@ describe('policies', () => {
     core.controller.upsert(
       aNode({
         name: 'node-2',
-        host: { interfaceName: 'mem3', mac: 0x0200_0000_0003, addresses: [ipv4('10.9.9.9')] },
+        host: { interfaceName: 'mem3', mac: mac(0x0200_0000_0003), addresses: [ipv4('10.9.9.9')] },
       }),
     );
     await core.settled();

@@ -1,5 +1,6 @@
 import { status } from '@grpc/grpc-js';
 import { type EndFlowsRequest, type Flow, ObjectKind } from '@infra-offload/infra-api';
+import { ipv4 } from '@infra-offload/net';
 import type { Entity } from '@infra-offload/p4rt/proto';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { FlowTable } from '../drivers/driver.js';
@@ -18,8 +19,8 @@ const flowTable: FlowTable = {
   decode: ({ entity: one }) => {
     const id = one?.$case === 'digestEntry' ? Number(one.value.digestId) : -1;
     if (id < 0) return undefined;
-    const client = { address: 0x0af4_0101, port: id & ~1 };
-    const server = { address: 0x0af4_0102, port: 80 };
+    const client = { address: ipv4('10.244.1.1'), port: id & ~1 };
+    const server = { address: ipv4('10.244.1.2'), port: 80 };
     return {
       original: { protocol: 6, source: client, destination: server },
       reply: { protocol: 6, source: server, destination: client },

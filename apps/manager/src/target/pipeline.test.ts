@@ -43,7 +43,9 @@ function device(current: Current | P4rtError, reconciled: 'RECONCILE_AND_COMMIT'
 }
 
 const failure = (code: 'NOT_FOUND' | 'FAILED_PRECONDITION' | 'UNAVAILABLE') =>
-  new P4rtError(code, 'said the target', { address: 'x', method: 'Get', grpcCode: 2, serverMessage: '' });
+  new P4rtError(code, 'said the target', {
+    details: { address: 'x', method: 'Get', grpcCode: 2, serverMessage: '' },
+  });
 const GET = 'get P4INFO_AND_COOKIE';
 
 describe('the pipeline of a device', () => {

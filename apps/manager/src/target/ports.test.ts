@@ -1,3 +1,4 @@
+import { type Mac, mac } from '@infra-offload/net';
 import { MemoryPorts, Softswitch } from '@infra-offload/softswitch';
 import { describe, expect, it } from 'vitest';
 import type { PortLookup } from '../drivers/driver.js';
@@ -13,9 +14,9 @@ const away = () => new ManagerError('TARGET_UNAVAILABLE', 'away');
 
 describe('ports of interfaces', () => {
   const target: PortSource = { portOf: async () => 7 };
-  const ports = (kind: ConstructorParameters<typeof InterfacePorts>[0], known = new Map<string, number>()) =>
+  const ports = (kind: ConstructorParameters<typeof InterfacePorts>[0], known = new Map<string, Mac>()) =>
     new InterfacePorts(kind, target, (name) => known.get(name));
-  const MAC = 0x000d_0000_0318;
+  const MAC = mac(0x000d_0000_0318);
 
   it('of devices are in their MAC addresses, told by whoever asks or by who wants the interface', async () => {
     expect(await ports('sriov').portOf('vf0', MAC)).toBe(29);
@@ -67,8 +68,8 @@ describe('a resolver of ports', () => {
     const wanted = new Set(['a']);
     const left = [...answers];
     const source: PortSource = {
-      portOf: async (name, mac) => {
-        asked.push([name, mac]);
+      portOf: async (name, own) => {
+        asked.push([name, own]);
         const answer = left.shift();
         if (typeof answer === 'number') return answer;
         throw answer?.() ?? away();
@@ -142,7 +143,7 @@ describe('a resolver of ports', () => {
 
   it('tells a caller that waits, and everybody else', async () => {
     const { resolver: ports, asked, found } = resolver(5, missing);
-    expect(await ports.lookup('a', 12)).toBe(5);
+    expect(await ports.lookup('a', mac(12))).toBe(5);
     expect(asked).toEqual([['a', 12]]);
     expect(found).toEqual([['a', { kind: 'known', port: 5 }]]);
     await expect(ports.lookup('a')).rejects.toMatchObject({ code: 'NOT_FOUND' });

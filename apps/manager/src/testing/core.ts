@@ -1,3 +1,4 @@
+import { ipv4, ipv4Prefix, mac, POD_GATEWAY_MAC } from '@infra-offload/net';
 import { entityKey, P4rtError, type WriteFailure } from '@infra-offload/p4rt';
 import { type Entity, type Update, Update_Type } from '@infra-offload/p4rt/proto';
 import { Controller } from '../controller/controller.js';
@@ -7,7 +8,6 @@ import type { Driver } from '../drivers/driver.js';
 import { createLoggers } from '../log.js';
 import { Epochs } from '../reconciler/epochs.js';
 import { type Device, Reconciler } from '../reconciler/reconciler.js';
-import { parseIPv4 } from '../state/addresses.js';
 import type { NodeObject, ObjectKey, PodObject, ServiceObject } from '../state/objects.js';
 import type { StoreContents } from '../state/store.js';
 import { MemoryStore } from './policy-world.js';
@@ -16,7 +16,7 @@ const loggers = createLoggers({ level: 'silent', modules: {} });
 const SECOND = 1_000;
 
 export const coreDriver: Driver<DpdkRow> = dpdkDriver({
-  gatewayMac: 0x0200_a9fe_0101,
+  gatewayMac: POD_GATEWAY_MAC,
   endsDeniedFlows: true,
 });
 
@@ -37,7 +37,9 @@ export class InstantDevice implements Device {
     });
     if (failures.length === 0) return Promise.resolve();
     return Promise.reject(
-      new P4rtError('WRITE_FAILED', 'some failed', { failures, total: updates.length, address: 'x' }),
+      new P4rtError('WRITE_FAILED', 'some failed', {
+        details: { failures, total: updates.length, address: 'x' },
+      }),
     );
   }
 
@@ -169,13 +171,6 @@ export class Core {
   }
 }
 
-/** The number of an address. */
-export function ipv4(text: string): number {
-  const address = parseIPv4(text);
-  if (address === undefined) throw new RangeError(`${text} is no IPv4 address`);
-  return address;
-}
-
 /** Pod number `i`: attachment `c<i>/eth0`, interface `mem<i>`, address 10.244.1.`i`. */
 export function aPod(i: number, more: Partial<PodObject> = {}): PodObject {
   return {
@@ -184,7 +179,7 @@ export function aPod(i: number, more: Partial<PodObject> = {}): PodObject {
     namespace: 'default',
     name: `pod-${i}`,
     interfaceName: `mem${i}`,
-    mac: 0x0200_0000_0100 + i,
+    mac: mac(0x0200_0000_0100 + i),
     ip: ipv4(`10.244.1.${i}`),
     ...more,
   };
@@ -217,8 +212,8 @@ export function aNode(more: Partial<NodeObject> = {}): NodeObject {
   return {
     kind: 'node',
     name: 'node-1',
-    host: { interfaceName: 'mem0', mac: 0x0200_0000_0001, addresses: [ipv4('10.244.1.254')] },
-    serviceCidrs: [{ address: ipv4('10.96.0.0'), length: 16 }],
+    host: { interfaceName: 'mem0', mac: mac(0x0200_0000_0001), addresses: [ipv4('10.244.1.254')] },
+    serviceCidrs: [ipv4Prefix(ipv4('10.96.0.0'), 16)],
     routes: [],
     unsupportedAddresses: [],
     ...more,

@@ -163,7 +163,7 @@ export class MemoryStore {
   readonly #records = new Map<ObjectKey, string>();
   readonly #profiles = new Map<number, string | number>();
   readonly #restingIds = new Map<number, number>();
-  readonly #departed = new Map<number, number>();
+  readonly #departed = new Map<IPv4, number>();
 
   readonly face: Omit<StateStore, 'problem' | 'stored' | 'close'> = {
     put: (key, record) => this.#records.set(key, JSON.stringify(toJson(record))),
