@@ -47,8 +47,19 @@ const node = z.object({
   name: z.string(),
   host: z.object({ interfaceName: z.string(), mac, addresses: z.array(uint32) }).optional(),
   serviceCidrs: z.array(cidr),
-  routes: z.array(z.object({ cidr, interfaceName: z.string(), nextHopMac: mac, sourceMac: mac })),
+  routes: z.array(
+    z.object({
+      cidr,
+      interfaceName: z.string(),
+      nextHopMac: mac,
+      sourceMac: mac,
+      source: uint32.optional(),
+      masquerade: z.boolean().optional(),
+    }),
+  ),
   uplinkInterface: z.string().optional(),
+  // Kept by older versions without it.
+  addresses: z.array(uint32).default([]),
   unsupportedAddresses: z.array(z.string()),
 });
 

@@ -65,11 +65,13 @@ const anyRow: fc.Arbitrary<DpdkRow> = fc.oneof(
   fc
     .record({ table: fc.constant('pod_forward' as const), ip: uint32, ...hop, since: uint32 })
     .map((row) => ({ ...row, requires: isolationKeys(row.ip) })),
-  fc.tuple(uint32, length, fc.option(fc.record(hop))).map(([bits, prefix, next]): DpdkRow => {
-    const address = prefix === 0 ? 0 : (bits & (0xffff_ffff << (32 - prefix))) >>> 0;
-    const row = { table: 'route_table', address, length: prefix } as const;
-    return next === null ? { ...row, action: 'unreachable' } : { ...row, action: 'nexthop', ...next };
-  }),
+  fc
+    .tuple(uint32, length, fc.option(fc.record({ ...hop, source: uint32, masquerades: fc.boolean() })))
+    .map(([bits, prefix, next]): DpdkRow => {
+      const address = prefix === 0 ? 0 : (bits & (0xffff_ffff << (32 - prefix))) >>> 0;
+      const row = { table: 'route_table', address, length: prefix } as const;
+      return next === null ? { ...row, action: 'unreachable' } : { ...row, action: 'nexthop', ...next };
+    }),
   fc.record({
     table: fc.constant('endpoint' as const),
     id: uint32,
@@ -197,6 +199,7 @@ const nodeObject: NodeObject = {
   host: { interfaceName: 'host0', mac: 0x0200_0000_0009, addresses: [0x0a00_0001] },
   serviceCidrs: [{ address: 0x0a60_0000, length: 16 }],
   routes: [],
+  addresses: [],
   unsupportedAddresses: [],
 };
 

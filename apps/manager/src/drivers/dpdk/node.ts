@@ -45,6 +45,8 @@ export function compileNode(
       port,
       dstMac: route.nextHopMac,
       srcMac: route.sourceMac,
+      source: route.source ?? 0,
+      masquerades: route.masquerade ?? false,
     });
   }
   for (const port of uplinks) rows.push({ table: 'port_table', port, role: 'uplink' });

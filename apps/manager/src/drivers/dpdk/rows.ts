@@ -47,6 +47,10 @@ export type RouteRow =
       readonly port: number;
       readonly dstMac: number;
       readonly srcMac: number;
+      /** Of what would be answered past us; 0: its own. */
+      readonly source: number;
+      /** Whether pods have `source`, too. */
+      readonly masquerades: boolean;
     }
   | {
       readonly table: 'route_table';
@@ -273,7 +277,11 @@ function equal(a: DpdkRow, b: DpdkRow): boolean {
         a.address === b.address &&
         a.length === b.length &&
         a.action === b.action &&
-        (a.action !== 'nexthop' || (b.action === 'nexthop' && sameHop(a, b)))
+        (a.action !== 'nexthop' ||
+          (b.action === 'nexthop' &&
+            sameHop(a, b) &&
+            a.source === b.source &&
+            a.masquerades === b.masquerades))
       );
     case 'endpoint':
       return (
