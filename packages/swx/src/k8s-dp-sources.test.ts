@@ -15,6 +15,7 @@ const OWN = '10.244.0.0';
 const WORLD = '203.0.113.9';
 const VIP = '10.96.0.10';
 const DROP_CONFLICT = 7;
+const DROP_UNREACHABLE = 9;
 
 beforeEach(() => setUp());
 
@@ -110,6 +111,12 @@ describe('a service asked by the node, or by clients that come through its kerne
       const back = send(HOST_PORT, tcp(NODE, 8080, GATEWAY, there?.sourcePort ?? 0, syn | ack));
       expect(back).toMatchObject({ port: HOST_PORT, source: VIP, target: address, targetPort: 4001 });
     }
+  });
+
+  it('what the node has sent here for nobody does not go back to it, which would send it again', () => {
+    expect(send(HOST_PORT, udp(NODE, 4000, GATEWAY, 999))).toBeUndefined();
+    expect(send(HOST_PORT, udp(OUTSIDE, 4000, '10.244.0.99', 80))).toBeUndefined();
+    expect(node.drops(DROP_UNREACHABLE)).toBe(2);
   });
 
   it('through an uplink has the address that the route says', () => {
