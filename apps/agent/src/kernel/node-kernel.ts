@@ -1,6 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
+import { messageOf } from '@infra-offload/base';
 import type { Logger } from 'pino';
-import { AgentError, messageOf } from '../errors.js';
+import { AgentError } from '../errors.js';
 import { runCommand } from '../interfaces/command.js';
 import { type DirectRoute, keepDirectRoutes } from './direct-routes.js';
 import { type KernelFacts, ruleset, tableName } from './ruleset.js';
