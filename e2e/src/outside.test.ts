@@ -92,11 +92,17 @@ describe.each([
           both.nodes.map(({ pod }, i) => ({ ip: pod.ip, nodeName: `node-${i + 1}` })),
         ),
       ]);
-      for (const { bed } of both.nodes)
+      const all = both.nodes.map(({ pod }) => pod.ip);
+      for (const { bed, pod } of both.nodes) {
+        for (const port of ['http', 'dns']) {
+          const [object, endpoints] = policy === 'Local' ? [`${port}.external`, [pod.ip]] : [port, all];
+          await bed.balanced(`default/shop:${object}/${port === 'http' ? 'TCP' : 'UDP'}`, endpoints);
+        }
         await eventually('the kernel has the node ports', async () => {
           const rules = await bed.node.run('nft', ['list', 'table', 'ip', 'infra-offload']);
           return rules.stdout.includes('tcp . 30080') || undefined;
         });
+      }
       for (const [i, address] of [EXTERNAL_IP, BALANCER].entries())
         await outside.must('ip', ['route', 'replace', address, 'via', `192.0.2.${i + 1}`]);
     });

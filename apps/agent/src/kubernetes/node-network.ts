@@ -102,9 +102,9 @@ export class NodeNetwork {
     this.#settings = found === undefined ? '' : text;
     const links = await new IpRoute().linksWithAddresses();
     this.#addressesOfKernel = ipv4AddressesOf(links);
+    this.announce();
     if (found !== undefined && this.isKnown && outside !== undefined)
       await this.#keepKernel(found.name, links, outside);
-    this.announce();
   }
 
   async #keepKernel(
