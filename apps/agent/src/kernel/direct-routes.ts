@@ -1,6 +1,6 @@
+import { parseIPv4, parseIPv4Prefix, prefixContains } from '@infra-offload/net';
 import { routeProtocol } from '../interfaces/host-interface.js';
 import { IpRoute, type KernelRoute, type LinkWithAddresses } from '../interfaces/iproute.js';
-import { contains } from '../ipv4.js';
 import type { NodeFacts } from '../kubernetes/cluster-nodes.js';
 
 /** Routes that anybody else has made for the same range go first. */
@@ -20,10 +20,14 @@ export function directRoutes(
   const networks = links.flatMap(({ addr_info }) =>
     addr_info
       .filter(({ family, prefixlen }) => family === 'inet' && prefixlen < 32)
-      .map(({ local, prefixlen }) => `${local}/${prefixlen}`),
+      .flatMap(({ local, prefixlen }) => parseIPv4Prefix(`${local}/${prefixlen}`) ?? []),
   );
+  const isNear = (text: string): boolean => {
+    const address = parseIPv4(text);
+    return address !== undefined && networks.some((network) => prefixContains(network, address));
+  };
   return nodes.flatMap(({ podCidrs, internalAddresses }) => {
-    const via = internalAddresses.find((address) => networks.some((network) => contains(network, address)));
+    const via = internalAddresses.find(isNear);
     return via === undefined ? [] : podCidrs.map((cidr) => ({ cidr, via }));
   });
 }

@@ -1,7 +1,7 @@
 import { type Condition, Protocol, type Service } from '@infra-offload/infra-api';
 import type { ExternalTraffic, Frontend, LoadBalancedService } from '@infra-offload/k8s-watch';
+import { parseIPv4, parseIPv4Prefix, prefixContains } from '@infra-offload/net';
 import { podGateway } from '../interfaces/attachment.js';
-import { contains } from '../ipv4.js';
 import type { OutsidePort } from '../kernel/ruleset.js';
 
 /** What of the node decides how its services are reached. */
@@ -156,7 +156,11 @@ function isFiltered(ranges: readonly string[]): boolean {
 /** It is balanced all the same; but a pod may be given the address, which then nobody reaches at that port. */
 function overlapOf(frontend: Frontend, { podCidrs }: NodeReach): Condition | undefined {
   if (frontend.kind === 'NodePort') return undefined;
-  const cidr = podCidrs.find((range) => contains(range, frontend.address));
+  const address = parseIPv4(frontend.address);
+  const cidr = podCidrs.find((text) => {
+    const range = parseIPv4Prefix(text);
+    return range !== undefined && address !== undefined && prefixContains(range, address);
+  });
   if (cidr === undefined) return undefined;
   const message = `${frontend.address} is in the range of pods ${cidr}: choose ranges of services and pods that do not overlap`;
   return { reason: 'AddressInPodRange', message };

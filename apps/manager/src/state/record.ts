@@ -1,4 +1,5 @@
 import type { GroupPlan, Slot } from '@infra-offload/lb-model';
+import { ipv4, mac } from '@infra-offload/net';
 import { safeParse } from '@infra-offload/yaml';
 import { z } from 'zod';
 import { ManagerError } from '../errors.js';
@@ -35,31 +36,33 @@ export interface StoredRecord {
 }
 
 const uint32 = z.int().min(0).max(0xffff_ffff);
+const address = uint32.transform(ipv4);
 const port = z.int().min(1).max(65_535);
-const mac = z
+const hardwareAddress = z
   .int()
   .min(0)
-  .max(2 ** 48 - 1);
-const cidr = z.object({ address: uint32, length: z.int().min(0).max(32) });
+  .max(2 ** 48 - 1)
+  .transform(mac);
+const cidr = z.object({ address, length: z.int().min(0).max(32) });
 
 const node = z.object({
   kind: z.literal('node'),
   name: z.string(),
-  host: z.object({ interfaceName: z.string(), mac, addresses: z.array(uint32) }).optional(),
+  host: z.object({ interfaceName: z.string(), mac: hardwareAddress, addresses: z.array(address) }).optional(),
   serviceCidrs: z.array(cidr),
   routes: z.array(
     z.object({
       cidr,
       interfaceName: z.string(),
-      nextHopMac: mac,
-      sourceMac: mac,
-      source: uint32.optional(),
+      nextHopMac: hardwareAddress,
+      sourceMac: hardwareAddress,
+      source: address.optional(),
       masquerade: z.boolean().optional(),
     }),
   ),
   uplinkInterface: z.string().optional(),
   // Kept by older versions without it.
-  addresses: z.array(uint32).default([]),
+  addresses: z.array(address).default([]),
   unsupportedAddresses: z.array(z.string()),
 });
 
@@ -69,8 +72,8 @@ const pod = z.object({
   namespace: z.string(),
   name: z.string(),
   interfaceName: z.string(),
-  mac,
-  ip: uint32,
+  mac: hardwareAddress,
+  ip: address,
 });
 
 const service = z.object({
@@ -79,15 +82,15 @@ const service = z.object({
   name: z.string(),
   portName: z.string(),
   protocol: z.enum(['TCP', 'UDP', 'SCTP']),
-  frontends: z.array(z.object({ address: uint32, port })),
-  endpoints: z.array(z.object({ address: uint32, port, weight: z.int().min(1) })),
+  frontends: z.array(z.object({ address, port })),
+  endpoints: z.array(z.object({ address, port, weight: z.int().min(1) })),
   affinitySeconds: z.int().min(1).optional(),
   unsupportedAddresses: z.array(z.string()),
   agentConditions: z.array(z.object({ reason: z.string(), message: z.string() })),
 });
 
 /** A slot as a row of numbers, since there may be a hundred thousand: kind, slot, address, port, since, weight or until. */
-const slot = z.tuple([z.int().min(0).max(2), z.int(), uint32, port, z.number(), z.number()]);
+const slot = z.tuple([z.int().min(0).max(2), z.int(), address, port, z.number(), z.number()]);
 const SLOT_KINDS = ['active', 'draining', 'resting'] as const;
 
 const plan = z.object({
@@ -96,7 +99,7 @@ const plan = z.object({
   slots: z.array(slot),
   rested: z.array(z.int()),
   highestUsed: z.int(),
-  overflow: z.array(z.object({ address: uint32, port, weight: z.int().min(1) })),
+  overflow: z.array(z.object({ address, port, weight: z.int().min(1) })),
 });
 
 const object = z.discriminatedUnion('kind', [node, pod, service, setRecord, policyRecord, isolationRecord]);
@@ -107,7 +110,7 @@ const record = z.object({
   plan: plan.optional(),
   buckets: z.array(z.int().min(0)).optional(),
   since: uint32.optional(),
-  frontend: z.object({ address: uint32, port }).optional(),
+  frontend: z.object({ address, port }).optional(),
   lost: z.array(z.string()).optional(),
   ports: z.record(z.string(), uint32).optional(),
 });
@@ -174,8 +177,8 @@ function restoredPlan({ slots, ...rest }: z.output<typeof plan>): GroupPlan {
   return { ...rest, slots: slots.map(restoredSlot), evicted: [] };
 }
 
-function restoredSlot([kind, number, address, port, since, last]: z.output<typeof slot>): Slot {
+function restoredSlot([kind, number, at, of, since, last]: z.output<typeof slot>): Slot {
   const state = SLOT_KINDS[kind] ?? 'resting';
-  if (state === 'active') return { state, slot: number, address, port, weight: last, since };
-  return { state, slot: number, address, port, since, until: last };
+  if (state === 'active') return { state, slot: number, address: at, port: of, weight: last, since };
+  return { state, slot: number, address: at, port: of, since, until: last };
 }

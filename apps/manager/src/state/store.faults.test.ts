@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { damageFile, faultTest, type Random } from '@infra-offload/faults';
 import { felix } from '@infra-offload/infra-api';
 import { emptyGroupPlan } from '@infra-offload/lb-model';
+import { ipv4 } from '@infra-offload/net';
 import { afterAll, beforeAll, expect } from 'vitest';
 import type { PolicyPayload } from '../ipdk/felix-facts.js';
 import { FelixJournal } from '../ipdk/felix-journal.js';
@@ -28,8 +29,8 @@ function service(i: number): ServiceObject {
     name: `web${i}`,
     portName: '',
     protocol: 'TCP',
-    frontends: [{ address: 0x0a60000a + i, port: 80 }],
-    endpoints: [{ address: 0x0af40105, port: 8080, weight: 1 }],
+    frontends: [{ address: ipv4(0x0a60000a + i), port: 80 }],
+    endpoints: [{ address: ipv4(0x0af40105), port: 8080, weight: 1 }],
     affinitySeconds: undefined,
     unsupportedAddresses: [],
     agentConditions: [],

@@ -1,3 +1,4 @@
+import { ipv4 } from '@infra-offload/net';
 import type { Entity, TableEntry } from '@infra-offload/p4rt/proto';
 import { conntrackTimeouts, FlowState, k8sDp } from '@infra-offload/p4src';
 import fc from 'fast-check';
@@ -9,7 +10,7 @@ const { conntrack, established } = k8sDp.tables;
 const SERIAL = 7;
 
 const socket = fc.record({
-  address: fc.integer({ min: 1, max: 0xffff_ffff }),
+  address: fc.integer({ min: 1, max: 0xffff_ffff }).map(ipv4),
   port: fc.integer({ min: 1, max: 0xffff }),
 });
 
@@ -105,8 +106,8 @@ test('both entries of a flow tell both directions', () => {
 describe('the state of a flow', () => {
   const tuple: FlowTuple = {
     protocol: 6,
-    source: { address: 1, port: 2 },
-    destination: { address: 3, port: 4 },
+    source: { address: ipv4(1), port: 2 },
+    destination: { address: ipv4(3), port: 4 },
   };
   const reply = (timeout: number) => {
     const params = {

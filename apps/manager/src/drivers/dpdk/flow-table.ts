@@ -1,3 +1,4 @@
+import { ipv4, PROTOCOL_NUMBERS } from '@infra-offload/net';
 import type { Entity, FieldMatch } from '@infra-offload/p4rt/proto';
 import { ConntrackTimeout, conntrackTimeouts, FlowState, k8sDp } from '@infra-offload/p4src';
 import type { FlowSelection, FlowTable, FlowTuple } from '../driver.js';
@@ -20,9 +21,7 @@ const Kind = {
 const SERIAL = 16n;
 const HALF_WORD = 0xffffn;
 
-const TCP = 6;
-const UDP = 17;
-const ICMP = 1;
+const { TCP, UDP, ICMP } = PROTOCOL_NUMBERS;
 const NS_PER_MS = 1_000_000n;
 
 /** Names of states, as people know them, by number. */
@@ -35,8 +34,8 @@ const STATES: ReadonlyMap<number, string> = new Map(
 
 const ANY: FlowTuple = {
   protocol: 0,
-  source: { address: 0, port: 0 },
-  destination: { address: 0, port: 0 },
+  source: { address: ipv4(0), port: 0 },
+  destination: { address: ipv4(0), port: 0 },
 };
 
 export const dpdkFlowTable: FlowTable = {
@@ -70,8 +69,8 @@ export const dpdkFlowTable: FlowTable = {
     const { match, action, idleTimeoutNs, idleNs = 0n } = conntrack.decode(entity);
     const tuple: FlowTuple = {
       protocol: match.protocol,
-      source: { address: match.src_ip, port: match.src_port },
-      destination: { address: match.dst_ip, port: match.dst_port },
+      source: { address: ipv4(match.src_ip), port: match.src_port },
+      destination: { address: ipv4(match.dst_ip), port: match.dst_port },
     };
     const timeoutMs = Number(idleTimeoutNs / NS_PER_MS);
     const times = {
@@ -83,12 +82,12 @@ export const dpdkFlowTable: FlowTable = {
     const isEcho = tuple.protocol === ICMP;
     if (action?.name === 'ct_original') {
       const { kind, nat_ip, nat_port, client_ip, client_port } = action.params;
-      const address = (kind & Kind.clientAddress) !== 0 ? client_ip : tuple.source.address;
+      const address = (kind & Kind.clientAddress) !== 0 ? ipv4(client_ip) : tuple.source.address;
       const port = (kind & Kind.clientPort) !== 0 ? client_port : tuple.source.port;
       const server = isEcho ? { ...tuple.destination, port } : tuple.destination;
       const reply: FlowTuple = {
         protocol: tuple.protocol,
-        source: (kind & Kind.toEndpoint) !== 0 ? { address: nat_ip, port: nat_port } : server,
+        source: (kind & Kind.toEndpoint) !== 0 ? { address: ipv4(nat_ip), port: nat_port } : server,
         destination: { address, port },
       };
       return { original: tuple, reply, isReply: false, ...times, cell: undefined };
@@ -96,12 +95,12 @@ export const dpdkFlowTable: FlowTable = {
     if (action?.name !== 'ct_reply') return undefined;
     const { kind, serial, nat_ip, nat_port, client_ip, client_port, flow_id } = action.params;
     const client =
-      (kind & Kind.toClient) !== 0 ? { address: client_ip, port: client_port } : tuple.destination;
+      (kind & Kind.toClient) !== 0 ? { address: ipv4(client_ip), port: client_port } : tuple.destination;
     const server = isEcho ? { ...tuple.source, port: client.port } : tuple.source;
     const original: FlowTuple = {
       protocol: tuple.protocol,
       source: client,
-      destination: (kind & Kind.fromService) !== 0 ? { address: nat_ip, port: nat_port } : server,
+      destination: (kind & Kind.fromService) !== 0 ? { address: ipv4(nat_ip), port: nat_port } : server,
     };
     const cell = { read: flows.cell(flow_id), serial };
     return { original, reply: tuple, isReply: true, ...times, cell };

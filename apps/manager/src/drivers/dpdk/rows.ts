@@ -1,3 +1,4 @@
+import type { IPv4, Mac } from '@infra-offload/net';
 import type { Entity } from '@infra-offload/p4rt/proto';
 import { MAX_MEMBER, ServiceFlag } from '@infra-offload/p4src';
 import type { RowKey, RowModel } from '../../reconciler/model.js';
@@ -9,7 +10,7 @@ export type PortRow =
       readonly table: 'port_table';
       readonly port: number;
       readonly role: 'pod';
-      readonly podIp: number;
+      readonly podIp: IPv4;
       /** See {@link CompileContext.since}. */
       readonly since: number;
       /** Keys of the rows that isolate the pod, without which it must not send or receive. */
@@ -20,17 +21,17 @@ export type PortRow =
 /** ARP requests for `ip` are answered with `mac`. */
 export interface ArpRow {
   readonly table: 'arp_table';
-  readonly ip: number;
-  readonly mac: number;
+  readonly ip: IPv4;
+  readonly mac: Mac;
 }
 
 /** Packets to `ip` leave through `port`. */
 export interface PodForwardRow {
   readonly table: 'pod_forward';
-  readonly ip: number;
+  readonly ip: IPv4;
   readonly port: number;
-  readonly dstMac: number;
-  readonly srcMac: number;
+  readonly dstMac: Mac;
+  readonly srcMac: Mac;
   /** As for {@link PortRow}; 0 for what is no pod. */
   readonly since: number;
   /** As for {@link PortRow}. */
@@ -41,20 +42,20 @@ export interface PodForwardRow {
 export type RouteRow =
   | {
       readonly table: 'route_table';
-      readonly address: number;
+      readonly address: IPv4;
       readonly length: number;
       readonly action: 'nexthop';
       readonly port: number;
-      readonly dstMac: number;
-      readonly srcMac: number;
+      readonly dstMac: Mac;
+      readonly srcMac: Mac;
       /** Of what would be answered past us; 0: its own. */
-      readonly source: number;
+      readonly source: IPv4;
       /** Whether pods have `source`, too. */
       readonly masquerades: boolean;
     }
   | {
       readonly table: 'route_table';
-      readonly address: number;
+      readonly address: IPv4;
       readonly length: number;
       readonly action: 'unreachable';
     };
@@ -63,7 +64,7 @@ export type RouteRow =
 export interface EndpointRow {
   readonly table: 'endpoint';
   readonly id: number;
-  readonly ip: number;
+  readonly ip: IPv4;
   readonly port: number;
   /** Its connections go on; new ones go elsewhere. */
   readonly isDraining: boolean;
@@ -98,7 +99,7 @@ export interface GroupEntryRow {
 /** One frontend. */
 export interface ServiceRow {
   readonly table: 'service';
-  readonly ip: number;
+  readonly ip: IPv4;
   readonly protocol: number;
   readonly port: number;
   /** Group and service id. */
@@ -154,7 +155,7 @@ export function groupRow(id: number, members: readonly GroupMember[]): GroupRow 
 const MEMBER_KEYS = Array.from({ length: MAX_MEMBER + 1 }, (_, slot) => `member/${slot}`);
 
 /** Keys of everything that may isolate a pod. What is read back may be open to any of it. */
-export function isolationKeys(podIp: number): readonly RowKey[] {
+export function isolationKeys(podIp: IPv4): readonly RowKey[] {
   return [`policy_egress/${podIp}`, `policy_ingress/${podIp}`];
 }
 
@@ -315,8 +316,8 @@ function equal(a: DpdkRow, b: DpdkRow): boolean {
 
 interface Hop {
   readonly port: number;
-  readonly dstMac: number;
-  readonly srcMac: number;
+  readonly dstMac: Mac;
+  readonly srcMac: Mac;
 }
 
 function sameHop(a: Hop, b: Hop): boolean {
