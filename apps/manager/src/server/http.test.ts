@@ -43,21 +43,37 @@ describe('monitoring', () => {
         throw new Error('cannot be counted');
       },
     });
-    expect(await get('/metrics')).toMatchObject({ status: 500, body: 'cannot be counted\n' });
+    expect(await get('/metrics')).toMatchObject({
+      status: 500,
+      type: 'text/plain',
+      body: 'cannot be counted\n',
+    });
   });
 
   it('says whether the manager is there, and ready', async () => {
     expect(await get('/healthz')).toMatchObject({ status: 200, type: 'text/plain', body: 'ok\n' });
     expect(await get('/readyz')).toMatchObject({ status: 200, body: 'ok\n' });
     reason = 'the target is away';
-    expect(await get('/readyz')).toMatchObject({ status: 503, body: 'the target is away\n' });
+    expect(await get('/readyz')).toMatchObject({
+      status: 503,
+      type: 'text/plain',
+      body: 'the target is away\n',
+    });
     expect(await get('/healthz')).toMatchObject({ status: 200 });
   });
 
   it('knows nothing else', async () => {
-    expect(await get('/')).toMatchObject({ status: 404, body: 'here are /metrics, /healthz and /readyz\n' });
-    expect(await get('/healthz', 'POST')).toMatchObject({ status: 405, body: 'only GET and HEAD\n' });
-    expect(await get('/healthz', 'HEAD')).toMatchObject({ status: 200, body: '' });
+    expect(await get('/')).toMatchObject({
+      status: 404,
+      type: 'text/plain',
+      body: 'here are /metrics, /healthz and /readyz\n',
+    });
+    expect(await get('/healthz', 'POST')).toMatchObject({
+      status: 405,
+      type: 'text/plain',
+      body: 'only GET and HEAD\n',
+    });
+    expect(await get('/healthz', 'HEAD')).toMatchObject({ status: 200, type: 'text/plain', body: '' });
   });
 
   it('says when its address is taken', async () => {
