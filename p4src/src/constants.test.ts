@@ -12,7 +12,7 @@ const p4Constants = new Map(
   ]),
 );
 
-const { DropReason, ServiceFlag, EndpointFlag, EpochFlag, FlowState, ConntrackTimeout } = constants;
+const { DropReason, ServiceFlag, PortKind, EndpointFlag, EpochFlag, FlowState, ConntrackTimeout } = constants;
 
 describe('constants', () => {
   it.each([
@@ -30,7 +30,14 @@ describe('constants', () => {
     ['DROP_UNREACHABLE', DropReason.unreachable],
     ['SERVICE_AFFINITY', ServiceFlag.affinity],
     ['SERVICE_NO_ENDPOINTS', ServiceFlag.noEndpoints],
+    ['SERVICE_NOT_LOCAL', ServiceFlag.notLocal],
+    ['PORT_POD', PortKind.pod],
+    ['PORT_HOST', PortKind.host],
+    ['PORT_UPLINK', PortKind.uplink],
     ['DROP_CT_FULL', DropReason.conntrackFull],
+    ['DROP_BLACKHOLE', DropReason.blackhole],
+    ['DROP_NOT_LOCAL', DropReason.noLocalEndpoint],
+    ['DROP_UNUSED_PORT', DropReason.unusedPort],
     ['ENDPOINT_DRAINING', EndpointFlag.draining],
     ['EPOCH_ASK_POLICY', EpochFlag.askPolicy],
     ['CT_NEW', FlowState.new],

@@ -19,7 +19,8 @@ export interface NodeReach {
   readonly podCidrs: readonly string[];
 }
 
-type Endpoints = LoadBalancedService['endpoints'];
+/** What a service sends to, and why that is nobody. */
+type Reached = Pick<LoadBalancedService, 'endpoints' | 'emptyReason'>;
 
 /**
  * A port of a service as the manager wants it, frontends with one list of endpoints: one for the ClusterIP and every address
@@ -42,17 +43,17 @@ export function toServices(balanced: LoadBalancedService, node: NodeReach): read
   }
   conditions.push(...unreachableByItself(balanced, node));
   if (external === undefined || outer.length === 0) {
-    return [toService(balanced, internal, balanced.endpoints, [...conditions, ...outerConditions])];
+    return [toService(balanced, internal, balanced, [...conditions, ...outerConditions])];
   }
-  const endpoints = externalEndpoints(external, node, outerConditions);
-  if (sameEndpoints(endpoints, balanced.endpoints)) {
-    return [toService(balanced, [...internal, ...outer], endpoints, [...conditions, ...outerConditions])];
+  const reached = externalEndpoints(external, node, outerConditions);
+  if (isSame(reached, balanced)) {
+    return [toService(balanced, [...internal, ...outer], reached, [...conditions, ...outerConditions])];
   }
   // Kubernetes' port names have no dots, and only the single port of a service has none.
   const portName = balanced.portName === '' ? 'external' : `${balanced.portName}.external`;
   return [
-    toService(balanced, internal, balanced.endpoints, conditions),
-    toService({ ...balanced, portName }, outer, endpoints, outerConditions),
+    toService(balanced, internal, balanced, conditions),
+    toService({ ...balanced, portName }, outer, reached, outerConditions),
   ];
 }
 
@@ -132,9 +133,9 @@ function externalEndpoints(
   external: ExternalTraffic,
   { hasUplink }: NodeReach,
   conditions: Condition[],
-): Endpoints {
-  if (!hasUplink) return external.clusterEndpoints;
-  if (external.policy === 'Local') return external.endpoints;
+): Reached {
+  if (!hasUplink) return { endpoints: external.clusterEndpoints };
+  if (external.policy === 'Local') return external;
   const here = external.clusterEndpoints.filter(({ local }) => local);
   if (here.length < external.clusterEndpoints.length) {
     conditions.push({
@@ -144,13 +145,13 @@ function externalEndpoints(
         'if there are none, only pods of this node are served',
     });
   }
-  return here.length > 0 ? here : external.clusterEndpoints;
+  return { endpoints: here.length > 0 ? here : external.clusterEndpoints };
 }
 
 function toService(
   balanced: Pick<LoadBalancedService, 'namespace' | 'name' | 'portName' | 'protocol' | 'sessionAffinity'>,
   frontends: Service['frontends'],
-  endpoints: Endpoints,
+  { endpoints, emptyReason }: Reached,
   conditions: Condition[],
 ): Service {
   const { namespace, name, portName, protocol, sessionAffinity } = balanced;
@@ -163,13 +164,15 @@ function toService(
     endpoints: endpoints.map(({ address, port }) => ({ address, port, weight: 0 })),
     sessionAffinity: sessionAffinity && { timeoutSeconds: sessionAffinity.timeoutSeconds },
     conditions,
+    hasEndpointsElsewhere: emptyReason === 'NoLocalEndpoints',
   };
 }
 
-function sameEndpoints(a: Endpoints, b: Endpoints): boolean {
+function isSame({ endpoints: a, emptyReason }: Reached, { endpoints: b, emptyReason: other }: Reached): boolean {
   return (
     a.length === b.length &&
-    a.every(({ address, port }, i) => b[i]?.address === address && b[i]?.port === port)
+    a.every(({ address, port }, i) => b[i]?.address === address && b[i]?.port === port) &&
+    (emptyReason === 'NoLocalEndpoints') === (other === 'NoLocalEndpoints')
   );
 }
 

@@ -118,6 +118,7 @@ export function readTranslation(request: infra.NatTranslation): Translation {
     protocol,
     frontends: [{ address, port }],
     endpoints: [...endpoints.values()],
+    hasEndpointsElsewhere: false,
     affinitySeconds: undefined,
     unsupportedAddresses,
     agentConditions: [],

@@ -30,6 +30,7 @@ function service(i: number): ServiceObject {
     protocol: 'TCP',
     frontends: [{ address: 0x0a60000a + i, port: 80 }],
     endpoints: [{ address: 0x0af40105, port: 8080, weight: 1 }],
+    hasEndpointsElsewhere: false,
     affinitySeconds: undefined,
     unsupportedAddresses: [],
     agentConditions: [],

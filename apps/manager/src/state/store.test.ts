@@ -17,6 +17,7 @@ const service: ServiceObject = {
   protocol: 'TCP',
   frontends: [{ address: 0x0a60000a, port: 80 }],
   endpoints: [{ address: 0x0af40105, port: 8080, weight: 1 }],
+  hasEndpointsElsewhere: false,
   affinitySeconds: undefined,
   unsupportedAddresses: [],
   agentConditions: [],

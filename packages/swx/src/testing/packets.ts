@@ -14,7 +14,7 @@ export interface L4 {
 export interface PacketOptions {
   readonly source: string;
   readonly target: string;
-  readonly l4?: L4;
+  readonly l4?: L4 | undefined;
   readonly icmpEcho?: { readonly type: 0 | 8; readonly identifier: number };
   readonly icmpError?: {
     readonly type: number;

@@ -11,7 +11,6 @@ export interface ExpectedDifference {
 }
 
 const SERVICE = { service: true } as const;
-const BLIND = 'The pipeline drops such packets, and turns none round yet.';
 const open = (
   protocol: Protocol,
   to: Extract<Step, { do: 'open' }>['to'],
@@ -24,34 +23,6 @@ const isolated = (pod: Policy['pod']): Step => ({
 });
 
 export const EXPECTED_DIFFERENCES: readonly ExpectedDifference[] = [
-  {
-    name: 'a TCP service without endpoints refuses',
-    reason: BLIND,
-    scenario: { endpoints: [], steps: [open('tcp', SERVICE)] },
-    kernel: 'client gets ECONNREFUSED',
-    pipeline: 'nothing',
-  },
-  {
-    name: 'a UDP service without endpoints refuses',
-    reason: BLIND,
-    scenario: { endpoints: [], steps: [open('udp', SERVICE)] },
-    kernel: 'client gets ECONNREFUSED',
-    pipeline: 'nothing',
-  },
-  {
-    name: 'a port that a service does not have refuses TCP',
-    reason: BLIND,
-    scenario: { endpoints: ['web-1'], steps: [open('tcp', { ...SERVICE, port: 'unserved' })] },
-    kernel: 'client gets ECONNREFUSED',
-    pipeline: 'nothing',
-  },
-  {
-    name: 'a port that a service does not have refuses UDP',
-    reason: BLIND,
-    scenario: { endpoints: ['web-1'], steps: [open('udp', { ...SERVICE, port: 'unserved' })] },
-    kernel: 'client gets ECONNREFUSED',
-    pipeline: 'nothing',
-  },
   {
     name: 'an ICMP error comes back through a service',
     reason: 'ICMP errors are not translated yet.',

@@ -1,4 +1,5 @@
 import type { Scenario, Side, Step } from '../scenario.js';
+import { REFUSALS } from './refusals.js';
 
 const SERVICE = { service: true } as const;
 const DENY_WEB = { pod: 'web-1', direction: 'ingress', allow: [] } as const;
@@ -373,4 +374,5 @@ export const SCENARIOS: readonly Scenario[] = [
   ...PODS,
   ...POLICIES,
   ...vanished(),
+  ...REFUSALS,
 ];

@@ -5,6 +5,7 @@ import { policyFromEntity, policyToEntity, READ_ALL_POLICY } from './policy-code
 import { type DpdkRow, dpdkRows, groupRow, isolationKeys, type RouteRow } from './rows.js';
 
 const {
+  answer_source: answerSource,
   arp_table: arp,
   endpoint,
   endpoint_group: endpointGroup,
@@ -12,6 +13,7 @@ const {
   port_table: ports,
   route_table: routes,
   service,
+  service_address: serviceAddress,
 } = k8sDp.tables;
 const { endpoint_selector: selector } = k8sDp.actionProfiles;
 
@@ -34,6 +36,13 @@ export function toEntity(row: DpdkRow): Entity {
       );
     case 'route_table':
       return routes.entry({ dst: { value: row.address, prefixLength: row.length } }, routeAction(row));
+    case 'service_address':
+      return serviceAddress.entry({ dst_ip: row.ip }, serviceAddress.actions.refuse_unused_ports());
+    case 'answer_source':
+      return answerSource.entry(
+        { port_kind: row.portKind },
+        answerSource.actions.set_answer_source({ ip: row.ip }),
+      );
     case 'endpoint':
       return endpoint.entry(
         { endpoint_id: row.id },
@@ -76,6 +85,8 @@ export const READ_ALL: Readonly<Record<string, readonly Entity[]>> = {
   arp_table: [arp.all()],
   pod_forward: [podForward.all()],
   route_table: [routes.all()],
+  service_address: [serviceAddress.all()],
+  answer_source: [answerSource.all()],
   endpoint: [endpoint.all()],
   endpoint_selector: [selector.members(), selector.groups()],
   endpoint_group: [endpointGroup.all()],
@@ -151,8 +162,19 @@ function fromTableEntry(tableId: number, entity: Entity): DpdkRow | undefined {
       const { value: address, prefixLength: length } = match.dst ?? { value: 0, prefixLength: 0 };
       const row = { table: 'route_table', address, length } as const;
       if (action?.name === 'set_nexthop') return { ...row, action: 'nexthop', ...hop(action.params) };
-      const blocked: RouteRow = { ...row, action: 'unreachable' };
-      return action?.name === 'unreachable' ? blocked : foreign(blocked, entity);
+      const blocked: RouteRow = { ...row, action: 'blackhole' };
+      return action?.name === 'blackhole' ? blocked : foreign(blocked, entity);
+    }
+    case serviceAddress.id: {
+      const { match, action } = serviceAddress.decode(entity);
+      const row: DpdkRow = { table: 'service_address', ip: match.dst_ip };
+      return action?.name === 'refuse_unused_ports' ? row : foreign(row, entity);
+    }
+    case answerSource.id: {
+      const { match, action } = answerSource.decode(entity);
+      const row = { table: 'answer_source', portKind: match.port_kind } as const;
+      if (action?.name === 'set_answer_source') return { ...row, ip: action.params.ip };
+      return foreign({ ...row, ip: 0 }, entity);
     }
     case endpoint.id: {
       const { match, action } = endpoint.decode(entity);
@@ -213,8 +235,8 @@ function routeAction(row: RouteRow) {
   switch (row.action) {
     case 'nexthop':
       return routes.actions.set_nexthop({ port: row.port, dst_mac: row.dstMac, src_mac: row.srcMac });
-    case 'unreachable':
-      return routes.actions.unreachable();
+    case 'blackhole':
+      return routes.actions.blackhole();
     default:
       return unreachable(row);
   }

@@ -1,4 +1,4 @@
-import { GATEWAY_IP, HOST_PORT } from '@infra-offload/p4src';
+import { GATEWAY_IP, HOST_PORT, PortKind } from '@infra-offload/p4src';
 import { cidrContains, formatCidr, parseIPv4 } from '../../state/addresses.js';
 import type { HostInterface, NodeObject } from '../../state/objects.js';
 import {
@@ -27,7 +27,7 @@ export function compileNode(
   const conditions: Condition[] = [];
   if (node.host !== undefined) compileHost(node, node.host, context, gatewayMac, rows, conditions);
   for (const { address, length } of node.serviceCidrs) {
-    rows.push({ table: 'route_table', address, length, action: 'unreachable' });
+    rows.push({ table: 'route_table', address, length, action: 'blackhole' });
   }
   const uplinks = new Set<number>();
   if (node.uplinkInterface !== undefined) {
@@ -94,6 +94,10 @@ function compileHost(
     });
   }
   rows.push({ table: 'port_table', port: HOST_PORT, role: 'host' });
+  const own = host.addresses.find((address) => address !== GATEWAY_ADDRESS);
+  if (own !== undefined)
+    for (const portKind of Object.values(PortKind))
+      rows.push({ table: 'answer_source', portKind, ip: own });
   const ranges = [...node.serviceCidrs, ...node.routes.map((route) => route.cidr)];
   for (const ip of hostAddresses(host)) {
     const lost = conflictOf([addressClaim(ip)], context);

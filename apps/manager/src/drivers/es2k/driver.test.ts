@@ -57,6 +57,7 @@ const web: ServiceObject = {
     { address: 21, port: 8080, weight: 1 },
     { address: 22, port: 8080, weight: 1 },
   ],
+  hasEndpointsElsewhere: false,
   affinitySeconds: undefined,
   unsupportedAddresses: [],
   agentConditions: [],
