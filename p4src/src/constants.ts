@@ -60,7 +60,11 @@ export const dropReasons: readonly {
   { reason: DropReason.unreachable, name: 'unreachable', text: 'destination unreachable' },
   { reason: DropReason.conntrackFull, name: 'conntrackFull', text: 'table of flows full' },
   { reason: DropReason.blackhole, name: 'blackhole', text: 'no such service address' },
-  { reason: DropReason.noLocalEndpoint, name: 'noLocalEndpoint', text: 'service without endpoint on this node' },
+  {
+    reason: DropReason.noLocalEndpoint,
+    name: 'noLocalEndpoint',
+    text: 'service without endpoint on this node',
+  },
   { reason: DropReason.unusedPort, name: 'unusedPort', text: 'port that no service has' },
 ];
 

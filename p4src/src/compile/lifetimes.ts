@@ -6,7 +6,8 @@ export interface Line {
 }
 
 /** The metadata that an operand names, if it is metadata. */
-export const nameOf = (word: string): string | undefined => (word.startsWith('m.') ? word.slice(2) : undefined);
+export const nameOf = (word: string): string | undefined =>
+  word.startsWith('m.') ? word.slice(2) : undefined;
 
 /** What an instruction writes without anything else, if it is metadata. */
 function onlyWrites({ words: [op = '', target = ''] }: Line): string | undefined {

@@ -1,18 +1,20 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { client, node, other, send, server, setUp, tcp, udp, VIP } from './testing/flows.js';
-import { GATEWAY_MAC, type Pod, UPLINK_PORT } from './testing/k8s.js';
+import { GATEWAY_MAC, HOST_PORT, type Pod, UPLINK_PORT } from './testing/k8s.js';
 import { ip, packet, read, readError, TCP } from './testing/packets.js';
 
 const { syn, ack, fin, rst, psh } = TCP;
 const NODE_IP = '192.168.7.1';
 const UNREACHABLE = { type: 3, code: 3 };
+const POD = 0;
+const UPLINK = 2;
 const NO_ENDPOINT = 4;
 const UNUSED_PORT = 13;
 
 beforeEach(() => {
   setUp();
   node.addRoute('10.96.0.0', 16, 'blackhole');
-  for (const kind of [0, 1, 2])
+  for (const kind of [POD, UPLINK])
     node.pipeline.tableSet('answer_source', {
       key: [{ value: kind }],
       action: 'set_answer_source',
@@ -131,9 +133,12 @@ describe('UDP to a service without endpoints', () => {
     }
   });
 
-  it('comes from the gateway where no address of the node is known', () => {
-    node.pipeline.tableClear('answer_source');
-    expect(readError(answerTo(client.port, datagram(40))).source).toBe('169.254.1.1');
+  it('is told so by whom it was for, if it comes from the node', () => {
+    const request = packet({
+      ...{ source: NODE_IP, target: VIP },
+      l4: { protocol: 'udp', sourcePort: 4000, targetPort: 80 },
+    });
+    expect(readError(answerTo(HOST_PORT, request))).toMatchObject({ source: VIP, target: NODE_IP });
   });
 
   it('comes back through the uplink, too', () => {
@@ -163,12 +168,15 @@ describe('UDP to a service without endpoints', () => {
   });
 });
 
-it.each([6, 17] as const)('a service with endpoints on other nodes only is silent (protocol %i)', (protocol) => {
-  emptyService(protocol, true);
-  const request = protocol === 6 ? tcp : udp;
-  expect(send(client, request(client.ip, 4000, VIP, 80, syn))).toBeUndefined();
-  expect([node.drops(12), node.rejects(12)]).toEqual([1, 0]);
-});
+it.each([6, 17] as const)(
+  'a service with endpoints on other nodes only is silent (protocol %i)',
+  (protocol) => {
+    emptyService(protocol, true);
+    const request = protocol === 6 ? tcp : udp;
+    expect(send(client, request(client.ip, 4000, VIP, 80, syn))).toBeUndefined();
+    expect([node.drops(12), node.rejects(12)]).toEqual([1, 0]);
+  },
+);
 
 describe('ports that a service does not have', () => {
   const echo = () => packet({ source: client.ip, target: VIP, icmpEcho: { type: 8, identifier: 7 } });

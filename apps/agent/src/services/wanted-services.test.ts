@@ -79,7 +79,9 @@ describe('toServices', () => {
 
   it('tells endpoints that policy Local leaves out from none at all', () => {
     const isElsewhere = (change: Partial<LoadBalancedService>, reach = outside) =>
-      toServices({ ...base, endpoints: [], ...change }, reach).map((service) => service.hasEndpointsElsewhere);
+      toServices({ ...base, endpoints: [], ...change }, reach).map(
+        (service) => service.hasEndpointsElsewhere,
+      );
     expect(isElsewhere({ emptyReason: 'NoEndpoints' })).toEqual([false]);
     expect(isElsewhere({ emptyReason: 'NoLocalEndpoints' })).toEqual([true]);
     const empty = { ...external, endpoints: [], clusterEndpoints: [elsewhere] };

@@ -168,7 +168,10 @@ function toService(
   };
 }
 
-function isSame({ endpoints: a, emptyReason }: Reached, { endpoints: b, emptyReason: other }: Reached): boolean {
+function isSame(
+  { endpoints: a, emptyReason }: Reached,
+  { endpoints: b, emptyReason: other }: Reached,
+): boolean {
   return (
     a.length === b.length &&
     a.every(({ address, port }, i) => b[i]?.address === address && b[i]?.port === port) &&

@@ -249,7 +249,6 @@ describe('pods and nodes', () => {
       rows: [
         { table: 'port_table', port: 0, role: 'host' },
         { table: 'answer_source', portKind: 0, ip: 0x0a00_0001 },
-        { table: 'answer_source', portKind: 1, ip: 0x0a00_0001 },
         { table: 'answer_source', portKind: 2, ip: 0x0a00_0001 },
         { table: 'arp_table', ip: 0xa9fe_0101, mac: 0x0200_0000_0009 },
         { table: 'arp_table', ip: 0x0a00_0001, mac: 0x0200_0000_0009 },
@@ -342,16 +341,19 @@ describe('services', () => {
   test.each([
     [false, 2, 'NoEndpoints'],
     [true, 6, 'NoLocalEndpoints'],
-  ])('a service without endpoints is refused, unless it has some elsewhere (%s)', (isElsewhere, flags, reason) => {
-    const plan = emptyGroupPlan('k', 255);
-    const { rows, conditions } = driver.service(
-      { ...web, hasEndpointsElsewhere: isElsewhere },
-      { id: 7, plan, buckets: [], protocol: 'TCP', frontend: undefined },
-      context,
-    );
-    expect(rows).toContainEqual(expect.objectContaining({ table: 'service', flags }));
-    expect(conditions).toEqual([expect.objectContaining({ severity: 'note', reason })]);
-  });
+  ])(
+    'a service without endpoints is refused, unless it has some elsewhere (%s)',
+    (isElsewhere, flags, reason) => {
+      const plan = emptyGroupPlan('k', 255);
+      const { rows, conditions } = driver.service(
+        { ...web, hasEndpointsElsewhere: isElsewhere },
+        { id: 7, plan, buckets: [], protocol: 'TCP', frontend: undefined },
+        context,
+      );
+      expect(rows).toContainEqual(expect.objectContaining({ table: 'service', flags }));
+      expect(conditions).toEqual([expect.objectContaining({ severity: 'note', reason })]);
+    },
+  );
 
   test('property: groups name only endpoints that are there, whatever came and went', () => {
     const endpoint = fc.record({

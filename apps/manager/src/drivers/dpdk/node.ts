@@ -94,10 +94,10 @@ function compileHost(
     });
   }
   rows.push({ table: 'port_table', port: HOST_PORT, role: 'host' });
-  const own = host.addresses.find((address) => address !== GATEWAY_ADDRESS);
-  if (own !== undefined)
-    for (const portKind of Object.values(PortKind))
-      rows.push({ table: 'answer_source', portKind, ip: own });
+  // Not to the host itself: it would not take anything from its own address.
+  const [own = GATEWAY_ADDRESS] = host.addresses.filter((address) => address !== GATEWAY_ADDRESS);
+  for (const portKind of [PortKind.pod, PortKind.uplink])
+    rows.push({ table: 'answer_source', portKind, ip: own });
   const ranges = [...node.serviceCidrs, ...node.routes.map((route) => route.cidr)];
   for (const ip of hostAddresses(host)) {
     const lost = conflictOf([addressClaim(ip)], context);
