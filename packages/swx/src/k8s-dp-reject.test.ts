@@ -151,6 +151,30 @@ describe('UDP to a service without endpoints', () => {
     });
   });
 
+  it('is told so by a service whose last endpoint leaves, flow or not', () => {
+    const service = node.addService({
+      ...{ vip: VIP, port: 81, protocol: 17 },
+      endpoints: [{ ip: server.ip, port: 8080 }],
+    });
+    const request = packet({
+      ...{ source: client.ip, target: VIP, sourceMac: client.mac, targetMac: GATEWAY_MAC },
+      l4: { protocol: 'udp', sourcePort: 4000, targetPort: 81 },
+    });
+    for (let i = 0; i < 3; i++) {
+      expect(send(client, request)?.target).toBe(server.ip);
+      expect(send(server, udp(server.ip, 8080, client.ip, 4000))?.source).toBe(VIP);
+    }
+    service.close();
+    for (let i = 0; i < 2; i++) {
+      const error = readError(answerTo(client.port, request));
+      expect(error).toMatchObject({
+        ...{ ...UNREACHABLE, source: NODE_IP, target: client.ip, checksumsOk: true },
+        ...{ sourceMac: GATEWAY_MAC, targetMac: client.mac },
+      });
+      expect(error.quote).toEqual(request.subarray(14, 14 + 28));
+    }
+  });
+
   it.each([
     ['is sent to a group of machines', { targetMac: '01:00:5e:00:00:01' }],
     ['is broadcast', { targetMac: 'ff:ff:ff:ff:ff:ff' }],

@@ -143,11 +143,13 @@ export class Node {
       (options.affinity === true ? 1 : 0) |
       (options.endpoints.length === 0 ? 2 : 0) |
       (options.isElsewhere === true ? 4 : 0);
-    pipeline.tableSet('service', {
-      key: [{ value: ip(options.vip) }, { value: options.protocol }, { value: options.port }],
-      action: 'set_service',
-      args: [number, base, number, flags, 0],
-    });
+    const setFlags = (flags: number): void =>
+      pipeline.tableSet('service', {
+        key: [{ value: ip(options.vip) }, { value: options.protocol }, { value: options.port }],
+        action: 'set_service',
+        args: [number, base, number, flags, 0],
+      });
+    setFlags(flags);
     pipeline.tableSet('service_address', {
       key: [{ value: ip(options.vip) }],
       action: 'refuse_unused_ports',
@@ -156,6 +158,12 @@ export class Node {
     return {
       setMembers,
       drain: (i: number): void => setEndpoint(i, ENDPOINT_DRAINING),
+      /** There are no endpoints any more that take new flows. */
+      close: (): void => {
+        for (const i of options.endpoints.keys()) setEndpoint(i, ENDPOINT_DRAINING);
+        setFlags(flags | 2);
+        this.raiseEpoch();
+      },
       removeEndpoint: (i: number): void => {
         pipeline.tableDelete('endpoint', [{ value: base + i + 1 }]);
         this.raiseEpoch();

@@ -234,7 +234,7 @@ export function readError(bytes: Uint8Array): ReadError {
   if (outer.protocol !== 1 || end > bytes.length || end < at + 56) throw new Error('this is no ICMP error');
   const message = bytes.subarray(at + 20, end);
   const quote = message.subarray(8);
-  const quoted = read(Uint8Array.from([...bytes.subarray(0, 12), 8, 0, ...quote]));
+  const quoted = read(Uint8Array.from([...bytes.subarray(0, 12), 8, 0, ...quote, ...Array(12).fill(0)]));
   return {
     ...outer,
     type: view.getUint8(at + 20),

@@ -24,26 +24,6 @@ const isolated = (pod: Policy['pod']): Step => ({
 
 export const EXPECTED_DIFFERENCES: readonly ExpectedDifference[] = [
   {
-    name: 'an ICMP error comes back through a service',
-    reason: 'ICMP errors are not translated yet.',
-    scenario: {
-      endpoints: ['web-1'],
-      steps: [{ do: 'unserve', pod: 'web-1', protocol: 'udp' }, open('udp', SERVICE)],
-    },
-    kernel: 'client gets ECONNREFUSED',
-    pipeline: 'nothing',
-  },
-  {
-    name: 'an ICMP error reaches an isolated pod',
-    reason: 'ICMP errors do not belong to the flow that they quote yet: policies deny them.',
-    scenario: {
-      endpoints: [],
-      steps: [isolated('client'), open('udp', { pod: 'web-1', port: 'unserved' })],
-    },
-    kernel: 'client gets ECONNREFUSED',
-    pipeline: 'nothing',
-  },
-  {
     name: 'fragments go through a service',
     reason: 'Fragments other than the first have no ports, and are not translated yet.',
     scenario: { endpoints: ['web-1'], steps: [open('udp', SERVICE, { size: 8_192 })] },

@@ -117,9 +117,7 @@ class Generator {
     if (this.random.chance(5)) return { ...service, port: 'unserved' };
     if (this.random.chance(60)) return this.#isCertain(from, service) ? service : undefined;
     const pod = this.random.pick(POD_NAMES.filter((other) => other !== from));
-    // Errors do not reach isolated pods yet (expected.ts).
-    const unserved = this.random.chance(10) && this.#policies.length === 0;
-    return unserved ? { pod, port: 'unserved' } : { pod };
+    return this.random.chance(10) ? { pod, port: 'unserved' } : { pod };
   }
 
   /** Who will answer: with several endpoints, only the first choice of all has a name that is known before. */
