@@ -38,6 +38,7 @@ describe('constants', () => {
     ['DROP_BLACKHOLE', DropReason.blackhole],
     ['DROP_NOT_LOCAL', DropReason.noLocalEndpoint],
     ['DROP_UNUSED_PORT', DropReason.unusedPort],
+    ['DROP_FRAGMENT', DropReason.fragment],
     ['ENDPOINT_DRAINING', EndpointFlag.draining],
     ['EPOCH_ASK_POLICY', EpochFlag.askPolicy],
     ['CT_NEW', FlowState.new],
@@ -65,6 +66,7 @@ describe('constants', () => {
   it.each([
     ['conntrack', constants.conntrackTimeouts],
     ['established', constants.establishedTimeouts],
+    ['fragments', constants.fragmentTimeouts],
     ['affinity', constants.affinityTimeouts],
   ] as const)('have the timeouts of %s', (learner, expected) => {
     const block = new RegExp(`learner ${learner} \\{[^]*?timeout \\{([^}]*)\\}`).exec(k8sDpArtifacts.spec);

@@ -35,6 +35,8 @@ export const DropReason = {
   noLocalEndpoint: 12,
   /** It is an address of a service, which has none at this port. */
   unusedPort: 13,
+  /** The first fragment of the packet has not come, or did not go on. */
+  fragment: 14,
 } as const;
 
 export type DropReasonName = keyof typeof DropReason;
@@ -66,6 +68,7 @@ export const dropReasons: readonly {
     text: 'service without endpoint on this node',
   },
   { reason: DropReason.unusedPort, name: 'unusedPort', text: 'port that no service has' },
+  { reason: DropReason.fragment, name: 'fragment', text: 'fragment without the first one' },
 ];
 
 /** Bits of the parameter `flags` of `set_service`. */
@@ -128,6 +131,9 @@ export const ConntrackTimeout = {
  * keep these below them: for as long an entry does without `conntrack`.
  */
 export const establishedTimeouts = [10, 30] as const;
+
+/** Seconds for which `fragments` remembers at start where the first fragment of a packet went. */
+export const fragmentTimeouts = [5] as const;
 
 /** Seconds of the timeouts of `affinity` at start: `affinity_profile` of `set_service` is an index into these. */
 export const affinityTimeouts = [

@@ -129,12 +129,6 @@ describe('pod to pod', () => {
     expect(out.bytes).toHaveLength(tagged.length);
   });
 
-  it('forwards later fragments without tracking them', () => {
-    const fragment = packet({ source: client.ip, target: server.ip, l4: udp(1, 2), fragmentOffset: 100 });
-    expect(one(client.port, fragment)).toMatchObject({ port: server.port, ipChecksumOk: true });
-    expect(node.pipeline.learnerCount('conntrack')).toBe(0);
-  });
-
   it('takes routes by the longest prefix, and drops what is in a black hole', () => {
     const route = (address: string, mask: number, action: string, args: (number | bigint)[] = []): void =>
       node.pipeline.tableSet('route_table', { key: [{ value: ip(address), mask }], action, args });

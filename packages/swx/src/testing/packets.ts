@@ -27,6 +27,7 @@ export interface PacketOptions {
   readonly vlan?: number;
   /** In units of 8 bytes. */
   readonly fragmentOffset?: number;
+  readonly identification?: number;
   readonly sourceMac?: string;
   readonly targetMac?: string;
   /** For packets that are neither TCP nor UDP nor ICMP echo. */
@@ -71,7 +72,7 @@ export function packet(options: PacketOptions): Uint8Array {
   const view = new DataView(header.buffer);
   header[0] = 0x45;
   view.setUint16(2, 20 + body.length);
-  view.setUint16(4, 0x1234);
+  view.setUint16(4, options.identification ?? 0x1234);
   view.setUint16(6, options.fragmentOffset ?? 0);
   header[8] = options.ttl ?? 64;
   header[9] = protocol;
@@ -143,6 +144,37 @@ export function arpRequest(options: {
   bytes.set(macBytes(options.senderMac), 22);
   view.setUint32(28, ip(options.sender));
   view.setUint32(38, ip(options.target));
+  return bytes;
+}
+
+/** An IPv4 packet in parts of at most `size` bytes of its payload, a multiple of 8. */
+export function fragmentsOf(whole: Uint8Array, size: number): Uint8Array[] {
+  const payload = whole.subarray(34);
+  return Array.from({ length: Math.ceil(payload.length / size) }, (_, i) => {
+    const part = payload.subarray(i * size, (i + 1) * size);
+    const bytes = Uint8Array.from([...whole.subarray(0, 34), ...part]);
+    const view = new DataView(bytes.buffer);
+    const isLast = (i + 1) * size >= payload.length;
+    view.setUint16(16, 20 + part.length);
+    view.setUint16(20, (i * size) / 8 + (isLast ? 0 : 0x2000));
+    view.setUint16(24, 0);
+    view.setUint16(24, checksum(bytes.subarray(14, 34)));
+    return bytes;
+  });
+}
+
+/** The packet that its fragments, all of them and in their order, are. */
+export function reassemble(parts: readonly Uint8Array[]): Uint8Array {
+  const [first = new Uint8Array(34)] = parts;
+  const bytes = Uint8Array.from([
+    ...first.subarray(0, 34),
+    ...parts.flatMap((part) => [...part.subarray(34)]),
+  ]);
+  const view = new DataView(bytes.buffer);
+  view.setUint16(16, bytes.length - 14);
+  view.setUint16(20, 0);
+  view.setUint16(24, 0);
+  view.setUint16(24, checksum(bytes.subarray(14, 34)));
   return bytes;
 }
 
