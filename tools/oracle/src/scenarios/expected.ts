@@ -24,29 +24,6 @@ const isolated = (pod: Policy['pod']): Step => ({
 
 export const EXPECTED_DIFFERENCES: readonly ExpectedDifference[] = [
   {
-    name: 'fragments go through a service',
-    reason: 'Fragments other than the first have no ports, and are not translated yet.',
-    scenario: { endpoints: ['web-1'], steps: [open('udp', SERVICE, { size: 8_192 })] },
-    kernel: 'web-1 receives 8192 from client, port 0',
-    pipeline: 'nothing',
-  },
-  {
-    name: 'fragments reach an isolated pod whose policy allows the port',
-    reason: 'Fragments other than the first have no ports, which policies ask for.',
-    scenario: {
-      endpoints: [],
-      steps: [
-        {
-          do: 'policies',
-          policies: [{ pod: 'web-1', direction: 'ingress', allow: [{ peers: ['client'], protocol: 'udp' }] }],
-        },
-        open('udp', { pod: 'web-1' }, { size: 8_192 }),
-      ],
-    },
-    kernel: 'web-1 receives 8192 from client, port 0',
-    pipeline: 'nothing',
-  },
-  {
     name: 'SCTP goes through a service whose port is that of its endpoints',
     reason: 'SCTP is tracked, but not translated yet.',
     scenario: { endpoints: ['web-1'], steps: [open('sctp', SERVICE)] },

@@ -1,4 +1,5 @@
 import type { Scenario, Side, Step } from '../scenario.js';
+import { FRAGMENTS } from './fragments.js';
 import { REFUSALS } from './refusals.js';
 
 const SERVICE = { service: true } as const;
@@ -375,4 +376,5 @@ export const SCENARIOS: readonly Scenario[] = [
   ...POLICIES,
   ...vanished(),
   ...REFUSALS,
+  ...FRAGMENTS,
 ];

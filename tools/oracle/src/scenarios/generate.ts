@@ -16,6 +16,8 @@ const BOTH = ['client', 'server'] as const;
 const PORTS = 14;
 /** Of a message, now and then: more than one segment. */
 const LARGE = 30_000;
+/** Of a datagram, as often. */
+const FRAGMENTED = 5_000;
 
 interface Flow {
   readonly name: string;
@@ -151,7 +153,7 @@ class Generator {
     );
     if (able.length === 0) return;
     const { flow, side } = this.random.pick(able);
-    const size = flow.protocol === 'tcp' && this.random.chance(10) ? { size: LARGE } : {};
+    const size = this.random.chance(10) ? { size: flow.protocol === 'tcp' ? LARGE : FRAGMENTED } : {};
     this.#steps.push({ do: 'send', flow: flow.name, side, ...size });
   }
 
