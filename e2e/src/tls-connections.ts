@@ -1,5 +1,6 @@
 import { inspect } from 'node:util';
 import { credentials } from '@grpc/grpc-js';
+import { messageOf } from '@infra-offload/base';
 import { AddPodRequest, OffloadClient } from '@infra-offload/infra-api';
 import { MemoryPorts, Softswitch } from '@infra-offload/softswitch';
 import { programs } from '@infra-offload/testbed';
@@ -124,7 +125,7 @@ export class Connections {
     try {
       return await see(await managerAddresses(program));
     } catch (error) {
-      return error instanceof Error ? error.message : String(error);
+      return messageOf(error);
     } finally {
       await program.kill();
     }

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { credentials } from '@grpc/grpc-js';
+import { messageOf } from '@infra-offload/base';
 import type { Connected } from '@infra-offload/grpc';
 import { Guard } from '@infra-offload/guard';
 import type { OffloadClient } from '@infra-offload/infra-api';
@@ -9,7 +10,6 @@ import { Attacher } from './cni/attacher.js';
 import { CalicoServer, exposureOf } from './cni/calico-server.js';
 import { CniServer } from './cni/server.js';
 import { type AgentConfig, felixSchema, policySourceOf } from './config/schema.js';
-import { messageOf } from './errors.js';
 import { FelixSource } from './felix/felix-source.js';
 import { checkHealth } from './health-client.js';
 import { CniConfiguration } from './install/cni-configuration.js';

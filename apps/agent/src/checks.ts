@@ -1,8 +1,8 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { isSystemError, messageOf } from '@infra-offload/base';
 import type { AgentConfig } from './config/schema.js';
-import { isSystemError, messageOf } from './errors.js';
 import { checkHealth } from './health-client.js';
 import { managerSecurity, type SecuritySettings } from './sync/connection.js';
 

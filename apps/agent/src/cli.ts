@@ -2,14 +2,16 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { endOnUncaught, stopOnSignals } from '@infra-offload/guard';
+import { logVerbosity, setLogVerbosity } from '@grpc/grpc-js';
+import { messageOf } from '@infra-offload/base';
+import { boundGarbage, endOnUncaught, stopOnSignals } from '@infra-offload/guard';
 import { Command, InvalidArgumentError } from 'commander';
 import { Agent } from './agent.js';
 import { type Check, calicoConfigCheck, managerCheck, parseDuration, waitFor } from './checks.js';
 import { type Flags, flagOptions, settingsOf } from './config/flags.js';
 import { loadConfig } from './config/load.js';
 import type { AgentConfig } from './config/schema.js';
-import { AgentError, messageOf } from './errors.js';
+import { AgentError } from './errors.js';
 import { installPlugin, type PluginPlaces, removePlugin } from './install/plugin-files.js';
 import { releaseHostInterface } from './install/release-interfaces.js';
 import { createPodInterfaces } from './interfaces/kinds.js';
@@ -116,6 +118,9 @@ async function check(make: (config: AgentConfig) => Check, timeoutMs: number): P
 }
 
 async function run(flags: Flags): Promise<void> {
+  boundGarbage();
+  // grpc-js writes of its own what it also throws.
+  setLogVerbosity(logVerbosity.NONE);
   const config = configOf(flags);
   const loggers = createLoggers(config.log);
   const logger = loggers.of('agent');

@@ -1,8 +1,8 @@
 #!/usr/bin/env node
 import { writeSync } from 'node:fs';
 import { Socket } from 'node:net';
+import { messageOf } from '@infra-offload/base';
 import { endOnUncaught } from '@infra-offload/guard';
-import { messageOf } from './errors.js';
 import { relay } from './felix/relay.js';
 
 /** Where infra-agent listens unless its `felix.socket`, and FELIX_API_PROXY_SOCKET for this program, say otherwise. */

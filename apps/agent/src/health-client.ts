@@ -1,7 +1,6 @@
 import { type ChannelCredentials, Client, type ServiceError } from '@grpc/grpc-js';
-import { connectClient } from '@infra-offload/grpc';
+import { connectClient, failureText } from '@infra-offload/grpc';
 import { service } from 'grpc-health-check';
-import { detailsOf } from './errors.js';
 
 /** An answer to grpc.health.v1 Check, or why there is none. */
 export type Health =
@@ -33,7 +32,7 @@ export async function checkHealth(
         (error: ServiceError | null, response?: object) => {
           const status = response !== undefined && 'status' in response ? String(response.status) : '';
           if (status === 'SERVING') resolve({ serving: true });
-          else resolve({ serving: false, reason: error === null ? `it says ${status}` : detailsOf(error) });
+          else resolve({ serving: false, reason: error === null ? `it says ${status}` : failureText(error) });
         },
       );
     });

@@ -1,11 +1,11 @@
 #!/usr/bin/env node
 import { readSync, writeSync } from 'node:fs';
 import { isatty } from 'node:tty';
+import { isSystemError } from '@infra-offload/base';
 import { CniError, CniErrorCode, decodeText } from '@infra-offload/cni-types';
 import { endOnUncaught } from '@infra-offload/guard';
 import { type PluginOutcome, runPlugin } from './cni/plugin.js';
 import { maxConfigBytes } from './cni/protocol.js';
-import { isSystemError } from './errors.js';
 
 async function readStdin(): Promise<string> {
   // A terminal would keep the plugin waiting; runtimes give a pipe.

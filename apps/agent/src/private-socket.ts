@@ -1,7 +1,8 @@
 import { chmod, lstat, mkdir, realpath, stat, unlink } from 'node:fs/promises';
 import { connect, type Server } from 'node:net';
 import { dirname } from 'node:path';
-import { AgentError, isSystemError, messageOf } from './errors.js';
+import { isSystemError, messageOf } from '@infra-offload/base';
+import { AgentError } from './errors.js';
 
 /**
  * Listens on a unix socket that only the agent's user can use, in a directory that only that user or root can write to: whoever

@@ -1,9 +1,10 @@
 #!/usr/bin/env node
 import { logVerbosity, setLogVerbosity } from '@grpc/grpc-js';
-import { endOnUncaught, stopOnSignals } from '@infra-offload/guard';
+import { messageOf } from '@infra-offload/base';
+import { boundGarbage, endOnUncaught, stopOnSignals } from '@infra-offload/guard';
 import { Command } from 'commander';
 import { loadConfig, OVERRIDES } from './config/load.js';
-import { ManagerError, messageOf } from './errors.js';
+import { ManagerError } from './errors.js';
 import { createLoggers } from './log.js';
 import { Manager } from './manager.js';
 
@@ -19,6 +20,7 @@ const command = new Command('infra-manager')
 for (const { flag, path, env } of OVERRIDES) command.option(`--${flag} <value>`, `${path} (env ${env})`);
 
 async function main(): Promise<void> {
+  boundGarbage();
   // grpc-js writes of its own what it also throws.
   setLogVerbosity(logVerbosity.NONE);
   const { config: file, ...camel } = command.parse().opts<Record<string, string | undefined>>();

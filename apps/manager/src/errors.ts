@@ -1,3 +1,5 @@
+import { typedError } from '@infra-offload/base';
+
 /** What went wrong, stable across versions. */
 export type ManagerErrorCode =
   /** The configuration cannot be used; the message names the key. */
@@ -24,38 +26,9 @@ export type ManagerErrorCode =
   | 'CANCELLED';
 
 /** The one error class of the manager. Recognise it with {@link ManagerError.is}. */
-export class ManagerError extends Error {
-  override readonly name = 'ManagerError';
-  readonly code: ManagerErrorCode;
-  readonly details: Readonly<Record<string, string | number>>;
-
-  constructor(
-    code: ManagerErrorCode,
-    message: string,
-    details: Readonly<Record<string, string | number>> = {},
-    cause?: unknown,
-  ) {
-    super(message, cause === undefined ? undefined : { cause });
-    this.code = code;
-    this.details = details;
-  }
-
-  /** Tells whether `error` is a ManagerError, with one of `codes` if any are given. */
-  static is(error: unknown, ...codes: readonly ManagerErrorCode[]): error is ManagerError {
-    return (
-      error instanceof Error &&
-      error.name === 'ManagerError' &&
-      'code' in error &&
-      (codes.length === 0 || codes.some((code) => code === error.code))
-    );
-  }
-}
-
-/** The message of anything thrown, on one line. */
-export function messageOf(error: unknown): string {
-  const text = error instanceof Error ? error.message : String(error);
-  return text.replace(/\s*\n\s*/g, ' ');
-}
+export class ManagerError extends typedError<ManagerErrorCode, Readonly<Record<string, string | number>>>(
+  'ManagerError',
+) {}
 
 /** For the end of an exhaustive switch. */
 export function unreachable(value: never): never {

@@ -1,4 +1,5 @@
 import { Server, type ServiceDefinition } from '@grpc/grpc-js';
+import { messageOf } from '@infra-offload/base';
 import { statusLimits } from '@infra-offload/grpc';
 import { Guard } from '@infra-offload/guard';
 import { infra, OffloadService as OffloadDefinition } from '@infra-offload/infra-api';
@@ -8,7 +9,7 @@ import type { Config } from './config/config.js';
 import { Controller } from './controller/controller.js';
 import { chooseDriver } from './drivers/choose.js';
 import type { Driver } from './drivers/driver.js';
-import { ManagerError, messageOf } from './errors.js';
+import { ManagerError } from './errors.js';
 import { FelixJournal } from './ipdk/felix-journal.js';
 import { isIpdkObject } from './ipdk/names.js';
 import { InfraAgentService } from './ipdk/service.js';
@@ -319,7 +320,9 @@ async function bind(
     const clients = { agent: server, operator: operators };
     return await listen({ address, server, clients, security, logger: loggers.server });
   } catch (error) {
-    throw new ManagerError('CONFIG', `listen: cannot listen on ${address}: ${reasonOf(error)}`, {}, error);
+    throw new ManagerError('CONFIG', `listen: cannot listen on ${address}: ${reasonOf(error)}`, {
+      cause: error,
+    });
   }
 }
 

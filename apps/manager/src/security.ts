@@ -43,6 +43,9 @@ export function openSecurity({ tls, target }: Config, loggers: Loggers): Securit
   } catch (error) {
     close();
     if (!TlsCertsError.is(error)) throw error;
-    throw new ManagerError('CONFIG', `${setting}: ${error.message}`, error.details, error);
+    throw new ManagerError('CONFIG', `${setting}: ${error.message}`, {
+      details: error.details,
+      cause: error,
+    });
   }
 }

@@ -1,3 +1,4 @@
+import { messageOf, typedError } from '@infra-offload/base';
 import { type CniVersion, latestVersion } from './versions.js';
 
 /**
@@ -40,32 +41,11 @@ export interface CniErrorJson {
 }
 
 /** An error with a CNI error code: the message becomes `msg`, the longer explanation `details`. */
-export class CniError extends Error {
-  override readonly name = 'CniError';
-  readonly code: number;
-  readonly details: string | undefined;
-
-  constructor(
-    code: number,
-    message: string,
-    options: { details?: string | undefined; cause?: unknown } = {},
-  ) {
-    super(message, options.cause === undefined ? undefined : { cause: options.cause });
-    this.code = code;
-    this.details = options.details;
-  }
-
-  /** Recognises a CniError, also one that another copy of this package has thrown. */
-  static is(error: unknown): error is CniError {
-    return (
-      error instanceof Error && error.name === 'CniError' && 'code' in error && typeof error.code === 'number'
-    );
-  }
-
+export class CniError extends typedError<number, string | undefined>('CniError', undefined) {
   /** `error` itself if it is a CniError, else one with `code` (999 by default) and the message of `error`. */
   static from(error: unknown, code: number = CniErrorCode.internal): CniError {
     if (CniError.is(error)) return error;
-    return new CniError(code, error instanceof Error ? error.message : String(error), { cause: error });
+    return new CniError(code, messageOf(error), { cause: error });
   }
 
   /** Reads the error result of another plugin; undefined if `value` is none. */

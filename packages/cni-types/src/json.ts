@@ -1,3 +1,4 @@
+import { messageOf } from '@infra-offload/base';
 import { CniError, CniErrorCode } from './error.js';
 
 /** Deeper than any configuration or result; whoever walks such a value does not run out of stack. */
@@ -16,7 +17,7 @@ export function parseJson(text: string, what: string): unknown {
   try {
     return JSON.parse(text);
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
+    const reason = messageOf(cause);
     throw new CniError(CniErrorCode.decodeFailure, `${what} is not JSON: ${reason}`, { cause });
   }
 }

@@ -1,2 +1,2 @@
 export { Guard, type OnFault } from './guard.js';
-export { endOnUncaught, type ProgramLog, stopOnSignals } from './process.js';
+export { boundGarbage, endOnUncaught, type ProgramLog, stopOnSignals } from './process.js';

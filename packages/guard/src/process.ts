@@ -1,3 +1,4 @@
+import { setFlagsFromString } from 'node:v8';
 import { Guard } from './guard.js';
 
 /** What logs; pino's loggers do. It must have written when it returns. */
@@ -10,6 +11,20 @@ const STOP_SIGNALS = ['SIGTERM', 'SIGINT'] as const;
 const EXIT_FAILED = 1;
 
 const EVENTS = ['uncaughtException', 'unhandledRejection'] as const;
+
+/** How much a heap may grow between two collections of all garbage, in per cent of what is in use. */
+const HEAP_GROWTH_PERCENT = 30;
+
+/**
+ * Has V8 collect garbage before much of it is there. What belongs to a connection (TLS and HTTP/2 keep it in native objects) is
+ * freed by a collection of the whole heap only, and V8 lets a small heap grow to four times its size until then: clients that
+ * come and go would double the memory of a process that keeps nothing of them.
+ *
+ * Call it once, early. It holds for the process.
+ */
+export function boundGarbage(): void {
+  setFlagsFromString(`--heap-growing-percent=${HEAP_GROWTH_PERCENT}`);
+}
 
 /**
  * Has an exception or a rejection that nobody caught end the process: it is reported once, and the process exits with

@@ -1,3 +1,4 @@
+export type { Unsubscribe } from '@infra-offload/base';
 export { ManifestsSource, type ManifestsSourceOptions } from './manifests/manifests-source.js';
 export type { ManifestProblem, ManifestProblemCode, ManifestReport } from './manifests/problem.js';
 export { matchesLabels } from './objects/labels.js';
@@ -61,5 +62,5 @@ export type {
   ServiceCondition,
 } from './services/types.js';
 export type { ObjectSource } from './source.js';
-export { ObjectStore, type ReadableStore, type StoreEvent, type Unsubscribe } from './store.js';
+export { ObjectStore, type ReadableStore, type StoreEvent } from './store.js';
 export { StoreIndex } from './store-index.js';

@@ -1,5 +1,6 @@
+import { MultiMap, type Unsubscribe } from '@infra-offload/base';
 import type { NamespacedObject } from './objects/types.js';
-import type { ReadableStore, Unsubscribe } from './store.js';
+import type { ReadableStore } from './store.js';
 
 /**
  * The objects of a store by something else than their name, kept up to date: pods by node, policies by namespace.
@@ -9,7 +10,7 @@ import type { ReadableStore, Unsubscribe } from './store.js';
  */
 export class StoreIndex<Item extends NamespacedObject> {
   readonly #keysOf: (object: Item) => string | readonly string[];
-  readonly #objects = new Map<string, Set<Item>>();
+  readonly #objects = new MultiMap<string, Item>();
   readonly #unsubscribe: Unsubscribe;
 
   constructor(store: ReadableStore<Item>, keysOf: (object: Item) => string | readonly string[]) {
@@ -24,7 +25,7 @@ export class StoreIndex<Item extends NamespacedObject> {
 
   /** The objects with this key, none if there are none. */
   get(key: string): Iterable<Item> {
-    return this.#objects.get(key) ?? [];
+    return this.#objects.get(key);
   }
 
   keys(): Iterable<string> {
@@ -38,17 +39,10 @@ export class StoreIndex<Item extends NamespacedObject> {
   }
 
   #add(object: Item): void {
-    for (const key of [this.#keysOf(object)].flat()) {
-      const objects = this.#objects.get(key);
-      if (objects === undefined) this.#objects.set(key, new Set([object]));
-      else objects.add(object);
-    }
+    for (const key of [this.#keysOf(object)].flat()) this.#objects.add(key, object);
   }
 
   #remove(object: Item): void {
-    for (const key of [this.#keysOf(object)].flat()) {
-      const objects = this.#objects.get(key);
-      if (objects?.delete(object) && objects.size === 0) this.#objects.delete(key);
-    }
+    for (const key of [this.#keysOf(object)].flat()) this.#objects.delete(key, object);
   }
 }

@@ -1,3 +1,4 @@
+import { Listeners, type Unsubscribe } from '@infra-offload/base';
 import { type NamespacedObject, objectName } from './objects/types.js';
 import { plainEquals } from './plain-values.js';
 
@@ -5,8 +6,6 @@ export type StoreEvent<Item> =
   | { readonly type: 'added'; readonly object: Item }
   | { readonly type: 'updated'; readonly object: Item; readonly previous: Item }
   | { readonly type: 'removed'; readonly object: Item };
-
-export type Unsubscribe = () => void;
 
 /** The objects of one kind as they are now, and events when they change. Objects are immutable. */
 export interface ReadableStore<Item extends NamespacedObject> {
@@ -20,7 +19,7 @@ export interface ReadableStore<Item extends NamespacedObject> {
 /** A store that a source fills. Writing what is there already is no change. */
 export class ObjectStore<Item extends NamespacedObject> implements ReadableStore<Item> {
   readonly #objects = new Map<string, Item>();
-  readonly #listeners = new Set<(event: StoreEvent<Item>) => void>();
+  readonly #listeners = new Listeners<[event: StoreEvent<Item>]>();
 
   get size(): number {
     return this.#objects.size;
@@ -35,8 +34,7 @@ export class ObjectStore<Item extends NamespacedObject> implements ReadableStore
   }
 
   subscribe(listener: (event: StoreEvent<Item>) => void): Unsubscribe {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+    return this.#listeners.add(listener);
   }
 
   /** Returns whether this was a change. */
@@ -60,6 +58,6 @@ export class ObjectStore<Item extends NamespacedObject> implements ReadableStore
   }
 
   #emit(event: StoreEvent<Item>): void {
-    for (const listener of this.#listeners) listener(event);
+    this.#listeners.emit(event);
   }
 }

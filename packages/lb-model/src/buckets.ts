@@ -33,7 +33,9 @@ const MAX_SIZE = 1 << 20;
 export function maglevBuckets(endpoints: readonly BucketEndpoint[], size: number): BucketTable {
   if (!Number.isInteger(size) || size < 1 || size > MAX_SIZE) {
     throw new LbModelError('INVALID_ARGUMENT', `a bucket table has 1 to ${MAX_SIZE} buckets, not ${size}`, {
-      size,
+      details: {
+        size,
+      },
     });
   }
   return fill(new Array<string | undefined>(size).fill(undefined), endpoints);
@@ -84,12 +86,15 @@ function claimsOf(buckets: (string | undefined)[], endpoints: readonly BucketEnd
         'INVALID_ENDPOINT',
         `endpoint '${id}': weight ${weight} is not an integer from 1 to 2^31 - 1`,
         {
-          id,
-          weight,
+          details: {
+            id,
+            weight,
+          },
         },
       );
     }
-    if (claims.has(id)) throw new LbModelError('INVALID_ARGUMENT', `endpoint '${id}' is named twice`, { id });
+    if (claims.has(id))
+      throw new LbModelError('INVALID_ARGUMENT', `endpoint '${id}' is named twice`, { details: { id } });
     const floor = Math.floor((size * weight) / total);
     const fraction = ((size * weight) % total) / total;
     const rank = hash32(id, 2);

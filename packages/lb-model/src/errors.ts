@@ -1,3 +1,5 @@
+import { typedError } from '@infra-offload/base';
+
 /**
  * - `INVALID_ARGUMENT`: a size, range or time that makes no sense.
  * - `INVALID_ENDPOINT`: an address, port or weight out of range.
@@ -7,19 +9,4 @@
 export type LbModelErrorCode = 'INVALID_ARGUMENT' | 'INVALID_ENDPOINT' | 'INVALID_STATE' | 'NOT_IN_USE';
 
 /** The one error class of this package: always a caller's mistake or foreign state, never a full pool or group. */
-export class LbModelError extends Error {
-  override readonly name = 'LbModelError';
-  readonly code: LbModelErrorCode;
-  readonly details: Readonly<Record<string, unknown>>;
-
-  constructor(code: LbModelErrorCode, message: string, details: Readonly<Record<string, unknown>> = {}) {
-    super(message);
-    this.code = code;
-    this.details = details;
-  }
-
-  /** Recognises the error also when it comes from another copy of the package. */
-  static is(error: unknown): error is LbModelError {
-    return error instanceof Error && error.name === 'LbModelError' && 'code' in error;
-  }
-}
+export class LbModelError extends typedError<LbModelErrorCode>('LbModelError') {}

@@ -81,8 +81,10 @@ export interface PlanOptions {
 export function emptyGroupPlan(key: string, size: number): GroupPlan {
   if (!Number.isSafeInteger(size) || size < 1) {
     throw new LbModelError('INVALID_ARGUMENT', `group '${key}': not a number of slots: ${size}`, {
-      key,
-      size,
+      details: {
+        key,
+        size,
+      },
     });
   }
   return { key, size, slots: [], rested: [], highestUsed: 0, overflow: [], evicted: [] };
@@ -102,8 +104,10 @@ export function planGroup(previous: GroupPlan, service: ServiceState, options: P
       'INVALID_ARGUMENT',
       `service '${service.key}' planned into group '${previous.key}'`,
       {
-        service: service.key,
-        group: previous.key,
+        details: {
+          service: service.key,
+          group: previous.key,
+        },
       },
     );
   }
@@ -182,6 +186,8 @@ export function checkEndpoint(key: string, endpoint: EndpointSpec): void {
           ? `weight ${weight} is not an integer from 1 to ${MAX_WEIGHT}`
           : undefined;
   if (problem !== undefined) {
-    throw new LbModelError('INVALID_ENDPOINT', `service '${key}': ${problem}`, { key, endpoint });
+    throw new LbModelError('INVALID_ENDPOINT', `service '${key}': ${problem}`, {
+      details: { key, endpoint },
+    });
   }
 }

@@ -67,9 +67,11 @@ export function restoreGroupPlan(
         'INVALID_STATE',
         `group '${key}': slot ${slot} is out of 1 to ${size}, or named twice`,
         {
-          key,
-          slot,
-          size,
+          details: {
+            key,
+            slot,
+            size,
+          },
         },
       );
     }

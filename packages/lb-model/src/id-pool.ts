@@ -60,10 +60,14 @@ export class IdPool {
   constructor(options: IdPoolOptions) {
     const { min, max, restMs } = options;
     if (!Number.isSafeInteger(min) || !Number.isSafeInteger(max) || min < 0 || max < min) {
-      throw new LbModelError('INVALID_ARGUMENT', `not a range of ids: ${min} to ${max}`, { min, max });
+      throw new LbModelError('INVALID_ARGUMENT', `not a range of ids: ${min} to ${max}`, {
+        details: { min, max },
+      });
     }
     if (!(restMs >= 0)) {
-      throw new LbModelError('INVALID_ARGUMENT', `restMs must be 0 or more, not ${restMs}`, { restMs });
+      throw new LbModelError('INVALID_ARGUMENT', `restMs must be 0 or more, not ${restMs}`, {
+        details: { restMs },
+      });
     }
     this.min = min;
     this.max = max;
@@ -80,8 +84,10 @@ export class IdPool {
     for (const [first, last] of state.inUse) {
       if (!(first <= last)) {
         throw new LbModelError('INVALID_STATE', `stored ids in use: not a range: ${first} to ${last}`, {
-          first,
-          last,
+          details: {
+            first,
+            last,
+          },
         });
       }
       pool.#check(first, 'INVALID_STATE');
@@ -150,7 +156,7 @@ export class IdPool {
   /** Gives an id back; it rests from `now` on. @throws LbModelError NOT_IN_USE */
   release(id: number, now: number): void {
     if (!this.#inUse.delete(id)) {
-      throw new LbModelError('NOT_IN_USE', `id ${id} was released but is not in use`, { id });
+      throw new LbModelError('NOT_IN_USE', `id ${id} was released but is not in use`, { details: { id } });
     }
     this.#append(id, now);
   }
@@ -185,7 +191,7 @@ export class IdPool {
 
   #claimStored(id: number): void {
     if (this.#inUse.has(id) || this.#resting.has(id)) {
-      throw new LbModelError('INVALID_STATE', `stored state names id ${id} twice`, { id });
+      throw new LbModelError('INVALID_STATE', `stored state names id ${id} twice`, { details: { id } });
     }
     this.#inUse.add(id);
   }
@@ -193,9 +199,11 @@ export class IdPool {
   #check(id: number, code: 'INVALID_ARGUMENT' | 'INVALID_STATE'): void {
     if (Number.isSafeInteger(id) && id >= this.min && id <= this.max) return;
     throw new LbModelError(code, `id ${id} is not in ${this.min} to ${this.max}`, {
-      id,
-      min: this.min,
-      max: this.max,
+      details: {
+        id,
+        min: this.min,
+        max: this.max,
+      },
     });
   }
 

@@ -1,3 +1,5 @@
+import { typedError } from '@infra-offload/base';
+
 /**
  * What went wrong, stable over versions:
  *
@@ -16,22 +18,19 @@
  * | `VALUE_RANGE` | a value that does not fit its bit width |
  * | `CODEGEN` | the generator was given a name it cannot use |
  */
-export type P4InfoErrorCode = (typeof codes)[number];
-
-const codes = [
-  'SYNTAX',
-  'FIELD',
-  'ENCODING',
-  'CORRUPT',
-  'EMPTY',
-  'INVALID',
-  'NOT_FOUND',
-  'AMBIGUOUS',
-  'VALUE_TYPE',
-  'VALUE_SYNTAX',
-  'VALUE_RANGE',
-  'CODEGEN',
-] as const;
+export type P4InfoErrorCode =
+  | 'SYNTAX'
+  | 'FIELD'
+  | 'ENCODING'
+  | 'CORRUPT'
+  | 'EMPTY'
+  | 'INVALID'
+  | 'NOT_FOUND'
+  | 'AMBIGUOUS'
+  | 'VALUE_TYPE'
+  | 'VALUE_SYNTAX'
+  | 'VALUE_RANGE'
+  | 'CODEGEN';
 
 /** Facts about an error; which are there depends on its code. */
 export interface P4InfoErrorDetails {
@@ -53,32 +52,7 @@ export interface P4InfoErrorDetails {
 }
 
 /** The one error of this package. */
-export class P4InfoError extends Error {
-  override readonly name = 'P4InfoError';
-  readonly code: P4InfoErrorCode;
-  readonly details: P4InfoErrorDetails;
-
-  constructor(
-    code: P4InfoErrorCode,
-    message: string,
-    details: P4InfoErrorDetails = {},
-    options?: { readonly cause?: unknown },
-  ) {
-    super(message, options);
-    this.code = code;
-    this.details = details;
-  }
-
-  /** Whether `error` is a P4InfoError, also one of another copy of this package. */
-  static is(error: unknown): error is P4InfoError {
-    return (
-      error instanceof Error &&
-      error.name === 'P4InfoError' &&
-      'code' in error &&
-      codes.some((code) => code === error.code)
-    );
-  }
-}
+export class P4InfoError extends typedError<P4InfoErrorCode, P4InfoErrorDetails>('P4InfoError') {}
 
 /** Something odd in a P4Info that does not keep it from being used. */
 export interface P4InfoWarning {

@@ -75,7 +75,7 @@ function isBinary(bytes: Uint8Array): boolean {
   const newerFields = bytes.some(isControl);
   try {
     checkWire(bytes, p4InfoTypes().type, ({ offset }) => {
-      if (!newerFields) throw new P4InfoError('CORRUPT', 'not known', { offset });
+      if (!newerFields) throw new P4InfoError('CORRUPT', 'not known', { details: { offset } });
     });
     return true;
   } catch (error) {
@@ -95,7 +95,7 @@ function decodeUtf8(bytes: Uint8Array): string {
   } catch (cause) {
     const { line, column } = firstInvalid(bytes);
     const message = `${line}:${column}: the text is not UTF-8`;
-    throw new P4InfoError('ENCODING', message, { line, column }, { cause });
+    throw new P4InfoError('ENCODING', message, { details: { line, column }, cause });
   }
 }
 

@@ -1,4 +1,5 @@
 import { BinaryReader, BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
+import { messageOf } from '@infra-offload/base';
 import { P4rtError } from './errors.js';
 
 /** One pipeline of a device config. */
@@ -140,7 +141,7 @@ function readMessage(
       if (!read(number, type)) reader.skip(type, number);
     } catch (error) {
       if (P4rtError.is(error)) throw error;
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = messageOf(error);
       throw malformed(at, `${what}${field > 0 ? `, field ${field}` : ''}: ${reason}`, error);
     }
   }
@@ -156,5 +157,8 @@ function text(bytes: Uint8Array): string {
 }
 
 function malformed(offset: number, reason: string, cause?: unknown): P4rtError<'MALFORMED'> {
-  return new P4rtError('MALFORMED', `device config, byte ${offset}: ${reason}`, { offset }, cause);
+  return new P4rtError('MALFORMED', `device config, byte ${offset}: ${reason}`, {
+    details: { offset },
+    cause,
+  });
 }

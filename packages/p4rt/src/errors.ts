@@ -1,3 +1,4 @@
+import { typedError } from '@infra-offload/base';
 import { type CanonicalCode, canonicalCodeName } from './canonical-code.js';
 import type { Update } from './gen/p4/v1/p4runtime.js';
 
@@ -64,19 +65,25 @@ type DetailsByCode = {
           : RpcErrorDetails;
 };
 
+const CodedError = typedError<P4rtErrorCode, DetailsByCode[P4rtErrorCode]>('P4rtError');
+/** Without `is`, which here also tells the type of `details`. */
+const Base: new (...args: ConstructorParameters<typeof CodedError>) => InstanceType<typeof CodedError> =
+  CodedError;
+
 /**
  * The one error class of this package. `code` is stable and decides the type of `details`; `cause` is kept.
  * Recognise it with {@link P4rtError.is}, which also works across copies of the package.
  */
-export class P4rtError<C extends P4rtErrorCode = P4rtErrorCode> extends Error {
-  override readonly name = 'P4rtError';
-  readonly code: C;
-  readonly details: DetailsByCode[C];
+export class P4rtError<C extends P4rtErrorCode = P4rtErrorCode> extends Base {
+  declare readonly code: C;
+  declare readonly details: DetailsByCode[C];
 
-  constructor(code: C, message: string, details: DetailsByCode[C], cause?: unknown) {
-    super(message, cause === undefined ? undefined : { cause });
-    this.code = code;
-    this.details = details;
+  constructor(
+    code: C,
+    message: string,
+    options: { readonly details: DetailsByCode[C]; readonly cause?: unknown },
+  ) {
+    super(code, message, options);
   }
 
   /** Tells whether `error` is a P4rtError, with one of `codes` if any are given. */
@@ -84,13 +91,7 @@ export class P4rtError<C extends P4rtErrorCode = P4rtErrorCode> extends Error {
     error: unknown,
     ...codes: readonly C[]
   ): error is P4rtError<C> {
-    return (
-      error instanceof Error &&
-      error.name === 'P4rtError' &&
-      'code' in error &&
-      typeof error.code === 'string' &&
-      (codes.length === 0 || codes.some((code) => code === error.code))
-    );
+    return CodedError.is(error, ...codes);
   }
 }
 
@@ -103,7 +104,12 @@ export function invalid(
   details: Record<string, unknown> = {},
   cause?: unknown,
 ): P4rtError<'INVALID'> {
-  return new P4rtError('INVALID', message, details, cause);
+  return new P4rtError('INVALID', message, { details, cause });
+}
+
+/** A MALFORMED error of a message that has no bytes to point at. */
+export function malformed(message: string, cause?: unknown): P4rtError<'MALFORMED'> {
+  return new P4rtError('MALFORMED', message, { details: {}, cause });
 }
 
 /** Wraps a failed RPC. `message` is the server's own. */
@@ -116,10 +122,8 @@ export function rpcError(
 ): P4rtError {
   const code = canonicalCodeName(grpcCode);
   const details: RpcErrorDetails = { method, address, grpcCode, serverMessage: message };
-  return new P4rtError(
-    code,
-    `${method} at ${address}: ${code}${message ? `: ${message}` : ''}`,
+  return new P4rtError(code, `${method} at ${address}: ${code}${message ? `: ${message}` : ''}`, {
     details,
     cause,
-  );
+  });
 }

@@ -9,7 +9,8 @@ import {
   type ServiceError,
   status,
 } from '@grpc/grpc-js';
-import { type Connected, connectClient } from '@infra-offload/grpc';
+import { messageOf } from '@infra-offload/base';
+import { type Connected, connectClient, failureText } from '@infra-offload/grpc';
 import { invalid, type P4rtError, rpcError } from './errors.js';
 
 /** Longest time without an answer to a unary call, unless told otherwise. */
@@ -98,19 +99,9 @@ export class Rpc {
 
   wrap(method: string, error: unknown): P4rtError {
     if (isServiceError(error)) {
-      // grpc-js puts words around the cause of a failed connection, and a heading that nothing follows.
-      const message = error.details
-        .replace(/^No connection established\. Last error: /, '')
-        .replace(/\.?\s*Resolution note:\s*$/, '');
-      return rpcError(method, this.address, error.code, message, error);
+      return rpcError(method, this.address, error.code, failureText({ details: error.details }), error);
     }
-    return rpcError(
-      method,
-      this.address,
-      status.UNKNOWN,
-      error instanceof Error ? error.message : String(error),
-      error,
-    );
+    return rpcError(method, this.address, status.UNKNOWN, messageOf(error), error);
   }
 
   error(method: string, code: number, message: string): P4rtError {
@@ -133,7 +124,7 @@ function connect(
   try {
     return connectClient(Client, address, credentials, options);
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = messageOf(error);
     throw invalid(`address '${address}': ${reason}; it should be host:port`, { address }, error);
   }
 }

@@ -1,12 +1,13 @@
 #!/usr/bin/env node
 import { logVerbosity, setLogVerbosity } from '@grpc/grpc-js';
-import { endOnUncaught, stopOnSignals } from '@infra-offload/guard';
+import { messageOf } from '@infra-offload/base';
+import { boundGarbage, endOnUncaught, stopOnSignals } from '@infra-offload/guard';
 import { Command } from 'commander';
 import { pino } from 'pino';
 import { type ConfigFlags, LOG_LEVELS, readConfig, securityOf } from './config.js';
 import { stopLeft } from './dataplane/host/host-processes.js';
 import { openSwitch } from './dataplane/open.js';
-import { messageOf, SoftswitchError } from './errors.js';
+import { SoftswitchError } from './errors.js';
 import { Softswitch } from './softswitch.js';
 
 const EXIT_FAILED = 1;
@@ -19,6 +20,7 @@ async function run(flags: ConfigFlags & { config?: string }): Promise<void> {
     pino.destination({ dest: 2, sync: true }),
   );
   endOnUncaught((err, message) => logger.fatal({ err }, message));
+  boundGarbage();
   // grpc-js reports failures of its own, besides those it throws.
   setLogVerbosity(logVerbosity.NONE);
   const security = orExit(() => securityOf(config.tls, logger));

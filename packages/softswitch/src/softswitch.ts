@@ -1,4 +1,5 @@
 import { Server, type UntypedServiceImplementation } from '@grpc/grpc-js';
+import { messageOf } from '@infra-offload/base';
 import { statusLimits } from '@infra-offload/grpc';
 import { gnmi } from '@infra-offload/p4rt/proto';
 import type { Trace } from '@infra-offload/swx';
@@ -6,7 +7,7 @@ import { type Listener, listen, SERVER_OPTIONS, type ServerSecurity } from '@inf
 import type { Dataplane } from './dataplane/dataplane.js';
 import { LocalEngine } from './dataplane/host/engine/local.js';
 import { HostDataplane } from './dataplane/host/host-dataplane.js';
-import { fail, messageOf, SoftswitchError } from './errors.js';
+import { fail, SoftswitchError } from './errors.js';
 import { gnmiService } from './gnmi/service.js';
 import type { Logger } from './logger.js';
 import { Device } from './p4runtime/device.js';

@@ -1,13 +1,14 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { messageOf } from '@infra-offload/base';
 import { endOnUncaught, Guard } from '@infra-offload/guard';
 import { Command, InvalidArgumentError } from 'commander';
 import { pino } from 'pino';
 import { EngineHost } from './dataplane/host/engine/engine-host.js';
 import { ControlServer } from './dataplane/host/engine/server.js';
 import { loadSockets } from './dataplane/host/sockets.js';
-import { messageOf, SoftswitchError } from './errors.js';
+import { SoftswitchError } from './errors.js';
 import { loadLibc } from './ports/libc.js';
 
 const EXIT_FAILED = 1;

@@ -82,7 +82,7 @@ export class ActionCodec {
     if (args.length !== fields.length) {
       const names = fields.map(({ name }) => name).join(', ');
       const message = `table '${this.table}': action '${action}' takes ${fields.length} arguments (${names}), not ${args.length}`;
-      throw new SwxError('INVALID_VALUE', message, { object: this.table, token: action });
+      throw new SwxError('INVALID_VALUE', message, { details: { object: this.table, token: action } });
     }
     const words = new Int32Array(argumentWordCount(struct));
     const places = argumentWords(struct);
@@ -126,7 +126,9 @@ export class TableControl {
         'INVALID_VALUE',
         `table '${table.name}' has no key: only its default action can be set`,
         {
-          object: table.name,
+          details: {
+            object: table.name,
+          },
         },
       );
     }
@@ -137,7 +139,9 @@ export class TableControl {
       const row = this.insert(encoded, id, words);
       if (row === 0) {
         throw new SwxError('TABLE_FULL', `table '${table.name}' is full: its size is ${table.size}`, {
-          object: table.name,
+          details: {
+            object: table.name,
+          },
         });
       }
       this.undo.push(() => this.remove(row));
@@ -182,7 +186,7 @@ export class TableControl {
     const { table } = this;
     if (table.defaultAction.isConst) {
       const message = `table '${table.name}': the default action is const ('${table.defaultAction.name}')`;
-      throw new SwxError('INVALID_VALUE', message, { object: table.name, token: call.action });
+      throw new SwxError('INVALID_VALUE', message, { details: { object: table.name, token: call.action } });
     }
     const { id, words } = this.actions.encode(call, 'default');
     this.keepAction(0);
@@ -271,11 +275,13 @@ export class TableControl {
     if (key.length !== table.key.length) {
       const names = table.key.map(({ text }) => text).join(', ');
       const message = `table '${table.name}' has ${table.key.length} key fields (${names}), not ${key.length}`;
-      throw new SwxError('INVALID_VALUE', message, { object: table.name });
+      throw new SwxError('INVALID_VALUE', message, { details: { object: table.name } });
     }
     if (!Number.isInteger(priority) || priority < 0 || priority > MAX_PRIORITY) {
       const message = `table '${table.name}': the priority ${priority} is not one of 0 … ${MAX_PRIORITY}`;
-      throw new SwxError('INVALID_VALUE', message, { object: table.name, token: String(priority) });
+      throw new SwxError('INVALID_VALUE', message, {
+        details: { object: table.name, token: String(priority) },
+      });
     }
     let prefix = 0;
     const masks: Int32Array[] = [];
@@ -288,7 +294,9 @@ export class TableControl {
       const maskWords = toWords(mask ?? all, bits, what);
       if (field.match === 'exact' && mask !== undefined && BigInt(mask) !== all) {
         throw new SwxError('INVALID_VALUE', `${what()}: an exact field takes no mask`, {
-          object: table.name,
+          details: {
+            object: table.name,
+          },
         });
       }
       if (field.match === 'lpm') prefix = prefixLength(mask ?? all, bits, what);
@@ -307,7 +315,9 @@ function prefixLength(mask: SwxValue, bits: number, what: () => string): number 
   const text = BigInt(mask).toString(2).padStart(bits, '0');
   if (!/^1*0*$/.test(text)) {
     throw new SwxError('INVALID_VALUE', `${what()}: the mask 0x${mask.toString(16)} is no prefix`, {
-      token: String(mask),
+      details: {
+        token: String(mask),
+      },
     });
   }
   return text.includes('0') ? text.indexOf('0') : bits;

@@ -128,11 +128,11 @@ export class LearnerControl {
     const { name, timeouts } = this.learner;
     if (!Number.isInteger(index) || index < 0 || index >= timeouts.length) {
       const message = `learner '${name}': timeout index ${index} is not one of 0 … ${timeouts.length - 1}`;
-      throw new SwxError('INVALID_VALUE', message, { object: name, token: String(index) });
+      throw new SwxError('INVALID_VALUE', message, { details: { object: name, token: String(index) } });
     }
     if (!Number.isInteger(seconds) || seconds < 1 || seconds > 0xffffffff) {
       const message = `learner '${name}': a timeout is a whole number of seconds from 1 to 4294967295, not ${seconds}`;
-      throw new SwxError('INVALID_VALUE', message, { object: name, token: String(seconds) });
+      throw new SwxError('INVALID_VALUE', message, { details: { object: name, token: String(seconds) } });
     }
     const before = this.table.timeoutSeconds(index);
     this.undo.push(() => this.table.setTimeoutSeconds(index, before));
@@ -157,7 +157,7 @@ export class LearnerControl {
     const { name, key } = this.learner;
     if (values.length !== key.length) {
       const message = `learner '${name}' has ${key.length} key fields, not ${values.length}`;
-      throw new SwxError('INVALID_VALUE', message, { object: name });
+      throw new SwxError('INVALID_VALUE', message, { details: { object: name } });
     }
     const words = key.map(({ text, operand }, i) =>
       toWords(values[i] ?? 0, operand.field.bits, () => `learner '${name}', key field '${text}'`),

@@ -397,7 +397,7 @@ export class SwxPipeline {
       throw unknownName('regarray', name, this.spec.registers.keys(), { object: name });
     if (!Number.isInteger(index) || index < 0 || index >= words.length / 2) {
       const message = `regarray '${name}': index ${index} is not one of 0 … ${words.length / 2 - 1}`;
-      throw new SwxError('INVALID_VALUE', message, { object: name, token: String(index) });
+      throw new SwxError('INVALID_VALUE', message, { details: { object: name, token: String(index) } });
     }
     return words;
   }
@@ -409,7 +409,7 @@ function createMachine(spec: SwxSpec, layout: Layout, options: SwxPipelineOption
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
     const message = `${spec.file}: the register arrays and tables need more memory than there is`;
-    throw new SwxError('UNSUPPORTED', message, { file: spec.file }, { cause: error });
+    throw new SwxError('UNSUPPORTED', message, { details: { file: spec.file }, cause: error });
   }
 }
 

@@ -114,6 +114,6 @@ describe('selectors', () => {
     expect(
       () => new Bench(miniSpec(body, declarations.replace('per_group_max 16', 'per_group_max 0x100000'))),
     ).toThrow(/1048576 slots a group/);
-    expect(() => pipeline.selectorSet('z', 0, [])).toThrow(/no selector 'z'; valid: 's'/);
+    expect(() => pipeline.selectorSet('z', 0, [])).toThrow(/no selector 'z'; there is 's'/);
   });
 });

@@ -220,7 +220,12 @@ describe('wildcard and lpm tables', () => {
 
 describe('what the control interface refuses', () => {
   it.each([
-    ['an unknown table', (b: Bench) => b.pipeline.tableClear('tt'), 'NOT_FOUND', /no table 'tt'; valid: 't'/],
+    [
+      'an unknown table',
+      (b: Bench) => b.pipeline.tableClear('tt'),
+      'NOT_FOUND',
+      /no table 'tt'; did you mean 't'/,
+    ],
     [
       'an unknown action',
       (b: Bench) => b.pipeline.tableSet('t', { key: [{ value: 1 }], action: 'sett', args: [] }),

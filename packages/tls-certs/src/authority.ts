@@ -7,6 +7,7 @@ import {
   X509Certificate,
 } from 'node:crypto';
 import { isIPv4, isIPv6 } from 'node:net';
+import { messageOf } from '@infra-offload/base';
 import './node-forge.js';
 import forge from 'node-forge';
 import { TlsCertsError } from './errors.js';
@@ -127,8 +128,8 @@ async function readSigner({ certificate, key }: Identity): Promise<Signer> {
     const name = memberOf(memberOf(structure, 0), SUBJECT);
     return { certificate: forge.pki.certificateFromPem(parsed.toString()), name, key: privateKey };
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new TlsCertsError('PEM', `the authority cannot issue certificates: ${reason}`, {}, error);
+    const reason = messageOf(error);
+    throw new TlsCertsError('PEM', `the authority cannot issue certificates: ${reason}`, { cause: error });
   }
 }
 

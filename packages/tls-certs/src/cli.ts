@@ -1,7 +1,8 @@
 #!/usr/bin/env node
 import { resolve } from 'node:path';
+import { messageOf } from '@infra-offload/base';
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { messageOf, TlsCertsError } from './errors.js';
+import { TlsCertsError } from './errors.js';
 import { formatReports, inspectTree } from './inspect.js';
 import { KEY_BITS, type KeyBits } from './keys.js';
 import { applySecrets, formatSecrets, secretManifests } from './secrets.js';

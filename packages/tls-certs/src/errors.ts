@@ -1,3 +1,5 @@
+import { typedError } from '@infra-offload/base';
+
 /** What went wrong, stable across versions. */
 export type TlsCertsErrorCode =
   /** A file or directory cannot be read or written; the message names it. */
@@ -24,39 +26,6 @@ export type TlsCertsErrorCode =
   | 'KUBECTL';
 
 /** The one error class of this package. Recognise it with {@link TlsCertsError.is}. */
-export class TlsCertsError extends Error {
-  override readonly name = 'TlsCertsError';
-  readonly code: TlsCertsErrorCode;
-  readonly details: Readonly<Record<string, string>>;
-
-  constructor(
-    code: TlsCertsErrorCode,
-    message: string,
-    details: Readonly<Record<string, string>> = {},
-    cause?: unknown,
-  ) {
-    super(message, cause === undefined ? undefined : { cause });
-    this.code = code;
-    this.details = details;
-  }
-
-  /** Tells whether `error` is a TlsCertsError, with one of `codes` if any are given. */
-  static is(error: unknown, ...codes: readonly TlsCertsErrorCode[]): error is TlsCertsError {
-    return (
-      error instanceof Error &&
-      error.name === 'TlsCertsError' &&
-      'code' in error &&
-      (codes.length === 0 || codes.some((code) => code === error.code))
-    );
-  }
-}
-
-/** The message of anything thrown, on one line. */
-export function messageOf(error: unknown): string {
-  return (error instanceof Error ? error.message : String(error)).replace(/\s*\n\s*/g, ' ');
-}
-
-/** Whether `error` is a system error with one of `codes`, such as ENOENT. */
-export function isSystemError(error: unknown, ...codes: readonly string[]): error is NodeJS.ErrnoException {
-  return error instanceof Error && 'code' in error && codes.some((code) => code === error.code);
-}
+export class TlsCertsError extends typedError<TlsCertsErrorCode, Readonly<Record<string, string>>>(
+  'TlsCertsError',
+) {}

@@ -1,7 +1,8 @@
 import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { messageOf } from '@infra-offload/base';
 import { readTextFile, readTextFileSync, YamlError } from '@infra-offload/yaml';
-import { messageOf, TlsCertsError } from './errors.js';
+import { TlsCertsError } from './errors.js';
 import { type PemFile, unreadable } from './material.js';
 
 /** Something to be written. Keys are for their owner only. */
@@ -53,7 +54,10 @@ export function writeFiles(files: readonly NewFile[]): void {
       renameSync(fresh, file);
     } catch (error) {
       rmSync(fresh, { force: true });
-      throw new TlsCertsError('FILE', `${file} cannot be written: ${messageOf(error)}`, { file }, error);
+      throw new TlsCertsError('FILE', `${file} cannot be written: ${messageOf(error)}`, {
+        details: { file },
+        cause: error,
+      });
     }
   }
 }

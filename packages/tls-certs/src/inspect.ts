@@ -1,7 +1,8 @@
 import type { X509Certificate } from 'node:crypto';
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
-import { messageOf, TlsCertsError } from './errors.js';
+import { messageOf } from '@infra-offload/base';
+import { TlsCertsError } from './errors.js';
 import { readPem } from './files.js';
 import { AUTHORITY_FILE } from './layout.js';
 import {
@@ -44,7 +45,9 @@ const DAY_MS = 86_400_000;
 export function inspectTree(root: string, now = new Date()): Report[] {
   const files = certificateFiles(root);
   if (files.length === 0) {
-    throw new TlsCertsError('FILE', `${root}: there are no certificates (.crt, .pem) in it`, { file: root });
+    throw new TlsCertsError('FILE', `${root}: there are no certificates (.crt, .pem) in it`, {
+      details: { file: root },
+    });
   }
   return files.map((file) => ({ ...inspectFile(file, root, now), file: relative(root, file) }));
 }

@@ -1,5 +1,6 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
-import { messageOf, TlsCertsError } from './errors.js';
+import { messageOf } from '@infra-offload/base';
+import { TlsCertsError } from './errors.js';
 import { printable } from './printable.js';
 import { commonNameOf } from './roles.js';
 
@@ -30,17 +31,17 @@ export function readCertificates({ file, text }: PemFile): [X509Certificate, ...
         throw new Error('its key is of an unknown type');
       return certificate;
     } catch (error) {
-      throw new TlsCertsError(
-        'PEM',
-        `${file}: a certificate in it cannot be read: it is damaged`,
-        { file },
-        error,
-      );
+      throw new TlsCertsError('PEM', `${file}: a certificate in it cannot be read: it is damaged`, {
+        details: { file },
+        cause: error,
+      });
     }
   });
   const [first, ...others] = certificates;
   if (first === undefined)
-    throw new TlsCertsError('PEM', `${file}: no certificate in PEM form in it${whatElse(text)}`, { file });
+    throw new TlsCertsError('PEM', `${file}: no certificate in PEM form in it${whatElse(text)}`, {
+      details: { file },
+    });
   return [first, ...others];
 }
 
@@ -50,24 +51,24 @@ export function readPrivateKey({ file, text }: PemFile): KeyObject {
     .map(([, label = '']) => label)
     .filter((label) => label.endsWith('PRIVATE KEY'));
   if (labels.length === 0) {
-    throw new TlsCertsError('PEM', `${file}: no private key in PEM form in it${whatElse(text)}`, { file });
+    throw new TlsCertsError('PEM', `${file}: no private key in PEM form in it${whatElse(text)}`, {
+      details: { file },
+    });
   }
   if (labels.includes('ENCRYPTED PRIVATE KEY') || text.includes('Proc-Type: 4,ENCRYPTED')) {
     throw new TlsCertsError(
       'PEM',
       `${file}: the private key is encrypted, and there is nobody to ask for its password`,
-      { file },
+      { details: { file } },
     );
   }
   try {
     return createPrivateKey(text);
   } catch (error) {
-    throw new TlsCertsError(
-      'PEM',
-      `${file}: the private key in it cannot be read: it is damaged`,
-      { file },
-      error,
-    );
+    throw new TlsCertsError('PEM', `${file}: the private key in it cannot be read: it is damaged`, {
+      details: { file },
+      cause: error,
+    });
   }
 }
 
@@ -85,10 +86,10 @@ export function checkKey(
   const owner = others.find((other) => other.checkPrivateKey(key));
   if (owner !== undefined) {
     const order = `${files.cert}: the first certificate is ${nameOf(certificate)}, but the private key is that of ${nameOf(owner)}: put that one first, and those that issued it behind it`;
-    throw new TlsCertsError('KEY_MISMATCH', order, { file: files.cert });
+    throw new TlsCertsError('KEY_MISMATCH', order, { details: { file: files.cert } });
   }
   const message = `${files.key}: the private key is not that of the certificate in ${files.cert} (${nameOf(certificate)})`;
-  throw new TlsCertsError('KEY_MISMATCH', message, { file: files.key });
+  throw new TlsCertsError('KEY_MISMATCH', message, { details: { file: files.key } });
 }
 
 /** @throws TlsCertsError EXPIRED or NOT_YET_VALID */
@@ -98,12 +99,12 @@ export function checkDates(certificate: X509Certificate, file: string, now: Date
     throw new TlsCertsError(
       'EXPIRED',
       `${file}: the certificate ${nameOf(certificate)} expired on ${stamp(notAfter)}`,
-      { file },
+      { details: { file } },
     );
   }
   if (now < notBefore) {
     const message = `${file}: the certificate ${nameOf(certificate)} is not valid before ${stamp(notBefore)}; it is ${stamp(now)} here`;
-    throw new TlsCertsError('NOT_YET_VALID', message, { file });
+    throw new TlsCertsError('NOT_YET_VALID', message, { details: { file } });
   }
 }
 
@@ -114,7 +115,7 @@ export function checkUsage(certificate: X509Certificate, file: string, usage: 's
   const usages: readonly string[] | undefined = certificate.keyUsage;
   if (usages === undefined || usages.includes(wanted)) return;
   const message = `${file}: the certificate ${nameOf(certificate)} is not for a ${usage}: its extended key usage is ${usages.map(usageName).join(', ')}`;
-  throw new TlsCertsError('USAGE', message, { file });
+  throw new TlsCertsError('USAGE', message, { details: { file } });
 }
 
 /**
@@ -146,7 +147,7 @@ export function chainTo(
     ? 'one of the right name is there, but with another key'
     : `there: ${authorities.map((authority) => nameOf(authority)).join(', ')}`;
   const message = `${files.cert}: the certificate ${nameOf(certificate)} was not issued by an authority in ${files.ca} (${there})`;
-  throw new TlsCertsError('CA_MISMATCH', message, { file: files.cert });
+  throw new TlsCertsError('CA_MISMATCH', message, { details: { file: files.cert } });
 }
 
 /**
@@ -185,7 +186,7 @@ export function checkRoots(
     missing.find(({ authority }) => own !== undefined && authority.raw.equals(own.raw)) ??
     (missing.length === authorities.length ? missing[0] : undefined);
   if (found !== undefined)
-    throw new TlsCertsError('NO_ROOT', `${file}: ${describeRootless(found)}`, { file });
+    throw new TlsCertsError('NO_ROOT', `${file}: ${describeRootless(found)}`, { details: { file } });
 }
 
 /** What is wrong with an authority without its root, and what to do. */
@@ -245,7 +246,6 @@ export function unreadable(file: string, error: unknown, hint = ''): TlsCertsErr
   return new TlsCertsError(
     'FILE',
     `${file} cannot be read: ${messageOf(error).replace(/, \w+ '.*'$/, '')}${hint}`,
-    { file },
-    error,
+    { details: { file }, cause: error },
   );
 }

@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process';
+import { isSystemError, messageOf } from '@infra-offload/base';
 import { stringify } from 'yaml';
-import { isSystemError, messageOf, TlsCertsError } from './errors.js';
+import { TlsCertsError } from './errors.js';
 import { readPem } from './files.js';
 import { filesOf, LEAVES } from './layout.js';
 import { chainTo, checkDates, checkKey, readCertificates, readPrivateKey } from './material.js';
@@ -60,7 +61,7 @@ export function applySecrets(manifests: readonly SecretManifest[], kubectl = 'ku
   });
   if (error !== undefined) {
     const reason = isSystemError(error, 'ENOENT') ? 'it is not installed' : messageOf(error);
-    throw new TlsCertsError('KUBECTL', `${kubectl} cannot be run: ${reason}`, {}, error);
+    throw new TlsCertsError('KUBECTL', `${kubectl} cannot be run: ${reason}`, { cause: error });
   }
   if (status !== 0) {
     throw new TlsCertsError(

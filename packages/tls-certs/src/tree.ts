@@ -41,7 +41,7 @@ export async function createTree(root: string, options: CreateOptions = {}): Pro
   if (first !== undefined && options.force !== true) {
     const more = existing.length > 1 ? ` and ${existing.length - 1} more files are` : ' is';
     const message = `${first}${more} there already: renew certificates with 'tls-certs renew', or replace all, the authority too, with --force`;
-    throw new TlsCertsError('EXISTS', message, { file: first });
+    throw new TlsCertsError('EXISTS', message, { details: { file: first } });
   }
   if (options.days !== undefined && options.days > AUTHORITY_DAYS) {
     const message = `certificates cannot be valid for ${options.days} days: their authority is for ${AUTHORITY_DAYS}`;

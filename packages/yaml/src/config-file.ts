@@ -50,7 +50,7 @@ export class ConfigFile {
 }
 
 function invalid(file: string, position: Position | undefined, reason: string): YamlError {
-  return new YamlError('INVALID', reason, { file, position });
+  return new YamlError('INVALID', reason, { details: { file, position } });
 }
 
 function isSettings(value: unknown): value is Settings {

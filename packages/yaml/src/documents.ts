@@ -46,7 +46,7 @@ export function* readDocuments(text: string, { file, limits }: ReadOptions): Gen
     start = separator.index + line.length;
     if (/^\s*(#|$)/.test(rest)) continue;
     const reason = 'nothing but a comment may follow --- on its line';
-    throw new YamlError('SYNTAX', reason, where(separator.index + 3 + rest.search(/\S/)));
+    throw new YamlError('SYNTAX', reason, { details: where(separator.index + 3 + rest.search(/\S/)) });
   }
   yield* new Piece(text.slice(start), start, limits, where).documents();
 }
@@ -128,7 +128,8 @@ class Piece {
       parsed = parseYaml(this.#text.slice(start, end), this.#limits);
     } catch (error) {
       if (!(error instanceof YamlFault)) throw error;
-      throw new YamlError(error.code, error.message, this.#where(start + error.offset), {
+      throw new YamlError(error.code, error.message, {
+        details: this.#where(start + error.offset),
         cause: error.cause,
       });
     }

@@ -1,3 +1,5 @@
+import { type TypedErrorOptions, typedError } from '@infra-offload/base';
+
 /** What is wrong with a text. */
 export type YamlErrorCode =
   /** It cannot be read: the file is not there, is a directory, is not accessible. */
@@ -19,38 +21,22 @@ export interface Position {
   readonly column: number;
 }
 
+/** Where it is wrong, as far as that is known. */
+export interface YamlErrorDetails {
+  readonly file?: string | undefined;
+  readonly position?: Position | undefined;
+}
+
 /** The one error class of this package. */
-export class YamlError extends Error {
-  override readonly name = 'YamlError';
-  readonly code: YamlErrorCode;
+export class YamlError extends typedError<YamlErrorCode, YamlErrorDetails>('YamlError') {
   /** The message without file and position. */
   readonly reason: string;
-  readonly file: string | undefined;
-  readonly position: Position | undefined;
 
   /** The message is `file:line:column: reason`, as far as these are known. */
-  constructor(
-    code: YamlErrorCode,
-    reason: string,
-    where: { readonly file?: string | undefined; readonly position?: Position | undefined } = {},
-    options?: ErrorOptions,
-  ) {
+  constructor(code: YamlErrorCode, reason: string, options: TypedErrorOptions<YamlErrorDetails> = {}) {
     const line = oneLine(reason);
-    super(`${formatPlace(where.file, where.position)}${line}`, options);
-    this.code = code;
+    super(code, `${formatPlace(options.details)}${line}`, options);
     this.reason = line;
-    this.file = where.file;
-    this.position = where.position;
-  }
-
-  /** Recognises the error also when it comes from another copy of the package. */
-  static is(error: unknown, ...codes: readonly YamlErrorCode[]): error is YamlError {
-    return (
-      error instanceof Error &&
-      error.name === 'YamlError' &&
-      'code' in error &&
-      (codes.length === 0 || codes.some((code) => code === error.code))
-    );
   }
 }
 
@@ -66,7 +52,7 @@ export function oneLine(message: string): string {
   );
 }
 
-function formatPlace(file: string | undefined, position: Position | undefined): string {
+function formatPlace({ file, position }: YamlErrorDetails = {}): string {
   const place = position === undefined ? [] : [position.line, position.column];
   const parts = [...(file === undefined ? [] : [file]), ...place];
   return parts.length === 0 ? '' : `${parts.join(':')}: `;

@@ -1,5 +1,6 @@
 import { closeSync, openSync, readSync } from 'node:fs';
 import { open } from 'node:fs/promises';
+import { messageOf } from '@infra-offload/base';
 import { YamlError } from './error.js';
 import { formatSize } from './limits.js';
 
@@ -59,7 +60,9 @@ class Pieces {
     if (bytes === 0) return false;
     this.#size += bytes;
     if (this.#size > this.#maxBytes) {
-      throw new YamlError('LIMIT', `has more than ${formatSize(this.#maxBytes)}`, { file: this.#file });
+      throw new YamlError('LIMIT', `has more than ${formatSize(this.#maxBytes)}`, {
+        details: { file: this.#file },
+      });
     }
     this.#pieces.push(this.next.subarray(0, bytes));
     this.next = Buffer.allocUnsafe(Math.min(this.next.length * 2, 1024 * 1024));
@@ -81,18 +84,16 @@ export function decodeText(bytes: Buffer, file?: string): string {
   // Text begins with an ASCII character, of which the wider encodings pad out with zeros.
   if (isUtf16 || bytes[0] === 0 || bytes[1] === 0) {
     const position = { line: 1, column: 1 };
-    throw new YamlError('ENCODING', 'is UTF-16 or binary: save it as UTF-8', { file, position });
+    throw new YamlError('ENCODING', 'is UTF-16 or binary: save it as UTF-8', { details: { file, position } });
   }
   return bytes.toString('utf8');
 }
 
 function unreadable(file: string, error: unknown): YamlError {
   if (YamlError.is(error)) return error;
-  const message = error instanceof Error ? error.message : String(error);
-  return new YamlError(
-    'UNREADABLE',
-    `cannot be read: ${message.replace(/, \w+( '.*')?$/, '')}`,
-    { file },
-    { cause: error },
-  );
+  const message = messageOf(error);
+  return new YamlError('UNREADABLE', `cannot be read: ${message.replace(/, \w+( '.*')?$/, '')}`, {
+    details: { file },
+    cause: error,
+  });
 }

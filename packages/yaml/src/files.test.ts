@@ -97,7 +97,7 @@ describe('parseJson', () => {
     expect(() => parseJson(text, { file: 'f.json' })).toThrow(
       expect.objectContaining({
         code: 'SYNTAX',
-        position: { line, column },
+        details: { file: 'f.json', position: { line, column } },
         message: expect.stringMatching(new RegExp(`^f\\.json:${line}:${column}: is not JSON: `)),
       }),
     );

@@ -1,8 +1,9 @@
-import { type Position, YamlError } from './error.js';
+import { messageOf } from '@infra-offload/base';
+import { YamlError, type YamlErrorDetails } from './error.js';
 import { jsonFault } from './json-fault.js';
 import { LineIndex } from './position.js';
 
-export { type Position, YamlError, type YamlErrorCode } from './error.js';
+export { type Position, YamlError, type YamlErrorCode, type YamlErrorDetails } from './error.js';
 
 /** Arrays and objects within each other, unless said otherwise: Kubernetes' objects have some 20. */
 export const MAX_JSON_DEPTH = 100;
@@ -27,23 +28,13 @@ export function parseJson(text: string, { file, maxDepth = MAX_JSON_DEPTH }: Jso
   try {
     return JSON.parse(text);
   } catch (cause) {
-    throw new YamlError(
-      'SYNTAX',
-      reasonOf(cause),
-      {
-        file,
-        position: new LineIndex(text).positionOf(jsonFault(text)),
-      },
-      { cause },
-    );
+    const position = new LineIndex(text).positionOf(jsonFault(text));
+    throw new YamlError('SYNTAX', reasonOf(cause), { details: { file, position }, cause });
   }
 }
 
-export function tooDeep(
-  maxDepth: number,
-  where: { readonly file?: string | undefined; readonly position: Position },
-): YamlError {
-  return new YamlError('LIMIT', `is nested more than ${maxDepth} levels deep`, where);
+export function tooDeep(maxDepth: number, details: YamlErrorDetails): YamlError {
+  return new YamlError('LIMIT', `is nested more than ${maxDepth} levels deep`, { details });
 }
 
 /** The end of an object or array, or the bracket that opens one level too many. */
@@ -82,7 +73,7 @@ export function extentOf(text: string, start: number, maxDepth: number): JsonExt
 
 /** What V8 says, without the position and the piece of text that it may show. */
 function reasonOf(error: unknown): string {
-  const message = error instanceof Error ? error.message : String(error);
+  const message = messageOf(error);
   const [reason = message] = message.split(/ in JSON at position |, (?:"|\.\.\.)| after JSON at position /);
   return `is not JSON: ${reason}`;
 }

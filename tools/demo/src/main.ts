@@ -1,3 +1,4 @@
+import { messageOf } from '@infra-offload/base';
 import { Testbed } from '@infra-offload/testbed';
 import { formatSummary } from './format.js';
 import { runScenario } from './scenario.js';
@@ -28,7 +29,7 @@ try {
   process.exitCode = summary.failures.length === 0 ? 0 : 1;
 } catch (error) {
   if (!interrupted) {
-    console.error(`demo: ${error instanceof Error ? error.message : String(error)}`);
+    console.error(`demo: ${messageOf(error)}`);
     if (error instanceof Error && error.cause) console.error(error.cause);
     for (const process of testbed ? [testbed.softswitch, testbed.manager, testbed.agent] : []) {
       console.error(`--- the end of the log of ${process.name}:\n${process.tail()}`);

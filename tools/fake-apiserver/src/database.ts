@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
+import { Listeners } from '@infra-offload/base';
 import {
   apiVersionOf,
   isRecord,
@@ -48,7 +49,7 @@ export interface ObjectInput {
 /** The objects, one version counter for all of them, and the last changes of each kind: what etcd and watch cache are. */
 export class Database {
   readonly #tables = new Map<string, Table>();
-  readonly #listeners = new Set<(resource: Resource, change: Change) => void>();
+  readonly #listeners = new Listeners<[resource: Resource, change: Change]>();
   readonly #historySize: number;
   #version: number;
 
@@ -64,8 +65,7 @@ export class Database {
   }
 
   subscribe(listener: (resource: Resource, change: Change) => void): () => void {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+    return this.#listeners.add(listener);
   }
 
   get(ref: ObjectRef): KubeObject | undefined {
@@ -188,7 +188,7 @@ export class Database {
     table.history.push(change);
     while (table.history.length > this.#historySize)
       table.compacted = table.history.shift()?.version ?? table.compacted;
-    for (const listener of this.#listeners) listener(resource, change);
+    this.#listeners.emit(resource, change);
   }
 
   #table(kind: string): Table {

@@ -1,5 +1,6 @@
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { messageOf } from '@infra-offload/base';
 import { MANIFEST_LIMITS, readTextFileSync, YamlError } from '@infra-offload/yaml';
 import type { Database, ObjectInput } from './database.js';
 import { applyObjects, identityOf, readManifests } from './manifests.js';
@@ -72,7 +73,7 @@ export class DirectoryFollower {
       this.look();
       this.#lastFailure = '';
     } catch (error) {
-      const message = `${this.#options.directory}: ${error instanceof Error ? error.message : String(error)}`;
+      const message = `${this.#options.directory}: ${messageOf(error)}`;
       if (message !== this.#lastFailure) this.#options.onError(message);
       this.#lastFailure = message;
     }
@@ -89,7 +90,7 @@ export class DirectoryFollower {
       if (text === before?.text) return { ...before, signature };
       return { signature, text, objects: readManifests(text, path) };
     } catch (error) {
-      const message = error instanceof Error ? error.message : String(error);
+      const message = messageOf(error);
       this.#options.onError(YamlError.is(error) ? message : `${path}: ${message}`);
       // The state is remembered, so that the mistake is told once.
       return { signature, text, objects: before?.objects ?? [] };

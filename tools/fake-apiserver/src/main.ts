@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { messageOf } from '@infra-offload/base';
 import { DirectoryFollower } from './directory.js';
 import { FakeApiServer } from './server.js';
 
@@ -65,7 +66,7 @@ function follow({ database }: FakeApiServer, directory: string): DirectoryFollow
 }
 
 main().catch((error: unknown) => {
-  console.error(`fake-apiserver: ${error instanceof Error ? error.message : String(error)}`);
+  console.error(`fake-apiserver: ${messageOf(error)}`);
   const isUsage =
     error instanceof Error && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS');
   process.exitCode = isUsage ? 2 : 1;

@@ -1,5 +1,6 @@
 import { Metadata, type ServiceError, status } from '@grpc/grpc-js';
-import { type Connected, connectClient } from '@infra-offload/grpc';
+import { typedError } from '@infra-offload/base';
+import { type Connected, connectClient, failureText } from '@infra-offload/grpc';
 import {
   type DeviceEntry,
   type EndFlowsRequest,
@@ -21,17 +22,7 @@ import {
 const END_FLOWS_MS = 300_000;
 
 /** What the operator is told when a call fails: one line that names the manager and the cause. */
-export class InfractlError extends Error {
-  override readonly name = 'InfractlError';
-
-  constructor(
-    message: string,
-    readonly code: keyof typeof status,
-    options?: { cause: unknown },
-  ) {
-    super(message, options);
-  }
-}
+export class InfractlError extends typedError<keyof typeof status>('InfractlError') {}
 
 /** The manager's calls that infractl needs, as promises with a deadline. */
 export class ManagerClient {
@@ -48,7 +39,7 @@ export class ManagerClient {
       this.#security = openClientSecurity(tls, 'manager');
     } catch (error) {
       if (!TlsCertsError.is(error)) throw error;
-      throw new InfractlError(`certificates for infra-manager: ${error.message}`, 'INVALID_ARGUMENT', {
+      throw new InfractlError('INVALID_ARGUMENT', `certificates for infra-manager: ${error.message}`, {
         cause: error,
       });
     }
@@ -131,13 +122,11 @@ export class ManagerClient {
   }
 
   #explain(call: string, error: unknown): InfractlError {
-    const { code = status.UNKNOWN, details = String(error) } = error as Partial<ServiceError>;
+    const { code = status.UNKNOWN, details, message = String(error) } = error as Partial<ServiceError>;
     const name = (status[code] ?? 'UNKNOWN') as keyof typeof status;
-    const reason = details
-      .replace(/^No connection established\. Last error: /, '')
-      .replace(/\.? Resolution note:\s*$/, '');
+    const reason = failureText({ details, message });
     const hint = /ECONNREFUSED/.test(reason) ? '; is infra-manager running there?' : '';
-    return new InfractlError(`${call} at ${this.address}: ${name}: ${reason}${hint}`, name, {
+    return new InfractlError(name, `${call} at ${this.address}: ${name}: ${reason}${hint}`, {
       cause: error,
     });
   }

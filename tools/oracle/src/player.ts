@@ -1,3 +1,4 @@
+import { messageOf } from '@infra-offload/base';
 import { Names } from './names.js';
 import type { Actor, PodName, Scenario, Step } from './scenario.js';
 import type { Peer, Protocol, Side, SocketCommand } from './sockets/protocol.js';
@@ -84,7 +85,7 @@ export class Player {
     try {
       return await this.#play(step, giveUp);
     } catch (error) {
-      return `cannot be done: ${error instanceof Error ? error.message : String(error)}`;
+      return `cannot be done: ${messageOf(error)}`;
     }
   }
 

@@ -1,7 +1,8 @@
+import { messageOf } from '@infra-offload/base';
 import { type AttachmentKey, CniError, CniErrorCode } from '@infra-offload/cni-types';
 import { ObjectState } from '@infra-offload/infra-api';
 import type { Logger } from 'pino';
-import { AgentError, messageOf } from '../errors.js';
+import { AgentError } from '../errors.js';
 import { type Attachment, attachmentId, describeAttachment, podOf } from '../interfaces/attachment.js';
 import type { AttachmentStore } from '../interfaces/attachment-store.js';
 import { newNamespaceId } from '../interfaces/marks.js';

@@ -1,4 +1,5 @@
 import { Server, type ServerUnaryCall, type sendUnaryData, status } from '@grpc/grpc-js';
+import { messageOf } from '@infra-offload/base';
 import {
   type AddReply,
   type AddRequest,
@@ -11,7 +12,7 @@ import { Guard } from '@infra-offload/guard';
 import { type Listener, listen as listenWithin, SERVER_OPTIONS } from '@infra-offload/tls-certs/grpc';
 import { HealthImplementation } from 'grpc-health-check';
 import type { Logger } from 'pino';
-import { AgentError, messageOf } from '../errors.js';
+import { AgentError } from '../errors.js';
 import { listenPrivately } from '../private-socket.js';
 import type { Attacher } from './attacher.js';
 import { CalicoDataplane, type CalicoOutcome } from './calico-dataplane.js';

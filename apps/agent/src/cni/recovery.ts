@@ -1,5 +1,5 @@
+import { messageOf } from '@infra-offload/base';
 import type { Logger } from 'pino';
-import { messageOf } from '../errors.js';
 import { type Attachment, attachmentId, describeAttachment, podOf } from '../interfaces/attachment.js';
 import { findAttachments } from '../interfaces/attachment-finder.js';
 import type { AttachmentStore } from '../interfaces/attachment-store.js';

@@ -1,8 +1,9 @@
 import { hostname } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
+import { isSystemError, suggestion } from '@infra-offload/base';
 import { ConfigFile, oneLine, safeParse, YamlError } from '@infra-offload/yaml';
 import type * as z from 'zod';
-import { AgentError, isSystemError } from '../errors.js';
+import { AgentError } from '../errors.js';
 import { ipdkNameOf, type RawSettings, translateIpdkNames } from './ipdk.js';
 import { type AgentConfig, configSchema, policySourceOf } from './schema.js';
 
@@ -108,28 +109,8 @@ function describeIssue(issue: z.core.$ZodIssue, placeOf: Source['placeOf']): rea
   if (issue.code !== 'unrecognized_keys') return [`${placeOf(issue.path)}: ${path}: ${issue.message}`];
   const within = path === '' ? Object.keys(configSchema.shape) : [];
   return issue.keys.map((key) => {
-    const similar = within.find((known) => isSimilar(known, key));
     const name = path === '' ? key : `${path}.${key}`;
-    const hint = similar ? `; did you mean '${similar}'?` : '';
-    return `${placeOf([...issue.path, key])}: unknown key '${name}'${hint}`;
+    const hint = suggestion(key, within);
+    return `${placeOf([...issue.path, key])}: unknown key '${name}'${hint === undefined ? '' : `; ${hint}`}`;
   });
-}
-
-/** Whether one is the other's beginning, or they differ by two letters at most, whatever the case. */
-function isSimilar(known: string, key: string): boolean {
-  const [a, b] = [known.toLowerCase(), key.toLowerCase()];
-  return (b.length >= 4 && (a.startsWith(b) || b.startsWith(a))) || editDistance(a, b) <= 2;
-}
-
-function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
-  for (const [i, letter] of [...a].entries()) {
-    const next = [i + 1];
-    for (const [j, other] of [...b].entries()) {
-      const substituted = (row[j] ?? 0) + (letter === other ? 0 : 1);
-      next.push(Math.min(substituted, (row[j + 1] ?? 0) + 1, (next[j] ?? 0) + 1));
-    }
-    row = next;
-  }
-  return row[b.length] ?? 0;
 }

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import { messageOf } from '@infra-offload/base';
 import {
   type Dialect,
   decodeToDataplane,
@@ -11,7 +12,6 @@ import {
 } from '@infra-offload/felix';
 import { Guard } from '@infra-offload/guard';
 import type { Logger } from 'pino';
-import { messageOf } from '../errors.js';
 
 export interface FelixConnectionOptions {
   readonly socket: Socket;

@@ -2,7 +2,7 @@ import { connect, type Socket } from 'node:net';
 import type { Readable, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { isSystemError, messageOf } from '../errors.js';
+import { isSystemError, messageOf } from '@infra-offload/base';
 
 export interface RelayOptions {
   /** What Felix says. */

@@ -1,8 +1,8 @@
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { isSystemError, messageOf } from '@infra-offload/base';
 import type { Logger } from 'pino';
 import { defaultSocketPath } from '../cni/protocol.js';
-import { isSystemError, messageOf } from '../errors.js';
 
 export interface CniConfigurationOptions {
   /** The configuration's path in the runtime's directory, such as /etc/cni/net.d/10-infra-offload.conflist. */

@@ -1,6 +1,7 @@
 import { chmod, copyFile, mkdir, readFile, rename, rm, rmdir, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { AgentError, isSystemError, messageOf } from '../errors.js';
+import { isSystemError, messageOf } from '@infra-offload/base';
+import { AgentError } from '../errors.js';
 
 /** Where a plugin goes on a node. */
 export interface PluginPlaces {

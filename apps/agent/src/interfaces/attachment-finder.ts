@@ -1,6 +1,6 @@
+import { messageOf } from '@infra-offload/base';
 import type { ResultRoute } from '@infra-offload/cni-types';
 import type { Logger } from 'pino';
-import { messageOf } from '../errors.js';
 import { type Attachment, attachmentId, podGateway } from './attachment.js';
 import { type DetailedLink, IpRoute, type KernelRoute } from './iproute.js';
 import { readLinkMark, readNamespaceMark } from './marks.js';

@@ -13,9 +13,10 @@ import {
   statfs,
 } from 'node:fs/promises';
 import { join } from 'node:path';
+import { isSystemError, messageOf } from '@infra-offload/base';
 import type { AttachmentKey } from '@infra-offload/cni-types';
 import type { Logger } from 'pino';
-import { AgentError, isSystemError, messageOf } from '../errors.js';
+import { AgentError } from '../errors.js';
 import { type Attachment, attachmentFileName, attachmentId, attachmentSchema } from './attachment.js';
 import { writeDurably } from './durable-file.js';
 

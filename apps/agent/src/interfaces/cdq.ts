@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { messageOf } from '@infra-offload/base';
 import type { Logger } from 'pino';
-import { messageOf } from '../errors.js';
 import { Devlink, type SubfunctionPort } from './devlink.js';
 import type { Exhaustion, InterfacePool, PoolMember } from './interface-pool.js';
 import { Sysfs } from './sysfs.js';

@@ -1,5 +1,6 @@
+import { messageOf } from '@infra-offload/base';
 import * as z from 'zod';
-import { AgentError, messageOf } from '../errors.js';
+import { AgentError } from '../errors.js';
 import { outputOf } from './command-output.js';
 
 const portSchema = z.object({

@@ -1,7 +1,7 @@
 import { statSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
+import { isSystemError } from '@infra-offload/base';
 import { CniError, CniErrorCode } from '@infra-offload/cni-types';
-import { isSystemError } from '../errors.js';
 
 /**
  * A network namespace: where it was found, and what tells whether the path still leads to the same one (paths are

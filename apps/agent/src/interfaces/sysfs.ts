@@ -1,6 +1,6 @@
 import { readdir, readFile, readlink } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { isSystemError } from '../errors.js';
+import { isSystemError } from '@infra-offload/base';
 
 /** A network interface as sysfs has it. */
 export interface Netdev {

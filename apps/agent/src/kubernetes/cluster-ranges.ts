@@ -1,9 +1,9 @@
 import { isIPv4 } from 'node:net';
+import { messageOf } from '@infra-offload/base';
 import { Guard } from '@infra-offload/guard';
 import type { ClusterNetworking } from '@infra-offload/k8s-watch/api';
 import type { Logger } from 'pino';
 import type { AgentConfig } from '../config/schema.js';
-import { messageOf } from '../errors.js';
 import type { WatchedObjects } from './watched-objects.js';
 
 /** Until what could not be found, or not be asked for, is looked for again. */

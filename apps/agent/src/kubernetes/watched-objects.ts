@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { messageOf } from '@infra-offload/base';
 import { ManifestsSource, type ObjectSource } from '@infra-offload/k8s-watch';
 import {
   ApiSource,
@@ -8,7 +9,7 @@ import {
 } from '@infra-offload/k8s-watch/api';
 import type { Logger } from 'pino';
 import { type AgentConfig, policySourceOf } from '../config/schema.js';
-import { AgentError, messageOf, since } from '../errors.js';
+import { AgentError, since } from '../errors.js';
 import { version } from '../version.js';
 
 /** What of the configuration says where objects come from. */

@@ -1,7 +1,8 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { messageOf } from '@infra-offload/base';
 import { Guard } from '@infra-offload/guard';
 import type { Logger } from 'pino';
-import { AgentError, messageOf } from '../errors.js';
+import { AgentError } from '../errors.js';
 
 /** What a request is answered with; `body` is text unless `headers` say otherwise. */
 export interface Reply {

@@ -1,4 +1,5 @@
 import { isIPv4 } from 'node:net';
+import { messageOf } from '@infra-offload/base';
 import { Guard } from '@infra-offload/guard';
 import type { EndpointSlice } from '@infra-offload/k8s-watch';
 import {
@@ -9,7 +10,6 @@ import {
   serviceOfSlice,
 } from '@infra-offload/k8s-watch';
 import type { Logger } from 'pino';
-import { messageOf } from '../errors.js';
 import { HttpServer, type Reply } from '../monitoring/http-server.js';
 
 export interface HealthCheckPortsOptions {

@@ -1,4 +1,5 @@
 import { Metadata, type ServiceError, status } from '@grpc/grpc-js';
+import { messageOf } from '@infra-offload/base';
 import { CniError, CniErrorCode } from '@infra-offload/cni-types';
 import {
   ObjectKind,
@@ -10,7 +11,6 @@ import {
 } from '@infra-offload/infra-api';
 import type { Logger } from 'pino';
 import { InfraCniErrorCode } from '../cni/error-codes.js';
-import { messageOf } from '../errors.js';
 import type { PodPolicies } from '../policies/pod-policies.js';
 import type { StatusBook } from './status-book.js';
 import type { SyncClient } from './sync-client.js';

@@ -1,4 +1,5 @@
 import { credentials, status } from '@grpc/grpc-js';
+import { Backoff } from '@infra-offload/base';
 import type { Connected } from '@infra-offload/grpc';
 import {
   ObjectKind,
@@ -10,7 +11,6 @@ import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { FakeManager } from '../testing/fake-manager.js';
 import { eventually } from '../testing/network.js';
-import { Backoff } from './backoff.js';
 import { connectManager } from './connection.js';
 import { StatusBook } from './status-book.js';
 import { SyncClient } from './sync-client.js';
@@ -38,7 +38,7 @@ beforeEach(async () => {
     wanted,
     statuses,
     logger,
-    backoff: new Backoff({ initialMs: 10, maxMs: 50, factor: 2 }),
+    backoff: new Backoff({ initialMs: 10, maxMs: 50 }),
     onApplied: (seconds) => applied.push(seconds),
   });
 });
@@ -167,15 +167,5 @@ describe('SyncClient', () => {
     manager.acknowledge();
     await sync.settled(key('a'), 1000);
     expect([...statuses.values()]).toEqual([]);
-  });
-});
-
-describe('Backoff', () => {
-  it('grows to its maximum, with jitter, and begins anew after a success', () => {
-    const full = new Backoff({ initialMs: 100, maxMs: 500, factor: 2, random: () => 1 });
-    expect([full.next(), full.next(), full.next(), full.next()]).toEqual([100, 200, 400, 500]);
-    full.reset();
-    expect(full.next()).toBe(100);
-    expect(new Backoff({ initialMs: 100, maxMs: 500, factor: 2, random: () => 0 }).next()).toBe(50);
   });
 });

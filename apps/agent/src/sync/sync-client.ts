@@ -1,9 +1,10 @@
 import { type ClientDuplexStream, type ServiceError, status } from '@grpc/grpc-js';
+import { Backoff, messageOf } from '@infra-offload/base';
+import { failureText } from '@infra-offload/grpc';
 import { Guard } from '@infra-offload/guard';
 import type { OffloadClient, SyncRequest, SyncResponse } from '@infra-offload/infra-api';
 import type { Logger } from 'pino';
-import { detailsOf, messageOf, since } from '../errors.js';
-import { Backoff } from './backoff.js';
+import { since } from '../errors.js';
 import { ChangeQueue } from './change-queue.js';
 import type { SyncProgress } from './progress.js';
 import type { StatusBook } from './status-book.js';
@@ -59,7 +60,7 @@ export class SyncClient {
 
   constructor(options: SyncClientOptions) {
     this.#options = options;
-    this.#backoff = options.backoff ?? new Backoff({ initialMs: 100, maxMs: 5_000, factor: 2 });
+    this.#backoff = options.backoff ?? new Backoff({ initialMs: 100, maxMs: 5_000 });
     this.#unsubscribe = options.wanted.onChange((key) => {
       if (options.wanted.get(key) === undefined) options.statuses.forget(key);
       options.progress?.changed(key);
@@ -256,5 +257,5 @@ export class SyncClient {
 
 function describeEnd(error: ServiceError): string {
   if (error.code === status.ABORTED) return `another agent has taken over the manager: ${error.details}`;
-  return detailsOf(error);
+  return failureText(error);
 }

@@ -1,3 +1,4 @@
+import { Listeners } from '@infra-offload/base';
 import {
   ObjectKind,
   type ObjectReference,
@@ -12,7 +13,7 @@ export type ObjectKey = string;
 /** Everything that this node wants from its data plane. */
 export class WantedState {
   readonly #objects = new Map<ObjectKey, WantedObject>();
-  readonly #listeners = new Set<(key: ObjectKey) => void>();
+  readonly #listeners = new Listeners<[key: ObjectKey]>();
 
   get size(): number {
     return this.#objects.size;
@@ -60,12 +61,11 @@ export class WantedState {
 
   /** @returns what ends the listening. */
   onChange(listener: (key: ObjectKey) => void): () => void {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+    return this.#listeners.add(listener);
   }
 
   #announce(key: ObjectKey): void {
-    for (const listener of this.#listeners) listener(key);
+    this.#listeners.emit(key);
   }
 }
 

@@ -63,7 +63,7 @@ function readFile(file: string): ConfigFile {
     return ConfigFile.read(file);
   } catch (error) {
     if (!YamlError.is(error)) throw error;
-    throw new ManagerError('CONFIG', error.message, { file }, error);
+    throw new ManagerError('CONFIG', error.message, { details: { file }, cause: error });
   }
 }
 

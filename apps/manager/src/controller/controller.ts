@@ -1,3 +1,4 @@
+import { Listeners } from '@infra-offload/base';
 import { Guard } from '@infra-offload/guard';
 import type { Condition, Driver, PortLookup } from '../drivers/driver.js';
 import type { Consequences } from '../policy/keeper.js';
@@ -43,7 +44,7 @@ export class Controller<Row> {
   readonly #compiler: ObjectCompiler<Row>;
   /** How far what the device holds is known. */
   readonly recovery: Recovery<Row>;
-  readonly #listeners = new Set<StatusListener>();
+  readonly #listeners = new Listeners<[key: ObjectKey]>();
   /** Pods that came while there was no device. */
   readonly #stampedAway = new Map<Entry<Row>, Arrival>();
   #generation = 0;
@@ -230,8 +231,7 @@ export class Controller<Row> {
   }
 
   onStatus(listener: StatusListener): () => void {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+    return this.#listeners.add(listener);
   }
 
   /** To be called with what a device holds, before anything is written to it; its epoch is {@link Epochs.seen} by then. */
@@ -381,7 +381,7 @@ export class Controller<Row> {
       this.#allocations.forget(entry.key);
     } else if (sameStatus(status, entry.status)) return;
     entry.status = status;
-    for (const listener of this.#listeners) listener(entry.key);
+    this.#listeners.emit(entry.key);
   }
 
   /** Lets an object hold what it held before. */

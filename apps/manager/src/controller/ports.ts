@@ -1,3 +1,4 @@
+import { MultiMap } from '@infra-offload/base';
 import type { PortLookup } from '../drivers/driver.js';
 import type { ObjectKey } from '../state/objects.js';
 
@@ -6,7 +7,7 @@ const UNKNOWN: PortLookup = { kind: 'unknown' };
 /** Ports of the target's interfaces as last told, and which objects name them. */
 export class PortDirectory {
   readonly #known = new Map<string, PortLookup>();
-  readonly #users = new Map<string, Set<ObjectKey>>();
+  readonly #users = new MultiMap<string, ObjectKey>();
   readonly #named = new Map<ObjectKey, readonly string[]>();
 
   lookup(name: string): PortLookup {
@@ -20,7 +21,7 @@ export class PortDirectory {
 
   /** Objects that name an interface. */
   users(name: string): readonly ObjectKey[] {
-    return [...(this.#users.get(name) ?? [])];
+    return [...this.#users.get(name)];
   }
 
   /** Ports of some interfaces, for the store; undefined if none is known. */
@@ -36,20 +37,11 @@ export class PortDirectory {
   /** Replaces which interfaces an object names. Returns those of them that are not known. */
   use(object: ObjectKey, names: readonly string[]): readonly string[] {
     for (const name of this.#named.get(object) ?? []) {
-      if (names.includes(name)) continue;
-      const users = this.#users.get(name);
-      users?.delete(object);
-      if (users?.size !== 0) continue;
-      this.#users.delete(name);
-      this.#known.delete(name);
+      if (!names.includes(name) && this.#users.delete(name, object)) this.#known.delete(name);
     }
     if (names.length === 0) this.#named.delete(object);
     else this.#named.set(object, names);
-    for (const name of names) {
-      const users = this.#users.get(name);
-      if (users === undefined) this.#users.set(name, new Set([object]));
-      else users.add(object);
-    }
+    for (const name of names) this.#users.add(name, object);
     return names.filter((name) => this.lookup(name).kind !== 'known');
   }
 

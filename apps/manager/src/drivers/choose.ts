@@ -1,9 +1,10 @@
 import type { ChannelCredentials } from '@grpc/grpc-js';
+import { messageOf } from '@infra-offload/base';
 import { P4Program } from '@infra-offload/p4info';
 import { P4RuntimeSession, P4rtError } from '@infra-offload/p4rt';
 import { es2kDpDeviceConfig, es2kDpP4Info } from '@infra-offload/p4src';
 import type { Config } from '../config/config.js';
-import { ManagerError, messageOf } from '../errors.js';
+import { ManagerError } from '../errors.js';
 import type { Logger } from '../log.js';
 import { parseMac } from '../state/addresses.js';
 import { dpdkDriver } from './dpdk/driver.js';
@@ -70,7 +71,7 @@ function fromDirectory(directory: string): PipelinePackage {
   throw new ManagerError(
     'CONFIG',
     `pipeline.directory ${directory}: its P4Info is of no ES2K package; its tables are ${tables}`,
-    { directory },
+    { details: { directory } },
   );
 }
 

@@ -78,7 +78,7 @@ export class IpdkPolicies<Row> {
     if (!ManagerError.is(first)) throw first;
     const more = failures.length > 1 ? `, and ${failures.length - 1} more` : '';
     const text = `${first.message}${more}; it is kept, and takes effect as far and as soon as that is possible`;
-    throw new ManagerError(first.code, text, first.details, first);
+    throw new ManagerError(first.code, text, { details: first.details, cause: first });
   }
 
   /** To be called before a pod is wanted: it is closed until Felix tells its endpoint. */

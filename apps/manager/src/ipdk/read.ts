@@ -181,5 +181,5 @@ function readName(check: Checker, field: string, name = ''): string {
 }
 
 function missing(call: string, field: string): never {
-  throw new ManagerError('INVALID_OBJECT', `${call}: ${field} is missing`, { field });
+  throw new ManagerError('INVALID_OBJECT', `${call}: ${field} is missing`, { details: { field } });
 }

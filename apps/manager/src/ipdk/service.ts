@@ -1,7 +1,8 @@
 import type { ServerUnaryCall, sendUnaryData } from '@grpc/grpc-js';
+import { messageOf } from '@infra-offload/base';
 import type { infra } from '@infra-offload/infra-api';
 import type { Controller } from '../controller/controller.js';
-import { ManagerError, messageOf } from '../errors.js';
+import { ManagerError } from '../errors.js';
 import type { Logger } from '../log.js';
 import type { Pods } from '../server/pods.js';
 import { formatMac } from '../state/addresses.js';
@@ -228,7 +229,7 @@ export class InfraAgentService<Row> {
     } catch (error) {
       if (!ManagerError.is(error) || controller.object(key) !== object) throw error;
       const message = `${error.message}; it is kept, and takes effect as soon as that is possible`;
-      throw new ManagerError(error.code, message, error.details, error);
+      throw new ManagerError(error.code, message, { details: error.details, cause: error });
     }
     return DONE;
   }

@@ -1,3 +1,4 @@
+import { MultiMap } from '@infra-offload/base';
 import { isolationKey, type ObjectKey, type PodObject } from '../state/objects.js';
 import type { AddressSetObject, IsolationObject, PolicyObject, PolicyTier } from '../state/policy-objects.js';
 import type { Direction } from './profile.js';
@@ -18,10 +19,10 @@ export class PolicyBook<Row> implements Names {
   readonly #broken = new Set<string>();
   readonly #isolations = new Map<ObjectKey, Pick<IsolationObject, Direction>>();
   readonly #subjects = new Map<ObjectKey, Subject<Row>>();
-  readonly #subjectsOf = new Map<ObjectKey, Set<Subject<Row>>>();
+  readonly #subjectsOf = new MultiMap<ObjectKey, Subject<Row>>();
   readonly #stacks = new Map<string, Stack<Row>>();
-  readonly #byPolicy = new Map<string, Set<Stack<Row>>>();
-  readonly #bySet = new Map<string, Set<Stack<Row>>>();
+  readonly #byPolicy = new MultiMap<string, Stack<Row>>();
+  readonly #bySet = new MultiMap<string, Stack<Row>>();
   /** Stacks to look at, and pods that came under others or left them. */
   #dirty = new Set<Stack<Row>>();
   #moved = new Set<Subject<Row>>();
@@ -54,17 +55,17 @@ export class PolicyBook<Row> implements Names {
 
   /** The pods that an isolation is for. */
   subjectsOf(isolation: ObjectKey): ReadonlySet<Subject<Row>> {
-    return this.#subjectsOf.get(isolation) ?? new Set();
+    return this.#subjectsOf.get(isolation);
   }
 
   /** Stacks in which a policy is. */
   stacksOfPolicy(name: string): ReadonlySet<Stack<Row>> {
-    return this.#byPolicy.get(name) ?? new Set();
+    return this.#byPolicy.get(name);
   }
 
   /** Stacks of which a rule names a set. */
   stacksOfSet(name: string): ReadonlySet<Stack<Row>> {
-    return this.#bySet.get(name) ?? new Set();
+    return this.#bySet.get(name);
   }
 
   putPolicy(name: string, policy: PolicyObject | undefined): void {
@@ -95,10 +96,7 @@ export class PolicyBook<Row> implements Names {
     const before = this.#subjects.get(key);
     if (before?.pod === pod) return;
     if (before !== undefined) {
-      const old = isolationKey(before.pod);
-      const rest = this.#subjectsOf.get(old);
-      rest?.delete(before);
-      if (rest?.size === 0) this.#subjectsOf.delete(old);
+      this.#subjectsOf.delete(isolationKey(before.pod), before);
       this.#place(before, undefined, NO_STACKS);
     }
     if (pod === undefined) {
@@ -109,9 +107,7 @@ export class PolicyBook<Row> implements Names {
     subject.pod = pod;
     this.#subjects.set(key, subject);
     const its = isolationKey(pod);
-    const others = this.#subjectsOf.get(its);
-    if (others === undefined) this.#subjectsOf.set(its, new Set([subject]));
-    else others.add(subject);
+    this.#subjectsOf.add(its, subject);
     const isolation = this.#isolations.get(its);
     this.#place(subject, isolation, this.#stackKeys(isolation));
   }
@@ -206,8 +202,8 @@ export class PolicyBook<Row> implements Names {
   }
 
   #link(stack: Stack<Row>, next: Stack<Row>['dependencies']): void {
-    relink(this.#byPolicy, stack, stack.dependencies.policies, next.policies);
-    relink(this.#bySet, stack, stack.dependencies.sets, next.sets);
+    this.#byPolicy.move(stack, stack.dependencies.policies, next.policies);
+    this.#bySet.move(stack, stack.dependencies.sets, next.sets);
     stack.dependencies = next;
   }
 }
@@ -215,26 +211,6 @@ export class PolicyBook<Row> implements Names {
 type StackKeys = Readonly<Record<Direction, string | undefined>>;
 
 const NO_STACKS: StackKeys = { ingress: undefined, egress: undefined };
-
-function relink<T>(
-  index: Map<string, Set<T>>,
-  item: T,
-  before: ReadonlySet<string>,
-  after: ReadonlySet<string>,
-): void {
-  for (const name of before) {
-    if (after.has(name)) continue;
-    const items = index.get(name);
-    items?.delete(item);
-    if (items?.size === 0) index.delete(name);
-  }
-  for (const name of after) {
-    if (before.has(name)) continue;
-    const items = index.get(name);
-    if (items === undefined) index.set(name, new Set([item]));
-    else items.add(item);
-  }
-}
 
 function sameNumbers(a: readonly number[], b: readonly number[]): boolean {
   return a.length === b.length && a.every((one, i) => one === b[i]);

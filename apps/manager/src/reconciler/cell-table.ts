@@ -1,3 +1,4 @@
+import { MultiMap } from '@infra-offload/base';
 import { Bundles } from './bundles.js';
 import { type Bucket, Cell, type CellState, type Owner, type RowKey, type RowModel } from './model.js';
 import { Queue } from './queue.js';
@@ -12,7 +13,7 @@ export class CellTable<Row> {
   readonly #rising: readonly Queue<Cell<Row>>[];
   readonly #falling: readonly Queue<Cell<Row>>[];
   /** Cells that wait, by the key they wait for. */
-  readonly #waiters = new Map<RowKey, Set<Cell<Row>>>();
+  readonly #waiters = new MultiMap<RowKey, Cell<Row>>();
   readonly #changed = new Set<Owner<Row>>();
   #unsettled = 0;
   #moving = 0;
@@ -118,12 +119,7 @@ export class CellTable<Row> {
 
   /** Parks a cell until {@link wake} is called for `key`. */
   wait(cell: Cell<Row>, key: RowKey, blocked: boolean): void {
-    let waiters = this.#waiters.get(key);
-    if (waiters === undefined) {
-      waiters = new Set();
-      this.#waiters.set(key, waiters);
-    }
-    waiters.add(cell);
+    this.#waiters.add(key, cell);
     cell.waitingFor = key;
     this.move(cell, 'waiting', blocked);
     if (blocked) this.wake(cell.key);
@@ -132,17 +128,13 @@ export class CellTable<Row> {
   /** Takes a cell out of the line that it waits in. */
   stopWaiting(cell: Cell<Row>): void {
     if (cell.waitingFor === undefined) return;
-    const waiters = this.#waiters.get(cell.waitingFor);
-    waiters?.delete(cell);
-    if (waiters?.size === 0) this.#waiters.delete(cell.waitingFor);
+    this.#waiters.delete(cell.waitingFor, cell);
     cell.waitingFor = undefined;
   }
 
   /** Has everything looked at that waits for a key. */
   wake(key: RowKey): void {
-    const waiters = this.#waiters.get(key);
-    if (waiters === undefined) return;
-    for (const cell of [...waiters]) this.enqueue(cell);
+    if (this.#waiters.has(key)) for (const cell of [...this.#waiters.get(key)]) this.enqueue(cell);
   }
 
   /** Counts `row` in or out as a dependent of what it requires. */

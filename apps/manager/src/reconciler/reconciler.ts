@@ -1,8 +1,8 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { MultiMap, messageOf } from '@infra-offload/base';
 import { Guard } from '@infra-offload/guard';
 import { insert, modify, P4rtError, remove } from '@infra-offload/p4rt';
 import type { Entity, Update } from '@infra-offload/p4rt/proto';
-import { messageOf } from '../errors.js';
 import type { Logger } from '../log.js';
 import type { Bundle } from './bundles.js';
 import type { Epochs, FlowEpochs } from './epochs.js';
@@ -85,7 +85,7 @@ export class Reconciler<Row> {
   readonly #planner: Planner<Row>;
   readonly #retries: RetrySchedule<Row>;
   /** Cells that a full table refused, by table: the next deletion makes room for one. */
-  readonly #refusedByFull = new Map<string, Set<Cell<Row>>>();
+  readonly #refusedByFull = new MultiMap<string, Cell<Row>>();
   #device: Device | undefined;
   #writes = 0;
   #pumpScheduled = false;
@@ -384,17 +384,13 @@ export class Reconciler<Row> {
       this.#logger.warn({ object: cell.owner?.key, reason: failure.reason }, failure.message);
     }
     if (failure.reason !== 'TableFull' || wanted === undefined) return;
-    const table = this.#codec.table(wanted);
-    const waiting = this.#refusedByFull.get(table);
-    if (waiting === undefined) this.#refusedByFull.set(table, new Set([cell]));
-    else waiting.add(cell);
+    this.#refusedByFull.add(this.#codec.table(wanted), cell);
   }
 
   #makeRoom(deleted: Row): void {
-    const waiting = this.#refusedByFull.get(this.#codec.table(deleted));
-    if (waiting === undefined) return;
-    for (const cell of waiting) {
-      waiting.delete(cell);
+    const table = this.#codec.table(deleted);
+    for (const cell of this.#refusedByFull.get(table)) {
+      this.#refusedByFull.delete(table, cell);
       if (cell.state !== 'failed' || cell.failure?.reason !== 'TableFull') continue;
       this.#planner.retry(cell);
       return;

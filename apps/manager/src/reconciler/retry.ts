@@ -1,3 +1,4 @@
+import { longestDelayMs } from '@infra-offload/base';
 import { Guard } from '@infra-offload/guard';
 import type { Cell } from './model.js';
 import { Queue } from './queue.js';
@@ -28,7 +29,7 @@ export class RetrySchedule<Row> {
 
   add(cell: Cell<Row>): void {
     const attempts = cell.failure?.attempts ?? 1;
-    const delay = Math.min(this.#maxDelayMs, FIRST_DELAY_MS * 2 ** Math.min(attempts - 1, 20));
+    const delay = longestDelayMs({ initialMs: FIRST_DELAY_MS, maxMs: this.#maxDelayMs }, attempts);
     let queue = this.#queues.get(delay);
     if (queue === undefined) {
       queue = new Queue();

@@ -1,6 +1,7 @@
 import { Metadata, type ServiceError, status } from '@grpc/grpc-js';
+import { messageOf } from '@infra-offload/base';
 import { P4rtError } from '@infra-offload/p4rt';
-import { ManagerError, type ManagerErrorCode, messageOf } from '../errors.js';
+import { ManagerError, type ManagerErrorCode } from '../errors.js';
 
 const CODES: Record<ManagerErrorCode, status> = {
   CONFIG: status.INTERNAL,

@@ -84,7 +84,9 @@ describe('flows', () => {
           const [update] = updates;
           if (update === undefined) return;
           const failures = [{ index: 0, update, code, message: '', sent: true, entry: '' }];
-          throw new P4rtError('WRITE_FAILED', 'refused', { failures, total: 2, address: 'here' });
+          throw new P4rtError('WRITE_FAILED', 'refused', {
+            details: { failures, total: 2, address: 'here' },
+          });
         },
       });
     expect(await failure('NOT_FOUND').end(undefined)).toBe(1);

@@ -188,8 +188,7 @@ function explained(error: unknown): unknown {
   return new ManagerError(
     'UNSUPPORTED',
     `the target does not let its flows be read or ended: ${error.message}`,
-    {},
-    error,
+    { cause: error },
   );
 }
 

@@ -1,8 +1,9 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { messageOf } from '@infra-offload/base';
 import { Guard } from '@infra-offload/guard';
 import type { Registry } from 'prom-client';
-import { ManagerError, messageOf } from '../errors.js';
+import { ManagerError } from '../errors.js';
 import type { Logger } from '../log.js';
 
 /** So many at once are not answered for monitoring. */
@@ -62,12 +63,9 @@ export class HttpServer {
     await new Promise<void>((resolve, reject) => {
       server.once('error', (error) => {
         reject(
-          new ManagerError(
-            'CONFIG',
-            `metrics.listen: cannot listen on ${address}: ${messageOf(error)}`,
-            {},
-            error,
-          ),
+          new ManagerError('CONFIG', `metrics.listen: cannot listen on ${address}: ${messageOf(error)}`, {
+            cause: error,
+          }),
         );
       });
       server.listen(port, host, resolve);

@@ -1,3 +1,4 @@
+import { messageOf } from '@infra-offload/base';
 import type {
   DeviceEntry,
   ListEntriesRequest,
@@ -12,7 +13,7 @@ import { formatEntity } from '@infra-offload/p4rt';
 import type { Entity } from '@infra-offload/p4rt/proto';
 import type { Controller } from '../controller/controller.js';
 import type { CounterFace, Driver, DropCounter } from '../drivers/driver.js';
-import { ManagerError, messageOf } from '../errors.js';
+import { ManagerError } from '../errors.js';
 import type { Logger } from '../log.js';
 import type { Problem } from '../readiness.js';
 import type { Cell, Owner } from '../reconciler/model.js';
@@ -168,7 +169,7 @@ export class Inspector<Row> {
       if (tables.includes(alias)) return alias;
     } catch (error) {
       if (!P4InfoError.is(error)) throw error;
-      throw new ManagerError('INVALID_OBJECT', `table: ${messageOf(error)}`, {}, error);
+      throw new ManagerError('INVALID_OBJECT', `table: ${messageOf(error)}`, { cause: error });
     }
     throw new ManagerError(
       'INVALID_OBJECT',

@@ -1,4 +1,5 @@
 import type { ServerDuplexStream } from '@grpc/grpc-js';
+import { messageOf } from '@infra-offload/base';
 import { Guard } from '@infra-offload/guard';
 import {
   type Change,
@@ -9,7 +10,7 @@ import {
 } from '@infra-offload/infra-api';
 import type { Controller } from '../controller/controller.js';
 import { type State, type Status, sameStatus } from '../controller/entry.js';
-import { ManagerError, messageOf, unreachable } from '../errors.js';
+import { ManagerError, unreachable } from '../errors.js';
 import type { Logger } from '../log.js';
 import { Queue } from '../reconciler/queue.js';
 import { belongsToSync, describeKey, keyOfReference, type ObjectKey, referenceOf } from '../state/objects.js';

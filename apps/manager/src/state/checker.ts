@@ -37,7 +37,7 @@ export class Checker {
       'INVALID_OBJECT',
       // The object's name is still what an agent has sent, whatever that is.
       `${JSON.stringify(object).slice(1, -1)}: ${field} is ${JSON.stringify(shortened(value, 80))}; expected ${expected}`,
-      { object: this.object, field },
+      { details: { object: this.object, field } },
     );
   }
 

@@ -1,6 +1,7 @@
 import { access, mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { ManagerError, messageOf } from '../errors.js';
+import { messageOf } from '@infra-offload/base';
+import { ManagerError } from '../errors.js';
 import type { Logger } from '../log.js';
 import { isDiskTrouble } from './disk.js';
 import { DirectoryLock } from './lock.js';
@@ -61,12 +62,10 @@ export class StateDirectory {
       await this.close();
       this.#lock = await DirectoryLock.take(this.#path);
     } catch (error) {
-      throw new ManagerError(
-        'STORE',
-        `stateDirectory ${this.#path}: ${messageOf(error)}`,
-        { directory: this.#path },
-        error,
-      );
+      throw new ManagerError('STORE', `stateDirectory ${this.#path}: ${messageOf(error)}`, {
+        details: { directory: this.#path },
+        cause: error,
+      });
     }
   }
 }

@@ -1,8 +1,8 @@
 import type { FileHandle } from 'node:fs/promises';
 import { lstat, open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { messageOf } from '@infra-offload/base';
 import { Guard } from '@infra-offload/guard';
-import { messageOf } from '../errors.js';
 import type { Logger } from '../log.js';
 import type { StateDirectory } from './directory.js';
 import { codeOf, setAside, syncDirectory } from './disk.js';

@@ -1,9 +1,8 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { ChannelCredentials } from '@grpc/grpc-js';
+import { Backoff, type BackoffOptions, messageOf } from '@infra-offload/base';
 import { Guard } from '@infra-offload/guard';
 import { P4RuntimeSession } from '@infra-offload/p4rt';
 import type { Driver } from '../drivers/driver.js';
-import { messageOf } from '../errors.js';
 import type { Logger } from '../log.js';
 import type { Reconciler } from '../reconciler/reconciler.js';
 import { ensurePipeline, runsPipeline } from './pipeline.js';
@@ -24,8 +23,7 @@ export interface TargetOptions {
   readonly deadlineMs: number;
 }
 
-const FIRST_RETRY_MS = 100;
-const MAX_RETRY_MS = 5_000;
+const RETRY: BackoffOptions = { initialMs: 100, maxMs: 5_000 };
 const MAX_ELECTION_ID = 2n ** 128n - 1n;
 
 /**
@@ -46,8 +44,8 @@ export class TargetConnection<Row> {
   #term = 0;
   #lastElectionId = 0n;
   /** Attempts at becoming primary of a target without one. */
-  #claims = 0;
-  #retry = 0;
+  readonly #claims = new Backoff(RETRY);
+  readonly #retry = new Backoff(RETRY);
   #readySince = 0;
   #checking = false;
 
@@ -119,13 +117,14 @@ export class TargetConnection<Row> {
   /** @param over an election id that the first attempt has to exceed. */
   async #connect(over: bigint | undefined): Promise<void> {
     const term = ++this.#term;
-    for (let attempt = 0; this.#isCurrent(term); attempt++) {
+    const backoff = new Backoff(RETRY);
+    for (let exceed = over; this.#isCurrent(term); exceed = undefined) {
       try {
         const session = await P4RuntimeSession.open({
           address: this.#options.address,
           credentials: this.#options.credentials,
           deviceId: this.#options.deviceId,
-          electionId: this.#nextElectionId(attempt === 0 ? over : undefined),
+          electionId: this.#nextElectionId(exceed),
           deadlineMs: this.#options.deadlineMs,
           maxUpdatesPerWrite: 5000,
           program: this.#driver.program,
@@ -136,7 +135,7 @@ export class TargetConnection<Row> {
       } catch (error) {
         this.#away(messageOf(error));
       }
-      await this.#pause(attempt);
+      await this.#pause(backoff);
     }
   }
 
@@ -177,7 +176,7 @@ export class TargetConnection<Row> {
   }
 
   #primary(session: P4RuntimeSession): void {
-    this.#claims = 0;
+    this.#claims.reset();
     this.#logger.info(
       { address: this.#options.address, electionId: session.electionId.toString() },
       'primary',
@@ -198,14 +197,14 @@ export class TargetConnection<Row> {
     const before = this.#state;
     this.#enter({ kind: 'backup', primaryElectionId });
     if (primaryElectionId !== undefined) {
-      this.#claims = 0;
+      this.#claims.reset();
       if (before.kind !== 'backup' || before.primaryElectionId === undefined)
         this.#logger.warn(ids, 'another controller is the primary of this target: not writing');
       return;
     }
     this.#logger.info(ids, 'the target has no primary, and our election id is too low: taking a higher one');
     this.#guard.run(async () => {
-      await this.#pause(this.#claims++);
+      await this.#pause(this.#claims);
       if (!this.#isCurrent(term)) return;
       session.close();
       this.#session = undefined;
@@ -237,11 +236,12 @@ export class TargetConnection<Row> {
 
   #retrySynchronise(session: P4RuntimeSession, term: number): void {
     // Only what held for a while counts as success: else the pauses grow.
-    if (this.#state.kind === 'ready' && performance.now() - this.#readySince > MAX_RETRY_MS) this.#retry = 0;
+    if (this.#state.kind === 'ready' && performance.now() - this.#readySince > RETRY.maxMs)
+      this.#retry.reset();
     this.#reconciler.detach();
     this.#enter({ kind: 'synchronising' });
     this.#guard.run(async () => {
-      await this.#pause(this.#retry++);
+      await this.#pause(this.#retry);
       if (this.#isCurrent(term) && session.isPrimary) await this.#synchronise(session, term);
     });
   }
@@ -255,7 +255,7 @@ export class TargetConnection<Row> {
     this.#away(messageOf(error));
     this.#guard.run(async () => {
       const term = ++this.#term;
-      await this.#pause(this.#retry++);
+      await this.#pause(this.#retry);
       if (this.#isCurrent(term)) await this.#connect(undefined);
     });
   }
@@ -281,8 +281,7 @@ export class TargetConnection<Row> {
     return term === this.#term && !this.#stop.signal.aborted;
   }
 
-  async #pause(attempt: number): Promise<void> {
-    const delay = Math.min(MAX_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(attempt, 10));
-    await sleep(delay, undefined, { signal: this.#stop.signal, ref: false }).catch(() => undefined);
+  #pause(backoff: Backoff): Promise<void> {
+    return backoff.wait(this.#stop.signal, { ref: false });
   }
 }

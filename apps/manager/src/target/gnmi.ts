@@ -1,5 +1,6 @@
+import { messageOf } from '@infra-offload/base';
 import { GnmiClient, type GnmiOptions, P4rtError, virtualPortNumber } from '@infra-offload/p4rt';
-import { ManagerError, messageOf } from '../errors.js';
+import { ManagerError } from '../errors.js';
 import type { PortSource } from './port-resolver.js';
 
 /** Ports of the target's virtual interfaces, asked through gNMI (`tdi-portin-id`). */
@@ -16,10 +17,13 @@ export class GnmiPorts implements PortSource {
     } catch (error) {
       if (P4rtError.is(error, 'NOT_FOUND', 'MALFORMED')) {
         const message = `the target has no interface ${interfaceName}: ${messageOf(error)}`;
-        throw new ManagerError('NOT_FOUND', message, { interface: interfaceName }, error);
+        throw new ManagerError('NOT_FOUND', message, { details: { interface: interfaceName }, cause: error });
       }
       const message = `the target cannot be asked for the port of ${interfaceName}: ${messageOf(error)}`;
-      throw new ManagerError('TARGET_UNAVAILABLE', message, { interface: interfaceName }, error);
+      throw new ManagerError('TARGET_UNAVAILABLE', message, {
+        details: { interface: interfaceName },
+        cause: error,
+      });
     }
   }
 

@@ -22,7 +22,7 @@ export class InterfacePorts implements PortSource {
         return id.port;
       case 'none': {
         const message = `${interfaceName} is no port of the target: interfaceType is ${this.interfaceType}; use tap, sriov or cdq`;
-        throw new ManagerError('NOT_FOUND', message, { interface: interfaceName });
+        throw new ManagerError('NOT_FOUND', message, { details: { interface: interfaceName } });
       }
       default:
         return unreachable(id);

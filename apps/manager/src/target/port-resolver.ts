@@ -1,7 +1,7 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { Backoff, type BackoffOptions, messageOf } from '@infra-offload/base';
 import { Guard } from '@infra-offload/guard';
 import type { PortLookup } from '../drivers/driver.js';
-import { ManagerError, messageOf } from '../errors.js';
+import { ManagerError } from '../errors.js';
 import type { Logger } from '../log.js';
 
 /** Tells port numbers of interfaces. */
@@ -12,8 +12,7 @@ export interface PortSource {
   portOf(interfaceName: string, mac?: number): Promise<number>;
 }
 
-const FIRST_RETRY_MS = 200;
-const MAX_RETRY_MS = 5_000;
+const RETRY: BackoffOptions = { initialMs: 200, maxMs: 5_000 };
 
 /**
  * Finds out the ports of interfaces in the background and goes on asking until there is an answer, because an interface
@@ -66,18 +65,17 @@ export class PortResolver {
     const { signal } = this.#stop;
     // Not within the call of whoever asks: that one may not be ready for the answer.
     await Promise.resolve();
-    for (let attempt = 0; !signal.aborted && this.#isWanted(name); attempt++) {
+    const backoff = new Backoff(RETRY);
+    for (let isFirst = true; !signal.aborted && this.#isWanted(name); isFirst = false) {
       try {
         await this.lookup(name);
         return;
       } catch (error) {
-        if (attempt === 0)
-          this.#logger.warn({ interface: name, reason: messageOf(error) }, 'port not known yet');
+        if (isFirst) this.#logger.warn({ interface: name, reason: messageOf(error) }, 'port not known yet');
         if (ManagerError.is(error, 'NOT_FOUND'))
           this.#onPort(name, { kind: 'missing', message: error.message });
       }
-      const delay = Math.min(MAX_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(attempt, 10));
-      await sleep(delay, undefined, { signal, ref: false }).catch(() => undefined);
+      await backoff.wait(signal, { ref: false });
     }
   }
 }

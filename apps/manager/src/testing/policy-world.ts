@@ -49,7 +49,9 @@ export class SlowDevice implements Device {
           if (failures.length === 0) resolve();
           else
             reject(
-              new P4rtError('WRITE_FAILED', 'some failed', { failures, total: updates.length, address: 'x' }),
+              new P4rtError('WRITE_FAILED', 'some failed', {
+                details: { failures, total: updates.length, address: 'x' },
+              }),
             );
         },
       });

@@ -1,8 +1,8 @@
+import { MultiMap } from '@infra-offload/base';
 import type { WantedObject } from '@infra-offload/infra-api';
 import type { FelixMessage, Policy, WorkloadEndpoint, WorkloadEndpointId } from '../messages.js';
 import { IpSet } from './ip-set.js';
 import { addressOf, closedIsolation, isolationOf, policiesOf } from './isolation.js';
-import { MultiMap } from './multi-map.js';
 import { endpointKey, objectName, type PodName, podKey, podOf, policyName, profileName } from './names.js';
 import { CompiledPolicy, type PolicyVariant, setIdsOf } from './policy.js';
 import { conditionsOf, type Problem } from './problems.js';

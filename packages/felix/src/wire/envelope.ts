@@ -1,4 +1,5 @@
 import { BinaryReader, BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
+import { messageOf } from '@infra-offload/base';
 import { felix } from '@infra-offload/infra-api';
 import { FelixError } from '../errors.js';
 import { fromWire } from '../from-wire.js';
@@ -69,7 +70,7 @@ export function decodeToDataplane(bytes: Uint8Array, dialect: Dialect = 'auto'):
     return { sequenceNumber, message };
   } catch (cause) {
     if (FelixError.is(cause)) throw cause;
-    const reason = cause instanceof Error ? cause.message : String(cause);
+    const reason = messageOf(cause);
     const what = payload === undefined ? 'the envelope' : `payload ${payload.field} of the envelope`;
     throw new FelixError('MALFORMED_MESSAGE', `${what} cannot be decoded: ${reason}`, {
       details: { field: payload?.field, sequenceNumber },

@@ -1,7 +1,8 @@
 import { statSync } from 'node:fs';
 import type { RequestOptions } from 'node:https';
+import { messageOf } from '@infra-offload/base';
 import type { KubeConfig } from '@kubernetes/client-node/dist/config.js';
-import { KubernetesApiError, reasonOf } from './error.js';
+import { KubernetesApiError } from './error.js';
 import { loadKubeconfig } from './kubeconfig.js';
 
 /** Where the API server is, and as whom to ask it. */
@@ -69,7 +70,7 @@ export class Credentials {
     try {
       await config.applyToHTTPSOptions(options);
     } catch (cause) {
-      throw new KubernetesApiError('CREDENTIALS', `the credentials cannot be read: ${reasonOf(cause)}`, {
+      throw new KubernetesApiError('CREDENTIALS', `the credentials cannot be read: ${messageOf(cause)}`, {
         cause,
       });
     }

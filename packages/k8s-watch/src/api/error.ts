@@ -1,3 +1,5 @@
+import { typedError } from '@infra-offload/base';
+
 /**
  * - `CONFIG`: the kubeconfig or the in-cluster environment is missing or wrong; what to do is in the message.
  * - `CREDENTIALS`: a token file, certificate or exec plugin of the configuration fails.
@@ -26,30 +28,7 @@ export interface KubernetesApiErrorDetails {
   readonly retryAfterMs?: number;
 }
 
-export class KubernetesApiError extends Error {
-  override readonly name = 'KubernetesApiError';
-  readonly code: KubernetesApiErrorCode;
-  readonly details: KubernetesApiErrorDetails;
-
-  constructor(
-    code: KubernetesApiErrorCode,
-    message: string,
-    options: { readonly details?: KubernetesApiErrorDetails; readonly cause?: unknown } = {},
-  ) {
-    super(message, options.cause === undefined ? {} : { cause: options.cause });
-    this.code = code;
-    this.details = options.details ?? {};
-  }
-
-  /** Whether it is one, also of another copy of this package. */
-  static is(error: unknown): error is KubernetesApiError {
-    return error instanceof Error && error.name === 'KubernetesApiError' && 'code' in error;
-  }
-}
-
-/** The message of whatever was thrown, on one line. */
-export function reasonOf(error: unknown): string {
-  if (error instanceof AggregateError && error.message === '') return error.errors.map(reasonOf).join('; ');
-  const text = error instanceof Error ? error.message : String(error);
-  return text.trim().replaceAll(/\s*\n\s*/g, ' ');
-}
+/** What requests to the API server, or their configuration, fail with. */
+export class KubernetesApiError extends typedError<KubernetesApiErrorCode, KubernetesApiErrorDetails>(
+  'KubernetesApiError',
+) {}

@@ -1,7 +1,8 @@
 import { type ClientRequest, request as httpRequest, type IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
+import { messageOf } from '@infra-offload/base';
 import type { Credentials, RequestAccess } from './cluster-access.js';
-import { KubernetesApiError, type KubernetesApiErrorDetails, reasonOf } from './error.js';
+import { KubernetesApiError, type KubernetesApiErrorDetails } from './error.js';
 
 /** Answers that are errors are short; more of one than this is not read. */
 const MAX_ERROR_BYTES = 64 * 1024;
@@ -62,7 +63,7 @@ export class ApiClient {
       if (KubernetesApiError.is(cause)) throw cause;
       // Rotated certificates show as failures of the connection only.
       this.#credentials.renew(generation);
-      const reason = silence.tooLong ? `nothing came for ${silence.ms / 1000} s` : reasonOf(cause);
+      const reason = silence.tooLong ? `nothing came for ${silence.ms / 1000} s` : messageOf(cause);
       throw new KubernetesApiError('UNREACHABLE', `${server.origin}: ${reason}`, { cause });
     } finally {
       silence.end();

@@ -1,5 +1,5 @@
+export type { BackoffOptions } from '@infra-offload/base';
 export { ApiSource, type ApiSourceOptions, type ResourceStatus } from './api-source.js';
-export type { BackoffOptions } from './backoff.js';
 export type { ClusterAccess } from './cluster-access.js';
 export type { ClusterNetworking } from './cluster-networking.js';
 export { KubernetesApiError, type KubernetesApiErrorCode, type KubernetesApiErrorDetails } from './error.js';

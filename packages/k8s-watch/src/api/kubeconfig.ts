@@ -1,9 +1,10 @@
 import { dirname, isAbsolute, join } from 'node:path';
+import { messageOf } from '@infra-offload/base';
 import { ConfigFile, oneLine, safeParse, YamlError } from '@infra-offload/yaml';
 import type { KubeConfig } from '@kubernetes/client-node/dist/config.js';
 import * as z from 'zod';
 import { formatPath } from '../objects/parse.js';
-import { KubernetesApiError, reasonOf } from './error.js';
+import { KubernetesApiError } from './error.js';
 
 const text = z.string().nullish();
 const file = text;
@@ -76,7 +77,7 @@ export function loadKubeconfig(config: KubeConfig, path: string, wantedContext: 
     config.loadFromString(JSON.stringify(checked));
     config.makePathsAbsolute(dirname(path));
   } catch (cause) {
-    throw wrong(path, reasonOf(cause), cause);
+    throw wrong(path, messageOf(cause), cause);
   }
   const names = config.contexts.map(({ name }) => name);
   const name = wantedContext ?? config.currentContext;

@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Backoff } from '@infra-offload/base';
 import { formatPath, parseObjectAs } from '../objects/parse.js';
 import { type ObjectKind, type ObjectKinds, objectName } from '../objects/types.js';
 import { isRecord, plainEquals } from '../plain-values.js';
 import type { ObjectStore } from '../store.js';
-import { Backoff } from './backoff.js';
 import { KubernetesApiError } from './error.js';
 import { explain } from './explain.js';
 import type { ApiClient } from './http.js';
@@ -13,6 +13,9 @@ import { isOlder } from './resource-version.js';
 import { apiResource, optionalVersions, type ResourceSelector } from './resources.js';
 import type { ApiTiming } from './timing.js';
 import { type WatchEvent, watchEvents } from './watch.js';
+
+/** A server may ask for a pause; longer ones than this look like a mistake. */
+const MAX_RETRY_AFTER_MS = 5 * 60_000;
 
 /**
  * - `listing`: reads everything, for the first time or because the watch could not go on.
@@ -73,7 +76,7 @@ export class Reflector<Kind extends ObjectKind> {
   constructor(options: ReflectorOptions<Kind>) {
     this.#options = options;
     this.#problems = new ProblemBook(options.onReport);
-    this.#backoff = new Backoff(options.timing.backoff);
+    this.#backoff = new Backoff({ ...options.timing.backoff, jitter: 1, firstAtOnce: true });
   }
 
   get kind(): Kind {
@@ -174,7 +177,9 @@ export class Reflector<Kind extends ObjectKind> {
     if (error.code === 'EXPIRED' || error.code === 'BAD_RESPONSE') this.#version = undefined;
     this.#suspicious = true;
     this.#state = 'waiting';
-    await this.#backoff.wait(signal, error.details.retryAfterMs);
+    await this.#backoff.wait(signal, {
+      addMs: Math.min(error.details.retryAfterMs ?? 0, MAX_RETRY_AFTER_MS),
+    });
   }
 
   #requestsWork(): void {

@@ -18,7 +18,7 @@ const FAST: ApiTiming = {
   healthyMs: 50,
   absentMs: 50,
   refusalMs: 0,
-  backoff: { baseMs: 5, maxMs: 20 },
+  backoff: { initialMs: 5, maxMs: 20 },
 };
 
 export interface TestCluster {

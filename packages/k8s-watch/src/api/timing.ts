@@ -1,4 +1,4 @@
-import type { BackoffOptions } from './backoff.js';
+import type { BackoffOptions } from '@infra-offload/base';
 
 /** How long things may take. The defaults are for real clusters; tests have less time. */
 export interface ApiTiming {
@@ -22,7 +22,8 @@ export interface ApiTiming {
    * and asked again as after any other failure.
    */
   readonly refusalMs: number;
-  readonly backoff: BackoffOptions;
+  /** After a failure: the second wait is by chance up to `initialMs`, each further one up to twice as much. */
+  readonly backoff: Pick<BackoffOptions, 'initialMs' | 'maxMs'>;
 }
 
 export const DEFAULT_TIMING: ApiTiming = {
@@ -33,5 +34,5 @@ export const DEFAULT_TIMING: ApiTiming = {
   healthyMs: 5_000,
   absentMs: 300_000,
   refusalMs: 10_000,
-  backoff: { baseMs: 500, maxMs: 5_000 },
+  backoff: { initialMs: 500, maxMs: 5_000 },
 };

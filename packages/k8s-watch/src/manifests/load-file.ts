@@ -58,7 +58,7 @@ export async function loadManifests(
     }
   } catch (error) {
     if (!YamlError.is(error)) throw error;
-    loader.fail({ code: 'SYNTAX', file, ...error.position, cause: error.reason });
+    loader.fail({ code: 'SYNTAX', file, ...error.details.position, cause: error.reason });
   }
   return loader.finish();
 }

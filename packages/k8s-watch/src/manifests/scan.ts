@@ -1,6 +1,7 @@
 import type { BigIntStats } from 'node:fs';
 import { lstat, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { messageOf } from '@infra-offload/base';
 import { MANIFEST_LIMITS, readTextFile, YamlError } from '@infra-offload/yaml';
 import { type LoadedObject, loadManifests } from './load-file.js';
 import { type ManifestProblem, manifestProblem } from './problem.js';
@@ -106,9 +107,9 @@ function signatureOf({ dev, ino, size, mtimeNs, ctimeNs }: BigIntStats): string 
 
 function unreadable(file: string, error: unknown): ManifestProblem {
   if (YamlError.is(error)) {
-    return manifestProblem({ code: 'UNREADABLE', file, ...error.position, cause: error.reason });
+    return manifestProblem({ code: 'UNREADABLE', file, ...error.details.position, cause: error.reason });
   }
-  const cause = error instanceof Error ? error.message : String(error);
+  const cause = messageOf(error);
   return manifestProblem({ code: 'UNREADABLE', file, cause });
 }
 

@@ -1,3 +1,4 @@
+import { MultiMap } from '@infra-offload/base';
 import type { LabelRequirement } from '../objects/types.js';
 
 export interface LabelledPod {
@@ -10,7 +11,7 @@ export class NamespacePods<Item extends LabelledPod> {
   /** With the labels under which they are found. */
   readonly #pods = new Map<Item, LabelledPod['labels']>();
   /** By key, then by value; keys are added when they are asked for first. */
-  readonly #byLabel = new Map<string, Map<string, Set<Item>>>();
+  readonly #byLabel = new Map<string, MultiMap<string, Item>>();
 
   get size(): number {
     return this.#pods.size;
@@ -34,33 +35,29 @@ export class NamespacePods<Item extends LabelledPod> {
     this.#pods.delete(pod);
     for (const [key, values] of this.#byLabel) {
       const value = labelOf(labels, key);
-      const pods = value === undefined ? undefined : values.get(value);
-      if (value !== undefined && pods?.delete(pod) && pods.size === 0) values.delete(value);
+      if (value !== undefined) values.delete(value, pod);
     }
   }
 
   /** Pods with a label that `In` or `Exists` asks for. */
   *having({ key, operator, values }: LabelRequirement): IterableIterator<Item> {
     const byValue = this.#index(key);
-    for (const value of operator === 'In' ? values : byValue.keys()) yield* byValue.get(value) ?? [];
+    for (const value of operator === 'In' ? values : byValue.keys()) yield* byValue.get(value);
   }
 
-  #index(key: string): Map<string, Set<Item>> {
+  #index(key: string): MultiMap<string, Item> {
     const known = this.#byLabel.get(key);
     if (known !== undefined) return known;
-    const byValue = new Map<string, Set<Item>>();
+    const byValue = new MultiMap<string, Item>();
     this.#byLabel.set(key, byValue);
     for (const pod of this.#pods.keys()) insert(byValue, key, pod);
     return byValue;
   }
 }
 
-function insert<Item extends LabelledPod>(byValue: Map<string, Set<Item>>, key: string, pod: Item): void {
+function insert<Item extends LabelledPod>(byValue: MultiMap<string, Item>, key: string, pod: Item): void {
   const value = labelOf(pod.labels, key);
-  if (value === undefined) return;
-  const pods = byValue.get(value);
-  if (pods === undefined) byValue.set(value, new Set([pod]));
-  else pods.add(pod);
+  if (value !== undefined) byValue.add(value, pod);
 }
 
 function labelOf(labels: LabelledPod['labels'], key: string): string | undefined {

@@ -1,3 +1,4 @@
+import { MultiMap } from '@infra-offload/base';
 import { matchesLabels } from '../objects/labels.js';
 import type { LabelRequirement } from '../objects/types.js';
 import { type LabelledPod, NamespacePods } from './namespace-pods.js';
@@ -25,7 +26,7 @@ interface Scope<Item extends LabelledPod> {
   /** Those in which pods are, or which the scope names. */
   readonly matching: Set<Namespace<Item>>;
   /** By what a pod must have for them: "key=value", or "key", or "" for nothing in particular. */
-  readonly matchers: Map<string, Set<Matcher<Item>>>;
+  readonly matchers: MultiMap<string, Matcher<Item>>;
 }
 
 interface Namespace<Item extends LabelledPod> {
@@ -102,8 +103,8 @@ export class SelectionIndex<Item extends LabelledPod> {
   #match(pod: Item, { scopes }: Namespace<Item>): void {
     const before = this.#selecting.get(pod);
     const after = new Set<Matcher<Item>>();
-    const consider = (matchers: Iterable<Matcher<Item>> | undefined) => {
-      for (const matcher of matchers ?? []) {
+    const consider = (matchers: Iterable<Matcher<Item>>) => {
+      for (const matcher of matchers) {
         if (matchesLabels(matcher.selection.pods, pod.labels)) after.add(matcher);
       }
     };
@@ -136,11 +137,7 @@ export class SelectionIndex<Item extends LabelledPod> {
     const scope = this.#scope(selection.namespaces);
     const matcher: Matcher<Item> = { selection, scope, members: new Set(), listeners: new Set() };
     const anchor = anchorOf(selection);
-    for (const key of anchorKeys(anchor)) {
-      const matchers = scope.matchers.get(key);
-      if (matchers === undefined) scope.matchers.set(key, new Set([matcher]));
-      else matchers.add(matcher);
-    }
+    for (const key of anchorKeys(anchor)) scope.matchers.add(key, matcher);
     for (const { pods } of scope.matching) {
       for (const pod of anchor === undefined ? pods.values() : pods.having(anchor)) {
         if (!matchesLabels(selection.pods, pod.labels)) continue;
@@ -156,10 +153,7 @@ export class SelectionIndex<Item extends LabelledPod> {
     const { selection, scope, members } = matcher;
     this.#matchers.delete(selection.text);
     for (const pod of members) this.#selecting.get(pod)?.delete(matcher);
-    for (const key of anchorKeys(anchorOf(selection))) {
-      const matchers = scope.matchers.get(key);
-      if (matchers?.delete(matcher) && matchers.size === 0) scope.matchers.delete(key);
-    }
+    for (const key of anchorKeys(anchorOf(selection))) scope.matchers.delete(key, matcher);
     if (scope.matchers.size > 0) return;
     this.#scopes.delete(scope.namespaces.text);
     for (const namespace of [...scope.matching]) {
@@ -171,7 +165,7 @@ export class SelectionIndex<Item extends LabelledPod> {
   #scope(namespaces: NamespaceScope): Scope<Item> {
     const known = this.#scopes.get(namespaces.text);
     if (known !== undefined) return known;
-    const scope: Scope<Item> = { namespaces, matching: new Set(), matchers: new Map() };
+    const scope: Scope<Item> = { namespaces, matching: new Set(), matchers: new MultiMap() };
     this.#scopes.set(namespaces.text, scope);
     if (namespaces.type === 'Name') this.#link(scope, this.#namespace(namespaces.name), true);
     else {

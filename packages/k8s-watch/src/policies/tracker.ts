@@ -1,8 +1,9 @@
+import { Listeners, MultiMap, type Unsubscribe } from '@infra-offload/base';
 import { Guard } from '@infra-offload/guard';
 import { type Namespace, type NetworkPolicy, objectName } from '../objects/types.js';
 import { plainEquals } from '../plain-values.js';
 import type { ObjectSource } from '../source.js';
-import type { StoreEvent, Unsubscribe } from '../store.js';
+import type { StoreEvent } from '../store.js';
 import { type AttachedPod, PodBook, type TrackedPod } from './pod-book.js';
 import { resolvePolicy } from './resolve.js';
 import { subjectsOf } from './selection.js';
@@ -63,12 +64,12 @@ export class PolicyTracker {
   readonly #subjects: SelectionIndex<TrackedPod>;
   readonly #sets: SetBook;
   readonly #policies = new Map<string, PolicyEntry>();
-  readonly #isolating = new Map<TrackedPod, Set<PolicyEntry>>();
+  readonly #isolating = new MultiMap<TrackedPod, PolicyEntry>();
   readonly #toldPolicies = new Map<string, ToldPolicy>();
   readonly #toldIsolations = new Map<string, PodIsolation>();
   readonly #dirtyPolicies = new Set<string>();
   readonly #dirtyPods = new Map<string, TrackedPod>();
-  readonly #listeners = new Set<(changes: readonly PolicyChange[]) => void>();
+  readonly #listeners = new Listeners<[changes: readonly PolicyChange[]]>();
   readonly #subscriptions: readonly Unsubscribe[];
   #flushScheduled = false;
 
@@ -105,8 +106,7 @@ export class PolicyTracker {
    * is gone, the other way round. What is there already is in `results()`.
    */
   subscribe(listener: (changes: readonly PolicyChange[]) => void): Unsubscribe {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+    return this.#listeners.add(listener);
   }
 
   /**
@@ -136,7 +136,7 @@ export class PolicyTracker {
       ...sets.removals.map((name) => removal('AddressSet', name)),
     ];
     if (changes.length === 0) return;
-    for (const listener of this.#listeners) listener(changes);
+    this.#listeners.emit(changes);
   }
 
   /** Stops following the source. */
@@ -185,17 +185,14 @@ export class PolicyTracker {
   #joined(name: string, entry: PolicyEntry, pod: TrackedPod): void {
     if (entry.pods.size === 0) this.#touchPolicy(name);
     entry.pods.add(pod);
-    const isolating = this.#isolating.get(pod);
-    if (isolating === undefined) this.#isolating.set(pod, new Set([entry]));
-    else isolating.add(entry);
+    this.#isolating.add(pod, entry);
     this.#touchPod(pod);
   }
 
   #left(name: string, entry: PolicyEntry, pod: TrackedPod): void {
     entry.pods.delete(pod);
     if (entry.pods.size === 0) this.#touchPolicy(name);
-    const isolating = this.#isolating.get(pod);
-    if (isolating?.delete(entry) && isolating.size === 0) this.#isolating.delete(pod);
+    this.#isolating.delete(pod, entry);
     this.#touchPod(pod);
   }
 
@@ -268,7 +265,7 @@ export class PolicyTracker {
       case 'unknown':
         return { kind: 'PodIsolation', name, ingress: DENIED, egress: DENIED };
       case 'known': {
-        const objects = [...(this.#isolating.get(pod) ?? [])].map(({ object }) => object);
+        const objects = [...this.#isolating.get(pod)].map(({ object }) => object);
         const ingress = namesOf(objects.filter(({ policyTypes }) => policyTypes.includes('Ingress')));
         const egress = namesOf(objects.filter(({ policyTypes }) => policyTypes.includes('Egress')));
         if (objects.length === 0) return undefined;

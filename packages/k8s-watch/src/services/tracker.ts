@@ -1,8 +1,9 @@
+import { Listeners, type Unsubscribe } from '@infra-offload/base';
 import { Guard } from '@infra-offload/guard';
 import { type EndpointSlice, type Node, objectName, type Service } from '../objects/types.js';
 import { plainEquals } from '../plain-values.js';
 import type { ObjectSource } from '../source.js';
-import type { StoreEvent, Unsubscribe } from '../store.js';
+import type { StoreEvent } from '../store.js';
 import { resolveService, serviceOfSlice } from './resolve.js';
 import type { LoadBalancedService, NodeIdentity } from './types.js';
 
@@ -32,7 +33,7 @@ interface Entry {
 export class ServiceTracker {
   readonly #entries = new Map<string, Entry>();
   readonly #dirty = new Set<string>();
-  readonly #listeners = new Set<(changes: readonly ServiceChange[]) => void>();
+  readonly #listeners = new Listeners<[changes: readonly ServiceChange[]]>();
   readonly #subscriptions: Unsubscribe[];
   #node: NodeIdentity;
   #flushScheduled = false;
@@ -57,8 +58,7 @@ export class ServiceTracker {
 
   /** Calls the listener with later changes, removals first; what is there already is in `services()`. */
   subscribe(listener: (changes: readonly ServiceChange[]) => void): Unsubscribe {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+    return this.#listeners.add(listener);
   }
 
   /** Selects endpoints for another node, or for this one in another zone. */
@@ -76,7 +76,7 @@ export class ServiceTracker {
     this.#dirty.clear();
     const changes = [...removals, ...upserts];
     if (changes.length === 0) return;
-    for (const listener of this.#listeners) listener(changes);
+    this.#listeners.emit(changes);
   }
 
   /** Stops following the source. */

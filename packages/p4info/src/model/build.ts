@@ -1,3 +1,4 @@
+import { MultiMap } from '@infra-offload/base';
 import { type ActionProfile, type P4Info, type Table, Table_IdleTimeoutBehavior } from '../proto.js';
 import {
   actionScope,
@@ -192,16 +193,14 @@ class Builder {
   }
 
   #linkTables(tables: ReadonlyMap<number, P4Table>): void {
-    const actions = new Map<ProfileDraft, Set<P4Action>>();
+    const actions = new MultiMap<ProfileDraft, P4Action>();
     for (const table of tables.values()) {
       const profile = table.actionProfile && this.#profiles.get(table.actionProfile.id);
       if (profile === undefined) continue;
       profile.tables.push(table);
-      const known = actions.get(profile) ?? new Set();
-      actions.set(profile, known);
       for (const ref of table.actions) {
-        if (ref.scope === 'default' || known.has(ref.action)) continue;
-        known.add(ref.action);
+        if (ref.scope === 'default' || actions.get(profile).has(ref.action)) continue;
+        actions.add(profile, ref.action);
         profile.actions.push(ref);
       }
     }

@@ -66,7 +66,7 @@ export function sizeOf(size: bigint | number, { name }: P4Object, kind: string, 
 }
 
 export function invalid(message: string, path: string): P4InfoError {
-  return new P4InfoError('INVALID', `${path}: ${message}`, { path });
+  return new P4InfoError('INVALID', `${path}: ${message}`, { details: { path } });
 }
 
 export function matchFieldOf(field: MatchField, types: TypeResolver, owner: Owner, warn: Warn): P4MatchField {

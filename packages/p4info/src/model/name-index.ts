@@ -1,5 +1,5 @@
+import { didYouMean, nearestNames } from '@infra-offload/base';
 import { P4InfoError } from '../errors.js';
-import { didYouMean, nearestNames } from '../nearest.js';
 
 /** What can be looked up: every object of P4Info, and match fields and parameters (which have no alias). */
 export interface Named {
@@ -61,7 +61,9 @@ export class NameIndex<T extends Named> {
   #ambiguous(key: string, matches: readonly T[]): P4InfoError {
     const candidates = matches.map(({ name }) => name);
     const message = `${this.#kind} '${key}'${this.#owner} may be ${candidates.map((name) => `'${name}'`).join(' or ')}`;
-    return new P4InfoError('AMBIGUOUS', `${message}; use more of the name, or the id`, { candidates });
+    return new P4InfoError('AMBIGUOUS', `${message}; use more of the name, or the id`, {
+      details: { candidates },
+    });
   }
 
   #notFound(key: string | number): P4InfoError {
@@ -69,8 +71,8 @@ export class NameIndex<T extends Named> {
     const message =
       typeof key === 'number'
         ? `no ${this.#kind} with id ${key}${this.#owner}`
-        : `no ${this.#kind} '${key}'${this.#owner}${didYouMean(key, names)}`;
+        : `no ${this.#kind} '${key}'${this.#owner}; ${didYouMean(key, names)}`;
     const suggestions = typeof key === 'number' ? [] : nearestNames(key, names);
-    return new P4InfoError('NOT_FOUND', message, { suggestions });
+    return new P4InfoError('NOT_FOUND', message, { details: { suggestions } });
   }
 }

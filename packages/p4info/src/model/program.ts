@@ -208,7 +208,7 @@ function placed(error: P4InfoError, places: ReadonlyMap<string, Position>): P4In
   const place = places.get(error.details.path?.replace(/\].*$/, ']') ?? '');
   if (place === undefined) return error;
   const message = `${place.line}:${place.column}: ${error.message}`;
-  return new P4InfoError(error.code, message, { ...error.details, ...place }, { cause: error });
+  return new P4InfoError(error.code, message, { details: { ...error.details, ...place }, cause: error });
 }
 
 function indexesOf(parts: ProgramParts) {

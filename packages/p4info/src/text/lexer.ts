@@ -93,7 +93,7 @@ export class Lexer {
   ): P4InfoError {
     const { line, column } = this.position(token.offset);
     const details = { line, column, token: token.text };
-    return new P4InfoError(code, `${line}:${column}: ${message}`, details, options);
+    return new P4InfoError(code, `${line}:${column}: ${message}`, { details, ...options });
   }
 
   /** 1-based line and column of an offset. */

@@ -1,6 +1,6 @@
 import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
+import { suggestion } from '@infra-offload/base';
 import type { P4InfoWarning } from '../errors.js';
-import { didYouMean } from '../nearest.js';
 import { Lexer, type Position, type Token } from './lexer.js';
 import { readEnumValue, readScalar } from './scalars.js';
 import { anyName, type Field, type MessageType, type Schema } from './schema.js';
@@ -202,8 +202,8 @@ class TextReader {
       throw this.#lexer.error('SYNTAX', `[${token.text}]: an expanded Any holds nothing else`, token);
     }
     const what = token.bracketed ? `extension [${token.text}]` : `field '${token.text}'`;
-    const hint = token.bracketed ? '' : didYouMean(token.text, [...type.fields.keys()], { onlyNear: true });
-    this.#warn(`${type.name} has no ${what}${hint === '' ? '; it' : `${hint} It`} is left out`, token);
+    const hint = token.bracketed ? undefined : suggestion(token.text, type.fields.keys());
+    this.#warn(`${type.name} has no ${what}; ${hint === undefined ? 'it' : `${hint} It`} is left out`, token);
     this.#skipValue();
   }
 

@@ -1,6 +1,6 @@
 import { type BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
+import { didYouMean } from '@infra-offload/base';
 import type { P4InfoError } from '../errors.js';
-import { didYouMean } from '../nearest.js';
 import { type Lexer, shorten, type Token } from './lexer.js';
 import {
   floatValue,
@@ -22,7 +22,7 @@ export function readEnumValue(lexer: Lexer, type: EnumType): number {
   if (token.kind !== 'name') return Number(readInteger(lexer, 'int32', `a value of ${type.name}`));
   const value = type.values.get(token.text);
   if (value === undefined) {
-    const message = `${type.name} has no value '${token.text}'${didYouMean(token.text, [...type.values.keys()])}`;
+    const message = `${type.name} has no value '${token.text}'; ${didYouMean(token.text, type.values.keys())}`;
     throw lexer.error('FIELD', message, token);
   }
   lexer.next();

@@ -35,7 +35,7 @@ export function decodeString(bytes: Uint8Array): string {
   try {
     return utf8.decode(bytes);
   } catch (cause) {
-    throw new P4InfoError('VALUE_SYNTAX', `0x${hex(bytes)} is not UTF-8`, {}, { cause });
+    throw new P4InfoError('VALUE_SYNTAX', `0x${hex(bytes)} is not UTF-8`, { cause });
   }
 }
 

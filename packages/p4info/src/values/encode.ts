@@ -145,7 +145,9 @@ function acceptedForms(bitwidth: number): string {
 function checkWidth(bitwidth: number): void {
   if (!Number.isInteger(bitwidth) || bitwidth < 0) {
     throw new P4InfoError('VALUE_TYPE', `a bit width is a whole number, not ${String(bitwidth)}`, {
-      bitwidth,
+      details: {
+        bitwidth,
+      },
     });
   }
 }
@@ -155,7 +157,7 @@ function fault(
   bitwidth: number,
   message: string,
 ): P4InfoError {
-  return new P4InfoError(code, message, { bitwidth });
+  return new P4InfoError(code, message, { details: { bitwidth } });
 }
 
 function negative(bitwidth: number, value: number | bigint): P4InfoError {

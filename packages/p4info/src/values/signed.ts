@@ -11,12 +11,14 @@ import { decodeBigint } from './decode.js';
 export function encodeSigned(bitwidth: number, value: number | bigint): Uint8Array {
   if (typeof value === 'number' && !Number.isSafeInteger(value)) {
     throw new P4InfoError('VALUE_SYNTAX', `${value} is not a safe integer; give large values as a bigint`, {
-      bitwidth,
+      details: {
+        bitwidth,
+      },
     });
   }
   const integer = BigInt(value);
   if (BigInt.asIntN(bitwidth, integer) !== integer) {
-    throw new P4InfoError('VALUE_RANGE', `${value} does not fit int<${bitwidth}>`, { bitwidth });
+    throw new P4InfoError('VALUE_RANGE', `${value} does not fit int<${bitwidth}>`, { details: { bitwidth } });
   }
   const length = byteLength(integer);
   const digits = BigInt.asUintN(8 * length, integer)

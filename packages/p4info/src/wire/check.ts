@@ -163,8 +163,10 @@ class WireChecker {
     const path = this.#path.join('.');
     const place = path === '' ? `at byte ${offset}` : `at byte ${offset} (${path})`;
     return new P4InfoError('CORRUPT', `the binary P4Info is damaged or is none: ${message} ${place}`, {
-      offset,
-      path,
+      details: {
+        offset,
+        path,
+      },
     });
   }
 }

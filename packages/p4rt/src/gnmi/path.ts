@@ -95,8 +95,10 @@ class Scanner {
   fault(reason: string, position = this.#at): P4rtError<'PATH_SYNTAX'> {
     const found = position < this.#text.length ? `found '${this.#text[position]}'` : 'the path ends';
     return new P4rtError('PATH_SYNTAX', `path '${this.#text}', position ${position}: ${reason} (${found})`, {
-      path: this.#text,
-      position,
+      details: {
+        path: this.#text,
+        position,
+      },
     });
   }
 

@@ -1,4 +1,5 @@
-import { invalid, P4rtError } from '../errors.js';
+import { messageOf } from '@infra-offload/base';
+import { invalid, malformed } from '../errors.js';
 import { type Decimal64, Encoding, type TypedValue, type Update } from '../gen/gnmi/gnmi.js';
 
 /** A value that is sent as JSON, for containers and lists. */
@@ -79,7 +80,7 @@ export function decodeValue(typed: TypedValue | undefined): GnmiValue {
     case 'jsonIetfVal':
       return decodeJson(one.value);
     case undefined:
-      throw new P4rtError('MALFORMED', 'a gNMI value is empty', {});
+      throw malformed('a gNMI value is empty');
     default:
       return one satisfies never;
   }
@@ -120,7 +121,7 @@ function decodeJson(bytes: Uint8Array): GnmiJson {
   try {
     return { json: JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes)) };
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new P4rtError('MALFORMED', `a gNMI value is not JSON: ${reason}`, {}, error);
+    const reason = messageOf(error);
+    throw malformed(`a gNMI value is not JSON: ${reason}`, error);
   }
 }

@@ -1,4 +1,4 @@
-import { P4rtError } from '../errors.js';
+import { malformed } from '../errors.js';
 import type { GnmiClient, GnmiLeaf } from './client.js';
 import { formatPath } from './path.js';
 import type { GnmiInput } from './value.js';
@@ -58,5 +58,5 @@ export async function virtualPortNumber(client: GnmiClient, name: string): Promi
   const [leaf] = await client.get([path], { type: 'ALL', encoding: 'PROTO' });
   if (typeof leaf?.value === 'number' && leaf.value >= 0) return leaf.value;
   const got = leaf === undefined ? 'nothing' : String(leaf.value);
-  throw new P4rtError('MALFORMED', `${path} at ${client.address}: expected a port number, got ${got}`, {});
+  throw malformed(`${path} at ${client.address}: expected a port number, got ${got}`);
 }

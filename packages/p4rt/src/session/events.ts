@@ -1,3 +1,5 @@
+import { MultiMap } from '@infra-offload/base';
+
 type Listener<A extends readonly unknown[]> = (...args: A) => unknown;
 
 /**
@@ -5,7 +7,7 @@ type Listener<A extends readonly unknown[]> = (...args: A) => unknown;
  * `onListenerError`, and the other listeners are still called.
  */
 export class Events<M extends { [event: string]: readonly unknown[] }> {
-  readonly #listeners = new Map<keyof M, Set<Listener<never>>>();
+  readonly #listeners = new MultiMap<keyof M, Listener<never>>();
   readonly #onListenerError: (error: unknown, event: keyof M) => void;
 
   constructor(onListenerError: (error: unknown, event: keyof M) => void) {
@@ -13,15 +15,14 @@ export class Events<M extends { [event: string]: readonly unknown[] }> {
   }
 
   on<E extends keyof M>(event: E, listener: Listener<M[E]>): () => void {
-    const listeners = this.#listeners.get(event) ?? new Set();
-    this.#listeners.set(event, listeners.add(listener));
+    this.#listeners.add(event, listener);
     return () => {
-      listeners.delete(listener);
+      this.#listeners.delete(event, listener);
     };
   }
 
   emit<E extends keyof M>(event: E, ...args: M[E]): void {
-    for (const listener of [...(this.#listeners.get(event) ?? [])] as Listener<M[E]>[]) {
+    for (const listener of [...this.#listeners.get(event)] as Listener<M[E]>[]) {
       try {
         const result = listener(...args);
         if (result instanceof Promise) result.catch((error: unknown) => this.#onListenerError(error, event));
@@ -32,7 +33,7 @@ export class Events<M extends { [event: string]: readonly unknown[] }> {
   }
 
   has(event: keyof M): boolean {
-    return (this.#listeners.get(event)?.size ?? 0) > 0;
+    return this.#listeners.has(event);
   }
 
   clear(): void {

@@ -307,9 +307,11 @@ export class P4RuntimeSession {
     const more = failures.length > shown.length ? `; and ${failures.length - shown.length} more` : '';
     const summary = `${failures.length} of ${updates.length} updates failed`;
     return new P4rtError('WRITE_FAILED', `Write at ${this.address}: ${summary}: ${shown.join('; ')}${more}`, {
-      failures,
-      total: updates.length,
-      address: this.address,
+      details: {
+        failures,
+        total: updates.length,
+        address: this.address,
+      },
     });
   }
 

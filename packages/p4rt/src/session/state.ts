@@ -51,13 +51,3 @@ export function reconnectOptions(options: ReconnectOptions = {}): Required<Recon
     maxDelayMs: atLeast(1, maxDelayMs, 'reconnect.maxDelayMs'),
   };
 }
-
-/** The delay before attempt `attempt` (from 1), with jitter from `random` in [0, 1). */
-export function reconnectDelayMs(
-  options: Required<ReconnectOptions>,
-  attempt: number,
-  random: number,
-): number {
-  const full = Math.min(options.maxDelayMs, options.initialDelayMs * 2 ** Math.min(attempt - 1, 30));
-  return Math.round(full * (1 - random / 2));
-}

@@ -1,4 +1,5 @@
 import { type ClientDuplexStream, status } from '@grpc/grpc-js';
+import { Backoff } from '@infra-offload/base';
 import { Guard } from '@infra-offload/guard';
 import type { P4rtError } from '../errors.js';
 import {
@@ -10,8 +11,8 @@ import {
 import type { Rpc } from '../rpc.js';
 import {
   type ControllerIdentity,
+  DEFAULT_RECONNECT,
   type ReconnectOptions,
-  reconnectDelayMs,
   type SessionState,
 } from './state.js';
 import { fromUint128, toUint128 } from './uint128.js';
@@ -39,6 +40,7 @@ export class ArbitratedStream {
   #state: SessionState = { kind: 'connecting', attempt: 1 };
   #stream: Stream | undefined;
   #timer: NodeJS.Timeout | undefined;
+  readonly #backoff: Backoff;
   #attempt = 1;
   #connectedAt = 0;
   readonly #waiters = new Set<(connected: boolean) => void>();
@@ -54,6 +56,8 @@ export class ArbitratedStream {
     this.#identity = identity;
     this.#deadlineMs = deadlineMs;
     this.#reconnect = reconnect;
+    const { initialDelayMs, maxDelayMs } = reconnect ?? DEFAULT_RECONNECT;
+    this.#backoff = new Backoff({ initialMs: initialDelayMs, maxMs: maxDelayMs });
     this.#handlers = handlers;
   }
 
@@ -196,12 +200,15 @@ export class ArbitratedStream {
     const connected = this.#state.kind === 'primary' || this.#state.kind === 'backup';
     // Start over with short delays only after a connection that held: a server may accept and drop at once.
     const held = performance.now() - this.#connectedAt >= (this.#reconnect?.maxDelayMs ?? 0);
-    if (connected && held) this.#attempt = 1;
+    if (connected && held) {
+      this.#attempt = 1;
+      this.#backoff.reset();
+    }
     if (this.#reconnect === undefined) {
       this.#enter({ kind: 'disconnected', error, retryInMs: undefined });
       return;
     }
-    const retryInMs = reconnectDelayMs(this.#reconnect, this.#attempt, Math.random());
+    const retryInMs = Math.round(this.#backoff.next());
     this.#attempt++;
     const guard = new Guard((fault) => {
       if (this.#stream !== undefined) this.#broken(this.#stream, this.#rpc.wrap(METHOD, fault));

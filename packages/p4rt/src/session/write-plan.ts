@@ -1,4 +1,5 @@
 import { BinaryWriter } from '@bufbuild/protobuf/wire';
+import { messageOf } from '@infra-offload/base';
 import { entityKey } from '../entity-key.js';
 import { invalid } from '../errors.js';
 import { Update } from '../gen/p4/v1/p4runtime.js';
@@ -27,7 +28,7 @@ function encodeUpdate(update: Update, index: number, writer: BinaryWriter): Uint
   try {
     return Update.encode(update, writer.uint32(UPDATES_TAG).fork()).join().finish();
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = messageOf(error);
     throw invalid(`update ${index} cannot be encoded: ${reason}`, { index, update }, error);
   }
 }

@@ -1,4 +1,4 @@
-import { invalid, P4rtError } from '../errors.js';
+import { invalid, malformed } from '../errors.js';
 import type { Action, Action_Param } from '../gen/p4/v1/p4runtime.js';
 import { unknownName } from '../suggest.js';
 import { NamedValues } from './named-values.js';
@@ -95,7 +95,7 @@ export class ActionSet {
   decode(action: Action): DecodedAction {
     const codec = this.#byId.get(action.actionId);
     if (codec === undefined) {
-      throw new P4rtError('MALFORMED', `${this.owner} has no action with id ${action.actionId}`, {});
+      throw malformed(`${this.owner} has no action with id ${action.actionId}`);
     }
     return codec.decode(action);
   }

@@ -1,5 +1,5 @@
 import { isZero } from '../bytes.js';
-import { invalid, P4rtError } from '../errors.js';
+import { invalid, malformed, type P4rtError } from '../errors.js';
 import type { FieldMatch } from '../gen/p4/v1/p4runtime.js';
 import type { DecodedMatches, MatchDescriptor, MatchInput, MatchKind, Value } from './types.js';
 import { and, clearLowBits, compare, ValueCodec } from './value-codec.js';
@@ -53,11 +53,7 @@ export class MatchField {
   decode(match: FieldMatch): AnyDecoded {
     const type = match.fieldMatchType;
     if (type === undefined || type.$case !== this.kind) {
-      throw new P4rtError(
-        'MALFORMED',
-        `${this.codec.where} is ${this.kind}, but the entry has ${type?.$case ?? 'no match'}`,
-        {},
-      );
+      throw malformed(`${this.codec.where} is ${this.kind}, but the entry has ${type?.$case ?? 'no match'}`);
     }
     switch (type.$case) {
       case 'exact':

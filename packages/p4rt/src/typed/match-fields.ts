@@ -1,4 +1,4 @@
-import { invalid, P4rtError } from '../errors.js';
+import { invalid, malformed, type P4rtError } from '../errors.js';
 import type { FieldMatch } from '../gen/p4/v1/p4runtime.js';
 import { unknownName } from '../suggest.js';
 import { MatchField } from './match-field.js';
@@ -52,11 +52,7 @@ export class MatchFields {
     for (const fieldMatch of match) {
       const field = this.#fields.find((candidate) => candidate.id === fieldMatch.fieldId);
       if (field === undefined) {
-        throw new P4rtError(
-          'MALFORMED',
-          `${this.#owner} has no match field with id ${fieldMatch.fieldId}`,
-          {},
-        );
+        throw malformed(`${this.#owner} has no match field with id ${fieldMatch.fieldId}`);
       }
       decoded[field.name] = field.decode(fieldMatch);
     }

@@ -1,5 +1,5 @@
 import type { ParamDescriptor } from '@infra-offload/p4info';
-import { invalid, P4rtError } from '../errors.js';
+import { invalid, malformed, type P4rtError } from '../errors.js';
 import { unknownName } from '../suggest.js';
 import type { Value } from './types.js';
 import { ValueCodec } from './value-codec.js';
@@ -53,7 +53,7 @@ export class NamedValues {
     for (const { name, id, codec } of this.#values) {
       const bytes = find(id);
       if (bytes === undefined) {
-        throw new P4rtError('MALFORMED', `${this.#owner}: ${this.#what} '${name}' is missing`, {});
+        throw malformed(`${this.#owner}: ${this.#what} '${name}' is missing`);
       }
       out[name] = codec.decode(bytes);
     }

@@ -1,5 +1,5 @@
 import type { PacketMetadataDescriptor, ProgramDescriptor } from '@infra-offload/p4info';
-import { invalid, P4rtError } from '../errors.js';
+import { invalid, malformed } from '../errors.js';
 import type {
   DigestEntry_Config,
   DigestList,
@@ -103,7 +103,7 @@ export class Digest {
       data.data?.$case === 'struct' || data.data?.$case === 'tuple' ? data.data.value.members : undefined;
     if (fields === undefined || members?.length !== fields.length) {
       const got = members === undefined ? (data.data?.$case ?? 'nothing') : `${members.length} fields`;
-      throw new P4rtError('MALFORMED', `digest '${this.name}': expected ${this.#type}, got ${got}`, {});
+      throw malformed(`digest '${this.name}': expected ${this.#type}, got ${got}`);
     }
     const out: Record<string, number | bigint | string | P4Data> = {};
     for (const [i, { name, codec }] of fields.entries()) {

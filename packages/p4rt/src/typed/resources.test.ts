@@ -95,7 +95,7 @@ describe('counters, meters, registers and digests', () => {
       INVALID,
     );
     expect(() => program.counter('drop')).toThrow(/did you mean 'drops'/);
-    expect(() => program.register('nothing')).toThrow(/choose from 'state', 'pairs'/);
+    expect(() => program.register('nothing')).toThrow(/there are 'state', 'pairs'/);
   });
 });
 

@@ -1,4 +1,4 @@
-import { invalid, P4rtError } from '../errors.js';
+import { invalid, malformed } from '../errors.js';
 import type { Entity, MeterConfig } from '../gen/p4/v1/p4runtime.js';
 import { cellIndex, counterData, counterValue } from './counter-data.js';
 import { MatchFields, type MatchRecord } from './match-fields.js';
@@ -139,11 +139,7 @@ export class Register {
       throw invalid(`expected a cell of register '${this.name}', got ${kindOf(entity)}`);
     const data = entry.data?.data;
     if (data?.$case !== 'bitstring') {
-      throw new P4rtError(
-        'MALFORMED',
-        `register '${this.name}': expected a bit string, got ${data?.$case ?? 'nothing'}`,
-        {},
-      );
+      throw malformed(`register '${this.name}': expected a bit string, got ${data?.$case ?? 'nothing'}`);
     }
     return { index: entry.index?.index ?? 0n, value: BigInt(this.#number().decode(data.value)) };
   }

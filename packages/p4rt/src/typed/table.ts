@@ -1,5 +1,5 @@
 import { noBytes } from '../bytes.js';
-import { invalid, P4rtError } from '../errors.js';
+import { invalid, malformed } from '../errors.js';
 import type {
   Action,
   Entity,
@@ -254,7 +254,7 @@ export class RuntimeTable {
           })),
         };
       case undefined:
-        throw new P4rtError('MALFORMED', `${this.#where}: the entry's action is empty`, {});
+        throw malformed(`${this.#where}: the entry's action is empty`);
       default: {
         const never: never = type;
         return never;

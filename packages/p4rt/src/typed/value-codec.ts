@@ -1,5 +1,6 @@
+import { messageOf } from '@infra-offload/base';
 import { canonical, decodeBigint, decodeString, encode } from '@infra-offload/p4info';
-import { invalid, P4rtError } from '../errors.js';
+import { invalid, malformed, type P4rtError } from '../errors.js';
 import type { Value } from './types.js';
 
 const small = new Array<Uint8Array | undefined>(0x1_0000);
@@ -41,14 +42,14 @@ export class ValueCodec {
     try {
       return encode(this.bitwidth, value);
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = messageOf(error);
       throw invalid(`${this.where}: ${reason}`, { value, bitwidth: this.bitwidth }, error);
     }
   }
 
   /** Number up to 32 bits, bigint above, string for `sdn_string`. @throws P4rtError MALFORMED when it is too wide */
   decode(bytes: Uint8Array): number | bigint | string {
-    if (bytes.length === 0) throw new P4rtError('MALFORMED', `${this.where}: the value is empty`, {});
+    if (bytes.length === 0) throw malformed(`${this.where}: the value is empty`);
     if (this.bitwidth === 0) return decodeText(bytes, this.where);
     if (this.bitwidth <= 32) {
       let value = 0;
@@ -73,7 +74,7 @@ export class ValueCodec {
 
   #tooWide(bytes: Uint8Array): P4rtError<'MALFORMED'> {
     const text = Buffer.from(bytes).toString('hex');
-    return new P4rtError('MALFORMED', `${this.where}: 0x${text} does not fit ${this.bitwidth} bits`, {});
+    return malformed(`${this.where}: 0x${text} does not fit ${this.bitwidth} bits`);
   }
 }
 
@@ -81,7 +82,7 @@ function decodeText(bytes: Uint8Array, where: string): string {
   try {
     return decodeString(bytes);
   } catch (error) {
-    throw new P4rtError('MALFORMED', `${where}: the string is not UTF-8`, {}, error);
+    throw malformed(`${where}: the string is not UTF-8`, error);
   }
 }
 

@@ -1,8 +1,9 @@
+import { messageOf } from '@infra-offload/base';
 import { formatPath } from '@infra-offload/p4rt';
 import { gnmi } from '@infra-offload/p4rt/proto';
 import { safeParse } from '@infra-offload/yaml';
 import { z } from 'zod';
-import { fail, messageOf, SoftswitchError } from '../errors.js';
+import { fail, SoftswitchError } from '../errors.js';
 import type { PortProvider, PortRequest } from '../ports/provider.js';
 import { joinPath, resolvePath } from './tree.js';
 

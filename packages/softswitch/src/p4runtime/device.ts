@@ -1,3 +1,4 @@
+import { messageOf } from '@infra-offload/base';
 import { P4Info } from '@infra-offload/p4info/proto';
 import {
   SetForwardingPipelineConfigRequest_Action as Action,
@@ -16,7 +17,7 @@ import { Journal } from '../entities/journal.js';
 import { type LearnedReading, readLearned } from '../entities/learned.js';
 import { CONFIG_NOTE, decodeConfig, encodeConfig } from '../entities/notes.js';
 import { readEntity } from '../entities/read.js';
-import { fail, messageOf, SoftswitchError } from '../errors.js';
+import { fail, SoftswitchError } from '../errors.js';
 import type { Logger } from '../logger.js';
 import { type LoadedConfig, loadConfig } from '../pipeline/config.js';
 import { Arbitration } from './arbitration.js';

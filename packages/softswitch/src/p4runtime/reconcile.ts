@@ -1,8 +1,9 @@
+import { messageOf } from '@infra-offload/base';
 import { type Entity, Update_Type } from '@infra-offload/p4rt/proto';
 import type { Forwarding } from '../entities/forwarding.js';
 import { bareEntry } from '../entities/messages.js';
 import { readEntity } from '../entities/read.js';
-import { messageOf, SoftswitchError } from '../errors.js';
+import { SoftswitchError } from '../errors.js';
 
 /**
  * Registers with more cells begin anew: they are what a program keeps of its learned flows, which are lost as well, and

@@ -1,7 +1,8 @@
+import { messageOf } from '@infra-offload/base';
 import { decodeDeviceConfig } from '@infra-offload/p4rt';
 import type { ForwardingPipelineConfig } from '@infra-offload/p4rt/proto';
 import type { Dataplane, Pipeline } from '../dataplane/dataplane.js';
-import { fail, messageOf, SoftswitchError } from '../errors.js';
+import { fail, SoftswitchError } from '../errors.js';
 import { bindProgram } from './bind.js';
 import type { BoundProgram } from './bound.js';
 import { parseContext } from './context.js';

@@ -1,3 +1,4 @@
+import { messageOf } from '@infra-offload/base';
 import { safeParse } from '@infra-offload/yaml';
 import { z } from 'zod';
 import { fail } from '../errors.js';
@@ -43,7 +44,7 @@ export function parseContext(bytes: Uint8Array): TargetContext {
   try {
     json = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
   } catch (error) {
-    const cause = error instanceof Error ? error.message : String(error);
+    const cause = messageOf(error);
     fail('INVALID_ARGUMENT', `the pipeline's context.json is no JSON: ${cause}`);
   }
   const parsed = safeParse(contextSchema, json);

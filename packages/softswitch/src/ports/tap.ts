@@ -1,5 +1,6 @@
+import { messageOf } from '@infra-offload/base';
 import { Guard } from '@infra-offload/guard';
-import { fail, messageOf } from '../errors.js';
+import { fail } from '../errors.js';
 import type { Logger } from '../logger.js';
 import { type Libc, loadLibc } from './libc.js';
 import type { PacketHandler, PortInfo, PortProvider, PortRequest, PortStatistics } from './provider.js';

@@ -18,7 +18,7 @@ function checkWidth(op: string, values: readonly Value[], where: string): void {
   for (const { bits } of values) {
     if (bits <= MAX_BITS) continue;
     const message = `${where}: '${op}' works on fields of at most ${MAX_BITS} bits, not ${bits}`;
-    throw new SwxError('UNSUPPORTED', message, { token: op });
+    throw new SwxError('UNSUPPORTED', message, { details: { token: op } });
   }
 }
 
@@ -64,7 +64,9 @@ function shift(op: 'shl' | 'shr', target: Value, source: Value, where: string): 
   const { bits, words } = target;
   if (words.length > 2) {
     throw new SwxError('UNSUPPORTED', `${where}: '${op}' works on fields of at most 64 bits, not ${bits}`, {
-      token: op,
+      details: {
+        token: op,
+      },
     });
   }
   const before = `const n=${lowWord(source)}&63;`;

@@ -40,7 +40,9 @@ export function rangeBytes(
   line: number,
 ): ByteRange {
   if (first.kind === 'mailbox' || last.kind === 'mailbox') {
-    throw new SwxError('UNSUPPORTED', `${spec.file}:${line}: this engine has no externs`, { line });
+    throw new SwxError('UNSUPPORTED', `${spec.file}:${line}: this engine has no externs`, {
+      details: { line },
+    });
   }
   const bytes = last.field.offset + last.field.bits / 8 - first.field.offset;
   if (first.kind === 'header') {
@@ -69,7 +71,9 @@ export function checksumTerm(fields: Fields, operand: ChecksumField, line: numbe
   const { bits } = operand.field;
   const { words } = fields.read(operand, line);
   if (words.length > 2) {
-    throw new SwxError('UNSUPPORTED', `a checksum takes fields of at most 64 bits, not ${bits}`, { line });
+    throw new SwxError('UNSUPPORTED', `a checksum takes fields of at most 64 bits, not ${bits}`, {
+      details: { line },
+    });
   }
   const halves = (word: string): string => `(${word}>>>16)+(${word}&65535)`;
   const [high = '0', low = '0'] = words.length === 1 ? ['0', ...words] : words;
@@ -104,7 +108,7 @@ export function dmaCode(
   }
   if (at !== wanted) {
     const message = `${spec.file}:${line}: the parameters from '${source.field.name}' on do not make up the ${wanted} bytes of '${header.name}'`;
-    throw new SwxError('SEMANTIC', message, { line, token: source.field.name });
+    throw new SwxError('SEMANTIC', message, { details: { line, token: source.field.name } });
   }
   return code.join('');
 }

@@ -51,6 +51,6 @@ export class Unit {
 
   unsupported(line: number, message: string, token?: string): SwxError {
     const details = { file: this.context.spec.file, line, ...(token === undefined ? {} : { token }) };
-    return new SwxError('UNSUPPORTED', `${this.where(line)}: ${message}`, details);
+    return new SwxError('UNSUPPORTED', `${this.where(line)}: ${message}`, { details });
   }
 }

@@ -80,7 +80,7 @@ export class Fields {
 
   private mailbox(text: string, line: number): SwxError {
     const message = `${this.where(line)}: '${text}': this engine has no externs`;
-    return new SwxError('UNSUPPORTED', message, { line, token: text });
+    return new SwxError('UNSUPPORTED', message, { details: { line, token: text } });
   }
 }
 

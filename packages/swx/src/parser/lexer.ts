@@ -47,17 +47,21 @@ function printable(token: string): string {
 export function syntaxError(file: string, line: number, expected: string, token?: string): SwxError {
   const got = token === undefined ? '' : `, got '${printable(token)}'`;
   return new SwxError('SYNTAX', `${file}:${line}: expected ${expected}${got}`, {
-    ...location(file, line),
-    expected,
-    ...(token === undefined ? {} : { token }),
+    details: {
+      ...location(file, line),
+      expected,
+      ...(token === undefined ? {} : { token }),
+    },
   });
 }
 
 /** A SEMANTIC error at a line. */
 export function semanticError(file: string, line: number, message: string, token?: string): SwxError {
   return new SwxError('SEMANTIC', `${file}:${line}: ${message}`, {
-    ...location(file, line),
-    ...(token === undefined ? {} : { token }),
+    details: {
+      ...location(file, line),
+      ...(token === undefined ? {} : { token }),
+    },
   });
 }
 

@@ -87,8 +87,10 @@ export class MeterArray {
       'INVALID_VALUE',
       `metarray '${this.name}': index ${index} is not one of 0 … ${this.size - 1}`,
       {
-        object: this.name,
-        token: String(index),
+        details: {
+          object: this.name,
+          token: String(index),
+        },
       },
     );
   }
@@ -97,7 +99,7 @@ export class MeterArray {
     // The conditions of rte_meter's trTCM (RFC 2698, section 2).
     if (cir > 0n && cbs > 0n && pbs > 0n && pir >= cir) return;
     const message = `metarray '${this.name}': a profile needs cir, cbs and pbs above 0 and pir of at least cir`;
-    throw new SwxError('INVALID_VALUE', message, { object: this.name });
+    throw new SwxError('INVALID_VALUE', message, { details: { object: this.name } });
   }
 }
 

@@ -35,11 +35,11 @@ export class Selector {
   ) {
     if (keyBytes > MAX_KEY_BYTES) {
       const message = `selector '${name}': its fields span ${keyBytes} bytes; SWX has at most ${MAX_KEY_BYTES}`;
-      throw new SwxError('UNSUPPORTED', message, { object: name });
+      throw new SwxError('UNSUPPORTED', message, { details: { object: name } });
     }
     if (slots > MAX_SLOTS) {
       const message = `selector '${name}' has ${slots} slots a group; this engine has at most ${MAX_SLOTS}`;
-      throw new SwxError('UNSUPPORTED', message, { object: name });
+      throw new SwxError('UNSUPPORTED', message, { details: { object: name } });
     }
     this.keySize = Math.max(8, ceilPowerOfTwo(keyBytes));
     this.key = new Uint8Array(this.keySize);
@@ -72,14 +72,14 @@ export class Selector {
       const details = { object: this.name, token: String(member) };
       if (!Number.isInteger(member) || member < 0 || member >= this.slots) {
         const message = `${where}: member ${member} is not one of 0 … ${this.slots - 1} (a group has ${this.slots} slots)`;
-        throw new SwxError('INVALID_VALUE', message, details);
+        throw new SwxError('INVALID_VALUE', message, { details });
       }
       if (!Number.isInteger(weight) || weight < 1 || weight > 0xffffffff) {
         const message = `${where}: the weight ${weight} of member ${member} is not one of 1 … 4294967295`;
-        throw new SwxError('INVALID_VALUE', message, details);
+        throw new SwxError('INVALID_VALUE', message, { details });
       }
       if (seen.has(member)) {
-        throw new SwxError('INVALID_VALUE', `${where}: member ${member} is there twice`, details);
+        throw new SwxError('INVALID_VALUE', `${where}: member ${member} is there twice`, { details });
       }
       seen.add(member);
     }
@@ -100,7 +100,7 @@ export class Selector {
   private checkGroup(group: number): void {
     if (Number.isInteger(group) && group >= 0 && group < this.maxGroups) return;
     const message = `selector '${this.name}': group ${group} is not one of 0 … ${this.maxGroups - 1}`;
-    throw new SwxError('INVALID_VALUE', message, { object: this.name, token: String(group) });
+    throw new SwxError('INVALID_VALUE', message, { details: { object: this.name, token: String(group) } });
   }
 
   /**
@@ -112,7 +112,7 @@ export class Selector {
     const sum = weights.reduce((total, weight) => total + weight, 0);
     if (sum > this.slots) {
       const message = `selector '${this.name}', group ${group}: the weights add up to ${sum}, more than its ${this.slots} slots`;
-      throw new SwxError('TABLE_FULL', message, { object: this.name });
+      throw new SwxError('TABLE_FULL', message, { details: { object: this.name } });
     }
     const rounds = Math.floor(this.slots / sum);
     let left = this.slots % sum;

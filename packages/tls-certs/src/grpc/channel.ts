@@ -1,8 +1,8 @@
 import { isIP, type Socket } from 'node:net';
 import { connect, type TLSSocket } from 'node:tls';
 import { CallCredentials, ChannelCredentials, type ChannelOptions, type experimental } from '@grpc/grpc-js';
+import { messageOf } from '@infra-offload/base';
 import { Guard } from '@infra-offload/guard';
-import { messageOf } from '../errors.js';
 import { nameOf } from '../material.js';
 import { printable } from '../printable.js';
 import { hostNames, type Role, roleFacts, roleOf } from '../roles.js';

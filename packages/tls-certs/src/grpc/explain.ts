@@ -1,5 +1,5 @@
 import type { X509Certificate } from 'node:crypto';
-import { isSystemError, messageOf } from '../errors.js';
+import { isSystemError, messageOf } from '@infra-offload/base';
 import { datesOf, nameOf, stamp } from '../material.js';
 
 /** Why a certificate was not accepted, from OpenSSL's code for it. */

@@ -1,8 +1,8 @@
 import { createServer, type Server as NetServer, type Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import { type ConnectionInjector, type Server, ServerCredentials, status } from '@grpc/grpc-js';
+import { messageOf } from '@infra-offload/base';
 import { Guard } from '@infra-offload/guard';
-import { messageOf } from '../errors.js';
 import { nameOf } from '../material.js';
 import { printable } from '../printable.js';
 import { type Role, roleFacts, roleOf } from '../roles.js';

@@ -1,3 +1,5 @@
+import { MultiMap } from '@infra-offload/base';
+
 /**
  * Things of peers, by address, of which there may only be so many. When there are too many, one goes: of the address that
  * has most, the first that may.
@@ -6,7 +8,7 @@ export class Pool<T> {
   readonly #limit: number;
   readonly #perAddress: number;
   readonly #mayGo: (item: T) => boolean;
-  readonly #byAddress = new Map<string, Set<T>>();
+  readonly #byAddress = new MultiMap<string, T>();
   readonly #addresses = new Map<T, string>();
 
   /**
@@ -44,20 +46,18 @@ export class Pool<T> {
     const address = this.#addresses.get(item);
     if (address === undefined) return false;
     this.#addresses.delete(item);
-    const items = this.#byAddress.get(address);
-    items?.delete(item);
-    if (items?.size === 0) this.#byAddress.delete(address);
+    this.#byAddress.delete(address, item);
     return true;
   }
 
   /** Those of an address, the oldest first. */
   of(address: string): ReadonlySet<T> {
-    return this.#byAddress.get(address) ?? new Set();
+    return this.#byAddress.get(address);
   }
 
   /** Addresses, and what is there of each. */
   [Symbol.iterator](): Iterator<[string, ReadonlySet<T>]> {
-    return this.#byAddress[Symbol.iterator]();
+    return this.#byAddress.entries();
   }
 
   items(): T[] {
@@ -65,8 +65,7 @@ export class Pool<T> {
   }
 
   #put(address: string, item: T): undefined {
-    const items = this.#byAddress.get(address) ?? new Set();
-    this.#byAddress.set(address, items.add(item));
+    this.#byAddress.add(address, item);
     this.#addresses.set(item, address);
   }
 
@@ -77,7 +76,7 @@ export class Pool<T> {
 
   #largest(): ReadonlySet<T> {
     let largest: ReadonlySet<T> = new Set();
-    for (const items of this.#byAddress.values()) if (items.size > largest.size) largest = items;
+    for (const [, items] of this.#byAddress.entries()) if (items.size > largest.size) largest = items;
     return largest;
   }
 }

@@ -1,7 +1,8 @@
 import type { X509Certificate } from 'node:crypto';
 import { createSecureContext, type SecureContext, type SecureContextOptions } from 'node:tls';
+import { isSystemError, Listeners, messageOf } from '@infra-offload/base';
 import { Guard } from '@infra-offload/guard';
-import { isSystemError, messageOf, TlsCertsError } from '../errors.js';
+import { TlsCertsError } from '../errors.js';
 import { readPem, readPemAsync } from '../files.js';
 import {
   chainTo,
@@ -65,7 +66,7 @@ type Contents = { readonly [F in keyof CertificateFiles]: PemFile | TlsCertsErro
  */
 export class CertificateSource {
   readonly #options: CertificateSourceOptions;
-  readonly #listeners = new Set<(options: SecureContextOptions) => void>();
+  readonly #listeners = new Listeners<[options: SecureContextOptions]>();
   #contents: Contents;
   #loaded: Loaded;
   /** Why the files cannot be used, once they have been so for two looks: they may be in the middle of a change. */
@@ -136,8 +137,7 @@ export class CertificateSource {
 
   /** Calls a listener with what new connections are to use, whenever that changes. Returns what ends it. */
   onChange(listener: (options: SecureContextOptions) => void): () => void {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+    return this.#listeners.add(listener);
   }
 
   /** Looks at the files now instead of within a second. */
@@ -167,7 +167,7 @@ export class CertificateSource {
       return;
     }
     this.#options.logger?.info(this.#fields(), 'certificates were replaced; new connections use them');
-    for (const listener of this.#listeners) listener(this.#loaded.options);
+    this.#listeners.emit(this.#loaded.options);
     this.#warnOfEnd();
   }
 
@@ -289,11 +289,8 @@ function load({ usage, cipherSuites }: CertificateSourceOptions, contents: Conte
   } catch (error) {
     // Keys that OpenSSL finds too small, for example.
     const reason = /SSL routines:[^:]*:([^:]+)/.exec(messageOf(error))?.[1] ?? messageOf(error);
-    throw new TlsCertsError(
-      'INVALID',
-      `${cert?.file ?? ca?.file}: OpenSSL cannot use it: ${reason}`,
-      {},
-      error,
-    );
+    throw new TlsCertsError('INVALID', `${cert?.file ?? ca?.file}: OpenSSL cannot use it: ${reason}`, {
+      cause: error,
+    });
   }
 }

@@ -1,8 +1,8 @@
 import { constants } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { createServer, type SecureContextOptions, type Server, type TLSSocket } from 'node:tls';
+import { isSystemError, messageOf } from '@infra-offload/base';
 import type { Guard } from '@infra-offload/guard';
-import { isSystemError, messageOf } from '../errors.js';
 import { addressOf, clientOf } from './address.js';
 import type { PeerLimits } from './limits.js';
 import { Pool } from './pool.js';

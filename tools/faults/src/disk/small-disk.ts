@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { isSystemError } from '@infra-offload/base';
 
 const FILLER = 'filler';
 /** Attempts at making a disk read-only while somebody writes to it. */
@@ -27,7 +28,7 @@ export class SmallDisk {
       try {
         for (;;) writeFileSync(join(this.#path, FILLER), block, { flag: 'a' });
       } catch (error) {
-        if (!(error instanceof Error && 'code' in error && error.code === 'ENOSPC')) throw error;
+        if (!isSystemError(error, 'ENOSPC')) throw error;
       }
     }
   }

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { messageOf } from '@infra-offload/base';
 import type { FaultRow } from '../report.js';
 import { faultTestFiles } from './files.js';
 import { runApart } from './run-apart.js';
@@ -51,7 +52,7 @@ function optionsOf(args: readonly string[]): Options {
       files: filesNamed(positionals),
     };
   } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message : String(error));
+    throw new UsageError(messageOf(error));
   }
 }
 

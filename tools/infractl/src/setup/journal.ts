@@ -1,5 +1,6 @@
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { isSystemError } from '@infra-offload/base';
 import { z } from 'zod';
 import { SetupError } from './step.js';
 
@@ -20,7 +21,7 @@ export class Journal {
     try {
       return new Journal(path, contents.parse(JSON.parse(readFileSync(path, 'utf8'))));
     } catch (error) {
-      if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return new Journal(path, {});
+      if (isSystemError(error, 'ENOENT')) return new Journal(path, {});
       throw new SetupError(
         `${path} is not a journal of infractl setup: remove it, then nothing can be undone`,
         {

@@ -54,7 +54,7 @@ describe('steps', () => {
     const steps = ['one', 'two', 'three'].map(step);
     expect(await go(setUp, steps)).toEqual({
       ok: false,
-      reports: ['done one: made', 'failed two: no; luck'],
+      reports: ['done one: made', 'failed two: no luck'],
     });
     isBroken = false;
     expect(await go(setUp, steps)).toEqual({

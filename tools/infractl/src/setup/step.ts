@@ -1,3 +1,4 @@
+import { messageOf } from '@infra-offload/base';
 import type { Journal } from './journal.js';
 
 /** One thing that setting up a node takes. */
@@ -73,9 +74,4 @@ export async function undo(
     }
   }
   return isClean;
-}
-
-/** The message of anything thrown, on one line. */
-function messageOf(error: unknown): string {
-  return (error instanceof Error ? error.message : String(error)).replace(/\s*\n\s*/g, '; ');
 }

@@ -1,5 +1,7 @@
 /** The process with a pod's sockets: does what it is told on standard input, and tells what they see. */
+
 import { createInterface } from 'node:readline';
+import { messageOf } from '@infra-offload/base';
 import type { SocketCommand, SocketMessage } from './protocol.js';
 import { SctpSockets } from './sctp.js';
 import { TcpSockets } from './tcp.js';
@@ -43,8 +45,7 @@ createInterface({ input: process.stdin })
     const { id, ...command } = JSON.parse(line) as SocketCommand & { id: number };
     execute(command as SocketCommand).then(
       () => tell({ id, ok: true }),
-      (error: unknown) =>
-        tell({ id, ok: false, error: error instanceof Error ? error.message : String(error) }),
+      (error: unknown) => tell({ id, ok: false, error: messageOf(error) }),
     );
   })
   .on('close', () => process.exit(0));

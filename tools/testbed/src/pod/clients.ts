@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { connect } from 'node:net';
+import { messageOf } from '@infra-offload/base';
 import { ByteReader } from './byte-reader.js';
 import type { Answer, Spread, Target, Transfer } from './protocol.js';
 import { ASK_MODE, ECHO_MODE } from './servers.js';
@@ -126,7 +127,7 @@ export class Clients {
           connection.close();
         }
       } catch (error) {
-        const message = error instanceof Error ? error.message : String(error);
+        const message = messageOf(error);
         failures[message] = (failures[message] ?? 0) + 1;
       }
     };

@@ -1,5 +1,7 @@
 /** The process inside a pod: serves and asks over TCP and UDP, as told on standard input. */
+
 import { createInterface } from 'node:readline';
+import { messageOf } from '@infra-offload/base';
 import { Clients } from './clients.js';
 import { Prober } from './prober.js';
 import type { PodCommand, PodReply } from './protocol.js';
@@ -43,8 +45,7 @@ createInterface({ input: process.stdin })
     const { id, ...command } = JSON.parse(line) as PodCommand & { id: number };
     execute(command as PodCommand).then(
       (result) => reply({ id, ok: true, result: result ?? null }),
-      (error: unknown) =>
-        reply({ id, ok: false, error: error instanceof Error ? error.message : String(error) }),
+      (error: unknown) => reply({ id, ok: false, error: messageOf(error) }),
     );
   })
   .on('close', () => process.exit(0));

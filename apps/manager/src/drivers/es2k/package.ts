@@ -1,9 +1,10 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { messageOf } from '@infra-offload/base';
 import { P4Program } from '@infra-offload/p4info';
 import { encodeDeviceConfig } from '@infra-offload/p4rt';
 import { z } from 'zod';
-import { ManagerError, messageOf } from '../../errors.js';
+import { ManagerError } from '../../errors.js';
 
 /** A P4 program, and what makes a device run it. */
 export interface PipelinePackage {
@@ -109,5 +110,8 @@ function read(directory: string, file: string): Uint8Array {
 }
 
 function unusable(directory: string, problem: string, cause?: unknown): ManagerError {
-  return new ManagerError('CONFIG', `pipeline.directory ${directory}: ${problem}`, { directory }, cause);
+  return new ManagerError('CONFIG', `pipeline.directory ${directory}: ${problem}`, {
+    details: { directory },
+    cause,
+  });
 }

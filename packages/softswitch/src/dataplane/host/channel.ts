@@ -1,5 +1,6 @@
 import { connect, type Socket } from 'node:net';
 import { setTimeout } from 'node:timers/promises';
+import { isSystemError } from '@infra-offload/base';
 import { Guard } from '@infra-offload/guard';
 import { SoftswitchError } from '../../errors.js';
 import {
@@ -163,5 +164,5 @@ function connected(path: string): Promise<Socket> {
 
 /** What Linux says of a unix socket whose queue of connections is full (unix(7)). */
 function isQueueFull(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'EAGAIN';
+  return isSystemError(error, 'EAGAIN');
 }

@@ -1,6 +1,7 @@
+import { Backoff, type BackoffOptions, messageOf } from '@infra-offload/base';
 import { Guard } from '@infra-offload/guard';
 import { parseSpec, SwxError, type Trace } from '@infra-offload/swx';
-import { fail, messageOf, SoftswitchError } from '../../errors.js';
+import { fail, SoftswitchError } from '../../errors.js';
 import type { Logger } from '../../logger.js';
 import type { PortProvider } from '../../ports/provider.js';
 import { type AttachedPort, type PortSink, TapPorts } from '../../ports/tap.js';
@@ -14,8 +15,7 @@ import { readTrace } from './trace.js';
 import { ByteWriter } from './wire.js';
 
 /** Pause before a host that does not stay up is started again; doubled each time, up to the maximum. */
-const RESTART_MS = 50;
-const RESTART_MAX_MS = 5_000;
+const RESTART: BackoffOptions = { initialMs: 100, maxMs: 5_000 };
 /** A host that ran this long has started well. */
 const SETTLED_MS = 10_000;
 /** Packets on their way to the host through this process; more are dropped. */
@@ -43,6 +43,7 @@ export class HostDataplane implements Dataplane, PortSink {
   /** The first start of the pipeline that is active has failed: only activating it again can help. */
   #failed = false;
   #run = 0;
+  readonly #restarting = new Backoff(RESTART);
   #inFlight = 0;
   /** Times that the host had to be started again. */
   restarts = 0;
@@ -103,8 +104,9 @@ export class HostDataplane implements Dataplane, PortSink {
     const before = this.#host ?? left;
     this.#host = undefined;
     const run = ++this.#run;
+    this.#restarting.reset();
     const stopped = before?.stop() ?? Promise.resolve();
-    this.#ready = next === undefined ? undefined : stopped.then(() => this.#start(next, run, RESTART_MS));
+    this.#ready = next === undefined ? undefined : stopped.then(() => this.#start(next, run));
     this.#ready?.catch(() => {
       if (run === this.#run) this.#failed = true;
     });
@@ -131,7 +133,7 @@ export class HostDataplane implements Dataplane, PortSink {
       { pid, software },
       `${this.source.name} has been running all the time: going on with it`,
     );
-    this.#adopt(next, left, ++this.#run, performance.now(), RESTART_MS);
+    this.#adopt(next, left, ++this.#run, performance.now());
   }
 
   readonly receive = (port: number, buffer: Uint8Array, length: number): void => {
@@ -199,7 +201,7 @@ export class HostDataplane implements Dataplane, PortSink {
     return fail('INTERNAL', 'the pipeline belongs to another data plane');
   }
 
-  async #start(pipeline: HostPipeline, run: number, pause: number): Promise<Host> {
+  async #start(pipeline: HostPipeline, run: number): Promise<Host> {
     const started = performance.now();
     const host = await this.source.start(pipeline.text);
     try {
@@ -219,12 +221,12 @@ export class HostDataplane implements Dataplane, PortSink {
       { pid, software, milliseconds: Math.round(performance.now() - started) },
       `${this.source.name} is ready`,
     );
-    this.#adopt(pipeline, host, run, started, pause);
+    this.#adopt(pipeline, host, run, started);
     return host;
   }
 
   /** Makes it the host that runs the pipeline, until it ends: then there is another one. */
-  #adopt(pipeline: HostPipeline, host: Host, run: number, started: number, pause: number): void {
+  #adopt(pipeline: HostPipeline, host: Host, run: number, started: number): void {
     this.#host = host;
     host.onPortLost((port) => {
       if (this.ports instanceof TapPorts) this.ports.lost(port);
@@ -233,25 +235,25 @@ export class HostDataplane implements Dataplane, PortSink {
     this.#guard.run(async () => {
       const reason = await host.ended;
       if (this.#obsolete(run)) return;
-      const settled = performance.now() - started > SETTLED_MS;
+      if (performance.now() - started > SETTLED_MS) this.#restarting.reset();
       this.#logger?.error({ reason }, `${this.source.name} has ended: starting it again`);
-      this.#restart(pipeline, run, settled ? RESTART_MS : pause);
+      this.#restart(pipeline, run);
     });
   }
 
-  #restart(pipeline: HostPipeline, run: number, pause: number): void {
+  #restart(pipeline: HostPipeline, run: number): void {
     this.#host = undefined;
     this.restarts++;
-    const next = Math.min(pause * 2, RESTART_MAX_MS);
-    const ready = this.#start(pipeline, run, next);
+    const pauseMs = this.#restarting.next();
+    const ready = this.#start(pipeline, run);
     this.#ready = ready;
     ready.catch((error: unknown) => {
       if (this.#obsolete(run)) return;
       this.#logger?.error({ reason: messageOf(error) }, `${this.source.name} does not start: trying again`);
       const again = () => {
-        if (!this.#obsolete(run)) this.#restart(pipeline, run, next);
+        if (!this.#obsolete(run)) this.#restart(pipeline, run);
       };
-      setTimeout(this.#guard.handler(again), next).unref();
+      setTimeout(this.#guard.handler(again), pauseMs).unref();
     });
   }
 

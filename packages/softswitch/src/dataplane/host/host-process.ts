@@ -1,4 +1,5 @@
 import type { ChildProcess } from 'node:child_process';
+import { Listeners } from '@infra-offload/base';
 import { Guard } from '@infra-offload/guard';
 import type { Logger } from '../../logger.js';
 import { BlockingChannel } from './blocking-channel.js';
@@ -42,7 +43,7 @@ export interface HostProcessOptions {
  */
 export class HostProcess implements Host {
   readonly ended: Promise<string>;
-  readonly #listeners = new Set<(port: number) => void>();
+  readonly #listeners = new Listeners<[port: number]>();
   readonly #watchdog: NodeJS.Timeout;
   #why: string | undefined;
   #overdue = 0;
@@ -131,7 +132,7 @@ export class HostProcess implements Host {
   #event(event: number, body: ByteReader): void {
     if (event !== HostEvent.PORT_LOST) return;
     const port = body.u16();
-    for (const listener of this.#listeners) listener(port);
+    this.#listeners.emit(port);
   }
 
   #watch(): void {

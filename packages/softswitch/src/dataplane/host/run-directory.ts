@@ -1,7 +1,8 @@
 import { closeSync, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fail, messageOf, SoftswitchError } from '../../errors.js';
+import { messageOf } from '@infra-offload/base';
+import { fail, SoftswitchError } from '../../errors.js';
 import type { Sockets } from './sockets.js';
 
 /** Where a data plane and the switch that controls it meet. Of two switches only one can have it. */

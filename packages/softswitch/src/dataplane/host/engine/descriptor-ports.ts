@@ -1,4 +1,4 @@
-import { messageOf } from '../../../errors.js';
+import { messageOf } from '@infra-offload/base';
 import type { Libc } from '../../../ports/libc.js';
 import { Poller } from '../../../ports/poller.js';
 import type { PacketHandler, PortStatistics } from '../../../ports/provider.js';

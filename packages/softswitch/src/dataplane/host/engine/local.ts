@@ -1,3 +1,4 @@
+import { Listeners } from '@infra-offload/base';
 import { fail } from '../../../errors.js';
 import type { Logger } from '../../../logger.js';
 import { loadedLibc } from '../../../ports/libc.js';
@@ -61,7 +62,7 @@ class LocalHost implements Host, EngineClient {
   readonly ended: Promise<string>;
   version: number | undefined;
   watches = false;
-  readonly #listeners = new Set<(port: number) => void>();
+  readonly #listeners = new Listeners<[port: number]>();
   #descriptor: number | undefined;
   #end: (reason: string) => void = () => undefined;
   #gone = false;
@@ -114,7 +115,7 @@ class LocalHost implements Host, EngineClient {
   }
 
   portLost(port: number): void {
-    for (const listener of this.#listeners) listener(port);
+    this.#listeners.emit(port);
   }
 
   takeDescriptor(): number | undefined {

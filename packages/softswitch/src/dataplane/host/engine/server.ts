@@ -1,5 +1,5 @@
 import { rmSync } from 'node:fs';
-import { messageOf } from '../../../errors.js';
+import { messageOf } from '@infra-offload/base';
 import type { Logger } from '../../../logger.js';
 import { EPOLLIN, EPOLLOUT, type Libc } from '../../../ports/libc.js';
 import { Poller } from '../../../ports/poller.js';

@@ -1,0 +1,12 @@
+export { Backoff, type BackoffOptions, longestDelayMs, type WaitOptions } from './backoff.js';
+export { Listeners, type Unsubscribe } from './listeners.js';
+export { MultiMap } from './multi-map.js';
+export { didYouMean, listNames, nearestNames, suggestion } from './suggestions.js';
+export { isSystemError, messageOf } from './thrown.js';
+export {
+  type Facts,
+  type TypedError,
+  type TypedErrorClass,
+  type TypedErrorOptions,
+  typedError,
+} from './typed-error.js';
