@@ -1,6 +1,13 @@
 // Fragments follow the first of their packet, which alone has ports. Part of the
 // main control, whose actions and registers it needs.
 
+// SWX has 16 packets under way at once, each of which does one look-up in turn.
+// A fragment that comes right behind the first one waits for it by asking as
+// often as the first packet of a flow may look something up.
+#define ASK_AGAIN    if (!follows) { fragments.apply(); }
+#define ASK_AGAIN_5  ASK_AGAIN ASK_AGAIN ASK_AGAIN ASK_AGAIN ASK_AGAIN
+#define ASK_AGAIN_40 ASK_AGAIN_5 ASK_AGAIN_5 ASK_AGAIN_5 ASK_AGAIN_5 ASK_AGAIN_5 ASK_AGAIN_5 ASK_AGAIN_5 ASK_AGAIN_5
+
     bool first;            // the first fragment of a packet
     bool follows;          // a later one, and the first one has gone on
     bool orphaned;         // a later one, and the first one is not known
