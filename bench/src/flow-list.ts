@@ -3,11 +3,13 @@
  * P4Runtime as bytes, and as entities, by another process.
  * Needs root: `pnpm build && make swx-host && node scripts/bench.mjs flow-list`
  */
+
 import { execFile, execFileSync, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { credentials } from '@grpc/grpc-js';
+import { ipv4, ipv4Bytes } from '@infra-offload/net';
 import { insert, P4RuntimeSession } from '@infra-offload/p4rt';
 import { type Entity, P4RuntimeClient, P4RuntimeService, ReadRequest } from '@infra-offload/p4rt/proto';
 import { k8sDp, k8sDpDeviceConfig, k8sDpP4Info } from '@infra-offload/p4src';
@@ -142,7 +144,7 @@ async function fill(host: Host, flows: number): Promise<void> {
   packet.writeUInt16BE(0x0800, 12);
   packet.set([0x45, 0, 0, 50], 14);
   packet.set([64, 17], 22);
-  packet.set(SERVER.split('.').map(Number), 30);
+  packet.set(ipv4Bytes(ipv4(SERVER)), 30);
   packet.set([0x30, 0x39, 0, 80, 0, 30], 34);
   const head = Buffer.from([UPLINK, 0, packet.length, 0]);
   for (let flow = 0; flow < flows; flow += INJECTED) {

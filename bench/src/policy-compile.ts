@@ -2,6 +2,7 @@
  * Network policy, from objects to entries of the device: 1,000,000 random connections through random clusters, each compared
  * with what the Kubernetes API defines; then how fast profiles compile. Arguments: connections to compare, first seed.
  */
+import { ipv4 } from '@infra-offload/net';
 import { compilePolicy } from '../../apps/manager/src/drivers/dpdk/policy.js';
 import type { PolicyProfile, ProfileRule, ResolvedSet } from '../../apps/manager/src/policy/profile.js';
 import { RandomCluster } from '../../e2e/src/policies/random-cluster.js';
@@ -41,7 +42,7 @@ function compare(): void {
 }
 
 function addressSet(name: string, size: number, step = 1, first = 0): ResolvedSet {
-  const addresses = Array.from({ length: size }, (_, i) => FIRST_ADDRESS + first + i * step);
+  const addresses = Array.from({ length: size }, (_, i) => ipv4(FIRST_ADDRESS + first + i * step));
   return { name, addresses, cidrs: [], addressPorts: [] };
 }
 
@@ -71,7 +72,7 @@ function measure(): void {
     const profile: PolicyProfile = {
       direction: 'ingress',
       tiers: [{ rules, defaultAction: 'deny' }],
-      alwaysAllowed: [FIRST_ADDRESS],
+      alwaysAllowed: [ipv4(FIRST_ADDRESS)],
     };
     const times: number[] = [];
     let entries = 0;

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { decodeNumber, encode } from '@infra-offload/p4info';
+import { POD_GATEWAY } from '@infra-offload/net';
 import { describe, expect, it } from 'vitest';
 import * as constants from './constants.js';
 import { k8sDpArtifacts } from './index.js';
@@ -17,7 +17,7 @@ const { DropReason, ServiceFlag, PortKind, EndpointFlag, EpochFlag, FlowState, C
 describe('constants', () => {
   it.each([
     ['HOST_PORT', constants.HOST_PORT],
-    ['GATEWAY_IP', decodeNumber(encode(32, constants.GATEWAY_IP))],
+    ['GATEWAY_IP', POD_GATEWAY],
     ['NO_ENDPOINT', constants.NO_ENDPOINT],
     ['DROP_UNKNOWN_PORT', DropReason.unknownPort],
     ['DROP_SPOOF', DropReason.spoofedSource],

@@ -6,9 +6,6 @@
 /** The port of the node itself. It needs a `port_table` entry (`set_host_port`) like any other. */
 export const HOST_PORT = 0;
 
-/** The pods' gateway, and the source address that a pod sees when it reaches itself through a service. */
-export const GATEWAY_IP = '169.254.1.1';
-
 /** Why a packet did not go on: the index into `reject_counter`, if it was answered, else into `drop_counter`. */
 export const DropReason = {
   /** The input port has no `port_table` entry. */

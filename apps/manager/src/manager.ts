@@ -3,6 +3,7 @@ import { messageOf } from '@infra-offload/base';
 import { statusLimits } from '@infra-offload/grpc';
 import { Guard } from '@infra-offload/guard';
 import { infra, OffloadService as OffloadDefinition } from '@infra-offload/infra-api';
+import { type Mac, parseMac } from '@infra-offload/net';
 import { type Listener, listen, SERVER_OPTIONS, type ServerSecurity } from '@infra-offload/tls-certs/grpc';
 import { HealthImplementation } from 'grpc-health-check';
 import type { Config } from './config/config.js';
@@ -24,7 +25,6 @@ import { HttpServer } from './server/http.js';
 import { Inspector } from './server/inspect.js';
 import { Pods } from './server/pods.js';
 import { OffloadService } from './server/service.js';
-import { parseMac } from './state/addresses.js';
 import { StateDirectory } from './state/directory.js';
 import { StateStore, type StoreContents } from './state/store.js';
 import { TargetConnection } from './target/connection.js';
@@ -286,7 +286,7 @@ function awaitsSnapshot({ isWhole, records }: StoreContents): boolean {
 }
 
 /** The MAC address of the ARP proxy is what pods know as that of their gateway. */
-function arpProxyMac({ dataPlane }: Config, interfaceName: string): number | undefined {
+function arpProxyMac({ dataPlane }: Config, interfaceName: string): Mac | undefined {
   return interfaceName === dataPlane.arpProxyInterface ? parseMac(dataPlane.gatewayMac) : undefined;
 }
 

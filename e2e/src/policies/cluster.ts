@@ -3,10 +3,10 @@ import {
   matchesLabels,
   networkPolicyVerdict,
   type PolicyWorld,
-  PROTOCOL_NUMBERS,
   parseObject,
   type WatchedObject,
 } from '@infra-offload/k8s-watch';
+import { PROTOCOL_NUMBERS } from '@infra-offload/net';
 import {
   type AddPodOptions,
   eventually,

@@ -10,12 +10,12 @@ import {
   PolicyTracker,
   parseObject,
 } from '@infra-offload/k8s-watch';
+import { ipv4, mac } from '@infra-offload/net';
 import { referenceOfResult, toWanted } from '../../../apps/agent/src/policies/wanted-policies.js';
 import { toEntity } from '../../../apps/manager/src/drivers/dpdk/codec.js';
 import { compilePolicy } from '../../../apps/manager/src/drivers/dpdk/policy.js';
 import { PolicyBook } from '../../../apps/manager/src/policy/book.js';
 import { portsOf, resolveTiers } from '../../../apps/manager/src/policy/resolve.js';
-import { parseIPv4 } from '../../../apps/manager/src/state/addresses.js';
 import { keyOfReference, type PodObject } from '../../../apps/manager/src/state/objects.js';
 import { readObject } from '../../../apps/manager/src/state/validate.js';
 import { PolicyTables } from '../../../apps/manager/src/testing/policy-tables.js';
@@ -46,7 +46,7 @@ export class PolicyPath {
   #tables = new Map<string, PolicyTables>();
 
   constructor() {
-    this.#book.putNodeAddresses([numberOf(NODE.address)]);
+    this.#book.putNodeAddresses([ipv4(NODE.address)]);
     for (const result of this.#tracker.results()) this.#tell({ type: 'upsert', result });
     this.#tracker.subscribe((changes) => {
       for (const change of changes) this.#tell(change);
@@ -109,7 +109,7 @@ export class PolicyPath {
           const connection = { source, destination, protocol, ...(port === undefined ? {} : { port }) };
           const expected = networkPolicyVerdict(world, connection)[direction].allowed;
           const tables = this.#tablesFor(pod, direction);
-          const found = tables?.allows({ peer: numberOf(peer), protocol, port }) ?? true;
+          const found = tables?.allows({ peer: ipv4(peer), protocol, port }) ?? true;
           if (found === expected) continue;
           throw new Mismatch(
             `${direction} of ${pod.namespace}/${pod.name}, ${source} to ${destination}, ` +
@@ -161,8 +161,8 @@ export class PolicyPath {
         namespace,
         name,
         interfaceName: name,
-        mac: 2,
-        ip: numberOf(ip),
+        mac: mac(2),
+        ip: ipv4(ip),
       });
     }
     for (const id of this.#attached) if (!attached.has(id)) this.#book.putPod(`pod/${id}`, undefined);
@@ -222,12 +222,8 @@ function blocksOf(policies: readonly NetworkPolicy[]): readonly { readonly cidr:
 function edgesOf(cidr: string): string[] {
   const [prefix = '', length] = cidr.split('/');
   const size = 2 ** (32 - Number(length));
-  const first = Math.floor(numberOf(prefix) / size) * size;
+  const first = Math.floor(ipv4(prefix) / size) * size;
   return [first - 1, first, first + size - 1, first + size]
     .filter((address) => address >= 0 && address < 2 ** 32)
     .map((address) => [24, 16, 8, 0].map((shift) => (address >>> shift) & 255).join('.'));
-}
-
-function numberOf(ip: string): number {
-  return parseIPv4(ip) ?? Number.NaN;
 }

@@ -49,7 +49,7 @@ export {
   networkPolicyVerdict,
   type PolicyWorld,
 } from './policies/verdict.js';
-export { NAMESPACE_NAME_LABEL, PROTOCOL_NUMBERS } from './policies/well-known.js';
+export { NAMESPACE_NAME_LABEL } from './policies/well-known.js';
 export { isLoadBalanced, resolveService, serviceOfSlice } from './services/resolve.js';
 export { type ServiceChange, ServiceTracker, type ServiceTrackerOptions } from './services/tracker.js';
 export type {

@@ -1,3 +1,4 @@
+import { ipv4 } from '@infra-offload/net';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { bucketSlots, NO_SLOT } from './bucket-slots.js';
@@ -9,7 +10,7 @@ const plan = (before: ReturnType<typeof emptyGroupPlan>, endpoints: number) =>
     before,
     {
       key: 'web',
-      endpoints: Array.from({ length: endpoints }, (_, i) => ({ address: i, port: 80, weight: 1 })),
+      endpoints: Array.from({ length: endpoints }, (_, i) => ({ address: ipv4(i), port: 80, weight: 1 })),
     },
     options,
   );

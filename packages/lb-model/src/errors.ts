@@ -2,7 +2,7 @@ import { typedError } from '@infra-offload/base';
 
 /**
  * - `INVALID_ARGUMENT`: a size, range or time that makes no sense.
- * - `INVALID_ENDPOINT`: an address, port or weight out of range.
+ * - `INVALID_ENDPOINT`: a port or weight out of range.
  * - `INVALID_STATE`: stored state that contradicts itself or the given limits.
  * - `NOT_IN_USE`: an id was released that nobody holds.
  */

@@ -1,3 +1,4 @@
+import { ipv4 } from '@infra-offload/net';
 import { describe, expect, it } from 'vitest';
 import {
   advanceGroup,
@@ -12,7 +13,7 @@ import {
 const timing = { drainMs: 100, restMs: 1000 };
 
 function endpoint(address: number, weight = 1, port = 8080): EndpointSpec {
-  return { address, port, weight };
+  return { address: ipv4(address), port, weight };
 }
 
 function plan(previous: GroupPlan, now: number, ...addresses: (number | EndpointSpec)[]): GroupPlan {
@@ -141,18 +142,16 @@ describe('planGroup', () => {
   it('ends the draining of an address on all its ports on demand', () => {
     const first = plan(empty, 0, endpoint(10, 1, 80), endpoint(10, 1, 81), 11);
     const draining = plan(first, 1);
-    expect(show(endDrain(draining, 10, { now: 2, ...timing }))).toBe('1:r10 2:r10 3:d11');
-    expect(endDrain(draining, 99, { now: 2, ...timing })).toBe(draining);
-    expect(endDrain(first, 10, { now: 2, ...timing })).toBe(first);
+    expect(show(endDrain(draining, ipv4(10), { now: 2, ...timing }))).toBe('1:r10 2:r10 3:d11');
+    expect(endDrain(draining, ipv4(99), { now: 2, ...timing })).toBe(draining);
+    expect(endDrain(first, ipv4(10), { now: 2, ...timing })).toBe(first);
   });
 
   it.each([
-    [{ address: -1, port: 1, weight: 1 }, 'address -1 is not an unsigned 32-bit integer'],
-    [{ address: 2 ** 32, port: 1, weight: 1 }, 'address 4294967296 is not an unsigned 32-bit integer'],
-    [{ address: 1, port: 0, weight: 1 }, 'port 0 is not in 1 to 65535'],
-    [{ address: 1, port: 65536, weight: 1 }, 'port 65536 is not in 1 to 65535'],
-    [{ address: 1, port: 1, weight: 0 }, 'weight 0 is not an integer from 1 to 2147483647'],
-    [{ address: 1, port: 1, weight: 1.5 }, 'weight 1.5 is not an integer from 1 to 2147483647'],
+    [endpoint(1, 1, 0), 'port 0 is not in 1 to 65535'],
+    [endpoint(1, 1, 65536), 'port 65536 is not in 1 to 65535'],
+    [endpoint(1, 0, 1), 'weight 0 is not an integer from 1 to 2147483647'],
+    [endpoint(1, 1.5, 1), 'weight 1.5 is not an integer from 1 to 2147483647'],
   ])('refuses %j', (bad, message) => {
     expect(() => plan(empty, 0, bad)).toThrow(`service 'web': ${message}`);
   });
@@ -170,7 +169,10 @@ describe('maxActive', () => {
   const at = (now: number, before: GroupPlan, ...addresses: number[]) =>
     planGroup(
       before,
-      { key: 'web', endpoints: addresses.map((address) => ({ address, port: 80, weight: 1 })) },
+      {
+        key: 'web',
+        endpoints: addresses.map((address) => ({ address: ipv4(address), port: 80, weight: 1 })),
+      },
       { ...limits, now },
     );
   const active = (plan: GroupPlan) =>

@@ -1,10 +1,10 @@
+import type { IPv4 } from '@infra-offload/net';
 import { LbModelError } from './errors.js';
 import { GroupDraft } from './group-draft.js';
 
 /** A place that traffic can be sent to. Address and port together are its identity. */
 export interface EndpointSpec {
-  /** IPv4 address as an unsigned 32-bit integer. */
-  readonly address: number;
+  readonly address: IPv4;
   /** 1 to 65535. */
   readonly port: number;
   /** Share of new flows relative to the other endpoints; an integer from 1 to 2^31 - 1. */
@@ -28,7 +28,7 @@ export interface ActiveSlot extends EndpointSpec {
 export interface DrainingSlot {
   readonly state: 'draining';
   readonly slot: number;
-  readonly address: number;
+  readonly address: IPv4;
   readonly port: number;
   readonly since: number;
   readonly until: number;
@@ -38,7 +38,7 @@ export interface DrainingSlot {
 export interface RestingSlot {
   readonly state: 'resting';
   readonly slot: number;
-  readonly address: number;
+  readonly address: IPv4;
   readonly port: number;
   readonly since: number;
   readonly until: number;
@@ -134,7 +134,7 @@ export function advanceGroup(previous: GroupPlan, options: PlanOptions): GroupPl
  * Ends the draining of an address on all its ports, since nothing answers there any more (its pod is deleted).
  * Returns `previous` itself if the address does not drain.
  */
-export function endDrain(previous: GroupPlan, address: number, options: PlanOptions): GroupPlan {
+export function endDrain(previous: GroupPlan, address: IPv4, options: PlanOptions): GroupPlan {
   const draft = new GroupDraft(previous, options);
   for (const slot of previous.slots) {
     if (slot.state === 'draining' && slot.address === address) draft.rest(slot);
@@ -153,7 +153,7 @@ export function nextDeadline(plan: GroupPlan): number | undefined {
 }
 
 /** Address and port as one integer below 2^48. */
-export function endpointId(endpoint: { readonly address: number; readonly port: number }): number {
+export function endpointId(endpoint: { readonly address: IPv4; readonly port: number }): number {
   return endpoint.address * 0x10000 + endpoint.port;
 }
 
@@ -176,15 +176,13 @@ const MAX_WEIGHT = 0x7fffffff;
 
 /** @throws LbModelError INVALID_ENDPOINT */
 export function checkEndpoint(key: string, endpoint: EndpointSpec): void {
-  const { address, port, weight } = endpoint;
+  const { port, weight } = endpoint;
   const problem =
-    !Number.isInteger(address) || address < 0 || address > 0xffffffff
-      ? `address ${address} is not an unsigned 32-bit integer`
-      : !Number.isInteger(port) || port < 1 || port > 65535
-        ? `port ${port} is not in 1 to 65535`
-        : !Number.isInteger(weight) || weight < 1 || weight > MAX_WEIGHT
-          ? `weight ${weight} is not an integer from 1 to ${MAX_WEIGHT}`
-          : undefined;
+    !Number.isInteger(port) || port < 1 || port > 65535
+      ? `port ${port} is not in 1 to 65535`
+      : !Number.isInteger(weight) || weight < 1 || weight > MAX_WEIGHT
+        ? `weight ${weight} is not an integer from 1 to ${MAX_WEIGHT}`
+        : undefined;
   if (problem !== undefined) {
     throw new LbModelError('INVALID_ENDPOINT', `service '${key}': ${problem}`, {
       details: { key, endpoint },

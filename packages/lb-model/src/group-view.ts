@@ -1,3 +1,4 @@
+import type { IPv4 } from '@infra-offload/net';
 import { LbModelError } from './errors.js';
 import {
   type ActiveSlot,
@@ -12,7 +13,7 @@ import {
 /** The endpoint that a slot stands for. */
 export interface SlotEndpoint {
   readonly slot: number;
-  readonly address: number;
+  readonly address: IPv4;
   readonly port: number;
 }
 

@@ -1,3 +1,4 @@
+import { ipv4 } from '@infra-offload/net';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { applyGroupSteps, diffGroupPlans } from './group-diff.js';
@@ -6,7 +7,7 @@ import { groupView, restoreGroupPlan } from './group-view.js';
 
 const SIZE = 5;
 const endpoint = fc.record({
-  address: fc.integer({ min: 1, max: 9 }),
+  address: fc.integer({ min: 1, max: 9 }).map(ipv4),
   port: fc.constantFrom(80, 81),
   weight: fc.integer({ min: 1, max: 3 }),
 });
@@ -16,7 +17,7 @@ const event = fc.record({
   action: fc.oneof(
     fc.record({ type: fc.constant('plan' as const), endpoints: fc.array(endpoint, { maxLength: 8 }) }),
     fc.record({ type: fc.constant('advance' as const) }),
-    fc.record({ type: fc.constant('endDrain' as const), address: fc.integer({ min: 1, max: 9 }) }),
+    fc.record({ type: fc.constant('endDrain' as const), address: fc.integer({ min: 1, max: 9 }).map(ipv4) }),
   ),
 });
 type Event = (typeof event)['generate'] extends (...args: never[]) => { value: infer Value } ? Value : never;

@@ -1,4 +1,5 @@
 import type { Flow, FlowAddress, FlowFilter } from '@infra-offload/infra-api';
+import { parseProtocol, protocolName } from '@infra-offload/net';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { ManagerClient } from './client.js';
 import { formatColumns, toJson } from './format.js';
@@ -15,15 +16,6 @@ interface FlowOptions {
   readonly all: boolean;
 }
 
-const PROTOCOLS: ReadonlyMap<string, number> = new Map([
-  ['icmp', 1],
-  ['tcp', 6],
-  ['udp', 17],
-  ['sctp', 132],
-]);
-const PROTOCOL_NAMES: ReadonlyMap<number, string> = new Map(
-  [...PROTOCOLS].map(([name, number]) => [number, name]),
-);
 const STATES = ['new', 'syn-ack', 'established', 'fin-client', 'fin-server', 'closing', 'closed'];
 /** Lines whose columns are aligned together. */
 const ALIGNED = 1000;
@@ -41,7 +33,7 @@ export function addFlowsCommand(program: Command, withManager: WithManager): voi
     .option('--service <namespace/name>', 'only those to this service', '')
     .option('--address <address>', 'only those with this address: of client, service or endpoint', '')
     .option('--port <number>', 'only those with this port: of client, service or endpoint', parsePort, 0)
-    .option('--protocol <name>', 'only tcp, udp, sctp, icmp, or a number', parseProtocol, 0)
+    .option('--protocol <name>', 'only tcp, udp, sctp, icmp, or a number', protocolNumber, 0)
     .addOption(new Option('--state <state>', 'only those in this state').choices(STATES).default(''))
     .option('--count', 'only how many there are', false)
     .option('--end', 'end them, as their next packets find none; takes the certificate of an agent', false)
@@ -87,7 +79,7 @@ export function formatFlows(flows: readonly Flow[], withHead: boolean): string {
   return formatColumns([
     ...(withHead ? [head] : []),
     ...flows.map(({ protocol, client, service, endpoint, state, idleMs, remainingMs }) => [
-      PROTOCOL_NAMES.get(protocol) ?? `${protocol}`,
+      protocolName(protocol)?.toLowerCase() ?? `${protocol}`,
       formatAddress(client),
       formatAddress(service),
       formatAddress(endpoint),
@@ -116,8 +108,8 @@ function parsePort(text: string): number {
   throw new InvalidArgumentError('expected a number from 1 to 65535');
 }
 
-function parseProtocol(text: string): number {
-  const number = PROTOCOLS.get(text.toLowerCase()) ?? Number(text);
-  if (Number.isInteger(number) && number >= 1 && number <= 255) return number;
+function protocolNumber(text: string): number {
+  const number = parseProtocol(text);
+  if (number !== undefined) return number;
   throw new InvalidArgumentError('expected tcp, udp, sctp, icmp, or a number from 1 to 255');
 }

@@ -1,10 +1,6 @@
 import { Random } from '@infra-offload/faults';
-import {
-  networkPolicyVerdict,
-  PROTOCOL_NUMBERS,
-  parseObject,
-  type WatchedObject,
-} from '@infra-offload/k8s-watch';
+import { networkPolicyVerdict, parseObject, type WatchedObject } from '@infra-offload/k8s-watch';
+import { PROTOCOL_NUMBERS } from '@infra-offload/net';
 import { expect, it } from 'vitest';
 import { laneObjects } from './pipeline/objects.js';
 import { isAllowed } from './policies.js';

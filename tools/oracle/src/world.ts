@@ -1,3 +1,4 @@
+import { formatIPv4, POD_GATEWAY } from '@infra-offload/net';
 import type { NetworkNamespace } from '@infra-offload/testbed';
 import type { Actor, PodName, Policy } from './scenario.js';
 import { PodSockets } from './sockets/pod-sockets.js';
@@ -11,7 +12,7 @@ export const SERVICE_PORT = { tcp: 80, udp: 81, sctp: SERVED.sctp } as const;
 export const PROTOCOLS: readonly Protocol[] = ['tcp', 'udp', 'sctp'];
 
 export const NODE_ADDRESS = '172.31.255.1';
-export const GATEWAY = '169.254.1.1';
+export const GATEWAY = formatIPv4(POD_GATEWAY);
 export const OUTSIDE = { address: '192.0.2.2', gateway: '192.0.2.1' } as const;
 export const POD_CIDR = '10.244.0.0/24';
 export const SERVICE_CIDR = '10.96.0.0/16';

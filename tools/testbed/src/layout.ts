@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { formatIPv4, POD_GATEWAY } from '@infra-offload/net';
 import { filesOf, type IdentityFiles, LEAVES, type Role } from '@infra-offload/tls-certs';
 
 const repository = fileURLToPath(new URL('../../../', import.meta.url));
@@ -37,7 +38,7 @@ export const TAP_PREFIX = 'P4TAP_';
 export const ARP_PROXY = {
   interfaceName: `${TAP_PREFIX}1`,
   mac: '02:00:a9:fe:01:01',
-  address: '169.254.1.1/16',
+  address: `${formatIPv4(POD_GATEWAY)}/16`,
 } as const;
 
 /** Folders and files of one testbed. */

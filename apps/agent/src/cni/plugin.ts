@@ -17,6 +17,7 @@ import {
   type Result,
   supportedVersions,
 } from '@infra-offload/cni-types';
+import { formatIPv4, POD_GATEWAY } from '@infra-offload/net';
 import { AgentClient } from './agent-client.js';
 import { checkAttachmentIdLength } from './attachment-id-length.js';
 import { type AddressAssignment, type Ipam, selectIpam, tryParse } from './ipam.js';
@@ -26,7 +27,7 @@ import { type AttachResponse, defaultSocketPath } from './protocol.js';
 const maxSocketPath = 107;
 
 /** The next hop of every pod; the pipeline answers ARP requests for it. */
-const gateway = '169.254.1.1';
+const gateway = formatIPv4(POD_GATEWAY);
 
 /** What a run of the plugin leaves for the runtime. */
 export interface PluginOutcome {

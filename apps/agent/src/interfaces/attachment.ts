@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto';
 import type { AttachmentKey, ResultRoute } from '@infra-offload/cni-types';
 import type { Pod } from '@infra-offload/infra-api';
+import { formatIPv4, POD_GATEWAY } from '@infra-offload/net';
 import * as z from 'zod';
 
 /** The next hop of everything that leaves a pod; the pipeline answers ARP requests for it. */
-export const podGateway = '169.254.1.1';
+export const podGateway = formatIPv4(POD_GATEWAY);
 
 const routeSchema = z.object({
   dst: z.string(),

@@ -1,3 +1,4 @@
+import { formatMac, POD_GATEWAY_MAC } from '@infra-offload/net';
 import { podGateway } from './attachment.js';
 import { hasIpv6, IpRoute } from './iproute.js';
 
@@ -8,7 +9,7 @@ import { hasIpv6, IpRoute } from './iproute.js';
  * What goes back to the node is not rewritten, so for that it would have to be the interface's own. A device may take that
  * for a loop, but a TAP does not.
  */
-const gatewayMac = '02:00:a9:fe:01:01';
+const gatewayMac = formatMac(POD_GATEWAY_MAC);
 
 /** Marks our routes (rtm_protocol), so that those of an earlier run are known. The kernel reads nothing into it. */
 export const routeProtocol = '85';

@@ -1,6 +1,7 @@
 import { isIPv4 } from 'node:net';
 import { Guard } from '@infra-offload/guard';
 import type { Node, ObjectSource } from '@infra-offload/k8s-watch';
+import { formatIPv4, ipv4, parseIPv4Prefix } from '@infra-offload/net';
 
 /** What of a node object matters to the data plane: IPv4 only. */
 export interface NodeFacts {
@@ -72,7 +73,7 @@ export class ClusterNodes {
 }
 
 function factsOf({ name, podCIDRs, internalIPs }: Node): NodeFacts {
-  const podCidrs = podCIDRs.filter((cidr) => isIPv4(cidr.split('/')[0] ?? ''));
+  const podCidrs = podCIDRs.filter((cidr) => parseIPv4Prefix(cidr) !== undefined);
   const [first] = podCidrs;
   return {
     name,
@@ -83,12 +84,7 @@ function factsOf({ name, podCIDRs, internalIPs }: Node): NodeFacts {
 }
 
 function inRange(cidr: string): NodeFacts['inPodRange'] {
-  const [address = '', length] = cidr.split('/');
-  const bits = Number(length);
-  if (bits > 30) return undefined;
-  const value = address.split('.').reduce((sum, byte) => sum * 256 + Number(byte), 0);
-  const size = 2 ** (32 - bits);
-  const network = Math.floor(value / size) * size;
-  const text = (ip: number) => [24, 16, 8, 0].map((shift) => (ip >>> shift) & 0xff).join('.');
-  return { dataPlane: text(network), host: text(network + 1) };
+  const prefix = parseIPv4Prefix(cidr);
+  if (prefix === undefined || prefix.length > 30) return undefined;
+  return { dataPlane: formatIPv4(prefix.address), host: formatIPv4(ipv4(prefix.address + 1)) };
 }

@@ -1,7 +1,7 @@
-import { isIPv4 } from 'node:net';
 import { messageOf } from '@infra-offload/base';
 import { Guard } from '@infra-offload/guard';
 import type { ClusterNetworking } from '@infra-offload/k8s-watch/api';
+import { parseIPv4Prefix } from '@infra-offload/net';
 import type { Logger } from 'pino';
 import type { AgentConfig } from '../config/schema.js';
 import type { WatchedObjects } from './watched-objects.js';
@@ -127,5 +127,5 @@ export class ClusterRanges {
 }
 
 function ipv4(cidrs: readonly string[]): string[] {
-  return cidrs.filter((cidr) => isIPv4(cidr.split('/')[0] ?? ''));
+  return cidrs.filter((cidr) => parseIPv4Prefix(cidr) !== undefined);
 }

@@ -1,4 +1,5 @@
 import type { Route } from '@infra-offload/infra-api';
+import { formatMac, ipv4, mac } from '@infra-offload/net';
 import type { Logger } from 'pino';
 import type { AgentConfig } from '../config/schema.js';
 import { type HostInterfaceState, setUpHostInterface } from '../interfaces/host-interface.js';
@@ -145,8 +146,7 @@ export class NodeNetwork {
     const { config, nodes } = this.#options;
     const own = nodes?.own()?.inPodRange;
     if (config.uplink === undefined || config.interfaceType !== 'tap' || own === undefined) return undefined;
-    const bytes = own.host.split('.').map((byte) => Number(byte).toString(16).padStart(2, '0'));
-    return ['02', '00', ...bytes].join(':');
+    return formatMac(mac(0x0200_0000_0000 + ipv4(own.host)));
   }
 
   /** Of this node's pods: as configured, or else as the cluster has them. */

@@ -11,6 +11,7 @@ import type { Logger } from 'pino';
 import { type AgentConfig, policySourceOf } from '../config/schema.js';
 import { AgentError, since } from '../errors.js';
 import { version } from '../version.js';
+import { clusterIpHint } from './cluster-ip-hint.js';
 
 /** What of the configuration says where objects come from. */
 export type SourceSettings = Pick<
@@ -36,6 +37,8 @@ export class WatchedObjects {
   readonly #problems: () => readonly Problem[];
   readonly #networking: () => Promise<ClusterNetworking | undefined>;
   readonly #logger: Logger;
+  /** What helps if the API server cannot be reached. */
+  readonly #hint: string | undefined;
   #startFailure: string | undefined;
 
   private constructor(
@@ -43,21 +46,30 @@ export class WatchedObjects {
     origin: 'api' | 'manifests',
     logger: Logger,
     networking: () => Promise<ClusterNetworking | undefined> = async () => undefined,
+    hint?: string,
   ) {
     this.source = source;
     this.#origin = origin;
     this.#problems = () => source.problems;
     this.#logger = logger;
     this.#networking = networking;
+    this.#hint = hint;
   }
 
   /** @returns undefined if the configuration names no source. */
   static open(settings: SourceSettings, logger: Logger): WatchedObjects | undefined {
     const { manifestsDirectory: directory, kubernetes, nodeName } = settings;
+    const isInCluster = kubernetes !== undefined && kubernetes.kubeconfig === undefined;
+    const hint = isInCluster ? clusterIpHint(process.env) : undefined;
+    let hasHinted = false;
     const onReport = (report: { readonly type: 'problem' | 'resolved'; readonly problem: Problem }) => {
       const { message, since: _, ...fields } = report.problem;
       if (report.type === 'problem') logger.warn(fields, message);
       else logger.info(fields, `resolved: ${message}`);
+      if (report.problem.code === 'UNREACHABLE' && hint !== undefined && !hasHinted) {
+        hasHinted = true;
+        logger.warn(hint);
+      }
     };
     if (kubernetes !== undefined) {
       const { kubeconfig: path, context } = kubernetes;
@@ -70,7 +82,7 @@ export class WatchedObjects {
         userAgent: `infra-agent/${version} (${nodeName})`,
         onReport,
       });
-      return new WatchedObjects(source, 'api', logger, () => source.clusterNetworking());
+      return new WatchedObjects(source, 'api', logger, () => source.clusterNetworking(), hint);
     }
     if (directory === undefined) return undefined;
     return new WatchedObjects(new ManifestsSource({ directory, onReport }), 'manifests', logger);
@@ -117,8 +129,11 @@ export class WatchedObjects {
   /** Why nothing is known of services yet; undefined if all is. */
   whyNotSynced(): string | undefined {
     if (this.source.hasSynced) return undefined;
-    const problems = this.#problems().map(({ message }) => message);
-    const reason = this.#startFailure ?? problems.join('; ');
+    const problems = this.#problems();
+    const isAway = problems.some(({ code }) => code === 'UNREACHABLE');
+    const messages = problems.map(({ message }) => message);
+    if (isAway && this.#hint !== undefined) messages.push(this.#hint);
+    const reason = this.#startFailure ?? messages.join('; ');
     return `services are not known yet: ${reason || 'the first lists are under way'}`;
   }
 

@@ -10,18 +10,18 @@ import {
   type PolicyRule,
   type WantedObject,
 } from '@infra-offload/infra-api';
-import {
-  type AddressMatch,
-  type AllowRule,
-  type DirectionIsolation,
-  type PolicyResult,
-  type PolicyResultKind,
-  type PortMatch,
-  PROTOCOL_NUMBERS,
-  type PodIsolation as ResolvedIsolation,
-  type ResolvedPolicy,
-  type AddressSet as ResolvedSet,
+import type {
+  AddressMatch,
+  AllowRule,
+  DirectionIsolation,
+  PolicyResult,
+  PolicyResultKind,
+  PortMatch,
+  PodIsolation as ResolvedIsolation,
+  ResolvedPolicy,
+  AddressSet as ResolvedSet,
 } from '@infra-offload/k8s-watch';
+import { PROTOCOL_NUMBERS, parseIPv4Prefix } from '@infra-offload/net';
 
 /** How the manager is told of a result: there is no IPv6 in the data plane, so nothing of it. */
 export function toWanted(result: PolicyResult): WantedObject {
@@ -70,7 +70,7 @@ function toRule({ peers, ports }: AllowRule): PolicyRule {
     action: PolicyAction.POLICY_ACTION_ALLOW,
     peers: peers.map(({ negated, cidrs, addressSets }: AddressMatch) => ({
       negated,
-      cidrs: cidrs.filter(isIPv4Cidr),
+      cidrs: cidrs.filter((cidr) => parseIPv4Prefix(cidr) !== undefined),
       addressSets: [...addressSets],
     })),
     ports: ports.map(toPortMatch),
@@ -110,8 +110,4 @@ function toPodIsolation({ name, ingress, egress }: ResolvedIsolation): PodIsolat
 /** Kubernetes has no order of policies: one tier, and what none of them allows is denied. */
 function toIsolation({ policies }: DirectionIsolation): Isolation {
   return { tiers: [{ policies: [...policies], defaultAction: PolicyAction.POLICY_ACTION_DENY }] };
-}
-
-function isIPv4Cidr(cidr: string): boolean {
-  return !cidr.includes(':');
 }

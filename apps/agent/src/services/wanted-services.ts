@@ -1,5 +1,6 @@
 import { type Condition, Protocol, type Service } from '@infra-offload/infra-api';
 import type { ExternalTraffic, Frontend, LoadBalancedService } from '@infra-offload/k8s-watch';
+import { parseIPv4, parseIPv4Prefix, prefixContains } from '@infra-offload/net';
 import { nodeEndpoints } from './own-endpoints.js';
 
 /** What of the node decides how its services are reached. */
@@ -60,7 +61,11 @@ export function toServices(balanced: LoadBalancedService, node: NodeReach): read
 /** It is balanced all the same; but a pod may be given the address, which then nobody reaches at that port. */
 function overlapOf(frontend: Frontend, { podCidrs }: NodeReach): Condition | undefined {
   if (frontend.kind === 'NodePort') return undefined;
-  const cidr = podCidrs.find((range) => contains(range, frontend.address));
+  const address = parseIPv4(frontend.address);
+  const cidr = podCidrs.find((text) => {
+    const range = parseIPv4Prefix(text);
+    return range !== undefined && address !== undefined && prefixContains(range, address);
+  });
   if (cidr === undefined) return undefined;
   const message = `${frontend.address} is in the range of pods ${cidr}: choose ranges of services and pods that do not overlap`;
   return { reason: 'AddressInPodRange', message };
@@ -74,16 +79,6 @@ function unreachableByItself(balanced: LoadBalancedService, node: NodeReach): Co
     `processes of this node do not reach its own address ${own} through the service, ` +
     `since other nodes, such as ${other}, are endpoints, too; pods and other nodes do`;
   return [{ reason: 'SourceTranslationNotSupported', message }];
-}
-
-function contains(cidr: string, address: string): boolean {
-  const [network = '', length] = cidr.split('/');
-  const size = 2 ** (32 - Number(length));
-  return Math.floor(toNumber(network) / size) === Math.floor(toNumber(address) / size);
-}
-
-function toNumber(ipv4: string): number {
-  return ipv4.split('.').reduce((sum, byte) => sum * 256 + Number(byte), 0);
 }
 
 /** The addresses of a frontend, none if the data plane cannot serve it. */

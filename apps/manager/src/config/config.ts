@@ -1,7 +1,7 @@
+import { formatMac, isUnicastMac, mac, POD_GATEWAY_MAC, parseMac } from '@infra-offload/net';
 import { DEFAULT_CIPHER_SUITES, TLS_MODES } from '@infra-offload/tls-certs/grpc';
 import { z } from 'zod';
 import { LOG_LEVELS, LOG_MODULES } from '../log.js';
-import { isUnicastMac, parseMac } from '../state/addresses.js';
 
 /** `host:port`, `[v6]:port`; the port may be 0 where the system is to choose one. */
 function address(minPort: 0 | 1) {
@@ -97,8 +97,8 @@ export const configSchema = z.strictObject({
       /** Source MAC of what the data plane sends to pods, and what it answers for a pod's address. */
       gatewayMac: z
         .string()
-        .refine((text) => isUnicastMac(parseMac(text) ?? 0), { error: 'expected a unicast MAC' })
-        .default('02:00:a9:fe:01:01'),
+        .refine((text) => isUnicastMac(parseMac(text) ?? mac(0)), { error: 'expected a unicast MAC' })
+        .default(formatMac(POD_GATEWAY_MAC)),
       /** Interface of who answers ARP for the pods' gateway, with `gatewayMac`. ES2K only; the node's own if left out. */
       arpProxyInterface: z.string().min(1).optional(),
       /** Seconds for which the old connections of a TCP endpoint that left its service go on; 0 for none. */

@@ -1,5 +1,6 @@
 import { Listeners } from '@infra-offload/base';
 import { Guard } from '@infra-offload/guard';
+import type { IPv4, Mac } from '@infra-offload/net';
 import type { Condition, Driver, PortLookup } from '../drivers/driver.js';
 import type { Consequences } from '../policy/keeper.js';
 import { Owner, type RowFailure, type RowKey } from '../reconciler/model.js';
@@ -187,7 +188,7 @@ export class Controller<Row> {
   }
 
   /** MAC address of an interface, if the pod or node that has it told. */
-  macOf(interfaceName: string): number | undefined {
+  macOf(interfaceName: string): Mac | undefined {
     for (const key of this.#ports.users(interfaceName)) {
       const own = interfaceOf(this.object(key));
       if (own?.interfaceName === interfaceName) return own.mac;
@@ -292,7 +293,7 @@ export class Controller<Row> {
 
   #compile(entry: Entry<Row>, changed: boolean): void {
     const { key, object, id, plan } = entry;
-    const asked = new Set<number>();
+    const asked = new Set<IPv4>();
     const context = this.#compiler.context(key, asked);
     const claims = this.#compiler.claimsOf(object, context);
     const promoted = this.#claims.set(key, claims);

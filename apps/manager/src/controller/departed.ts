@@ -1,3 +1,4 @@
+import type { IPv4 } from '@infra-offload/net';
 import type { StateStore } from '../state/store.js';
 
 /**
@@ -9,9 +10,9 @@ export class DepartedAddresses {
   readonly #keepMs: number;
   readonly #now: () => number;
   /** Pods that have an address. More than one is a conflict, but they may overlap while one replaces another. */
-  readonly #pods = new Map<number, number>();
+  readonly #pods = new Map<IPv4, number>();
   /** When addresses departed (epoch milliseconds), the earliest first. */
-  readonly #departed = new Map<number, number>();
+  readonly #departed = new Map<IPv4, number>();
 
   constructor(store: Pick<StateStore, 'departAddress' | 'returnAddress'>, keepMs: number, now: () => number) {
     this.#store = store;
@@ -19,19 +20,19 @@ export class DepartedAddresses {
     this.#now = now;
   }
 
-  restore(departed: readonly (readonly [address: number, at: number])[]): void {
+  restore(departed: readonly (readonly [address: IPv4, at: number])[]): void {
     for (const [address, at] of departed) this.#departed.set(address, at);
     this.#forget();
   }
 
   /** A pod has the address from now on. */
-  arrive(address: number): void {
+  arrive(address: IPv4): void {
     this.#pods.set(address, (this.#pods.get(address) ?? 0) + 1);
     if (this.#departed.delete(address)) this.#store.returnAddress(address);
   }
 
   /** A pod that had the address is deleted. Returns whether it was the last one. */
-  depart(address: number): boolean {
+  depart(address: IPv4): boolean {
     const left = (this.#pods.get(address) ?? 1) - 1;
     if (left > 0) {
       this.#pods.set(address, left);
@@ -46,7 +47,7 @@ export class DepartedAddresses {
     return true;
   }
 
-  has(address: number): boolean {
+  has(address: IPv4): boolean {
     const at = this.#departed.get(address);
     return at !== undefined && this.#now() - at < this.#keepMs;
   }

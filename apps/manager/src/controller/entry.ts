@@ -1,4 +1,5 @@
 import type { GroupPlan } from '@infra-offload/lb-model';
+import type { IPv4 } from '@infra-offload/net';
 import type { Condition } from '../drivers/driver.js';
 import { conflictsOf, failuresOf, type Problem } from '../reconciler/failures.js';
 import { Owner, type RowFailure, type RowKey } from '../reconciler/model.js';
@@ -27,7 +28,7 @@ export class Entry<Row> {
   /** The first frontend that a service had last. */
   frontend: Frontend | undefined = undefined;
   /** Addresses that a pod or node has had since it was compiled last. */
-  addresses: readonly number[] = [];
+  addresses: readonly IPv4[] = [];
   /** Claims that another object holds. */
   lost: readonly string[] = [];
   conditions: readonly Condition[] = [];

@@ -1,3 +1,4 @@
+import type { IPv4, Mac } from '@infra-offload/net';
 import type { Condition } from '../drivers/driver.js';
 import { kindOf, type ObjectKey, type RowObject, type WantedState } from '../state/objects.js';
 
@@ -15,12 +16,12 @@ export function ownsRows(key: ObjectKey): boolean {
 /** The interface that an object has for itself. */
 export function interfaceOf(
   object: WantedState | undefined,
-): { readonly interfaceName: string; readonly mac: number } | undefined {
+): { readonly interfaceName: string; readonly mac: Mac } | undefined {
   return object?.kind === 'pod' ? object : object?.kind === 'node' ? object.host : undefined;
 }
 
 /** Addresses that packets reach on this node. */
-export function addressesOf(object: WantedState | undefined): readonly number[] {
+export function addressesOf(object: WantedState | undefined): readonly IPv4[] {
   if (object?.kind === 'pod') return [object.ip];
   return object?.kind === 'node' ? (object.host?.addresses ?? []) : [];
 }

@@ -1,3 +1,4 @@
+import type { IPv4 } from '@infra-offload/net';
 import { addressKey } from '../drivers/common.js';
 import type { Claim, CompileContext, Compiled, Driver, Resident } from '../drivers/driver.js';
 import { unreachable } from '../errors.js';
@@ -52,7 +53,7 @@ export class ObjectCompiler<Row> {
    *
    * @param asked takes the addresses that the object asks for.
    */
-  context(key: ObjectKey, asked?: Set<number>): CompileContext {
+  context(key: ObjectKey, asked?: Set<IPv4>): CompileContext {
     return {
       since: this.#entries.get(key)?.since ?? 0,
       port: (name) => this.#ports.lookup(name),
@@ -65,7 +66,7 @@ export class ObjectCompiler<Row> {
     };
   }
 
-  #resident(address: number): Resident | undefined {
+  #resident(address: IPv4): Resident | undefined {
     const key = this.#claims.first(addressKey(address));
     const object = key && this.#entries.get(key)?.object;
     const at = interfaceOf(object);

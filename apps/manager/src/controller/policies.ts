@@ -1,10 +1,10 @@
 import type { Guard } from '@infra-offload/guard';
+import { POD_GATEWAY } from '@infra-offload/net';
 import { NODE_CLAIM_KEY } from '../drivers/common.js';
 import type { Condition } from '../drivers/driver.js';
 import { type Consequences, type KeeperOptions, type PodPolicy, PolicyKeeper } from '../policy/keeper.js';
 import type { StoredProfiles } from '../policy/profiles.js';
 import type { Owner } from '../reconciler/model.js';
-import { GATEWAY_ADDRESS } from '../state/addresses.js';
 import { kindOf, type ObjectKey } from '../state/objects.js';
 import type { Entry } from './entry.js';
 
@@ -105,7 +105,7 @@ export class Policies<Row> {
   #noteNode({ key, object, lost }: Entry<Row>): void {
     if (object?.kind === 'node' && !lost.includes(NODE_CLAIM_KEY)) {
       this.#node = key;
-      this.#keeper.putNodeAddresses([GATEWAY_ADDRESS, ...(object.host?.addresses ?? [])]);
+      this.#keeper.putNodeAddresses([POD_GATEWAY, ...(object.host?.addresses ?? [])]);
     } else if (this.#node === key) {
       this.#node = undefined;
       this.#keeper.putNodeAddresses([]);

@@ -1,12 +1,12 @@
 import type { ChannelCredentials } from '@grpc/grpc-js';
 import { messageOf } from '@infra-offload/base';
+import { mac } from '@infra-offload/net';
 import { P4Program } from '@infra-offload/p4info';
 import { P4RuntimeSession, P4rtError } from '@infra-offload/p4rt';
 import { es2kDpDeviceConfig, es2kDpP4Info } from '@infra-offload/p4src';
 import type { Config } from '../config/config.js';
 import { ManagerError } from '../errors.js';
 import type { Logger } from '../log.js';
-import { parseMac } from '../state/addresses.js';
 import { dpdkDriver } from './dpdk/driver.js';
 import type { DpdkRow } from './dpdk/rows.js';
 import type { Driver } from './driver.js';
@@ -53,13 +53,13 @@ const PORTABLE: PipelinePackage = {
 };
 
 function dpdk({ dataPlane }: Config): ChosenDriver {
-  const gatewayMac = parseMac(dataPlane.gatewayMac) ?? 0;
+  const gatewayMac = mac(dataPlane.gatewayMac);
   const endsDeniedFlows = dataPlane.policyChange === 'cut';
   return { kind: 'dpdk', driver: dpdkDriver({ gatewayMac, endsDeniedFlows }) };
 }
 
 function es2k({ dataPlane }: Config, { program, deviceConfig }: PipelinePackage): ChosenDriver {
-  const gatewayMac = parseMac(dataPlane.gatewayMac) ?? 0;
+  const gatewayMac = mac(dataPlane.gatewayMac);
   const { arpProxyInterface } = dataPlane;
   return { kind: 'es2k', driver: es2kDriver({ program, deviceConfig, gatewayMac, arpProxyInterface }) };
 }

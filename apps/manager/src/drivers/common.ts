@@ -1,4 +1,4 @@
-import { formatIPv4 } from '../state/addresses.js';
+import { formatIPv4, type IPv4 } from '@infra-offload/net';
 import {
   describeKey,
   type Frontend,
@@ -7,14 +7,6 @@ import {
   type ServiceObject,
 } from '../state/objects.js';
 import type { Claim, CompileContext, Condition } from './driver.js';
-
-/** Numbers of protocols in IPv4 headers. */
-export const PROTOCOL_NUMBERS: Record<Protocol, number> = { TCP: 6, UDP: 17, SCTP: 132 };
-
-/** The protocol of a number in IPv4 headers, if services can have it. */
-export function protocolOfNumber(number: number): Protocol | undefined {
-  return number === 6 ? 'TCP' : number === 17 ? 'UDP' : number === 132 ? 'SCTP' : undefined;
-}
 
 /** An address, an interface and a port belong to one pod. */
 export function podClaims(pod: PodObject, context: CompileContext): readonly Claim[] {
@@ -42,11 +34,11 @@ export const NODE_CLAIM: Claim = {
 };
 
 /** The claim of an address: who holds it has the address on this node. */
-export function addressKey(ip: number): string {
+export function addressKey(ip: IPv4): string {
   return `address/${ip}`;
 }
 
-export function addressClaim(ip: number): Claim {
+export function addressClaim(ip: IPv4): Claim {
   return { key: addressKey(ip), what: `address ${formatIPv4(ip)}`, reason: 'AddressConflict' };
 }
 

@@ -1,4 +1,5 @@
 import type { GroupPlan, GroupView } from '@infra-offload/lb-model';
+import type { IPv4, Mac } from '@infra-offload/net';
 import type { P4Program } from '@infra-offload/p4info';
 import type { Entity } from '@infra-offload/p4rt/proto';
 import type { Direction, PolicyProfile } from '../policy/profile.js';
@@ -66,12 +67,12 @@ export interface CompileContext {
   /** Who holds a claim, if it is another object. */
   holder(claimKey: string): ObjectKey | undefined;
   /** Who has an address on this node, once the port is known. What asks is compiled anew when the answer changes. */
-  resident(address: number): Resident | undefined;
+  resident(address: IPv4): Resident | undefined;
 }
 
 /** An interface of a pod or of the node. */
 export interface Resident {
-  readonly mac: number;
+  readonly mac: Mac;
   readonly port: number;
 }
 
@@ -98,8 +99,8 @@ export interface FoundService {
 
 /** A pod as a device has it. */
 export interface FoundPod {
-  readonly ip: number;
-  readonly mac: number;
+  readonly ip: IPv4;
+  readonly mac: Mac;
   /** See {@link CompileContext.since}. */
   readonly since: number;
 }
@@ -162,7 +163,7 @@ export interface DriverLimits {
 
 /** One end of a flow. ICMP echo has its identifier as the port of both. */
 export interface FlowSocket {
-  readonly address: number;
+  readonly address: IPv4;
   readonly port: number;
 }
 

@@ -1,4 +1,4 @@
-import { formatIPv4 } from '../state/addresses.js';
+import { formatIPv4, type IPv4, ipv4 } from '@infra-offload/net';
 import type { ObjectKey, PodObject, Protocol } from '../state/objects.js';
 
 /**
@@ -21,7 +21,7 @@ const BY_ADDRESS = `${IPDK}/address/`;
 const DEFAULT_INTERFACE = 'eth0';
 
 /** `~ipdk/netns/run/netns/cni-1/eth0`, or `~ipdk/address/10.244.1.7/eth0` for an agent that tells no namespace. */
-export function attachmentId({ netns, interfaceName }: Sandbox, ip: number): string {
+export function attachmentId({ netns, interfaceName }: Sandbox, ip: IPv4): string {
   const sandbox = netns === '' ? `${BY_ADDRESS}${formatIPv4(ip)}` : BY_NETNS + netns.replace(/^\/+/, '');
   return `${sandbox}/${interfaceName || DEFAULT_INTERFACE}`;
 }
@@ -30,7 +30,7 @@ export function attachmentId({ netns, interfaceName }: Sandbox, ip: number): str
 export function sandboxKey({ netns, interfaceName }: Sandbox): ObjectKey | undefined {
   return netns === '' || interfaceName === ''
     ? undefined
-    : `pod/${attachmentId({ netns, interfaceName }, 0)}`;
+    : `pod/${attachmentId({ netns, interfaceName }, ipv4(0))}`;
 }
 
 /** Whether a pod lives in a network namespace, whatever its interface there is called. */
@@ -54,7 +54,7 @@ export function isIpdkPod(key: ObjectKey): boolean {
 }
 
 /** The key of a translation, which its frontend identifies. */
-export function translationKey(address: number, port: number, protocol: Protocol): ObjectKey {
+export function translationKey(address: IPv4, port: number, protocol: Protocol): ObjectKey {
   return `service/${IPDK}/${formatIPv4(address)}:${port}/${protocol}`;
 }
 

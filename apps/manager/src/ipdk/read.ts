@@ -1,6 +1,6 @@
 import type { infra } from '@infra-offload/infra-api';
+import { formatIPv4, type IPv4, isUnicastIPv4, type Mac, parseIPv4 } from '@infra-offload/net';
 import { ManagerError } from '../errors.js';
-import { formatIPv4, isUnicastIPv4, parseIPv4 } from '../state/addresses.js';
 import { Checker } from '../state/checker.js';
 import type {
   Endpoint,
@@ -21,8 +21,8 @@ const MAX_INTERFACE_NAME = 15;
 /** What DeleteNetwork says of the pod that goes; at least one of these is told. */
 export interface Release {
   readonly sandbox: Sandbox;
-  readonly ip: number | undefined;
-  readonly mac: number | undefined;
+  readonly ip: IPv4 | undefined;
+  readonly mac: Mac | undefined;
   /** As the target names it; may be empty. */
   readonly interfaceName: string;
 }
@@ -166,7 +166,7 @@ function readSandbox(check: Checker, at: string, { netns, interfaceName }: Sandb
 }
 
 /** An address with or without prefix length: IPDK's agent sends "10.244.1.7/32". */
-function readAddress(check: Checker, field: string, text: string): number {
+function readAddress(check: Checker, field: string, text: string): IPv4 {
   const [address = '', length = '32', ...rest] = text.split('/');
   const ip = parseIPv4(address);
   if (ip === undefined || !isUnicastIPv4(ip) || rest.length > 0 || !/^([12]?\d|3[0-2])$/.test(length)) {

@@ -1,11 +1,11 @@
 import type { ServerUnaryCall, sendUnaryData } from '@grpc/grpc-js';
 import { messageOf } from '@infra-offload/base';
 import type { infra } from '@infra-offload/infra-api';
+import { formatMac } from '@infra-offload/net';
 import type { Controller } from '../controller/controller.js';
 import { ManagerError } from '../errors.js';
 import type { Logger } from '../log.js';
 import type { Pods } from '../server/pods.js';
-import { formatMac } from '../state/addresses.js';
 import {
   describeKey,
   type NodeObject,

@@ -1,4 +1,5 @@
 import { MultiMap } from '@infra-offload/base';
+import type { IPv4 } from '@infra-offload/net';
 import { isolationKey, type ObjectKey, type PodObject } from '../state/objects.js';
 import type { AddressSetObject, IsolationObject, PolicyObject, PolicyTier } from '../state/policy-objects.js';
 import type { Direction } from './profile.js';
@@ -27,7 +28,7 @@ export class PolicyBook<Row> implements Names {
   #dirty = new Set<Stack<Row>>();
   #moved = new Set<Subject<Row>>();
   /** Addresses of the node itself, ascending. */
-  nodeAddresses: readonly number[] = [];
+  nodeAddresses: readonly IPv4[] = [];
 
   get isDirty(): boolean {
     return this.#dirty.size + this.#moved.size > 0;
@@ -112,7 +113,7 @@ export class PolicyBook<Row> implements Names {
     this.#place(subject, isolation, this.#stackKeys(isolation));
   }
 
-  putNodeAddresses(addresses: readonly number[]): void {
+  putNodeAddresses(addresses: readonly IPv4[]): void {
     if (sameNumbers(addresses, this.nodeAddresses)) return;
     this.nodeAddresses = addresses;
     for (const stack of this.#stacks.values()) if (stack.direction === 'ingress') this.#touch([stack]);

@@ -1,3 +1,4 @@
+import { type IPv4, ipv4, mac } from '@infra-offload/net';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import type { ObjectKey, PodObject } from '../state/objects.js';
 import type { AddressSetObject, IsolationObject, PolicyObject, PolicyPort } from '../state/policy-objects.js';
@@ -10,13 +11,13 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-const PEER = 0x0a00_0001;
-const OTHER = 0x0a00_0002;
+const PEER = ipv4('10.0.0.1');
+const OTHER = ipv4('10.0.0.2');
 const HTTP = { protocol: 6, port: 80 };
 
 function set(
   name: string,
-  addresses: readonly number[],
+  addresses: readonly IPv4[],
   more: Partial<AddressSetObject> = {},
 ): AddressSetObject {
   return { kind: 'set', name, addresses, cidrs: [], addressPorts: [], ...more };
@@ -47,12 +48,12 @@ function pod(i: number): PodObject {
     namespace: 'n',
     name: `pod-${i}`,
     interfaceName: `mem${i}`,
-    mac: 0x0200_0000_0000 + i,
+    mac: mac(0x0200_0000_0000 + i),
     ip: ip(i),
   };
 }
 
-const ip = (i: number) => 0x0af4_0000 + i;
+const ip = (i: number) => ipv4(0x0af4_0000 + i);
 
 async function world() {
   const device = new SlowDevice();
@@ -75,7 +76,7 @@ async function world() {
         await vi.advanceTimersByTimeAsync(0);
       }
     },
-    passes: (i: number, peer: number, packet = HTTP) => device.allows(ip(i), 'ingress', { peer, ...packet }),
+    passes: (i: number, peer: IPv4, packet = HTTP) => device.allows(ip(i), 'ingress', { peer, ...packet }),
     ids: () =>
       device.rows.flatMap((row) => (row.table === 'policy_ingress' ? [[row.podIp - ip(0), row.id]] : [])),
   };
@@ -175,7 +176,7 @@ test.each([
   'a profile that another pod has, too, does not change in place; the device takes the %s update',
   async (_, choose) => {
     const { put, run, ids, passes, device } = await world();
-    const third = PEER + 2;
+    const third = ipv4(PEER + 2);
     put(set('a', [PEER]), set('b', [PEER]), policy('p', 'a'), policy('q', 'b'));
     put(isolation(1, 'p'), isolation(2, 'q'), pod(1), pod(2));
     await run();
@@ -200,7 +201,7 @@ test.each([
 
 test('a change of a set costs what changed, in place, and other profiles nothing', async () => {
   const { put, run, ids, device } = await world();
-  const members = Array.from({ length: 300 }, (_, i) => PEER + i);
+  const members = Array.from({ length: 300 }, (_, i) => ipv4(PEER + i));
   put(
     set('a', members),
     set('b', [OTHER]),

@@ -1,3 +1,4 @@
+import type { IPv4 } from '@infra-offload/net';
 import type { PolicyDriver } from '../drivers/driver.js';
 import type { Owner, RowKey, RowModel } from '../reconciler/model.js';
 import type { Reconciler } from '../reconciler/reconciler.js';
@@ -93,7 +94,7 @@ export class PolicyKeeper<Row> {
   }
 
   /** Addresses of the node itself, which may always reach its pods. */
-  putNodeAddresses(addresses: readonly number[]): void {
+  putNodeAddresses(addresses: readonly IPv4[]): void {
     this.#book.putNodeAddresses([...new Set(addresses)].sort((a, b) => a - b));
   }
 

@@ -1,3 +1,4 @@
+import { PROTOCOL_NUMBERS } from '@infra-offload/net';
 import type { PortMatch } from './profile.js';
 
 /**
@@ -18,10 +19,8 @@ export interface PortPiece {
 const MAX_PORT = 65_535;
 /** Stands for what has no port to look at: other protocols, and all fragments of a packet but the first. */
 const NO_PORT = MAX_PORT + 1;
-const TCP = 6;
-const UDP = 17;
-const SCTP = 132;
-const PORTED = new Set([TCP, UDP, SCTP]);
+const { TCP, UDP, SCTP } = PROTOCOL_NUMBERS;
+const PORTED: ReadonlySet<number> = new Set([TCP, UDP, SCTP]);
 
 /** A range of a generator: ports up to NO_PORT. */
 interface Range {

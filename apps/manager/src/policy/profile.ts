@@ -1,4 +1,4 @@
-import type { Cidr } from '../state/addresses.js';
+import type { IPv4, IPv4Prefix } from '@infra-offload/net';
 
 export type Direction = 'ingress' | 'egress';
 export type PolicyAction = 'allow' | 'deny' | 'pass';
@@ -12,7 +12,7 @@ export interface PolicyProfile {
   /** In order; what the last one passes on is denied. */
   readonly tiers: readonly ProfileTier[];
   /** Peers that no rule can deny: the node itself, in ingress profiles. */
-  readonly alwaysAllowed: readonly number[];
+  readonly alwaysAllowed: readonly IPv4[];
 }
 
 export interface ProfileTier {
@@ -36,7 +36,7 @@ export interface ProfileRule {
 /** Any of the CIDRs and sets; with neither, no address matches. `negated`: matches what it otherwise would not. */
 export interface ProfilePeer {
   readonly negated: boolean;
-  readonly cidrs: readonly Cidr[];
+  readonly cidrs: readonly IPv4Prefix[];
   readonly sets: readonly ResolvedSet[];
 }
 
@@ -44,14 +44,14 @@ export interface ProfilePeer {
 export interface ResolvedSet {
   readonly name: string;
   /** Single addresses, ascending. */
-  readonly addresses: readonly number[];
+  readonly addresses: readonly IPv4[];
   /** Longer ranges. */
-  readonly cidrs: readonly Cidr[];
+  readonly cidrs: readonly IPv4Prefix[];
   readonly addressPorts: readonly AddressPort[];
 }
 
 export interface AddressPort {
-  readonly address: number;
+  readonly address: IPv4;
   readonly protocol: number;
   readonly port: number;
 }

@@ -1,14 +1,13 @@
+import { formatIPv4, type IPv4Prefix, ipv4, ipv4Prefix, prefixContains } from '@infra-offload/net';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { type Cidr, cidrContains, formatIPv4, parseIPv4 } from '../state/addresses.js';
 import { anyProfile } from '../testing/policy-arbitraries.js';
 import type { PolicyProfile, ProfileRule } from './profile.js';
 import { evaluateProfile, type PeerRange } from './regions.js';
 
-const ip = (text: string): number => parseIPv4(text) ?? Number.NaN;
-const cidr = (address: string, length: number): Cidr => ({ address: ip(address), length });
+const cidr = (address: string, length: number): IPv4Prefix => ipv4Prefix(ipv4(address), length);
 
-function allow(cidrs: readonly Cidr[], except: readonly Cidr[] = []): ProfileRule {
+function allow(cidrs: readonly IPv4Prefix[], except: readonly IPv4Prefix[] = []): ProfileRule {
   const peers = [{ negated: false, cidrs, sets: [] }];
   if (except.length > 0) peers.push({ negated: true, cidrs: except, sets: [] });
   return { action: 'allow', policy: 'n/p', peers, ports: [], notPorts: [] };
@@ -52,12 +51,12 @@ describe('regions of a profile', () => {
         const ranges: PeerRange[] = [everywhere];
         for (const range of ranges) {
           for (const child of range.children) {
-            expect(cidrContains(range, child.address) && child.length > range.length).toBe(true);
+            expect(prefixContains(range, child.address) && child.length > range.length).toBe(true);
           }
           ranges.push(...range.children);
         }
         for (const { address, range } of peers) {
-          const around = ranges.filter((one) => cidrContains(one, address));
+          const around = ranges.filter((one) => prefixContains(one, address));
           expect(Math.max(...around.map(({ length }) => length))).toBe(range.length);
           expect(around).toContain(range);
         }
@@ -67,9 +66,9 @@ describe('regions of a profile', () => {
   });
 
   test('what is always allowed is, and first among the parts', () => {
-    const profile = { ...ingress(allow([cidr('10.0.0.0', 8)])), alwaysAllowed: [ip('172.31.255.1')] };
+    const profile = { ...ingress(allow([cidr('10.0.0.0', 8)])), alwaysAllowed: [ipv4('172.31.255.1')] };
     const { space, peers, parts } = evaluateProfile(profile);
-    expect(peers).toMatchObject([{ address: ip('172.31.255.1'), region: space.all }]);
+    expect(peers).toMatchObject([{ address: ipv4('172.31.255.1'), region: space.all }]);
     expect(parts?.[0]).toBe(space.all);
   });
 
@@ -80,7 +79,7 @@ describe('regions of a profile', () => {
       name: 's',
       addresses: [],
       cidrs: [],
-      addressPorts: [{ address: 1, protocol: 6, port: 80 }],
+      addressPorts: [{ address: ipv4(1), protocol: 6, port: 80 }],
     };
     const named: ProfileRule = { ...allow([]), ports: [{ kind: 'set', set }] };
     expect(evaluateProfile(ingress(named)).parts).toBeUndefined();

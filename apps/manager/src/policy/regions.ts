@@ -1,4 +1,4 @@
-import { type Cidr, cidrContains } from '../state/addresses.js';
+import { type IPv4, type IPv4Prefix, ipv4, ipv4Prefix, prefixContains } from '@infra-offload/net';
 import { PortSpace, type Region } from './port-space.js';
 import type {
   PolicyAction,
@@ -28,14 +28,14 @@ export interface PolicyRegions {
 }
 
 /** A CIDR, without what is in `children` and what {@link PolicyRegions.peers} name. */
-export interface PeerRange extends Cidr {
+export interface PeerRange extends IPv4Prefix {
   readonly region: Region;
   /** Disjoint, ascending. */
   readonly children: readonly PeerRange[];
 }
 
 export interface ExactPeer {
-  readonly address: number;
+  readonly address: IPv4;
   readonly region: Region;
   /** The smallest range around it. */
   readonly range: PeerRange;
@@ -47,7 +47,8 @@ export function evaluateProfile(profile: PolicyProfile): PolicyRegions {
   const { everywhere, ranges } = nest(evaluator);
   const innermost = rangeFinder(ranges);
   const peers: ExactPeer[] = [];
-  for (const address of Uint32Array.from(evaluator.exact.keys()).sort()) {
+  for (const number of Uint32Array.from(evaluator.exact.keys()).sort()) {
+    const address = ipv4(number);
     const range = innermost(address);
     const region = evaluator.region(range.sources | evaluator.members(address));
     peers.push({ address, region, range });
@@ -83,9 +84,9 @@ interface Ports {
 class Evaluator {
   readonly space: PortSpace;
   /** Members by address: index into `#members`. */
-  readonly exact = new Map<number, number>();
+  readonly exact = new Map<IPv4, number>();
   /** Sources by CIDR, which is address and length. */
-  readonly ranges = new Map<string, { readonly cidr: Cidr; sources: Sources }>();
+  readonly ranges = new Map<string, { readonly cidr: IPv4Prefix; sources: Sources }>();
   portZeroDenied = false;
   readonly #profile: PolicyProfile;
   readonly #members: Sources[] = [0n];
@@ -108,7 +109,7 @@ class Evaluator {
   }
 
   /** The sources that name an address by itself. */
-  members(address: number): Sources {
+  members(address: IPv4): Sources {
     return this.#members[this.exact.get(address) ?? 0] ?? 0n;
   }
 
@@ -210,7 +211,7 @@ class Evaluator {
   }
 
   /** A new source of these addresses. */
-  #source(cidrs: readonly Cidr[], addresses: readonly number[]): Sources {
+  #source(cidrs: readonly IPv4Prefix[], addresses: readonly IPv4[]): Sources {
     const source = 1n << BigInt(this.#sources++);
     const add = this.#adder(source);
     for (const address of addresses) add(address);
@@ -228,7 +229,7 @@ class Evaluator {
   }
 
   /** Adds one source to many addresses. Few combinations of sources occur, so each is worked out once. */
-  #adder(source: Sources): (address: number) => void {
+  #adder(source: Sources): (address: IPv4) => void {
     const next: number[] = [];
     return (address) => {
       const before = this.exact.get(address) ?? 0;
@@ -256,7 +257,7 @@ function portsFor({ fixed, by }: Ports, sources: Sources): Region {
 /** The addresses of a set that have one protocol and port in it. */
 interface PortSource {
   readonly list: readonly PortMatch[];
-  readonly addresses: number[];
+  readonly addresses: IPv4[];
 }
 
 function portSources({ addressPorts }: ResolvedSet): readonly PortSource[] {
@@ -291,18 +292,18 @@ interface BuiltRange extends PeerRange {
 
 /** Ranges inside of one another; what is around a range is in its sources, too. */
 function nest(evaluator: Evaluator): { everywhere: BuiltRange; ranges: readonly BuiltRange[] } {
-  const range = ({ address, length }: Cidr, sources: Sources): BuiltRange => {
+  const range = ({ address, length }: IPv4Prefix, sources: Sources): BuiltRange => {
     return { address, length, sources, region: evaluator.region(sources), children: [] };
   };
   const named = [...evaluator.ranges.values()].sort(
     (a, b) => a.cidr.address - b.cidr.address || a.cidr.length - b.cidr.length,
   );
   const root = named[0]?.cidr.length === 0 ? named.shift() : undefined;
-  const everywhere = range({ address: 0, length: 0 }, root?.sources ?? 0n);
+  const everywhere = range(ipv4Prefix(ipv4(0), 0), root?.sources ?? 0n);
   const ranges = [everywhere];
   const around = [everywhere];
   for (const { cidr, sources } of named) {
-    while (!cidrContains(around.at(-1) ?? everywhere, cidr.address)) around.pop();
+    while (!prefixContains(around.at(-1) ?? everywhere, cidr.address)) around.pop();
     const parent = around.at(-1) ?? everywhere;
     const child = range(cidr, parent.sources | sources);
     parent.children.push(child);
@@ -313,17 +314,17 @@ function nest(evaluator: Evaluator): { everywhere: BuiltRange; ranges: readonly 
 }
 
 /** Finds the smallest range around addresses, which are to come in ascending order. */
-function rangeFinder(ranges: readonly BuiltRange[]): (address: number) => BuiltRange {
+function rangeFinder(ranges: readonly BuiltRange[]): (address: IPv4) => BuiltRange {
   const [everywhere, ...rest] = ranges;
   if (everywhere === undefined) throw new Error('there is always a range around everything');
   const around = [everywhere];
   let next = 0;
   return (address) => {
     for (let range = rest[next]; range !== undefined && range.address <= address; range = rest[++next]) {
-      while (!cidrContains(around.at(-1) ?? everywhere, range.address)) around.pop();
+      while (!prefixContains(around.at(-1) ?? everywhere, range.address)) around.pop();
       around.push(range);
     }
-    while (!cidrContains(around.at(-1) ?? everywhere, address)) around.pop();
+    while (!prefixContains(around.at(-1) ?? everywhere, address)) around.pop();
     return around.at(-1) ?? everywhere;
   };
 }

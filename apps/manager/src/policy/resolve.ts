@@ -1,3 +1,4 @@
+import type { IPv4 } from '@infra-offload/net';
 import type {
   AddressSetObject,
   PolicyObject,
@@ -70,7 +71,7 @@ export function resolveTiers(
 }
 
 /** The members of a set that are ports of one address. */
-export function portsOf(set: ResolvedSet | undefined, address: number): readonly AddressPort[] {
+export function portsOf(set: ResolvedSet | undefined, address: IPv4): readonly AddressPort[] {
   const ports = set?.addressPorts ?? [];
   let low = 0;
   let high = ports.length;

@@ -1,8 +1,7 @@
 import type { FlowFilter } from '@infra-offload/infra-api';
-import { PROTOCOL_NUMBERS } from '../drivers/common.js';
+import { type IPv4, PROTOCOL_NUMBERS, parseIPv4 } from '@infra-offload/net';
 import type { FlowEntry, FlowSelection, FlowSocket } from '../drivers/driver.js';
 import { ManagerError } from '../errors.js';
-import { parseIPv4 } from '../state/addresses.js';
 import type { ObjectKey, WantedState } from '../state/objects.js';
 
 /** What the manager wants; of the controller. */
@@ -61,7 +60,7 @@ export function matchOfFilter(filter: FlowFilter = EMPTY, controller: WantedObje
 }
 
 function selectionsOf(
-  addresses: readonly number[] | undefined,
+  addresses: readonly IPv4[] | undefined,
   frontends: readonly Frontend[] | undefined,
   port: number,
 ): readonly FlowSelection[] {
@@ -89,7 +88,7 @@ function socketsOf(entry: FlowEntry): readonly FlowSocket[] {
   return [...endsOf(entry), entry.original.destination];
 }
 
-function podAddresses(controller: WantedObjects, name: string): readonly number[] {
+function podAddresses(controller: WantedObjects, name: string): readonly IPv4[] {
   const found = objectsOf(controller).flatMap((object) =>
     object.kind === 'pod' && `${object.namespace}/${object.name}` === name ? [object.ip] : [],
   );

@@ -1,12 +1,13 @@
+import { ipv4 } from '@infra-offload/net';
 import { P4rtError } from '@infra-offload/p4rt';
 import type { Entity } from '@infra-offload/p4rt/proto';
 import { describe, expect, it } from 'vitest';
 import type { FlowEntry, FlowTable, FlowTuple } from '../drivers/driver.js';
 import { type FlowSession, Flows } from './flows.js';
 
-const CLIENT = { address: 0x0af4_0002, port: 4000 };
-const VIP = { address: 0x0a60_000a, port: 80 };
-const SERVER = { address: 0x0af4_0003, port: 8080 };
+const CLIENT = { address: ipv4('10.244.0.2'), port: 4000 };
+const VIP = { address: ipv4('10.96.0.10'), port: 80 };
+const SERVER = { address: ipv4('10.244.0.3'), port: 8080 };
 const original: FlowTuple = { protocol: 6, source: CLIENT, destination: VIP };
 const reply: FlowTuple = { protocol: 6, source: SERVER, destination: CLIENT };
 

@@ -1,9 +1,9 @@
 import type { Flow, FlowFilter } from '@infra-offload/infra-api';
+import { formatIPv4 } from '@infra-offload/net';
 import { P4rtError, remove } from '@infra-offload/p4rt';
 import type { Entity, Update } from '@infra-offload/p4rt/proto';
 import type { FlowEntry, FlowSelection, FlowSocket, FlowTable, FlowTuple } from '../drivers/driver.js';
 import { ManagerError } from '../errors.js';
-import { formatIPv4 } from '../state/addresses.js';
 import { type FlowMatch, matchOfFilter, type WantedObjects } from './flow-filter.js';
 
 /** The calls of a session with the target. */

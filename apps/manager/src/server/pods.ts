@@ -1,4 +1,5 @@
 import type { AddPodRequest, AddPodResponse, DeletePodRequest } from '@infra-offload/infra-api';
+import type { Mac } from '@infra-offload/net';
 import type { Controller } from '../controller/controller.js';
 import type { Status } from '../controller/entry.js';
 import { ManagerError } from '../errors.js';
@@ -12,7 +13,7 @@ export interface PodsContext<Row> {
   /** Whether the target is connected, and ours to write. */
   readonly isReady: () => boolean;
   /** Asks the target for the port of an interface, now. */
-  readonly lookupPort: (interfaceName: string, mac: number) => Promise<number>;
+  readonly lookupPort: (interfaceName: string, mac: Mac) => Promise<number>;
 }
 
 /** Calls that answer when the data plane has done it: AddPod, DeletePod, and what other APIs have of that kind. */

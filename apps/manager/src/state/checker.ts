@@ -1,7 +1,18 @@
 import { isIPv6 } from 'node:net';
 import type { Condition } from '@infra-offload/infra-api';
+import {
+  formatPrefix,
+  type IPv4,
+  type IPv4Prefix,
+  isUnicastIPv4,
+  isUnicastMac,
+  type Mac,
+  POD_GATEWAY,
+  parseIPv4,
+  parseIPv4Prefix,
+  parseMac,
+} from '@infra-offload/net';
 import { ManagerError } from '../errors.js';
-import { type Cidr, isUnicastIPv4, isUnicastMac, parseCidr, parseIPv4, parseMac } from './addresses.js';
 import { type AgentCondition, describeKey, type ObjectKey } from './objects.js';
 
 /** Longest part of a name: a Kubernetes DNS subdomain. */
@@ -10,8 +21,6 @@ export const MAX_NAME = 253;
 const MAX_INTERFACE_NAME = 64;
 /** Longest name that an agent may give to a set or a policy, in bytes. */
 const MAX_FREE_NAME = 1024;
-/** Pods' gateway, as Calico has it. */
-const GATEWAY = '169.254.1.1';
 
 export function isIPv6Cidr(text: string): boolean {
   const [address = '', length = '', rest] = text.split('/');
@@ -63,14 +72,14 @@ export class Checker {
     return value;
   }
 
-  mac(field: string, value: string): number {
+  mac(field: string, value: string): Mac {
     const mac = parseMac(value);
     if (mac === undefined || !isUnicastMac(mac))
       this.fail(field, value, 'a unicast MAC such as "02:00:00:00:00:01"');
     return mac;
   }
 
-  ipv4(field: string, value: string): number {
+  ipv4(field: string, value: string): IPv4 {
     const ip = parseIPv4(value);
     if (ip === undefined || !isUnicastIPv4(ip)) {
       this.fail(field, value, 'a unicast IPv4 address without prefix length, such as "10.244.1.7"');
@@ -78,20 +87,22 @@ export class Checker {
     return ip;
   }
 
-  podAddress(field: string, value: string): number {
-    if (value === GATEWAY) this.fail(field, value, `another address: ${GATEWAY} is the gateway of all pods`);
-    return this.ipv4(field, value);
+  podAddress(field: string, value: string): IPv4 {
+    const ip = this.ipv4(field, value);
+    if (ip === POD_GATEWAY) this.fail(field, value, `another address: ${value} is the gateway of all pods`);
+    return ip;
   }
 
   /** undefined for IPv6. */
-  ipv4OrIPv6(field: string, value: string): number | undefined {
+  ipv4OrIPv6(field: string, value: string): IPv4 | undefined {
     return isIPv6(value) ? undefined : this.ipv4(field, value);
   }
 
-  cidr(field: string, value: string): Cidr {
-    return (
-      parseCidr(value) ?? this.fail(field, value, 'an IPv4 range without host bits, such as "10.96.0.0/12"')
-    );
+  cidr(field: string, value: string): IPv4Prefix {
+    const prefix = parseIPv4Prefix(value);
+    if (prefix === undefined || formatPrefix(prefix) !== value)
+      this.fail(field, value, 'an IPv4 range without host bits, such as "10.96.0.0/12"');
+    return prefix;
   }
 
   port(field: string, value: number): void {

@@ -1,6 +1,6 @@
 import { ObjectKind, type ObjectReference } from '@infra-offload/infra-api';
+import type { IPv4, IPv4Prefix, Mac } from '@infra-offload/net';
 import { unreachable } from '../errors.js';
-import type { Cidr } from './addresses.js';
 import type { AddressSetObject, IsolationObject, PolicyObject } from './policy-objects.js';
 
 /** The wanted objects in the manager's own terms: validated, addresses as numbers (see addresses.ts). */
@@ -21,7 +21,7 @@ export interface NodeObject {
   readonly name: string;
   readonly host: HostInterface | undefined;
   /** Ranges of service addresses: what no service claims in there is dropped. */
-  readonly serviceCidrs: readonly Cidr[];
+  readonly serviceCidrs: readonly IPv4Prefix[];
   readonly routes: readonly Route[];
   /** Open for other nodes even while there is no route. */
   readonly uplinkInterface?: string | undefined;
@@ -31,15 +31,15 @@ export interface NodeObject {
 
 export interface HostInterface {
   readonly interfaceName: string;
-  readonly mac: number;
-  readonly addresses: readonly number[];
+  readonly mac: Mac;
+  readonly addresses: readonly IPv4[];
 }
 
 export interface Route {
-  readonly cidr: Cidr;
+  readonly cidr: IPv4Prefix;
   readonly interfaceName: string;
-  readonly nextHopMac: number;
-  readonly sourceMac: number;
+  readonly nextHopMac: Mac;
+  readonly sourceMac: Mac;
 }
 
 /** One interface of one pod. */
@@ -49,8 +49,8 @@ export interface PodObject {
   readonly namespace: string;
   readonly name: string;
   readonly interfaceName: string;
-  readonly mac: number;
-  readonly ip: number;
+  readonly mac: Mac;
+  readonly ip: IPv4;
 }
 
 export type Protocol = 'TCP' | 'UDP' | 'SCTP';
@@ -81,12 +81,12 @@ export interface AgentCondition {
 }
 
 export interface Frontend {
-  readonly address: number;
+  readonly address: IPv4;
   readonly port: number;
 }
 
 export interface Endpoint {
-  readonly address: number;
+  readonly address: IPv4;
   readonly port: number;
   /** At least 1. */
   readonly weight: number;

@@ -1,14 +1,14 @@
+import type { IPv4, IPv4Prefix } from '@infra-offload/net';
 import type { AddressPort, PolicyAction } from '../policy/profile.js';
-import type { Cidr } from './addresses.js';
 import type { AgentCondition } from './objects.js';
 
 /** Addresses that policies name together. Everything is in ascending order, and nothing twice. */
 export interface AddressSetObject {
   readonly kind: 'set';
   readonly name: string;
-  readonly addresses: readonly number[];
+  readonly addresses: readonly IPv4[];
   /** Ranges of more than one address. */
-  readonly cidrs: readonly Cidr[];
+  readonly cidrs: readonly IPv4Prefix[];
   readonly addressPorts: readonly AddressPort[];
 }
 
@@ -33,7 +33,7 @@ export interface PolicyRule {
 /** Any of the ranges and sets; with neither, no address matches. */
 export interface PolicyPeer {
   readonly negated: boolean;
-  readonly cidrs: readonly Cidr[];
+  readonly cidrs: readonly IPv4Prefix[];
   /** Names of address sets. */
   readonly sets: readonly string[];
 }

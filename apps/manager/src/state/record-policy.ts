@@ -1,3 +1,4 @@
+import { ipv4 } from '@infra-offload/net';
 import { z } from 'zod';
 import type {
   AddressSetObject,
@@ -9,19 +10,19 @@ import type {
 
 /** How sets, policies and isolations are stored: as they are, except that members of sets are plain rows of numbers. */
 
-const uint32 = z.int().min(0).max(0xffff_ffff);
+const address = z.int().min(0).max(0xffff_ffff).transform(ipv4);
 const length = z.int().min(0).max(32);
 const port = z.int().min(0).max(65_535);
 const protocol = z.int().min(0).max(255);
-const cidr = z.object({ address: uint32, length });
+const cidr = z.object({ address, length });
 const conditions = z.array(z.object({ reason: z.string(), message: z.string() }));
 
 export const setRecord = z.object({
   kind: z.literal('set'),
   name: z.string(),
-  addresses: z.array(uint32),
-  cidrs: z.array(z.tuple([uint32, length])),
-  addressPorts: z.array(z.tuple([uint32, protocol, port])),
+  addresses: z.array(address),
+  cidrs: z.array(z.tuple([address, length])),
+  addressPorts: z.array(z.tuple([address, protocol, port])),
 });
 
 const portRecord = z.union([
@@ -70,8 +71,12 @@ export function storedSet({ cidrs, addressPorts, ...rest }: AddressSetObject): z
 export function restoredSet({ cidrs, addressPorts, ...rest }: z.output<typeof setRecord>): AddressSetObject {
   return {
     ...rest,
-    cidrs: cidrs.map(([address, bits]) => ({ address, length: bits })),
-    addressPorts: addressPorts.map(([address, number, of]) => ({ address, protocol: number, port: of })),
+    cidrs: cidrs.map(([first, bits]) => ({ address: first, length: bits })),
+    addressPorts: addressPorts.map(([member, number, of]) => ({
+      address: member,
+      protocol: number,
+      port: of,
+    })),
   };
 }
 

@@ -1,4 +1,5 @@
 import type { GroupPlan, Slot } from '@infra-offload/lb-model';
+import { ipv4, mac } from '@infra-offload/net';
 import { safeParse } from '@infra-offload/yaml';
 import { z } from 'zod';
 import { ManagerError } from '../errors.js';
@@ -35,19 +36,23 @@ export interface StoredRecord {
 }
 
 const uint32 = z.int().min(0).max(0xffff_ffff);
+const address = uint32.transform(ipv4);
 const port = z.int().min(1).max(65_535);
-const mac = z
+const hardwareAddress = z
   .int()
   .min(0)
-  .max(2 ** 48 - 1);
-const cidr = z.object({ address: uint32, length: z.int().min(0).max(32) });
+  .max(2 ** 48 - 1)
+  .transform(mac);
+const cidr = z.object({ address, length: z.int().min(0).max(32) });
 
 const node = z.object({
   kind: z.literal('node'),
   name: z.string(),
-  host: z.object({ interfaceName: z.string(), mac, addresses: z.array(uint32) }).optional(),
+  host: z.object({ interfaceName: z.string(), mac: hardwareAddress, addresses: z.array(address) }).optional(),
   serviceCidrs: z.array(cidr),
-  routes: z.array(z.object({ cidr, interfaceName: z.string(), nextHopMac: mac, sourceMac: mac })),
+  routes: z.array(
+    z.object({ cidr, interfaceName: z.string(), nextHopMac: hardwareAddress, sourceMac: hardwareAddress }),
+  ),
   uplinkInterface: z.string().optional(),
   unsupportedAddresses: z.array(z.string()),
 });
@@ -58,8 +63,8 @@ const pod = z.object({
   namespace: z.string(),
   name: z.string(),
   interfaceName: z.string(),
-  mac,
-  ip: uint32,
+  mac: hardwareAddress,
+  ip: address,
 });
 
 const service = z.object({
@@ -68,8 +73,8 @@ const service = z.object({
   name: z.string(),
   portName: z.string(),
   protocol: z.enum(['TCP', 'UDP', 'SCTP']),
-  frontends: z.array(z.object({ address: uint32, port })),
-  endpoints: z.array(z.object({ address: uint32, port, weight: z.int().min(1) })),
+  frontends: z.array(z.object({ address, port })),
+  endpoints: z.array(z.object({ address, port, weight: z.int().min(1) })),
   hasEndpointsElsewhere: z.boolean().default(false),
   affinitySeconds: z.int().min(1).optional(),
   unsupportedAddresses: z.array(z.string()),
@@ -77,7 +82,7 @@ const service = z.object({
 });
 
 /** A slot as a row of numbers, since there may be a hundred thousand: kind, slot, address, port, since, weight or until. */
-const slot = z.tuple([z.int().min(0).max(2), z.int(), uint32, port, z.number(), z.number()]);
+const slot = z.tuple([z.int().min(0).max(2), z.int(), address, port, z.number(), z.number()]);
 const SLOT_KINDS = ['active', 'draining', 'resting'] as const;
 
 const plan = z.object({
@@ -86,7 +91,7 @@ const plan = z.object({
   slots: z.array(slot),
   rested: z.array(z.int()),
   highestUsed: z.int(),
-  overflow: z.array(z.object({ address: uint32, port, weight: z.int().min(1) })),
+  overflow: z.array(z.object({ address, port, weight: z.int().min(1) })),
 });
 
 const object = z.discriminatedUnion('kind', [node, pod, service, setRecord, policyRecord, isolationRecord]);
@@ -97,7 +102,7 @@ const record = z.object({
   plan: plan.optional(),
   buckets: z.array(z.int().min(0)).optional(),
   since: uint32.optional(),
-  frontend: z.object({ address: uint32, port }).optional(),
+  frontend: z.object({ address, port }).optional(),
   lost: z.array(z.string()).optional(),
   ports: z.record(z.string(), uint32).optional(),
 });
@@ -164,8 +169,8 @@ function restoredPlan({ slots, ...rest }: z.output<typeof plan>): GroupPlan {
   return { ...rest, slots: slots.map(restoredSlot), evicted: [] };
 }
 
-function restoredSlot([kind, number, address, port, since, last]: z.output<typeof slot>): Slot {
+function restoredSlot([kind, number, at, of, since, last]: z.output<typeof slot>): Slot {
   const state = SLOT_KINDS[kind] ?? 'resting';
-  if (state === 'active') return { state, slot: number, address, port, weight: last, since };
-  return { state, slot: number, address, port, since, until: last };
+  if (state === 'active') return { state, slot: number, address: at, port: of, weight: last, since };
+  return { state, slot: number, address: at, port: of, since, until: last };
 }

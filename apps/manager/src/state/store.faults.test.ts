@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { damageFile, faultTest, type Random } from '@infra-offload/faults';
 import { felix } from '@infra-offload/infra-api';
 import { emptyGroupPlan } from '@infra-offload/lb-model';
+import { ipv4 } from '@infra-offload/net';
 import { afterAll, beforeAll, expect } from 'vitest';
 import type { PolicyPayload } from '../ipdk/felix-facts.js';
 import { FelixJournal } from '../ipdk/felix-journal.js';
@@ -28,8 +29,8 @@ function service(i: number): ServiceObject {
     name: `web${i}`,
     portName: '',
     protocol: 'TCP',
-    frontends: [{ address: 0x0a60000a + i, port: 80 }],
-    endpoints: [{ address: 0x0af40105, port: 8080, weight: 1 }],
+    frontends: [{ address: ipv4(0x0a60000a + i), port: 80 }],
+    endpoints: [{ address: ipv4(0x0af40105), port: 8080, weight: 1 }],
     hasEndpointsElsewhere: false,
     affinitySeconds: undefined,
     unsupportedAddresses: [],
@@ -84,7 +85,7 @@ faultTest(
   {
     fault: 'damage of the state while the manager is off: bits, pages, lengths, another file, a directory',
     promise: 'noticed before use, kept aside, begun anew; never a part of it',
-    sample: 200,
+    sample: 60,
     most: 20_000,
   },
   async ({ cases, random }) => {
@@ -112,7 +113,7 @@ faultTest(
   {
     fault: 'damage of the state while the manager runs, its directory removed, too',
     promise: 'it goes on; what is on the disk in the end is all of it, or is noticed',
-    sample: 60,
+    sample: 15,
     most: 20_000,
   },
   async ({ cases, random }) => {
@@ -155,7 +156,7 @@ faultTest(
   {
     fault: 'damage of what Felix has said through an IPDK agent',
     promise: 'noticed before use, so that pods without known policy are closed',
-    sample: 60,
+    sample: 15,
     most: 20_000,
   },
   async ({ cases, random }) => {

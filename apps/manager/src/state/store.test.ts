@@ -2,6 +2,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { emptyGroupPlan } from '@infra-offload/lb-model';
+import { ipv4 } from '@infra-offload/net';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createLoggers } from '../log.js';
 import { StateDirectory } from './directory.js';
@@ -15,8 +16,8 @@ const service: ServiceObject = {
   name: 'web',
   portName: '',
   protocol: 'TCP',
-  frontends: [{ address: 0x0a60000a, port: 80 }],
-  endpoints: [{ address: 0x0af40105, port: 8080, weight: 1 }],
+  frontends: [{ address: ipv4(0x0a60000a), port: 80 }],
+  endpoints: [{ address: ipv4(0x0af40105), port: 8080, weight: 1 }],
   hasEndpointsElsewhere: false,
   affinitySeconds: undefined,
   unsupportedAddresses: [],
@@ -50,7 +51,7 @@ function fill(records = 1) {
         plan: emptyGroupPlan(`service/default/web${i}:/TCP`, 255),
       });
     store.restId(77, 1234.5);
-    store.departAddress(0x0af40105, 99.5);
+    store.departAddress(ipv4(0x0af40105), 99.5);
   });
 }
 
@@ -91,7 +92,7 @@ describe('StateStore', () => {
     await withStore((store) => {
       store.remove('service/default/web0:/TCP');
       store.wakeId(77);
-      store.returnAddress(0x0af40105);
+      store.returnAddress(ipv4(0x0af40105));
     });
     const contents = await withStore();
     expect(contents.records.size).toBe(0);

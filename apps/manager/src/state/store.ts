@@ -1,3 +1,4 @@
+import { type IPv4, ipv4 } from '@infra-offload/net';
 import { safeParse } from '@infra-offload/yaml';
 import { z } from 'zod';
 import { ManagerError } from '../errors.js';
@@ -27,7 +28,7 @@ export interface StoreContents {
   /** Released ids of policy profiles and when (epoch milliseconds), in that order. */
   readonly restingProfileIds: readonly (readonly [id: number, releasedAt: number])[];
   /** Addresses of deleted pods and when those were deleted (epoch milliseconds), in that order. */
-  readonly departedAddresses: readonly (readonly [address: number, at: number])[];
+  readonly departedAddresses: readonly (readonly [address: IPv4, at: number])[];
 }
 
 /** What is kept beside objects: by id of a service, id of a profile, address. */
@@ -109,12 +110,12 @@ export class StateStore {
   }
 
   /** Remembers that the pod with an address was deleted. */
-  departAddress(address: number, at: number): void {
+  departAddress(address: IPv4, at: number): void {
     this.#put(`departed/${address}`, at);
   }
 
   /** Forgets that the pod with an address was deleted. */
-  returnAddress(address: number): void {
+  returnAddress(address: IPv4): void {
     this.#remove(`departed/${address}`);
   }
 
@@ -168,7 +169,7 @@ function decodeAll(records: readonly Buffer[]): Decoded {
   const restingIds: [number, number][] = [];
   const profileIds: [number, string][] = [];
   const restingProfileIds: [number, number][] = [];
-  const departedAddresses: [number, number][] = [];
+  const departedAddresses: [IPv4, number][] = [];
   const ids = new Set<number>();
   for (const [key, value] of known) {
     if (isObjectKey(key)) {
@@ -181,7 +182,7 @@ function decodeAll(records: readonly Buffer[]): Decoded {
     const [, kind, number = ''] = /^(id|profile|departed)\/(\d+)$/.exec(key) ?? [];
     const id = Number(number);
     if (kind === 'id' && typeof value === 'number') restingIds.push([id, value]);
-    else if (kind === 'departed' && typeof value === 'number') departedAddresses.push([id, value]);
+    else if (kind === 'departed' && typeof value === 'number') departedAddresses.push([ipv4(id), value]);
     else if (kind === 'profile' && typeof value === 'number') restingProfileIds.push([id, value]);
     else if (kind === 'profile' && typeof value === 'string') profileIds.push([id, value]);
     else throw new ManagerError('STORE', `record ${JSON.stringify(key)} is of an unknown kind`);
@@ -207,6 +208,6 @@ function checkIds(key: ObjectKey, { id, plan }: StoredRecord, ids: Set<number>):
 }
 
 /** Numbers and the times kept of them, the earliest first. */
-function byTime(times: [number, number][]): readonly (readonly [number, number])[] {
+function byTime<Key extends number>(times: [Key, number][]): readonly (readonly [Key, number])[] {
   return times.sort((a, b) => a[1] - b[1]);
 }

@@ -9,8 +9,8 @@ import {
   PolicyAction as WireAction,
   type PolicyRule as WireRule,
 } from '@infra-offload/infra-api';
+import { type IPv4, type IPv4Prefix, ipv4, parseIPv4, parseIPv4Prefix } from '@infra-offload/net';
 import type { AddressPort, PolicyAction } from '../policy/profile.js';
-import { type Cidr, parseIPv4, parseRange } from './addresses.js';
 import { Checker, isIPv6Cidr, readConditions } from './checker.js';
 import type {
   AddressSetObject,
@@ -33,8 +33,8 @@ const MAX_PORT = 65_535;
 export function readSet(wire: AddressSet): AddressSetObject {
   const check: Checker = new Checker(`set/${wire.name}`);
   check.freeName('name', wire.name);
-  const addresses: number[] = [];
-  const cidrs: Cidr[] = [];
+  const addresses: IPv4[] = [];
+  const cidrs: IPv4Prefix[] = [];
   wire.cidrs.forEach((text, i) => {
     const range = readRange(check, () => `cidrs[${i}]`, text);
     if (range?.length === 32) addresses.push(range.address);
@@ -149,23 +149,25 @@ function readProtocol(check: Checker, field: string, protocol: number): void {
 }
 
 /** undefined for IPv6. */
-function readRange(check: Checker, field: () => string, text: string): Cidr | undefined {
-  const range = parseRange(text);
+function readRange(check: Checker, field: () => string, text: string): IPv4Prefix | undefined {
+  const range = parseIPv4Prefix(text);
   if (range !== undefined) return range;
   if (isIPv6(text) || isIPv6Cidr(text)) return undefined;
   check.fail(field(), text, 'an address or a range such as "10.244.1.7" or "10.0.0.0/8"');
 }
 
-function sortedAddresses(addresses: number[]): readonly number[] {
+function sortedAddresses(addresses: IPv4[]): readonly IPv4[] {
   // Most arrive in order; a typed array sorts the others without a comparison function.
   let ascending = true;
   for (let i = 1; ascending && i < addresses.length; i++)
     ascending = (addresses[i - 1] ?? 0) < (addresses[i] ?? 0);
   if (ascending) return addresses;
-  return [...Uint32Array.from(addresses).sort()].filter((address, i, all) => address !== all[i - 1]);
+  return [...Uint32Array.from(addresses).sort()]
+    .filter((address, i, all) => address !== all[i - 1])
+    .map(ipv4);
 }
 
-function sortedCidrs(cidrs: Cidr[]): readonly Cidr[] {
+function sortedCidrs(cidrs: IPv4Prefix[]): readonly IPv4Prefix[] {
   return cidrs
     .sort((a, b) => a.address - b.address || a.length - b.length)
     .filter(

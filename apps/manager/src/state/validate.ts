@@ -6,8 +6,8 @@ import {
   Protocol as WireProtocol,
   type Service as WireService,
 } from '@infra-offload/infra-api';
+import { type IPv4, type IPv4Prefix, parseIPv4Prefix } from '@infra-offload/net';
 import { ManagerError, unreachable } from '../errors.js';
-import { type Cidr, parseCidr } from './addresses.js';
 import { Checker, isIPv6Cidr, MAX_NAME, readConditions } from './checker.js';
 import type {
   Endpoint,
@@ -110,7 +110,7 @@ function podName(check: Checker, { namespace, name }: WirePod): Pick<PodObject, 
 function readNode(wire: WireNode): NodeObject {
   const check: Checker = new Checker(`node/${wire.name}`);
   const unsupported: string[] = [];
-  const cidrs = (field: string, texts: readonly string[]): Cidr[] =>
+  const cidrs = (field: string, texts: readonly string[]): IPv4Prefix[] =>
     texts.flatMap((text, i) => {
       if (isIPv6Cidr(text)) {
         unsupported.push(text);
@@ -158,7 +158,7 @@ function readNode(wire: WireNode): NodeObject {
   };
   const claimed = new Set(node.serviceCidrs.map(cidrKey));
   wire.routes.forEach((route, i) => {
-    const cidr = parseCidr(route.cidr);
+    const cidr = parseIPv4Prefix(route.cidr);
     if (cidr === undefined) return;
     if (claimed.has(cidrKey(cidr))) {
       check.fail(`routes[${i}].cidr`, route.cidr, 'a range that no other route and no service CIDR names');
@@ -224,11 +224,11 @@ function protocolName(protocol: WireProtocol): Protocol | undefined {
 }
 
 /** IPv4 address and port as one number: 48 bits. */
-export function socketKey({ address, port }: { readonly address: number; readonly port: number }): number {
+export function socketKey({ address, port }: { readonly address: IPv4; readonly port: number }): number {
   return address * 65_536 + port;
 }
 
-function cidrKey({ address, length }: Cidr): number {
+function cidrKey({ address, length }: IPv4Prefix): number {
   return address * 64 + length;
 }
 

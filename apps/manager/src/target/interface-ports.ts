@@ -1,6 +1,6 @@
 import { type InterfaceType, portIdOf } from '@infra-offload/infra-api';
+import { formatMac, type Mac } from '@infra-offload/net';
 import { ManagerError, unreachable } from '../errors.js';
-import { formatMac } from '../state/addresses.js';
 import type { PortSource } from './port-resolver.js';
 
 /** Ports of interfaces by the rule of their kind; those whose MAC address nobody told, such as uplinks, are asked of the target. */
@@ -8,7 +8,7 @@ export class InterfacePorts implements PortSource {
   constructor(
     private readonly interfaceType: InterfaceType,
     private readonly target: PortSource,
-    private readonly macOf: (interfaceName: string) => number | undefined,
+    private readonly macOf: (interfaceName: string) => Mac | undefined,
   ) {}
 
   /** @param mac of the interface, if what names it is not among the wanted objects yet. */

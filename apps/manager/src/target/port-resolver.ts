@@ -1,5 +1,6 @@
 import { Backoff, type BackoffOptions, messageOf } from '@infra-offload/base';
 import { Guard } from '@infra-offload/guard';
+import type { Mac } from '@infra-offload/net';
 import type { PortLookup } from '../drivers/driver.js';
 import { ManagerError } from '../errors.js';
 import type { Logger } from '../log.js';
@@ -9,7 +10,7 @@ export interface PortSource {
   /**
    * @throws ManagerError NOT_FOUND when the target has no such interface, TARGET_UNAVAILABLE when it cannot be asked.
    */
-  portOf(interfaceName: string, mac?: number): Promise<number>;
+  portOf(interfaceName: string, mac?: Mac): Promise<number>;
 }
 
 const RETRY: BackoffOptions = { initialMs: 200, maxMs: 5_000 };
@@ -51,7 +52,7 @@ export class PortResolver {
   }
 
   /** Asks the target now, for a caller that waits. */
-  async lookup(name: string, mac?: number): Promise<number> {
+  async lookup(name: string, mac?: Mac): Promise<number> {
     const port = await this.#source.portOf(name, mac);
     this.#onPort(name, { kind: 'known', port });
     return port;

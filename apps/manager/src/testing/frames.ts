@@ -1,4 +1,4 @@
-import { formatIPv4, formatMac, parseIPv4, parseMac } from '../state/addresses.js';
+import { formatIPv4, formatMac, ipv4, mac, PROTOCOL_NUMBERS } from '@infra-offload/net';
 
 /** TCP's flags as one number. */
 export const TcpFlags = { fin: 1, syn: 2, rst: 4, psh: 8, ack: 16 } as const;
@@ -16,7 +16,11 @@ export interface Frame {
   readonly flags: number;
 }
 
-const PROTOCOLS = { icmp: 1, tcp: 6, udp: 17 } as const;
+const PROTOCOLS = {
+  icmp: PROTOCOL_NUMBERS.ICMP,
+  tcp: PROTOCOL_NUMBERS.TCP,
+  udp: PROTOCOL_NUMBERS.UDP,
+} as const;
 const LENGTHS = { icmp: 8, tcp: 20, udp: 8 } as const;
 const CHECKSUMS = { icmp: 2, tcp: 16, udp: 6 } as const;
 const ETHERNET = 14;
@@ -35,16 +39,16 @@ export function encodeFrame({
 }: Frame): Uint8Array {
   const length = LENGTHS[protocol];
   const bytes = Buffer.alloc(ETHERNET + IPV4 + length);
-  bytes.writeUIntBE(parseMac(dstMac) ?? 0, 0, 6);
-  bytes.writeUIntBE(parseMac(srcMac) ?? 0, 6, 6);
+  bytes.writeUIntBE(mac(dstMac), 0, 6);
+  bytes.writeUIntBE(mac(srcMac), 6, 6);
   bytes.writeUInt16BE(0x0800, 12);
   const ip = bytes.subarray(ETHERNET);
   ip[0] = 0x45;
   ip.writeUInt16BE(IPV4 + length, 2);
   ip[8] = 64;
   ip[9] = PROTOCOLS[protocol];
-  ip.writeUInt32BE(parseIPv4(src) ?? 0, 12);
-  ip.writeUInt32BE(parseIPv4(dst) ?? 0, 16);
+  ip.writeUInt32BE(ipv4(src), 12);
+  ip.writeUInt32BE(ipv4(dst), 16);
   ip.writeUInt16BE(checksum(ip.subarray(0, IPV4)), 10);
   const segment = ip.subarray(IPV4);
   if (protocol === 'icmp') {
@@ -72,10 +76,10 @@ export function decodeFrame(packet: Uint8Array): Frame | undefined {
   const icmp = protocol === 'icmp';
   return {
     protocol,
-    srcMac: formatMac(bytes.readUIntBE(6, 6)),
-    dstMac: formatMac(bytes.readUIntBE(0, 6)),
-    src: formatIPv4(ip.readUInt32BE(12)),
-    dst: formatIPv4(ip.readUInt32BE(16)),
+    srcMac: formatMac(mac(bytes.readUIntBE(6, 6))),
+    dstMac: formatMac(mac(bytes.readUIntBE(0, 6))),
+    src: formatIPv4(ipv4(ip.readUInt32BE(12))),
+    dst: formatIPv4(ipv4(ip.readUInt32BE(16))),
     srcPort: segment.readUInt16BE(icmp ? 4 : 0),
     dstPort: segment.readUInt16BE(icmp ? 4 : 2),
     flags: icmp ? (segment[0] ?? 0) : protocol === 'tcp' ? segment.readUInt16BE(12) & 0x1ff : 0,

@@ -1,4 +1,4 @@
-import { parseIPv4, parseMac } from '../state/addresses.js';
+import { formatMac, ipv4, mac } from '@infra-offload/net';
 
 /** What of a TCP or UDP packet the tests look at. */
 export interface Packet {
@@ -23,16 +23,16 @@ export function tcpSegment(
   flags: number = TcpFlag.syn,
 ): Uint8Array {
   const bytes = Buffer.alloc(ETHERNET + IPV4 + TCP);
-  bytes.writeUIntBE(parseMac(dstMac) ?? 0, 0, 6);
-  bytes.writeUIntBE(parseMac(srcMac) ?? 0, 6, 6);
+  bytes.writeUIntBE(mac(dstMac), 0, 6);
+  bytes.writeUIntBE(mac(srcMac), 6, 6);
   bytes.writeUInt16BE(0x0800, 12);
   const ip = bytes.subarray(ETHERNET);
   ip[0] = 0x45;
   ip.writeUInt16BE(IPV4 + TCP, 2);
   ip[8] = 64;
   ip[9] = 6;
-  ip.writeUInt32BE(parseIPv4(src) ?? 0, 12);
-  ip.writeUInt32BE(parseIPv4(dst) ?? 0, 16);
+  ip.writeUInt32BE(ipv4(src), 12);
+  ip.writeUInt32BE(ipv4(dst), 16);
   ip.writeUInt16BE(checksum(ip.subarray(0, IPV4)), 10);
   const tcp = ip.subarray(IPV4);
   tcp.writeUInt16BE(srcPort, 0);
@@ -60,8 +60,8 @@ export function readTcp(packet: Uint8Array): Packet {
     throw new Error('a checksum is wrong');
   }
   return {
-    srcMac: mac(bytes, 6),
-    dstMac: mac(bytes, 0),
+    srcMac: macAt(bytes, 6),
+    dstMac: macAt(bytes, 0),
     src: [...ip.subarray(12, 16)].join('.'),
     dst: [...ip.subarray(16, 20)].join('.'),
     srcPort: tcp.readUInt16BE(0),
@@ -76,12 +76,12 @@ export function arpRequest(
 ): Uint8Array {
   const bytes = Buffer.alloc(42);
   bytes.fill(0xff, 0, 6);
-  bytes.writeUIntBE(parseMac(sender.mac) ?? 0, 6, 6);
+  bytes.writeUIntBE(mac(sender.mac), 6, 6);
   bytes.writeUInt16BE(0x0806, 12);
   Buffer.from([0, 1, 8, 0, 6, 4, 0, 1]).copy(bytes, 14);
-  bytes.writeUIntBE(parseMac(sender.mac) ?? 0, 22, 6);
-  bytes.writeUInt32BE(parseIPv4(sender.ip) ?? 0, 28);
-  bytes.writeUInt32BE(parseIPv4(target) ?? 0, 38);
+  bytes.writeUIntBE(mac(sender.mac), 22, 6);
+  bytes.writeUInt32BE(ipv4(sender.ip), 28);
+  bytes.writeUInt32BE(ipv4(target), 38);
   return bytes;
 }
 
@@ -89,11 +89,11 @@ export function arpRequest(
 export function arpReplyMac(packet: Uint8Array): string {
   const bytes = Buffer.from(packet);
   if (bytes.readUInt16BE(12) !== 0x0806 || bytes.readUInt16BE(20) !== 2) throw new Error('no ARP reply');
-  return mac(bytes, 22);
+  return macAt(bytes, 22);
 }
 
-function mac(bytes: Buffer, at: number): string {
-  return bytes.toString('hex', at, at + 6).replace(/..(?!$)/g, '$&:');
+function macAt(bytes: Buffer, at: number): string {
+  return formatMac(mac(bytes.readUIntBE(at, 6)));
 }
 
 function checksum(bytes: Buffer): number {

@@ -1,3 +1,4 @@
+import { type IPv4Prefix, ipv4, ipv4Prefix } from '@infra-offload/net';
 import fc from 'fast-check';
 import type {
   AddressPort,
@@ -7,17 +8,18 @@ import type {
   ProfileRule,
   ResolvedSet,
 } from '../policy/profile.js';
-import type { Cidr } from '../state/addresses.js';
 import type { PolicyPacket } from './policy-tables.js';
 
 const PROTOCOLS = [6, 17, 132, 1, 47] as const;
 
 /** Few addresses and ports, so that rules meet each other, around 10.0.0.0/26 and at the ends of the address space. */
-const address = fc.oneof(
-  { weight: 8, arbitrary: fc.integer({ min: 0, max: 63 }).map((last) => 0x0a00_0000 + last) },
-  { weight: 1, arbitrary: fc.constantFrom(0, 0xffff_ffff, 0x7fff_ffff, 0x8000_0000) },
-);
-const cidr: fc.Arbitrary<Cidr> = fc
+const address = fc
+  .oneof(
+    { weight: 8, arbitrary: fc.integer({ min: 0, max: 63 }).map((last) => 0x0a00_0000 + last) },
+    { weight: 1, arbitrary: fc.constantFrom(0, 0xffff_ffff, 0x7fff_ffff, 0x8000_0000) },
+  )
+  .map(ipv4);
+const cidr: fc.Arbitrary<IPv4Prefix> = fc
   .tuple(
     address,
     fc.oneof(
@@ -25,7 +27,7 @@ const cidr: fc.Arbitrary<Cidr> = fc
       { weight: 1, arbitrary: fc.integer({ min: 0, max: 8 }) },
     ),
   )
-  .map(([bits, length]) => ({ address: length === 0 ? 0 : (bits & (-1 << (32 - length))) >>> 0, length }));
+  .map(([around, length]) => ipv4Prefix(around, length));
 const port = fc.oneof(
   { weight: 6, arbitrary: fc.integer({ min: 75, max: 90 }) },
   { weight: 1, arbitrary: fc.constantFrom(0, 1, 2, 1023, 1024, 32_767, 32_768, 65_534, 65_535) },
@@ -102,7 +104,7 @@ export function telltalePackets(profile: PolicyProfile): PolicyPacket[] {
   const matches = rules.flatMap(({ ports, notPorts }) => [...ports, ...notPorts]);
   const sets = new Set(rules.flatMap(({ peers }) => peers.flatMap((peer) => peer.sets)));
   const ranges = rules.flatMap(({ peers }) => peers.flatMap(({ cidrs }) => cidrs));
-  const addresses = new Set([0, 0x0a00_0000, 0x0a00_003f, 0xffff_ffff, ...profile.alwaysAllowed]);
+  const addresses = new Set<number>([0, 0x0a00_0000, 0x0a00_003f, 0xffff_ffff, ...profile.alwaysAllowed]);
   const ports = new Set<number | undefined>([undefined, 0, 1, 65_535]);
   for (const match of matches) {
     if (match.kind === 'set') sets.add(match.set);
@@ -125,7 +127,7 @@ export function telltalePackets(profile: PolicyProfile): PolicyPacket[] {
       if (one >= 0 && one <= 0xffff_ffff) addresses.add(one);
   }
   const packets: PolicyPacket[] = [];
-  for (const peer of addresses) {
+  for (const peer of [...addresses].map(ipv4)) {
     for (const protocol of [...PROTOCOLS, 255]) {
       if (protocol === 6 || protocol === 17 || protocol === 132) {
         for (const one of ports) packets.push({ peer, protocol, port: one });

@@ -1,3 +1,4 @@
+import { type IPv4, ipv4 } from '@infra-offload/net';
 import type { Entity } from '@infra-offload/p4rt/proto';
 import { k8sDp } from '@infra-offload/p4src';
 
@@ -5,7 +6,7 @@ const { policy_cidr: cidrs, policy_peer: peers, policy_port: ports } = k8sDp.tab
 
 /** A packet without a flow, as the policy tables are asked for it. */
 export interface PolicyPacket {
-  readonly peer: number;
+  readonly peer: IPv4;
   readonly protocol: number;
   /** Undefined: a fragment, or a protocol without ports. */
   readonly port: number | undefined;
@@ -14,7 +15,7 @@ export interface PolicyPacket {
 /** The tables of one policy, looked up entry by entry as the pipeline does: the reference for what entries mean. */
 export class PolicyTables {
   readonly #peers = new Map<number, bigint>();
-  readonly #cidrs: { readonly address: number; readonly length: number; readonly mask: bigint }[] = [];
+  readonly #cidrs: { readonly address: IPv4; readonly length: number; readonly mask: bigint }[] = [];
   readonly #ports: PortEntry[] = [];
 
   /** Entries of other tables are passed over, and so are those of other policies. */
@@ -32,8 +33,8 @@ export class PolicyTables {
         case cidrs.id: {
           const { match, action } = cidrs.decode(entity);
           if (match.policy_id !== id || action?.name !== 'add_cidr_classes') break;
-          const { value: address, prefixLength: length } = match.peer_ip ?? { value: 0, prefixLength: 0 };
-          this.#cidrs.push({ address, length, mask: action.params.mask });
+          const { value, prefixLength: length } = match.peer_ip ?? { value: 0, prefixLength: 0 };
+          this.#cidrs.push({ address: ipv4(value), length, mask: action.params.mask });
           break;
         }
         case ports.id: {

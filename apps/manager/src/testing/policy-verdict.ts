@@ -1,8 +1,8 @@
+import { type IPv4, PROTOCOL_NUMBERS, prefixContains, TRANSPORT_PROTOCOLS } from '@infra-offload/net';
 import type { PolicyProfile, PortMatch, ProfilePeer, ProfileRule } from '../policy/profile.js';
-import { cidrContains } from '../state/addresses.js';
 import type { PolicyPacket } from './policy-tables.js';
 
-const PORTED: readonly number[] = [6, 17, 132];
+const PORTED: readonly number[] = TRANSPORT_PROTOCOLS.map((name) => PROTOCOL_NUMBERS[name]);
 
 /** Whether a profile allows a packet, rule by rule as `profile.ts` defines it: the reference for compilers. */
 export function allowedByProfile(profile: PolicyProfile, packet: PolicyPacket): boolean {
@@ -32,11 +32,11 @@ function matches({ peers, ports, notPorts }: ProfileRule, packet: PolicyPacket):
   );
 }
 
-function matchesPeer({ negated, cidrs, sets }: ProfilePeer, address: number): boolean {
+function matchesPeer({ negated, cidrs, sets }: ProfilePeer, address: IPv4): boolean {
   const inside =
-    cidrs.some((cidr) => cidrContains(cidr, address)) ||
+    cidrs.some((cidr) => prefixContains(cidr, address)) ||
     sets.some(
-      (set) => set.addresses.includes(address) || set.cidrs.some((cidr) => cidrContains(cidr, address)),
+      (set) => set.addresses.includes(address) || set.cidrs.some((cidr) => prefixContains(cidr, address)),
     );
   return inside !== negated;
 }

@@ -1,3 +1,4 @@
+import { type IPv4, POD_GATEWAY_MAC } from '@infra-offload/net';
 import { P4rtError, type WriteFailure } from '@infra-offload/p4rt';
 import { type Entity, type Update, Update_Type } from '@infra-offload/p4rt/proto';
 import { Controller } from '../controller/controller.js';
@@ -16,7 +17,7 @@ import { type PolicyPacket, PolicyTables } from './policy-tables.js';
 const { INSERT, DELETE } = Update_Type;
 const loggers = createLoggers({ level: 'silent', modules: {} });
 
-const { flows: _, ...withoutFlows } = dpdkDriver({ gatewayMac: 0x0200_a9fe_0101, endsDeniedFlows: true });
+const { flows: _, ...withoutFlows } = dpdkDriver({ gatewayMac: POD_GATEWAY_MAC, endsDeniedFlows: true });
 /** The DPDK driver without the members of groups, which no policy needs, for a device that remembers no flows. */
 export const policyTestDriver: Driver<DpdkRow> = { ...withoutFlows, base: () => [] };
 
@@ -109,7 +110,7 @@ export class SlowDevice implements Device {
   }
 
   /** Whether the pipeline lets a packet to or from a pod pass that belongs to no flow. */
-  allows(podIp: number, direction: 'ingress' | 'egress', packet: PolicyPacket): boolean {
+  allows(podIp: IPv4, direction: 'ingress' | 'egress', packet: PolicyPacket): boolean {
     this.#sending ??= new Set(
       this.rows.flatMap((row) => (row.table === 'port_table' && row.role === 'pod' ? [row.podIp] : [])),
     );
@@ -161,16 +162,18 @@ export class SlowDevice implements Device {
 export class MemoryStore {
   readonly #records = new Map<ObjectKey, string>();
   readonly #profiles = new Map<number, string | number>();
+  readonly #restingIds = new Map<number, number>();
+  readonly #departed = new Map<IPv4, number>();
 
   readonly face: Omit<StateStore, 'problem' | 'stored' | 'close'> = {
     put: (key, record) => this.#records.set(key, JSON.stringify(toJson(record))),
     remove: (key) => this.#records.delete(key),
     useProfileId: (id, digest) => this.#profiles.set(id, digest),
     restProfileId: (id, releasedAt) => this.#profiles.set(id, releasedAt),
-    restId: () => undefined,
-    wakeId: () => undefined,
-    departAddress: () => undefined,
-    returnAddress: () => undefined,
+    restId: (id, releasedAt) => this.#restingIds.set(id, releasedAt),
+    wakeId: (id) => this.#restingIds.delete(id),
+    departAddress: (address, at) => this.#departed.set(address, at),
+    returnAddress: (address) => this.#departed.delete(address),
   };
 
   contents(): StoreContents {
@@ -178,8 +181,8 @@ export class MemoryStore {
     return {
       isWhole: true,
       records: new Map([...this.#records].map(([key, text]) => [key, fromJson(key, JSON.parse(text))])),
-      restingIds: [],
-      departedAddresses: [],
+      restingIds: [...this.#restingIds],
+      departedAddresses: [...this.#departed],
       profileIds: profiles.flatMap(([id, digest]) =>
         typeof digest === 'string' ? [[id, digest] as const] : [],
       ),

@@ -1,24 +1,23 @@
 import type { AddressPort } from '@infra-offload/infra-api';
-import type { IpSetKind } from '../messages.js';
 import {
-  compareRanges,
   formatIPv4,
-  formatRange,
+  type IPv4,
+  type IPv4Prefix,
+  ipv4Prefix,
   parseIPv4,
   parseProtocol,
-  parseRange,
-  type Range,
-  truncate,
-} from './addresses.js';
+} from '@infra-offload/net';
+import type { IpSetKind } from '../messages.js';
+import { compareRanges, formatRange, parseRange } from './ranges.js';
 
 /** One port of one address. */
 export interface PortMember {
-  readonly address: number;
+  readonly address: IPv4;
   readonly protocol: number;
   readonly port: number;
 }
 
-type Member = Range | PortMember | 'ipv6';
+type Member = IPv4Prefix | PortMember | 'ipv6';
 
 /** An IP set of Felix, with its IPv4 members. Those of IPv6 match nothing that the data plane forwards. */
 export class IpSet {
@@ -28,7 +27,7 @@ export class IpSet {
   readonly #members = new Map<string, Member | undefined>();
   readonly #unreadable = new Set<string>();
   /** How often each range is there, by length and first address: one range has several texts. */
-  readonly #ranges = new Map<number, Map<number, number>>();
+  readonly #ranges = new Map<number, Map<IPv4, number>>();
 
   constructor(id: string, kind: IpSetKind, members: readonly string[]) {
     this.id = id;
@@ -63,16 +62,16 @@ export class IpSet {
   }
 
   /** Whether an address is in one of its ranges. */
-  has(address: number): boolean {
+  has(address: IPv4): boolean {
     for (const [length, ranges] of this.#ranges) {
-      if (ranges.has(truncate(address, length))) return true;
+      if (ranges.has(ipv4Prefix(address, length).address)) return true;
     }
     return false;
   }
 
   /** Its addresses and ranges, in order. */
   ranges(): string[] {
-    const ranges: Range[] = [];
+    const ranges: IPv4Prefix[] = [];
     for (const [length, addresses] of this.#ranges) {
       for (const address of addresses.keys()) ranges.push({ address, length });
     }
@@ -89,7 +88,7 @@ export class IpSet {
   #count(member: Member, change: 1 | -1): void {
     if (member === 'ipv6' || 'port' in member) return;
     const { address, length } = member;
-    const ranges = this.#ranges.get(length) ?? new Map<number, number>();
+    const ranges = this.#ranges.get(length) ?? new Map<IPv4, number>();
     const count = (ranges.get(address) ?? 0) + change;
     if (count > 0) ranges.set(address, count);
     else ranges.delete(address);

@@ -1,8 +1,9 @@
 import { type PodIsolation, PolicyAction, type PolicyTier } from '@infra-offload/infra-api';
+import type { IPv4 } from '@infra-offload/net';
 import type { PolicyId, WorkloadEndpoint } from '../messages.js';
-import { parseRange } from './addresses.js';
 import { isStaged, type PodName, policyName, profileName } from './names.js';
 import { conditionsOf, type Problem } from './problems.js';
+import { parseRange } from './ranges.js';
 
 /** Gives the name of the variant of a policy or profile that an endpoint gets. */
 export type VariantName = (policy: string) => string;
@@ -73,7 +74,7 @@ export function policiesOf({ tiers, profiles }: WorkloadEndpoint): Set<string> {
 }
 
 /** The one IPv4 address of an endpoint; undefined if it has not exactly one. */
-export function addressOf({ ipv4Nets }: WorkloadEndpoint): number | undefined {
+export function addressOf({ ipv4Nets }: WorkloadEndpoint): IPv4 | undefined {
   const [range, ...more] = ipv4Nets.map(parseRange);
   const isAddress = typeof range === 'object' && range.length === 32 && more.length === 0;
   return isAddress ? range.address : undefined;

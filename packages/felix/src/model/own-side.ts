@@ -1,12 +1,12 @@
-import { contains, type Range } from './addresses.js';
+import { type IPv4, type IPv4Prefix, prefixContains } from '@infra-offload/net';
 import type { IpSet } from './ip-set.js';
 
 /** What a rule says of the address of the pod that it applies to. All of it must be so. */
 export interface OwnMatch {
   /** One of these, if there are any. */
-  readonly nets: readonly Range[];
+  readonly nets: readonly IPv4Prefix[];
   /** None of these. */
-  readonly notNets: readonly Range[];
+  readonly notNets: readonly IPv4Prefix[];
   /** Ids of IP sets: all of these. */
   readonly sets: readonly string[];
   /** None of these. */
@@ -19,7 +19,7 @@ export type OwnResult = 'match' | 'no-match' | 'unknown';
 /** @param address of the pod; undefined if it is not one address. */
 export function evaluateOwn(
   own: OwnMatch,
-  address: number | undefined,
+  address: IPv4 | undefined,
   lookup: (id: string) => IpSet | undefined,
 ): OwnResult {
   if (address === undefined) return 'unknown';
@@ -33,8 +33,8 @@ export function evaluateOwn(
     return result === undefined || result === expected;
   };
   const matches =
-    (own.nets.length === 0 || own.nets.some((net) => contains(net, address))) &&
-    !own.notNets.some((net) => contains(net, address)) &&
+    (own.nets.length === 0 || own.nets.some((net) => prefixContains(net, address))) &&
+    !own.notNets.some((net) => prefixContains(net, address)) &&
     own.sets.every((id) => require(isIn(id), true)) &&
     own.notSets.every((id) => require(isIn(id), false));
   if (!matches) return 'no-match';

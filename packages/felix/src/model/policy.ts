@@ -1,4 +1,5 @@
 import { type NetworkPolicy, PolicyAction, type PolicyRule } from '@infra-offload/infra-api';
+import type { IPv4 } from '@infra-offload/net';
 import type { Policy, ReceivedRule } from '../messages.js';
 import type { IpSet } from './ip-set.js';
 import { hashOf } from './names.js';
@@ -59,7 +60,7 @@ export class CompiledPolicy {
   }
 
   /** The variant for a pod with this address. */
-  variantFor(address: number | undefined, lookup: Lookup): PolicyVariant {
+  variantFor(address: IPv4 | undefined, lookup: Lookup): PolicyVariant {
     const results = this.#own.map((own) => evaluateOwn(own, address, lookup));
     if (results.length === 0) return { name: this.name, results };
     // The matches are part of the name, so that a variant is not taken for one of a changed policy.

@@ -5,12 +5,16 @@ import {
   type PolicyRule,
   type PortMatch,
 } from '@infra-offload/infra-api';
+import { type IPv4Prefix, PROTOCOL_NUMBERS, parseProtocol, TRANSPORT_PROTOCOLS } from '@infra-offload/net';
 import type { ReceivedRule } from '../messages.js';
-import { formatRange, parseProtocol, parseRange, protocolsWithPorts, type Range } from './addresses.js';
 import type { IpSet } from './ip-set.js';
 import type { OwnMatch } from './own-side.js';
 import type { Problem, ProblemReason } from './problems.js';
+import { formatRange, parseRange } from './ranges.js';
 import { type PortTerm, type SetExpression, setName } from './set-expression.js';
+
+/** Those whose ports the data plane reads. */
+const PROTOCOLS_WITH_PORTS: readonly number[] = TRANSPORT_PROTOCOLS.map((name) => PROTOCOL_NUMBERS[name]);
 
 export type Direction = 'ingress' | 'egress';
 
@@ -202,7 +206,7 @@ class Conditions {
   }
 
   /** Of which any will do; empty if there are none, or not all can be read. */
-  #anyOf(nets: readonly string[]): Range[] {
+  #anyOf(nets: readonly string[]): IPv4Prefix[] {
     const before = this.problems.length;
     const ranges = this.#ranges(nets);
     if (this.problems.length > before) return [];
@@ -246,11 +250,11 @@ class Conditions {
 
   #portTerms(ports: readonly felix.PortRange[], protocol: ProtocolCondition): PortTerm[] {
     if (ports.length === 0) return [];
-    if (typeof protocol === 'number' && !protocolsWithPorts.includes(protocol)) {
+    if (typeof protocol === 'number' && !PROTOCOLS_WITH_PORTS.includes(protocol)) {
       this.unsupported('PortsNotSupported', `ports of protocol ${protocol}`);
       return [];
     }
-    const protocols = typeof protocol === 'number' ? [protocol] : protocolsWithPorts;
+    const protocols = typeof protocol === 'number' ? [protocol] : PROTOCOLS_WITH_PORTS;
     return ports.flatMap(({ first, last }) => {
       if (first >= 0 && first <= last && last <= 65_535) {
         return protocols.map((protocol) => ({ protocol, ports: { first, last } }));
@@ -270,7 +274,7 @@ class Conditions {
   }
 
   /** Those of IPv4. */
-  #ranges(nets: readonly string[]): Range[] {
+  #ranges(nets: readonly string[]): IPv4Prefix[] {
     return nets.flatMap((text) => {
       const range = parseRange(text);
       if (range === undefined) this.unsupported('InvalidRule', `"${text}" is no CIDR`);

@@ -1,5 +1,6 @@
 import { MultiMap } from '@infra-offload/base';
 import type { WantedObject } from '@infra-offload/infra-api';
+import type { IPv4 } from '@infra-offload/net';
 import type { FelixMessage, Policy, WorkloadEndpoint, WorkloadEndpointId } from '../messages.js';
 import { IpSet } from './ip-set.js';
 import { addressOf, closedIsolation, isolationOf, policiesOf } from './isolation.js';
@@ -322,7 +323,7 @@ export class FelixState {
   }
 
   /** @returns the name of the variant; a policy that was not told has one name only, under which nothing is wanted. */
-  #useVariant(policy: string, address: number | undefined): string {
+  #useVariant(policy: string, address: IPv4 | undefined): string {
     const compiled = this.#policies.get(policy)?.compiled;
     if (compiled === undefined) return policy;
     const variant = compiled.variantFor(address, this.#lookup);

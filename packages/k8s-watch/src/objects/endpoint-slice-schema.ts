@@ -1,4 +1,4 @@
-import { BlockList, isIPv4, isIPv6 } from 'node:net';
+import { parseIPv4, parseIPv6, parsePrefix, prefixContains } from '@infra-offload/net';
 import * as z from 'zod';
 import { listOf, metadata, pickLabels, portName, portNumber, protocol } from './fields.js';
 import { intern } from './intern.js';
@@ -84,21 +84,23 @@ export const endpointSliceSchema = z
   );
 
 /** Nobody can be reached there from another host, so Kubernetes refuses them as endpoints. */
-const impossible = new BlockList();
-impossible.addAddress('0.0.0.0');
-impossible.addSubnet('127.0.0.0', 8);
-impossible.addSubnet('169.254.0.0', 16);
-impossible.addSubnet('224.0.0.0', 4);
+const IMPOSSIBLE = ['0.0.0.0', '127.0.0.0/8', '169.254.0.0/16', '224.0.0.0/4'].flatMap(
+  (text) => parsePrefix(text) ?? [],
+);
 
 /** Why an address cannot be that of an endpoint; undefined if it can. */
 export function addressProblem(type: EndpointSlice['addressType'], address: string): string | undefined {
   switch (type) {
-    case 'IPv4':
-      if (!isIPv4(address)) return `'${address}' is not an IPv4 address, which addressType promises`;
-      if (impossible.check(address)) return `${address} is unspecified, loopback, link-local or multicast`;
-      return undefined;
+    case 'IPv4': {
+      const ipv4 = parseIPv4(address);
+      if (ipv4 === undefined) return `'${address}' is not an IPv4 address, which addressType promises`;
+      const isPossible = !IMPOSSIBLE.some((prefix) => prefixContains(prefix, ipv4));
+      return isPossible ? undefined : `${address} is unspecified, loopback, link-local or multicast`;
+    }
     case 'IPv6':
-      return isIPv6(address) ? undefined : `'${address}' is not an IPv6 address, which addressType promises`;
+      return parseIPv6(address) === undefined
+        ? `'${address}' is not an IPv6 address, which addressType promises`
+        : undefined;
     case 'FQDN':
       return undefined;
     default:

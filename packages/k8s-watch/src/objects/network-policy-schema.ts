@@ -1,4 +1,4 @@
-import { BlockList, isIPv4 } from 'node:net';
+import { parsePrefix, prefixContains } from '@infra-offload/net';
 import * as z from 'zod';
 import { cidr, integer, labels, listOf, metadata, portNumber, protocol, withDefault } from './fields.js';
 import type { NetworkPolicy, PolicyPeer } from './types.js';
@@ -122,11 +122,7 @@ export const networkPolicySchema = z
   });
 
 function isStrictlyInside(part: string, whole: string): boolean {
-  const [address = '', length = ''] = part.split('/');
-  const [wholeAddress = '', wholeLength = ''] = whole.split('/');
-  if (isIPv4(address) !== isIPv4(wholeAddress) || Number(length) <= Number(wholeLength)) return false;
-  const family = isIPv4(address) ? 'ipv4' : 'ipv6';
-  const block = new BlockList();
-  block.addSubnet(wholeAddress, Number(wholeLength), family);
-  return block.check(address, family);
+  const [inner, outer] = [parsePrefix(part), parsePrefix(whole)];
+  if (inner === undefined || outer === undefined) return false;
+  return inner.length > outer.length && prefixContains(outer, inner);
 }

@@ -1,4 +1,4 @@
-import { isIPv4 } from 'node:net';
+import { formatPrefix, parseIPv4Prefix } from '@infra-offload/net';
 import {
   type NetworkPolicy,
   objectName,
@@ -125,11 +125,6 @@ function partOf({ cidr, except }: IPBlock): AddressMatch[] {
 
 /** `10.1.2.3/8` is `10.0.0.0/8`. CIDRs of IPv6 stay as they are. */
 function withoutHostBits(cidr: string): string {
-  const [address = '', length = ''] = cidr.split('/');
-  if (!isIPv4(address)) return cidr;
-  const bits = Number(length);
-  const number = address.split('.').reduce((number, octet) => number * 256 + Number(octet), 0);
-  const size = 2 ** (32 - bits);
-  const first = Math.floor(number / size) * size;
-  return `${[24, 16, 8, 0].map((shift) => Math.floor(first / 2 ** shift) % 256).join('.')}/${bits}`;
+  const prefix = parseIPv4Prefix(cidr);
+  return prefix === undefined ? cidr : formatPrefix(prefix);
 }

@@ -1,7 +1,7 @@
 import { BlockList, isIPv4, isIPv6 } from 'node:net';
+import { PROTOCOL_NUMBERS } from '@infra-offload/net';
 import type { AddressMatch, AllowRule, DirectionIsolation, PolicyResult, PortMatch } from './types.js';
 import type { Connection } from './verdict.js';
-import { PROTOCOL_NUMBERS } from './well-known.js';
 
 /** What results say of a connection, evaluated as they are written. */
 export class Results {

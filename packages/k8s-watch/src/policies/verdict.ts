@@ -1,4 +1,4 @@
-import { BlockList, isIPv4 } from 'node:net';
+import { PROTOCOL_NUMBERS, parseIPAddress, parsePrefix, prefixContains } from '@infra-offload/net';
 import { matchesLabels } from '../objects/labels.js';
 import {
   type LabelSelector,
@@ -11,7 +11,7 @@ import {
   type PolicyPort,
   type PolicyRule,
 } from '../objects/types.js';
-import { NAMESPACE_NAME_LABEL, PROTOCOL_NUMBERS } from './well-known.js';
+import { NAMESPACE_NAME_LABEL } from './well-known.js';
 
 /** A cluster, as far as NetworkPolicies ask. */
 export interface PolicyWorld {
@@ -176,17 +176,6 @@ function isOwnNode({ nodes = [] }: PolicyWorld, pod: Pod, source: string): boole
 }
 
 function contains(cidr: string, address: string): boolean {
-  const [prefix = '', length = ''] = cidr.split('/');
-  if (isIPv4(prefix) !== isIPv4(address)) return false;
-  if (isIPv4(address)) {
-    const size = 2 ** (32 - Number(length));
-    return Math.floor(toNumber(address) / size) === Math.floor(toNumber(prefix) / size);
-  }
-  const block = new BlockList();
-  block.addSubnet(prefix, Number(length), 'ipv6');
-  return block.check(address, 'ipv6');
-}
-
-function toNumber(ipv4: string): number {
-  return ipv4.split('.').reduce((number, octet) => number * 256 + Number(octet), 0);
+  const [prefix, inner] = [parsePrefix(cidr), parseIPAddress(address)];
+  return prefix !== undefined && inner !== undefined && prefixContains(prefix, inner);
 }

@@ -1,4 +1,5 @@
 import { isIPv4 } from 'node:net';
+import { parseIPv4 } from '@infra-offload/net';
 import {
   type EndpointSlice,
   HEADLESS_LABEL,
@@ -144,7 +145,7 @@ function preference({ terminating, ready, serving }: SliceEndpoint): number {
 function listEndpoints(candidates: readonly Candidate[]): LoadBalancedEndpoint[] {
   return candidates
     .map(({ endpoint, port, local }) => ({
-      order: ipv4Number(endpoint.address) * 0x10000 + port,
+      order: (parseIPv4(endpoint.address) ?? 0) * 0x10000 + port,
       endpoint,
       port,
       local,
@@ -182,12 +183,6 @@ function emptyReason(
 ): { emptyReason?: EmptyReason } {
   if (endpoints.length > 0) return {};
   return { emptyReason: selection.any ? 'NoLocalEndpoints' : 'NoEndpoints' };
-}
-
-function ipv4Number(address: string): number {
-  let number = 0;
-  for (const part of address.split('.')) number = number * 256 + Number(part);
-  return number;
 }
 
 function byName(a: EndpointSlice, b: EndpointSlice): number {

@@ -1,5 +1,5 @@
+import { ipv6Bytes, type Mac, parseIPv4, parseIPv6, parseMac } from '@infra-offload/net';
 import { P4InfoError } from '../errors.js';
-import { parseIpv4, parseIpv6, parseMac } from './addresses.js';
 import {
   bigintBytes,
   bitLength,
@@ -88,14 +88,14 @@ const hexadecimal = /^0[xX]([0-9a-fA-F]+)$/;
 
 function encodeString(bitwidth: number, text: string): Uint8Array {
   if (bitwidth === 32) {
-    const address = parseIpv4(text);
-    if (address >= 0) return uint32Bytes(address);
+    const address = parseIPv4(text);
+    if (address !== undefined) return uint32Bytes(address);
   } else if (bitwidth === 48) {
-    const address = parseMac(text);
-    if (address >= 0) return safeIntegerBytes(address);
+    const address = parseHardwareAddress(text);
+    if (address !== undefined) return safeIntegerBytes(address);
   } else if (bitwidth === 128) {
-    const address = parseIpv6(text);
-    if (address !== undefined) return stripLeadingZeros(address);
+    const address = parseIPv6(text);
+    if (address !== undefined) return stripLeadingZeros(ipv6Bytes(address));
   } else if (bitwidth === 0) {
     if (text === '') throw fault('VALUE_SYNTAX', bitwidth, `'' is no value`);
     return utf8.encode(text);
@@ -127,10 +127,15 @@ function encodeNumeral(bitwidth: number, text: string): Uint8Array {
   throw fault('VALUE_SYNTAX', bitwidth, `${quote(text)} is not ${acceptedForms(bitwidth)}`);
 }
 
+/** With colons, or all with hyphens. */
+function parseHardwareAddress(text: string): Mac | undefined {
+  return parseMac(text.includes(':') ? text : text.replaceAll('-', ':'));
+}
+
 function addressKind(text: string): { readonly name: string; readonly bitwidth: number } | undefined {
-  if (parseIpv4(text) >= 0) return { name: 'an IPv4 address', bitwidth: 32 };
-  if (parseMac(text) >= 0) return { name: 'a MAC address', bitwidth: 48 };
-  if (parseIpv6(text) !== undefined) return { name: 'an IPv6 address', bitwidth: 128 };
+  if (parseIPv4(text) !== undefined) return { name: 'an IPv4 address', bitwidth: 32 };
+  if (parseHardwareAddress(text) !== undefined) return { name: 'a MAC address', bitwidth: 48 };
+  if (parseIPv6(text) !== undefined) return { name: 'an IPv6 address', bitwidth: 128 };
   return undefined;
 }
 

@@ -1,4 +1,4 @@
-import { formatIpv4, formatIpv6, formatMac } from './addresses.js';
+import { formatIPv4, formatIPv6, formatMac, ipv4, ipv6, mac } from '@infra-offload/net';
 import { bitLength } from './bytes.js';
 import { decodeBigint, decodeNumber, decodeString } from './decode.js';
 
@@ -17,11 +17,11 @@ export function formatValue(bitwidth: number, bytes: Uint8Array, format = format
     case 'decimal':
       return String(decodeBigint(bytes));
     case 'ipv4':
-      return bits <= 32 ? formatIpv4(decodeNumber(bytes)) : hexadecimal(bytes);
+      return bits <= 32 ? formatIPv4(ipv4(decodeNumber(bytes))) : hexadecimal(bytes);
     case 'mac':
-      return bits <= 48 ? formatMac(decodeNumber(bytes)) : hexadecimal(bytes);
+      return bits <= 48 ? formatMac(mac(decodeNumber(bytes))) : hexadecimal(bytes);
     case 'ipv6':
-      return bits <= 128 ? formatIpv6(leftPad(bytes, 16)) : hexadecimal(bytes);
+      return bits <= 128 ? formatIPv6(ipv6(decodeBigint(bytes))) : hexadecimal(bytes);
     case 'string':
       return printable(bytes) ?? hexadecimal(bytes);
     case 'hex':
@@ -59,11 +59,4 @@ function printable(bytes: Uint8Array): string | undefined {
   } catch {
     return undefined;
   }
-}
-
-function leftPad(bytes: Uint8Array, length: number): Uint8Array {
-  const padded = new Uint8Array(length);
-  const tail = bytes.subarray(Math.max(0, bytes.length - length));
-  padded.set(tail, length - tail.length);
-  return padded;
 }

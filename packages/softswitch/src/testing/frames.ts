@@ -28,10 +28,6 @@ export interface FrameOptions {
 
 const MACS = [2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2];
 
-export function ipv4(text: string): number {
-  return text.split('.').reduce((value, part) => value * 256 + Number(part), 0);
-}
-
 export function ipv4Frame(options: FrameOptions): Uint8Array {
   const { source, target, content } = options;
   const [protocol, body] = bodyOf(options);

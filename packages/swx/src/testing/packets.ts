@@ -1,3 +1,5 @@
+import { formatIPv4, ipv4 } from '@infra-offload/net';
+
 /** Builds and reads packets for tests. Checksums are computed in full here, apart from the engine's incremental ones. */
 
 export interface L4 {
@@ -37,7 +39,7 @@ export interface PacketOptions {
 export const TCP = { fin: 1, syn: 2, rst: 4, psh: 8, ack: 16 } as const;
 
 export function ip(text: string): number {
-  return text.split('.').reduce((value, part) => value * 256 + Number(part), 0);
+  return ipv4(text);
 }
 
 export function mac(text: string): bigint {
@@ -45,7 +47,7 @@ export function mac(text: string): bigint {
 }
 
 export function ipText(value: number): string {
-  return [24, 16, 8, 0].map((shift) => (value >>> shift) & 255).join('.');
+  return formatIPv4(ipv4(value));
 }
 
 const macBytes = (text: string): number[] => text.split(':').map((byte) => Number.parseInt(byte, 16));

@@ -1,9 +1,10 @@
+import { ipv4, ipv4Bytes, PROTOCOL_NUMBERS } from '@infra-offload/net';
 import koffi from 'koffi';
 import { messageOf, type Peer, readMessage, type Side, type SocketEvent } from './protocol.js';
 
 const AF_INET = 2;
 const SOCK_RAW = 3;
-const IPPROTO_SCTP = 132;
+const IPPROTO_SCTP = PROTOCOL_NUMBERS.SCTP;
 
 const IP_HEADER = 20;
 const SCTP_HEADER = 12;
@@ -55,7 +56,7 @@ export class SctpSockets {
     const { to, localPort } = client;
     const address = Buffer.alloc(16);
     address.writeUInt16LE(AF_INET, 0);
-    Buffer.from(to.address.split('.').map(Number)).copy(address, 4);
+    address.set(ipv4Bytes(ipv4(to.address)), 4);
     const packet = initOf(localPort, to.port, messageOf(flow, number, size));
     if (sendto(this.#fd, packet, packet.length, 0, address, address.length) < 0)
       throw new Error(`cannot send to ${to.address}: errno ${koffi.errno()}`);

@@ -1,7 +1,8 @@
 import type { Socket } from 'node:net';
+import { PROTOCOL_NUMBERS } from '@infra-offload/net';
 import koffi from 'koffi';
 
-const IPPROTO_TCP = 6;
+const IPPROTO_TCP = PROTOCOL_NUMBERS.TCP;
 const TCP_REPAIR = 19;
 
 const setsockopt: (fd: number, level: number, name: number, value: Uint8Array, size: number) => number = koffi

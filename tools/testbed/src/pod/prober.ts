@@ -1,3 +1,4 @@
+import { ipv4, ipv4Bytes, PROTOCOL_NUMBERS } from '@infra-offload/net';
 import koffi from 'koffi';
 import type { Probe } from './protocol.js';
 
@@ -14,10 +15,9 @@ const IPPROTO_RAW = 255;
 const IPV4_PACKETS = 0x0008;
 
 const IP_HEADER = 20;
-const ICMP = 1;
-const TCP = 6;
+const { ICMP, TCP, UDP, SCTP } = PROTOCOL_NUMBERS;
 /** Where the payload begins behind the IP header: of ICMP echo, TCP, UDP, SCTP. */
-const PAYLOAD: Readonly<Record<number, number>> = { [ICMP]: 8, [TCP]: 20, 17: 8, 132: 12 };
+const PAYLOAD: Readonly<Record<number, number>> = { [ICMP]: 8, [TCP]: 20, [UDP]: 8, [SCTP]: 12 };
 const MAGIC = 0x494f_4650;
 /** ENODEV, ENETDOWN, ENETUNREACH. */
 const AWAY = new Set([19, 100, 101]);
@@ -65,7 +65,7 @@ export class Prober {
     for (const probe of probes) {
       const to = Buffer.alloc(16);
       to.writeUInt16LE(AF_INET, 0);
-      octets(probe.address).copy(to, 4);
+      to.set(ipv4Bytes(ipv4(probe.address)), 4);
       const packet = packetOf(probe);
       const sent = sendto(this.#sender, packet, packet.length, 0, to, to.length);
       if (sent < 0 && !AWAY.has(koffi.errno())) checked(sent, `a packet to ${probe.address}`);
@@ -97,7 +97,7 @@ function packetOf({ id, address, protocol, sourcePort, port }: Probe): Buffer {
   packet[0] = 0x45;
   packet[8] = 64;
   packet[9] = protocol;
-  octets(address).copy(packet, 16);
+  packet.set(ipv4Bytes(ipv4(address)), 16);
   const header = packet.subarray(IP_HEADER);
   if (protocol === ICMP) {
     header[0] = 8;
@@ -111,10 +111,6 @@ function packetOf({ id, address, protocol, sourcePort, port }: Probe): Buffer {
   header.writeUInt32BE(MAGIC, payload);
   header.writeUInt32BE(id, payload + 4);
   return packet;
-}
-
-function octets(address: string): Buffer {
-  return Buffer.from(address.split('.').map(Number));
 }
 
 function checked(result: number, what: string): number {

@@ -1,3 +1,4 @@
+import { ipv4, mac } from '@infra-offload/net';
 import type { Entity } from '@infra-offload/p4rt/proto';
 import { EndpointFlag, k8sDp } from '@infra-offload/p4src';
 import { unreachable } from '../../errors.js';
@@ -129,7 +130,8 @@ function fromTableEntry(tableId: number, entity: Entity): DpdkRow | undefined {
       const { match, action } = ports.decode(entity);
       const port = match.input_port;
       if (action?.name === 'set_pod_port') {
-        const { pod_ip: podIp, since } = action.params;
+        const podIp = ipv4(action.params.pod_ip);
+        const { since } = action.params;
         return { table: 'port_table', port, role: 'pod', podIp, since, requires: isolationKeys(podIp) };
       }
       const row: DpdkRow = {
@@ -143,47 +145,47 @@ function fromTableEntry(tableId: number, entity: Entity): DpdkRow | undefined {
     }
     case arp.id: {
       const { match, action } = arp.decode(entity);
-      if (action?.name === 'arp_reply') {
-        return { table: 'arp_table', ip: match.target_ip, mac: Number(action.params.mac) };
-      }
-      return foreign({ table: 'arp_table', ip: match.target_ip, mac: 0 }, entity);
+      const ip = ipv4(match.target_ip);
+      if (action?.name === 'arp_reply') return { table: 'arp_table', ip, mac: mac(action.params.mac) };
+      return foreign({ table: 'arp_table', ip, mac: mac(0) }, entity);
     }
     case podForward.id: {
       const { match, action } = podForward.decode(entity);
-      const row = { table: 'pod_forward', ip: match.pod_ip } as const;
+      const ip = ipv4(match.pod_ip);
+      const row = { table: 'pod_forward', ip } as const;
       if (action?.name === 'forward') {
         const { since } = action.params;
-        return { ...row, ...hop(action.params), since, requires: isolationKeys(match.pod_ip) };
+        return { ...row, ...hop(action.params), since, requires: isolationKeys(ip) };
       }
-      return foreign({ ...row, port: 0, dstMac: 0, srcMac: 0, since: 0 }, entity);
+      return foreign({ ...row, port: 0, dstMac: mac(0), srcMac: mac(0), since: 0 }, entity);
     }
     case routes.id: {
       const { match, action } = routes.decode(entity);
-      const { value: address, prefixLength: length } = match.dst ?? { value: 0, prefixLength: 0 };
-      const row = { table: 'route_table', address, length } as const;
+      const { value, prefixLength: length } = match.dst ?? { value: 0, prefixLength: 0 };
+      const row = { table: 'route_table', address: ipv4(value), length } as const;
       if (action?.name === 'set_nexthop') return { ...row, action: 'nexthop', ...hop(action.params) };
       const blocked: RouteRow = { ...row, action: 'blackhole' };
       return action?.name === 'blackhole' ? blocked : foreign(blocked, entity);
     }
     case serviceAddress.id: {
       const { match, action } = serviceAddress.decode(entity);
-      const row: DpdkRow = { table: 'service_address', ip: match.dst_ip };
+      const row = { table: 'service_address', ip: ipv4(match.dst_ip) } as const;
       return action?.name === 'refuse_unused_ports' ? row : foreign(row, entity);
     }
     case answerSource.id: {
       const { match, action } = answerSource.decode(entity);
       const row = { table: 'answer_source', portKind: match.port_kind } as const;
-      if (action?.name === 'set_answer_source') return { ...row, ip: action.params.ip };
-      return foreign({ ...row, ip: 0 }, entity);
+      if (action?.name === 'set_answer_source') return { ...row, ip: ipv4(action.params.ip) };
+      return foreign({ ...row, ip: ipv4(0) }, entity);
     }
     case endpoint.id: {
       const { match, action } = endpoint.decode(entity);
       const row = { table: 'endpoint', id: match.endpoint_id } as const;
       if (action?.name === 'set_endpoint' && (action.params.flags & ~EndpointFlag.draining) === 0) {
         const { ip, port, flags } = action.params;
-        return { ...row, ip, port, isDraining: flags !== 0 };
+        return { ...row, ip: ipv4(ip), port, isDraining: flags !== 0 };
       }
-      return foreign({ ...row, ip: 0, port: 0, isDraining: false }, entity);
+      return foreign({ ...row, ip: ipv4(0), port: 0, isDraining: false }, entity);
     }
     case endpointGroup.id: {
       const { match, action } = endpointGroup.decode(entity);
@@ -194,7 +196,7 @@ function fromTableEntry(tableId: number, entity: Entity): DpdkRow | undefined {
       const { match, action } = service.decode(entity);
       const key = {
         table: 'service',
-        ip: match.dst_ip,
+        ip: ipv4(match.dst_ip),
         protocol: match.protocol,
         port: match.dst_port,
       } as const;
@@ -243,7 +245,7 @@ function routeAction(row: RouteRow) {
 }
 
 function hop(params: { readonly port: number; readonly dst_mac: bigint; readonly src_mac: bigint }) {
-  return { port: params.port, dstMac: Number(params.dst_mac), srcMac: Number(params.src_mac) };
+  return { port: params.port, dstMac: mac(params.dst_mac), srcMac: mac(params.src_mac) };
 }
 
 function foreign(like: Exclude<DpdkRow, { table: 'foreign' }>, entity: Entity): DpdkRow {

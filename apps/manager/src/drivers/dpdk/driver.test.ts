@@ -1,4 +1,5 @@
 import { emptyGroupPlan, planGroup } from '@infra-offload/lb-model';
+import { ipv4, ipv4Prefix, mac, POD_GATEWAY_MAC } from '@infra-offload/net';
 import { Entity } from '@infra-offload/p4rt/proto';
 import { k8sDp } from '@infra-offload/p4src';
 import fc from 'fast-check';
@@ -8,29 +9,28 @@ import type { CompileContext } from '../driver.js';
 import { dpdkDriver } from './driver.js';
 import { type DpdkRow, groupRow, isolationKeys } from './rows.js';
 
-const GATEWAY_MAC = 0x0200_a9fe_0101;
-const driver = dpdkDriver({ gatewayMac: GATEWAY_MAC, endsDeniedFlows: true });
+const driver = dpdkDriver({ gatewayMac: POD_GATEWAY_MAC, endsDeniedFlows: true });
 
 const uint32 = fc.nat(0xffff_ffff);
-const mac = fc.nat(2 ** 48 - 1);
+const address = uint32.map(ipv4);
+const hardwareAddress = fc.nat(2 ** 48 - 1).map(mac);
 const port = fc.nat(65_535);
-const hop = { port: uint32, dstMac: mac, srcMac: mac };
+const hop = { port: uint32, dstMac: hardwareAddress, srcMac: hardwareAddress };
 const length = fc.nat(32);
 const policyId = fc.integer({ min: 1, max: 65_535 });
 const classes = fc.bigInt({ min: 0n, max: 2n ** 64n - 1n });
 const anyRow: fc.Arbitrary<DpdkRow> = fc.oneof(
   fc.record({
     table: fc.constantFrom('policy_egress' as const, 'policy_ingress' as const),
-    podIp: uint32,
+    podIp: address,
     id: policyId,
   }),
-  fc.record({ table: fc.constant('policy_peer' as const), id: policyId, ip: uint32, mask: classes }),
-  fc.tuple(policyId, uint32, length, classes).map(
-    ([id, bits, prefix, mask]): DpdkRow => ({
+  fc.record({ table: fc.constant('policy_peer' as const), id: policyId, ip: address, mask: classes }),
+  fc.tuple(policyId, address, length, classes).map(
+    ([id, within, prefix, mask]): DpdkRow => ({
       table: 'policy_cidr',
       id,
-      address: prefix === 0 ? 0 : (bits & (0xffff_ffff << (32 - prefix))) >>> 0,
-      length: prefix,
+      ...ipv4Prefix(within, prefix),
       mask,
       requires: [],
     }),
@@ -46,7 +46,7 @@ const anyRow: fc.Arbitrary<DpdkRow> = fc.oneof(
       requires: [],
     }),
   ),
-  fc.tuple(uint32, uint32, uint32).map(
+  fc.tuple(uint32, address, uint32).map(
     ([number, podIp, since]): DpdkRow => ({
       table: 'port_table',
       port: number,
@@ -61,29 +61,28 @@ const anyRow: fc.Arbitrary<DpdkRow> = fc.oneof(
     port: uint32,
     role: fc.constantFrom('host' as const, 'uplink' as const),
   }),
-  fc.record({ table: fc.constant('arp_table' as const), ip: uint32, mac }),
+  fc.record({ table: fc.constant('arp_table' as const), ip: address, mac: hardwareAddress }),
   fc
-    .record({ table: fc.constant('pod_forward' as const), ip: uint32, ...hop, since: uint32 })
+    .record({ table: fc.constant('pod_forward' as const), ip: address, ...hop, since: uint32 })
     .map((row) => ({ ...row, requires: isolationKeys(row.ip) })),
-  fc.tuple(uint32, length, fc.option(fc.record(hop))).map(([bits, prefix, next]): DpdkRow => {
-    const address = prefix === 0 ? 0 : (bits & (0xffff_ffff << (32 - prefix))) >>> 0;
-    const row = { table: 'route_table', address, length: prefix } as const;
+  fc.tuple(address, length, fc.option(fc.record(hop))).map(([within, prefix, next]): DpdkRow => {
+    const row = { table: 'route_table', ...ipv4Prefix(within, prefix) } as const;
     return next === null ? { ...row, action: 'blackhole' } : { ...row, action: 'nexthop', ...next };
   }),
   fc.record({
     table: fc.constant('endpoint' as const),
     id: uint32,
-    ip: uint32,
+    ip: address,
     port,
     isDraining: fc.boolean(),
   }),
-  fc.record({ table: fc.constant('service_address' as const), ip: uint32 }),
-  fc.record({ table: fc.constant('answer_source' as const), portKind: fc.nat(2), ip: uint32 }),
+  fc.record({ table: fc.constant('service_address' as const), ip: address }),
+  fc.record({ table: fc.constant('answer_source' as const), portKind: fc.nat(2), ip: address }),
   fc.record({ table: fc.constant('member' as const), id: fc.integer({ min: 1, max: 255 }) }),
   fc.record({ table: fc.constant('endpoint_group' as const), id: fc.nat(65_535) }),
   fc.record({
     table: fc.constant('service' as const),
-    ip: uint32,
+    ip: address,
     protocol: fc.nat(255),
     port,
     id: fc.nat(65_535),
@@ -190,14 +189,14 @@ const pod: PodObject = {
   namespace: 'n',
   name: 'p',
   interfaceName: 'tap1',
-  mac: 0x0200_0000_0001,
-  ip: 0x0af4_0101,
+  mac: mac(0x0200_0000_0001),
+  ip: ipv4(0x0af4_0101),
 };
 const nodeObject: NodeObject = {
   kind: 'node',
   name: 'n',
-  host: { interfaceName: 'host0', mac: 0x0200_0000_0009, addresses: [0x0a00_0001] },
-  serviceCidrs: [{ address: 0x0a60_0000, length: 16 }],
+  host: { interfaceName: 'host0', mac: mac(0x0200_0000_0009), addresses: [ipv4(0x0a00_0001)] },
+  serviceCidrs: [ipv4Prefix(ipv4('10.96.0.0'), 16)],
   routes: [],
   unsupportedAddresses: [],
 };
@@ -213,11 +212,11 @@ describe('pods and nodes', () => {
           ip: pod.ip,
           port: 1,
           dstMac: pod.mac,
-          srcMac: GATEWAY_MAC,
+          srcMac: POD_GATEWAY_MAC,
           since,
           requires: [],
         },
-        { table: 'arp_table', ip: pod.ip, mac: GATEWAY_MAC },
+        { table: 'arp_table', ip: pod.ip, mac: POD_GATEWAY_MAC },
       ],
       conditions: [],
     });
@@ -261,9 +260,9 @@ describe('pods and nodes', () => {
   test('a route makes its interface an uplink; one that covers a host address does not take it away', () => {
     const route = {
       interfaceName: 'up0',
-      nextHopMac: 2,
-      sourceMac: 4,
-      cidr: { address: 0x0a00_0000, length: 8 },
+      nextHopMac: mac(2),
+      sourceMac: mac(4),
+      cidr: ipv4Prefix(ipv4('10.0.0.0'), 8),
     };
     const { rows, conditions } = driver.node({ ...nodeObject, routes: [route] }, context);
     expect(conditions).toEqual([]);
@@ -273,7 +272,7 @@ describe('pods and nodes', () => {
       ip: 0x0a00_0001,
       port: 0,
       dstMac: 0x0200_0000_0009,
-      srcMac: GATEWAY_MAC,
+      srcMac: POD_GATEWAY_MAC,
       since: 0,
     });
     const lost = driver.node({ ...nodeObject, routes: [{ ...route, interfaceName: 'gone' }] }, context);
@@ -291,7 +290,7 @@ describe('pods and nodes', () => {
   });
 
   test('a host interface that is not port 0 is said', () => {
-    const host = { interfaceName: 'tap2', mac: 2, addresses: [] };
+    const host = { interfaceName: 'tap2', mac: mac(2), addresses: [] };
     expect(driver.node({ ...nodeObject, host }, context).conditions).toMatchObject([
       { reason: 'HostPortMismatch' },
     ]);
@@ -304,7 +303,7 @@ const web: ServiceObject = {
   name: 'web',
   portName: '',
   protocol: 'TCP',
-  frontends: [{ address: 1, port: 80 }],
+  frontends: [{ address: ipv4(1), port: 80 }],
   endpoints: [],
   hasEndpointsElsewhere: false,
   affinitySeconds: undefined,
@@ -357,7 +356,7 @@ describe('services', () => {
 
   test('property: groups name only endpoints that are there, whatever came and went', () => {
     const endpoint = fc.record({
-      address: fc.nat(5),
+      address: fc.nat(5).map(ipv4),
       port: fc.constant(80),
       weight: fc.integer({ min: 1, max: 3 }),
     });

@@ -1,3 +1,4 @@
+import type { Mac } from '@infra-offload/net';
 import { dropReasons, k8sDp, k8sDpDeviceConfig, k8sDpP4Info, MAX_SERVICE_ID } from '@infra-offload/p4src';
 import { unreachable } from '../../errors.js';
 import { podClaims } from '../common.js';
@@ -19,7 +20,7 @@ const UDP_MEMORY_SECONDS = 120;
 /** What a deployment chooses. */
 export interface DpdkOptions {
   /** Source MAC of what the data plane sends to pods, as a number. */
-  readonly gatewayMac: number;
+  readonly gatewayMac: Mac;
   /** Whether flows end that policies deny by now. */
   readonly endsDeniedFlows: boolean;
 }

@@ -1,8 +1,8 @@
+import { ipv4, POD_GATEWAY } from '@infra-offload/net';
 import type { Entity, TableEntry } from '@infra-offload/p4rt/proto';
 import { conntrackTimeouts, FlowState, k8sDp } from '@infra-offload/p4src';
 import fc from 'fast-check';
 import { describe, expect, it, test } from 'vitest';
-import { GATEWAY_ADDRESS } from '../../state/addresses.js';
 import type { FlowSocket, FlowTuple } from '../driver.js';
 import { dpdkFlowTable as table } from './flow-table.js';
 
@@ -10,7 +10,7 @@ const { conntrack, established } = k8sDp.tables;
 const SERIAL = 7;
 
 const socket = fc.record({
-  address: fc.integer({ min: 1, max: 0xffff_ffff }),
+  address: fc.integer({ min: 1, max: 0xffff_ffff }).map(ipv4),
   port: fc.integer({ min: 1, max: 0xffff }),
 });
 
@@ -52,7 +52,7 @@ test('both entries of a flow tell both directions', () => {
       const original: FlowTuple = { protocol, source: client, destination: service };
       const server: FlowSocket = toEndpoint ? endpoint : service;
       const seen: FlowSocket = {
-        address: isHairpin ? GATEWAY_ADDRESS : client.address,
+        address: isHairpin ? POD_GATEWAY : client.address,
         port: port ?? client.port,
       };
       const reply: FlowTuple = { protocol, source: server, destination: seen };
@@ -98,8 +98,8 @@ test('both entries of a flow tell both directions', () => {
 describe('the state of a flow', () => {
   const tuple: FlowTuple = {
     protocol: 6,
-    source: { address: 1, port: 2 },
-    destination: { address: 3, port: 4 },
+    source: { address: ipv4(1), port: 2 },
+    destination: { address: ipv4(3), port: 4 },
   };
   const reply = (timeout: number) => {
     const params = {

@@ -1,6 +1,6 @@
+import { ipv4, POD_GATEWAY, PROTOCOL_NUMBERS } from '@infra-offload/net';
 import type { Entity, FieldMatch } from '@infra-offload/p4rt/proto';
 import { ConntrackTimeout, conntrackTimeouts, FlowState, k8sDp } from '@infra-offload/p4src';
-import { GATEWAY_ADDRESS } from '../../state/addresses.js';
 import type { FlowSelection, FlowTable, FlowTuple } from '../driver.js';
 
 /**
@@ -21,9 +21,7 @@ const Kind = {
 const SERIAL = 16n;
 const HALF_WORD = 0xffffn;
 
-const TCP = 6;
-const UDP = 17;
-const ICMP = 1;
+const { TCP, UDP, ICMP } = PROTOCOL_NUMBERS;
 const NS_PER_MS = 1_000_000n;
 
 /** Names of states, as people know them, by number. */
@@ -36,8 +34,8 @@ const STATES: ReadonlyMap<number, string> = new Map(
 
 const ANY: FlowTuple = {
   protocol: 0,
-  source: { address: 0, port: 0 },
-  destination: { address: 0, port: 0 },
+  source: { address: ipv4(0), port: 0 },
+  destination: { address: ipv4(0), port: 0 },
 };
 
 export const dpdkFlowTable: FlowTable = {
@@ -71,8 +69,8 @@ export const dpdkFlowTable: FlowTable = {
     const { match, action, idleTimeoutNs, idleNs = 0n } = conntrack.decode(entity);
     const tuple: FlowTuple = {
       protocol: match.protocol,
-      source: { address: match.src_ip, port: match.src_port },
-      destination: { address: match.dst_ip, port: match.dst_port },
+      source: { address: ipv4(match.src_ip), port: match.src_port },
+      destination: { address: ipv4(match.dst_ip), port: match.dst_port },
     };
     const timeoutMs = Number(idleTimeoutNs / NS_PER_MS);
     const times = {
@@ -84,9 +82,10 @@ export const dpdkFlowTable: FlowTable = {
       const { kind, nat_ip, nat_port, client_port } = action.params;
       const reply: FlowTuple = {
         protocol: tuple.protocol,
-        source: (kind & Kind.toEndpoint) !== 0 ? { address: nat_ip, port: nat_port } : tuple.destination,
+        source:
+          (kind & Kind.toEndpoint) !== 0 ? { address: ipv4(nat_ip), port: nat_port } : tuple.destination,
         destination: {
-          address: (kind & Kind.fromGateway) !== 0 ? GATEWAY_ADDRESS : tuple.source.address,
+          address: (kind & Kind.fromGateway) !== 0 ? POD_GATEWAY : tuple.source.address,
           port: (kind & Kind.clientPort) !== 0 ? client_port : tuple.source.port,
         },
       };
@@ -96,8 +95,9 @@ export const dpdkFlowTable: FlowTable = {
     const { kind, serial, nat_ip, nat_port, client_ip, client_port, flow_id } = action.params;
     const original: FlowTuple = {
       protocol: tuple.protocol,
-      source: (kind & Kind.toClient) !== 0 ? { address: client_ip, port: client_port } : tuple.destination,
-      destination: (kind & Kind.fromService) !== 0 ? { address: nat_ip, port: nat_port } : tuple.source,
+      source:
+        (kind & Kind.toClient) !== 0 ? { address: ipv4(client_ip), port: client_port } : tuple.destination,
+      destination: (kind & Kind.fromService) !== 0 ? { address: ipv4(nat_ip), port: nat_port } : tuple.source,
     };
     const cell = { read: flows.cell(flow_id), serial };
     return { original, reply: tuple, isReply: true, ...times, cell };

@@ -1,5 +1,5 @@
 import type { SlotEndpoint, SlotMember } from '@infra-offload/lb-model';
-import { protocolOfNumber } from '../common.js';
+import { transportProtocol } from '@infra-offload/net';
 import type { FoundPod, FoundService } from '../driver.js';
 import { type DpdkRow, endpointOf } from './rows.js';
 
@@ -41,7 +41,7 @@ export function foundServices(rows: readonly DpdkRow[]): readonly FoundService[]
         draftOf(row.id);
         break;
       case 'service': {
-        const protocol = protocolOfNumber(row.protocol);
+        const protocol = transportProtocol(row.protocol);
         if (protocol === undefined) break;
         draftOf(row.id).frontends.push({ frontend: { address: row.ip, port: row.port }, protocol });
         break;

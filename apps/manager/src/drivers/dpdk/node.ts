@@ -1,5 +1,5 @@
-import { GATEWAY_IP, HOST_PORT, PortKind } from '@infra-offload/p4src';
-import { cidrContains, formatCidr, parseIPv4 } from '../../state/addresses.js';
+import { formatPrefix, type IPv4, type Mac, POD_GATEWAY, prefixContains } from '@infra-offload/net';
+import { HOST_PORT, PortKind } from '@infra-offload/p4src';
 import type { HostInterface, NodeObject } from '../../state/objects.js';
 import {
   addressClaim,
@@ -12,15 +12,8 @@ import {
 import type { Claim, CompileContext, Compiled, Condition } from '../driver.js';
 import type { DpdkRow } from './rows.js';
 
-/** What pods use as their gateway: 169.254.1.1. */
-export const GATEWAY_ADDRESS = parseIPv4(GATEWAY_IP) ?? 0;
-
 /** A node's rows: the host port, ARP for what lives on the node, ranges of services, and routes. */
-export function compileNode(
-  node: NodeObject,
-  context: CompileContext,
-  gatewayMac: number,
-): Compiled<DpdkRow> {
+export function compileNode(node: NodeObject, context: CompileContext, gatewayMac: Mac): Compiled<DpdkRow> {
   const conflict = conflictOf([NODE_CLAIM], context);
   if (conflict !== undefined) return { rows: [], conditions: [conflict] };
   const rows: DpdkRow[] = [];
@@ -35,7 +28,7 @@ export function compileNode(
     if (found !== undefined && found !== HOST_PORT) uplinks.add(found);
   }
   for (const route of node.routes) {
-    const port = usablePort(route.interfaceName, `route ${formatCidr(route.cidr)}`, context, conditions);
+    const port = usablePort(route.interfaceName, `route ${formatPrefix(route.cidr)}`, context, conditions);
     if (port === undefined) continue;
     if (port !== HOST_PORT) uplinks.add(port);
     rows.push({
@@ -79,7 +72,7 @@ function compileHost(
   node: NodeObject,
   host: HostInterface,
   context: CompileContext,
-  gatewayMac: number,
+  gatewayMac: Mac,
   rows: DpdkRow[],
   conditions: Condition[],
 ): void {
@@ -95,7 +88,7 @@ function compileHost(
   }
   rows.push({ table: 'port_table', port: HOST_PORT, role: 'host' });
   // Not to the host itself: it would not take anything from its own address.
-  const [own = GATEWAY_ADDRESS] = host.addresses.filter((address) => address !== GATEWAY_ADDRESS);
+  const [own = POD_GATEWAY] = host.addresses.filter((address) => address !== POD_GATEWAY);
   for (const portKind of [PortKind.pod, PortKind.uplink])
     rows.push({ table: 'answer_source', portKind, ip: own });
   const ranges = [...node.serviceCidrs, ...node.routes.map((route) => route.cidr)];
@@ -107,7 +100,7 @@ function compileHost(
     }
     rows.push({ table: 'arp_table', ip, mac: host.mac });
     // A packet for the host gets there through a miss, unchanged, unless a wider range would take it elsewhere.
-    if (ranges.some((range) => cidrContains(range, ip))) {
+    if (ranges.some((range) => prefixContains(range, ip))) {
       rows.push({
         table: 'pod_forward',
         ip,
@@ -120,8 +113,8 @@ function compileHost(
   }
 }
 
-function hostAddresses(host: HostInterface): readonly number[] {
-  return [GATEWAY_ADDRESS, ...host.addresses.filter((address) => address !== GATEWAY_ADDRESS)];
+function hostAddresses(host: HostInterface): readonly IPv4[] {
+  return [POD_GATEWAY, ...host.addresses.filter((address) => address !== POD_GATEWAY)];
 }
 
 /** The port of an interface that is the node's; otherwise the condition says why there is none. */

@@ -1,3 +1,4 @@
+import type { Mac } from '@infra-offload/net';
 import type { PodObject } from '../../state/objects.js';
 import { conflictOf, missingPort, podClaims } from '../common.js';
 import type { CompileContext, Compiled } from '../driver.js';
@@ -9,7 +10,7 @@ import type { DpdkRow } from './rows.js';
  * A pod's rows: its port (which also pins its source address), the way to it, and the answer to ARP requests for it.
  * A pod that lacks its address or interface gets none, so that it cannot send under another pod's name either.
  */
-export function compilePod(pod: PodObject, context: CompileContext, gatewayMac: number): Compiled<DpdkRow> {
+export function compilePod(pod: PodObject, context: CompileContext, gatewayMac: Mac): Compiled<DpdkRow> {
   const conflict = conflictOf(podClaims(pod, context), context);
   if (conflict !== undefined) return { rows: [], conditions: [conflict] };
   const found = context.port(pod.interfaceName);

@@ -1,3 +1,4 @@
+import { type IPv4, ipv4 } from '@infra-offload/net';
 import type { Entity } from '@infra-offload/p4rt/proto';
 import { k8sDp } from '@infra-offload/p4src';
 import type { RowKey } from '../../reconciler/model.js';
@@ -69,23 +70,25 @@ export function policyFromEntity(tableId: number, entity: Entity): ReadPolicy | 
     case egress.id: {
       const { match, action } = egress.decode(entity);
       const id = action?.name === 'set_policy_egress' ? action.params.policy_id : undefined;
-      return isolation('policy_egress', match.pod_ip, id);
+      return isolation('policy_egress', ipv4(match.pod_ip), id);
     }
     case ingress.id: {
       const { match, action } = ingress.decode(entity);
       const id = action?.name === 'set_policy_ingress' ? action.params.policy_id : undefined;
-      return isolation('policy_ingress', match.pod_ip, id);
+      return isolation('policy_ingress', ipv4(match.pod_ip), id);
     }
     case peers.id: {
       const { match, action } = peers.decode(entity);
-      const { policy_id: id, peer_ip: ip } = match;
+      const { policy_id: id } = match;
+      const ip = ipv4(match.peer_ip);
       if (action?.name !== 'set_peer_classes') return foreign('policy_peer', policyPeerKey(id, ip));
       return { kind: 'row', row: { table: 'policy_peer', id, ip, mask: action.params.mask } };
     }
     case cidrs.id: {
       const { match, action } = cidrs.decode(entity);
       const id = match.policy_id;
-      const { value: address, prefixLength: length } = match.peer_ip ?? { value: 0, prefixLength: 0 };
+      const { value, prefixLength: length } = match.peer_ip ?? { value: 0, prefixLength: 0 };
+      const address = ipv4(value);
       if (action?.name !== 'add_cidr_classes') {
         return foreign('policy_cidr', policyCidrKey(id, address, length));
       }
@@ -123,7 +126,7 @@ function readPort(entity: Entity): ReadPolicy {
   return foreign('policy_port', `policy_port/${row.id}/${key}`);
 }
 
-function isolation(table: IsolationRow['table'], podIp: number, id: number | undefined): ReadPolicy {
+function isolation(table: IsolationRow['table'], podIp: IPv4, id: number | undefined): ReadPolicy {
   if (id !== undefined) return { kind: 'row', row: { table, podIp, id } };
   return foreign(table, policyRowKey({ table, podIp, id: 0 }));
 }

@@ -1,10 +1,11 @@
+import type { IPv4 } from '@infra-offload/net';
 import type { RowKey } from '../../reconciler/model.js';
 import type { DpdkRow } from './rows.js';
 
 /** New flows from a pod (egress) or to it (ingress) need the consent of policy `id`. */
 export interface IsolationRow {
   readonly table: 'policy_egress' | 'policy_ingress';
-  readonly podIp: number;
+  readonly podIp: IPv4;
   /** 1 to 65535, and so below. */
   readonly id: number;
 }
@@ -13,7 +14,7 @@ export interface IsolationRow {
 export interface PolicyPeerRow {
   readonly table: 'policy_peer';
   readonly id: number;
-  readonly ip: number;
+  readonly ip: IPv4;
   /** 64 bits. */
   readonly mask: bigint;
 }
@@ -22,7 +23,7 @@ export interface PolicyPeerRow {
 export interface PolicyCidrRow {
   readonly table: 'policy_cidr';
   readonly id: number;
-  readonly address: number;
+  readonly address: IPv4;
   readonly length: number;
   readonly mask: bigint;
   /** Keys of the rows inside that agree to less; without them this one would agree to too much. */
@@ -47,11 +48,11 @@ export interface PolicyPortRow {
 export type PolicyRow = IsolationRow | PolicyPeerRow | PolicyCidrRow | PolicyPortRow;
 
 /** Numbers above those of endpoints, since this may be the table with the most rows. */
-export function policyPeerKey(id: number, ip: number): RowKey {
+export function policyPeerKey(id: number, ip: IPv4): RowKey {
   return (id + 1) * 2 ** 32 + ip;
 }
 
-export function policyCidrKey(id: number, address: number, length: number): RowKey {
+export function policyCidrKey(id: number, address: IPv4, length: number): RowKey {
   return `policy_cidr/${id}/${address}/${length}`;
 }
 

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { type IPv4, ipv4 } from '@infra-offload/net';
 import type { PortSpace, Region } from '../../policy/port-space.js';
 import type { Direction, PolicyProfile } from '../../policy/profile.js';
 import { type ExactPeer, evaluateProfile, type PeerRange, type PolicyRegions } from '../../policy/regions.js';
@@ -40,7 +41,7 @@ export function isolationRows(
 
 /** What the tables hold for one policy id. */
 interface Tables {
-  readonly peers: readonly { readonly address: number; readonly mask: bigint }[];
+  readonly peers: readonly { readonly address: IPv4; readonly mask: bigint }[];
   /** Outermost prefixes of addresses. */
   readonly cidrs: readonly Prefix[];
   readonly ports: Ports;
@@ -74,7 +75,7 @@ export function compilePolicy(profile: PolicyProfile): CompiledProfile<PolicyRow
  */
 function peerTables({ everywhere, peers: named }: PolicyRegions, plan: ClassPlan): Omit<Tables, 'ports'> {
   const exceptions = new Map<PeerRange, Prefix[]>();
-  const peers: { address: number; mask: bigint }[] = [];
+  const peers: { address: IPv4; mask: bigint }[] = [];
   for (const peer of named) {
     const mask = plan.mask(peer.region);
     const around = plan.mask(peer.range.region);
@@ -143,11 +144,11 @@ function stepsOf(turns: ReadonlyMap<number, bigint>): readonly Step[] {
 function rowsOf(id: number, { peers, cidrs, ports }: Tables): readonly PolicyRow[] {
   const rows: PolicyRow[] = [];
   for (const { address: ip, mask } of peers) rows.push({ table: 'policy_peer', id, ip, mask });
-  const cidrKey = ({ bits, length }: Prefix) => policyCidrKey(id, bits, length);
+  const cidrKey = ({ bits, length }: Prefix) => policyCidrKey(id, ipv4(bits), length);
   for (const prefix of all(cidrs)) {
-    const { bits: address, length, mask, children } = prefix;
+    const { bits, length, mask, children } = prefix;
     const requires = narrowing(mask, children).map(cidrKey);
-    rows.push({ table: 'policy_cidr', id, address, length, mask, requires });
+    rows.push({ table: 'policy_cidr', id, address: ipv4(bits), length, mask, requires });
   }
   const requiredByAny: ReturnType<typeof policyPortKey>[] = [];
   for (const [protocol, prefixes] of ports.byProtocol) {

@@ -1,3 +1,4 @@
+import type { IPv4, Mac } from '@infra-offload/net';
 import type { Entity } from '@infra-offload/p4rt/proto';
 import { MAX_MEMBER, ServiceFlag } from '@infra-offload/p4src';
 import type { RowKey, RowModel } from '../../reconciler/model.js';
@@ -9,7 +10,7 @@ export type PortRow =
       readonly table: 'port_table';
       readonly port: number;
       readonly role: 'pod';
-      readonly podIp: number;
+      readonly podIp: IPv4;
       /** See {@link CompileContext.since}. */
       readonly since: number;
       /** Keys of the rows that isolate the pod, without which it must not send or receive. */
@@ -20,17 +21,17 @@ export type PortRow =
 /** ARP requests for `ip` are answered with `mac`. */
 export interface ArpRow {
   readonly table: 'arp_table';
-  readonly ip: number;
-  readonly mac: number;
+  readonly ip: IPv4;
+  readonly mac: Mac;
 }
 
 /** Packets to `ip` leave through `port`. */
 export interface PodForwardRow {
   readonly table: 'pod_forward';
-  readonly ip: number;
+  readonly ip: IPv4;
   readonly port: number;
-  readonly dstMac: number;
-  readonly srcMac: number;
+  readonly dstMac: Mac;
+  readonly srcMac: Mac;
   /** As for {@link PortRow}; 0 for what is no pod. */
   readonly since: number;
   /** As for {@link PortRow}. */
@@ -41,16 +42,16 @@ export interface PodForwardRow {
 export type RouteRow =
   | {
       readonly table: 'route_table';
-      readonly address: number;
+      readonly address: IPv4;
       readonly length: number;
       readonly action: 'nexthop';
       readonly port: number;
-      readonly dstMac: number;
-      readonly srcMac: number;
+      readonly dstMac: Mac;
+      readonly srcMac: Mac;
     }
   | {
       readonly table: 'route_table';
-      readonly address: number;
+      readonly address: IPv4;
       readonly length: number;
       readonly action: 'blackhole';
     };
@@ -58,21 +59,21 @@ export type RouteRow =
 /** An address of services: ports that none of them has are refused. */
 export interface ServiceAddressRow {
   readonly table: 'service_address';
-  readonly ip: number;
+  readonly ip: IPv4;
 }
 
 /** Where ICMP errors to what is behind ports of a kind come from. */
 export interface AnswerSourceRow {
   readonly table: 'answer_source';
   readonly portKind: number;
-  readonly ip: number;
+  readonly ip: IPv4;
 }
 
 /** Slot `id & 255` of group `id >> 8` stands for this address and port. */
 export interface EndpointRow {
   readonly table: 'endpoint';
   readonly id: number;
-  readonly ip: number;
+  readonly ip: IPv4;
   readonly port: number;
   /** Its connections go on; new ones go elsewhere. */
   readonly isDraining: boolean;
@@ -107,7 +108,7 @@ export interface GroupEntryRow {
 /** One frontend. */
 export interface ServiceRow {
   readonly table: 'service';
-  readonly ip: number;
+  readonly ip: IPv4;
   readonly protocol: number;
   readonly port: number;
   /** Group and service id. */
@@ -165,7 +166,7 @@ export function groupRow(id: number, members: readonly GroupMember[]): GroupRow 
 const MEMBER_KEYS = Array.from({ length: MAX_MEMBER + 1 }, (_, slot) => `member/${slot}`);
 
 /** Keys of everything that may isolate a pod. What is read back may be open to any of it. */
-export function isolationKeys(podIp: number): readonly RowKey[] {
+export function isolationKeys(podIp: IPv4): readonly RowKey[] {
   return [`policy_egress/${podIp}`, `policy_ingress/${podIp}`];
 }
 
@@ -332,8 +333,8 @@ function equal(a: DpdkRow, b: DpdkRow): boolean {
 
 interface Hop {
   readonly port: number;
-  readonly dstMac: number;
-  readonly srcMac: number;
+  readonly dstMac: Mac;
+  readonly srcMac: Mac;
 }
 
 function sameHop(a: Hop, b: Hop): boolean {

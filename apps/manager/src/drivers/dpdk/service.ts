@@ -1,13 +1,8 @@
 import type { GroupPlan } from '@infra-offload/lb-model';
+import { PROTOCOL_NUMBERS } from '@infra-offload/net';
 import { affinityTimeouts, ServiceFlag } from '@infra-offload/p4src';
 import { describeKey, type ServiceObject } from '../../state/objects.js';
-import {
-  formatFrontend,
-  frontendClaims,
-  frontendKey,
-  PROTOCOL_NUMBERS,
-  unsupportedAddresses,
-} from '../common.js';
+import { formatFrontend, frontendClaims, frontendKey, unsupportedAddresses } from '../common.js';
 import type { Claim, CompileContext, Compiled, Condition, ServiceAllocation } from '../driver.js';
 import { type DpdkRow, endpointNumber, GROUP_SLOTS, type GroupRow, groupRow } from './rows.js';
 

@@ -1,4 +1,5 @@
 import { emptyGroupPlan, planGroup, restoreGroupPlan } from '@infra-offload/lb-model';
+import { type IPv4, ipv4, mac, POD_GATEWAY_MAC } from '@infra-offload/net';
 import { P4Program } from '@infra-offload/p4info';
 import { es2kDpArtifacts, es2kDpDeviceConfig, es2kDpP4Info } from '@infra-offload/p4src';
 import fc from 'fast-check';
@@ -10,7 +11,7 @@ import { es2kDriver } from './driver.js';
 import { isEs2kProgram } from './program.js';
 import type { Es2kRow } from './rows.js';
 
-const options = { deviceConfig: es2kDpDeviceConfig(), gatewayMac: 0x0200_a9fe_0101 };
+const options = { deviceConfig: es2kDpDeviceConfig(), gatewayMac: POD_GATEWAY_MAC };
 const driver = es2kDriver({ ...options, program: es2kDpP4Info() });
 
 /** The P4Info of the portable program with some of its text changed. */
@@ -34,9 +35,9 @@ function without(tables: RegExp): P4Program {
 const SERVICE_TABLES = /alias: "(?:ipv4_to_port_table_tx_|service_flow|tx_balance|write_|rx_src|pinned)/;
 const POLICY_TABLES = /alias: "(?:acl_|tcp_dport|udp_dport|check_acl)/;
 
-const residents = new Map<number, Resident>([
-  [21, { port: 1, mac: 0xa1 }],
-  [22, { port: 2, mac: 0xa2 }],
+const residents = new Map<IPv4, Resident>([
+  [ipv4(21), { port: 1, mac: mac(0xa1) }],
+  [ipv4(22), { port: 2, mac: mac(0xa2) }],
 ]);
 const context: CompileContext = {
   since: 0,
@@ -47,15 +48,15 @@ const context: CompileContext = {
 };
 const pod: PodObject = {
   ...{ kind: 'pod', attachmentId: 'c/eth0', namespace: 'n', name: 'p', interfaceName: 'tap1' },
-  mac: 0xa1,
-  ip: 21,
+  mac: mac(0xa1),
+  ip: ipv4(21),
 };
 const web: ServiceObject = {
   ...{ kind: 'service', namespace: 'n', name: 'web', portName: '', protocol: 'TCP' },
-  frontends: [{ address: 9, port: 80 }],
+  frontends: [{ address: ipv4(9), port: 80 }],
   endpoints: [
-    { address: 21, port: 8080, weight: 1 },
-    { address: 22, port: 8080, weight: 1 },
+    { address: ipv4(21), port: 8080, weight: 1 },
+    { address: ipv4(22), port: 8080, weight: 1 },
   ],
   hasEndpointsElsewhere: false,
   affinitySeconds: undefined,
@@ -139,9 +140,13 @@ describe('the driver', () => {
 
   test.each<[string, Partial<ServiceObject>, string]>([
     ['affinity', { affinitySeconds: 10_800 }, 'UnsupportedAffinity'],
-    ['a second frontend', { frontends: [...web.frontends, { address: 8, port: 80 }] }, 'OneFrontend'],
-    ['an endpoint elsewhere', { endpoints: [{ address: 99, port: 1, weight: 1 }] }, 'EndpointsNotLocal'],
-    ["a pod's address", { frontends: [{ address: 21, port: 80 }] }, 'AddressConflict'],
+    ['a second frontend', { frontends: [...web.frontends, { address: ipv4(8), port: 80 }] }, 'OneFrontend'],
+    [
+      'an endpoint elsewhere',
+      { endpoints: [{ address: ipv4(99), port: 1, weight: 1 }] },
+      'EndpointsNotLocal',
+    ],
+    ["a pod's address", { frontends: [{ address: ipv4(21), port: 80 }] }, 'AddressConflict'],
     ['no endpoints', { endpoints: [] }, 'NoEndpoints'],
   ])('says what it leaves out: %s', (_, more, reason) => {
     const service = { ...web, ...more };
@@ -272,24 +277,24 @@ test('property: every row is read back as it was written', () => {
   const uint = (bits: number) => fc.integer({ min: 0, max: 2 ** bits - 1 });
   fc.assert(
     fc.property(
-      uint(32),
-      uint(48),
+      uint(32).map(ipv4),
+      uint(48).map(mac),
       uint(16),
       fc.integer({ min: 1, max: driver.limits.serviceIds }),
-      (ip, mac, port, id) => {
+      (ip, hardwareAddress, port, id) => {
         const at: CompileContext = {
           ...context,
-          resident: (address) => (address === 5 ? { mac, port } : undefined),
+          resident: (address) => (address === 5 ? { mac: hardwareAddress, port } : undefined),
         };
         const service = {
           ...web,
           frontends: [{ address: ip, port: port || 1 }],
-          endpoints: [{ address: 5, port: port || 1, weight: 1 }],
+          endpoints: [{ address: ipv4(5), port: port || 1, weight: 1 }],
         };
         fc.pre(ip !== 5);
         const rows = [
           ...driver.base(),
-          ...driver.pod({ ...pod, ip, mac }, context).rows,
+          ...driver.pod({ ...pod, ip, mac: hardwareAddress }, context).rows,
           ...driver.service(service, allocation(service, id), at).rows,
         ];
         for (const row of rows) {

@@ -1,3 +1,4 @@
+import type { Mac } from '@infra-offload/net';
 import type { P4Program } from '@infra-offload/p4info';
 import { typedProgram } from '@infra-offload/p4rt';
 import { es2kDropReasons } from '@infra-offload/p4src';
@@ -26,7 +27,7 @@ export interface Es2kOptions {
   readonly program: P4Program;
   readonly deviceConfig: Uint8Array;
   /** Source MAC of what the data plane sends to pods, as a number: that of the ARP proxy. */
-  readonly gatewayMac: number;
+  readonly gatewayMac: Mac;
   /** Interface of who answers ARP for the pods' gateway; the node's own if left out. */
   readonly arpProxyInterface?: string | undefined;
 }

@@ -1,7 +1,7 @@
 import { NO_SLOT, type SlotEndpoint } from '@infra-offload/lb-model';
+import { type IPv4, ipv4, transportProtocol } from '@infra-offload/net';
 import { ES2K_BUCKETS } from '@infra-offload/p4src';
 import type { Protocol } from '../../state/objects.js';
-import { protocolOfNumber } from '../common.js';
 import type { FoundService } from '../driver.js';
 import type { Es2kContext } from './interface.js';
 import { endpointOfPointer } from './limits.js';
@@ -15,7 +15,7 @@ export function foundServices(
   { rows: made, limits }: Es2kContext,
   rows: readonly Es2kRow[],
 ): readonly FoundService[] {
-  const addresses = new Map<number, { readonly address: number; readonly port: number }>();
+  const addresses = new Map<number, { readonly address: IPv4; readonly port: number }>();
   const endpoints = new Map<number, SlotEndpoint[]>();
   const buckets = new Map<number, { readonly protocol: Protocol; readonly slots: number[] }>();
   for (const row of rows) {
@@ -24,16 +24,16 @@ export function foundServices(
     const { ip = 0, port = 0, ptr = 0 } = made.values(row);
     switch (row.table) {
       case 'write_source_ip_table':
-        if (typeof first === 'number') addresses.set(first, { address: ip, port });
+        if (typeof first === 'number') addresses.set(first, { address: ipv4(ip), port });
         break;
       case 'write_dest_ip_table': {
         if (typeof first !== 'number') break;
         const { id, slot } = endpointOfPointer(limits, first);
-        endpoints.set(id, [...(endpoints.get(id) ?? []), { slot, address: ip, port }]);
+        endpoints.set(id, [...(endpoints.get(id) ?? []), { slot, address: ipv4(ip), port }]);
         break;
       }
       case 'tx_balance': {
-        const protocol = protocolOfNumber(Number(second));
+        const protocol = transportProtocol(Number(second));
         if (protocol === undefined) break;
         const { id, slot } = endpointOfPointer(limits, ptr);
         const known = buckets.get(id) ?? { protocol, slots: new Array<number>(ES2K_BUCKETS).fill(NO_SLOT) };

@@ -1,3 +1,4 @@
+import type { IPv4, Mac } from '@infra-offload/net';
 import { missingPort } from '../common.js';
 import type { CompileContext, Compiled, Condition } from '../driver.js';
 import { type Es2kLimits, podPointer, portProblem } from './limits.js';
@@ -8,7 +9,7 @@ export interface Es2kContext {
   readonly rows: Es2kRows;
   readonly limits: Es2kLimits;
   /** Source MAC of what reaches pods: that of the ARP proxy. */
-  readonly gatewayMac: number;
+  readonly gatewayMac: Mac;
   /** Who answers ARP for the pods' gateway; the node's own interface if undefined. */
   readonly arpProxyInterface: string | undefined;
 }
@@ -16,8 +17,8 @@ export interface Es2kContext {
 /** An interface at an address: a pod's, or the node's own, which the pipeline treats alike. */
 export interface AddressedInterface {
   readonly interfaceName: string;
-  readonly mac: number;
-  readonly ip: number;
+  readonly mac: Mac;
+  readonly ip: IPv4;
 }
 
 /** The port of an interface, if the program can name it; else why not. */
@@ -62,7 +63,7 @@ export function interfaceRows(
 }
 
 /** ARP requests for an address go to a port. */
-export function arpRow(rows: Es2kRows, ip: number, port: number): Es2kRow {
+export function arpRow(rows: Es2kRows, ip: IPv4, port: number): Es2kRow {
   return rows.row('arp_to_port_table', [ip], 'set_dest_vport', { p: port });
 }
 

@@ -1,13 +1,9 @@
-import { GATEWAY_IP } from '@infra-offload/p4src';
-import { formatCidr, parseIPv4 } from '../../state/addresses.js';
+import { formatPrefix, type IPv4, POD_GATEWAY } from '@infra-offload/net';
 import type { HostInterface, NodeObject } from '../../state/objects.js';
 import { addressClaim, conflictOf, interfaceClaims, NODE_CLAIM, unsupportedAddresses } from '../common.js';
 import type { Claim, CompileContext, Compiled, Condition } from '../driver.js';
 import { arpRow, type Es2kContext, interfaceRows, portOf, refused } from './interface.js';
 import type { Es2kRow } from './rows.js';
-
-/** What pods use as their gateway. Only ARP asks for it. */
-const GATEWAY_ADDRESS = parseIPv4(GATEWAY_IP) ?? 0;
 
 /** A node's rows: those of its own interface, for each of its addresses, and the way to who answers ARP for the gateway. */
 export function compileNode(es2k: Es2kContext, node: NodeObject, context: CompileContext): Compiled<Es2kRow> {
@@ -25,7 +21,7 @@ export function compileNode(es2k: Es2kContext, node: NodeObject, context: Compil
   if (host !== undefined)
     use(host.interfaceName, (port) => compileHost(es2k, host, port, context, rows, conditions));
   const proxy = es2k.arpProxyInterface ?? host?.interfaceName;
-  if (proxy !== undefined) use(proxy, (port) => rows.push(arpRow(es2k.rows, GATEWAY_ADDRESS, port)));
+  if (proxy !== undefined) use(proxy, (port) => rows.push(arpRow(es2k.rows, POD_GATEWAY, port)));
   if (node.routes.length > 0 || node.uplinkInterface !== undefined) conditions.push(noRoutes(node));
   if (node.unsupportedAddresses.length > 0) conditions.push(unsupportedAddresses(node.unsupportedAddresses));
   return { rows, conditions };
@@ -62,14 +58,14 @@ function compileHost(
 }
 
 /** The gateway's address is on every node, and belongs to the ARP proxy here. */
-function hostAddresses(host: HostInterface): readonly number[] {
-  return host.addresses.filter((address) => address !== GATEWAY_ADDRESS);
+function hostAddresses(host: HostInterface): readonly IPv4[] {
+  return host.addresses.filter((address) => address !== POD_GATEWAY);
 }
 
 function noRoutes({ routes, uplinkInterface }: NodeObject): Condition {
   const left = [
     ...(uplinkInterface === undefined ? [] : [`uplink ${uplinkInterface}`]),
-    ...routes.map(({ cidr }) => `route ${formatCidr(cidr)}`),
+    ...routes.map(({ cidr }) => `route ${formatPrefix(cidr)}`),
   ];
   const more = left.length > 5 ? ` and ${left.length - 5} more` : '';
   return {

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import type { IPv4 } from '@infra-offload/net';
 import { ES2K_RULES_PER_GROUP, Es2kDirection } from '@infra-offload/p4src';
 import type { Direction, PolicyProfile } from '../../policy/profile.js';
 import { evaluateProfile, type PeerRange, type PolicyRegions } from '../../policy/regions.js';
@@ -62,7 +63,7 @@ function references(profile: number) {
 
 /** Addresses, and the mask that they have whatever is around them. */
 interface MaskedPrefix {
-  readonly address: number;
+  readonly address: IPv4;
   readonly length: number;
   readonly mask: number;
   /** Those inside of it that have less: without them, it would let in too much. */

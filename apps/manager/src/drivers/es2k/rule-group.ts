@@ -1,10 +1,11 @@
+import { PROTOCOL_NUMBERS } from '@infra-offload/net';
 import { ES2K_RULES_PER_GROUP } from '@infra-offload/p4src';
 import type { PortSpace, Region } from '../../policy/port-space.js';
 
 /** What a rule group judges: TCP, UDP, or whatever else. */
 export type GroupKind = 'tcp' | 'udp' | 'other';
 
-const PROTOCOLS = { tcp: 6, udp: 17 } as const;
+const PROTOCOLS = { tcp: PROTOCOL_NUMBERS.TCP, udp: PROTOCOL_NUMBERS.UDP } as const;
 const MAX_PORT = 65_535;
 
 export interface PortRange {

@@ -1,13 +1,7 @@
 import { NO_SLOT, type Slot } from '@infra-offload/lb-model';
-import { formatIPv4 } from '../../state/addresses.js';
+import { formatIPv4, PROTOCOL_NUMBERS } from '@infra-offload/net';
 import { describeKey, type Endpoint, type Frontend, type ServiceObject } from '../../state/objects.js';
-import {
-  formatFrontend,
-  frontendClaims,
-  frontendKey,
-  PROTOCOL_NUMBERS,
-  unsupportedAddresses,
-} from '../common.js';
+import { formatFrontend, frontendClaims, frontendKey, unsupportedAddresses } from '../common.js';
 import type { Claim, CompileContext, Compiled, Condition, ServiceAllocation } from '../driver.js';
 import type { Es2kContext } from './interface.js';
 import { endpointPointer } from './limits.js';

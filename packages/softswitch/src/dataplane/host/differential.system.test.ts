@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { ipv4 } from '@infra-offload/net';
 import { insert, modify, remove } from '@infra-offload/p4rt';
 import type { Entity, Update } from '@infra-offload/p4rt/proto';
 import { k8sDp, k8sDpArtifacts, k8sDpDeviceConfig, k8sDpP4Info } from '@infra-offload/p4src';
@@ -9,7 +10,7 @@ import { Forwarding } from '../../entities/forwarding.js';
 import { loadConfig } from '../../pipeline/config.js';
 import { MemoryPorts } from '../../ports/memory.js';
 import { readAll } from '../../testing/forwarding.js';
-import { arpFrame, ipv4, ipv4Frame } from '../../testing/frames.js';
+import { arpFrame, ipv4Frame } from '../../testing/frames.js';
 import { compiled, dpdkHeaders, dpdkInstalled, dpdkProgram } from '../../testing/swx-host.js';
 import type { Dataplane } from '../dataplane.js';
 import { LocalEngine } from './engine/local.js';
@@ -240,15 +241,15 @@ function traffic(next: (n: number) => number): Input[] {
   const pick = <T>(values: readonly T[], otherwise: T): T => values[next(values.length)] ?? otherwise;
   const frame = (port: number): Uint8Array => {
     const own = PODS[port - 2];
-    const source = own !== undefined && next(12) > 0 ? own : pick([...PODS, ...OUTSIDE], 0);
-    const target = next(2) ? pick(VIPS, 0) : pick([...PODS, ...OUTSIDE], 0);
+    const source = own !== undefined && next(12) > 0 ? own : pick([...PODS, ...OUTSIDE], ipv4(0));
+    const target = next(2) ? pick(VIPS, ipv4(0)) : pick([...PODS, ...OUTSIDE], ipv4(0));
     const common = { source, target, ttl: pick([64, 64, 64, 2, 1, 0], 64), ...(next(8) ? {} : { vlan: 5 }) };
     switch (next(16)) {
       case 0:
         return arpFrame(
           pick([1, 1, 2], 1),
           source,
-          pick([ipv4('169.254.1.1'), ipv4('10.0.0.7'), ...PODS], 0),
+          pick([ipv4('169.254.1.1'), ipv4('10.0.0.7'), ...PODS], ipv4(0)),
         );
       case 1:
         return ipv4Frame({ ...common, content: { echo: pick([0, 8] as const, 8), identifier: next(4) } });

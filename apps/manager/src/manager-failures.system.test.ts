@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { Client, credentials, status as grpc, type ServiceError } from '@grpc/grpc-js';
 import { ObjectKind, OffloadClient, type SyncResponse } from '@infra-offload/infra-api';
+import { mac } from '@infra-offload/net';
 import {
   decodeDeviceConfig,
   encodeDeviceConfig,
@@ -312,7 +313,7 @@ describe('restarts and losses', () => {
 });
 
 test('a full table degrades only what does not fit, and heals when there is room', async () => {
-  const driver = dpdkDriver({ gatewayMac: 0x0200_0000_0099, endsDeniedFlows: true });
+  const driver = dpdkDriver({ gatewayMac: mac(0x0200_0000_0099), endsDeniedFlows: true });
   const small = k8sDpArtifacts.spec.replace(/(\ntable service \{[\s\S]*?size )0x20000/, '$10x2');
   const config = decodeDeviceConfig(driver.deviceConfig);
   const profiles = config.profiles.map((profile) => ({ ...profile, binary: Buffer.from(small) }));
