@@ -124,12 +124,27 @@ control translate_error(
         icmp_sum.add(hdr.quoted_udp.checksum);
     }
 
+    // Both ports of an echo are its identifier, and the quoted checksum covers
+    // neither addresses nor ports: nothing is added to the sum of the message.
+    action translate_quoted_echo() {
+        quoted_l4_sum.clear();
+        quoted_l4_sum.subtract(hdr.quoted_echo.checksum);
+        quoted_l4_sum.subtract(hdr.quoted_echo.identifier);
+        hdr.quoted_echo.identifier = meta.to_dst_port;
+        quoted_l4_sum.add(hdr.quoted_echo.identifier);
+        hdr.quoted_echo.checksum = quoted_l4_sum.get();
+    }
+
     apply {
         translate_outside();
         icmp_sum.clear();
         icmp_sum.subtract(hdr.icmp.checksum);
         translate_quoted_ip();
-        if (meta.ct_proto != PROTO_ICMP) { translate_quoted_ports(); }
+        if (meta.ct_proto == PROTO_ICMP) {
+            translate_quoted_echo();
+        } else {
+            translate_quoted_ports();
+        }
         if (meta.ct_proto == PROTO_UDP) {
             if (hdr.quoted_udp.checksum != 0) { translate_quoted_udp(); }
         }

@@ -19,7 +19,7 @@ const bit<8>  ANSWER_TTL      = 64;
 const bit<8>  ICMP_ERROR_DSCP = 0xc0;   // internetwork control, as Linux has it
 const bit<16> DONT_FRAGMENT   = 0x4000;
 
-const bit<48> GROUP_MAC = 0x010000000000;
+const bit<64> GROUP_MAC = 0x010000000000;
 // Multicast, reserved and broadcast addresses are from here on.
 const bit<32> FIRST_GROUP_IP    = 0xE0000000;
 const bit<32> FIRST_IP          = 0x01000000;
@@ -58,9 +58,9 @@ control turn_round(
             // All that it takes of the sequence is acknowledged.
             hdr.scratch.word = (bit<16>) (hdr.tcp.data_offset_res >> 4);
             hdr.scratch.word = hdr.ipv4.total_len - IPV4_BYTES - (hdr.scratch.word << 2);
+            if ((hdr.tcp.flags & TCP_SYN) != 0) { hdr.scratch.word = hdr.scratch.word + 1; }
+            if ((hdr.tcp.flags & TCP_FIN) != 0) { hdr.scratch.word = hdr.scratch.word + 1; }
             hdr.tcp.ack_no = hdr.tcp.seq_no + (bit<32>) hdr.scratch.word;
-            if ((hdr.tcp.flags & TCP_SYN) != 0) { hdr.tcp.ack_no = hdr.tcp.ack_no + 1; }
-            if ((hdr.tcp.flags & TCP_FIN) != 0) { hdr.tcp.ack_no = hdr.tcp.ack_no + 1; }
             hdr.tcp.seq_no = 0;
             hdr.tcp.flags = TCP_RST | TCP_ACK;
         }
@@ -195,9 +195,7 @@ control turn_round(
         if (to_answer) {
             if (hdr.ipv4.version_ihl != IPV4_NO_OPTIONS) { to_answer = false; }
             if ((hdr.ipv4.flags_frag_offset & FRAGMENT_OFFSET_MASK) != 0) { to_answer = false; }
-            hdr.scratch.group = hdr.scratch.dst_mac;
-            hdr.scratch.group = hdr.scratch.group & GROUP_MAC;
-            if (hdr.scratch.group != 0) { to_answer = false; }
+            if (((bit<64>) hdr.scratch.dst_mac & GROUP_MAC) != 0) { to_answer = false; }
             if (hdr.ipv4.dst_addr >= FIRST_GROUP_IP) { to_answer = false; }
             if (hdr.ipv4.src_addr >= FIRST_GROUP_IP) { to_answer = false; }
             if (hdr.ipv4.src_addr < FIRST_IP) { to_answer = false; }

@@ -17,6 +17,7 @@ import { AttachmentStore } from './interfaces/attachment-store.js';
 import { createPodInterfaces } from './interfaces/kinds.js';
 import { LinkMonitor } from './interfaces/link-monitor.js';
 import type { PodInterfaces } from './interfaces/pod-interfaces.js';
+import { LinuxKernel, type NodeKernel } from './kernel/node-kernel.js';
 import { ClusterNodes } from './kubernetes/cluster-nodes.js';
 import { ClusterRanges } from './kubernetes/cluster-ranges.js';
 import { NodeNetwork } from './kubernetes/node-network.js';
@@ -49,6 +50,8 @@ const healthTimeoutMs = 2_000;
 export interface AgentPlaces {
   /** See `AttacherOptions`. */
   readonly resultCache?: string;
+  /** That of the agent's network namespace if left out. */
+  readonly kernel?: NodeKernel;
 }
 
 /** The whole agent: CNI, interfaces, services, and the connection to the manager. */
@@ -67,6 +70,7 @@ export class Agent {
   readonly #objects: WatchedObjects | undefined;
   readonly #nodes: ClusterNodes | undefined;
   readonly #ranges: ClusterRanges;
+  readonly #kernel: NodeKernel;
   readonly #network: NodeNetwork;
   readonly #servicesLogger: Logger;
   readonly #policies: PolicyFeed | undefined;
@@ -160,6 +164,7 @@ export class Agent {
       logger: loggers.of('cni'),
       resultCache: places.resultCache,
     });
+    this.#kernel = places.kernel ?? new LinuxKernel(this.#logger);
     this.#nodes =
       this.#objects && new ClusterNodes(this.#objects.source.nodes, nodeName, () => this.#onNodesChanged());
     this.#ranges = new ClusterRanges({
@@ -175,6 +180,7 @@ export class Agent {
       nodes: this.#nodes,
       ranges: this.#ranges,
       wanted,
+      kernel: this.#kernel,
       logger: this.#logger,
     });
     this.#health = new ProxyHealth({
@@ -299,6 +305,7 @@ export class Agent {
         problem: () =>
           this.#network.isUp ? undefined : `${this.#interfaces.hostInterfaceLabel} is not there yet`,
       },
+      { reason: 'kernel', problem: () => this.#kernel.problem, isWarning: true },
       { reason: 'certificates', problem: () => this.#security.source?.problem },
       { reason: 'state', problem: () => this.#store.problem },
       { reason: 'kubernetes_api', problem: () => this.#objects?.whyNotServed() },
@@ -374,7 +381,8 @@ export class Agent {
 
   /** Brings the node's interface and the pods' in order, at start and when the target has made them anew. */
   async #lookAtLinks(): Promise<void> {
-    await this.#network.look(this.#objects?.source.hasSynced ?? false, this.#services?.sources);
+    const outside = this.#objects === undefined ? [] : this.#services?.outside;
+    await this.#network.look(this.#objects?.source.hasSynced ?? false, outside);
     this.#startSync();
     await this.#attacher.repair();
     if (this.problems().length === 0) await this.#cniConfiguration?.update(this.#podCidrs());
@@ -397,7 +405,7 @@ export class Agent {
       nodeName,
       reach: this.#network.reach,
       wanted: this.#wanted,
-      onSourcesChanged: () => this.#scheduleLook(),
+      onOutsideChanged: () => this.#scheduleLook(),
       logger,
     });
     this.#services = services;

@@ -12,8 +12,8 @@ import {
   udp,
   VIP,
 } from './testing/flows.js';
-import { UPLINK_PORT } from './testing/k8s.js';
-import { packet, readError, TCP } from './testing/packets.js';
+import { type Pod, UPLINK_PORT } from './testing/k8s.js';
+import { ip, packet, readError, TCP } from './testing/packets.js';
 
 const ROUTER = '203.0.113.254';
 const FRAGMENTATION_NEEDED = { type: 3, code: 4, mtu: 1400 };
@@ -135,6 +135,41 @@ describe('an ICMP error about a packet', () => {
     expect(arrives(UPLINK_PORT, error(ROUTER, client.ip, sent(), { type: 11, code: 0 }))).toMatchObject({
       ...{ type: 11, port: client.port, source: ROUTER, checksumsOk: true },
     });
+  });
+});
+
+describe('an ICMP error about what was masqueraded', () => {
+  const OWN = '192.0.2.1';
+  const WORLD = '203.0.113.9';
+
+  beforeEach(() => {
+    node.pipeline.tableSet('route_table', {
+      key: [{ value: 0, mask: 0 }],
+      action: 'masquerade_nexthop',
+      args: [UPLINK_PORT, 5n, 6n, ip(OWN)],
+    });
+  });
+
+  it('reaches the pod, which alone knows its address', () => {
+    const request = udp(client.ip, 4000, WORLD, 53);
+    node.send(client.port, request);
+    const { port, quote, quoted, ...outer } = arrives(UPLINK_PORT, error(ROUTER, OWN, sent()));
+    expect({ port, ...outer }).toMatchObject({ port: client.port, source: ROUTER, checksumsOk: true });
+    expect(quoted).toMatchObject({ source: client.ip, sourcePort: 4000, target: WORLD, targetPort: 53 });
+    expect(quote.subarray(20)).toEqual(request.subarray(34, 42));
+  });
+
+  it('does so for pings, by the identifier that the pod gave them', () => {
+    const ping = (pod: Pod) =>
+      packet({ source: pod.ip, target: WORLD, icmpEcho: { type: 8, identifier: 7 } });
+    node.send(other.port, ping(other));
+    node.send(client.port, ping(client));
+    const there = sent();
+    // The other one has the identifier already.
+    expect(there.subarray(38, 40)).not.toEqual(ping(client).subarray(38, 40));
+    const { port, quote, quoted, checksumsOk } = arrives(UPLINK_PORT, error(ROUTER, OWN, there));
+    expect([port, quoted.source, checksumsOk]).toEqual([client.port, client.ip, true]);
+    expect(quote.subarray(20)).toEqual(ping(client).subarray(34, 42));
   });
 });
 

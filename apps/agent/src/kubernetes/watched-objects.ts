@@ -16,7 +16,7 @@ import { clusterIpHint } from './cluster-ip-hint.js';
 /** What of the configuration says where objects come from. */
 export type SourceSettings = Pick<
   AgentConfig,
-  'manifestsDirectory' | 'kubernetes' | 'uplink' | 'nodeName' | 'serviceCidrs' | 'networkPolicy'
+  'manifestsDirectory' | 'kubernetes' | 'nodeName' | 'serviceCidrs' | 'networkPolicy'
 >;
 
 /** A start waits so long for the first lists; after that, they come when they come. */
@@ -162,13 +162,13 @@ export class WatchedObjects {
 /** Pods of other nodes are peers, too. */
 const networkPolicyResources: ResourceSelection = { NetworkPolicy: {}, Pod: {}, Namespace: {} };
 
-/** Routes to other nodes need them all; otherwise a node need not hear of the others. */
+/** All nodes, since their pods and addresses are no outside world, and routes lead there. */
 function resourcesOf(settings: SourceSettings): ResourceSelection {
-  const { nodeName, uplink, serviceCidrs } = settings;
+  const { nodeName, serviceCidrs } = settings;
   return {
     ...loadBalancingResources(nodeName),
     ...(policySourceOf(settings) === 'kubernetes' ? networkPolicyResources : {}),
-    ...(uplink === undefined ? {} : { Node: {} }),
+    Node: {},
     ...(serviceCidrs.length > 0 ? {} : { ServiceCIDR: {} }),
   };
 }

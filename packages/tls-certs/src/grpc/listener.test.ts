@@ -148,12 +148,10 @@ describe('listen', () => {
           session,
         });
         socket.once('error', reject);
-        socket.once('secureConnect', () => {
-          const isReused = socket.isSessionReused();
-          setTimeout(() => {
-            resolve({ isReused, session: socket.getSession() });
-            socket.destroy();
-          }, 50);
+        // Sessions come after the handshake, and before all else.
+        socket.once('data', () => {
+          resolve({ isReused: socket.isSessionReused(), session: socket.getSession() });
+          socket.destroy();
         });
       });
     let session: Buffer | undefined;
