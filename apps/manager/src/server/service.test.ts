@@ -300,6 +300,7 @@ describe('ListEntries', () => {
       'endpoint_group',
       'endpoint_selector',
       'service',
+      'service_address',
     ]);
     const full = coreDriver.program.table('pod_forward').name;
     expect((await agent.entries(full)).map(({ table }) => table)).toEqual(
