@@ -36,7 +36,7 @@ export class LinuxKernel implements NodeKernel {
 
   async keep(facts: KernelFacts, routes: readonly DirectRoute[]): Promise<void> {
     const problems: string[] = [];
-    for (const step of [() => this.#setRules(facts), forward, () => keepDirectRoutes(routes)]) {
+    for (const step of [() => this.#letThrough(facts), () => keepDirectRoutes(routes)]) {
       try {
         await step();
       } catch (error) {
@@ -48,6 +48,12 @@ export class LinuxKernel implements NodeKernel {
       this.#logger.error({ reason: problem }, 'pods may not get out of the cluster, nor clients outside in');
     }
     this.#problem = problem;
+  }
+
+  /** Forwards only with the rules in force, so that nothing leaves under a pod's address, or gets in unchecked. */
+  async #letThrough(facts: KernelFacts): Promise<void> {
+    await this.#setRules(facts);
+    await forward();
   }
 
   async #setRules(facts: KernelFacts): Promise<void> {
