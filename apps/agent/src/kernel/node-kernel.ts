@@ -1,4 +1,5 @@
 import { readFile, writeFile } from 'node:fs/promises';
+import { isDeepStrictEqual } from 'node:util';
 import { messageOf } from '@infra-offload/base';
 import type { Logger } from 'pino';
 import { AgentError } from '../errors.js';
@@ -22,8 +23,8 @@ export interface NodeKernel {
 /** The kernel of the network namespace that the agent is in. */
 export class LinuxKernel implements NodeKernel {
   readonly #logger: Logger;
-  /** The rules in force. */
-  #text: string | undefined;
+  /** What the rules in force are for. */
+  #facts: KernelFacts | undefined;
   #problem: string | undefined;
 
   constructor(logger: Logger) {
@@ -57,11 +58,10 @@ export class LinuxKernel implements NodeKernel {
   }
 
   async #setRules(facts: KernelFacts): Promise<void> {
-    const text = ruleset(facts);
     // Whoever flushes all rules, as firewalls do, takes ours along.
-    if (text === this.#text && (await isThere())) return;
-    await load(text);
-    this.#text = text;
+    if (isDeepStrictEqual(facts, this.#facts) && (await isThere())) return;
+    await load(ruleset(facts));
+    this.#facts = facts;
     this.#logger.info(
       { table: tableName, services: facts.outside.length },
       'the rules of the kernel are set',
