@@ -1,8 +1,8 @@
 import { writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
-import { FakeApiServer } from '@infra-offload/fake-apiserver';
 import type { Service } from '@infra-offload/infra-api';
+import { FakeApiServer } from '@infra-offload/k8s-watch/testing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Harness } from './testing/harness.js';
 import { eventually, ip } from './testing/network.js';
