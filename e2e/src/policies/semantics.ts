@@ -12,8 +12,8 @@ import {
 } from '@infra-offload/k8s-watch';
 import { ipv4, mac } from '@infra-offload/net';
 import { referenceOfResult, toWanted } from '../../../apps/agent/src/policies/wanted-policies.js';
-import { toEntity } from '../../../apps/manager/src/drivers/dpdk/codec.js';
 import { compilePolicy } from '../../../apps/manager/src/drivers/dpdk/policy.js';
+import { toEntity } from '../../../apps/manager/src/drivers/dpdk/rows.js';
 import { PolicyBook } from '../../../apps/manager/src/policy/book.js';
 import { portsOf, resolveTiers } from '../../../apps/manager/src/policy/resolve.js';
 import { keyOfReference, type PodObject } from '../../../apps/manager/src/state/objects.js';

@@ -7,7 +7,9 @@ import { describe, expect, test } from 'vitest';
 import type { NodeObject, PodObject, ServiceObject } from '../../state/objects.js';
 import type { CompileContext } from '../driver.js';
 import { dpdkDriver } from './driver.js';
-import { type DpdkRow, groupRow, isolationKeys } from './rows.js';
+import type { DpdkRow } from './rows.js';
+import { isolationKeys } from './tables/policies.js';
+import { groupRow } from './tables/services.js';
 
 const driver = dpdkDriver({ gatewayMac: POD_GATEWAY_MAC, endsDeniedFlows: true });
 

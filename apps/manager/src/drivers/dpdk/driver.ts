@@ -4,15 +4,15 @@ import { unreachable } from '../../errors.js';
 import type { Protocol } from '../../state/objects.js';
 import { frontendClaims, podClaims } from '../common.js';
 import type { CounterFace, Driver } from '../driver.js';
-import { fromEntity, READ_ALL, toEntity } from './codec.js';
 import { dpdkFlowTable } from './flow-table.js';
 import { dpdkFlows } from './flows.js';
 import { foundPods, foundServices } from './found.js';
 import { compileNode, nodeClaims, nodeInterfaces } from './node.js';
 import { compilePod } from './pod.js';
 import { dpdkPolicy } from './policy.js';
-import { type DpdkRow, dpdkRows, GROUP_SLOTS } from './rows.js';
+import { type DpdkRow, dpdkRows, fromEntity, READ_ALL, toEntity } from './rows.js';
 import { compileService } from './service.js';
+import { GROUP_SLOTS } from './tables/services.js';
 
 /** Seconds for which an idle flow keeps its endpoint. See "Connection tracking" of the pipeline. */
 const MEMORY_SECONDS: Readonly<Record<Protocol, number>> = { TCP: 86_400, UDP: 120, SCTP: 210 };
@@ -31,7 +31,7 @@ export function dpdkDriver({ gatewayMac, endsDeniedFlows }: DpdkOptions): Driver
     ...dpdkRows,
     program: k8sDpP4Info(),
     deviceConfig: k8sDpDeviceConfig(),
-    tables: Object.keys(READ_ALL),
+    tables: [...READ_ALL.keys()],
     limits: { serviceIds: MAX_SERVICE_ID, slots: GROUP_SLOTS, endpointsPerService: GROUP_SLOTS, buckets: 0 },
 
     // Members are the same for all groups: member i is slot i.
@@ -76,7 +76,7 @@ export function dpdkDriver({ gatewayMac, endsDeniedFlows }: DpdkOptions): Driver
 
     toEntity,
     fromEntity,
-    readAll: (table) => READ_ALL[table] ?? [],
+    readAll: (table) => READ_ALL.get(table) ?? [],
     drops: { ...counterFace(k8sDp.counters.drop_counter), reasons: dropReasons },
     rejects: { ...counterFace(k8sDp.counters.reject_counter), reasons: dropReasons },
     serviceFlows: counterFace(k8sDp.counters.service_counter),

@@ -1,7 +1,8 @@
 import type { SlotEndpoint, SlotMember } from '@infra-offload/lb-model';
 import { transportProtocol } from '@infra-offload/net';
 import type { FoundPod, FoundService } from '../driver.js';
-import { type DpdkRow, endpointOf } from './rows.js';
+import type { DpdkRow } from './rows.js';
+import { endpointOf } from './tables/services.js';
 
 interface Draft {
   readonly frontends: FoundService['frontends'][number][];

@@ -3,8 +3,7 @@ import type { PodObject } from '../../state/objects.js';
 import { conflictOf, missingPort, podClaims } from '../common.js';
 import type { CompileContext, Compiled } from '../driver.js';
 import { isolationRows } from './policy.js';
-import { policyRowKey } from './policy-rows.js';
-import type { DpdkRow } from './rows.js';
+import { type DpdkRow, dpdkRows } from './rows.js';
 
 /**
  * A pod's rows: its port (which also pins its source address), the way to it, and the answer to ARP requests for it.
@@ -17,7 +16,7 @@ export function compilePod(pod: PodObject, context: CompileContext, gatewayMac: 
   if (found.kind !== 'known') return { rows: [], conditions: [missingPort(pod.interfaceName, found)] };
   const { port } = found;
   const { since } = context;
-  const requires = isolationRows(pod, context.profiles(pod)).map(policyRowKey);
+  const requires = isolationRows(pod, context.profiles(pod)).map(dpdkRows.key);
   return {
     rows: [
       { table: 'port_table', port, role: 'pod', podIp: pod.ip, since, requires },

@@ -5,9 +5,9 @@ import type { PolicyProfile, PortMatch, ProfileRule, ResolvedSet } from '../../p
 import { anyProfile, telltalePackets } from '../../testing/policy-arbitraries.js';
 import { PolicyTables } from '../../testing/policy-tables.js';
 import { allowedByDataPlane } from '../../testing/policy-verdict.js';
-import { toEntity } from './codec.js';
 import { compilePolicy } from './policy.js';
-import { type PolicyRow, policyRowKey } from './policy-rows.js';
+import { dpdkRows, toEntity } from './rows.js';
+import type { PolicyRow } from './tables/policies.js';
 
 const ID = 77;
 
@@ -62,15 +62,15 @@ describe('compiled policies', () => {
         const rows = compilePolicy(one).rows(ID);
         // As the reconciler does it: a row goes only where all that it requires is.
         const refused = new Set<string | number>();
-        for (const row of rows) if (luck.next().value === 0) refused.add(policyRowKey(row));
+        for (const row of rows) if (luck.next().value === 0) refused.add(dpdkRows.key(row));
         for (let before = -1; before !== refused.size; ) {
           before = refused.size;
           for (const row of rows) {
             if ('requires' in row && row.requires.some((key) => refused.has(key)))
-              refused.add(policyRowKey(row));
+              refused.add(dpdkRows.key(row));
           }
         }
-        const tables = tablesOf(rows.filter((row) => !refused.has(policyRowKey(row))));
+        const tables = tablesOf(rows.filter((row) => !refused.has(dpdkRows.key(row))));
         for (const packet of telltalePackets(one)) {
           if (tables.allows(packet) && !allowedByDataPlane(one, packet)) {
             expect.fail(`${JSON.stringify(packet)} is let in`);
@@ -87,8 +87,8 @@ describe('compiled policies', () => {
         const after = moved(before, coin);
         const [from, to] = [compilePolicy(before), compilePolicy(after)];
         if (from.frame !== to.frame) return;
-        const rows = new Map(from.rows(ID).map((row) => [policyRowKey(row), row]));
-        const wanted = new Map(to.rows(ID).map((row) => [policyRowKey(row), row]));
+        const rows = new Map(from.rows(ID).map((row) => [dpdkRows.key(row), row]));
+        const wanted = new Map(to.rows(ID).map((row) => [dpdkRows.key(row), row]));
         // Half of the changes have been made.
         for (const key of new Set([...rows.keys(), ...wanted.keys()])) {
           if (!coin.next().value) continue;

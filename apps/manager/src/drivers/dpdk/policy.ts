@@ -7,8 +7,8 @@ import type { PodObject } from '../../state/objects.js';
 import type { CompiledProfile, Condition, PolicyDriver } from '../driver.js';
 import { type ClassPlan, MAX_CLASSES, planClasses } from './policy-classes.js';
 import { fewestPrefixes, narrowing, type Prefix, type Step } from './policy-prefixes.js';
-import { type PolicyRow, policyBundle, policyCidrKey, policyPortKey } from './policy-rows.js';
 import type { DpdkRow } from './rows.js';
+import { type PolicyRow, policyBundle, policyCidrKey, policyPortKey } from './tables/policies.js';
 
 /** Policy ids have 16 bits; 0 is left out. */
 const MAX_POLICY_ID = 65_535;

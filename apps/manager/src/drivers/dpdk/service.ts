@@ -4,7 +4,8 @@ import { affinityTimeouts, ServiceFlag } from '@infra-offload/p4src';
 import { describeKey, type Frontend, type ServiceObject } from '../../state/objects.js';
 import { formatFrontend, frontendKey, unsupportedAddresses } from '../common.js';
 import type { CompileContext, Compiled, Condition, ServiceAllocation } from '../driver.js';
-import { type DpdkRow, endpointNumber, GROUP_SLOTS, type GroupRow, groupRow } from './rows.js';
+import type { DpdkRow } from './rows.js';
+import { endpointNumber, GROUP_SLOTS, type GroupRow, groupRow } from './tables/services.js';
 
 /**
  * A service's rows: an endpoint per slot that is active or draining, one group of the active slots and its entry, and
