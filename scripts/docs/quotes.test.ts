@@ -81,7 +81,9 @@ describe('docs/conditions.md', () => {
 describe.each(['agent', 'manager'])('docs/configuration-%s.md', (program) => {
   const page = read(`docs/configuration-${program}.md`);
   const spans = codeSpans(page);
-  const own = sources.filter(({ path }) => path.startsWith(`apps/${program}/src/`));
+  const own = sources.filter(
+    ({ path }) => path.startsWith(`apps/${program}/src/`) || path.startsWith('packages/service/src/'),
+  );
   const isOwn = (pattern: RegExp) => own.some(({ text }) => pattern.test(text));
 
   it('names keys and flags that exist', () => {

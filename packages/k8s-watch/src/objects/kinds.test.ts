@@ -124,7 +124,7 @@ describe('NetworkPolicy', () => {
   it('reads blocks as older API servers have taken them', () => {
     const ipBlock = { cidr: '010.008.0.1/08', except: ['10.1.000.0/16'] };
     expect(object(policy({ ingress: [{ from: [{ ipBlock }] }] }))).toMatchObject({
-      ingress: [{ peers: [{ cidr: '10.8.0.1/08', except: ['10.1.0.0/16'] }] }],
+      ingress: [{ peers: [{ cidr: '10.8.0.1/8', except: ['10.1.0.0/16'] }] }],
     });
   });
 });
