@@ -6,10 +6,17 @@ SEED ?=
 # Which of them (parts of the names of test files), and for how many minutes at most.
 FILES ?=
 MINUTES ?=
+# How many mutants of each file `make mutants` tries, or all of them.
+SAMPLE ?= 20
 # How many random scenarios `make oracle` plays.
 SCENARIOS ?= 30
+# How many nodes `make cluster` has.
 
-.PHONY: help setup build test faults oracle demo lint bench docs clean swx-host p4 images deploy deploy-split undeploy gen-certs tls-secrets
+NODES ?= 1
+# Which of Kubernetes' own tests `make cluster` runs, a regular expression such as '\[sig-network\].*\[Conformance\]'.
+E2E ?=
+
+.PHONY: help setup build test faults mutants oracle cluster demo lint bench docs clean swx-host p4 images deploy deploy-split undeploy gen-certs tls-secrets
 
 # What runs the pipeline in the demo: engine (the softswitch's own) or dpdk.
 TARGET ?= engine
@@ -24,16 +31,24 @@ setup: ## Installs Debian packages, pnpm and the npm dependencies
 build: setup ## Generates code and builds every package and app
 	@pnpm run --silent build
 
-test: ## Lint, types, build, unit tests, end-to-end tests with real packets
+test: ## Lint, types, build, unit and system tests, end-to-end tests with real packets
 	@scripts/setup.sh --test
 	@node scripts/test.mjs
 
 faults: build ## Tries every fault CASES times; SEED=n repeats a run, FILES=part selects tests, MINUTES=n limits it
 	@node scripts/faults.mjs --cases $(CASES) $(if $(SEED),--seed $(SEED)) $(if $(MINUTES),--minutes $(MINUTES)) $(FILES)
 
+mutants: setup ## Tells which changes of the sources the tests beside them notice; SAMPLE=n of each file or all, SEED=n, FILES=part
+	@pnpm run --silent generate
+	@node scripts/mutants.mjs --sample $(SAMPLE) $(if $(SEED),--seed $(SEED)) --survivors $(FILES)
+
 oracle: build $(if $(filter dpdk,$(TARGET)),swx-host) ## Compares connections with the kernel's: SCENARIOS=n random ones, SEED=n
 	@scripts/setup.sh --oracle
 	@ORACLE_SCENARIOS=$(SCENARIOS) ORACLE_SEED=$(or $(SEED),1) pnpm exec vitest run --project e2e e2e/src/oracle.test.ts
+
+cluster: build $(if $(filter dpdk,$(TARGET)),swx-host) ## A real Kubernetes cluster until Ctrl-C, from KUBE_BIN; NODES=n, TARGET=dpdk; E2E=regexp runs its tests
+	@scripts/setup.sh --cluster
+	@node tools/cluster/dist/main.js --nodes $(NODES) --target $(TARGET) $(if $(E2E),--e2e '$(E2E)')
 
 demo: build $(if $(filter dpdk,$(TARGET)),swx-host) ## Pods and services with real packets; TARGET=dpdk runs it on DPDK
 	@node tools/demo/dist/main.js
@@ -62,6 +77,8 @@ images: ## Builds the container images with docker, podman or buildah; REGISTRY 
 
 # What to deploy: standalone, host or calico (deploy/overlays).
 OVERLAY ?= standalone
+# Where nodes reach the API server, host:port; looked up if empty.
+export API_SERVER ?=
 
 deploy: ## Installs on the cluster of the current kubectl context; OVERLAY=standalone|host|calico
 	@scripts/deploy.sh up $(OVERLAY)

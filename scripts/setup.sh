@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what building and testing need: Debian packages, pnpm, npm dependencies. Safe to run again; quick when
-# nothing is missing. With --dpdk: what the DPDK data plane needs, too. With --oracle: what make oracle needs. With
-# --test: what any test needs.
+# nothing is missing. With --dpdk: what the DPDK data plane needs, too. With --oracle or --cluster: what
+# make oracle and make cluster need. With --test: what any test needs.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -16,8 +16,13 @@ missing=()
 for need in ip:iproute2 ping:iputils-ping arping:iputils-arping nsenter:util-linux curl:curl git:git; do
   command -v "${need%%:*}" >/dev/null || missing+=("${need##*:}")
 done
+if [ "${1:-}" = --cluster ] || [ "${1:-}" = --test ]; then
+  for need in buildah:buildah mmdebstrap:mmdebstrap; do
+    command -v "${need%%:*}" >/dev/null || missing+=("${need##*:}")
+  done
+fi
 if [ "${1:-}" = --test ]; then
-  for need in buildah:buildah mmdebstrap:mmdebstrap openssl:openssl runc:runc; do
+  for need in openssl:openssl runc:runc; do
     command -v "${need%%:*}" >/dev/null || missing+=("${need##*:}")
   done
   command -v kubectl >/dev/null ||

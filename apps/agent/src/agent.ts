@@ -155,7 +155,7 @@ function makeReadiness(
   { calico }: AgentConfig,
   security: ClientSecurity,
   store: AttachmentStore,
-  { network, interfaces, objects, felix, sync }: AgentParts,
+  { network, interfaces, kernel, objects, felix, sync }: AgentParts,
   { registry }: AgentMetrics,
 ): Readiness {
   return new Readiness(
@@ -164,6 +164,7 @@ function makeReadiness(
         reason: 'host_interface',
         problem: () => (network.isUp ? undefined : `${interfaces.hostInterfaceLabel} is not there yet`),
       },
+      { reason: 'kernel', problem: () => kernel.problem, isWarning: true },
       { reason: 'certificates', problem: () => security.source?.problem },
       { reason: 'state', problem: () => store.problem },
       { reason: 'kubernetes_api', problem: () => objects?.whyNotServed() },

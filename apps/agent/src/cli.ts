@@ -12,6 +12,7 @@ import { SETTINGS } from './config/settings.js';
 import { installPlugin, type PluginPlaces, removePlugin } from './install/plugin-files.js';
 import { releaseHostInterface } from './install/release-interfaces.js';
 import { createPodInterfaces } from './interfaces/kinds.js';
+import { releaseKernel } from './kernel/node-kernel.js';
 import { createLoggers } from './log.js';
 import { version } from './version.js';
 
@@ -86,7 +87,7 @@ places(
   program
     .command('uninstall')
     .description(
-      "takes away what was installed, the agent's network configuration and state, and what the node's interface got",
+      "takes away what was installed, the agent's network configuration and state, and what the node's kernel and interface got",
     ),
 ).action(async (options: PluginPlaces) => {
   const { root } = options;
@@ -99,6 +100,7 @@ places(
   await rm(join(root, stateDirectory), { recursive: true, force: true });
   const logger = createLoggers(config.log).interfaces;
   const hostInterface = await createPodInterfaces(config, logger).hostInterface();
+  await releaseKernel();
   if (hostInterface !== undefined) await releaseHostInterface(hostInterface);
 });
 

@@ -68,7 +68,7 @@ export class NodeKeeper {
       nodeName,
       reach: network.reach,
       wanted,
-      onSourcesChanged: () => this.#look.request(),
+      onOutsideChanged: () => this.#look.request(),
       logger,
     });
     const proxyMetrics = new ProxyMetrics({
@@ -116,7 +116,8 @@ export class NodeKeeper {
   async #lookAtLinks(): Promise<boolean> {
     const { parts, store, problems } = this.#options;
     const { network, objects, attacher } = parts;
-    await network.look(objects?.source.hasSynced ?? false, this.#services?.sources);
+    const outside = objects === undefined ? [] : this.#services?.outside;
+    await network.look(objects?.source.hasSynced ?? false, outside);
     this.startSync();
     await attacher.repair();
     if (problems().length === 0) await this.#cniConfiguration?.update(this.#podCidrs());

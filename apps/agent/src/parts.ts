@@ -8,6 +8,7 @@ import { FelixSource } from './felix/felix-source.js';
 import type { AttachmentStore } from './interfaces/attachment-store.js';
 import { createPodInterfaces } from './interfaces/kinds.js';
 import type { PodInterfaces } from './interfaces/pod-interfaces.js';
+import { LinuxKernel, type NodeKernel } from './kernel/node-kernel.js';
 import { ClusterNodes } from './kubernetes/cluster-nodes.js';
 import { ClusterRanges } from './kubernetes/cluster-ranges.js';
 import { NodeNetwork } from './kubernetes/node-network.js';
@@ -27,6 +28,8 @@ import { WantedState } from './sync/wanted-state.js';
 export interface AgentPlaces {
   /** See `AttacherOptions`. */
   readonly resultCache?: string;
+  /** That of the agent's network namespace if left out. */
+  readonly kernel?: NodeKernel;
 }
 
 /** What parts are made of that need a start of their own, and what they are told about. */
@@ -55,6 +58,7 @@ export interface AgentParts {
   readonly objects: WatchedObjects | undefined;
   readonly nodes: ClusterNodes | undefined;
   readonly ranges: ClusterRanges;
+  readonly kernel: NodeKernel;
   readonly network: NodeNetwork;
   /** From NetworkPolicies, if policies come from there. */
   readonly policies: PolicyFeed | undefined;
@@ -136,7 +140,16 @@ export function makeParts(lifecycle: Lifecycle, context: PartsContext): AgentPar
     logger: loggers.cni,
     resultCache: places.resultCache,
   });
-  const network = new NodeNetwork({ config, interfaces, nodes, ranges, wanted, logger: loggers.agent });
+  const kernel = places.kernel ?? new LinuxKernel(loggers.agent);
+  const network = new NodeNetwork({
+    config,
+    interfaces,
+    nodes,
+    ranges,
+    wanted,
+    kernel,
+    logger: loggers.agent,
+  });
   const health = new ProxyHealth({
     pendingSince: () => progress.pendingSince,
     lastApplied: () => progress.lastApplied,
@@ -163,6 +176,7 @@ export function makeParts(lifecycle: Lifecycle, context: PartsContext): AgentPar
     objects,
     nodes,
     ranges,
+    kernel,
     network,
     policies,
     felix,

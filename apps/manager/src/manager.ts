@@ -1,13 +1,6 @@
 import { messageOf } from '@infra-offload/base';
 import { Guard } from '@infra-offload/guard';
-import {
-  assemble,
-  type Lifecycle,
-  MonitoringServer,
-  metricsRoute,
-  type Routes,
-} from '@infra-offload/service';
-import type { Registry } from 'prom-client';
+import { assemble, type Lifecycle } from '@infra-offload/service';
 import type { Config } from './config/config.js';
 import { openDevice } from './device.js';
 import { chooseDriver } from './drivers/choose.js';
@@ -21,6 +14,7 @@ import type { Reconciler } from './reconciler/reconciler.js';
 import { openSecurity, type Security } from './security.js';
 import { Flows } from './server/flows.js';
 import { Inspector } from './server/inspect.js';
+import { startMonitoring } from './server/monitoring.js';
 import { Pods } from './server/pods.js';
 import { Health, startServers } from './server/servers.js';
 import { OffloadService } from './server/service.js';
@@ -145,12 +139,12 @@ export class Manager {
       certificates: security.certificates,
       problems: () => readiness.problems(),
     });
-    const monitoring = await startMonitoring(
-      lifecycle,
-      config,
-      loggers,
-      monitoringRoutes(registry, readiness),
-    );
+    const monitoring = await startMonitoring(lifecycle, {
+      address: config.monitoring.listen,
+      registry,
+      readiness: () => readiness.describe(),
+      logger: loggers.monitoring,
+    });
     startAudits(lifecycle, reconciler, config.reconcile.auditSeconds, loggers);
     connection.start();
     loggers.manager.info(
@@ -169,35 +163,6 @@ export class Manager {
   stop(): Promise<void> {
     return this.#lifecycle.stop();
   }
-}
-
-/** Whether the process answers, and whether it keeps a target equal to what is wanted. */
-function monitoringRoutes(registry: Registry, readiness: Readiness): Routes {
-  return {
-    '/metrics': metricsRoute(registry),
-    '/healthz': () => ({ status: 200, body: 'ok\n' }),
-    '/readyz': () => {
-      const reason = readiness.describe();
-      return { status: reason === undefined ? 200 : 503, body: `${reason ?? 'ok'}\n` };
-    },
-  };
-}
-
-async function startMonitoring(
-  lifecycle: Lifecycle,
-  { monitoring }: Config,
-  loggers: Loggers,
-  routes: Routes,
-): Promise<string | undefined> {
-  if (monitoring.listen === 'off') return undefined;
-  const server = await MonitoringServer.start({
-    setting: 'monitoring.listen',
-    address: monitoring.listen,
-    routes,
-    logger: loggers.monitoring,
-  });
-  lifecycle.add(() => server.stop());
-  return server.address;
 }
 
 /** Audits the device at intervals, unless `seconds` is 0. */

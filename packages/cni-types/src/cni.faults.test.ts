@@ -40,7 +40,7 @@ faultTest(
   {
     fault: 'CNI configurations, results, arguments and environments, damaged',
     promise: 'read, or refused with a CNI error',
-    sample: 4_000,
+    sample: 1_500,
     unit: 'input',
   },
   ({ cases, random }) => {

@@ -224,7 +224,7 @@ describe('what is neither', () => {
           }
         },
       ),
-      { numRuns: 1000 },
+      { numRuns: 300 },
     );
   });
 });

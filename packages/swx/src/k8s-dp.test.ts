@@ -146,9 +146,9 @@ describe('pod to pod', () => {
   it('takes routes by the longest prefix, and drops the unreachable', () => {
     const route = (address: string, mask: number, action: string, args: (number | bigint)[] = []): void =>
       node.pipeline.tableSet('route_table', { key: [{ value: ip(address), mask }], action, args });
-    route('0.0.0.0', 0, 'set_nexthop', [UPLINK_PORT, 5n, 6n]);
+    route('0.0.0.0', 0, 'set_nexthop', [UPLINK_PORT, 5n, 6n, 0]);
     route('10.96.0.0', 0xffff0000, 'unreachable');
-    route('10.96.7.0', 0xffffff00, 'set_nexthop', [HOST_PORT, 5n, 6n]);
+    route('10.96.7.0', 0xffffff00, 'set_nexthop', [HOST_PORT, 5n, 6n, 0]);
     const to = (target: string) =>
       node.send(client.port, packet({ source: client.ip, target, l4: udp(1, 2) }));
     expect(to('192.0.2.1')[0]?.port).toBe(UPLINK_PORT);

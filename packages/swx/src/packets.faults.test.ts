@@ -23,7 +23,7 @@ describe('the engine', () => {
     {
       fault: 'packet into k8s_dp on the engine, damaged',
       promise: 'each is sent, dropped or counted as malformed',
-      sample: 20_000,
+      sample: 6_000,
       unit: 'input',
     },
     ({ cases, random }) => {

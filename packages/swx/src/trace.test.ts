@@ -57,7 +57,7 @@ it('tells tables, selections, learned entries and the packet that left, and runs
       learner: 'conntrack',
       learned: true,
       action: 'ct_original',
-      args: [{ name: 'kind', value: 0xc1 }, {}, { name: 'nat_ip', value: 0x0af40002 }, {}, {}, {}],
+      args: [{ name: 'kind', value: 0xc1 }, {}, { name: 'nat_ip', value: 0x0af40002 }, {}, {}, {}, {}],
       timeoutIndex: 1,
     },
     {

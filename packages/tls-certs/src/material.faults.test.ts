@@ -36,7 +36,7 @@ faultTest(
   {
     fault: 'certificates, keys and files of authorities, damaged in PEM and DER',
     promise: 'used, or refused with the file and what is wrong',
-    sample: 1_000,
+    sample: 300,
   },
   ({ cases, random }) => {
     const trial = new Trial((error) => TlsCertsError.is(error) && /^(cert|key|ca)\b/.test(error.message));

@@ -26,7 +26,7 @@ faultTest(
   {
     fault: 'YAML and JSON texts, damaged',
     promise: 'each is read or refused with file, line and column',
-    sample: 3_000,
+    sample: 1_000,
     unit: 'input',
   },
   ({ cases, random }) => {

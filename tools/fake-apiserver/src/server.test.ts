@@ -35,7 +35,7 @@ const names = ({ body }: Answer) => body.items.map(({ metadata }) => metadata.na
 /** "ADDED web" and so on, until the server ends the watch or the number is reached. */
 async function watch(query: string, count: number, write: () => void = () => {}): Promise<string[]> {
   const response = await fetch(`${server.url}/api/v1/services?watch=true&${query}`);
-  setTimeout(write, 10);
+  write();
   const lines: string[] = [];
   let rest = '';
   for await (const chunk of response.body ?? []) {

@@ -2,15 +2,16 @@ import { generateKeyPairSync, randomUUID } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
-import type { NetworkNamespace } from './netns.js';
+import type { Place } from './netns.js';
 import { ServiceProcess } from './service-process.js';
 import { type CommandResult, must, run } from './shell.js';
 
 const ETCD = 'http://127.0.0.1:2379';
 const PEERS = 'http://127.0.0.1:2380';
-const API_SERVER = 'https://127.0.0.1:6443';
-/** It does not announce itself under a loopback address. */
+/** Where it is announced if it serves its own node only: under a loopback address it cannot be. */
 const ANNOUNCED = '172.31.255.250';
+const CONTROLLERS_PORT = 10257;
+const SCHEDULER_PORT = 10259;
 
 /** A request as the audit log of the API server has it. */
 export interface AuditEvent {
@@ -26,6 +27,13 @@ export interface AuditEvent {
   readonly responseStatus?: { readonly code: number };
 }
 
+export interface ControlPlaneOptions {
+  /** Of the node, where the API server is for others. Left out: it serves its own node only, on the loopback. */
+  readonly address?: string;
+  /** Nodes whose kubelets may ask. */
+  readonly nodes?: readonly string[];
+}
+
 /**
  * A real kube-apiserver with its etcd on a node of a testbed: admission, RBAC and audit as in a cluster, and those
  * controllers that are asked for. The programs come from the directory that the environment variable KUBE_BIN names.
@@ -33,22 +41,31 @@ export interface AuditEvent {
 export class ControlPlane {
   readonly #etcd: ServiceProcess;
   readonly #apiServer: ServiceProcess;
-  #controllers: ServiceProcess | undefined;
+  readonly #others: ServiceProcess[] = [];
+  readonly #url: string;
   readonly #admin: string;
   readonly #audit: string;
   readonly #certificate: string;
 
   private constructor(
     private readonly bin: string,
-    private readonly node: NetworkNamespace,
+    private readonly node: Place,
     readonly directory: string,
+    options: ControlPlaneOptions,
   ) {
+    const { address, nodes = [] } = options;
+    this.#url = `https://${address ?? '127.0.0.1'}:6443`;
     mkdirSync(directory, { recursive: true });
     const path = (file: string) => join(directory, file);
     const adminToken = randomUUID();
     const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
     writeFileSync(path('accounts.key'), privateKey.export({ type: 'pkcs1', format: 'pem' }), { mode: 0o600 });
-    writeFileSync(path('tokens.csv'), `${adminToken},admin,admin,system:masters\n`, { mode: 0o600 });
+    const kubelets = nodes.map((name) => ({ name, token: randomUUID() }));
+    const tokens = [
+      `${adminToken},admin,admin,system:masters`,
+      ...kubelets.map(({ name, token }) => `${token},system:node:${name},${name},system:nodes`),
+    ];
+    writeFileSync(path('tokens.csv'), `${tokens.join('\n')}\n`, { mode: 0o600 });
     writeFileSync(
       path('audit.yaml'),
       stringify({ apiVersion: 'audit.k8s.io/v1', kind: 'Policy', rules: [{ level: 'Metadata' }] }),
@@ -57,6 +74,7 @@ export class ControlPlane {
     this.#certificate = path('apiserver.crt');
     this.#admin = path('admin.kubeconfig');
     this.#writeKubeconfig(this.#admin, adminToken);
+    for (const { name, token } of kubelets) this.#writeKubeconfig(this.kubeletConfig(name), token);
     this.#etcd = new ServiceProcess(
       'etcd',
       node,
@@ -74,10 +92,13 @@ export class ControlPlane {
       node,
       { executable: join(bin, 'kube-apiserver') },
       [
-        ...['--etcd-servers', ETCD, '--bind-address', '127.0.0.1', '--advertise-address', ANNOUNCED],
+        ...['--etcd-servers', ETCD, '--advertise-address', address ?? ANNOUNCED],
+        ...['--bind-address', address === undefined ? '127.0.0.1' : '0.0.0.0'],
         ...['--cert-dir', directory, '--token-auth-file', path('tokens.csv')],
-        ...['--authorization-mode', 'RBAC', '--service-cluster-ip-range', '10.96.0.0/16'],
-        ...['--service-account-issuer', 'https://kubernetes.default.svc'],
+        ...['--authorization-mode', 'Node,RBAC', '--enable-admission-plugins', 'NodeRestriction'],
+        ...['--service-cluster-ip-range', '10.96.0.0/16', '--endpoint-reconciler-type', 'lease'],
+        ...['--kubelet-preferred-address-types', 'InternalIP', '--allow-privileged'],
+        ...['--service-account-issuer', 'https://kubernetes.default.svc.cluster.local'],
         ...['--service-account-key-file', path('accounts.key')],
         ...['--service-account-signing-key-file', path('accounts.key')],
         ...['--audit-policy-file', path('audit.yaml'), '--audit-log-path', this.#audit],
@@ -98,10 +119,16 @@ export class ControlPlane {
   }
 
   /** Starts both on `node`, with their files in `directory`. Takes some seconds. */
-  static async start(bin: string, node: NetworkNamespace, directory: string): Promise<ControlPlane> {
-    const plane = new ControlPlane(bin, node, directory);
+  static async start(
+    bin: string,
+    node: Place,
+    directory: string,
+    options: ControlPlaneOptions = {},
+  ): Promise<ControlPlane> {
+    const plane = new ControlPlane(bin, node, directory, options);
     try {
-      await node.must('ip', ['address', 'replace', `${ANNOUNCED}/32`, 'dev', 'lo']);
+      if (options.address === undefined)
+        await node.must('ip', ['address', 'replace', `${ANNOUNCED}/32`, 'dev', 'lo']);
       await plane.startEtcd();
       await plane.startApiServer();
       return plane;
@@ -122,23 +149,37 @@ export class ControlPlane {
     return this.#apiServer.start(async () => (await this.kubectl(['get', '--raw', '/readyz'])).code === 0);
   }
 
-  /** Starts kube-controller-manager with these controllers, such as `namespace-controller`. */
-  startControllers(names: readonly string[]): Promise<void> {
-    const port = 10257;
-    this.#controllers = new ServiceProcess(
-      'kube-controller-manager',
+  /** Starts kube-controller-manager with these controllers, such as `namespace-controller`; `*` are all. */
+  startControllers(names: readonly string[], args: readonly string[] = []): Promise<void> {
+    return this.#startOther('kube-controller-manager', CONTROLLERS_PORT, [
+      ...['--controllers', names.join()],
+      ...['--service-account-private-key-file', join(this.directory, 'accounts.key')],
+      ...['--root-ca-file', this.#certificate],
+      ...args,
+    ]);
+  }
+
+  startScheduler(): Promise<void> {
+    return this.#startOther('kube-scheduler', SCHEDULER_PORT, []);
+  }
+
+  #startOther(name: string, port: number, args: readonly string[]): Promise<void> {
+    const process = new ServiceProcess(
+      name,
       this.node,
-      { executable: join(this.bin, 'kube-controller-manager') },
+      { executable: join(this.bin, name) },
       [
-        ...['--kubeconfig', this.#admin, '--leader-elect=false', '--controllers', names.join()],
-        ...['--bind-address', '127.0.0.1', '--secure-port', `${port}`, '--cert-dir', this.directory],
-        ...['--service-account-private-key-file', join(this.directory, 'accounts.key')],
-        ...['--root-ca-file', this.#certificate],
+        ...['--kubeconfig', this.#admin, '--leader-elect=false', '--cert-dir', this.directory],
+        ...['--bind-address', '127.0.0.1', '--secure-port', `${port}`],
+        // Whoever is on the node may ask for the metrics, as its own health is asked for here.
+        ...['--authentication-kubeconfig', this.#admin, '--authorization-kubeconfig', this.#admin],
+        ...args,
       ],
-      join(this.directory, 'kube-controller-manager.out'),
+      join(this.directory, `${name}.out`),
     );
+    this.#others.push(process);
     const health = `https://127.0.0.1:${port}/healthz`;
-    return this.#controllers.start(
+    return process.start(
       async () => (await this.node.run('curl', ['--silent', '--fail', '--insecure', health])).code === 0,
     );
   }
@@ -146,6 +187,21 @@ export class ControlPlane {
   /** PEM: the certificate that the API server shows, with that of its authority. */
   get authority(): string {
     return readFileSync(this.#certificate, 'utf8');
+  }
+
+  /** Where others find the API server: `host:port`. */
+  get apiServer(): string {
+    return new URL(this.#url).host;
+  }
+
+  /** The file with the administrator's access. */
+  get adminConfig(): string {
+    return this.#admin;
+  }
+
+  /** The file with the access of a node's kubelet. */
+  kubeletConfig(node: string): string {
+    return join(this.directory, `${node}.kubeconfig`);
   }
 
   /** kubectl of the same version, as the cluster's administrator. */
@@ -186,7 +242,7 @@ export class ControlPlane {
   }
 
   async stop(): Promise<void> {
-    await this.#controllers?.stop('SIGKILL');
+    for (const process of this.#others.splice(0)) await process.stop('SIGKILL');
     await this.#apiServer.stop('SIGKILL');
     await this.#etcd.stop('SIGKILL');
   }
@@ -200,7 +256,7 @@ export class ControlPlane {
       apiVersion: 'v1',
       kind: 'Config',
       clusters: [
-        { name: 'test', cluster: { server: API_SERVER, 'certificate-authority': this.#certificate } },
+        { name: 'test', cluster: { server: this.#url, 'certificate-authority': this.#certificate } },
       ],
       users: [{ name: 'admin', user: { token } }],
       contexts: [{ name: 'test', context: { cluster: 'test', user: 'admin' } }],

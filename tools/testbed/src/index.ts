@@ -6,7 +6,7 @@ export {
   type ContainerRights,
   containerCommand,
 } from './container.js';
-export { type AuditEvent, ControlPlane } from './control-plane.js';
+export { type AuditEvent, ControlPlane, type ControlPlaneOptions } from './control-plane.js';
 export { addresses, HOST_ADDRESS, Layout, POD_CIDR, programs, SERVICE_CIDR, TAP_PREFIX } from './layout.js';
 export { ManagerClient } from './manager-client.js';
 export {
@@ -17,7 +17,7 @@ export {
   service,
   toYaml,
 } from './manifests.js';
-export { NetworkNamespace } from './netns.js';
+export { NetworkNamespace, type Place } from './netns.js';
 export type { Answer, Probe, Protocol, Spread, Target, Transfer } from './pod/protocol.js';
 export { PodProcess } from './pod-process.js';
 export { type Program, ServiceProcess } from './service-process.js';

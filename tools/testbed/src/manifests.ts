@@ -6,6 +6,7 @@ export interface ServicePort {
   readonly port: number;
   /** The port that the endpoints listen at; `port` if left out. */
   readonly targetPort?: number;
+  readonly nodePort?: number;
 }
 
 export interface ServiceOptions {
@@ -15,6 +16,8 @@ export interface ServiceOptions {
   readonly ports: readonly ServicePort[];
   /** Session affinity by client address, with its timeout in seconds. */
   readonly affinitySeconds?: number;
+  /** Over the rest of `spec`. */
+  readonly spec?: Readonly<Record<string, unknown>>;
 }
 
 /** A v1 Service. */
@@ -24,6 +27,7 @@ export function service({
   clusterIp,
   ports,
   affinitySeconds,
+  spec,
 }: ServiceOptions): object {
   return {
     apiVersion: 'v1',
@@ -45,6 +49,7 @@ export function service({
             sessionAffinity: 'ClientIP',
             sessionAffinityConfig: { clientIP: { timeoutSeconds: affinitySeconds } },
           }),
+      ...spec,
     },
   };
 }
@@ -54,6 +59,7 @@ export interface EndpointOptions {
   readonly ready?: boolean;
   readonly serving?: boolean;
   readonly terminating?: boolean;
+  readonly nodeName?: string;
 }
 
 /** The discovery.k8s.io/v1 EndpointSlice of a service. */
@@ -71,8 +77,9 @@ export function endpointSlice(
       protocol: port.protocol ?? 'TCP',
       port: port.targetPort ?? port.port,
     })),
-    endpoints: endpoints.map(({ ip, ready = true, serving = ready, terminating = false }) => ({
+    endpoints: endpoints.map(({ ip, ready = true, serving = ready, terminating = false, nodeName }) => ({
       addresses: [ip],
+      ...(nodeName === undefined ? {} : { nodeName }),
       conditions: { ready, serving, terminating },
     })),
   };

@@ -1,7 +1,16 @@
 import { type CommandOptions, type CommandResult, must, run } from './shell.js';
 
+/** Where commands run. */
+export interface Place {
+  /** The command line that runs `command` there. */
+  wrap(command: string, args: readonly string[]): [string, string[]];
+  run(command: string, args: readonly string[], options?: CommandOptions): Promise<CommandResult>;
+  /** @throws Error with what the command wrote to standard error */
+  must(command: string, args: readonly string[], options?: CommandOptions): Promise<string>;
+}
+
 /** A named network namespace of this machine, made and removed by the testbed. */
-export class NetworkNamespace {
+export class NetworkNamespace implements Place {
   private constructor(readonly name: string) {}
 
   /** Makes the namespace with its loopback interface up. */

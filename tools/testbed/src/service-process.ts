@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, openSync, readFileSync } from 'node:fs';
 import { type ContainerProgram, containerCommand } from './container.js';
-import type { NetworkNamespace } from './netns.js';
+import type { Place } from './netns.js';
 import { eventually } from './shell.js';
 
 /** A program in the root directory of an image. */
@@ -41,14 +41,14 @@ export function commandOf(program: Program, args: readonly string[]): [string, s
   return ['unshare', ['--mount', '--propagation', 'slave', 'sh', '-c', script, 'sh', ...chroot]];
 }
 
-/** One of our servers as a process of its own, in a network namespace, with its output in a file. */
+/** A server as a process of its own, in a network namespace or on a node, with its output in a file. */
 export class ServiceProcess {
   #child: ChildProcess | undefined;
   #exit: Promise<number | null> | undefined;
 
   constructor(
     readonly name: string,
-    private readonly namespace: NetworkNamespace,
+    private readonly place: Pick<Place, 'wrap'>,
     private readonly program: Program,
     private readonly args: readonly string[],
     readonly logFile: string,
@@ -68,7 +68,7 @@ export class ServiceProcess {
    * @throws Error with the end of its log when it ends or is not ready in time
    */
   async start(ready: () => Promise<boolean>): Promise<void> {
-    const [command, args] = this.namespace.wrap(...commandOf(this.program, this.args));
+    const [command, args] = this.place.wrap(...commandOf(this.program, this.args));
     const log = openSync(this.logFile, 'a');
     // In a session of its own: Ctrl-C at the terminal is for whoever owns the testbed, who stops this in order.
     const child = spawn(command, args, { stdio: ['ignore', log, log], detached: true });

@@ -82,6 +82,10 @@ const keysSchema = z.strictObject({
   tls: tlsSchema(tlsFilesIn('/etc/pki/infraagent/client')),
   serviceCidrs: z.array(ipv4Cidr).default([]),
   podCidrs: z.array(ipv4Cidr).default([]),
+  /** What leaves the cluster has the address of the node, unless it goes to one of these ranges as well. */
+  masquerade: z
+    .strictObject({ enabled: z.boolean().default(true), exemptCidrs: z.array(ipv4Cidr).default([]) })
+    .default({ enabled: true, exemptCidrs: [] }),
   hostInterface: z.strictObject({ addresses: z.array(ipv4).default([]) }).default({ addresses: [] }),
   /** Off if absent. */
   calico: z.strictObject({ listen: localAddress.default(defaultCalicoAddress) }).optional(),

@@ -27,8 +27,6 @@ export interface HostInterfaceSettings {
   readonly addresses: readonly string[];
   /** CIDRs of pods and services: what the node's kernel reaches through the pipeline. */
   readonly cidrs: readonly string[];
-  /** Addresses that the kernel reaches through the pipeline from another source, and the source. */
-  readonly sources?: readonly (readonly [address: string, source: string])[];
 }
 
 /** The node's interface as it is. */
@@ -54,7 +52,7 @@ export async function setUpHostInterface(
   known?: HostInterfaceState,
 ): Promise<HostInterfaceState | undefined> {
   const ip = new IpRoute();
-  const { name, mtu, addresses, cidrs, sources = [], mac, isTap } = settings;
+  const { name, mtu, addresses, cidrs, mac, isTap } = settings;
   if (name === undefined) return undefined;
   const link = (await ip.links()).find(({ ifname }) => ifname === name);
   if (link?.address === undefined) return undefined;
@@ -62,7 +60,7 @@ export async function setUpHostInterface(
   if (isKnown && link.mtu === mtu && link.flags.includes('UP')) return known;
   const [source] = addresses;
   const sourceOption = source === undefined ? '' : ` src ${source}`;
-  const wanted = new Set([podGateway, ...cidrs, ...sources.map(([address]) => address)]);
+  const wanted = new Set([podGateway, ...cidrs]);
   const old = (await ip.routes(name)).filter(
     ({ dst, protocol }) => protocol === routeProtocol && !wanted.has(dst) && !wanted.has(`${dst}/32`),
   );
@@ -77,10 +75,6 @@ export async function setUpHostInterface(
     ...cidrs.map(
       (cidr) =>
         `route replace ${cidr} via ${podGateway} dev ${name} onlink proto ${routeProtocol}${sourceOption}`,
-    ),
-    ...sources.map(
-      ([address, source]) =>
-        `route replace ${address} via ${podGateway} dev ${name} onlink proto ${routeProtocol} src ${source}`,
     ),
   ]);
   return isKnown ? known : { name, mac: own, ifindex: link.ifindex };

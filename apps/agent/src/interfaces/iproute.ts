@@ -96,6 +96,11 @@ export class IpRoute {
     return routes.filter((route) => route.table !== 'local');
   }
 
+  /** IPv4 routes of the main table that one program has made. */
+  async routesOf(protocol: string): Promise<KernelRoute[]> {
+    return this.#json<KernelRoute>(['-json', '-4', 'route', 'show', 'proto', protocol]);
+  }
+
   /** Runs one command, for instance `['link', 'set', 'dev', 'eth0', 'up']`. */
   async run(args: readonly string[]): Promise<void> {
     await this.#execute(args, undefined);

@@ -7,7 +7,7 @@ const settleMs = 200;
 const restartDelayMs = 1000;
 
 /**
- * Tells when links in the agent's network namespace come, go or change, by `ip monitor link`. A monitor that dies is
+ * Tells when links in the agent's network namespace come, go or change, or their addresses do, by `ip monitor`. A monitor that dies is
  * started again, and counts as a change, since events may have been missed.
  */
 export class LinkMonitor {
@@ -27,7 +27,7 @@ export class LinkMonitor {
 
   start(): void {
     // Ends with the agent even if that is killed: it would keep the agent's network namespace alive.
-    const command = ['--pdeathsig', 'KILL', 'ip', 'monitor', 'link'];
+    const command = ['--pdeathsig', 'KILL', 'ip', 'monitor', 'link', 'address'];
     const child = spawn('setpriv', command, { stdio: ['ignore', 'pipe', 'ignore'] });
     this.#child = child;
     child.stdout.on(

@@ -50,10 +50,3 @@ it('goes through data planes that answer, else through kernels that do, and says
   expect(log[0]).toMatch(/"node":"4"/);
   expect(await gateway.ranges([{ ...node('5'), podCidrs: [] }], own)).toEqual([]);
 });
-
-it('asks the kernel', async () => {
-  const gateway = new HostGateway({ logger: pino({ level: 'silent' }), answerMs: 1 });
-  // The node itself is nobody's neighbour.
-  expect(await gateway.ranges([node('6', '127.0.0.1')], own)).toEqual([]);
-  expect(await gateway.ranges([node('6', '127.0.0.1')], undefined)).toEqual([]);
-});

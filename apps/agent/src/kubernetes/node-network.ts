@@ -3,8 +3,11 @@ import { formatMac, ipv4, mac } from '@infra-offload/net';
 import type { Logger } from 'pino';
 import type { AgentConfig } from '../config/schema.js';
 import { type HostInterfaceState, setUpHostInterface } from '../interfaces/host-interface.js';
-import { IpRoute } from '../interfaces/iproute.js';
+import { IpRoute, type LinkWithAddresses } from '../interfaces/iproute.js';
 import type { PodInterfaces } from '../interfaces/pod-interfaces.js';
+import { directRoutes } from '../kernel/direct-routes.js';
+import type { NodeKernel } from '../kernel/node-kernel.js';
+import type { OutsidePort } from '../kernel/ruleset.js';
 import type { NodeReach } from '../services/wanted-services.js';
 import type { WantedState } from '../sync/wanted-state.js';
 import type { ClusterNodes } from './cluster-nodes.js';
@@ -18,6 +21,7 @@ export interface NodeNetworkOptions {
   readonly nodes: ClusterNodes | undefined;
   readonly ranges: ClusterRanges;
   readonly wanted: WantedState;
+  readonly kernel: NodeKernel;
   readonly logger: Logger;
 }
 
@@ -30,6 +34,8 @@ export class NodeNetwork {
   readonly #gateway: HostGateway | undefined;
   /** To other nodes; undefined until they have been looked for. */
   #remote: readonly RemoteRange[] | undefined;
+  /** Every IPv4 address of the node's kernel. */
+  #addressesOfKernel: readonly string[] = [];
   #interface: HostInterfaceState | undefined;
   /** What `#interface` is set up with. */
   #settings = '';
@@ -55,8 +61,6 @@ export class NodeNetwork {
     const { config, nodes } = this.#options;
     const internal = nodes?.own()?.internalAddresses ?? [];
     return {
-      internalAddresses: internal,
-      otherNodes: nodes?.others().flatMap(({ internalAddresses }) => internalAddresses) ?? [],
       nodeAddresses: [...new Set([...internal, ...config.hostInterface.addresses])],
       hasUplink: config.uplink !== undefined,
       podCidrs: this.#podCidrs(),
@@ -67,10 +71,10 @@ export class NodeNetwork {
    * Brings the node's interface in order, and looks for the other nodes.
    *
    * @param areNodesKnown whether `nodes` has all of them.
-   * @param sources own addresses of the node from which its processes reach some services, by ClusterIP.
+   * @param outside what clients outside of the data plane reach; undefined until that is known.
    * @throws AgentError COMMAND_FAILED
    */
-  async look(areNodesKnown: boolean, sources: ReadonlyMap<string, string> = new Map()): Promise<void> {
+  async look(areNodesKnown: boolean, outside: readonly OutsidePort[] | undefined): Promise<void> {
     const { config, interfaces, nodes, logger } = this.#options;
     if (this.#gateway !== undefined && areNodesKnown) {
       this.#remote = await this.#gateway.ranges(nodes?.others() ?? [], nodes?.own());
@@ -83,7 +87,6 @@ export class NodeNetwork {
       isTap: config.interfaceType === 'tap',
       addresses: this.#addresses(),
       cidrs: this.#kernelCidrs(),
-      sources: await ofKernel(sources),
     };
     const before = this.#settings;
     const text = JSON.stringify(settings);
@@ -98,7 +101,36 @@ export class NodeNetwork {
     }
     this.#interface = found;
     this.#settings = found === undefined ? '' : text;
+    const links = await new IpRoute().linksWithAddresses();
+    this.#addressesOfKernel = ipv4AddressesOf(links);
     this.announce();
+    if (found !== undefined && this.isKnown && outside !== undefined)
+      await this.#keepKernel(found.name, links, outside);
+  }
+
+  async #keepKernel(
+    hostInterface: string,
+    links: readonly LinkWithAddresses[],
+    outside: readonly OutsidePort[],
+  ): Promise<void> {
+    const { config, nodes, ranges, kernel } = this.#options;
+    const { enabled, exemptCidrs } = config.masquerade;
+    const others = nodes?.others() ?? [];
+    const hasUplink = this.#gateway !== undefined;
+    const routes = hasUplink ? [] : directRoutes(others, links);
+    // A node that has no way back to our pods, since it is on another network, sees this node instead.
+    const peers = hasUplink
+      ? others.flatMap(({ internalAddresses }) => internalAddresses)
+      : routes.map(({ via }) => via);
+    const exempt = [
+      ...exemptCidrs,
+      ...this.#podCidrs(),
+      ...ranges.podCidrs,
+      ...ranges.serviceCidrs,
+      ...others.flatMap(({ podCidrs }) => podCidrs),
+      ...peers.map((address) => `${address}/32`),
+    ];
+    await kernel.keep({ hostInterface, masquerade: enabled, exempt, outside }, routes);
   }
 
   /** Wants the node as it is now; nothing while its interface is not there. */
@@ -115,6 +147,7 @@ export class NodeNetwork {
           serviceCidrs: [...ranges.serviceCidrs],
           routes: this.#routes(mac),
           uplinkInterface: config.uplink?.interface,
+          addresses: [...this.#addressesOfKernel],
         },
       },
     });
@@ -174,15 +207,24 @@ export class NodeNetwork {
     return (this.#remote ?? []).flatMap(({ cidr, nextHopMac }) => {
       if (taken.has(cidr)) return [];
       taken.add(cidr);
-      return [{ cidr, interfaceName: uplink.interface, nextHopMac, sourceMac }];
+      return [
+        {
+          cidr,
+          interfaceName: uplink.interface,
+          nextHopMac,
+          sourceMac,
+          // Other nodes have a route to it that leads to this data plane.
+          sourceAddress: this.#options.nodes?.own()?.inPodRange?.dataPlane ?? '',
+          masquerade: false,
+        },
+      ];
     });
   }
 }
 
-/** Those whose source is an address of this kernel, as it is not if the cluster knows the node by a translated one. */
-async function ofKernel(sources: ReadonlyMap<string, string>): Promise<[address: string, source: string][]> {
-  if (sources.size === 0) return [];
-  const links = await new IpRoute().linksWithAddresses();
-  const local = new Set(links.flatMap(({ addr_info }) => addr_info.map((address) => address.local)));
-  return [...sources].filter(([, source]) => local.has(source)).sort();
+function ipv4AddressesOf(links: readonly LinkWithAddresses[]): string[] {
+  const addresses = links.flatMap(({ addr_info }) =>
+    addr_info.flatMap(({ family, local }) => (family === 'inet' && !local.startsWith('127.') ? [local] : [])),
+  );
+  return [...new Set(addresses)].sort();
 }

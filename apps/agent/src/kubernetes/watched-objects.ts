@@ -12,11 +12,12 @@ import type { Logger } from 'pino';
 import { type AgentConfig, policySourceOf } from '../config/schema.js';
 import { since } from '../errors.js';
 import { version } from '../version.js';
+import { clusterIpHint } from './cluster-ip-hint.js';
 
 /** What of the configuration says where objects come from. */
 export type SourceSettings = Pick<
   AgentConfig,
-  'manifestsDirectory' | 'kubernetes' | 'uplink' | 'nodeName' | 'serviceCidrs' | 'networkPolicy'
+  'manifestsDirectory' | 'kubernetes' | 'nodeName' | 'serviceCidrs' | 'networkPolicy'
 >;
 
 /** A start waits so long for the first lists; after that, they come when they come. */
@@ -37,6 +38,8 @@ export class WatchedObjects {
   readonly #problems: () => readonly Problem[];
   readonly #networking: () => Promise<ClusterNetworking | undefined>;
   readonly #logger: Logger;
+  /** What helps if the API server cannot be reached. */
+  readonly #hint: string | undefined;
   #startFailure: string | undefined;
 
   private constructor(
@@ -44,21 +47,30 @@ export class WatchedObjects {
     origin: 'api' | 'manifests',
     logger: Logger,
     networking: () => Promise<ClusterNetworking | undefined> = async () => undefined,
+    hint?: string,
   ) {
     this.source = source;
     this.#origin = origin;
     this.#problems = () => source.problems;
     this.#logger = logger;
     this.#networking = networking;
+    this.#hint = hint;
   }
 
   /** @returns undefined if the configuration names no source. */
   static open(settings: SourceSettings, logger: Logger): WatchedObjects | undefined {
     const { manifestsDirectory: directory, kubernetes, nodeName } = settings;
+    const isInCluster = kubernetes !== undefined && kubernetes.kubeconfig === undefined;
+    const hint = isInCluster ? clusterIpHint(process.env) : undefined;
+    let hasHinted = false;
     const onReport = (report: { readonly type: 'problem' | 'resolved'; readonly problem: Problem }) => {
       const { message, since: _, ...fields } = report.problem;
       if (report.type === 'problem') logger.warn(fields, message);
       else logger.info(fields, `resolved: ${message}`);
+      if (report.problem.code === 'UNREACHABLE' && hint !== undefined && !hasHinted) {
+        hasHinted = true;
+        logger.warn(hint);
+      }
     };
     if (kubernetes !== undefined) {
       const { kubeconfig: path, context } = kubernetes;
@@ -71,7 +83,7 @@ export class WatchedObjects {
         userAgent: `infra-agent/${version} (${nodeName})`,
         onReport,
       });
-      return new WatchedObjects(source, 'api', logger, () => source.clusterNetworking());
+      return new WatchedObjects(source, 'api', logger, () => source.clusterNetworking(), hint);
     }
     if (directory === undefined) return undefined;
     return new WatchedObjects(new ManifestsSource({ directory, onReport }), 'manifests', logger);
@@ -118,8 +130,11 @@ export class WatchedObjects {
   /** Why nothing is known of services yet; undefined if all is. */
   whyNotSynced(): string | undefined {
     if (this.source.hasSynced) return undefined;
-    const problems = this.#problems().map(({ message }) => message);
-    const reason = this.#startFailure ?? problems.join('; ');
+    const problems = this.#problems();
+    const isAway = problems.some(({ code }) => code === 'UNREACHABLE');
+    const messages = problems.map(({ message }) => message);
+    if (isAway && this.#hint !== undefined) messages.push(this.#hint);
+    const reason = this.#startFailure ?? messages.join('; ');
     return `services are not known yet: ${reason || 'the first lists are under way'}`;
   }
 
@@ -148,13 +163,13 @@ export class WatchedObjects {
 /** Pods of other nodes are peers, too. */
 const networkPolicyResources: ResourceSelection = { NetworkPolicy: {}, Pod: {}, Namespace: {} };
 
-/** Routes to other nodes need them all; otherwise a node need not hear of the others. */
+/** All nodes, since their pods and addresses are no outside world, and routes lead there. */
 function resourcesOf(settings: SourceSettings): ResourceSelection {
-  const { nodeName, uplink, serviceCidrs } = settings;
+  const { nodeName, serviceCidrs } = settings;
   return {
     ...loadBalancingResources(nodeName),
     ...(policySourceOf(settings) === 'kubernetes' ? networkPolicyResources : {}),
-    ...(uplink === undefined ? {} : { Node: {} }),
+    Node: {},
     ...(serviceCidrs.length > 0 ? {} : { ServiceCIDR: {} }),
   };
 }

@@ -3,6 +3,7 @@ import { Gauge, type Registry } from 'prom-client';
 /** What can keep pods from being attached, or should not be as it is; a label of metrics. */
 export type ReadinessReason =
   | 'host_interface'
+  | 'kernel'
   | 'certificates'
   | 'state'
   | 'kubernetes_api'

@@ -6,8 +6,9 @@ import {
   ServiceTracker,
 } from '@infra-offload/k8s-watch';
 import type { Logger } from 'pino';
+import type { OutsidePort } from '../kernel/ruleset.js';
 import { keyOf, serviceName, type WantedState } from '../sync/wanted-state.js';
-import { OwnSources } from './own-endpoints.js';
+import { GatewayPorts } from './gateway-ports.js';
 import { type NodeReach, toServices } from './wanted-services.js';
 
 export interface ServiceFeedOptions {
@@ -16,8 +17,8 @@ export interface ServiceFeedOptions {
   readonly nodeName: string;
   readonly reach: NodeReach;
   readonly wanted: WantedState;
-  /** `sources` has changed. */
-  readonly onSourcesChanged: () => void;
+  /** `outside` has changed. */
+  readonly onOutsideChanged: () => void;
   readonly logger: Logger;
 }
 
@@ -26,7 +27,9 @@ export class ServiceFeed {
   readonly #options: ServiceFeedOptions;
   readonly #tracker: ServiceTracker;
   #reach: NodeReach;
-  readonly #ownSources = new OwnSources();
+  readonly #gatewayPorts = new GatewayPorts();
+  /** By the tracker's keys. */
+  readonly #outside = new Map<string, OutsidePort>();
   /** What of each service is not balanced, so that it is logged once. */
   readonly #limitations = new Map<string, string>();
   /** Names on the wire by the tracker's keys. */
@@ -56,9 +59,9 @@ export class ServiceFeed {
     return this.#tracker.services();
   }
 
-  /** The source addresses that processes of this node need for some services, by ClusterIP. */
-  get sources(): ReadonlyMap<string, string> {
-    return this.#ownSources.sources;
+  /** What clients outside of the data plane reach, in the order in which it came. */
+  get outside(): readonly OutsidePort[] {
+    return [...this.#outside.values()];
   }
 
   stop(): void {
@@ -77,7 +80,8 @@ export class ServiceFeed {
       case 'remove':
         this.#replace(change.key, []);
         this.#limitations.delete(change.key);
-        if (this.#ownSources.remove(change.key)) this.#options.onSourcesChanged();
+        this.#gatewayPorts.release(change.key);
+        this.#setOutside(change.key, undefined);
         break;
       default:
         change satisfies never;
@@ -85,9 +89,9 @@ export class ServiceFeed {
   }
 
   #upsert(balanced: LoadBalancedService): void {
-    const { wanted, onSourcesChanged, logger } = this.#options;
-    if (this.#ownSources.upsert(balanced, this.#reach)) onSourcesChanged();
-    const services = toServices(balanced, this.#reach);
+    const { wanted, logger } = this.#options;
+    const { services, outside } = toServices(balanced, this.#reach, this.#gatewayPorts.of(balanced));
+    this.#setOutside(balanced.key, outside);
     // What is gone goes first, since an address may move from one to the other.
     this.#replace(
       balanced.key,
@@ -100,6 +104,13 @@ export class ServiceFeed {
     if (text === (this.#limitations.get(balanced.key) ?? '')) return;
     if (text !== '') logger.warn({ service: balanced.key, limitations: text }, 'not balanced in full');
     this.#limitations.set(balanced.key, text);
+  }
+
+  #setOutside(key: string, port: OutsidePort | undefined): void {
+    if (JSON.stringify(port) === JSON.stringify(this.#outside.get(key))) return;
+    if (port === undefined) this.#outside.delete(key);
+    else this.#outside.set(key, port);
+    this.#options.onOutsideChanged();
   }
 
   /** Does not want any more what went by the tracker's `key` and is not among `references`. */

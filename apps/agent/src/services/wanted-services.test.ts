@@ -1,7 +1,8 @@
-import type { Service } from '@infra-offload/infra-api';
 import type { LoadBalancedService } from '@infra-offload/k8s-watch';
 import { describe, expect, it } from 'vitest';
-import { type NodeReach, toServices } from './wanted-services.js';
+import { podGateway } from '../interfaces/attachment.js';
+import type { OutsidePort } from '../kernel/ruleset.js';
+import { type NodeReach, toServices, type WantedService } from './wanted-services.js';
 
 const endpoint = { address: '10.244.0.2', port: 8080, local: true };
 const elsewhere = { address: '10.244.1.2', port: 8080, local: false };
@@ -27,20 +28,31 @@ const balancer = { kind: 'LoadBalancer', address: '192.0.2.2', port: 80 } as con
 
 const inside: NodeReach = {
   nodeAddresses: ['192.0.2.100', '192.0.2.101'],
-  internalAddresses: ['192.0.2.100'],
-  otherNodes: ['192.0.2.200'],
   hasUplink: false,
   podCidrs: ['10.244.0.0/24'],
 };
 const outside: NodeReach = { ...inside, hasUplink: true };
 const nodePort = { kind: 'NodePort', port: 30080 } as const;
 const toWire = ({ address, port }: { address: string; port: number }) => ({ address, port, weight: 0 });
+const GATEWAY_PORT = 65_535;
+const gateway = { address: podGateway, port: expect.any(Number) };
+const toGateway = ({ address, port }: { address: string; port: number }) => ({
+  address,
+  port,
+  gatewayPort: GATEWAY_PORT,
+  sourceRanges: [],
+});
+const outsidePort = (addresses: OutsidePort['addresses'], nodePort?: number): OutsidePort => ({
+  protocol: 'TCP',
+  nodePort,
+  addresses,
+});
 const outer = [
   { address: '192.0.2.1', port: 80 },
   { address: '192.0.2.2', port: 80 },
 ];
 
-function conditionsOf(services: readonly Service[]): string[][] {
+function conditionsOf({ services }: WantedService): string[][] {
   return services.map(({ conditions }) => conditions.map(({ reason, message }) => `${reason}: ${message}`));
 }
 
@@ -50,9 +62,9 @@ describe('toServices', () => {
       { kind: 'ClusterIP', address: '10.244.0.255', port: 80 } as const,
       { kind: 'ClusterIP', address: '10.244.1.0', port: 80 } as const,
     ];
-    const services = toServices({ ...base, frontends }, inside);
-    expect(services[0]?.frontends).toHaveLength(2);
-    expect(conditionsOf(services)).toEqual([
+    const wanted = toServices({ ...base, frontends }, inside, undefined);
+    expect(wanted.services[0]?.frontends).toHaveLength(2);
+    expect(conditionsOf(wanted)).toEqual([
       [
         expect.stringMatching(
           /^AddressInPodRange: 10\.244\.0\.255 is in the range of pods 10\.244\.0\.0\/24/,
@@ -62,7 +74,8 @@ describe('toServices', () => {
   });
 
   it('keeps names, endpoints and affinity', () => {
-    expect(toServices({ ...base, sessionAffinity: { timeoutSeconds: 60 } }, inside)).toEqual([
+    const { services } = toServices({ ...base, sessionAffinity: { timeoutSeconds: 60 } }, inside, undefined);
+    expect(services).toEqual([
       {
         namespace: 'default',
         name: 'web',
@@ -76,24 +89,30 @@ describe('toServices', () => {
     ]);
   });
 
-  it.each<[string, Partial<LoadBalancedService>, object[], RegExp[]]>([
+  it.each<[string, Partial<LoadBalancedService>, object[], OutsidePort | undefined, RegExp[]]>([
     [
       'has external addresses',
       { frontends: [...base.frontends, externalIp, balancer], external },
-      [clusterIp, ...outer],
+      [clusterIp, gateway, ...outer],
+      outsidePort([toGateway(externalIp), toGateway(balancer)]),
       [],
     ],
     [
       'has a node port',
       { frontends: [...base.frontends, nodePort], external },
-      [clusterIp, { address: '192.0.2.100', port: 30080 }, { address: '192.0.2.101', port: 30080 }],
+      [clusterIp, gateway, { address: '192.0.2.100', port: 30080 }, { address: '192.0.2.101', port: 30080 }],
+      outsidePort([], 30080),
       [],
     ],
     [
-      'limits the sources of its load balancer',
-      { frontends: [...base.frontends, balancer], external: { ...external, sourceRanges: ['192.0.2.0/24'] } },
-      [clusterIp],
-      [/SourceRangesNotSupported: 192.0.2.2/],
+      'limits the sources of its load balancer, which is left to the kernel',
+      {
+        frontends: [...base.frontends, externalIp, balancer],
+        external: { ...external, sourceRanges: ['192.0.2.0/24'] },
+      },
+      [clusterIp, gateway, { address: '192.0.2.1', port: 80 }],
+      outsidePort([toGateway(externalIp), { ...toGateway(balancer), sourceRanges: ['192.0.2.0/24'] }]),
+      [],
     ],
     [
       'limits the sources of its load balancer to everybody',
@@ -101,136 +120,116 @@ describe('toServices', () => {
         frontends: [...base.frontends, balancer],
         external: { ...external, sourceRanges: ['10.0.0.0/8', '0.0.0.0/0'] },
       },
-      [clusterIp, { address: '192.0.2.2', port: 80 }],
+      [clusterIp, gateway, { address: '192.0.2.2', port: 80 }],
+      outsidePort([toGateway(balancer)]),
       [],
     ],
     [
       'has IPv6 addresses',
       { conditions: [{ reason: 'IPv6NotSupported', message: 'not balanced: address fd00::1' }] },
       [clusterIp],
+      undefined,
       [/^IPv6NotSupported: not balanced: address fd00::1$/],
     ],
-  ])('a service that %s', (_what, change, frontends, conditions) => {
-    const services = toServices({ ...base, ...change }, inside);
-    expect(services).toHaveLength(1);
-    expect(services[0]?.frontends).toEqual(frontends);
-    expect(conditionsOf(services)).toEqual([conditions.map((pattern) => expect.stringMatching(pattern))]);
+  ])('a service that %s', (_what, change, frontends, outside, conditions) => {
+    const balanced = { ...base, ...change };
+    const wanted = toServices(balanced, inside, balanced.external && GATEWAY_PORT);
+    expect(wanted.services).toHaveLength(1);
+    expect(wanted.services[0]?.frontends).toEqual(frontends);
+    expect(wanted.outside).toEqual(outside);
+    expect(conditionsOf(wanted)).toEqual([conditions.map((pattern) => expect.stringMatching(pattern))]);
   });
 
-  it.each<[string, NodeReach, string[], RegExp[]]>([
-    ['this node', outside, ['192.0.2.100'], []],
-    ['another node', outside, ['192.0.2.200'], []],
-    ['both', outside, ['192.0.2.100', '192.0.2.200'], [/^SourceTranslationNotSupported: .* 192\.0\.2\.100 /]],
-    ['both, without an uplink', inside, ['192.0.2.100', '192.0.2.200'], []],
-  ])(
-    'says that processes of a node do not reach it if the endpoints are %s',
-    (_what, reach, addresses, told) => {
-      const endpoints = addresses.map((address) => ({ address, port: 6443, local: false }));
-      expect(conditionsOf(toServices({ ...base, endpoints }, reach))).toEqual([
-        told.map((pattern) => expect.stringMatching(pattern)),
-      ]);
-    },
-  );
-
-  it('says that a node port needs an address', () => {
-    const balanced = { ...base, frontends: [...base.frontends, nodePort], external };
-    const services = toServices(balanced, { ...inside, nodeAddresses: [] });
-    expect(services.map(({ frontends }) => frontends)).toEqual([[clusterIp]]);
-    expect(conditionsOf(services)).toEqual([[expect.stringMatching(/^NodeAddressUnknown: node port 30080/)]]);
-  });
-
-  const both = [endpoint, elsewhere];
-  it.each<[string, NodeReach, Partial<LoadBalancedService>, (typeof endpoint)[] | undefined, RegExp[]]>([
-    [
-      'pods of this node reach the whole cluster, whatever keeps internal traffic on the node',
-      inside,
-      { external: { ...external, clusterEndpoints: both } },
-      both,
-      [],
-    ],
-    [
-      'pods of this node reach the whole cluster, whatever keeps external traffic on the node',
-      inside,
-      { endpoints: both, external: { ...external, policy: 'Local', clusterEndpoints: both } },
-      undefined,
-      [],
-    ],
-    [
-      'clients outside stay on this node by policy Local',
-      outside,
-      { endpoints: both, external: { ...external, policy: 'Local', clusterEndpoints: both } },
-      [endpoint],
-      [],
-    ],
-    [
-      'clients outside stay on this node by need',
-      outside,
-      { endpoints: both, external: { ...external, endpoints: both, clusterEndpoints: both } },
-      [endpoint],
-      [/^SourceTranslationNotSupported: /],
-    ],
-    [
-      'pods are served where clients outside cannot be',
-      outside,
-      {
-        endpoints: [elsewhere],
-        external: { ...external, endpoints: [elsewhere], clusterEndpoints: [elsewhere] },
-      },
-      undefined,
-      [/^SourceTranslationNotSupported: /],
-    ],
-    [
-      'there is nothing for clients outside by policy Local',
-      outside,
-      {
-        endpoints: [elsewhere],
-        external: { ...external, policy: 'Local', endpoints: [], clusterEndpoints: [elsewhere] },
-      },
-      [],
-      [],
-    ],
-  ])('%s', (_what, reach, change, expected, conditions) => {
-    const services = toServices({ ...base, frontends: [...base.frontends, externalIp], ...change }, reach);
-    const external = { address: '192.0.2.1', port: 80 };
-    const main = (change.endpoints ?? base.endpoints).map(toWire);
-    expect(
-      services.map(({ portName, frontends, endpoints }) => ({ portName, frontends, endpoints })),
-    ).toEqual(
-      expected === undefined
-        ? [{ portName: 'http', frontends: [clusterIp, external], endpoints: main }]
-        : [
-            { portName: 'http', frontends: [clusterIp], endpoints: main },
-            { portName: 'http.external', frontends: [external], endpoints: expected.map(toWire) },
-          ],
-    );
-    // What is about addresses outside is told of the object that has them.
-    const told = conditions.map((pattern) => expect.stringMatching(pattern));
-    expect(conditionsOf(services)).toEqual(expected === undefined ? [told] : [[], told]);
-  });
-
-  it('tells what is about the whole service of its first object', () => {
-    const balanced: LoadBalancedService = {
-      ...base,
-      frontends: [...base.frontends, externalIp, balancer],
-      external: { ...external, clusterEndpoints: [endpoint, elsewhere], sourceRanges: ['192.0.2.0/24'] },
-      conditions: [{ reason: 'IPv6NotSupported', message: 'not balanced: address fd00::1' }],
-    };
-    expect(conditionsOf(toServices(balanced, inside))).toEqual([
-      ['IPv6NotSupported: not balanced: address fd00::1'],
-      [expect.stringMatching(/^SourceRangesNotSupported: 192.0.2.2/)],
-    ]);
-  });
-
-  it('names the addresses of an unnamed port apart', () => {
+  it('says that nobody outside is served when there is no port left', () => {
     const frontends = [...base.frontends, externalIp];
-    const external = {
-      policy: 'Local',
-      endpoints: [],
-      clusterEndpoints: [endpoint],
-      sourceRanges: [],
-    } as const;
-    const services = toServices({ ...base, portName: '', frontends, external }, outside);
-    expect(services.map(({ portName }) => portName)).toEqual(['', 'external']);
+    const wanted = toServices({ ...base, frontends, external }, inside, undefined);
+    expect(wanted.outside).toBeUndefined();
+    expect(conditionsOf(wanted)).toEqual([[expect.stringMatching(/^GatewayPortsExhausted: /)]]);
+  });
+
+  it('SCTP has the ports that its clients use, since they cannot be translated', () => {
+    const frontends = [...base.frontends, nodePort, externalIp];
+    const { services, outside } = toServices(
+      { ...base, protocol: 'SCTP', frontends, external },
+      inside,
+      30080,
+    );
+    expect(outside?.addresses).toEqual([{ ...toGateway(externalIp), gatewayPort: 80 }]);
+    const ports = services[0]?.frontends
+      .filter(({ address }) => address === podGateway)
+      .map(({ port }) => port);
+    expect(ports).toEqual([30080, 80]);
+  });
+
+  const here = [endpoint];
+  const both = [endpoint, elsewhere];
+  const direct = { address: '192.0.2.1', port: 80 };
+  it.each<[string, NodeReach, Partial<LoadBalancedService>, [string, object[], (typeof endpoint)[]][]]>([
+    [
+      'everybody reaches the whole cluster',
+      inside,
+      { endpoints: both, external: { ...external, endpoints: both, clusterEndpoints: both } },
+      [['http', [clusterIp, gateway, direct], both]],
+    ],
+    [
+      'only those who use the ClusterIP stay on the node (internalTrafficPolicy Local)',
+      inside,
+      { endpoints: here, external: { ...external, endpoints: both, clusterEndpoints: both } },
+      [
+        ['http', [clusterIp], here],
+        ['http.external', [gateway, direct], both],
+      ],
+    ],
+    [
+      'only clients outside stay on the node (externalTrafficPolicy Local)',
+      inside,
+      { endpoints: both, external: { ...external, policy: 'Local', clusterEndpoints: both } },
+      [
+        ['http', [clusterIp, direct], both],
+        ['http.external', [gateway], here],
+      ],
+    ],
+    [
+      'both policies are Local, which does not hold for pods that use an external address',
+      inside,
+      { endpoints: here, external: { ...external, policy: 'Local', clusterEndpoints: both } },
+      [
+        ['http', [clusterIp, gateway], here],
+        ['http.external.pods', [direct], both],
+      ],
+    ],
+    [
+      'all three differ',
+      inside,
+      { endpoints: here, external: { ...external, policy: 'Local', endpoints: [], clusterEndpoints: both } },
+      [
+        ['http', [clusterIp], here],
+        ['http.external', [gateway], []],
+        ['http.external.pods', [direct], both],
+      ],
+    ],
+    [
+      'with an uplink, clients of other nodes use the addresses that pods use',
+      outside,
+      { endpoints: both, external: { ...external, policy: 'Local', clusterEndpoints: both } },
+      [
+        ['http', [clusterIp], both],
+        ['http.external', [gateway, direct], here],
+      ],
+    ],
+  ])('%s', (_what, reach, change, expected) => {
+    const balanced = { ...base, frontends: [...base.frontends, externalIp], ...change };
+    const { services } = toServices(balanced, reach, GATEWAY_PORT);
+    expect(services.map(({ portName, frontends, endpoints }) => [portName, frontends, endpoints])).toEqual(
+      expected.map(([name, frontends, endpoints]) => [name, frontends, endpoints.map(toWire)]),
+    );
+  });
+
+  it('names the objects of an unnamed port apart', () => {
+    const frontends = [...base.frontends, externalIp];
+    const external = { policy: 'Local', endpoints: [], clusterEndpoints: both, sourceRanges: [] } as const;
+    const { services } = toServices({ ...base, portName: '', frontends, external }, inside, GATEWAY_PORT);
+    expect(services.map(({ portName }) => portName)).toEqual(['', 'external', 'external.pods']);
   });
 
   it.each([
@@ -238,6 +237,6 @@ describe('toServices', () => {
     ['UDP', 2],
     ['SCTP', 3],
   ] as const)('%s is protocol %i', (protocol, number) => {
-    expect(toServices({ ...base, protocol }, inside)[0]?.protocol).toBe(number);
+    expect(toServices({ ...base, protocol }, inside, undefined).services[0]?.protocol).toBe(number);
   });
 });

@@ -1,60 +1,156 @@
 import { type Condition, Protocol, type Service } from '@infra-offload/infra-api';
 import type { ExternalTraffic, Frontend, LoadBalancedService } from '@infra-offload/k8s-watch';
 import { parseIPv4, parseIPv4Prefix, prefixContains } from '@infra-offload/net';
-import { nodeEndpoints } from './own-endpoints.js';
+import { podGateway } from '../interfaces/attachment.js';
+import type { OutsidePort } from '../kernel/ruleset.js';
 
 /** What of the node decides how its services are reached. */
 export interface NodeReach {
-  /** IPv4 addresses of the node, on which its node ports are. */
+  /** IPv4 addresses of the node, at which pods find its node ports without its kernel. */
   readonly nodeAddresses: readonly string[];
-  /** Of those, what the cluster has as the node's InternalIPs. */
-  readonly internalAddresses: readonly string[];
-  /** InternalIPs of the other nodes, as far as they are known. */
-  readonly otherNodes: readonly string[];
-  /**
-   * Whether the data plane has an interface to the outside. Without one, node ports and external addresses are met there by
-   * pods of this node only; clients outside come through the node's kernel.
-   */
+  /** Whether the data plane has an interface to the outside, by which clients on other nodes come, too. */
   readonly hasUplink: boolean;
   /** Of this node's pods. */
   readonly podCidrs: readonly string[];
 }
 
+/** A port of a service as it is wanted. */
+export interface WantedService {
+  /** As the manager wants it: one object for each list of endpoints. */
+  readonly services: readonly Service[];
+  /** What the kernel sends into the data plane for clients outside of it. */
+  readonly outside: OutsidePort | undefined;
+}
+
 type Endpoints = LoadBalancedService['endpoints'];
 
+/** Frontends that share their endpoints. */
+interface Group {
+  /** Added to the port's name. */
+  readonly suffix: '' | 'external' | 'external.pods';
+  readonly frontends: Service['frontends'];
+  readonly endpoints: Endpoints;
+}
+
 /**
- * A port of a service as the manager wants it, frontends with one list of endpoints: one for the ClusterIP and every address
- * with the same endpoints, and one more for the others if their endpoints differ; its port name ends in `external`.
+ * A port of a service for manager and kernel. Who asks decides which endpoints there are: those of the ClusterIP; for clients
+ * outside those of the external traffic policy; for pods of this node that use an external address or a node port those of
+ * the whole cluster. Each list becomes an object of its own unless they are equal, its port name ending in `external`, or
+ * `external.pods`.
  *
- * What cannot be said like that is left out and told by the conditions of the one it belongs to; what is about the whole
- * service, by the first's.
+ * Clients outside come through the node's kernel, at `gatewayPort` of 169.254.1.1. What cannot be said like that is left out
+ * and told by the conditions of the first object.
  */
-export function toServices(balanced: LoadBalancedService, node: NodeReach): readonly Service[] {
-  const { external } = balanced;
+export function toServices(
+  balanced: LoadBalancedService,
+  node: NodeReach,
+  gatewayPort: number | undefined,
+): WantedService {
+  const { external, endpoints } = balanced;
   const conditions: Condition[] = balanced.conditions.map(({ reason, message }) => ({ reason, message }));
-  const outerConditions: Condition[] = [];
-  const internal: Service['frontends'] = [];
-  const outer: Service['frontends'] = [];
   for (const frontend of balanced.frontends) {
-    const target = frontend.kind === 'ClusterIP' ? internal : outer;
-    target.push(...reachable(frontend, external, node, outerConditions));
     const overlap = overlapOf(frontend, node);
-    if (overlap !== undefined) (target === internal ? conditions : outerConditions).push(overlap);
+    if (overlap !== undefined) conditions.push(overlap);
   }
-  conditions.push(...unreachableByItself(balanced, node));
-  if (external === undefined || outer.length === 0) {
-    return [toService(balanced, internal, balanced.endpoints, [...conditions, ...outerConditions])];
+  const internal = balanced.frontends.flatMap((frontend) =>
+    frontend.kind === 'ClusterIP' ? [at(frontend)] : [],
+  );
+  const groups: Group[] = [{ suffix: '', frontends: internal, endpoints }];
+  const outside = external && outsidePort(balanced, external, gatewayPort);
+  if (external !== undefined) {
+    if (outside === undefined) {
+      const message = 'no port of 169.254.1.1 is left, so clients outside of the cluster are not served';
+      conditions.push({ reason: 'GatewayPortsExhausted', message });
+    } else {
+      const frontends = gatewayPortsOf(outside).map((port) => ({ address: podGateway, port }));
+      groups.push({ suffix: 'external', frontends, endpoints: external.endpoints });
+    }
+    groups.push({
+      suffix: 'external.pods',
+      frontends: balanced.frontends.flatMap((frontend) => directly(frontend, external, node)),
+      endpoints: node.hasUplink ? external.endpoints : external.clusterEndpoints,
+    });
   }
-  const endpoints = externalEndpoints(external, node, outerConditions);
-  if (sameEndpoints(endpoints, balanced.endpoints)) {
-    return [toService(balanced, [...internal, ...outer], endpoints, [...conditions, ...outerConditions])];
+  return {
+    services: merged(groups).map((group, i) => toService(balanced, group, i === 0 ? conditions : [])),
+    outside,
+  };
+}
+
+/** Groups with equal endpoints are one. The first stays, even if nothing is in it. */
+function merged(groups: readonly Group[]): Group[] {
+  const result: Group[] = [];
+  for (const group of groups) {
+    const same = result.findIndex(({ endpoints }) => sameEndpoints(endpoints, group.endpoints));
+    const known = result[same];
+    if (known !== undefined) result[same] = { ...known, frontends: [...known.frontends, ...group.frontends] };
+    else if (result.length === 0 || group.frontends.length > 0) result.push(group);
   }
-  // Kubernetes' port names have no dots, and only the single port of a service has none.
-  const portName = balanced.portName === '' ? 'external' : `${balanced.portName}.external`;
-  return [
-    toService(balanced, internal, balanced.endpoints, conditions),
-    toService({ ...balanced, portName }, outer, endpoints, outerConditions),
-  ];
+  return result;
+}
+
+function outsidePort(
+  { frontends, protocol }: LoadBalancedService,
+  { sourceRanges }: ExternalTraffic,
+  gatewayPort: number | undefined,
+): OutsidePort | undefined {
+  if (gatewayPort === undefined) return undefined;
+  const ranges = isFiltered(sourceRanges) ? sourceRanges : [];
+  return {
+    protocol,
+    nodePort: frontends.find((frontend) => frontend.kind === 'NodePort')?.port,
+    addresses: frontends.flatMap((frontend) => {
+      if (frontend.kind !== 'ExternalIP' && frontend.kind !== 'LoadBalancer') return [];
+      return [
+        {
+          ...at(frontend),
+          // The data plane cannot translate ports of SCTP.
+          gatewayPort: protocol === 'SCTP' ? frontend.port : gatewayPort,
+          sourceRanges: frontend.kind === 'LoadBalancer' ? ranges : [],
+        },
+      ];
+    }),
+  };
+}
+
+function gatewayPortsOf({ nodePort, addresses }: OutsidePort): number[] {
+  const ports = addresses.map(({ gatewayPort }) => gatewayPort);
+  return [...new Set(nodePort === undefined ? ports : [nodePort, ...ports])];
+}
+
+/** Where pods of this node are served without its kernel. Sources are filtered there, so what has ranges is left to it. */
+function directly(
+  frontend: Frontend,
+  { sourceRanges }: ExternalTraffic,
+  { nodeAddresses }: NodeReach,
+): Service['frontends'] {
+  switch (frontend.kind) {
+    case 'NodePort':
+      return nodeAddresses.map((address) => ({ address, port: frontend.port }));
+    case 'LoadBalancer':
+      return isFiltered(sourceRanges) ? [] : [at(frontend)];
+    case 'ExternalIP':
+      return [at(frontend)];
+    case 'ClusterIP':
+      return [];
+    default:
+      return frontend satisfies never;
+  }
+}
+
+function at({
+  address,
+  port,
+}: {
+  readonly address: string;
+  readonly port: number;
+}): Service['frontends'][number] {
+  return { address, port };
+}
+
+/** 0.0.0.0/0 among the ranges lets everybody in. */
+function isFiltered(ranges: readonly string[]): boolean {
+  return ranges.length > 0 && !ranges.includes('0.0.0.0/0');
 }
 
 /** It is balanced all the same; but a pod may be given the address, which then nobody reaches at that port. */
@@ -70,89 +166,16 @@ function overlapOf(frontend: Frontend, { podCidrs }: NodeReach): Condition | und
   return { reason: 'AddressInPodRange', message };
 }
 
-/** See OwnSources: one source address cannot do for both. */
-function unreachableByItself(balanced: LoadBalancedService, node: NodeReach): Condition[] {
-  const { own, other } = nodeEndpoints(balanced, node);
-  if (own === undefined || other === undefined) return [];
-  const message =
-    `processes of this node do not reach its own address ${own} through the service, ` +
-    `since other nodes, such as ${other}, are endpoints, too; pods and other nodes do`;
-  return [{ reason: 'SourceTranslationNotSupported', message }];
-}
-
-/** The addresses of a frontend, none if the data plane cannot serve it. */
-function reachable(
-  frontend: Frontend,
-  external: ExternalTraffic | undefined,
-  { nodeAddresses }: NodeReach,
-  conditions: Condition[],
-): Service['frontends'] {
-  switch (frontend.kind) {
-    case 'NodePort':
-      if (nodeAddresses.length === 0) {
-        conditions.push({
-          reason: 'NodeAddressUnknown',
-          message: `node port ${frontend.port} is not offloaded, since no IPv4 address of the node is known`,
-        });
-      }
-      return nodeAddresses.map((address) => ({ address, port: frontend.port }));
-    case 'LoadBalancer':
-      if (isFiltered(external)) {
-        conditions.push({
-          reason: 'SourceRangesNotSupported',
-          message: `${frontend.address} is not offloaded, since it has source ranges`,
-        });
-        return [];
-      }
-      return [{ address: frontend.address, port: frontend.port }];
-    case 'ExternalIP':
-    case 'ClusterIP':
-      return [{ address: frontend.address, port: frontend.port }];
-    default:
-      return frontend satisfies never;
-  }
-}
-
-/** 0.0.0.0/0 among the ranges lets everybody in. */
-function isFiltered(external: ExternalTraffic | undefined): boolean {
-  const ranges = external?.sourceRanges ?? [];
-  return ranges.length > 0 && !ranges.includes('0.0.0.0/0');
-}
-
-/**
- * Pods of this node may be sent to the endpoints of the whole cluster, clients outside only to those on this node: without
- * source translation, an endpoint elsewhere would answer them itself, from its own address.
- */
-function externalEndpoints(
-  external: ExternalTraffic,
-  { hasUplink }: NodeReach,
-  conditions: Condition[],
-): Endpoints {
-  if (!hasUplink) return external.clusterEndpoints;
-  if (external.policy === 'Local') return external.endpoints;
-  const here = external.clusterEndpoints.filter(({ local }) => local);
-  if (here.length < external.clusterEndpoints.length) {
-    conditions.push({
-      reason: 'SourceTranslationNotSupported',
-      message:
-        'node port and external addresses use endpoints on this node only, as with externalTrafficPolicy Local; ' +
-        'if there are none, only pods of this node are served',
-    });
-  }
-  return here.length > 0 ? here : external.clusterEndpoints;
-}
-
 function toService(
-  balanced: Pick<LoadBalancedService, 'namespace' | 'name' | 'portName' | 'protocol' | 'sessionAffinity'>,
-  frontends: Service['frontends'],
-  endpoints: Endpoints,
+  { namespace, name, portName, protocol, sessionAffinity }: LoadBalancedService,
+  { suffix, frontends, endpoints }: Group,
   conditions: Condition[],
 ): Service {
-  const { namespace, name, portName, protocol, sessionAffinity } = balanced;
   return {
     namespace,
     name,
-    portName,
+    // Kubernetes' port names have no dots, and only the single port of a service has none.
+    portName: [portName, suffix].filter((part) => part !== '').join('.'),
     protocol: protocolOf(protocol),
     frontends,
     endpoints: endpoints.map(({ address, port }) => ({ address, port, weight: 0 })),

@@ -4,6 +4,7 @@ import { Agent } from '../agent.js';
 import { runPlugin } from '../cni/plugin.js';
 import { type AgentConfig, configSchema } from '../config/schema.js';
 import { createLoggers } from '../log.js';
+import { FakeKernel } from './fake-kernel.js';
 import { FakeManager } from './fake-manager.js';
 import { eventually, TestNetwork } from './network.js';
 
@@ -37,6 +38,8 @@ export class Harness {
   readonly network = new TestNetwork();
   readonly manager = new FakeManager();
   readonly log: { level: number; msg: string; [key: string]: unknown }[] = [];
+  /** In place of this machine's kernel, which other tests use, too. */
+  readonly kernel = new FakeKernel();
   agent: Agent | undefined;
 
   get socket(): string {
@@ -76,6 +79,7 @@ export class Harness {
     const loggers = createLoggers({ level: 'debug', modules: {} }, destination);
     this.agent = await Agent.start(this.config(settings), loggers, {
       resultCache: join(this.network.directory, 'cni', 'results'),
+      kernel: this.kernel,
     });
     return this.agent;
   }

@@ -33,7 +33,7 @@ faultTest(
   {
     fault: "the manager's configuration, its own and IPDK's, damaged",
     promise: 'one line with file, line and column, or the configuration',
-    sample: 300,
+    sample: 100,
   },
   ({ cases, random }) => {
     const directory = mkdtempSync(join(tmpdir(), 'manager-config-faults-'));

@@ -105,7 +105,8 @@ export class Policies<Row> {
   #noteNode({ key, object, lost }: Entry<Row>): void {
     if (object?.kind === 'node' && !lost.includes(NODE_CLAIM_KEY)) {
       this.#node = key;
-      this.#keeper.putNodeAddresses([POD_GATEWAY, ...(object.host?.addresses ?? [])]);
+      const { addresses, host } = object;
+      this.#keeper.putNodeAddresses([POD_GATEWAY, ...(host?.addresses ?? []), ...addresses]);
     } else if (this.#node === key) {
       this.#node = undefined;
       this.#keeper.putNodeAddresses([]);

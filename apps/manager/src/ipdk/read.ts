@@ -86,6 +86,7 @@ export function readHost({ ifName, ipv4Addr, macAddr }: infra.SetupHostInterface
     // No request tells these.
     serviceCidrs: [],
     routes: [],
+    addresses: [],
     unsupportedAddresses: [],
   };
 }

@@ -1,5 +1,3 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -21,31 +19,6 @@ async function openAndClose(path = directory): Promise<void> {
   await held.close();
 }
 
-/** Another process that opens the store and keeps it. */
-async function holder() {
-  const script = `
-    import { createLoggers } from ${JSON.stringify(new URL('../log.ts', import.meta.url).href)};
-    import { StateDirectory } from ${JSON.stringify(new URL('./directory.ts', import.meta.url).href)};
-    await StateDirectory.open(process.argv[1], createLoggers({ level: 'silent', modules: {} }).state);
-    console.log('held');
-    setInterval(() => undefined, 1000);`;
-  const flags = [
-    '--import',
-    'tsx',
-    '--conditions',
-    '@infra-offload/source',
-    '--input-type=module',
-    '-e',
-    script,
-  ];
-  const child = spawn(process.execPath, [...flags, directory], { stdio: ['ignore', 'pipe', 'inherit'] });
-  await Promise.race([
-    once(child.stdout, 'data'),
-    once(child, 'exit').then(() => Promise.reject(new Error('the other process ended'))),
-  ]);
-  return child;
-}
-
 describe('the lock of a state directory', () => {
   test('a second manager is refused with the pid of the first, until that one stops', async () => {
     const held = await StateDirectory.open(directory, logger);
@@ -56,20 +29,6 @@ describe('the lock of a state directory', () => {
     await held.close();
     await openAndClose();
     expect(readdirSync(directory).filter((name) => name.endsWith('.lock.sock'))).toEqual([]);
-  });
-
-  test('a manager that was killed holds nothing', async () => {
-    const child = await holder();
-    try {
-      await expect(StateDirectory.open(directory, logger)).rejects.toMatchObject({
-        message: expect.stringContaining(`(pid ${child.pid})`),
-      });
-    } finally {
-      const gone = once(child, 'exit');
-      child.kill('SIGKILL');
-      await gone;
-    }
-    await openAndClose();
   });
 
   test('of many at once one gets it', async () => {

@@ -25,6 +25,8 @@ export interface NodeObject {
   readonly routes: readonly Route[];
   /** Open for other nodes even while there is no route. */
   readonly uplinkInterface?: string | undefined;
+  /** All of the node's kernel, as peers of policies. */
+  readonly addresses: readonly IPv4[];
   /** Addresses that are well-formed but not IPv4. They are reported, not programmed. */
   readonly unsupportedAddresses: readonly string[];
 }
@@ -40,6 +42,10 @@ export interface Route {
   readonly interfaceName: string;
   readonly nextHopMac: Mac;
   readonly sourceMac: Mac;
+  /** What would be answered past the data plane has this source; undefined: its own. */
+  readonly source?: IPv4 | undefined;
+  /** Whether pods have `source`, too. */
+  readonly masquerade?: boolean | undefined;
 }
 
 /** One interface of one pod. */

@@ -51,9 +51,18 @@ const node = z.object({
   host: z.object({ interfaceName: z.string(), mac: hardwareAddress, addresses: z.array(address) }).optional(),
   serviceCidrs: z.array(cidr),
   routes: z.array(
-    z.object({ cidr, interfaceName: z.string(), nextHopMac: hardwareAddress, sourceMac: hardwareAddress }),
+    z.object({
+      cidr,
+      interfaceName: z.string(),
+      nextHopMac: hardwareAddress,
+      sourceMac: hardwareAddress,
+      source: address.optional(),
+      masquerade: z.boolean().optional(),
+    }),
   ),
   uplinkInterface: z.string().optional(),
+  // Kept by older versions without it.
+  addresses: z.array(address).default([]),
   unsupportedAddresses: z.array(z.string()),
 });
 

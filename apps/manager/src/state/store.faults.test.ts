@@ -84,7 +84,7 @@ faultTest(
   {
     fault: 'damage of the state while the manager is off: bits, pages, lengths, another file, a directory',
     promise: 'noticed before use, kept aside, begun anew; never a part of it',
-    sample: 200,
+    sample: 60,
     most: 20_000,
   },
   async ({ cases, random }) => {
@@ -112,7 +112,7 @@ faultTest(
   {
     fault: 'damage of the state while the manager runs, its directory removed, too',
     promise: 'it goes on; what is on the disk in the end is all of it, or is noticed',
-    sample: 60,
+    sample: 15,
     most: 20_000,
   },
   async ({ cases, random }) => {
@@ -155,7 +155,7 @@ faultTest(
   {
     fault: 'damage of what Felix has said through an IPDK agent',
     promise: 'noticed before use, so that pods without known policy are closed',
-    sample: 60,
+    sample: 15,
     most: 20_000,
   },
   async ({ cases, random }) => {

@@ -18,12 +18,15 @@ const OBJECTS = [
   podObject(1),
   node({
     hostInterface: { interfaceName: 'mem0', mac: '02:00:00:00:00:01', addresses: ['10.244.1.254'] },
+    addresses: ['192.0.2.1'],
     routes: [
       {
         cidr: '10.245.0.0/16',
         interfaceName: 'up0',
         nextHopMac: '02:00:00:00:00:02',
         sourceMac: '02:00:00:00:00:03',
+        sourceAddress: '10.244.1.0',
+        masquerade: true,
       },
     ],
   }),

@@ -20,6 +20,8 @@ const route = {
   interfaceName: 'up0',
   nextHopMac: '02:00:00:00:00:02',
   sourceMac: '02:00:00:00:00:03',
+  sourceAddress: '',
+  masquerade: false,
 };
 
 describe('readObject', () => {
@@ -76,6 +78,18 @@ describe('readObject', () => {
       ],
       unsupportedAddresses: ['fd00::/108'],
     });
+  });
+
+  test('a node with its addresses, and sources on the way to others', () => {
+    const out = { ...route, cidr: '0.0.0.0/0', sourceAddress: '192.0.2.1', masquerade: true };
+    const read = readObject(node({ addresses: ['192.0.2.1', 'fd00::1', '192.0.2.1'], routes: [route, out] }));
+    expect(read).toMatchObject({
+      addresses: [0xc000_0201],
+      routes: [{}, { source: 0xc000_0201, masquerade: true }],
+      unsupportedAddresses: ['fd00::1'],
+    });
+    expect(() => readObject(node({ routes: [{ ...out, sourceAddress: '' }] }))).toThrow(/source_address/);
+    expect(() => readObject(node({ routes: [{ ...out, sourceAddress: 'x' }] }))).toThrow(/source_address/);
   });
 
   test('a node with an uplink', () => {

@@ -4,6 +4,7 @@ import {
   type Node as WireNode,
   type Pod as WirePod,
   Protocol as WireProtocol,
+  type Route as WireRoute,
   type Service as WireService,
 } from '@infra-offload/infra-api';
 import { type IPv4, type IPv4Prefix, parseIPv4Prefix } from '@infra-offload/net';
@@ -118,6 +119,17 @@ function readNode(wire: WireNode): NodeObject {
       }
       return [check.cidr(`${field}[${i}]`, text)];
     });
+  const addresses = (field: string, texts: readonly string[]): readonly IPv4[] =>
+    distinct(
+      texts.flatMap((text, i) => {
+        if (isIPv6(text)) {
+          unsupported.push(text);
+          return [];
+        }
+        return [check.ipv4(`${field}[${i}]`, text)];
+      }),
+      (address) => address,
+    );
   const host = wire.hostInterface;
   const routes = wire.routes.flatMap((route, i): Route[] => {
     const at = `routes[${i}]`;
@@ -129,6 +141,7 @@ function readNode(wire: WireNode): NodeObject {
         interfaceName: check.interfaceName(`${at}.interface_name`, route.interfaceName),
         nextHopMac: check.mac(`${at}.next_hop_mac`, route.nextHopMac),
         sourceMac: check.mac(`${at}.source_mac`, route.sourceMac),
+        ...sourceOf(check, at, route),
       },
     ];
   });
@@ -138,19 +151,11 @@ function readNode(wire: WireNode): NodeObject {
     host: host && {
       interfaceName: check.interfaceName('host_interface.interface_name', host.interfaceName),
       mac: check.mac('host_interface.mac', host.mac),
-      addresses: distinct(
-        host.addresses.flatMap((address, i) => {
-          if (isIPv6(address)) {
-            unsupported.push(address);
-            return [];
-          }
-          return [check.ipv4(`host_interface.addresses[${i}]`, address)];
-        }),
-        (address) => address,
-      ),
+      addresses: addresses('host_interface.addresses', host.addresses),
     },
     serviceCidrs: distinct(cidrs('service_cidrs', wire.serviceCidrs), cidrKey),
     routes,
+    addresses: addresses('addresses', wire.addresses),
     unsupportedAddresses: unsupported,
     ...(wire.uplinkInterface === undefined
       ? {}
@@ -166,6 +171,13 @@ function readNode(wire: WireNode): NodeObject {
     claimed.add(cidrKey(cidr));
   });
   return node;
+}
+
+function sourceOf(check: Checker, at: string, route: WireRoute): Pick<Route, 'source' | 'masquerade'> {
+  const { sourceAddress, masquerade } = route;
+  if (sourceAddress !== '') return { source: check.ipv4(`${at}.source_address`, sourceAddress), masquerade };
+  if (masquerade) check.fail(`${at}.source_address`, sourceAddress, 'an address, since masquerade is set');
+  return {};
 }
 
 function readService(wire: WireService): ServiceObject {

@@ -228,6 +228,7 @@ export function node(
         hostInterface: { interfaceName: 'mem0', mac: '02:00:00:00:00:01', addresses: ['10.244.1.254'] },
         serviceCidrs: ['10.96.0.0/16'],
         routes: [],
+        addresses: [],
         ...more,
       },
     },

@@ -162,16 +162,18 @@ export class SlowDevice implements Device {
 export class MemoryStore {
   readonly #records = new Map<ObjectKey, string>();
   readonly #profiles = new Map<number, string | number>();
+  readonly #restingIds = new Map<number, number>();
+  readonly #departed = new Map<IPv4, number>();
 
   readonly face: Omit<StateStore, 'problem' | 'stored' | 'close'> = {
     put: (key, record) => this.#records.set(key, JSON.stringify(toJson(record))),
     remove: (key) => this.#records.delete(key),
     useProfileId: (id, digest) => this.#profiles.set(id, digest),
     restProfileId: (id, releasedAt) => this.#profiles.set(id, releasedAt),
-    restId: () => undefined,
-    wakeId: () => undefined,
-    departAddress: () => undefined,
-    returnAddress: () => undefined,
+    restId: (id, releasedAt) => this.#restingIds.set(id, releasedAt),
+    wakeId: (id) => this.#restingIds.delete(id),
+    departAddress: (address, at) => this.#departed.set(address, at),
+    returnAddress: (address) => this.#departed.delete(address),
   };
 
   contents(): StoreContents {
@@ -179,8 +181,8 @@ export class MemoryStore {
     return {
       isWhole: true,
       records: new Map([...this.#records].map(([key, text]) => [key, fromJson(key, JSON.parse(text))])),
-      restingIds: [],
-      departedAddresses: [],
+      restingIds: [...this.#restingIds],
+      departedAddresses: [...this.#departed],
       profileIds: profiles.flatMap(([id, digest]) =>
         typeof digest === 'string' ? [[id, digest] as const] : [],
       ),

@@ -34,7 +34,7 @@ faultTest(
   {
     fault: 'kubeconfig files, damaged',
     promise: 'loaded, or refused with the place and what is wrong',
-    sample: 300,
+    sample: 100,
   },
   ({ cases, random }) => {
     const directory = mkdtempSync(join(tmpdir(), 'kubeconfig-faults-'));

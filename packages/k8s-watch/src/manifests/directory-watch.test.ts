@@ -60,9 +60,13 @@ describe('DirectoryWatch', () => {
   it('is silent once it is closed', async () => {
     mkdirSync(join(root, 'x', 'y'), { recursive: true });
     await watch.refresh();
+    let others = 0;
+    const other = new DirectoryWatch(join(root, 'x', 'y'), () => others++);
+    await other.refresh();
     watch.close();
     writeFileSync(join(root, 'x', 'y', 'a.yaml'), '');
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await expect.poll(() => others).toBeGreaterThan(0);
+    other.close();
     expect(hints).toBe(0);
   });
 });

@@ -1,15 +1,20 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import fs, { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { ManifestsSource } from './manifests-source.js';
 
-vi.mock('node:fs', async (original) => ({
-  ...(await original<typeof import('node:fs')>()),
-  watch: () => {
+beforeEach(() => {
+  vi.spyOn(fs, 'watch').mockImplementation(() => {
     throw new Error('ENOSPC: System limit for number of file watchers reached');
-  },
-}));
+  });
+  syncBuiltinESMExports();
+});
+afterEach(() => {
+  vi.restoreAllMocks();
+  syncBuiltinESMExports();
+});
 
 it('sees changes by polling where nothing can be watched, and tells', async () => {
   const directory = mkdtempSync(join(tmpdir(), 'manifests-'));

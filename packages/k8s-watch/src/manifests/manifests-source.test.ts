@@ -218,9 +218,11 @@ describe('ManifestsSource', () => {
     put('a.yaml', service('a'));
     await start();
     await source.stop();
-    put('a.yaml', service('a', 81));
     await source.start();
-    await new Promise((resolve) => setTimeout(resolve, 150));
-    expect(services()).toEqual(['a:80']);
+    const stopped = source;
+    await start();
+    put('a.yaml', service('a', 81));
+    await expectServices('a:81');
+    expect([...stopped.services.values()].map(({ ports }) => ports[0]?.port)).toEqual([80]);
   });
 });

@@ -72,7 +72,7 @@ describe('a session', () => {
     {
       fault: 'P4Runtime connection cut anywhere while endpoints scale',
       promise: 'the device has what is wanted, one connection is left',
-      sample: 12,
+      sample: 4,
       most: 2_000,
     },
     async ({ cases, random }) => {

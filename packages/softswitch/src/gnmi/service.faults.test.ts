@@ -15,7 +15,7 @@ describe('gNMI', () => {
     {
       fault: 'gNMI Set and Get, damaged',
       promise: 'ports are made and told, or a status',
-      sample: 2_000,
+      sample: 600,
       unit: 'input',
     },
     ({ cases, random }) => {

@@ -131,7 +131,7 @@ describe('a server that takes over from one that was killed', () => {
         expect(read(await server(engine))).toEqual(model.entities);
         await engine.left?.stop();
       }),
-      { numRuns: 40 },
+      { numRuns: 8 },
     );
   });
 

@@ -108,7 +108,7 @@ export class Node {
   addService(options: {
     vip: string;
     port: number;
-    protocol: 6 | 17;
+    protocol: 6 | 17 | 132;
     endpoints: readonly { ip: string; port: number }[];
     affinity?: boolean;
   }) {

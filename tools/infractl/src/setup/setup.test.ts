@@ -1,24 +1,15 @@
-import { execFileSync } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { GnmiClient } from '@infra-offload/p4rt';
-import { Softswitch, TapPorts } from '@infra-offload/softswitch';
 import { createTree } from '@infra-offload/tls-certs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { outcomesOf } from '../testing/outcomes.js';
 import { Journal } from './journal.js';
-import {
-  certificatesStep,
-  commsChannelStep,
-  filesStep,
-  hugePagesStep,
-  interfaceStep,
-  listenerStep,
-} from './node-steps.js';
-import { type Report, type Step, setUp, undo } from './step.js';
-import { portMtuStep, targetPortsStep } from './target-ports.js';
+import { certificatesStep, filesStep, hugePagesStep, interfaceStep, listenerStep } from './node-steps.js';
+import { type Step, setUp, undo } from './step.js';
+import { targetPortsStep } from './target-ports.js';
 
 let directory: string;
 beforeEach(() => {
@@ -26,14 +17,8 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
-const journal = () => Journal.open(join(directory, 'journal/node.json'));
-
-/** Runs steps and gives "outcome step: detail" of each. */
-async function go(how: typeof setUp | typeof undo, steps: readonly Step[], notes = journal()) {
-  const reports: string[] = [];
-  const note = ({ step, outcome, detail }: Report) => reports.push(`${outcome} ${step}: ${detail}`);
-  return { ok: await how(steps, notes, note), reports };
-}
+const go = (how: typeof setUp | typeof undo, steps: readonly Step[]) =>
+  outcomesOf(how, steps, Journal.open(join(directory, 'journal/node.json')));
 
 describe('steps', () => {
   it('are done in order, up to the first that fails, and again from the start', async () => {
@@ -119,26 +104,6 @@ describe('certificates', () => {
   });
 });
 
-describe('the communication channel', () => {
-  const name = `is${randomBytes(3).toString('hex')}`;
-  beforeEach(() => execFileSync('ip', ['link', 'add', name, 'type', 'veth', 'peer', 'name', `${name}p`]));
-  afterEach(() => execFileSync('ip', ['link', 'delete', name]));
-  const cidr = '10.78.0.1/16';
-
-  it('gets its address, once, and loses it again', async () => {
-    const step = () => commsChannelStep(name, cidr);
-    const addresses = () => execFileSync('ip', ['-4', 'address', 'show', 'dev', name], { encoding: 'utf8' });
-    expect((await go(setUp, [step()])).reports).toEqual([`done communication channel: ${cidr} on ${name}`]);
-    expect((await go(setUp, [step()])).reports).toEqual([`ok communication channel: ${cidr} on ${name}`]);
-    expect(addresses()).toContain(cidr);
-    expect((await go(undo, [step()])).reports).toEqual([
-      `undone communication channel: ${cidr} is off ${name}`,
-    ]);
-    expect(addresses()).not.toContain(cidr);
-    expect((await go(undo, [step()])).reports).toEqual(['nothing to undo communication channel: ']);
-  });
-});
-
 describe('a listener', () => {
   it('is found, or not, with what helps', async () => {
     const server = createServer().listen(0, '127.0.0.1');
@@ -153,31 +118,6 @@ describe('a listener', () => {
 });
 
 describe('ports of a target', () => {
-  it('are made in order where they are missing, with their MTU', async () => {
-    const prefix = `s${randomBytes(3).toString('hex')}_`;
-    const softswitch = await Softswitch.start({
-      p4runtimeAddress: '127.0.0.1:0',
-      gnmiAddress: '127.0.0.1:0',
-      ports: await TapPorts.open({ prefix, count: 0 }),
-    });
-    const gnmi = GnmiClient.connect({ address: softswitch.gnmiAddress });
-    try {
-      const ports = { gnmi, prefix, count: 4, mtu: 1400 };
-      const steps = (mtu: number) => [targetPortsStep(ports), portMtuStep({ ...ports, mtu })];
-      expect((await go(setUp, steps(1400))).reports[0]).toBe(
-        `done ports of the target: made ${prefix}0, ${prefix}1, ${prefix}2, ${prefix}3; they go with the target`,
-      );
-      expect((await go(setUp, steps(1280))).reports).toEqual([
-        `ok ports of the target: 4, ${prefix}0 to ${prefix}3`,
-        `done MTU of the ports: 1280 on ${prefix}0, ${prefix}1, ${prefix}2, ${prefix}3`,
-      ]);
-      expect((await go(setUp, steps(1280))).reports.at(-1)).toBe('ok MTU of the ports: 1280');
-    } finally {
-      gnmi.close();
-      await softswitch.stop();
-    }
-  });
-
   it('cannot be made where nobody answers', async () => {
     const gnmi = GnmiClient.connect({ address: '127.0.0.1:1', deadlineMs: 2_000 });
     const { reports } = await go(setUp, [targetPortsStep({ gnmi, prefix: 'X', count: 2, mtu: 1500 })]);

@@ -32,7 +32,7 @@ export function nodeRules(services: readonly string[]): string {
   chain nat-output { type nat hook output priority -100; jump services; }
   chain nat-postrouting { type nat hook postrouting priority srcnat;
     meta mark & ${MASQUERADE} != 0 masquerade;
-    ip saddr ${POD_CIDR} ip daddr != { ${POD_CIDR}, ${SERVICE_CIDR}, ${NODE_ADDRESS} } masquerade;
+    ip saddr ${POD_CIDR} ip daddr != { ${POD_CIDR}, ${SERVICE_CIDR}, ${NODE_ADDRESS} } masquerade fully-random;
   }
   chain cluster-ips-check {
     ip daddr @cluster-ips reject

@@ -96,20 +96,6 @@ export const EXPECTED_DIFFERENCES: readonly ExpectedDifference[] = [
     pipeline: 'nothing',
   },
   {
-    name: 'SCTP goes through a service whose port is that of its endpoints',
-    reason: 'SCTP is tracked, but not translated yet.',
-    scenario: { endpoints: ['web-1'], steps: [open('sctp', SERVICE)] },
-    kernel: 'web-1 receives 32 from client, port 0',
-    pipeline: 'nothing',
-  },
-  {
-    name: 'what leaves the cluster has the address of the node',
-    reason: 'There is no masquerade yet.',
-    scenario: { endpoints: [], steps: [open('tcp', { pod: 'outside' })] },
-    kernel: 'outside accepts node, port 0',
-    pipeline: 'outside accepts client, port 0',
-  },
-  {
     name: 'a pod that reaches itself through a service sees the node',
     reason: 'The gateway stands in for the pod, since it needs no address of the node.',
     scenario: { endpoints: ['client'], exactAddresses: true, steps: [open('tcp', SERVICE)] },

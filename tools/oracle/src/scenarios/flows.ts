@@ -162,6 +162,25 @@ const ENDPOINTS: readonly Scenario[] = [
     ],
   },
   {
+    name: 'what leaves the cluster has the address of the node',
+    endpoints: [],
+    steps: (['tcp', 'udp'] as const).flatMap((protocol, port): Step[] => [
+      { do: 'open', flow: protocol, protocol, from: 'client', to: { pod: 'outside' }, port },
+      ...sends(protocol, 'server', 'client', 'server', 'client'),
+      // Their ports are the node's to give.
+      { do: 'open', flow: `${protocol}-2`, protocol, from: 'friend', to: { pod: 'outside' }, port: port + 2 },
+      ...sends(`${protocol}-2`, 'server', 'client'),
+    ]),
+  },
+  {
+    name: 'SCTP goes through a service whose port is that of its endpoints',
+    endpoints: ['web-1'],
+    steps: [
+      { do: 'open', flow: 'a', protocol: 'sctp', from: 'client', to: SERVICE, port: 0 },
+      { do: 'open', flow: 'b', protocol: 'sctp', from: 'friend', to: SERVICE, port: 0 },
+    ],
+  },
+  {
     name: 'an endpoint does not serve',
     endpoints: ['web-1'],
     steps: [

@@ -152,7 +152,16 @@ function fromTableEntry(tableId: number, entity: Entity): DpdkRow | undefined {
       const { match, action } = routes.decode(entity);
       const { value, prefixLength: length } = match.dst ?? { value: 0, prefixLength: 0 };
       const row = { table: 'route_table', address: ipv4(value), length } as const;
-      if (action?.name === 'set_nexthop') return { ...row, action: 'nexthop', ...hop(action.params) };
+      if (action?.name === 'set_nexthop' || action?.name === 'masquerade_nexthop') {
+        const masquerades = action.name === 'masquerade_nexthop';
+        return {
+          ...row,
+          action: 'nexthop',
+          ...hop(action.params),
+          source: ipv4(action.params.source_ip),
+          masquerades,
+        };
+      }
       const blocked: RouteRow = { ...row, action: 'unreachable' };
       return action?.name === 'unreachable' ? blocked : foreign(blocked, entity);
     }
@@ -214,7 +223,12 @@ function portAction(row: Extract<DpdkRow, { table: 'port_table' }>) {
 function routeAction(row: RouteRow) {
   switch (row.action) {
     case 'nexthop':
-      return routes.actions.set_nexthop({ port: row.port, dst_mac: row.dstMac, src_mac: row.srcMac });
+      return routes.actions[row.masquerades ? 'masquerade_nexthop' : 'set_nexthop']({
+        port: row.port,
+        dst_mac: row.dstMac,
+        src_mac: row.srcMac,
+        source_ip: row.source,
+      });
     case 'unreachable':
       return routes.actions.unreachable();
     default:

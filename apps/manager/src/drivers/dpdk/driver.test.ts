@@ -65,10 +65,12 @@ const anyRow: fc.Arbitrary<DpdkRow> = fc.oneof(
   fc
     .record({ table: fc.constant('pod_forward' as const), ip: address, ...hop, since: uint32 })
     .map((row) => ({ ...row, requires: isolationKeys(row.ip) })),
-  fc.tuple(address, length, fc.option(fc.record(hop))).map(([within, prefix, next]): DpdkRow => {
-    const row = { table: 'route_table', ...ipv4Prefix(within, prefix) } as const;
-    return next === null ? { ...row, action: 'unreachable' } : { ...row, action: 'nexthop', ...next };
-  }),
+  fc
+    .tuple(address, length, fc.option(fc.record({ ...hop, source: address, masquerades: fc.boolean() })))
+    .map(([within, prefix, next]): DpdkRow => {
+      const row = { table: 'route_table', ...ipv4Prefix(within, prefix) } as const;
+      return next === null ? { ...row, action: 'unreachable' } : { ...row, action: 'nexthop', ...next };
+    }),
   fc.record({
     table: fc.constant('endpoint' as const),
     id: uint32,
@@ -196,6 +198,7 @@ const nodeObject: NodeObject = {
   host: { interfaceName: 'host0', mac: mac(0x0200_0000_0009), addresses: [ipv4(0x0a00_0001)] },
   serviceCidrs: [ipv4Prefix(ipv4('10.96.0.0'), 16)],
   routes: [],
+  addresses: [],
   unsupportedAddresses: [],
 };
 

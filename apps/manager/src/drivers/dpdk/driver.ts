@@ -1,7 +1,8 @@
 import type { Mac } from '@infra-offload/net';
 import { dropReasons, k8sDp, k8sDpDeviceConfig, k8sDpP4Info, MAX_SERVICE_ID } from '@infra-offload/p4src';
 import { unreachable } from '../../errors.js';
-import { podClaims } from '../common.js';
+import type { Protocol } from '../../state/objects.js';
+import { frontendClaims, podClaims } from '../common.js';
 import type { CounterFace, Driver } from '../driver.js';
 import { fromEntity, READ_ALL, toEntity } from './codec.js';
 import { dpdkFlowTable } from './flow-table.js';
@@ -11,11 +12,10 @@ import { compileNode, nodeClaims, nodeInterfaces } from './node.js';
 import { compilePod } from './pod.js';
 import { dpdkPolicy } from './policy.js';
 import { type DpdkRow, dpdkRows, GROUP_SLOTS } from './rows.js';
-import { compileService, refusal, serviceClaims } from './service.js';
+import { compileService } from './service.js';
 
-/** Seconds for which an idle TCP flow keeps its endpoint, and a UDP flow. See "Connection tracking" of the pipeline. */
-const TCP_MEMORY_SECONDS = 86_400;
-const UDP_MEMORY_SECONDS = 120;
+/** Seconds for which an idle flow keeps its endpoint. See "Connection tracking" of the pipeline. */
+const MEMORY_SECONDS: Readonly<Record<Protocol, number>> = { TCP: 86_400, UDP: 120, SCTP: 210 };
 
 /** What a deployment chooses. */
 export interface DpdkOptions {
@@ -44,8 +44,8 @@ export function dpdkDriver({ gatewayMac, endsDeniedFlows }: DpdkOptions): Driver
     policy: dpdkPolicy,
     flows: dpdkFlows(endsDeniedFlows),
     flowTable: dpdkFlowTable,
-    refusal,
-    memorySeconds: (service) => (service.protocol === 'TCP' ? TCP_MEMORY_SECONDS : UDP_MEMORY_SECONDS),
+    refusal: () => undefined,
+    memorySeconds: ({ protocol }) => MEMORY_SECONDS[protocol],
     reachable: (service) => service.endpoints,
     remembersClients: (service) => service.affinitySeconds !== undefined,
 
@@ -56,7 +56,7 @@ export function dpdkDriver({ gatewayMac, endsDeniedFlows }: DpdkOptions): Driver
         case 'pod':
           return podClaims(object, context);
         case 'service':
-          return serviceClaims(object);
+          return frontendClaims(object);
         default:
           return unreachable(object);
       }

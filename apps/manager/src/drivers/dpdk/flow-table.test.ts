@@ -1,4 +1,4 @@
-import { ipv4, POD_GATEWAY } from '@infra-offload/net';
+import { ipv4 } from '@infra-offload/net';
 import type { Entity, TableEntry } from '@infra-offload/p4rt/proto';
 import { conntrackTimeouts, FlowState, k8sDp } from '@infra-offload/p4src';
 import fc from 'fast-check';
@@ -14,16 +14,22 @@ const socket = fc.record({
   port: fc.integer({ min: 1, max: 0xffff }),
 });
 
-/** A flow as the program translates it: to an endpoint, from another port, from the gateway, or not at all. */
-const translated = fc.record({
-  protocol: fc.constantFrom(6, 17, 132, 1),
-  client: socket,
-  service: socket,
-  endpoint: socket,
-  toEndpoint: fc.boolean(),
-  port: fc.option(fc.integer({ min: 32_768, max: 0xffff }), { nil: undefined }),
-  isHairpin: fc.boolean(),
-});
+/** A flow as the program translates it: to an endpoint, from another port, from another address, or not at all. */
+const translated = fc
+  .record({
+    protocol: fc.constantFrom(6, 17, 132, 1),
+    client: socket,
+    service: socket,
+    endpoint: socket,
+    toEndpoint: fc.boolean(),
+    port: fc.option(fc.integer({ min: 32_768, max: 0xffff }), { nil: undefined }),
+    source: fc.option(socket, { nil: undefined }),
+  })
+  // An echo has one number for both ports, and is for no service.
+  .map((flow) => {
+    if (flow.protocol !== 1) return flow;
+    return { ...flow, toEndpoint: false, service: { ...flow.service, port: flow.client.port } };
+  });
 
 const keyOf = ({ protocol, source, destination }: FlowTuple) => ({
   src_ip: source.address,
@@ -48,29 +54,31 @@ function told(entity: Entity, timeoutSeconds: number, idleSeconds = 0): Entity {
 
 test('both entries of a flow tell both directions', () => {
   fc.assert(
-    fc.property(translated, ({ protocol, client, service, endpoint, toEndpoint, port, isHairpin }) => {
+    fc.property(translated, ({ protocol, client, service, endpoint, toEndpoint, port, source }) => {
       const original: FlowTuple = { protocol, source: client, destination: service };
-      const server: FlowSocket = toEndpoint ? endpoint : service;
       const seen: FlowSocket = {
-        address: isHairpin ? POD_GATEWAY : client.address,
+        address: source?.address ?? client.address,
         port: port ?? client.port,
       };
+      const answering: FlowSocket = protocol === 1 ? { ...service, port: seen.port } : service;
+      const server: FlowSocket = toEndpoint ? endpoint : answering;
       const reply: FlowTuple = { protocol, source: server, destination: seen };
       const first = conntrack.entry(
         keyOf(original),
         conntrack.actions.ct_original({
-          kind: (toEndpoint ? 0x01 : 0) | (port === undefined ? 0 : 0x04) | (isHairpin ? 0x08 : 0) | 0x40,
+          kind: (toEndpoint ? 0x01 : 0) | (port === undefined ? 0 : 0x04) | (source ? 0x08 : 0) | 0x40,
           serial: SERIAL,
           nat_ip: endpoint.address,
           nat_port: endpoint.port,
-          endpoint_id: 300,
+          client_ip: seen.address,
           client_port: port ?? 0,
+          endpoint_id: 300,
         }),
       );
       const second = conntrack.entry(
         keyOf(reply),
         conntrack.actions.ct_reply({
-          kind: (toEndpoint ? 0x02 : 0) | (port !== undefined || isHairpin ? 0x10 : 0) | 0x80,
+          kind: (toEndpoint ? 0x02 : 0) | (port !== undefined || source ? 0x10 : 0) | 0x80,
           serial: SERIAL,
           nat_ip: service.address,
           nat_port: service.port,

@@ -1,4 +1,4 @@
-import { ipv4, POD_GATEWAY, PROTOCOL_NUMBERS } from '@infra-offload/net';
+import { ipv4, PROTOCOL_NUMBERS } from '@infra-offload/net';
 import type { Entity, FieldMatch } from '@infra-offload/p4rt/proto';
 import { ConntrackTimeout, conntrackTimeouts, FlowState, k8sDp } from '@infra-offload/p4src';
 import type { FlowSelection, FlowTable, FlowTuple } from '../driver.js';
@@ -14,7 +14,7 @@ const Kind = {
   toEndpoint: 0x01,
   fromService: 0x02,
   clientPort: 0x04,
-  fromGateway: 0x08,
+  clientAddress: 0x08,
   toClient: 0x10,
 } as const;
 /** A flow's cell: the epoch of the last check (32 bits), its serial number (16), its state (16). */
@@ -78,26 +78,29 @@ export const dpdkFlowTable: FlowTable = {
       timeoutMs,
       state: stateOfTimeout(tuple.protocol, timeoutMs / 1000),
     };
+    // Both ports of an echo are its identifier, and translated alike.
+    const isEcho = tuple.protocol === ICMP;
     if (action?.name === 'ct_original') {
-      const { kind, nat_ip, nat_port, client_port } = action.params;
+      const { kind, nat_ip, nat_port, client_ip, client_port } = action.params;
+      const address = (kind & Kind.clientAddress) !== 0 ? ipv4(client_ip) : tuple.source.address;
+      const port = (kind & Kind.clientPort) !== 0 ? client_port : tuple.source.port;
+      const server = isEcho ? { ...tuple.destination, port } : tuple.destination;
       const reply: FlowTuple = {
         protocol: tuple.protocol,
-        source:
-          (kind & Kind.toEndpoint) !== 0 ? { address: ipv4(nat_ip), port: nat_port } : tuple.destination,
-        destination: {
-          address: (kind & Kind.fromGateway) !== 0 ? POD_GATEWAY : tuple.source.address,
-          port: (kind & Kind.clientPort) !== 0 ? client_port : tuple.source.port,
-        },
+        source: (kind & Kind.toEndpoint) !== 0 ? { address: ipv4(nat_ip), port: nat_port } : server,
+        destination: { address, port },
       };
       return { original: tuple, reply, isReply: false, ...times, cell: undefined };
     }
     if (action?.name !== 'ct_reply') return undefined;
     const { kind, serial, nat_ip, nat_port, client_ip, client_port, flow_id } = action.params;
+    const client =
+      (kind & Kind.toClient) !== 0 ? { address: ipv4(client_ip), port: client_port } : tuple.destination;
+    const server = isEcho ? { ...tuple.source, port: client.port } : tuple.source;
     const original: FlowTuple = {
       protocol: tuple.protocol,
-      source:
-        (kind & Kind.toClient) !== 0 ? { address: ipv4(client_ip), port: client_port } : tuple.destination,
-      destination: (kind & Kind.fromService) !== 0 ? { address: ipv4(nat_ip), port: nat_port } : tuple.source,
+      source: client,
+      destination: (kind & Kind.fromService) !== 0 ? { address: ipv4(nat_ip), port: nat_port } : server,
     };
     const cell = { read: flows.cell(flow_id), serial };
     return { original, reply: tuple, isReply: true, ...times, cell };
@@ -115,8 +118,9 @@ const ORIGINAL = conntrack.actions.ct_original({
   serial: 0,
   nat_ip: 0,
   nat_port: 0,
-  endpoint_id: 0,
+  client_ip: 0,
   client_port: 0,
+  endpoint_id: 0,
 });
 const REPLY = conntrack.actions.ct_reply({
   kind: 0,

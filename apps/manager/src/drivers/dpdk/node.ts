@@ -1,4 +1,4 @@
-import { formatPrefix, type IPv4, type Mac, POD_GATEWAY, prefixContains } from '@infra-offload/net';
+import { formatPrefix, type IPv4, ipv4, type Mac, POD_GATEWAY, prefixContains } from '@infra-offload/net';
 import { HOST_PORT } from '@infra-offload/p4src';
 import type { HostInterface, NodeObject } from '../../state/objects.js';
 import {
@@ -38,6 +38,8 @@ export function compileNode(node: NodeObject, context: CompileContext, gatewayMa
       port,
       dstMac: route.nextHopMac,
       srcMac: route.sourceMac,
+      source: route.source ?? ipv4(0),
+      masquerades: route.masquerade ?? false,
     });
   }
   for (const port of uplinks) rows.push({ table: 'port_table', port, role: 'uplink' });

@@ -51,7 +51,7 @@ describe('compiled policies', () => {
           }
         }
       }),
-      { numRuns: 500 },
+      { numRuns: 150 },
     );
     expect(cases).toBeGreaterThan(10_000);
   });

@@ -48,6 +48,10 @@ export type RouteRow =
       readonly port: number;
       readonly dstMac: Mac;
       readonly srcMac: Mac;
+      /** Of what would be answered past us; 0: its own. */
+      readonly source: IPv4;
+      /** Whether pods have `source`, too. */
+      readonly masquerades: boolean;
     }
   | {
       readonly table: 'route_table';
@@ -274,7 +278,11 @@ function equal(a: DpdkRow, b: DpdkRow): boolean {
         a.address === b.address &&
         a.length === b.length &&
         a.action === b.action &&
-        (a.action !== 'nexthop' || (b.action === 'nexthop' && sameHop(a, b)))
+        (a.action !== 'nexthop' ||
+          (b.action === 'nexthop' &&
+            sameHop(a, b) &&
+            a.source === b.source &&
+            a.masquerades === b.masquerades))
       );
     case 'endpoint':
       return (

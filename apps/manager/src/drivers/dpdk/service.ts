@@ -1,9 +1,9 @@
 import type { GroupPlan } from '@infra-offload/lb-model';
 import { PROTOCOL_NUMBERS } from '@infra-offload/net';
 import { affinityTimeouts, ServiceFlag } from '@infra-offload/p4src';
-import { describeKey, type ServiceObject } from '../../state/objects.js';
-import { formatFrontend, frontendClaims, frontendKey, unsupportedAddresses } from '../common.js';
-import type { Claim, CompileContext, Compiled, Condition, ServiceAllocation } from '../driver.js';
+import { describeKey, type Frontend, type ServiceObject } from '../../state/objects.js';
+import { formatFrontend, frontendKey, unsupportedAddresses } from '../common.js';
+import type { CompileContext, Compiled, Condition, ServiceAllocation } from '../driver.js';
 import { type DpdkRow, endpointNumber, GROUP_SLOTS, type GroupRow, groupRow } from './rows.js';
 
 /**
@@ -36,7 +36,13 @@ export function compileService(
   const flags =
     (affinity === undefined ? 0 : ServiceFlag.affinity) | (group === undefined ? ServiceFlag.noEndpoints : 0);
   const lost: string[] = [];
+  const other: string[] = [];
   for (const frontend of service.frontends) {
+    const targetPort = service.protocol === 'SCTP' ? otherPort(frontend, plan) : undefined;
+    if (targetPort !== undefined) {
+      other.push(`${formatFrontend(frontend)} (target port ${targetPort})`);
+      continue;
+    }
     const holder = context.holder(frontendKey(frontend, service.protocol));
     if (holder !== undefined) {
       lost.push(`${formatFrontend(frontend)} (held by ${describeKey(holder)})`);
@@ -59,6 +65,13 @@ export function compileService(
       message: `another service has ${lost.join(', ')}`,
     });
   }
+  if (other.length > 0) {
+    conditions.push({
+      severity: 'degraded',
+      reason: 'SctpPortChanged',
+      message: `the pipeline cannot change the ports of SCTP: not served are ${other.join(', ')}`,
+    });
+  }
   if (plan.overflow.length > 0) {
     conditions.push({
       severity: 'degraded',
@@ -71,19 +84,9 @@ export function compileService(
   return { rows, conditions };
 }
 
-/** Every frontend may be claimed by one service. */
-export function serviceClaims(service: ServiceObject): readonly Claim[] {
-  return refusal(service) === undefined ? frontendClaims(service) : [];
-}
-
-/** The pipeline translates TCP and UDP only. */
-export function refusal(service: ServiceObject): Condition | undefined {
-  if (service.protocol !== 'SCTP') return undefined;
-  return {
-    severity: 'degraded',
-    reason: 'UnsupportedProtocol',
-    message: 'the pipeline balances TCP and UDP only, not SCTP; its packets are forwarded untranslated',
-  };
+/** The port of an endpoint that takes new connections, if it is another than the frontend's. */
+function otherPort({ port }: Frontend, { slots }: GroupPlan): number | undefined {
+  return slots.find((slot) => slot.state === 'active' && slot.port !== port)?.port;
 }
 
 const NO_ENDPOINTS: Condition = {

@@ -89,7 +89,7 @@ describe('policy on ES2K', () => {
           expect(driver.fromEntity(driver.toEntity(row))).toMatchObject({ key: row.key, params: row.params });
         }
       }),
-      { numRuns: 150 },
+      { numRuns: 50 },
     );
     expect(cases).toBeGreaterThan(2_000);
   });
@@ -108,7 +108,7 @@ describe('policy on ES2K', () => {
             expect.fail(`let in: ${formatIPv4(packet.peer)} ${JSON.stringify(packet)}`);
         }
       }),
-      { numRuns: 150 },
+      { numRuns: 50 },
     );
   });
 

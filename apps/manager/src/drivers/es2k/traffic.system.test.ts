@@ -8,7 +8,7 @@ import { Hosts, NODE_HOST, podHost } from '../../testing/hosts.js';
 import { arpReplyMac, arpRequest } from '../../testing/packets.js';
 import { startReady, TestWorld, written } from '../../testing/world.js';
 
-/** What the contract of ES2K has of its own, with real packets. What it has in common with DPDK is in conformance.test.ts. */
+/** What the contract of ES2K has of its own, with real packets. What it has in common with DPDK is in conformance.system.test.ts. */
 
 const PODS = Array.from({ length: 70 }, (_, i) => i + 1);
 const VIP = '10.96.0.10';

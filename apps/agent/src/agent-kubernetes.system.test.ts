@@ -188,8 +188,13 @@ describe('services of the Kubernetes API', () => {
     expect(manager.messages).toHaveLength(1);
     expect(wanted()?.frontends).toEqual([
       { address: '10.96.0.10', port: 80 },
+      { address: '169.254.1.1', port: 30080 },
       { address: '192.0.2.11', port: 30080 },
     ]);
+    const { facts } = harness.kernel;
+    expect(facts?.outside).toEqual([{ protocol: 'TCP', nodePort: 30080, addresses: [] }]);
+    expect(facts).toMatchObject({ hostInterface: `${network.prefix}0`, masquerade: true });
+    expect(facts?.exempt).toEqual(expect.arrayContaining(['10.244.0.0/24', '10.244.1.0/24']));
     expect(addresses()).toEqual(['10.244.0.2']);
     expect(ip('route', 'show', 'dev', `${network.prefix}0`)).toMatch(
       /^10\.244\.0\.0\/24 via 169\.254\.1\.1/m,
@@ -197,9 +202,39 @@ describe('services of the Kubernetes API', () => {
 
     api.database.update(node('node-1', { podCIDR: '10.244.0.0/24' }, '192.0.2.21', 'b'));
     await eventually(() => addresses()?.[0] === '10.244.1.2', 'endpoints of the other zone');
-    await eventually(() => wanted()?.frontends[1]?.address === '192.0.2.21', 'the new address of the node');
+    await eventually(() => wanted()?.frontends[2]?.address === '192.0.2.21', 'the new address of the node');
     api.database.delete({ kind: 'Service', namespace: 'default', name: 'web' });
     await eventually(() => wanted() === undefined, 'the service is gone');
+    await eventually(() => harness.kernel.facts?.outside.length === 0, 'its node port is gone');
+  });
+
+  it('leave the rules of the kernel alone until they are known, so that a restart takes none away', async () => {
+    api.forbid('list', 'endpointslices');
+    const { manager, network, kernel } = harness;
+    await manager.start();
+    network.addTaps(1);
+    await harness.startAgent(settings());
+    expect(kernel.facts).toBeUndefined();
+    api.allow('list', 'endpointslices');
+    await eventually(() => kernel.facts !== undefined, 'the rules');
+  });
+
+  it('come with the addresses of the node, and those of its network as neighbours', async () => {
+    const { network } = harness;
+    api.database.create(node('node-1', { podCIDR: '10.244.0.0/24' }, '192.0.2.11'));
+    api.database.create(node('node-2', { podCIDR: '10.244.1.0/24' }, '198.51.100.66'));
+    await harness.start(2, settings({ masquerade: { exemptCidrs: ['203.0.113.0/24'] } }));
+    ip('address', 'add', '198.51.100.65/29', 'dev', `${network.prefix}1`);
+    const route = { cidr: '10.244.1.0/24', via: '198.51.100.66' };
+    await eventually(() => harness.kernel.routes.length === 1, 'the route');
+    expect(harness.kernel.routes).toEqual([route]);
+    expect(harness.kernel.facts?.exempt).toEqual(
+      expect.arrayContaining(['203.0.113.0/24', '198.51.100.66/32']),
+    );
+    const object = harness.manager.objects.get('1:node-1')?.object;
+    const told = object?.$case === 'node' ? object.value.addresses : [];
+    expect(told).toContain('198.51.100.65');
+    expect(told.some((address) => address.startsWith('127.'))).toBe(false);
   });
 
   it('come with routes to the pods of nodes that are neighbours of an uplink', async () => {
@@ -220,7 +255,14 @@ describe('services of the Kubernetes API', () => {
     api.database.create(node('node-2', { podCIDRs: ['10.244.1.0/24', 'fd00::/64'] }, '192.0.2.12'));
     await eventually(() => routes()?.length === 1, 'the route');
     expect(routes()).toEqual([
-      { cidr: '10.244.1.0/24', interfaceName: 'P4TAP_9', nextHopMac, sourceMac: mac },
+      {
+        cidr: '10.244.1.0/24',
+        interfaceName: 'P4TAP_9',
+        nextHopMac,
+        sourceMac: mac,
+        sourceAddress: '10.244.0.0',
+        masquerade: false,
+      },
     ]);
     // Now the node has an uplink, too, and its data plane answers.
     const dataPlane = '02:00:00:00:00:03';

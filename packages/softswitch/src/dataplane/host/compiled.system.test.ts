@@ -7,7 +7,7 @@ import { smallArtifacts } from '../../testing/forwarding.js';
 import { compiled, dpdkHeaders, dpdkInstalled, dpdkProgram, startHost } from '../../testing/swx-host.js';
 import type { Host } from './host.js';
 
-/** What compiled code does with packets is in differential.test.ts. */
+/** What compiled code does with packets is in differential.system.test.ts. */
 describe.runIf(dpdkInstalled && dpdkHeaders !== undefined)('compiled code', () => {
   const directory = mkdtempSync(join(tmpdir(), 'compiled-'));
   let library: string[];

@@ -222,10 +222,10 @@ describe('translations', () => {
     expect(await installed('service')).toHaveLength(1);
 
     const sctp = await ipdk.addTranslation(
-      translation('10.96.0.11:80', ['10.244.1.1:80'], { proto: 'SCTP' }),
+      translation('10.96.0.11:80', ['10.244.1.1:81'], { proto: 'SCTP' }),
     );
     expect(sctp.successful).toBe(false);
-    expect(sctp.errorMessage).toContain('TCP and UDP only');
+    expect(sctp.errorMessage).toContain('cannot change the ports of SCTP');
     const many = Array.from({ length: 256 }, (_, i) => `10.244.${2 + (i >> 7)}.${1 + (i & 127)}:80`);
     const tooMany = await ipdk.addTranslation(translation('10.96.0.12:80', many));
     expect(tooMany.successful).toBe(false);

@@ -21,8 +21,10 @@ import { Operation } from './protocol.js';
 
 const PORTS = 8;
 const PODS = ['10.244.0.1', '10.244.0.2', '10.244.0.3', '10.244.0.4'].map(ipv4);
+/** What routes translate sources to. */
+const SOURCES = ['10.244.0.0', '192.0.2.1'];
 const VIPS = ['10.96.0.1', '10.96.0.2', '10.96.0.3', '10.96.0.4'].map(ipv4);
-const OUTSIDE = ['192.168.0.5', '8.8.8.8', '1.1.1.1', '169.254.1.1', '10.96.3.3'].map(ipv4);
+const OUTSIDE = ['192.168.0.5', '8.8.8.8', '1.1.1.1', '169.254.1.1', '10.96.3.3', ...SOURCES].map(ipv4);
 const PACKETS = 2500;
 /** Packets in one request, which the host still runs one after the other. */
 const REQUEST = 250;
@@ -305,11 +307,11 @@ function setUp(): Update[] {
     t.arp_table.entry({ target_ip: '10.0.0.7' }, t.arp_table.actions.arp_forward({ port: 1 })),
     t.route_table.entry(
       { dst: '192.168.0.0/24' },
-      t.route_table.actions.set_nexthop({ port: 1, dst_mac: 5, src_mac: 6 }),
+      t.route_table.actions.set_nexthop({ port: 1, dst_mac: 5, src_mac: 6, source_ip: '10.244.0.0' }),
     ),
     t.route_table.entry(
       { dst: '8.0.0.0/8' },
-      t.route_table.actions.set_nexthop({ port: 1, dst_mac: 7, src_mac: 8 }),
+      t.route_table.actions.masquerade_nexthop({ port: 1, dst_mac: 7, src_mac: 8, source_ip: '192.0.2.1' }),
     ),
     t.route_table.entry({ dst: '10.96.0.0/16' }, t.route_table.actions.unreachable({})),
     t.policy_egress.entry(

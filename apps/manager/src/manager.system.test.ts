@@ -165,7 +165,9 @@ describe('what the agent wants', () => {
         ['10.96.0.13:80'],
         many.filter((text) => !text.includes('.0:')),
       ),
-      service('sctp', ['10.96.0.14:80'], ['10.244.1.2:80'], { protocol: Protocol.PROTOCOL_SCTP }),
+      service('sctp', ['10.96.0.14:80', '10.96.0.14:81'], ['10.244.1.2:80'], {
+        protocol: Protocol.PROTOCOL_SCTP,
+      }),
       service('six', ['10.96.0.15:80', 'fd00::1:80'], ['10.244.1.2:80']),
       service('sticky', ['10.96.0.16:80'], ['10.244.1.2:80'], {
         sessionAffinity: { timeoutSeconds: 30_000 },
@@ -196,7 +198,11 @@ describe('what the agent wants', () => {
       'TooManyEndpoints',
       expect.stringMatching(/^298 endpoints, 255 of them are served/),
     ]);
-    expect(status('default/sctp:/SCTP')).toEqual([DEGRADED, 'UnsupportedProtocol', expect.any(String)]);
+    expect(status('default/sctp:/SCTP')).toEqual([
+      DEGRADED,
+      'SctpPortChanged',
+      expect.stringContaining('10.96.0.14:81 (target port 80)'),
+    ]);
     expect(status('default/six:/TCP')).toEqual([
       DEGRADED,
       'UnsupportedAddressFamily',

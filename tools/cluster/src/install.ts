@@ -1,0 +1,60 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { must, programs } from '@infra-offload/testbed';
+import { createTree, secretManifests } from '@infra-offload/tls-certs';
+import { stringify } from 'yaml';
+import type { Cluster } from './cluster.js';
+
+const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
+const NAMESPACE = 'infra-offload';
+const TAPS = 128;
+
+/** Which data plane the target has. */
+export type TargetKind = 'engine' | 'dpdk';
+
+/** Installs infra-offload as its guide says: certificates, a target on each node, and the manifests of an overlay. */
+export async function install(cluster: Cluster, target: TargetKind): Promise<void> {
+  const certificates = join(cluster.directory, 'certs');
+  await createTree(certificates);
+  await cluster.must(['apply', '--filename', join(ROOT, 'deploy/base/common/namespace.yaml')]);
+  const items = secretManifests(certificates, NAMESPACE);
+  await cluster.must(['apply', '--filename', '-'], JSON.stringify({ apiVersion: 'v1', kind: 'List', items }));
+  for (const node of cluster.nodes) {
+    const config = join(cluster.directory, node.name, 'softswitch.yaml');
+    const files = join(certificates, 'infrap4d');
+    writeFileSync(
+      config,
+      stringify({
+        taps: { count: TAPS },
+        dataplane: target,
+        ...(target === 'dpdk' && { dpdk: { host: programs.swxHost, ports: TAPS } }),
+        tls: {
+          cert: join(files, 'stratum.crt'),
+          key: join(files, 'stratum.key'),
+          ca: join(files, 'ca.crt'),
+        },
+      }),
+    );
+    const softswitch = node.service('softswitch', process.execPath, [
+      programs.softswitch,
+      '--config',
+      config,
+    ]);
+    await softswitch.start(async () => softswitch.tail().includes('softswitch ready'));
+  }
+  await deploy(cluster, ['up', 'standalone']);
+  await cluster.nodesAreReady();
+}
+
+/** Removes it from the cluster, and from what is on the nodes, all but the targets. */
+export function uninstall(cluster: Cluster): Promise<void> {
+  return deploy(cluster, ['down']);
+}
+
+async function deploy(cluster: Cluster, args: readonly string[]): Promise<void> {
+  await must(join(ROOT, 'scripts/deploy.sh'), args, {
+    env: { ...process.env, KUBECTL: cluster.kubectlCommand },
+    timeoutMs: 600_000,
+  });
+}

@@ -1,0 +1,82 @@
+#!/usr/bin/env node
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { messageOf } from '@infra-offload/base';
+import { Cluster, kubernetesPrograms } from './cluster.js';
+import { runE2e } from './e2e.js';
+import { buildImages } from './images.js';
+import { install } from './install.js';
+
+const USAGE = `usage: cluster [--nodes N] [--target engine|dpdk] [--e2e REGEXP]
+Sets a Kubernetes cluster up on this machine, with infra-offload as its only network, until Ctrl-C.
+  --nodes N       how many nodes; default 1
+  --target KIND   what the nodes' packets run through; default engine
+  --e2e REGEXP    runs those of Kubernetes' own tests whose names match, and ends
+KUBE_BIN is the directory with Kubernetes' programs, etcd and containerd.`;
+
+async function main(): Promise<number> {
+  const { values } = parseArgs({
+    options: {
+      nodes: { type: 'string', default: '1' },
+      target: { type: 'string', default: 'engine' },
+      e2e: { type: 'string' },
+    },
+  });
+  const { target, e2e } = values;
+  const nodes = Number(values.nodes);
+  if (!Number.isInteger(nodes) || nodes < 1 || (target !== 'engine' && target !== 'dpdk')) {
+    console.error(USAGE);
+    return 2;
+  }
+  const { bin, reason } = kubernetesPrograms();
+  if (bin === undefined) {
+    console.error(`cluster: ${reason}`);
+    return 2;
+  }
+  const stopped = new Promise<void>((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => resolve());
+  });
+  const started = performance.now();
+  const told = (what: string) =>
+    console.log(`${((performance.now() - started) / 1000).toFixed(1).padStart(6)} s  ${what}`);
+  const archives = mkdtempSync(join(tmpdir(), 'iofk-images-'));
+  try {
+    const images = await buildImages(bin, archives);
+    told('images are built');
+    const cluster = await Cluster.create({ bin, nodes, images });
+    try {
+      told(`Kubernetes runs: ${cluster.nodes.map(({ name, address }) => `${name} ${address}`).join(', ')}`);
+      await install(cluster, target);
+      told('infra-offload is installed, and all nodes are ready');
+      if (e2e !== undefined) return report(await runE2e(cluster, e2e));
+      console.log(`kubectl: ${cluster.kubectlCommand}\nCtrl-C ends it.`);
+      await stopped;
+      return 0;
+    } finally {
+      await cluster.remove();
+      told('everything is gone');
+    }
+  } finally {
+    rmSync(archives, { recursive: true, force: true });
+  }
+}
+
+function report(results: Awaited<ReturnType<typeof runE2e>>): number {
+  for (const { name, passed, reason } of results)
+    console.log(`${passed ? 'pass' : 'FAIL'}  ${name}${reason === undefined ? '' : `\n      ${reason}`}`);
+  const failed = results.filter(({ passed }) => !passed).length;
+  console.log(`${results.length - failed} passed, ${failed} failed`);
+  return failed === 0 ? 0 : 1;
+}
+
+main().then(
+  (status) => {
+    process.exitCode = status;
+  },
+  (error: unknown) => {
+    console.error(`cluster: ${messageOf(error)}`);
+    process.exitCode = 1;
+  },
+);
