@@ -6,6 +6,8 @@ export type Note =
   | { readonly kind: 'met' | 'loaded'; readonly mutants: readonly number[] }
   | { readonly kind: 'trying'; readonly mutant: number; readonly test: string }
   | { readonly kind: 'killed'; readonly mutant: number; readonly test: string }
+  /** A test that fails without a mutant after others were tried: what it has killed does not count. */
+  | { readonly kind: 'spoilt'; readonly test: string }
   /** A test that fails without a mutant. */
   | { readonly kind: 'broken'; readonly test: string; readonly message: string };
 
@@ -21,5 +23,8 @@ export function readNotes(file: string): readonly Note[] {
 
 /** Mutants that some test has noticed. */
 export function killedIn(notes: readonly Note[]): ReadonlySet<number> {
-  return new Set(notes.flatMap((entry) => (entry.kind === 'killed' ? [entry.mutant] : [])));
+  const spoilt = new Set(notes.flatMap((entry) => (entry.kind === 'spoilt' ? [entry.test] : [])));
+  return new Set(
+    notes.flatMap((entry) => (entry.kind === 'killed' && !spoilt.has(entry.test) ? [entry.mutant] : [])),
+  );
 }

@@ -7,6 +7,12 @@ const { MUTANTS_NOTES: notes = '', MUTANTS_TRIED: tried = '', MUTANT_ALIVE: aliv
 /** More often than a test by itself comes by a mutant's place means that it does not end. */
 const PATIENCE = 100;
 const LEAST_VISITS = 100_000;
+/** A test that takes so many times as long as by itself, and this long in any case, waits for what never happens. */
+const SLOWNESS = 5;
+const LEAST_MS = 2_000;
+
+/** Tests put others in their places. */
+const { setTimeout, clearTimeout } = globalThis;
 
 const wanted = new Set(tried.split(',').map(Number));
 /** The mutant that is switched on; 0 for none. */
@@ -36,6 +42,8 @@ process.prependListener('unhandledRejection', () => killed('what nobody awaits')
  */
 export default class MutantRunner extends TestRunner {
   #left: number[] = [];
+  #startedAt = 0;
+  #longestMs = Number.POSITIVE_INFINITY;
 
   onBeforeRunFiles(): void {
     if (current === 0) note(notes, { kind: 'loaded', mutants: [...met] });
@@ -51,14 +59,29 @@ export default class MutantRunner extends TestRunner {
     super.onBeforeTryTask(test);
     if (alive !== '0') return;
     visits = 0;
+    this.#startedAt = performance.now();
     if (repeats === 0) {
+      this.#longestMs = Number.POSITIVE_INFINITY;
       current = 0;
       mostVisits = Number.POSITIVE_INFINITY;
       met = new Set();
       return;
     }
     current = this.#left.shift() ?? 0;
-    note(notes, { kind: 'trying', mutant: current, test: nameOf(test) });
+    if (current !== 0) note(notes, { kind: 'trying', mutant: current, test: nameOf(test) });
+  }
+
+  async runTask(test: RunnerTestCase): Promise<void> {
+    const limit = Math.min(this.#longestMs, this.config.testTimeout);
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => reject(new Error(`not within ${limit} ms`)), limit);
+    });
+    try {
+      await Promise.race([TestRunner.getTestFn(test)(), late]);
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   onAfterRetryTask(test: RunnerTestCase, { repeats }: { repeats: number }): void {
@@ -67,11 +90,15 @@ export default class MutantRunner extends TestRunner {
     const hasFailed = result.state === 'fail';
     if (repeats === 0) {
       mostVisits = Math.max(LEAST_VISITS, visits * PATIENCE);
+      this.#longestMs = LEAST_MS + SLOWNESS * (performance.now() - this.#startedAt);
       note(notes, { kind: 'met', mutants: [...met] });
       const message = result.errors?.[0]?.message ?? '';
       if (hasFailed) note(notes, { kind: 'broken', test: nameOf(test), message });
-      this.#left = hasFailed ? [] : remaining(met, nameOf(test));
-    } else if (hasFailed) killed(nameOf(test));
+      const left = hasFailed ? [] : remaining(met, nameOf(test));
+      // At last without any, to see that none has spoilt what tests share.
+      this.#left = left.length === 0 ? [] : [...left, 0];
+    } else if (hasFailed && current !== 0) killed(nameOf(test));
+    else if (hasFailed) note(notes, { kind: 'spoilt', test: nameOf(test) });
     current = 0;
     result.errors = [];
     // A test that is skipped is not repeated.

@@ -164,6 +164,20 @@ describe('slots of endpoints', () => {
     expect(endpoints()).toHaveLength(1);
   });
 
+  it('of two pods with one address drain until both are gone, over a restart, too', async () => {
+    core.controller.upsert(aPod(1));
+    core.controller.upsert(aPod(2, { ip: aPod(1).ip }));
+    core.controller.upsert(aService('web', 10, [1]));
+    core.controller.upsert(aService('web', 10, []));
+    await start({ store: core.store, drainSeconds: 60 });
+    core.controller.remove('pod/c1/eth0');
+    await core.settled();
+    expect(endpoints()).toHaveLength(1);
+    core.controller.remove('pod/c2/eth0');
+    await core.settled();
+    expect(endpoints()).toEqual([]);
+  });
+
   it('drain after a change of address of a pod no more', async () => {
     core.controller.upsert(aPod(1));
     core.tellPorts('mem1');
@@ -175,6 +189,18 @@ describe('slots of endpoints', () => {
     await core.settled();
     expect(endpoints()).toEqual([]);
   });
+});
+
+it('a service that was deleted keeps its frontend for as long as something drains, over a restart, too', async () => {
+  for (const i of [1, 2]) core.controller.upsert(aPod(i));
+  core.controller.upsert(aService('web', 10, [1, 2]));
+  core.controller.remove(WEB);
+  await start({ store: core.store, drainSeconds: 60 });
+  core.controller.remove('pod/c1/eth0');
+  await core.settled();
+  expect(endpoints()).toHaveLength(1);
+  const frontend = { address: ipv4('10.96.0.10'), port: 80 };
+  expect(core.store.contents().records.get(WEB)).toMatchObject({ frontend });
 });
 
 it('a service that the target cannot serve has no id, and says why', async () => {

@@ -180,6 +180,24 @@ describe('what two objects claim', () => {
     );
   });
 
+  it('makes who has no interface of its own unreachable', async () => {
+    const reachable: typeof coreDriver.reachable = ({ endpoints }, { resident }) =>
+      endpoints.filter(({ address }) => resident(address) !== undefined);
+    core = new Core({ driver: { ...coreDriver, reachable } });
+    core.controller.upsert(aPod(1));
+    core.controller.upsert(aPod(2, { interfaceName: 'mem1' }));
+    core.tellPorts('mem1');
+    await core.attach();
+    core.controller.upsert(aService('web', 10, [1, 2]));
+    await core.settled();
+    expect(reason(OTHER)).toBe('InterfaceConflict');
+    const reached = () => core.device.rows.flatMap((row) => (row.table === 'endpoint' ? [row.ip] : []));
+    expect(reached()).toEqual([aPod(1).ip]);
+    core.controller.remove(POD);
+    await core.settled();
+    expect(reached()).toEqual([aPod(2).ip]);
+  });
+
   it('can be asked before', async () => {
     await twoPods();
     expect(core.controller.conflict(aPod(3, { interfaceName: 'mem1' }))).toEqual({

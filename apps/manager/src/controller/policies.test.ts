@@ -153,6 +153,36 @@ describe('policies', () => {
     expect(rows()).not.toEqual(withNode);
   });
 
+  it('let the node in no more when it has gone', async () => {
+    const rows = () => core.device.rows.filter(({ table }) => table.startsWith('policy'));
+    core.controller.upsert(aNode());
+    core.controller.remove('node/node-1');
+    await isolate();
+    const without = rows();
+    core.controller.upsert(aNode());
+    core.tellPorts('mem0');
+    await core.settled();
+    expect(rows()).not.toEqual(without);
+    core.controller.remove('node/node-1');
+    await core.settled();
+    expect(new Set(rows())).toEqual(new Set(without));
+  });
+
+  it('isolate no pod that has no rows yet, and those that get some from their first packet', async () => {
+    core.controller.upsert(aPod(2));
+    core.controller.upsert({ ...isolation('allow'), name: 'pod-2' });
+    await core.settled();
+    const isolated = () => isolating().filter(({ table }) => table === 'policy_ingress').length;
+    expect(isolated()).toBe(0);
+    expect(core.controller.status('pod/c2/eth0')?.reason).toBe('InterfaceUnknown');
+    core.tellPorts('mem2');
+    await core.settled();
+    expect(isolated()).toBe(1);
+    core.controller.remove('pod/c2/eth0');
+    await core.settled();
+    expect(isolated()).toBe(0);
+  });
+
   it('are told once all that changes together is worked out, if nobody asks before', async () => {
     core.told.length = 0;
     core.controller.upsert(set([PEER]));

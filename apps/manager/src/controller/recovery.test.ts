@@ -50,6 +50,30 @@ describe('when state was lost', () => {
     expect(device.keys('endpoint')).toEqual([]);
   });
 
+  it('nobody waits for a snapshot if nothing was lost, or the device holds nothing', async () => {
+    const device = await lose();
+    core = new Core({ store: core.store });
+    await core.attach(device);
+    expect(core.reconciler.kept).toBeGreaterThan(0);
+    expect(core.controller.recovery.awaitsSnapshot).toBe(false);
+    core.stop();
+    core = new Core({ contents: { isWhole: false } });
+    await core.attach();
+    expect(core.controller.recovery.awaitsSnapshot).toBe(false);
+  });
+
+  it('ids of services that nobody wants any more rest after the snapshot', async () => {
+    const device = await lose();
+    await core.attach(device);
+    const generation = core.controller.beginSnapshot();
+    core.controller.upsert(aService('web', 10, [1, 2]));
+    expect(core.store.contents().restingIds).toEqual([]);
+    core.controller.sweep(generation);
+    await core.settled();
+    expect(core.store.contents().restingIds.map(([id]) => id)).toEqual([1]);
+    expect(core.controller.recovery.hasSnapshot).toBe(true);
+  });
+
   it('services get the ids back that the device has for them, whether they come before it or after', async () => {
     const before = [[2, WEB]];
     for (const early of [true, false]) {

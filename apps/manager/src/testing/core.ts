@@ -215,6 +215,7 @@ export function aNode(more: Partial<NodeObject> = {}): NodeObject {
     host: { interfaceName: 'mem0', mac: mac(0x0200_0000_0001), addresses: [ipv4('10.244.1.254')] },
     serviceCidrs: [ipv4Prefix(ipv4('10.96.0.0'), 16)],
     routes: [],
+    addresses: [],
     unsupportedAddresses: [],
     ...more,
   };

@@ -289,3 +289,6 @@ export const KUBECTL_REFUSES: readonly string[] = [
   '|\n   a\n    b\n  c',
   '|x\n  a',
 ];
+
+/** Of two keys with one text, kubectl takes either, as the order of a map in Go has it. */
+export const KUBECTL_WAVERS: readonly string[] = ['{"1": a, 1: b}'];
