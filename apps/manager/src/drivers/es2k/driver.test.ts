@@ -2,9 +2,9 @@ import { emptyGroupPlan, planGroup, restoreGroupPlan } from '@infra-offload/lb-m
 import { type IPv4, ipv4, mac, POD_GATEWAY_MAC } from '@infra-offload/net';
 import { P4Program } from '@infra-offload/p4info';
 import { es2kDpArtifacts, es2kDpDeviceConfig, es2kDpP4Info } from '@infra-offload/p4src';
+import { ServiceError } from '@infra-offload/service';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { ManagerError } from '../../errors.js';
 import type { PodObject, ServiceObject } from '../../state/objects.js';
 import type { CompileContext, Resident, ServiceAllocation } from '../driver.js';
 import { es2kDriver } from './driver.js';
@@ -267,7 +267,7 @@ describe('the program of a package', () => {
     ],
   ])('is refused when it lacks %s', (_, edit, message) => {
     const bind = () => es2kDriver({ ...options, program: changed(edit) });
-    expect(bind).toThrow(ManagerError);
+    expect(bind).toThrow(ServiceError);
     expect(bind).toThrow(message);
   });
 });
