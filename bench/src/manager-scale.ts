@@ -41,6 +41,7 @@ function service(i: number, replaced = -1): WantedObject {
           weight: 1,
         })),
         sessionAffinity: undefined,
+        hasEndpointsElsewhere: false,
         conditions: [],
       },
     },

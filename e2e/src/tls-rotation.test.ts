@@ -131,6 +131,7 @@ function service(number: number, endpoint: number): NonNullable<Change['change']
     frontends: [{ address: `10.96.0.${number + 1}`, port: 80 }],
     endpoints: [{ address: `10.244.2.${endpoint + 1}`, port: 8080, weight: 1 }],
     sessionAffinity: undefined,
+    hasEndpointsElsewhere: false,
     conditions: [],
   };
   return { $case: 'upsert', value: { object: { $case: 'service', value } } };

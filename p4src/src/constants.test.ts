@@ -12,7 +12,7 @@ const p4Constants = new Map(
   ]),
 );
 
-const { DropReason, ServiceFlag, EndpointFlag, EpochFlag, FlowState, ConntrackTimeout } = constants;
+const { DropReason, ServiceFlag, PortKind, EndpointFlag, EpochFlag, FlowState, ConntrackTimeout } = constants;
 
 describe('constants', () => {
   it.each([
@@ -30,7 +30,15 @@ describe('constants', () => {
     ['DROP_UNREACHABLE', DropReason.unreachable],
     ['SERVICE_AFFINITY', ServiceFlag.affinity],
     ['SERVICE_NO_ENDPOINTS', ServiceFlag.noEndpoints],
+    ['SERVICE_NOT_LOCAL', ServiceFlag.notLocal],
+    ['PORT_POD', PortKind.pod],
+    ['PORT_HOST', PortKind.host],
+    ['PORT_UPLINK', PortKind.uplink],
     ['DROP_CT_FULL', DropReason.conntrackFull],
+    ['DROP_BLACKHOLE', DropReason.blackhole],
+    ['DROP_NOT_LOCAL', DropReason.noLocalEndpoint],
+    ['DROP_UNUSED_PORT', DropReason.unusedPort],
+    ['DROP_FRAGMENT', DropReason.fragment],
     ['ENDPOINT_DRAINING', EndpointFlag.draining],
     ['EPOCH_ASK_POLICY', EpochFlag.askPolicy],
     ['CT_NEW', FlowState.new],
@@ -58,6 +66,7 @@ describe('constants', () => {
   it.each([
     ['conntrack', constants.conntrackTimeouts],
     ['established', constants.establishedTimeouts],
+    ['fragments', constants.fragmentTimeouts],
     ['affinity', constants.affinityTimeouts],
   ] as const)('have the timeouts of %s', (learner, expected) => {
     const block = new RegExp(`learner ${learner} \\{[^]*?timeout \\{([^}]*)\\}`).exec(k8sDpArtifacts.spec);

@@ -6,7 +6,7 @@
 /** The port of the node itself. It needs a `port_table` entry (`set_host_port`) like any other. */
 export const HOST_PORT = 0;
 
-/** Why a packet was dropped: the index into `drop_counter`. */
+/** Why a packet did not go on: the index into `reject_counter`, if it was answered, else into `drop_counter`. */
 export const DropReason = {
   /** The input port has no `port_table` entry. */
   unknownPort: 1,
@@ -26,6 +26,14 @@ export const DropReason = {
   unreachable: 9,
   /** The flow cannot be remembered. */
   conntrackFull: 10,
+  /** `route_table` says `blackhole`. */
+  blackhole: 11,
+  /** The service has endpoints on other nodes only, and may not use them. */
+  noLocalEndpoint: 12,
+  /** It is an address of a service, which has none at this port. */
+  unusedPort: 13,
+  /** The first fragment of the packet has not come, or did not go on. */
+  fragment: 14,
 } as const;
 
 export type DropReasonName = keyof typeof DropReason;
@@ -50,15 +58,28 @@ export const dropReasons: readonly {
   { reason: DropReason.ttl, name: 'ttl', text: 'TTL used up' },
   { reason: DropReason.unreachable, name: 'unreachable', text: 'destination unreachable' },
   { reason: DropReason.conntrackFull, name: 'conntrackFull', text: 'table of flows full' },
+  { reason: DropReason.blackhole, name: 'blackhole', text: 'no such service address' },
+  {
+    reason: DropReason.noLocalEndpoint,
+    name: 'noLocalEndpoint',
+    text: 'service without endpoint on this node',
+  },
+  { reason: DropReason.unusedPort, name: 'unusedPort', text: 'port that no service has' },
+  { reason: DropReason.fragment, name: 'fragment', text: 'fragment without the first one' },
 ];
 
 /** Bits of the parameter `flags` of `set_service`. */
 export const ServiceFlag = {
   /** Keep a client on one endpoint (`sessionAffinity: ClientIP`). */
   affinity: 0x01,
-  /** There is no endpoint: drop, with reason 4. */
+  /** There is no endpoint: refuse, with reason 4. */
   noEndpoints: 0x02,
+  /** With `noEndpoints`: there are some on other nodes, which may not be used. Drop, with reason 12. */
+  notLocal: 0x04,
 } as const;
+
+/** What is attached to a port: the key of `answer_source`. */
+export const PortKind = { pod: 0, host: 1, uplink: 2 } as const;
 
 /** Bits of the parameter `flags` of `set_endpoint`. */
 export const EndpointFlag = {
@@ -107,6 +128,9 @@ export const ConntrackTimeout = {
  * keep these below them: for as long an entry does without `conntrack`.
  */
 export const establishedTimeouts = [10, 30] as const;
+
+/** Seconds for which `fragments` remembers at start where the first fragment of a packet went. */
+export const fragmentTimeouts = [5] as const;
 
 /** Seconds of the timeouts of `affinity` at start: `affinity_profile` of `set_service` is an index into these. */
 export const affinityTimeouts = [

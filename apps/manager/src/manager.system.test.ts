@@ -62,13 +62,16 @@ describe('what the agent wants', () => {
     expect(arpReplyMac(await world.ports.receive(0))).toBe('02:00:a9:fe:01:01');
     world.ports.send(1, tcpSegment({ ...flow, dst: '10.244.1.254', dstPort: 22 }));
     expect(readTcp(await world.ports.receive(0)).dst).toBe('10.244.1.254');
-    // A service address that nobody has is dropped, and so is a spoofed source.
+    // A service address that nobody has is dropped, and so is a spoofed source; a port that a service does not have is refused.
+    world.ports.send(1, tcpSegment({ ...flow, dst: '10.96.0.10', dstPort: 81 }));
+    expect(readTcp(await world.ports.receive(1))).toMatchObject({ src: '10.96.0.10', srcPort: 81 });
     world.ports.send(1, tcpSegment({ ...flow, dst: '10.96.0.99', dstPort: 80 }));
     world.ports.send(1, tcpSegment({ ...flow, src: '10.244.1.9', dst: '10.244.1.2', dstPort: 80 }));
     const { counters } = await agent.managerStatus();
     expect(counters.map(({ name, index, packets }) => [name, index, packets])).toEqual([
       ['drop_counter', "2 (source address is not the pod's)", 1n],
-      ['drop_counter', '9 (destination unreachable)', 1n],
+      ['drop_counter', '11 (no such service address)', 1n],
+      ['reject_counter', '13 (port that no service has)', 1n],
       ['service_counter', 'default/web:/TCP', 1n],
     ]);
   });

@@ -46,10 +46,41 @@ describe('extendSpec', () => {
   it('sends the packet where swx_transmit is assigned, labels kept, as at the end of the program', () => {
     const metadata = 'struct m_t {\n\tbit<8> local_metadata_op\n\tbit<8> local_metadata_swx_transmit\n}\n';
     const end = 'LABEL_END :\temit h.a\n\temit h.b\n\ttx m.port\n}\n';
-    const code = `apply {\n\trx m.port\n\tL :\tmov m.local_metadata_swx_transmit 0x1\n\tmov m.x 1\n\t${end}`;
+    const parser = '\trx m.port\n\textract h.a\n\tM :\textract h.b\n';
+    const code = `apply {\n${parser}\tL :\tmov m.local_metadata_swx_transmit 0x1\n\tmov m.x 1\n\t${end}`;
     expect(extendSpec(metadata + code, NO_MARKS)).toBe(
-      `struct m_t {\n\tbit<8> local_metadata_op\n}\napply {\n\trx m.port\n\tL :\temit h.a\n\temit h.b\n\ttx m.port\n\tmov m.x 1\n\t${end}`,
+      `struct m_t {\n\tbit<8> local_metadata_op\n}\napply {\n${parser}\tL :\temit h.a\n\temit h.b\n\ttx m.port\n\tmov m.x 1\n\t${end}`,
     );
+  });
+
+  it('sends no headers there that the packet cannot have yet', () => {
+    const action = 'action a args none {\n\tvalidate h.d\n\treturn\n}\n';
+    const end = ['a', 'b', 'c', 'd'].map((header) => `\temit h.${header}\n`).join('');
+    const mark = '\tmov m.local_metadata_swx_transmit 0x1\n';
+    const code = (at: string) =>
+      `${action}apply {\n\textract h.a\n${at}\textract h.b\n\tvalidate h.c\n${end}\ttx m.port\n}\n`;
+    expect(extendSpec(code(mark), NO_MARKS)).toBe(code('\temit h.a\n\temit h.d\n\ttx m.port\n'));
+  });
+
+  it('takes a header from what is not parsed where swx_extract is assigned', () => {
+    const head = 'struct m_t {\n\tbit<8> local_metadata_op\n';
+    const header = '\nheader rest instanceof rest_t\n';
+    const code = `${head}\tbit<8> local_metadata_swx_extract_rest\n}${header}apply {\n\tL :\tmov m.local_metadata_swx_extract_rest 0x1\n}`;
+    expect(extendSpec(code, NO_MARKS)).toBe(`${head}}${header}apply {\n\tL :\textract h.rest\n}`);
+  });
+
+  it.each([
+    ['a header that is not there', 'apply {\n\tmov m.local_metadata_swx_extract_rest 0x1\n}'],
+    [
+      'another value',
+      '\nheader rest instanceof rest_t\napply {\n\tmov m.local_metadata_swx_extract_rest 0x0\n}',
+    ],
+    [
+      'an action',
+      '\nheader rest instanceof rest_t\naction a args none {\n\tmov m.local_metadata_swx_extract_rest 0x1\n}',
+    ],
+  ])('refuses swx_extract for %s', (_what, code) => {
+    expect(() => extendSpec(code, NO_MARKS)).toThrow(/swx_extract_rest is for assignments of 1 in apply/);
   });
 
   it.each([

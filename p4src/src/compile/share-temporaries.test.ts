@@ -59,6 +59,36 @@ describe('shareTemporaries', () => {
     ]);
   });
 
+  it('leaves out what is written again before it is read, on all ways from there', () => {
+    const uses = [`mov m.${T(0)} m.x`, `jmpeq L m.x 1`, `mov m.${T(0)} 1`, 'jmp M'];
+    const ends = [`L :mov m.z 1`, `mov m.${T(0)} 2`, `M :mov m.y m.${T(0)}`].map((line) =>
+      line.replace(':', ':\t'),
+    );
+    const isRead = [...uses.slice(0, 3), `L :\tmov m.y m.${T(0)}`];
+    expect(bodyOf(shareTemporaries(program(temporaries(4), [...uses, ...ends])))).toEqual([
+      ...['jmpeq L m.x 1', 'mov m.apply_64_0 1', 'jmp M'],
+      ...['L :\tmov m.z 1', 'mov m.apply_64_0 2', 'M :\tmov m.y m.apply_64_0'],
+    ]);
+    expect(bodyOf(shareTemporaries(program(temporaries(4), isRead)))).toHaveLength(4);
+  });
+
+  it('gives a temporary with two lives two places, and one where a jump passes over others', () => {
+    const [a, b, c] = [T(0), T(1), T(2)];
+    const twoLives = [`mov m.${a} m.x`, `mov m.y m.${a}`, `mov m.${b} m.x`, `mov m.${a} 1`];
+    const both = [`add m.${a} m.${b}`, `mov m.y m.${a}`];
+    expect(bodyOf(shareTemporaries(program(temporaries(4), [...twoLives, ...both])))).toEqual([
+      ...['mov m.apply_64_0 m.x', 'mov m.y m.apply_64_0', 'mov m.apply_64_0 m.x', 'mov m.apply_64_1 1'],
+      ...['add m.apply_64_1 m.apply_64_0', 'mov m.y m.apply_64_1'],
+    ]);
+    // What is needed at M is not needed on the way that drops the packet; but it is passed over.
+    const over = [`mov m.${a} m.x`, 'jmpeq M m.x 1', `mov m.${c} 2`, `mov m.y m.${c}`, 'jmp END'];
+    const ends = [`M :\tmov m.y m.${a}`, 'END :\tdrop'];
+    expect(bodyOf(shareTemporaries(program(temporaries(4), [...over, ...ends])))).toEqual([
+      ...['mov m.apply_64_0 m.x', 'jmpeq M m.x 1', 'mov m.apply_64_1 2', 'mov m.y m.apply_64_1', 'jmp END'],
+      ...['M :\tmov m.y m.apply_64_0', 'END :\tdrop'],
+    ]);
+  });
+
   it('keeps the arguments of a learned entry one run, which entries with the same beginning share', () => {
     const learning = (name: string, count: number, from: number) => [
       ...[`struct ${name}_arg_t {`, ...Array.from({ length: count }, (_, i) => `\tbit<64> a${i}`), '}'],

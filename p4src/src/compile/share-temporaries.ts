@@ -1,13 +1,9 @@
+import { dropUnread, type Line, nameOf, splitLifetimes } from './lifetimes.js';
+
 /** Bytes of metadata that an operand of SWX reaches in DPDK 22.11: its offset has 8 bits, and nothing checks that. */
 const METADATA_BYTES = 256;
 /** How p4c names its temporaries and the program's variables; all else is the program's metadata. */
 const TEMPORARY = /^Main(?:Control|Parser)T_/;
-
-interface Line {
-  /** `LABEL :\t`, or only the indent. */
-  readonly head: string;
-  words: string[];
-}
 
 /** The instructions of an action, or of `apply`, with what they do to temporaries. */
 interface Unit {
@@ -30,9 +26,9 @@ interface Slot {
 
 /**
  * Gives p4c's temporaries shared places if the metadata is too large without, since p4c makes a new one for each and SWX reaches only the first 256 bytes of
- * metadata. Those that nobody reads are left out. In each action and in `apply`, a temporary has a place from the line that
- * writes it first to the one that reads it last; p4c jumps forward only, so that nothing else can happen in between. The
- * arguments of learned entries stay one run.
+ * metadata. Those that nobody reads are left out. In each action and in `apply`, a temporary has a place from a line that
+ * writes it to the one that reads it last before it is written again; p4c jumps forward only, so that nothing else can happen in
+ * between. The arguments of learned entries stay one run.
  *
  * @throws Error when a program jumps back, or when its metadata still does not fit.
  */
@@ -51,9 +47,10 @@ export function shareTemporaries(spec: string): string {
     const unit: Unit = { name: line.startsWith('apply') ? 'apply' : (line.split(' ')[1] ?? ''), lines: [] };
     while (lines[i + 1] !== '}') unit.lines.push(parse(lines[++i] ?? ''));
     checkJumps(unit);
-    dropUnread(unit, temporaries);
+    unit.lines = dropUnread(unit.lines, temporaries);
     const places = placeRuns(unit, widths, temporaries, (action) => argumentsOf(lines, action), runs);
-    placeOthers(unit, widths, temporaries, places, slots);
+    const lives = splitLifetimes(unit.lines, new Set([...temporaries].filter((name) => !places.has(name))));
+    placeOthers(unit, (name) => widths.get(lives.get(name) ?? ''), places, slots);
     for (const { head, words } of unit.lines) {
       const [op, ...operands] = words.map(
         (word) => places.get(nameOf(word) ?? '')?.replace(/^/, 'm.') ?? word,
@@ -113,8 +110,6 @@ function parse(line: string): Line {
   return { head, words: text.split(' ') };
 }
 
-const nameOf = (word: string): string | undefined => (word.startsWith('m.') ? word.slice(2) : undefined);
-
 function checkJumps({ name, lines }: Unit): void {
   const seen = new Set<string>();
   for (const { head, words } of lines) {
@@ -122,38 +117,6 @@ function checkJumps({ name, lines }: Unit): void {
     if (label !== undefined) seen.add(label);
     const [op = '', target = ''] = words;
     if (op.startsWith('jmp') && seen.has(target)) throw new Error(`${name} jumps back to ${target}`);
-  }
-}
-
-/** What an instruction writes without anything else, if it is a temporary. */
-function onlyWrites({ words: [op = '', target = ''] }: Line): string | undefined {
-  return ['mov', 'and', 'or', 'xor', 'add', 'sub', 'shl', 'shr', 'regrd'].includes(op)
-    ? nameOf(target)
-    : undefined;
-}
-
-function dropUnread(unit: Unit, temporaries: ReadonlySet<string>): void {
-  for (;;) {
-    const lastRead = new Map<string, number>();
-    unit.lines.forEach((line, i) => {
-      const written = onlyWrites(line);
-      line.words.forEach((word, k) => {
-        const name = nameOf(word);
-        if (name !== undefined && !(k === 1 && name === written)) lastRead.set(name, i);
-      });
-      if (line.words[0] === 'learn') for (const name of temporaries) lastRead.set(name, i);
-    });
-    const kept = unit.lines.filter((line, i) => {
-      const written = onlyWrites(line);
-      return (
-        written === undefined ||
-        !temporaries.has(written) ||
-        line.head.includes(':') ||
-        (lastRead.get(written) ?? -1) > i
-      );
-    });
-    if (kept.length === unit.lines.length) return;
-    unit.lines = kept;
   }
 }
 
@@ -197,10 +160,10 @@ function startsLike(a: readonly number[], b: readonly number[]): boolean {
   return a.every((width, i) => i >= b.length || b[i] === width);
 }
 
+/** @param widthOf tells the width of what needs a place, in bits. */
 function placeOthers(
   unit: Unit,
-  widths: ReadonlyMap<string, number>,
-  temporaries: ReadonlySet<string>,
+  widthOf: (name: string) => number | undefined,
   places: Map<string, string>,
   slots: [string, number][],
 ): void {
@@ -213,8 +176,8 @@ function placeOthers(
   unit.lines.forEach(({ words }, i) => {
     for (const word of words) {
       const name = nameOf(word);
-      if (name === undefined || !temporaries.has(name) || places.has(name)) continue;
-      const bits = widths.get(name) ?? 0;
+      const bits = name === undefined ? undefined : widthOf(name);
+      if (name === undefined || bits === undefined || places.has(name)) continue;
       const ofWidth = used.get(bits) ?? [];
       used.set(bits, ofWidth);
       // What `mov` reads for the last time may be where it writes.

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { client, node, other, server, setUp, tcp, udp } from './testing/flows.js';
 import { HOST_PORT, UPLINK_PORT } from './testing/k8s.js';
-import { checksum, ip, packet, read, TCP } from './testing/packets.js';
+import { checksum, ip, packet, read, readError, TCP } from './testing/packets.js';
 
 const { syn, ack } = TCP;
 const GATEWAY = '169.254.1.1';
@@ -113,10 +113,18 @@ describe('a service asked by the node, or by clients that come through its kerne
     }
   });
 
-  it('what the node has sent here for nobody does not go back to it, which would send it again', () => {
-    expect(send(HOST_PORT, udp(NODE, 4000, GATEWAY, 999))).toBeUndefined();
-    expect(send(HOST_PORT, udp(OUTSIDE, 4000, '10.244.0.99', 80))).toBeUndefined();
-    expect(node.drops(DROP_UNREACHABLE)).toBe(2);
+  it('what the node has sent here for nobody does not go back to it, which would send it again, but is refused', () => {
+    for (const [source, target] of [
+      [NODE, GATEWAY],
+      [OUTSIDE, '10.244.0.99'],
+    ] as const) {
+      const [answer] = node.send(HOST_PORT, udp(source, 4000, target, 999));
+      expect(answer?.port).toBe(HOST_PORT);
+      expect(readError(answer?.packet ?? new Uint8Array())).toMatchObject({
+        ...{ type: 3, code: 1, source: target, target: source, checksumsOk: true },
+      });
+    }
+    expect(node.rejects(DROP_UNREACHABLE)).toBe(2);
   });
 
   it('through an uplink has the address that the route says', () => {

@@ -32,7 +32,7 @@ const BINARY: ReadonlyMap<ts.SyntaxKind, readonly string[]> = new Map([
 ]);
 
 /** Logs are for people to read, and no test has to check each word. */
-const LOGS = /\b#?log(ger)?(\?\.|\.)(trace|debug|info|warn|error|fatal)$/;
+const LOGS = /\blog(ger)?(\?\.|\.)?(trace|debug|info|warn|error|fatal|\[level\])$/;
 
 /** All mutants of a source: operators, conditions, literals, returned values, removed statements. */
 export function findMutants(file: string, text: string): readonly Mutant[] {

@@ -116,6 +116,7 @@ function remaining(mutants: ReadonlySet<number>, test: string): number[] {
   return [...mutants].filter((mutant) => wanted.has(mutant) && !dead.has(mutant) && !done.has(mutant));
 }
 
-function nameOf({ file, fullTestName }: RunnerTestCase): string {
-  return `${file.name} > ${fullTestName}`;
+/** With the id, because tests of one table may have one name. */
+function nameOf({ file, fullTestName, id }: RunnerTestCase): string {
+  return `${file.name} > ${fullTestName} (${id})`;
 }

@@ -58,6 +58,7 @@ const SYSCTLS = [
   'net.ipv4.tcp_max_tw_buckets=0',
   'net.ipv4.tcp_fin_timeout=120',
   'net.ipv6.conf.all.disable_ipv6=1',
+  'net.ipv4.icmp_ratelimit=0',
 ];
 
 /** Processes with sockets, by who they are. */

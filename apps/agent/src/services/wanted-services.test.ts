@@ -85,8 +85,24 @@ describe('toServices', () => {
         endpoints: [toWire(endpoint)],
         sessionAffinity: { timeoutSeconds: 60 },
         conditions: [],
+        hasEndpointsElsewhere: false,
       },
     ]);
+  });
+
+  it('tells endpoints that policy Local leaves out from none at all', () => {
+    const isElsewhere = (change: Partial<LoadBalancedService>) =>
+      toServices({ ...base, endpoints: [], ...change }, outside, 20_000).services.map(
+        (service) => service.hasEndpointsElsewhere,
+      );
+    expect(isElsewhere({ emptyReason: 'NoEndpoints' })).toEqual([false]);
+    expect(isElsewhere({ emptyReason: 'NoLocalEndpoints' })).toEqual([true]);
+    const empty = { ...external, endpoints: [], clusterEndpoints: [elsewhere] };
+    const local = { ...empty, policy: 'Local', emptyReason: 'NoLocalEndpoints' } as const;
+    const frontends = [...base.frontends, externalIp];
+    expect(isElsewhere({ frontends, external: local, endpoints: [elsewhere] })).toEqual([false, true]);
+    expect(isElsewhere({ frontends, external: local, emptyReason: 'NoLocalEndpoints' })).toEqual([true]);
+    expect(isElsewhere({ frontends, external: local, emptyReason: 'NoEndpoints' })).toEqual([false, true]);
   });
 
   it.each<[string, Partial<LoadBalancedService>, object[], OutsidePort | undefined, RegExp[]]>([

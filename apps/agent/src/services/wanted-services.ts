@@ -30,6 +30,8 @@ interface Group {
   readonly suffix: '' | 'external' | 'external.pods';
   readonly frontends: Service['frontends'];
   readonly endpoints: Endpoints;
+  /** There are none that may be used here, but on other nodes. */
+  readonly isElsewhere: boolean;
 }
 
 /**
@@ -55,7 +57,9 @@ export function toServices(
   const internal = balanced.frontends.flatMap((frontend) =>
     frontend.kind === 'ClusterIP' ? [at(frontend)] : [],
   );
-  const groups: Group[] = [{ suffix: '', frontends: internal, endpoints }];
+  const groups: Group[] = [
+    { suffix: '', frontends: internal, endpoints, isElsewhere: isElsewhere(balanced) },
+  ];
   const outside = external && outsidePort(balanced, external, gatewayPort);
   if (external !== undefined) {
     if (outside === undefined) {
@@ -63,12 +67,18 @@ export function toServices(
       conditions.push({ reason: 'GatewayPortsExhausted', message });
     } else {
       const frontends = gatewayPortsOf(outside).map((port) => ({ address: podGateway, port }));
-      groups.push({ suffix: 'external', frontends, endpoints: external.endpoints });
+      groups.push({
+        suffix: 'external',
+        frontends,
+        endpoints: external.endpoints,
+        isElsewhere: isElsewhere(external),
+      });
     }
     groups.push({
       suffix: 'external.pods',
       frontends: balanced.frontends.flatMap((frontend) => directly(frontend, external, node)),
       endpoints: node.hasUplink ? external.endpoints : external.clusterEndpoints,
+      isElsewhere: node.hasUplink && isElsewhere(external),
     });
   }
   return {
@@ -81,12 +91,18 @@ export function toServices(
 function merged(groups: readonly Group[]): Group[] {
   const result: Group[] = [];
   for (const group of groups) {
-    const same = result.findIndex(({ endpoints }) => sameEndpoints(endpoints, group.endpoints));
+    const same = result.findIndex(
+      (other) => other.isElsewhere === group.isElsewhere && sameEndpoints(other.endpoints, group.endpoints),
+    );
     const known = result[same];
     if (known !== undefined) result[same] = { ...known, frontends: [...known.frontends, ...group.frontends] };
     else if (result.length === 0 || group.frontends.length > 0) result.push(group);
   }
   return result;
+}
+
+function isElsewhere({ emptyReason }: Pick<LoadBalancedService, 'emptyReason'>): boolean {
+  return emptyReason === 'NoLocalEndpoints';
 }
 
 function outsidePort(
@@ -168,7 +184,7 @@ function overlapOf(frontend: Frontend, { podCidrs }: NodeReach): Condition | und
 
 function toService(
   { namespace, name, portName, protocol, sessionAffinity }: LoadBalancedService,
-  { suffix, frontends, endpoints }: Group,
+  { suffix, frontends, endpoints, isElsewhere }: Group,
   conditions: Condition[],
 ): Service {
   return {
@@ -181,6 +197,7 @@ function toService(
     endpoints: endpoints.map(({ address, port }) => ({ address, port, weight: 0 })),
     sessionAffinity: sessionAffinity && { timeoutSeconds: sessionAffinity.timeoutSeconds },
     conditions,
+    hasEndpointsElsewhere: isElsewhere,
   };
 }
 

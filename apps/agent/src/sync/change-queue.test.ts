@@ -20,6 +20,7 @@ function service(name: string, endpoints = 1): WantedObject {
           weight: 0,
         })),
         sessionAffinity: undefined,
+        hasEndpointsElsewhere: false,
         conditions: [],
       },
     },

@@ -61,6 +61,7 @@ function service(name: string, port = 80): WantedObject {
         frontends: [{ address: '10.96.0.1', port }],
         endpoints: [],
         sessionAffinity: undefined,
+        hasEndpointsElsewhere: false,
         conditions: [],
       },
     },

@@ -256,8 +256,10 @@ export interface Driver<Row> extends RowModel<Row> {
   fromEntity(entity: Entity): Row | undefined;
   /** Reads everything in one of `tables`. */
   readAll(table: string): readonly Entity[];
-  /** Counts dropped packets by reason. */
+  /** Counts packets that did not go on and were not answered, by reason. */
   readonly drops: DropCounter | undefined;
+  /** Counts those that were answered (TCP reset, ICMP error). Absent: the target answers none. */
+  readonly rejects?: DropCounter;
   /** Counts new flows by service id. */
   readonly serviceFlows: CounterFace | undefined;
 }

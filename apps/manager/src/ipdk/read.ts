@@ -119,6 +119,7 @@ export function readTranslation(request: infra.NatTranslation): Translation {
     protocol,
     frontends: [{ address, port }],
     endpoints: [...endpoints.values()],
+    hasEndpointsElsewhere: false,
     affinitySeconds: undefined,
     unsupportedAddresses,
     agentConditions: [],

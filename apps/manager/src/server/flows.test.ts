@@ -76,6 +76,26 @@ describe('flows', () => {
     ]);
   });
 
+  it('are told once, in whatever order and however often their entries come', async () => {
+    for (const order of [
+      [0, 1],
+      [1, 0],
+      [0, 0, 1],
+    ]) {
+      const flows = flowsOf({
+        read: async function* (entities) {
+          for (const one of entities) {
+            if (idOf(one) === 7) yield* order.map(entityOf);
+            else yield one;
+          }
+        },
+      });
+      const found = await all(flows);
+      expect(found, order.join()).toHaveLength(1);
+      expect(found[0]).toMatchObject({ idleMs: 3000n, state: 'established' });
+    }
+  });
+
   it('end with both of their entries, and those that have gone meanwhile are no failure', async () => {
     const written: number[] = [];
     const failure = (code: 'NOT_FOUND' | 'PERMISSION_DENIED') =>

@@ -12,7 +12,7 @@ import { P4InfoError } from '@infra-offload/p4info';
 import { formatEntity } from '@infra-offload/p4rt';
 import type { Entity } from '@infra-offload/p4rt/proto';
 import type { Controller } from '../controller/controller.js';
-import type { CounterFace, Driver } from '../drivers/driver.js';
+import type { CounterFace, Driver, DropCounter } from '../drivers/driver.js';
 import { ManagerError } from '../errors.js';
 import type { Logger } from '../log.js';
 import type { Problem } from '../readiness.js';
@@ -187,11 +187,16 @@ export class Inspector<Row> {
 
   async #readCounters(): Promise<StatusResponse['counters']> {
     const { controller, driver, logger } = this.#context;
-    const { drops, serviceFlows } = driver;
-    const reasons = new Map(drops?.reasons.map(({ reason, text }) => [reason, `${reason} (${text})`]));
+    const { drops, rejects, serviceFlows } = driver;
+    const reasonsOf = (counter: DropCounter | undefined) =>
+      new Map(counter?.reasons.map(({ reason, text }) => [reason, `${reason} (${text})`]));
     const services = new Map([...controller.serviceIds()].map(([id, key]) => [id, referenceOf(key).name]));
     try {
-      return [...(await this.#nonZero(drops, reasons)), ...(await this.#nonZero(serviceFlows, services))];
+      return [
+        ...(await this.#nonZero(drops, reasonsOf(drops))),
+        ...(await this.#nonZero(rejects, reasonsOf(rejects))),
+        ...(await this.#nonZero(serviceFlows, services)),
+      ];
     } catch (error) {
       logger.warn({ reason: messageOf(error) }, 'counters cannot be read');
       return [];

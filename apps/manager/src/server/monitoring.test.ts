@@ -5,6 +5,7 @@ import { createLoggers } from '../log.js';
 import { startMonitoring } from './monitoring.js';
 
 const logger = createLoggers({ level: 'silent', modules: {} }).monitoring;
+const TEXT = 'text/plain; charset=utf-8';
 let registry: Registry;
 let reason: string | undefined;
 let lifecycle: Lifecycle;
@@ -49,25 +50,41 @@ describe('monitoring', () => {
         throw new Error('cannot be counted');
       },
     });
-    expect(await get('/metrics')).toMatchObject({ status: 500, body: 'cannot be counted\n' });
+    expect(await get('/metrics')).toMatchObject({
+      status: 500,
+      type: TEXT,
+      body: 'cannot be counted\n',
+    });
   });
 
   it('says whether the manager is there, and ready', async () => {
     expect(await get('/healthz')).toMatchObject({
       status: 200,
-      type: 'text/plain; charset=utf-8',
+      type: TEXT,
       body: 'ok\n',
     });
     expect(await get('/readyz')).toMatchObject({ status: 200, body: 'ok\n' });
     reason = 'the target is away';
-    expect(await get('/readyz')).toMatchObject({ status: 503, body: 'the target is away\n' });
+    expect(await get('/readyz')).toMatchObject({
+      status: 503,
+      type: TEXT,
+      body: 'the target is away\n',
+    });
     expect(await get('/healthz')).toMatchObject({ status: 200 });
   });
 
   it('knows nothing else', async () => {
-    expect(await get('/')).toMatchObject({ status: 404, body: 'there are /metrics, /healthz, /readyz\n' });
-    expect(await get('/healthz', 'POST')).toMatchObject({ status: 405, body: 'only GET is served\n' });
-    expect(await get('/healthz', 'HEAD')).toMatchObject({ status: 200, body: '' });
+    expect(await get('/')).toMatchObject({
+      status: 404,
+      type: TEXT,
+      body: 'there are /metrics, /healthz, /readyz\n',
+    });
+    expect(await get('/healthz', 'POST')).toMatchObject({
+      status: 405,
+      type: TEXT,
+      body: 'only GET is served\n',
+    });
+    expect(await get('/healthz', 'HEAD')).toMatchObject({ status: 200, type: TEXT, body: '' });
   });
 
   it('says when its address is taken', async () => {

@@ -195,6 +195,25 @@ describe('DeletePod', () => {
     expect(await failure(remove(''))).toMatchObject({ code: 'INVALID_OBJECT' });
   });
 
+  it('does not answer before it is stored that the pod is gone', async () => {
+    await attached();
+    await server.pods.add({ pod: pod(1) }, never);
+    let store: () => void = () => undefined;
+    server.stored = () =>
+      new Promise<void>((resolve) => {
+        store = resolve;
+      });
+    let isDone = false;
+    const removing = remove('c1/eth0').then(() => {
+      isDone = true;
+    });
+    await server.core.settled();
+    expect(server.core.controller.status(KEY)).toBeUndefined();
+    expect(isDone).toBe(false);
+    store();
+    await removing;
+  });
+
   it('says when something may be left', async () => {
     await attached();
     await server.pods.add({ pod: pod(1) }, never);

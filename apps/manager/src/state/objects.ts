@@ -70,6 +70,8 @@ export interface ServiceObject {
   readonly protocol: Protocol;
   readonly frontends: readonly Frontend[];
   readonly endpoints: readonly Endpoint[];
+  /** There are endpoints on other nodes, which traffic policy Local leaves out: where no others are, packets are dropped. */
+  readonly hasEndpointsElsewhere: boolean;
   /** Seconds, 1 to 86400; undefined without ClientIP affinity. */
   readonly affinitySeconds: number | undefined;
   /** Frontends and endpoints that are well-formed but not IPv4. They are reported, not programmed. */

@@ -84,6 +84,7 @@ const service = z.object({
   protocol: z.enum(['TCP', 'UDP', 'SCTP']),
   frontends: z.array(z.object({ address, port })),
   endpoints: z.array(z.object({ address, port, weight: z.int().min(1) })),
+  hasEndpointsElsewhere: z.boolean().default(false),
   affinitySeconds: z.int().min(1).optional(),
   unsupportedAddresses: z.array(z.string()),
   agentConditions: z.array(z.object({ reason: z.string(), message: z.string() })),

@@ -31,6 +31,7 @@ function service(i: number): ServiceObject {
     protocol: 'TCP',
     frontends: [{ address: ipv4(0x0a60000a + i), port: 80 }],
     endpoints: [{ address: ipv4(0x0af40105), port: 8080, weight: 1 }],
+    hasEndpointsElsewhere: false,
     affinitySeconds: undefined,
     unsupportedAddresses: [],
     agentConditions: [],

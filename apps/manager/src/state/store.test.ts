@@ -18,6 +18,7 @@ const service: ServiceObject = {
   protocol: 'TCP',
   frontends: [{ address: ipv4(0x0a60000a), port: 80 }],
   endpoints: [{ address: ipv4(0x0af40105), port: 8080, weight: 1 }],
+  hasEndpointsElsewhere: false,
   affinitySeconds: undefined,
   unsupportedAddresses: [],
   agentConditions: [],

@@ -46,6 +46,7 @@ describe('readObject', () => {
         { address: 0x0af40101, port: 80, weight: 1 },
         { address: 0x0af40102, port: 80, weight: 5 },
       ],
+      hasEndpointsElsewhere: false,
       affinitySeconds: 60,
       unsupportedAddresses: [],
       agentConditions: [],

@@ -215,6 +215,7 @@ function readService(wire: WireService): ServiceObject {
     // The same pair twice, as overlapping EndpointSlices have it, is one endpoint.
     frontends: distinct(frontends, socketKey),
     endpoints: distinct(endpoints, socketKey),
+    hasEndpointsElsewhere: wire.hasEndpointsElsewhere,
     affinitySeconds: affinity,
     unsupportedAddresses: unsupported,
     agentConditions: readConditions(check, wire.conditions),

@@ -57,6 +57,7 @@ describe('ports that gNMI tells', () => {
       message: expect.stringContaining('the target cannot be asked for the port of mem2: '),
     });
     ports.close();
+    await expect(ports.portOf('mem2')).rejects.toMatchObject({ code: 'TARGET_UNAVAILABLE' });
   });
 });
 
@@ -113,6 +114,9 @@ describe('a resolver of ports', () => {
   it('goes on asking until there is an answer, and tells that the interface is missing meanwhile', async () => {
     const { resolver: ports, asked, found } = resolver(away, missing, 4);
     ports.request('a');
+    // Not without a pause.
+    await turns();
+    expect(asked).toHaveLength(1);
     await expect.poll(() => found).toHaveLength(2);
     expect(found).toEqual([
       ['a', { kind: 'missing', message: 'no such interface' }],

@@ -187,6 +187,7 @@ export function service(
     frontends: frontends.map(endpoint),
     endpoints: endpoints.map(endpoint),
     sessionAffinity: undefined,
+    hasEndpointsElsewhere: false,
     conditions: [],
     ...more,
   };

@@ -200,6 +200,7 @@ export function aService(
     protocol: 'TCP',
     frontends: [{ address: ipv4(`10.96.0.${i}`), port: 80 }],
     endpoints: endpoints.map((n) => ({ address: ipv4(`10.244.1.${n}`), port: 8080, weight: 1 })),
+    hasEndpointsElsewhere: false,
     affinitySeconds: undefined,
     unsupportedAddresses: [],
     agentConditions: [],

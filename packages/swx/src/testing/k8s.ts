@@ -111,6 +111,8 @@ export class Node {
     protocol: 6 | 17 | 132;
     endpoints: readonly { ip: string; port: number }[];
     affinity?: boolean;
+    /** There are endpoints, but none that this node may use. */
+    isElsewhere?: boolean;
   }) {
     const number = ++this.base;
     const base = number * 256;
@@ -137,15 +139,31 @@ export class Node {
       action: 'endpoint_group_set_group_id',
       args: [number],
     });
-    const flags = (options.affinity === true ? 1 : 0) | (options.endpoints.length === 0 ? 2 : 0);
-    pipeline.tableSet('service', {
-      key: [{ value: ip(options.vip) }, { value: options.protocol }, { value: options.port }],
-      action: 'set_service',
-      args: [number, base, number, flags, 0],
+    const flags =
+      (options.affinity === true ? 1 : 0) |
+      (options.endpoints.length === 0 ? 2 : 0) |
+      (options.isElsewhere === true ? 4 : 0);
+    const setFlags = (flags: number): void =>
+      pipeline.tableSet('service', {
+        key: [{ value: ip(options.vip) }, { value: options.protocol }, { value: options.port }],
+        action: 'set_service',
+        args: [number, base, number, flags, 0],
+      });
+    setFlags(flags);
+    pipeline.tableSet('service_address', {
+      key: [{ value: ip(options.vip) }],
+      action: 'refuse_unused_ports',
+      args: [],
     });
     return {
       setMembers,
       drain: (i: number): void => setEndpoint(i, ENDPOINT_DRAINING),
+      /** There are no endpoints any more that take new flows. */
+      close: (): void => {
+        for (const i of options.endpoints.keys()) setEndpoint(i, ENDPOINT_DRAINING);
+        setFlags(flags | 2);
+        this.raiseEpoch();
+      },
       removeEndpoint: (i: number): void => {
         pipeline.tableDelete('endpoint', [{ value: base + i + 1 }]);
         this.raiseEpoch();
@@ -160,7 +178,24 @@ export class Node {
     return [...this.sent];
   }
 
+  /** Packets that went nowhere without an answer. */
   drops(reason: number): number {
     return Number(this.pipeline.registerRead('drop_counter_0', reason));
+  }
+
+  /** Packets that were answered instead. */
+  rejects(reason: number): number {
+    return Number(this.pipeline.registerRead('reject_counter_0', reason));
+  }
+
+  /** How packets to a range get on. */
+  addRoute(address: string, length: number, action: 'unreachable' | 'blackhole'): void {
+    const mask = 0x1_0000_0000 - 2 ** (32 - length);
+    this.pipeline.tableSet('route_table', {
+      key: [{ value: ip(address), mask }],
+      priority: 32 - length,
+      action,
+      args: [],
+    });
   }
 }

@@ -16,12 +16,20 @@ export interface L4 {
 export interface PacketOptions {
   readonly source: string;
   readonly target: string;
-  readonly l4?: L4;
+  readonly l4?: L4 | undefined;
   readonly icmpEcho?: { readonly type: 0 | 8; readonly identifier: number };
+  readonly icmpError?: {
+    readonly type: number;
+    readonly code: number;
+    readonly mtu?: number;
+    /** Of the packet that it is about, from its IPv4 header on. */
+    readonly quote: Uint8Array;
+  };
   readonly ttl?: number;
   readonly vlan?: number;
   /** In units of 8 bytes. */
   readonly fragmentOffset?: number;
+  readonly identification?: number;
   readonly sourceMac?: string;
   readonly targetMac?: string;
   /** For packets that are neither TCP nor UDP nor ICMP echo. */
@@ -58,7 +66,7 @@ export function packet(options: PacketOptions): Uint8Array {
       ? 6
       : options.l4?.protocol === 'udp'
         ? 17
-        : options.icmpEcho
+        : options.icmpEcho || options.icmpError
           ? 1
           : (options.protocol ?? 253);
   const body = l4Bytes(options, protocol);
@@ -66,7 +74,7 @@ export function packet(options: PacketOptions): Uint8Array {
   const view = new DataView(header.buffer);
   header[0] = 0x45;
   view.setUint16(2, 20 + body.length);
-  view.setUint16(4, 0x1234);
+  view.setUint16(4, options.identification ?? 0x1234);
   view.setUint16(6, options.fragmentOffset ?? 0);
   header[8] = options.ttl ?? 64;
   header[9] = protocol;
@@ -77,12 +85,21 @@ export function packet(options: PacketOptions): Uint8Array {
 }
 
 function l4Bytes(options: PacketOptions, protocol: number): Uint8Array {
-  const { l4, icmpEcho } = options;
+  const { l4, icmpEcho, icmpError } = options;
   if (icmpEcho !== undefined) {
     const bytes = new Uint8Array(8);
     const view = new DataView(bytes.buffer);
     bytes[0] = icmpEcho.type;
     view.setUint16(4, icmpEcho.identifier);
+    view.setUint16(2, checksum(bytes));
+    return bytes;
+  }
+  if (icmpError !== undefined) {
+    const bytes = new Uint8Array(8 + icmpError.quote.length);
+    const view = new DataView(bytes.buffer);
+    bytes.set([icmpError.type, icmpError.code]);
+    view.setUint16(6, icmpError.mtu ?? 0);
+    bytes.set(icmpError.quote, 8);
     view.setUint16(2, checksum(bytes));
     return bytes;
   }
@@ -129,6 +146,37 @@ export function arpRequest(options: {
   bytes.set(macBytes(options.senderMac), 22);
   view.setUint32(28, ip(options.sender));
   view.setUint32(38, ip(options.target));
+  return bytes;
+}
+
+/** An IPv4 packet in parts of at most `size` bytes of its payload, a multiple of 8. */
+export function fragmentsOf(whole: Uint8Array, size: number): Uint8Array[] {
+  const payload = whole.subarray(34);
+  return Array.from({ length: Math.ceil(payload.length / size) }, (_, i) => {
+    const part = payload.subarray(i * size, (i + 1) * size);
+    const bytes = Uint8Array.from([...whole.subarray(0, 34), ...part]);
+    const view = new DataView(bytes.buffer);
+    const isLast = (i + 1) * size >= payload.length;
+    view.setUint16(16, 20 + part.length);
+    view.setUint16(20, (i * size) / 8 + (isLast ? 0 : 0x2000));
+    view.setUint16(24, 0);
+    view.setUint16(24, checksum(bytes.subarray(14, 34)));
+    return bytes;
+  });
+}
+
+/** The packet that its fragments, all of them and in their order, are. */
+export function reassemble(parts: readonly Uint8Array[]): Uint8Array {
+  const [first = new Uint8Array(34)] = parts;
+  const bytes = Uint8Array.from([
+    ...first.subarray(0, 34),
+    ...parts.flatMap((part) => [...part.subarray(34)]),
+  ]);
+  const view = new DataView(bytes.buffer);
+  view.setUint16(16, bytes.length - 14);
+  view.setUint16(20, 0);
+  view.setUint16(24, 0);
+  view.setUint16(24, checksum(bytes.subarray(14, 34)));
   return bytes;
 }
 
@@ -191,5 +239,43 @@ export function read(bytes: Uint8Array): ReadPacket {
     ipChecksumOk: checksum(bytes.subarray(at, at + 20)) === 0,
     l4ChecksumOk: (protocol === 17 && stored === 0) || l4Checksum(source, target, protocol, l4) === 0,
     l4Checksum: stored,
+  };
+}
+
+/** What an ICMP error says (RFC 792), and of which packet. */
+export interface ReadError {
+  readonly targetMac: string;
+  readonly sourceMac: string;
+  readonly source: string;
+  readonly target: string;
+  readonly ttl: number;
+  readonly type: number;
+  readonly code: number;
+  /** The second half of the word after the checksum: the MTU where fragmentation was needed. */
+  readonly mtu: number;
+  /** Of both IPv4 headers, and of the message. */
+  readonly checksumsOk: boolean;
+  /** From the quoted IPv4 header on. */
+  readonly quote: Uint8Array;
+  readonly quoted: Pick<ReadPacket, 'source' | 'target' | 'ttl' | 'protocol' | 'sourcePort' | 'targetPort'>;
+}
+
+export function readError(bytes: Uint8Array): ReadError {
+  const outer = read(bytes);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const at = view.getUint16(12) === 0x8100 ? 18 : 14;
+  const end = at + view.getUint16(at + 2);
+  if (outer.protocol !== 1 || end > bytes.length || end < at + 56) throw new Error('this is no ICMP error');
+  const message = bytes.subarray(at + 20, end);
+  const quote = message.subarray(8);
+  const quoted = read(Uint8Array.from([...bytes.subarray(0, 12), 8, 0, ...quote, ...Array(12).fill(0)]));
+  return {
+    ...outer,
+    type: view.getUint8(at + 20),
+    code: view.getUint8(at + 21),
+    mtu: view.getUint16(at + 26),
+    checksumsOk: outer.ipChecksumOk && quoted.ipChecksumOk && checksum(message) === 0,
+    quote,
+    quoted,
   };
 }

@@ -30,6 +30,7 @@ const ROUTER = [
   'net.ipv4.conf.default.rp_filter=0',
   'net.ipv4.conf.all.send_redirects=0',
   'net.ipv4.conf.default.send_redirects=0',
+  'net.ipv4.icmp_ratelimit=0',
 ];
 
 /** Linux as a node with kube-proxy: a namespace that routes between pods, with netfilter's connection tracking. */

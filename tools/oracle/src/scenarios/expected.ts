@@ -11,7 +11,6 @@ export interface ExpectedDifference {
 }
 
 const SERVICE = { service: true } as const;
-const BLIND = 'The pipeline drops such packets, and turns none round yet.';
 const open = (
   protocol: Protocol,
   to: Extract<Step, { do: 'open' }>['to'],
@@ -24,77 +23,6 @@ const isolated = (pod: Policy['pod']): Step => ({
 });
 
 export const EXPECTED_DIFFERENCES: readonly ExpectedDifference[] = [
-  {
-    name: 'a TCP service without endpoints refuses',
-    reason: BLIND,
-    scenario: { endpoints: [], steps: [open('tcp', SERVICE)] },
-    kernel: 'client gets ECONNREFUSED',
-    pipeline: 'nothing',
-  },
-  {
-    name: 'a UDP service without endpoints refuses',
-    reason: BLIND,
-    scenario: { endpoints: [], steps: [open('udp', SERVICE)] },
-    kernel: 'client gets ECONNREFUSED',
-    pipeline: 'nothing',
-  },
-  {
-    name: 'a port that a service does not have refuses TCP',
-    reason: BLIND,
-    scenario: { endpoints: ['web-1'], steps: [open('tcp', { ...SERVICE, port: 'unserved' })] },
-    kernel: 'client gets ECONNREFUSED',
-    pipeline: 'nothing',
-  },
-  {
-    name: 'a port that a service does not have refuses UDP',
-    reason: BLIND,
-    scenario: { endpoints: ['web-1'], steps: [open('udp', { ...SERVICE, port: 'unserved' })] },
-    kernel: 'client gets ECONNREFUSED',
-    pipeline: 'nothing',
-  },
-  {
-    name: 'an ICMP error comes back through a service',
-    reason: 'ICMP errors are not translated yet.',
-    scenario: {
-      endpoints: ['web-1'],
-      steps: [{ do: 'unserve', pod: 'web-1', protocol: 'udp' }, open('udp', SERVICE)],
-    },
-    kernel: 'client gets ECONNREFUSED',
-    pipeline: 'nothing',
-  },
-  {
-    name: 'an ICMP error reaches an isolated pod',
-    reason: 'ICMP errors do not belong to the flow that they quote yet: policies deny them.',
-    scenario: {
-      endpoints: [],
-      steps: [isolated('client'), open('udp', { pod: 'web-1', port: 'unserved' })],
-    },
-    kernel: 'client gets ECONNREFUSED',
-    pipeline: 'nothing',
-  },
-  {
-    name: 'fragments go through a service',
-    reason: 'Fragments other than the first have no ports, and are not translated yet.',
-    scenario: { endpoints: ['web-1'], steps: [open('udp', SERVICE, { size: 8_192 })] },
-    kernel: 'web-1 receives 8192 from client, port 0',
-    pipeline: 'nothing',
-  },
-  {
-    name: 'fragments reach an isolated pod whose policy allows the port',
-    reason: 'Fragments other than the first have no ports, which policies ask for.',
-    scenario: {
-      endpoints: [],
-      steps: [
-        {
-          do: 'policies',
-          policies: [{ pod: 'web-1', direction: 'ingress', allow: [{ peers: ['client'], protocol: 'udp' }] }],
-        },
-        open('udp', { pod: 'web-1' }, { size: 8_192 }),
-      ],
-    },
-    kernel: 'web-1 receives 8192 from client, port 0',
-    pipeline: 'nothing',
-  },
   {
     name: 'a pod that reaches itself through a service sees the node',
     reason: 'The gateway stands in for the pod, since it needs no address of the node.',

@@ -1,4 +1,6 @@
 import type { Scenario, Side, Step } from '../scenario.js';
+import { FRAGMENTS } from './fragments.js';
+import { REFUSALS } from './refusals.js';
 
 const SERVICE = { service: true } as const;
 const DENY_WEB = { pod: 'web-1', direction: 'ingress', allow: [] } as const;
@@ -392,4 +394,6 @@ export const SCENARIOS: readonly Scenario[] = [
   ...PODS,
   ...POLICIES,
   ...vanished(),
+  ...REFUSALS,
+  ...FRAGMENTS,
 ];

@@ -16,6 +16,8 @@ const BOTH = ['client', 'server'] as const;
 const PORTS = 14;
 /** Of a message, now and then: more than one segment. */
 const LARGE = 30_000;
+/** Of a datagram, as often. */
+const FRAGMENTED = 5_000;
 
 interface Flow {
   readonly name: string;
@@ -108,21 +110,21 @@ class Generator {
 
   /** Not `served`: no pod answers there but with an error. */
   #passes(from: PodName, server: PodName, protocol: Protocol, to: Destination): boolean {
-    return to.port !== 'unserved' && isAllowed(this.#policies, from, server, protocol);
+    if (to.port === 'unserved' || ('service' in to && this.#endpoints.length === 0)) return false;
+    return isAllowed(this.#policies, from, server, protocol);
   }
 
   #destination(from: PodName): Destination | undefined {
     const service = { service: true } as const;
+    if (this.random.chance(5)) return { ...service, port: 'unserved' };
     if (this.random.chance(60)) return this.#isCertain(from, service) ? service : undefined;
     const pod = this.random.pick(POD_NAMES.filter((other) => other !== from));
-    // Errors do not reach isolated pods yet (expected.ts).
-    const unserved = this.random.chance(10) && this.#policies.length === 0;
-    return unserved ? { pod, port: 'unserved' } : { pod };
+    return this.random.chance(10) ? { pod, port: 'unserved' } : { pod };
   }
 
   /** Who will answer: with several endpoints, only the first choice of all has a name that is known before. */
   #isCertain(from: PodName, to: Destination): boolean {
-    if (!('service' in to) || this.#endpoints.length === 1) return true;
+    if (!('service' in to) || this.#endpoints.length < 2 || to.port === 'unserved') return true;
     return this.#endpoints.length > 1 && this.#alike && !this.#endpoints.includes(from);
   }
 
@@ -151,7 +153,7 @@ class Generator {
     );
     if (able.length === 0) return;
     const { flow, side } = this.random.pick(able);
-    const size = flow.protocol === 'tcp' && this.random.chance(10) ? { size: LARGE } : {};
+    const size = this.random.chance(10) ? { size: flow.protocol === 'tcp' ? LARGE : FRAGMENTED } : {};
     this.#steps.push({ do: 'send', flow: flow.name, side, ...size });
   }
 
@@ -197,7 +199,7 @@ class Generator {
       (flow) => 'service' in flow.to && flow.protocol === 'udp' && !flow.over,
     );
     const stay = onService.every(({ server }) => WEBS.some((web) => web === server));
-    const next = stay && this.random.chance(30) ? WEBS : [single];
+    const next = this.random.chance(10) ? [] : stay && this.random.chance(30) ? WEBS : [single];
     if (next.join() === this.#endpoints.join()) return;
     this.#alike = false;
     this.#endpoints = next;
@@ -205,8 +207,8 @@ class Generator {
     for (const flow of onService) {
       if (next.some((pod) => pod === flow.server)) continue;
       flow.server = single;
-      // It moves with what the client sends next.
-      if (!isAllowed(this.#policies, flow.from, single, 'udp')) flow.over = true;
+      // It moves with what the client sends next, or is refused.
+      if (next.length === 0 || !isAllowed(this.#policies, flow.from, single, 'udp')) flow.over = true;
       this.#steps.push({ do: 'send', flow: flow.name, side: 'client' });
     }
   }

@@ -6,6 +6,7 @@ import { policyFromEntity, policyToEntity, READ_ALL_POLICY } from './policy-code
 import { type DpdkRow, dpdkRows, groupRow, isolationKeys, type RouteRow } from './rows.js';
 
 const {
+  answer_source: answerSource,
   arp_table: arp,
   endpoint,
   endpoint_group: endpointGroup,
@@ -13,6 +14,7 @@ const {
   port_table: ports,
   route_table: routes,
   service,
+  service_address: serviceAddress,
 } = k8sDp.tables;
 const { endpoint_selector: selector } = k8sDp.actionProfiles;
 
@@ -35,6 +37,13 @@ export function toEntity(row: DpdkRow): Entity {
       );
     case 'route_table':
       return routes.entry({ dst: { value: row.address, prefixLength: row.length } }, routeAction(row));
+    case 'service_address':
+      return serviceAddress.entry({ dst_ip: row.ip }, serviceAddress.actions.refuse_unused_ports());
+    case 'answer_source':
+      return answerSource.entry(
+        { port_kind: row.portKind },
+        answerSource.actions.set_answer_source({ ip: row.ip }),
+      );
     case 'endpoint':
       return endpoint.entry(
         { endpoint_id: row.id },
@@ -77,6 +86,8 @@ export const READ_ALL: Readonly<Record<string, readonly Entity[]>> = {
   arp_table: [arp.all()],
   pod_forward: [podForward.all()],
   route_table: [routes.all()],
+  service_address: [serviceAddress.all()],
+  answer_source: [answerSource.all()],
   endpoint: [endpoint.all()],
   endpoint_selector: [selector.members(), selector.groups()],
   endpoint_group: [endpointGroup.all()],
@@ -162,8 +173,19 @@ function fromTableEntry(tableId: number, entity: Entity): DpdkRow | undefined {
           masquerades,
         };
       }
-      const blocked: RouteRow = { ...row, action: 'unreachable' };
-      return action?.name === 'unreachable' ? blocked : foreign(blocked, entity);
+      const blocked: RouteRow = { ...row, action: 'blackhole' };
+      return action?.name === 'blackhole' ? blocked : foreign(blocked, entity);
+    }
+    case serviceAddress.id: {
+      const { match, action } = serviceAddress.decode(entity);
+      const row = { table: 'service_address', ip: ipv4(match.dst_ip) } as const;
+      return action?.name === 'refuse_unused_ports' ? row : foreign(row, entity);
+    }
+    case answerSource.id: {
+      const { match, action } = answerSource.decode(entity);
+      const row = { table: 'answer_source', portKind: match.port_kind } as const;
+      if (action?.name === 'set_answer_source') return { ...row, ip: ipv4(action.params.ip) };
+      return foreign({ ...row, ip: ipv4(0) }, entity);
     }
     case endpoint.id: {
       const { match, action } = endpoint.decode(entity);
@@ -229,8 +251,8 @@ function routeAction(row: RouteRow) {
         src_mac: row.srcMac,
         source_ip: row.source,
       });
-    case 'unreachable':
-      return routes.actions.unreachable();
+    case 'blackhole':
+      return routes.actions.blackhole();
     default:
       return unreachable(row);
   }

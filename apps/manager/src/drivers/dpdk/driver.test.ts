@@ -69,7 +69,7 @@ const anyRow: fc.Arbitrary<DpdkRow> = fc.oneof(
     .tuple(address, length, fc.option(fc.record({ ...hop, source: address, masquerades: fc.boolean() })))
     .map(([within, prefix, next]): DpdkRow => {
       const row = { table: 'route_table', ...ipv4Prefix(within, prefix) } as const;
-      return next === null ? { ...row, action: 'unreachable' } : { ...row, action: 'nexthop', ...next };
+      return next === null ? { ...row, action: 'blackhole' } : { ...row, action: 'nexthop', ...next };
     }),
   fc.record({
     table: fc.constant('endpoint' as const),
@@ -78,6 +78,8 @@ const anyRow: fc.Arbitrary<DpdkRow> = fc.oneof(
     port,
     isDraining: fc.boolean(),
   }),
+  fc.record({ table: fc.constant('service_address' as const), ip: address }),
+  fc.record({ table: fc.constant('answer_source' as const), portKind: fc.nat(2), ip: address }),
   fc.record({ table: fc.constant('member' as const), id: fc.integer({ min: 1, max: 255 }) }),
   fc.record({ table: fc.constant('endpoint_group' as const), id: fc.nat(65_535) }),
   fc.record({
@@ -86,7 +88,7 @@ const anyRow: fc.Arbitrary<DpdkRow> = fc.oneof(
     protocol: fc.nat(255),
     port,
     id: fc.nat(65_535),
-    flags: fc.nat(3),
+    flags: fc.nat(7),
     affinityProfile: fc.nat(7),
   }),
   fc
@@ -248,9 +250,11 @@ describe('pods and nodes', () => {
     expect(driver.node(nodeObject, context)).toEqual({
       rows: [
         { table: 'port_table', port: 0, role: 'host' },
+        { table: 'answer_source', portKind: 0, ip: 0x0a00_0001 },
+        { table: 'answer_source', portKind: 2, ip: 0x0a00_0001 },
         { table: 'arp_table', ip: 0xa9fe_0101, mac: 0x0200_0000_0009 },
         { table: 'arp_table', ip: 0x0a00_0001, mac: 0x0200_0000_0009 },
-        { table: 'route_table', address: 0x0a60_0000, length: 16, action: 'unreachable' },
+        { table: 'route_table', address: 0x0a60_0000, length: 16, action: 'blackhole' },
       ],
       conditions: [],
     });
@@ -304,6 +308,7 @@ const web: ServiceObject = {
   protocol: 'TCP',
   frontends: [{ address: ipv4(1), port: 80 }],
   endpoints: [],
+  hasEndpointsElsewhere: false,
   affinitySeconds: undefined,
   unsupportedAddresses: [],
   agentConditions: [],
@@ -330,9 +335,27 @@ describe('services', () => {
     );
     expect(rows).toEqual([
       { table: 'service', ip: 1, protocol: 6, port: 80, id: 7, flags: 3, affinityProfile: profile },
+      { table: 'service_address', ip: 1 },
     ]);
     expect(conditions.some(({ reason }) => reason === 'AffinityTimeoutChanged')).toBe(said);
   });
+
+  test.each([
+    [false, 2, 'NoEndpoints'],
+    [true, 6, 'NoLocalEndpoints'],
+  ])(
+    'a service without endpoints is refused, unless it has some elsewhere (%s)',
+    (isElsewhere, flags, reason) => {
+      const plan = emptyGroupPlan('k', 255);
+      const { rows, conditions } = driver.service(
+        { ...web, hasEndpointsElsewhere: isElsewhere },
+        { id: 7, plan, buckets: [], protocol: 'TCP', frontend: undefined },
+        context,
+      );
+      expect(rows).toContainEqual(expect.objectContaining({ table: 'service', flags }));
+      expect(conditions).toEqual([expect.objectContaining({ severity: 'note', reason })]);
+    },
+  );
 
   test('property: groups name only endpoints that are there, whatever came and went', () => {
     const endpoint = fc.record({

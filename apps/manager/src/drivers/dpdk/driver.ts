@@ -78,6 +78,7 @@ export function dpdkDriver({ gatewayMac, endsDeniedFlows }: DpdkOptions): Driver
     fromEntity,
     readAll: (table) => READ_ALL[table] ?? [],
     drops: { ...counterFace(k8sDp.counters.drop_counter), reasons: dropReasons },
+    rejects: { ...counterFace(k8sDp.counters.reject_counter), reasons: dropReasons },
     serviceFlows: counterFace(k8sDp.counters.service_counter),
   };
 }

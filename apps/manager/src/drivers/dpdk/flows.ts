@@ -34,6 +34,8 @@ export function dpdkFlows(endsDenied: boolean): FlowEpochs<DpdkRow> {
           return true;
         case 'endpoint':
           return kind !== 'insert';
+        case 'service_address':
+        case 'answer_source':
         case 'arp_table':
         case 'member':
         case 'group':

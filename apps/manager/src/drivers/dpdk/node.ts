@@ -1,5 +1,5 @@
 import { formatPrefix, type IPv4, ipv4, type Mac, POD_GATEWAY, prefixContains } from '@infra-offload/net';
-import { HOST_PORT } from '@infra-offload/p4src';
+import { HOST_PORT, PortKind } from '@infra-offload/p4src';
 import type { HostInterface, NodeObject } from '../../state/objects.js';
 import {
   addressClaim,
@@ -20,7 +20,7 @@ export function compileNode(node: NodeObject, context: CompileContext, gatewayMa
   const conditions: Condition[] = [];
   if (node.host !== undefined) compileHost(node, node.host, context, gatewayMac, rows, conditions);
   for (const { address, length } of node.serviceCidrs) {
-    rows.push({ table: 'route_table', address, length, action: 'unreachable' });
+    rows.push({ table: 'route_table', address, length, action: 'blackhole' });
   }
   const uplinks = new Set<number>();
   if (node.uplinkInterface !== undefined) {
@@ -89,6 +89,10 @@ function compileHost(
     });
   }
   rows.push({ table: 'port_table', port: HOST_PORT, role: 'host' });
+  // Not to the host itself: it would not take anything from its own address.
+  const [own = POD_GATEWAY] = host.addresses.filter((address) => address !== POD_GATEWAY);
+  for (const portKind of [PortKind.pod, PortKind.uplink])
+    rows.push({ table: 'answer_source', portKind, ip: own });
   const ranges = [...node.serviceCidrs, ...node.routes.map((route) => route.cidr)];
   for (const ip of hostAddresses(host)) {
     const lost = conflictOf([addressClaim(ip)], context);

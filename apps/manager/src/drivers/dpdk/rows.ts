@@ -57,8 +57,21 @@ export type RouteRow =
       readonly table: 'route_table';
       readonly address: IPv4;
       readonly length: number;
-      readonly action: 'unreachable';
+      readonly action: 'blackhole';
     };
+
+/** An address of services: ports that none of them has are refused. */
+export interface ServiceAddressRow {
+  readonly table: 'service_address';
+  readonly ip: IPv4;
+}
+
+/** Where ICMP errors to what is behind ports of a kind come from. */
+export interface AnswerSourceRow {
+  readonly table: 'answer_source';
+  readonly portKind: number;
+  readonly ip: IPv4;
+}
 
 /** Slot `id & 255` of group `id >> 8` stands for this address and port. */
 export interface EndpointRow {
@@ -122,6 +135,8 @@ export type DpdkRow =
   | ArpRow
   | PodForwardRow
   | RouteRow
+  | ServiceAddressRow
+  | AnswerSourceRow
   | EndpointRow
   | MemberRow
   | GroupRow
@@ -164,6 +179,8 @@ const PHASES: Record<DpdkRow['table'], number> = {
   arp_table: 0,
   pod_forward: 2,
   route_table: 0,
+  service_address: 0,
+  answer_source: 0,
   endpoint: 0,
   member: 1,
   group: 2,
@@ -236,6 +253,10 @@ function rowKey(row: DpdkRow): RowKey {
       return `pod_forward/${row.ip}`;
     case 'route_table':
       return `route_table/${row.address}/${row.length}`;
+    case 'service_address':
+      return `service_address/${row.ip}`;
+    case 'answer_source':
+      return `answer_source/${row.portKind}`;
     case 'endpoint':
       return row.id;
     case 'member':
@@ -284,6 +305,10 @@ function equal(a: DpdkRow, b: DpdkRow): boolean {
             a.source === b.source &&
             a.masquerades === b.masquerades))
       );
+    case 'service_address':
+      return b.table === 'service_address' && a.ip === b.ip;
+    case 'answer_source':
+      return b.table === 'answer_source' && a.portKind === b.portKind && a.ip === b.ip;
     case 'endpoint':
       return (
         b.table === 'endpoint' &&

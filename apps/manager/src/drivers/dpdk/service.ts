@@ -31,10 +31,13 @@ export function compileService(
   const conditions: Condition[] = [];
   const group = groupOf(id, plan);
   if (group !== undefined) rows.push(group, { table: 'endpoint_group', id });
-  else if (service.frontends.length > 0) conditions.push(NO_ENDPOINTS);
+  else if (service.frontends.length > 0)
+    conditions.push(service.hasEndpointsElsewhere ? NO_LOCAL_ENDPOINTS : NO_ENDPOINTS);
   const affinity = affinityOf(service, conditions);
   const flags =
-    (affinity === undefined ? 0 : ServiceFlag.affinity) | (group === undefined ? ServiceFlag.noEndpoints : 0);
+    (affinity === undefined ? 0 : ServiceFlag.affinity) |
+    (group === undefined ? ServiceFlag.noEndpoints : 0) |
+    (group === undefined && service.hasEndpointsElsewhere ? ServiceFlag.notLocal : 0);
   const lost: string[] = [];
   const other: string[] = [];
   for (const frontend of service.frontends) {
@@ -57,6 +60,7 @@ export function compileService(
       flags,
       affinityProfile: affinity ?? 0,
     });
+    rows.push({ table: 'service_address', ip: frontend.address });
   }
   if (lost.length > 0) {
     conditions.push({
@@ -92,7 +96,14 @@ function otherPort({ port }: Frontend, { slots }: GroupPlan): number | undefined
 const NO_ENDPOINTS: Condition = {
   severity: 'note',
   reason: 'NoEndpoints',
-  message: 'no endpoint takes new connections: packets are dropped (drop counter 4)',
+  message: 'no endpoint takes new connections: they are refused (reject counter 4)',
+};
+
+const NO_LOCAL_ENDPOINTS: Condition = {
+  severity: 'note',
+  reason: 'NoLocalEndpoints',
+  message:
+    'the endpoints are on other nodes, which the traffic policy Local leaves out: packets are dropped (drop counter 12)',
 };
 
 function groupOf(id: number, plan: GroupPlan): GroupRow | undefined {

@@ -58,6 +58,7 @@ const web: ServiceObject = {
     { address: ipv4(21), port: 8080, weight: 1 },
     { address: ipv4(22), port: 8080, weight: 1 },
   ],
+  hasEndpointsElsewhere: false,
   affinitySeconds: undefined,
   unsupportedAddresses: [],
   agentConditions: [],
