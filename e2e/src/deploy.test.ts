@@ -122,6 +122,8 @@ describe('settings in the ConfigMaps', () => {
   });
 });
 
+const KNOWN_SERVER = { KUBECTL_SERVER: 'https://192.0.2.10:6443' };
+
 describe('scripts/deploy.sh', () => {
   let directory: string;
   beforeEach(() => {
@@ -130,20 +132,21 @@ describe('scripts/deploy.sh', () => {
   afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
   /** Runs it with a kubectl that notes what it is told, and fails where `fails` matches. */
-  function deploy(args: readonly string[], fails = 'nothing') {
+  function deploy(args: readonly string[], fails = 'nothing', env: NodeJS.ProcessEnv = KNOWN_SERVER) {
     const log = join(directory, 'log');
     const kubectl = join(directory, 'kubectl');
     writeFileSync(
       kubectl,
       `#!/bin/sh
 echo "$*" >>${log}
-case "$*" in *${fails}*) exit 1;; *"get daemonsets"*) echo daemonset/infraagent-ds; echo daemonset/inframanager-ds;; esac
+case "$*" in *${fails}*) exit 1;; *"get daemonsets"*) echo daemonset/infraagent-ds; echo daemonset/inframanager-ds;;
+  *"configmap cluster-info"*) printf '%s' "$CLUSTER_INFO";; *"config view"*) printf '%s' "$KUBECTL_SERVER";; esac
 `,
     );
     chmodSync(kubectl, 0o755);
     writeFileSync(log, '');
     const { status, stderr } = spawnSync(join(ROOT, 'scripts/deploy.sh'), args, {
-      env: { ...process.env, KUBECTL: kubectl },
+      env: { ...process.env, ...env, KUBECTL: kubectl },
       encoding: 'utf8',
     });
     return { status, stderr, calls: readFileSync(log, 'utf8').trim().split('\n') };
@@ -169,6 +172,34 @@ case "$*" in *${fails}*) exit 1;; *"get daemonsets"*) echo daemonset/infraagent-
 
   it('needs the agent’s certificate only in split mode', () => {
     expect(deploy(['up', 'split'], 'manager-server-secret').status).toBe(0);
+  });
+
+  it.each([
+    ['what kubectl uses', KNOWN_SERVER, '192.0.2.10', '6443'],
+    [
+      'what kubeadm tells nodes',
+      { CLUSTER_INFO: '  server: https://[2001:db8::1]:6443\n' },
+      '2001:db8::1',
+      '6443',
+    ],
+    ['a server without a port', { KUBECTL_SERVER: 'https://api.example.org/path' }, 'api.example.org', '443'],
+    ['what it is told', { ...KNOWN_SERVER, API_SERVER: '192.0.2.20:8443' }, '192.0.2.20', '8443'],
+  ])('tells the agent where the API server is: %s', (_, env, host, port) => {
+    const { status, calls } = deploy(['up', 'standalone'], 'nothing', env);
+    expect(status).toBe(0);
+    expect(calls.find((call) => call.includes('create configmap kubernetes-services-endpoint'))).toMatch(
+      new RegExp(`KUBERNETES_SERVICE_HOST=${host} .*KUBERNETES_SERVICE_PORT=${port}$`),
+    );
+  });
+
+  it('asks for the address of an API server that only this machine reaches', () => {
+    const env = { KUBECTL_SERVER: 'https://127.0.0.1:6443' };
+    const { status, stderr, calls } = deploy(['up', 'standalone'], 'nothing', env);
+    expect(status).toBe(1);
+    expect(stderr).toBe(
+      "deploy: the API server's address is not known: API_SERVER=host:port, as nodes reach it\n",
+    );
+    expect(calls).not.toContain('apply -k overlays/standalone');
   });
 
   it('takes everything away: DaemonSets, what they left on the nodes, the namespace, roles', () => {

@@ -171,11 +171,11 @@ describe('scaling', () => {
     await scale(webs);
   });
 
-  it('to zero drops with the reason "no endpoints", and back works', async () => {
-    const before = await bed.drops(/endpoint/i);
+  it('to zero refuses with the reason "no endpoints", and back works', async () => {
+    const before = await bed.rejects(/endpoint/i);
     await scale([]);
     expect((await client.process.spread(HTTP, 3, 500)).servers).toEqual({});
-    expect(await bed.drops(/endpoint/i)).toBeGreaterThan(before);
+    expect(await bed.rejects(/endpoint/i)).toBeGreaterThan(before);
     await scale(webs);
     expect((await client.process.spread(HTTP, 30)).failures).toEqual({});
   });

@@ -39,7 +39,7 @@ describe.runIf(bin !== undefined)('a cluster without nodes', () => {
   });
 
   async function deploy(...args: readonly string[]): Promise<string> {
-    const env = { ...process.env, KUBECTL: plane.kubectlCommand };
+    const env = { ...process.env, KUBECTL: plane.kubectlCommand, API_SERVER: '192.0.2.10:6443' };
     const { code, stdout, stderr } = await run(join(ROOT, 'scripts/deploy.sh'), args, {
       env,
       timeoutMs: TIMEOUT_MS,

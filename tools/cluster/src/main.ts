@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,6 +10,7 @@ import { runE2e } from './e2e.js';
 import { buildImages } from './images.js';
 import { install } from './install.js';
 
+const EXIT_INTERRUPTED = 130;
 const USAGE = `usage: cluster [--nodes N] [--target engine|dpdk] [--e2e REGEXP]
 Sets a Kubernetes cluster up on this machine, with infra-offload as its only network, until Ctrl-C.
   --nodes N       how many nodes; default 1
@@ -35,9 +37,9 @@ async function main(): Promise<number> {
     console.error(`cluster: ${reason}`);
     return 2;
   }
-  const stopped = new Promise<void>((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => resolve());
-  });
+  const stop = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => stop.abort());
+  const stopped = once(stop.signal, 'abort');
   const started = performance.now();
   const told = (what: string) =>
     console.log(`${((performance.now() - started) / 1000).toFixed(1).padStart(6)} s  ${what}`);
@@ -48,7 +50,13 @@ async function main(): Promise<number> {
     const cluster = await Cluster.create({ bin, nodes, images });
     try {
       told(`Kubernetes runs: ${cluster.nodes.map(({ name, address }) => `${name} ${address}`).join(', ')}`);
-      await install(cluster, target);
+      const installed = install(cluster, target);
+      await Promise.race([installed, stopped]);
+      if (stop.signal.aborted) {
+        // It fails when its cluster goes.
+        installed.catch(() => undefined);
+        return EXIT_INTERRUPTED;
+      }
       told('infra-offload is installed, and all nodes are ready');
       if (e2e !== undefined) return report(await runE2e(cluster, e2e));
       console.log(`kubectl: ${cluster.kubectlCommand}\nCtrl-C ends it.`);

@@ -67,7 +67,7 @@ export class ClusterNode implements Place {
       const node = new ClusterNode(options, namespace, address, holder);
       node.#cgroup.create();
       await node.must('mkdir', ['--parents', '/opt/cni/bin', '/etc/cni/net.d']);
-      await node.must('cp', ['--recursive', join(options.bin, 'cni/.'), '/opt/cni/bin']);
+      await node.must('cp', ['--recursive', `${join(options.bin, 'cni')}/.`, '/opt/cni/bin']);
       return node;
     } catch (error) {
       await namespace.remove();

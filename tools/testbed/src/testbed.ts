@@ -317,10 +317,19 @@ export class Testbed {
   }
 
   /** Packets that the pipeline dropped for reasons that match. */
-  async drops(reason: RegExp): Promise<number> {
+  drops(reason: RegExp): Promise<number> {
+    return this.#counted('drop_counter', reason);
+  }
+
+  /** Packets that were answered instead of sent on, for reasons that match. */
+  rejects(reason: RegExp): Promise<number> {
+    return this.#counted('reject_counter', reason);
+  }
+
+  async #counted(counter: string, reason: RegExp): Promise<number> {
     const { counters } = await this.client.status();
     return counters
-      .filter(({ name, index }) => name.endsWith('drop_counter') && reason.test(index))
+      .filter(({ name, index }) => name.endsWith(counter) && reason.test(index))
       .reduce((sum, { packets }) => sum + Number(packets), 0);
   }
 

@@ -11,6 +11,8 @@ const AGAIN_MS = 5;
 export class TcpSockets {
   readonly #servers = new Map<number, Server>();
   readonly #sockets = new Map<string, Socket>();
+  /** Those of which was told that they have failed, perhaps while the next command was under way. */
+  readonly #failed = new Set<string>();
 
   constructor(private readonly tell: (event: SocketEvent) => void) {}
 
@@ -36,6 +38,7 @@ export class TcpSockets {
       noDelay: true,
     });
     this.#sockets.set(keyOf(flow, 'client'), socket);
+    this.#failed.delete(keyOf(flow, 'client'));
     socket.on('connect', () => socket.write(`${flow}\n`));
     this.#watch(socket, flow, 'client', (error) => {
       // The flow that had the port before is closing: its last packet is on the way.
@@ -49,11 +52,11 @@ export class TcpSockets {
   }
 
   send(flow: string, side: Side, number: number, size: number): void {
-    this.#get(flow, side).write(`${messageOf(flow, number, size - 1)}\n`);
+    this.#get(flow, side)?.write(`${messageOf(flow, number, size - 1)}\n`);
   }
 
   end(flow: string, side: Side): void {
-    this.#get(flow, side).end();
+    this.#get(flow, side)?.end();
   }
 
   close(flow: string, side: Side): void {
@@ -105,13 +108,15 @@ export class TcpSockets {
       const code = error.code ?? error.message;
       if (handled(code)) return;
       this.#sockets.delete(keyOf(flow, side));
+      this.#failed.add(keyOf(flow, side));
       this.tell({ flow, side, event: 'failed', error: code });
     });
   }
 
-  #get(flow: string, side: Side): Socket {
+  /** Undefined if it has failed. */
+  #get(flow: string, side: Side): Socket | undefined {
     const socket = this.#sockets.get(keyOf(flow, side));
-    if (!socket) throw new Error(`there is no ${side} of ${flow}`);
+    if (!socket && !this.#failed.has(keyOf(flow, side))) throw new Error(`there is no ${side} of ${flow}`);
     return socket;
   }
 
