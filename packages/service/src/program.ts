@@ -25,7 +25,6 @@ export async function runProgram(command: Command): Promise<void> {
     await command.parseAsync();
   } catch (error) {
     process.stderr.write(`${command.name()}: ${messageOf(error)}\n`);
-    if (error instanceof Error && !('code' in error)) process.stderr.write(`${error.stack}\n`);
     // Whatever was begun and is still open does not keep it.
     process.exit(ServiceError.is(error) ? EXIT_CONFIG : EXIT_FAILED);
   }
