@@ -57,4 +57,6 @@ const e2e = {
   },
 };
 
-export default defineConfig({ test: { projects: [unit, system, e2e] } });
+export default defineConfig({
+  test: { projects: [unit, system, e2e], globalSetup: ['scripts/nothing-left.ts'] },
+});

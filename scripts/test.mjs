@@ -3,7 +3,11 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join, relative } from 'node:path';
+import { register } from 'tsx/esm/api';
 import { reserveHugePages } from './huge-pages.mjs';
+
+register();
+const { APART } = await import('../tools/faults/src/runner/run-apart.ts');
 
 const HOST = 'tools/swx-host';
 /** Memory of k8s_dp on DPDK. */
@@ -54,7 +58,7 @@ function check(name, [command, ...args]) {
   return ok;
 }
 
-function suite(name, project, { files = [], extra = { TARGET: 'engine' }, wrapper = [] } = {}) {
+function suite(name, project, { files = [], extra = { TARGET: 'engine' }, wrapper = APART } = {}) {
   console.log(`\n== ${name}`);
   const report = join(scratch, 'report.json');
   rmSync(report, { force: true });

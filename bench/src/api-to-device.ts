@@ -12,7 +12,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { FakeApiServer, type ObjectInput } from '@infra-offload/fake-apiserver';
+import { FakeApiServer, type ObjectInput } from '@infra-offload/k8s-watch/testing';
 import { P4RuntimeSession } from '@infra-offload/p4rt';
 import type { Entity } from '@infra-offload/p4rt/proto';
 import { k8sDp } from '@infra-offload/p4src';

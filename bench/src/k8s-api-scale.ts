@@ -10,9 +10,9 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { FakeApiServer, type ObjectInput } from '@infra-offload/fake-apiserver';
 import { ServiceTracker } from '@infra-offload/k8s-watch';
 import { ApiSource, loadBalancingResources } from '@infra-offload/k8s-watch/api';
+import { FakeApiServer, type ObjectInput } from '@infra-offload/k8s-watch/testing';
 
 const SERVICES = Number(process.argv[2] ?? 10_000);
 const ENDPOINTS = Number(process.argv[3] ?? 10);

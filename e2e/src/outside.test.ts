@@ -12,13 +12,10 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { TwoNodes } from './two-nodes/two-nodes.js';
 
 const OUTSIDE = '192.0.2.100';
-const SHOP: ServiceOptions = {
-  name: 'shop',
-  clusterIp: '10.96.0.20',
-  ports: [
-    { name: 'http', port: 80, targetPort: 8080, nodePort: 30080 },
-    { name: 'dns', port: 53, targetPort: 5353, protocol: 'UDP', nodePort: 30053 },
-  ],
+const NODE_PORTS = {
+  // A flow of UDP goes on with its endpoint whatever becomes of the policy, so each has ports of its own.
+  Cluster: { http: 30080, dns: 30053 },
+  Local: { http: 31080, dns: 31053 },
 };
 const EXTERNAL_IP = '203.0.113.20';
 const BALANCER = '203.0.113.21';
@@ -75,6 +72,15 @@ describe.each([
   });
 
   describe.each(['Cluster', 'Local'] as const)('with externalTrafficPolicy %s', (policy) => {
+    const ports = NODE_PORTS[policy];
+    const shop: ServiceOptions = {
+      name: 'shop',
+      clusterIp: '10.96.0.20',
+      ports: [
+        { name: 'http', port: 80, targetPort: 8080, nodePort: ports.http },
+        { name: 'dns', port: 53, targetPort: 5353, protocol: 'UDP', nodePort: ports.dns },
+      ],
+    };
     const to = (address: string, port: number, protocol: 'tcp' | 'udp' = 'tcp') =>
       ({ protocol, address, port }) as const;
 
@@ -86,9 +92,9 @@ describe.each([
         loadBalancerSourceRanges: ['192.0.2.96/28'],
       };
       await both.apply('shop.yaml', [
-        { ...service({ ...SHOP, spec }), status: { loadBalancer: { ingress: [{ ip: BALANCER }] } } },
+        { ...service({ ...shop, spec }), status: { loadBalancer: { ingress: [{ ip: BALANCER }] } } },
         endpointSlice(
-          SHOP,
+          shop,
           both.nodes.map(({ pod }, i) => ({ ip: pod.ip, nodeName: `node-${i + 1}` })),
         ),
       ]);
@@ -100,7 +106,7 @@ describe.each([
         }
         await eventually('the kernel has the node ports', async () => {
           const rules = await bed.node.run('nft', ['list', 'table', 'ip', 'infra-offload']);
-          return rules.stdout.includes('tcp . 30080') || undefined;
+          return rules.stdout.includes(`tcp . ${ports.http}`) || undefined;
         });
       }
       for (const [i, address] of [EXTERNAL_IP, BALANCER].entries())
@@ -109,7 +115,7 @@ describe.each([
 
     it.each([0, 1])('node ports of node %i', async (index) => {
       const { address } = both.at(index);
-      for (const target of [to(address, 30080), to(address, 30053, 'udp')]) {
+      for (const target of [to(address, ports.http), to(address, ports.dns, 'udp')]) {
         const { servers, failures, clientAddresses } = await world.spread(target, 60);
         expect(failures).toEqual({});
         if (policy === 'Local') {
@@ -144,7 +150,7 @@ describe.each([
       const { host, client, address } = both.at(index);
       const other = both.at(1 - index).address;
       const expected = policy === 'Local' ? 1 : 2;
-      for (const target of [to(address, 30080), to(other, 30080)])
+      for (const target of [to(address, ports.http), to(other, ports.http)])
         for (const process of [host, client.process]) {
           const { servers, failures } = await process.spread(target, 60);
           expect(failures).toEqual({});

@@ -1,8 +1,8 @@
 import { writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
-import { FakeApiServer } from '@infra-offload/fake-apiserver';
 import type { Service } from '@infra-offload/infra-api';
+import { FakeApiServer } from '@infra-offload/k8s-watch/testing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Harness } from './testing/harness.js';
 import { eventually, ip } from './testing/network.js';
@@ -231,10 +231,12 @@ describe('services of the Kubernetes API', () => {
     expect(harness.kernel.facts?.exempt).toEqual(
       expect.arrayContaining(['203.0.113.0/24', '198.51.100.66/32']),
     );
-    const object = harness.manager.objects.get('1:node-1')?.object;
-    const told = object?.$case === 'node' ? object.value.addresses : [];
-    expect(told).toContain('198.51.100.65');
-    expect(told.some((address) => address.startsWith('127.'))).toBe(false);
+    const told = () => {
+      const object = harness.manager.objects.get('1:node-1')?.object;
+      return object?.$case === 'node' ? object.value.addresses : [];
+    };
+    await eventually(() => told().includes('198.51.100.65'), 'the address');
+    expect(told().some((address) => address.startsWith('127.'))).toBe(false);
   });
 
   it('come with routes to the pods of nodes that are neighbours of an uplink', async () => {

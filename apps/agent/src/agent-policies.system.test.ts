@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { FakeApiServer } from '@infra-offload/fake-apiserver';
 import { ObjectKind, ObjectState, type PodIsolation, PolicyAction } from '@infra-offload/infra-api';
+import { FakeApiServer } from '@infra-offload/k8s-watch/testing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Harness } from './testing/harness.js';
 import { eventually } from './testing/network.js';

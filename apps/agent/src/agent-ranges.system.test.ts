@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { FakeApiServer, type FakeApiServerOptions } from '@infra-offload/fake-apiserver';
+import { FakeApiServer, type FakeApiServerOptions } from '@infra-offload/k8s-watch/testing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Harness } from './testing/harness.js';
 import { eventually, ip } from './testing/network.js';

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { plainEquals } from './plain-values.js';
 import { ObjectStore, type StoreEvent } from './store.js';
-import { service } from './test-objects.js';
+import { service } from './testing/test-objects.js';
 
 describe('ObjectStore', () => {
   it('tells changes, and only changes', () => {

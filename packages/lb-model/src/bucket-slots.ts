@@ -1,5 +1,5 @@
 import { maglevBuckets, rebalanceBuckets } from './buckets.js';
-import type { GroupPlan } from './group-plan.js';
+import type { GroupPlan } from './group.js';
 
 /** What a bucket holds whose group has no active slot. */
 export const NO_SLOT = 0;

@@ -1,4 +1,4 @@
-import { endpointId, type GroupPlan } from './group-plan.js';
+import { endpointId, type GroupPlan } from './group.js';
 import { type GroupView, groupView, type SlotEndpoint, type SlotMember } from './group-view.js';
 
 /**

@@ -7,7 +7,7 @@ import {
   type PlanOptions,
   type RestingSlot,
   type Slot,
-} from './group-plan.js';
+} from './group.js';
 
 /** A plan in the making. Slots that do not change keep their objects, so that an unchanged plan is recognised. */
 export class GroupDraft {

@@ -1,14 +1,7 @@
 import { ipv4 } from '@infra-offload/net';
 import { describe, expect, it } from 'vitest';
-import {
-  advanceGroup,
-  type EndpointSpec,
-  emptyGroupPlan,
-  endDrain,
-  type GroupPlan,
-  nextDeadline,
-  planGroup,
-} from './group-plan.js';
+import type { EndpointSpec, GroupPlan } from './group.js';
+import { advanceGroup, emptyGroupPlan, endDrain, nextDeadline, planGroup } from './group-plan.js';
 
 const timing = { drainMs: 100, restMs: 1000 };
 

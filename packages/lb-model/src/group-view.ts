@@ -1,14 +1,7 @@
 import type { IPv4 } from '@infra-offload/net';
 import { LbModelError } from './errors.js';
-import {
-  type ActiveSlot,
-  checkEndpoint,
-  type DrainingSlot,
-  emptyGroupPlan,
-  endpointId,
-  type GroupPlan,
-  type PlanOptions,
-} from './group-plan.js';
+import { type ActiveSlot, type DrainingSlot, endpointId, type GroupPlan, type PlanOptions } from './group.js';
+import { checkEndpoint, emptyGroupPlan } from './group-plan.js';
 
 /** The endpoint that a slot stands for. */
 export interface SlotEndpoint {

@@ -1,8 +1,9 @@
 import { ipv4 } from '@infra-offload/net';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import type { GroupPlan } from './group.js';
 import { applyGroupSteps, diffGroupPlans } from './group-diff.js';
-import { advanceGroup, emptyGroupPlan, endDrain, type GroupPlan, planGroup } from './group-plan.js';
+import { advanceGroup, emptyGroupPlan, endDrain, planGroup } from './group-plan.js';
 import { groupView, restoreGroupPlan } from './group-view.js';
 
 const SIZE = 5;

@@ -6,22 +6,18 @@ export {
   rebalanceBuckets,
 } from './buckets.js';
 export { LbModelError, type LbModelErrorCode } from './errors.js';
+export type {
+  ActiveSlot,
+  DrainingSlot,
+  EndpointSpec,
+  GroupPlan,
+  PlanOptions,
+  RestingSlot,
+  ServiceState,
+  Slot,
+} from './group.js';
 export { applyGroupSteps, diffGroupPlans, diffGroupViews, type GroupStep } from './group-diff.js';
-export {
-  type ActiveSlot,
-  advanceGroup,
-  type DrainingSlot,
-  type EndpointSpec,
-  emptyGroupPlan,
-  endDrain,
-  type GroupPlan,
-  nextDeadline,
-  type PlanOptions,
-  planGroup,
-  type RestingSlot,
-  type ServiceState,
-  type Slot,
-} from './group-plan.js';
+export { advanceGroup, emptyGroupPlan, endDrain, nextDeadline, planGroup } from './group-plan.js';
 export {
   type GroupView,
   groupView,

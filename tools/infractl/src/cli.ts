@@ -5,7 +5,7 @@ import { InfractlError, ManagerClient } from './client.js';
 import { addFlowsCommand } from './flows.js';
 import { formatEntry, formatStatus, parseReference, toJson } from './format.js';
 import { addSetupCommand } from './setup/command.js';
-import { SetupError } from './setup/step.js';
+import { SetupError } from './setup/setup-error.js';
 
 interface GlobalOptions {
   readonly manager: string;

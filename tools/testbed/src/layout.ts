@@ -14,7 +14,7 @@ export const programs = {
   cni: join(repository, 'apps/agent/dist/infra-cni.js'),
   infractl: join(repository, 'tools/infractl/dist/cli.js'),
   demo: join(repository, 'tools/demo/dist/main.js'),
-  apiServer: join(repository, 'tools/fake-apiserver/dist/main.js'),
+  apiServer: join(repository, 'packages/k8s-watch/dist/fake-apiserver.js'),
   relay: join(repository, 'tools/testbed/dist/relay.js'),
   pod: join(repository, 'tools/testbed/dist/pod-main.js'),
 } as const;

@@ -1,4 +1,5 @@
 import { readFile, writeFile } from 'node:fs/promises';
+import { isDeepStrictEqual } from 'node:util';
 import { messageOf } from '@infra-offload/base';
 import type { Logger } from 'pino';
 import { AgentError } from '../errors.js';
@@ -22,8 +23,8 @@ export interface NodeKernel {
 /** The kernel of the network namespace that the agent is in. */
 export class LinuxKernel implements NodeKernel {
   readonly #logger: Logger;
-  /** The rules in force. */
-  #text: string | undefined;
+  /** What the rules in force are for. */
+  #facts: KernelFacts | undefined;
   #problem: string | undefined;
 
   constructor(logger: Logger) {
@@ -36,7 +37,7 @@ export class LinuxKernel implements NodeKernel {
 
   async keep(facts: KernelFacts, routes: readonly DirectRoute[]): Promise<void> {
     const problems: string[] = [];
-    for (const step of [() => this.#setRules(facts), forward, () => keepDirectRoutes(routes)]) {
+    for (const step of [() => this.#letThrough(facts), () => keepDirectRoutes(routes)]) {
       try {
         await step();
       } catch (error) {
@@ -50,12 +51,17 @@ export class LinuxKernel implements NodeKernel {
     this.#problem = problem;
   }
 
+  /** Forwards only with the rules in force, so that nothing leaves under a pod's address, or gets in unchecked. */
+  async #letThrough(facts: KernelFacts): Promise<void> {
+    await this.#setRules(facts);
+    await forward();
+  }
+
   async #setRules(facts: KernelFacts): Promise<void> {
-    const text = ruleset(facts);
     // Whoever flushes all rules, as firewalls do, takes ours along.
-    if (text === this.#text && (await isThere())) return;
-    await load(text);
-    this.#text = text;
+    if (isDeepStrictEqual(facts, this.#facts) && (await isThere())) return;
+    await load(ruleset(facts));
+    this.#facts = facts;
     this.#logger.info(
       { table: tableName, services: facts.outside.length },
       'the rules of the kernel are set',

@@ -1,5 +1,5 @@
 import { podGateway } from '../interfaces/attachment.js';
-import { outermost } from '../ipv4.js';
+import { outermost } from './outermost.js';
 
 /** The table that is ours. */
 export const tableName = 'infra-offload';

@@ -9,7 +9,10 @@ export interface Kill {
   readonly when: 'before' | 'halfway' | 'after';
 }
 
-/** The real `ip` and `nsenter` under the same names, which kill the process that has started them as they are told, once. */
+/**
+ * The real `ip` and `nsenter` under the same names, which kill the process that has started them as they are told, once; and
+ * an `nft` that does nothing but fail, since the kernel is the machine's own.
+ */
 export class DeadlyCommands {
   /** For the beginning of the PATH. */
   readonly directory: string;
@@ -39,6 +42,9 @@ kill -9 $PPID
       );
       chmodSync(file, 0o755);
     }
+    const nft = join(this.directory, 'nft');
+    writeFileSync(nft, '#!/bin/sh\nexit 1\n');
+    chmodSync(nft, 0o755);
   }
 
   arm({ command, when }: Kill): void {

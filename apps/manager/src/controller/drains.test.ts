@@ -1,4 +1,5 @@
-import type { GroupPlan, Slot } from '@infra-offload/lb-model';
+import { emptyGroupPlan, type GroupPlan } from '@infra-offload/lb-model';
+import { ipv4 } from '@infra-offload/net';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { ObjectKey } from '../state/objects.js';
 import { Drains } from './drains.js';
@@ -17,8 +18,9 @@ afterEach(() => {
 
 /** A plan with draining slots until then. */
 function plan(...until: readonly number[]): GroupPlan {
-  const slots = until.map((at) => ({ state: 'draining', until: at }) as Slot);
-  return { slots: [{ state: 'active' } as Slot, ...slots] } as unknown as GroupPlan;
+  const slot = (number: number) => ({ slot: number, address: ipv4(`10.0.0.${number}`), port: 80, since: 0 });
+  const draining = until.map((at, i) => ({ ...slot(i + 2), state: 'draining' as const, until: at }));
+  return { ...emptyGroupPlan('a', 255), slots: [{ ...slot(1), state: 'active', weight: 1 }, ...draining] };
 }
 
 describe('drains', () => {

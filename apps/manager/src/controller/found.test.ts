@@ -12,7 +12,7 @@ const frontend = (i: number, protocol: Protocol = 'TCP') => ({
 const found = (id: number, ...frontends: FoundService['frontends']): FoundService => ({
   id,
   frontends,
-  view: { slots: [], resting: [] } as unknown as FoundService['view'],
+  view: { endpoints: [], members: [] },
   buckets: [],
 });
 

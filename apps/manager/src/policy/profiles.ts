@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
 import { IdPool } from '@infra-offload/lb-model';
-import type { CompiledProfile, Condition, PolicyDriver } from '../drivers/driver.js';
-import { Owner, type RowKey } from '../reconciler/model.js';
+import type { CompiledProfile, PolicyDriver } from '../drivers/driver.js';
+import type { Owner, RowKey } from '../reconciler/model.js';
 import type { Reconciler } from '../reconciler/reconciler.js';
 import type { StateStore } from '../state/store.js';
 import type { Direction } from './profile.js';
-import type { Variant } from './stack.js';
+import { Profile, type Variant } from './stack.js';
 
 /** How long the id of a profile rests after the last row that named it has left the device. */
 const ID_REST_MS = 60_000;
@@ -19,27 +19,6 @@ export interface StoredProfiles {
   readonly inUse: readonly (readonly [id: number, digest: string])[];
   /** Released ids and when (epoch milliseconds), in that order. */
   readonly resting: readonly (readonly [id: number, releasedAt: number])[];
-}
-
-/** One content in the device, under one id, for everybody who wants it. */
-export class Profile<Row> {
-  readonly users = new Set<Variant<Row>>();
-  /** Kept without users, too: what denies everything must always be at hand. */
-  isPinned = false;
-  conditions: readonly Condition[] = [];
-  frame = '';
-  /** The device refused to change it: what it holds may allow too much. */
-  isStale = false;
-  readonly owner: Owner<Row>;
-
-  constructor(
-    readonly id: number,
-    public digest: string,
-    /** Of its rows; see RowModel. */
-    readonly bundle: RowKey,
-  ) {
-    this.owner = new Owner(`profile ${id}`);
-  }
 }
 
 /** A user and what it wants from now on. */

@@ -1,8 +1,8 @@
 import type { Condition } from '../drivers/driver.js';
+import { Owner, type RowKey } from '../reconciler/model.js';
 import type { ObjectKey, PodObject } from '../state/objects.js';
 import type { PolicyTier } from '../state/policy-objects.js';
 import type { Direction } from './profile.js';
-import type { Profile } from './profiles.js';
 import type { Dependencies } from './resolve.js';
 
 /** Ids of the profiles that hold for a pod; undefined: it is not isolated in that direction. */
@@ -57,6 +57,27 @@ export class Variant<Row> {
   profile: Profile<Row> | undefined = undefined;
 
   constructor(readonly stack: Stack<Row>) {}
+}
+
+/** One content in the device, under one id, for everybody who wants it. */
+export class Profile<Row> {
+  readonly users = new Set<Variant<Row>>();
+  /** Kept without users, too: what denies everything must always be at hand. */
+  isPinned = false;
+  conditions: readonly Condition[] = [];
+  frame = '';
+  /** The device refused to change it: what it holds may allow too much. */
+  isStale = false;
+  readonly owner: Owner<Row>;
+
+  constructor(
+    readonly id: number,
+    public digest: string,
+    /** Of its rows; see RowModel. */
+    readonly bundle: RowKey,
+  ) {
+    this.owner = new Owner(`profile ${id}`);
+  }
 }
 
 /** How far a stack has come in the device. */

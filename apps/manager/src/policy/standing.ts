@@ -3,8 +3,7 @@ import { failuresOf } from '../reconciler/failures.js';
 import type { Owner } from '../reconciler/model.js';
 import type { Reconciler } from '../reconciler/reconciler.js';
 import type { ObjectKey } from '../state/objects.js';
-import type { Profile } from './profiles.js';
-import type { Stack, Standing, Subject } from './stack.js';
+import type { Profile, Stack, Standing, Subject } from './stack.js';
 
 const DIRECTIONS = ['ingress', 'egress'] as const;
 

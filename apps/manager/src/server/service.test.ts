@@ -249,7 +249,7 @@ describe('Status', () => {
         ? {
             entity: {
               $case: 'counterEntry',
-              value: { ...cell.entity.value, data: { packetCount, byteCount } as never },
+              value: { ...cell.entity.value, data: { packetCount, byteCount } },
             },
           }
         : cell;

@@ -13,7 +13,8 @@ import {
   parseMac,
 } from '@infra-offload/net';
 import { ManagerError } from '../errors.js';
-import { type AgentCondition, describeKey, type ObjectKey } from './objects.js';
+import type { AgentCondition } from './agent-condition.js';
+import { describeKey, type ObjectKey } from './objects.js';
 
 /** Longest part of a name: a Kubernetes DNS subdomain. */
 export const MAX_NAME = 253;

@@ -1,6 +1,7 @@
 import { ObjectKind, type ObjectReference } from '@infra-offload/infra-api';
 import type { IPv4, IPv4Prefix, Mac } from '@infra-offload/net';
 import { unreachable } from '../errors.js';
+import type { AgentCondition } from './agent-condition.js';
 import type { AddressSetObject, IsolationObject, PolicyObject } from './policy-objects.js';
 
 /** The wanted objects in the manager's own terms: validated, addresses as numbers (see addresses.ts). */
@@ -78,12 +79,6 @@ export interface ServiceObject {
   readonly unsupportedAddresses: readonly string[];
   /** What the agent could not carry. */
   readonly agentConditions: readonly AgentCondition[];
-}
-
-export interface AgentCondition {
-  /** One CamelCase word. */
-  readonly reason: string;
-  readonly message: string;
 }
 
 export interface Frontend {

@@ -1,6 +1,6 @@
 import type { IPv4, IPv4Prefix } from '@infra-offload/net';
 import type { AddressPort, PolicyAction } from '../policy/profile.js';
-import type { AgentCondition } from './objects.js';
+import type { AgentCondition } from './agent-condition.js';
 
 /** Addresses that policies name together. Everything is in ascending order, and nothing twice. */
 export interface AddressSetObject {

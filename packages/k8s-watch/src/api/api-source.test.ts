@@ -1,6 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ServiceTracker } from '../services/tracker.js';
-import { loadBalancingResources } from './resources.js';
 import {
   eventually,
   serviceInput,
@@ -8,7 +7,8 @@ import {
   statusOf,
   type TestCluster,
   testCluster,
-} from './test-cluster.js';
+} from '../testing/test-cluster.js';
+import { loadBalancingResources } from './resources.js';
 
 let cluster: TestCluster;
 beforeEach(async () => {

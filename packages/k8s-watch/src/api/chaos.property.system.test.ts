@@ -1,5 +1,4 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Fault } from '@infra-offload/fake-apiserver';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { parseObject } from '../objects/parse.js';
@@ -8,9 +7,16 @@ import { resolveService, serviceOfSlice } from '../services/resolve.js';
 import { ServiceTracker } from '../services/tracker.js';
 import type { LoadBalancedService } from '../services/types.js';
 import type { ReadableStore } from '../store.js';
+import type { Fault } from '../testing/index.js';
+import {
+  eventually,
+  serviceInput,
+  sliceInput,
+  type TestCluster,
+  testCluster,
+} from '../testing/test-cluster.js';
 import type { ApiSource } from './api-source.js';
 import { isOlder } from './resource-version.js';
-import { eventually, serviceInput, sliceInput, type TestCluster, testCluster } from './test-cluster.js';
 
 const node = { name: 'nöde-1' };
 const KINDS = ['Service', 'EndpointSlice', 'Node'] as const;

@@ -3,7 +3,7 @@ import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
-import { eventually, statusOf, type TestCluster, testCluster } from './test-cluster.js';
+import { eventually, statusOf, type TestCluster, testCluster } from '../testing/test-cluster.js';
 
 const directory = () => {
   const path = mkdtempSync(join(tmpdir(), 'k8s-access-'));

@@ -2,10 +2,10 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
+import { eventually, serviceInput, type TestCluster, testCluster } from '../testing/test-cluster.js';
 import { ApiSource } from './api-source.js';
 import type { ClusterAccess } from './cluster-access.js';
 import { KubernetesApiError } from './error.js';
-import { eventually, serviceInput, type TestCluster, testCluster } from './test-cluster.js';
 
 const directory = () => {
   const path = mkdtempSync(join(tmpdir(), 'k8s-access-'));

@@ -1,7 +1,7 @@
 import { statSync } from 'node:fs';
 import type { RequestOptions } from 'node:https';
 import { messageOf } from '@infra-offload/base';
-import type { KubeConfig } from '@kubernetes/client-node/dist/config.js';
+import type { KubeConfig } from '@kubernetes/client-node';
 import { KubernetesApiError } from './error.js';
 import { loadKubeconfig } from './kubeconfig.js';
 
@@ -90,7 +90,7 @@ export class Credentials {
     const stamp = this.#access.type === 'kubeconfig' ? fileStamp(this.#access.path) : '';
     if (this.#config === undefined || (stamp !== '' && stamp !== this.#stamp)) {
       // Loaded here, since it costs 70 MB and half a second, which only users of the API should pay.
-      const { KubeConfig } = await import('@kubernetes/client-node/dist/config.js');
+      const { KubeConfig } = await import('@kubernetes/client-node');
       this.#config = loadConfig(new KubeConfig(), this.#access);
       this.#stamp = stamp;
       this.#generation++;

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { faultTest, type Json, mutateJson, mutateYaml, Trial } from '@infra-offload/faults';
-import { KubeConfig } from '@kubernetes/client-node/dist/config.js';
+import { KubeConfig } from '@kubernetes/client-node';
 import { KubernetesApiError } from './error.js';
 import { loadKubeconfig } from './kubeconfig.js';
 

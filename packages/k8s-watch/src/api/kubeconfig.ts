@@ -1,7 +1,7 @@
 import { dirname, isAbsolute, join } from 'node:path';
 import { messageOf } from '@infra-offload/base';
 import { ConfigFile, oneLine, safeParse, YamlError } from '@infra-offload/yaml';
-import type { KubeConfig } from '@kubernetes/client-node/dist/config.js';
+import type { KubeConfig } from '@kubernetes/client-node';
 import * as z from 'zod';
 import { formatPath } from '../objects/parse.js';
 import { KubernetesApiError } from './error.js';

@@ -1,5 +1,5 @@
 import { afterEach, expect, it } from 'vitest';
-import { eventually, statusOf, type TestCluster, testCluster } from './test-cluster.js';
+import { eventually, statusOf, type TestCluster, testCluster } from '../testing/test-cluster.js';
 
 let cluster: TestCluster | undefined;
 

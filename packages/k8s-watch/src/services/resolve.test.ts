@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { endpoint, service, slice } from '../test-objects.js';
+import { endpoint, service, slice } from '../testing/test-objects.js';
 import { resolveService } from './resolve.js';
 import type { LoadBalancedEndpoint, LoadBalancedService } from './types.js';
 

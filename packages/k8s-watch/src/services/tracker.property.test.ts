@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { EndpointSlice, Service } from '../objects/types.js';
 import { ObjectStore } from '../store.js';
-import { endpoint, service, slice } from '../test-objects.js';
+import { endpoint, service, slice } from '../testing/test-objects.js';
 import { resolveService, serviceOfSlice } from './resolve.js';
 import { ServiceTracker } from './tracker.js';
 import type { LoadBalancedService } from './types.js';

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { EndpointSlice, Service } from '../objects/types.js';
 import { ObjectStore } from '../store.js';
-import { endpoint, service, slice } from '../test-objects.js';
+import { endpoint, service, slice } from '../testing/test-objects.js';
 import { type ServiceChange, ServiceTracker } from './tracker.js';
 
 function setUp() {

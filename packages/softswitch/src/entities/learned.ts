@@ -2,8 +2,7 @@ import type { Entity, TableEntry } from '@infra-offload/p4rt/proto';
 import type { LearnedFilter } from '../dataplane/dataplane.js';
 import { fail } from '../errors.js';
 import type { Forwarding } from './forwarding.js';
-import type { Journal } from './journal.js';
-import { parseFields, parseKey } from './keys.js';
+import { parseFields } from './keys.js';
 import { type EncodedEntities, LearnedEncoder } from './learned-encoder.js';
 import type { TableStore } from './tables.js';
 
@@ -62,14 +61,4 @@ function actionFilter({ table }: TableStore, { action }: TableEntry): LearnedFil
 
 function keyFilter({ table }: TableStore, { match }: TableEntry): LearnedFilter {
   return match.length === 0 ? {} : { key: parseFields(table, match).map((field) => field?.value) };
-}
-
-/** DELETE of a learned entry, which the data plane then sees no more. NOT_FOUND if there is none. */
-export function deleteLearned(store: TableStore, entry: TableEntry, journal: Journal | undefined): void {
-  const { table, pipeline } = store;
-  const key = parseKey(table, entry.match, entry.priority).fields.map(({ value }) => value);
-  if (pipeline.learnedFind(table.target, key).count === 0)
-    fail('NOT_FOUND', `table ${table.name}: no such entry, or it has expired`);
-  const keep = pipeline.learnedForget(table.target, key);
-  journal?.push(keep);
 }

@@ -4,9 +4,9 @@ import { fail } from '../errors.js';
 import type { BoundTable } from '../pipeline/bound.js';
 import { type ActionCall, parseAction } from './actions.js';
 import { readCounter, writeCounter } from './counters.js';
+import { deleteLearned } from './delete-learned.js';
 import type { Journal } from './journal.js';
 import { type ParsedKey, parseKey, restoreKey, targetPriority } from './keys.js';
-import { deleteLearned } from './learned.js';
 import { type Attached, decodeAttached, defaultNote, encodeAttached, entryNote, NO_NOTE } from './notes.js';
 import type { ProfileStore, RestoredProfile } from './profiles.js';
 import {

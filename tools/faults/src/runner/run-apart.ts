@@ -1,13 +1,25 @@
 import { spawn } from 'node:child_process';
 
 /**
- * As root, a command gets process ids, mounts and names of network namespaces of its own: with its end, whatever ends it,
- * the kernel takes away what it has started, mounted or named.
+ * As root, the command that follows these words gets process ids, mounts and names of network namespaces of its own: with
+ * its end, whatever ends it, the kernel takes away what it has started, mounted or named. Nothing for others.
  */
-const APART = [
-  ...['unshare', '--mount', '--propagation', 'slave', '--pid', '--fork', '--kill-child', '--mount-proc'],
-  ...['sh', '-c', 'mkdir -p /run/netns && mount -t tmpfs tmpfs /run/netns && "$@"; exit $?', 'sh'],
-];
+export const APART: readonly string[] =
+  process.getuid?.() === 0
+    ? [
+        ...[
+          'unshare',
+          '--mount',
+          '--propagation',
+          'slave',
+          '--pid',
+          '--fork',
+          '--kill-child',
+          '--mount-proc',
+        ],
+        ...['sh', '-c', 'mkdir -p /run/netns && mount -t tmpfs tmpfs /run/netns && "$@"; exit $?', 'sh'],
+      ]
+    : [];
 
 const INTERRUPTED: Readonly<Partial<Record<NodeJS.Signals, number>>> = { SIGINT: 130, SIGTERM: 143 };
 
@@ -23,7 +35,7 @@ export function runApart(
   limitMs?: number,
 ): Promise<number> {
   return new Promise((resolve, reject) => {
-    const [command = '', ...args] = process.getuid?.() === 0 ? [...APART, ...words] : words;
+    const [command = '', ...args] = [...APART, ...words];
     // In a session of its own, so that it is ended here and nowhere else.
     const child = spawn(command, args, { cwd, env, stdio: ['ignore', 'inherit', 'inherit'], detached: true });
     let status: number | undefined;

@@ -3,7 +3,8 @@ import { GnmiClient } from '@infra-offload/p4rt';
 import { openClientSecurity, TlsCertsError } from '@infra-offload/tls-certs/grpc';
 import { type Command, InvalidArgumentError } from 'commander';
 import { Journal } from './journal.js';
-import { type Report, SetupError, type Step, setUp, undo } from './step.js';
+import { SetupError } from './setup-error.js';
+import { type Report, type Step, setUp, undo } from './step.js';
 import { dpdkSteps, es2kHostSteps, es2kSplitSteps } from './targets.js';
 
 const JOURNALS = '/var/lib/infra-offload/setup';

@@ -2,7 +2,7 @@ import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node
 import { dirname } from 'node:path';
 import { isSystemError } from '@infra-offload/base';
 import { z } from 'zod';
-import { SetupError } from './step.js';
+import { SetupError } from './setup-error.js';
 
 const contents = z.record(z.string(), z.string());
 

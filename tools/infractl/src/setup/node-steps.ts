@@ -3,7 +3,8 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { promisify } from 'node:util';
 import { inspectTree } from '@infra-offload/tls-certs';
-import { SetupError, type Step } from './step.js';
+import { SetupError } from './setup-error.js';
+import type { Step } from './step.js';
 
 const run = promisify(execFile);
 

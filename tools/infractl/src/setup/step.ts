@@ -1,5 +1,6 @@
 import { messageOf } from '@infra-offload/base';
 import type { Journal } from './journal.js';
+import { SetupError } from './setup-error.js';
 
 /** One thing that setting up a node takes. */
 export interface Step {
@@ -11,11 +12,6 @@ export interface Step {
   apply?(journal: Journal): Promise<string>;
   /** Takes back what `apply` did, as the journal tells. @returns what was undone; undefined if there was nothing. */
   undo?(journal: Journal): Promise<string | undefined>;
-}
-
-/** Why a step cannot be done; the message tells what helps. */
-export class SetupError extends Error {
-  override readonly name = 'SetupError';
 }
 
 export type Outcome = 'ok' | 'done' | 'failed' | 'undone' | 'nothing to undo';

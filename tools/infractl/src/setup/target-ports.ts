@@ -1,7 +1,8 @@
 import { existsSync } from 'node:fs';
 import { type GnmiClient, P4rtError } from '@infra-offload/p4rt';
 import { command } from './node-steps.js';
-import { SetupError, type Step } from './step.js';
+import { SetupError } from './setup-error.js';
+import type { Step } from './step.js';
 
 export interface TargetPortsOptions {
   readonly gnmi: GnmiClient;

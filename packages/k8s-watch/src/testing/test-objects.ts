@@ -1,5 +1,5 @@
-import { parseObject } from './objects/parse.js';
-import type { EndpointSlice, Service, WatchedObject } from './objects/types.js';
+import { parseObject } from '../objects/parse.js';
+import type { EndpointSlice, Service, WatchedObject } from '../objects/types.js';
 
 /** Objects for tests, by the way that real ones take. */
 

@@ -2,11 +2,11 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { FakeApiServer, type FakeApiServerOptions, type ObjectInput } from '@infra-offload/fake-apiserver';
+import { ApiSource, type ApiSourceOptions } from '../api/api-source.js';
+import type { ApiReport } from '../api/problem.js';
+import type { ApiTiming } from '../api/timing.js';
 import type { ObjectKind } from '../objects/types.js';
-import { ApiSource, type ApiSourceOptions } from './api-source.js';
-import type { ApiReport } from './problem.js';
-import type { ApiTiming } from './timing.js';
+import { FakeApiServer, type FakeApiServerOptions, type ObjectInput } from './index.js';
 
 /** An API server and sources for tests, fast enough not to wait for. */
 

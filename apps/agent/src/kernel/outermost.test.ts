@@ -1,7 +1,7 @@
 import { ipv4, ipv4Prefix, parseIPv4Prefix, prefixContains } from '@infra-offload/net';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { outermost } from './ipv4.js';
+import { outermost } from './outermost.js';
 
 const address = fc.integer({ min: 0, max: 0xffff_ffff }).map((value) => ipv4(value));
 const cidr = fc

@@ -1,0 +1,3 @@
+export { type Cut, CuttingProxy } from './cutting-proxy.js';
+export { FakeServer, type Outcome, updateErrors } from './fake-server.js';
+export { StrictServer, type UpdateResult } from './strict-server.js';
