@@ -31,7 +31,8 @@ export async function runProgram(command: Command): Promise<void> {
 }
 
 /**
- * Runs a service until a signal ends it. Faults that nobody caught end the process, after a line in the log.
+ * Runs a service until a signal ends it. Faults that nobody caught end the process, after a line in the log. Once this has
+ * resolved, signals stop the service in order: only then should others be told that it is ready.
  *
  * @param stop what a signal has done: SIGTERM or SIGINT
  */

@@ -17,7 +17,7 @@ import { Softswitch } from './softswitch.js';
 async function start(config: Config, logger: Logger): Promise<Softswitch> {
   const security = securityOf(config.tls, logger);
   const { ports, dataplane } = await openSwitch(config, logger);
-  const softswitch = await Softswitch.start({
+  return Softswitch.start({
     p4runtimeAddress: config.p4runtime,
     gnmiAddress: config.gnmi,
     deviceId: config.deviceId,
@@ -26,13 +26,12 @@ async function start(config: Config, logger: Logger): Promise<Softswitch> {
     security,
     logger,
   });
+}
+
+function readyLine({ p4runtimeAddress, gnmiAddress, ports }: Softswitch, { deviceId }: Config): string {
   const names = ports.list().map((port) => port.name);
   const range = names.length > 1 ? `${names[0]}..${names.at(-1)}` : (names[0] ?? 'none');
-  console.log(
-    `softswitch ready: p4runtime ${softswitch.p4runtimeAddress}, gnmi ${softswitch.gnmiAddress}, ` +
-      `device ${config.deviceId}, ports ${range}`,
-  );
-  return softswitch;
+  return `softswitch ready: p4runtime ${p4runtimeAddress}, gnmi ${gnmiAddress}, device ${deviceId}, ports ${range}`;
 }
 
 const command = programCommand(
@@ -49,12 +48,14 @@ function configOf(): Config {
 command.action(async () => {
   const config = configOf();
   const { softswitch: logger } = createLoggers('softswitch', LOG_MODULES, config.log);
-  await runService(
+  const softswitch = await runService(
     logger,
     () => start(config, logger),
     // Whoever starts it again, for an upgrade, finds the data plane running; Ctrl-C is for good.
-    (softswitch, signal) => softswitch.stop({ keepDataplane: signal === 'SIGTERM' }),
+    (running, signal) => running.stop({ keepDataplane: signal === 'SIGTERM' }),
   );
+  // Whoever has read this may send a signal.
+  console.log(readyLine(softswitch, config));
 });
 
 command
