@@ -157,7 +157,7 @@ describe('the Sync protocol', () => {
     await agent.upsert(web('10.244.1.2:0'));
     const status = await agent.status('default/web:/TCP', ({ state }) => state === DEGRADED);
     expect(status).toMatchObject({
-      reason: 'InvalidObject',
+      reason: 'ObjectInvalid',
       message: expect.stringContaining('stays in force'),
     });
     expect((await agent.entries('service')).length).toBe(1);

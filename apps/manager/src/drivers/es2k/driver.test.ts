@@ -139,7 +139,7 @@ describe('the driver', () => {
   });
 
   test.each<[string, Partial<ServiceObject>, string]>([
-    ['affinity', { affinitySeconds: 10_800 }, 'UnsupportedAffinity'],
+    ['affinity', { affinitySeconds: 10_800 }, 'AffinityNotSupported'],
     ['a second frontend', { frontends: [...web.frontends, { address: ipv4(8), port: 80 }] }, 'OneFrontend'],
     [
       'an endpoint elsewhere',
@@ -186,7 +186,7 @@ describe('the driver', () => {
   });
 
   test('SCTP is refused', () => {
-    expect(driver.refusal({ ...web, protocol: 'SCTP' })?.reason).toBe('UnsupportedProtocol');
+    expect(driver.refusal({ ...web, protocol: 'SCTP' })?.reason).toBe('ProtocolNotSupported');
   });
 });
 
