@@ -5,8 +5,8 @@ import type { AttachmentKey } from '@infra-offload/cni-types';
 import { faultTest, type Random } from '@infra-offload/faults';
 import { afterEach, beforeEach, expect, vi } from 'vitest';
 import { Attacher } from './cni/attacher.js';
+import type { PodProgrammerOptions } from './cni/pod-programmer.js';
 import type { AttachRequest } from './cni/protocol.js';
-import type { PodProgrammerOptions } from './sync/pod-programmer.js';
 import { grpcError } from './testing/fake-manager.js';
 import type { Fault, FaultMode, Step } from './testing/faults.js';
 import { FaultyIpam, type IpamFault } from './testing/faulty-ipam.js';
@@ -25,8 +25,8 @@ vi.mock('./interfaces/command.js', async (original) => {
   return { ...actual, runCommand };
 });
 
-vi.mock('./sync/pod-programmer.js', async (original) => {
-  const actual = await original<typeof import('./sync/pod-programmer.js')>();
+vi.mock('./cni/pod-programmer.js', async (original) => {
+  const actual = await original<typeof import('./cni/pod-programmer.js')>();
   /** Waits less for a manager that hangs. */
   class PodProgrammer extends actual.PodProgrammer {
     constructor(options: PodProgrammerOptions) {

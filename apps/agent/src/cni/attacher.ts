@@ -2,16 +2,16 @@ import { messageOf } from '@infra-offload/base';
 import { type AttachmentKey, CniError, CniErrorCode } from '@infra-offload/cni-types';
 import { ObjectState } from '@infra-offload/infra-api';
 import type { Logger } from 'pino';
+import { InfraCniErrorCode } from '../cni-error-codes.js';
 import { AgentError } from '../errors.js';
 import { type Attachment, attachmentId, describeAttachment, podOf } from '../interfaces/attachment.js';
 import type { AttachmentStore } from '../interfaces/attachment-store.js';
 import { newNamespaceId } from '../interfaces/marks.js';
 import { resolveNetns } from '../interfaces/netns.js';
 import type { PodInterfaces } from '../interfaces/pod-interfaces.js';
-import { isUnknownInterface, type PodProgrammer } from '../sync/pod-programmer.js';
 import { checkAttachmentIdLength } from './attachment-id-length.js';
-import { InfraCniErrorCode } from './error-codes.js';
 import { KeyedLock } from './keyed-lock.js';
+import { isUnknownInterface, type PodProgrammer } from './pod-programmer.js';
 import type {
   AttachRequest,
   AttachResponse,

@@ -11,10 +11,10 @@ import {
 import type { AddReply, AddRequest, DelReply, DelRequest } from '@infra-offload/cni-types/proto';
 import { safeParse } from '@infra-offload/yaml';
 import type { Logger } from 'pino';
+import { InfraCniErrorCode } from '../cni-error-codes.js';
 import { mtuSchema } from '../config/schema.js';
 import type { Attachment } from '../interfaces/attachment.js';
 import type { Attacher } from './attacher.js';
-import { InfraCniErrorCode } from './error-codes.js';
 import type { AttachRequest } from './protocol.js';
 
 /** Marks what Calico has attached: no CNI network can have this name, so no GC of one takes it away. */

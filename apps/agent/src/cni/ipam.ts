@@ -18,7 +18,7 @@ import {
   type ResultRoute,
   supportedVersions,
 } from '@infra-offload/cni-types';
-import { InfraCniErrorCode } from './error-codes.js';
+import { InfraCniErrorCode } from '../cni-error-codes.js';
 import { maxAnswerBytes } from './protocol.js';
 
 /** More than any plugin takes, one that asks a server included; less than runtimes wait for a pod. */

@@ -4,8 +4,8 @@ import { type Attachment, attachmentId, describeAttachment, podOf } from '../int
 import { findAttachments } from '../interfaces/attachment-finder.js';
 import type { AttachmentStore } from '../interfaces/attachment-store.js';
 import type { PodInterfaces } from '../interfaces/pod-interfaces.js';
-import type { PodProgrammer } from '../sync/pod-programmer.js';
 import type { KeyedLock } from './keyed-lock.js';
+import type { PodProgrammer } from './pod-programmer.js';
 import { readResultCache, resultCacheDirectory } from './result-cache.js';
 
 export interface AttachmentRecoveryOptions {

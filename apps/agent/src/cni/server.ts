@@ -3,10 +3,10 @@ import { setTimeout } from 'node:timers/promises';
 import { CniError, CniErrorCode, decodeText, excerpt } from '@infra-offload/cni-types';
 import { Guard } from '@infra-offload/guard';
 import type { Logger } from 'pino';
+import { InfraCniErrorCode } from '../cni-error-codes.js';
 import type { LogLevels } from '../log.js';
 import { listenAt, listenPrivately } from '../private-socket.js';
 import type { Attacher } from './attacher.js';
-import { InfraCniErrorCode } from './error-codes.js';
 import { maxRequestBytes } from './protocol.js';
 import { type CniRequest, parseRequest } from './requests.js';
 

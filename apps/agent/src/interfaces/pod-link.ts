@@ -1,5 +1,5 @@
 import { CniError, type ResultRoute } from '@infra-offload/cni-types';
-import { InfraCniErrorCode } from '../cni/error-codes.js';
+import { InfraCniErrorCode } from '../cni-error-codes.js';
 import { AgentError } from '../errors.js';
 import { type Attachment, podGateway } from './attachment.js';
 import { type DetailedLink, hasIpv6, IpRoute } from './iproute.js';

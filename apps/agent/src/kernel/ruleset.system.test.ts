@@ -3,7 +3,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { type KernelFacts, type OutsidePort, ruleset } from './ruleset.js';
+import type { OutsidePort } from '../services/outside-port.js';
+import { type KernelFacts, ruleset } from './ruleset.js';
 
 const facts: KernelFacts = { hostInterface: 'P4TAP_0', masquerade: true, exempt: [], outside: [] };
 

@@ -1,26 +1,9 @@
 import { podGateway } from '../interfaces/attachment.js';
+import type { OutsidePort } from '../services/outside-port.js';
 import { outermost } from './outermost.js';
 
 /** The table that is ours. */
 export const tableName = 'infra-offload';
-
-/** A port of a service that is reached from outside of the data plane, through the node's kernel. */
-export interface OutsidePort {
-  readonly protocol: 'TCP' | 'UDP' | 'SCTP';
-  /** On every address of the node. The data plane has it at the same port of 169.254.1.1. */
-  readonly nodePort: number | undefined;
-  readonly addresses: readonly OutsideAddress[];
-}
-
-/** An external address, or one of a load balancer. */
-export interface OutsideAddress {
-  readonly address: string;
-  readonly port: number;
-  /** The port of 169.254.1.1 at which the data plane has it. */
-  readonly gatewayPort: number;
-  /** CIDRs of the clients that may use it; empty: all. */
-  readonly sourceRanges: readonly string[];
-}
 
 /** What the node's kernel has to do for its data plane. */
 export interface KernelFacts {

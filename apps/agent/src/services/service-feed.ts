@@ -6,9 +6,9 @@ import {
   ServiceTracker,
 } from '@infra-offload/k8s-watch';
 import type { Logger } from 'pino';
-import type { OutsidePort } from '../kernel/ruleset.js';
 import { keyOf, serviceName, type WantedState } from '../sync/wanted-state.js';
 import { GatewayPorts } from './gateway-ports.js';
+import type { OutsidePort } from './outside-port.js';
 import { type NodeReach, toServices } from './wanted-services.js';
 
 export interface ServiceFeedOptions {

@@ -1,7 +1,7 @@
 import type { LoadBalancedService } from '@infra-offload/k8s-watch';
 import { describe, expect, it } from 'vitest';
 import { podGateway } from '../interfaces/attachment.js';
-import type { OutsidePort } from '../kernel/ruleset.js';
+import type { OutsidePort } from './outside-port.js';
 import { type NodeReach, toServices, type WantedService } from './wanted-services.js';
 
 const endpoint = { address: '10.244.0.2', port: 8080, local: true };

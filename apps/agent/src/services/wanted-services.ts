@@ -2,7 +2,7 @@ import { type Condition, Protocol, type Service, type ServiceReason } from '@inf
 import type { ExternalTraffic, Frontend, LoadBalancedService } from '@infra-offload/k8s-watch';
 import { parseIPv4, parseIPv4Prefix, prefixContains } from '@infra-offload/net';
 import { podGateway } from '../interfaces/attachment.js';
-import type { OutsidePort } from '../kernel/ruleset.js';
+import type { OutsidePort } from './outside-port.js';
 
 /** What of the node decides how its services are reached. */
 export interface NodeReach {

@@ -1,4 +1,4 @@
-import { HASH_MULTIPLIER, HASH_SEED } from '../runtime/hash-index.js';
+import { HASH_MULTIPLIER, HASH_SEED } from '../hash.js';
 import type { Instruction, SpecActionRef, SpecKeyField, SpecSelector } from '../spec.js';
 import { planKey } from './keys.js';
 import { STATE } from './layout.js';
@@ -122,7 +122,7 @@ export function lookupFunctions(context: ProgramContext): string {
   return code.join('\n');
 }
 
-/** The steps of hashWords() of runtime/hash-index.ts. */
+/** The steps of hashWords() of hash.ts. */
 function hashSteps(words: number): string {
   const steps = Array.from({ length: words }, (_, i) => `h=Math.imul(h^k${i},${HASH_MULTIPLIER});h^=h>>>15;`);
   return `let h=${HASH_SEED};${steps.join('')}h^=h>>>13;`;

@@ -5,14 +5,14 @@ import type { AgentConfig } from '../config/schema.js';
 import { type HostInterfaceState, setUpHostInterface } from '../interfaces/host-interface.js';
 import { IpRoute, type LinkWithAddresses } from '../interfaces/iproute.js';
 import type { PodInterfaces } from '../interfaces/pod-interfaces.js';
-import { directRoutes } from '../kernel/direct-routes.js';
-import type { NodeKernel } from '../kernel/node-kernel.js';
-import type { OutsidePort } from '../kernel/ruleset.js';
+import type { ClusterNodes } from '../kubernetes/cluster-nodes.js';
+import type { ClusterRanges } from '../kubernetes/cluster-ranges.js';
+import { HostGateway, type RemoteRange } from '../kubernetes/host-gateway.js';
+import type { OutsidePort } from '../services/outside-port.js';
 import type { NodeReach } from '../services/wanted-services.js';
 import type { WantedState } from '../sync/wanted-state.js';
-import type { ClusterNodes } from './cluster-nodes.js';
-import type { ClusterRanges } from './cluster-ranges.js';
-import { HostGateway, type RemoteRange } from './host-gateway.js';
+import { directRoutes } from './direct-routes.js';
+import type { NodeKernel } from './node-kernel.js';
 
 export interface NodeNetworkOptions {
   readonly config: AgentConfig;

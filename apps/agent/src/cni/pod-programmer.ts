@@ -10,11 +10,11 @@ import {
   type StatusResponse,
 } from '@infra-offload/infra-api';
 import type { Logger } from 'pino';
-import { InfraCniErrorCode } from '../cni/error-codes.js';
+import { InfraCniErrorCode } from '../cni-error-codes.js';
 import type { PodPolicies } from '../policies/pod-policies.js';
-import type { StatusBook } from './status-book.js';
-import type { SyncClient } from './sync-client.js';
-import { keyOf, type ObjectKey, type WantedState } from './wanted-state.js';
+import type { StatusBook } from '../sync/status-book.js';
+import type { SyncClient } from '../sync/sync-client.js';
+import { keyOf, type ObjectKey, type WantedState } from '../sync/wanted-state.js';
 
 export interface PodProgrammerOptions {
   readonly client: OffloadClient;
