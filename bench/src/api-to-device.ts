@@ -175,12 +175,13 @@ async function main(): Promise<void> {
       '--gnmi-tls-mode',
       'insecure',
     ];
-    start('infra-manager', 'apps/manager', ['--metrics-listen', METRICS, ...state, ...plain]);
+    start('infra-manager', 'apps/manager', ['--monitoring-listen', METRICS, ...state, ...plain]);
     start('infra-agent', 'apps/agent', [
       ...[
         '--kubeconfig',
         kubeconfig,
-        '--insecure',
+        '--tls-mode',
+        'insecure',
         '--service-cidrs',
         '10.96.0.0/16',
         '--node-name',

@@ -33,17 +33,19 @@ async function start<T>(folder: string, args: readonly string[], ready: (line: s
       : ['--import', 'tsx', '--conditions', '@infra-offload/source', join(root, folder, 'src/cli.ts')];
   const child = spawn(process.execPath, [...program, ...args], {
     cwd: root,
-    stdio: ['ignore', 'pipe', 'inherit'],
+    stdio: ['ignore', 'pipe', 'pipe'],
   });
   processes.add(child);
   child.on('exit', () => processes.delete(child));
   const value = await new Promise<T>((resolve, reject) => {
     child.once('exit', (code) => reject(new Error(`${folder} ended with ${code}`)));
-    createInterface({ input: child.stdout }).on('line', (line) => {
-      const found = ready(line);
-      if (found !== undefined) resolve(found);
-      else if (process.env.VERBOSE === '1') console.error(line);
-    });
+    for (const input of [child.stdout, child.stderr]) {
+      createInterface({ input }).on('line', (line) => {
+        const found = ready(line);
+        if (found !== undefined) resolve(found);
+        else if (process.env.VERBOSE === '1' || !line.startsWith('{')) console.error(line);
+      });
+    }
   });
   return { child, value };
 }
@@ -61,7 +63,7 @@ export async function startManager(p4runtime: string, gnmi: string, more: readon
         gnmi,
         '--listen',
         '127.0.0.1:0',
-        '--metrics-listen',
+        '--monitoring-listen',
         '127.0.0.1:0',
       ],
       ...['--state-directory', state],
@@ -69,13 +71,12 @@ export async function startManager(p4runtime: string, gnmi: string, more: readon
       ...['--tls-mode', 'insecure', '--p4runtime-tls-mode', 'insecure', '--gnmi-tls-mode', 'insecure'],
     ],
     (line) => {
-      const log = JSON.parse(line) as { msg?: string; listen?: string; metrics?: string };
-      return log.msg === 'infra-manager runs'
-        ? { listen: log.listen ?? '', metrics: log.metrics ?? '' }
-        : undefined;
+      if (!line.includes('infra-manager runs')) return undefined;
+      const { listen = '', monitoring = '' } = JSON.parse(line) as { listen?: string; monitoring?: string };
+      return { listen, monitoring };
     },
   );
-  while (!(await fetch(`http://${value.metrics}/readyz`)).ok)
+  while (!(await fetch(`http://${value.monitoring}/readyz`)).ok)
     await new Promise((resolve) => setTimeout(resolve, 20));
   return { child, listen: value.listen, readyMs: performance.now() - began };
 }

@@ -102,21 +102,21 @@ describe('settings in the ConfigMaps', () => {
   it.each(DEPLOYABLE)('are what the agent takes: %s', (folder) => {
     const files = settingsOf(folder, 'infraagent-config.yaml');
     expect(files).toHaveLength(1);
-    for (const file of files) expect(loadAgentConfig(file).insecure).not.toBe(true);
+    for (const file of files) expect(loadAgentConfig(file).tls.mode).toBe('mtls');
   });
 
   it.each(['standalone', 'host', 'calico'])('are what the manager takes: %s', (overlay) => {
     const files = settingsOf(`overlays/${overlay}`, 'inframanager-config.yaml');
     expect(files).toHaveLength(1);
     for (const file of files) {
-      const { tls, target } = loadManagerConfig({ file });
+      const { tls, target } = loadManagerConfig(file);
       expect([tls.mode, target.p4runtimeTls.mode, target.gnmiTls.mode]).toEqual(['mtls', 'mtls', 'mtls']);
     }
   });
 
   it('are what the manager takes on the IPU', () => {
     const file = join(ROOT, 'deploy/ipu/inframanager-config.yaml');
-    const { interfaceType, listen } = loadManagerConfig({ file });
+    const { interfaceType, listen } = loadManagerConfig(file);
     const [agent = ''] = settingsOf('overlays/split', 'infraagent-config.yaml');
     expect(loadAgentConfig(agent)).toMatchObject({ managerAddress: listen, interfaceType });
   });

@@ -58,12 +58,14 @@ export class Connections {
         const program = this.#manager({ tls, target: this.#plainTarget() });
         const { listen, metrics } = await managerAddresses(program);
         await readiness(metrics);
-        return { address: listen, log: () => program.stdout, stop: () => program.kill() };
+        return { address: listen, log: () => program.stderr, stop: () => program.kill() };
       },
-      connect: async (managerAddress, { mode, cert: clientCert, key: clientKey, ca: caCert }) => {
-        const modes = { mtls: {}, tls: { mtls: false }, insecure: { insecure: true } };
-        const config = { managerAddress, clientCert, clientKey, caCert, ...modes[mode] };
-        const program = this.#fixture.run(programs.agent, config, ['checkManager', '--timeout', '100ms']);
+      connect: async (managerAddress, tls) => {
+        const program = this.#fixture.run(programs.agent, { managerAddress, tls }, [
+          'checkManager',
+          '--timeout',
+          '100ms',
+        ]);
         return (await program.exit) === 0 ? 'ok' : program.stderr.trim();
       },
     };
@@ -113,7 +115,7 @@ export class Connections {
   #manager(config: object): Program {
     return this.#fixture.run(programs.manager, {
       listen: '127.0.0.1:0',
-      metrics: { listen: '127.0.0.1:0' },
+      monitoring: { listen: '127.0.0.1:0' },
       stateDirectory: this.#fixture.path('state'),
       ...config,
     });

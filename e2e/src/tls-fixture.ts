@@ -128,9 +128,11 @@ export async function managerAddresses(
   return until('the manager to run', async () => {
     if (manager.ended) {
       await manager.exit;
-      throw new Error(manager.stderr.trim());
+      throw new Error(manager.stderr.trim().split('\n').at(-1));
     }
-    const line = manager.stdout.split('\n').find((text) => text.includes('infra-manager runs'));
-    return line === undefined ? undefined : (JSON.parse(line) as { listen: string; metrics: string });
+    const line = manager.stderr.split('\n').find((text) => text.includes('infra-manager runs'));
+    if (line === undefined) return undefined;
+    const { listen, monitoring } = JSON.parse(line) as { listen: string; monitoring: string };
+    return { listen, metrics: monitoring };
   });
 }

@@ -173,7 +173,7 @@ beforeAll(async () => {
   const controller = { ...files('controller'), mode: 'mtls' };
   manager = fixture.run(programs.manager, {
     listen: '127.0.0.1:0',
-    metrics: { listen: '127.0.0.1:0' },
+    monitoring: { listen: '127.0.0.1:0' },
     stateDirectory: fixture.path('state'),
     tls: mounted,
     target: {
@@ -246,7 +246,7 @@ it('certificates are replaced under load: no stream ends, nothing is lost, new c
     connected: true,
   });
   // One session with the target, and one stream of the agent, all the time.
-  const lines = manager.stdout.split('\n');
+  const lines = manager.stderr.split('\n');
   expect(lines.filter((line) => line.includes('"msg":"primary"'))).toHaveLength(1);
   expect(lines.filter((line) => line.includes('the agent connected'))).toHaveLength(1);
   expect((await readyz()).ok).toBe(true);
@@ -277,7 +277,7 @@ it('a key that does not fit fails readiness with the reason; the last good certi
   );
   expect(await serialAt(addresses.listen, files('agent'))).toBe(serial);
   await agent.send(service(1, 1));
-  expect(manager.stdout).toMatch(/"msg":"certificates cannot be used"/);
+  expect(manager.stderr).toMatch(/"msg":"certificates cannot be used"/);
 
   writeFileSync(cert, good);
   publish();

@@ -1,4 +1,5 @@
 import { read } from './files.js';
+import { REASONS } from './reasons.js';
 import { hasWord, isLiteral, isSaid, sources } from './sources.js';
 
 /** Our own programs, and the folders that have their commands and flags. */
@@ -25,7 +26,7 @@ export function problemOf(quote: string): string | undefined {
   const [program = ''] = quote.split(' ');
   if (isOwnCommand(quote) || program === 'kubectl' || program === 'curl') return problemOfCommand(quote);
   if (/^[A-Z][a-z]+[A-Z][A-Za-z]+$/.test(quote))
-    return isLiteral(quote) ? undefined : `${quote}: no such reason`;
+    return REASONS.includes(quote) ? undefined : `${quote}: no such reason`;
   if (quote.startsWith('/')) return isPath(quote) ? undefined : `${quote}: no such path`;
   if (/^[\w.-]+(: \w+)?$/.test(quote)) {
     const missing = quote.split(/[.: ]+/).find((word) => !hasWord(word));

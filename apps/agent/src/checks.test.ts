@@ -28,7 +28,9 @@ describe('waitFor', () => {
 describe('managerCheck', () => {
   it('asks the manager whether it serves', async () => {
     const manager = await new FakeManager().start();
-    const check = managerCheck(configSchema.parse({ managerAddress: manager.address, insecure: true }));
+    const check = managerCheck(
+      configSchema.parse({ managerAddress: manager.address, tls: { mode: 'insecure' } }),
+    );
     expect(await check()).toBeUndefined();
     manager.health.setStatus('', 'NOT_SERVING');
     expect(await check()).toMatch(/does not serve: it says NOT_SERVING/);

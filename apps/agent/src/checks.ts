@@ -26,7 +26,7 @@ export async function waitFor(check: Check, timeoutMs: number): Promise<string |
   }
 }
 
-/** Whether infra-manager serves (grpc.health.v1). @throws AgentError CONFIG if a certificate cannot be used */
+/** Whether infra-manager serves (grpc.health.v1). @throws ServiceError CONFIG if a certificate cannot be used */
 export function managerCheck(config: Pick<AgentConfig, 'managerAddress'> & SecuritySettings): Check {
   const { managerAddress } = config;
   const { credentials } = managerSecurity(config);

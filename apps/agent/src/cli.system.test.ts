@@ -53,20 +53,20 @@ describe('infra-agent', () => {
       2,
       /^infra-agent: option .* from env 'INFRA_AGENT_MTU' is invalid.*\n$/,
     ],
-    ['', ['--mtu', '10'], {}, 2, /^infra-agent: flags and environment: mtu: .*\n$/],
+    ['', ['--mtu', '10'], {}, 2, /^infra-agent: --mtu: mtu: .*\n$/],
     [
       '',
       [],
       { INFRA_AGENT_MANAGER_ADDRESS: 'x' },
       2,
-      /^infra-agent: flags and environment: managerAddress: .*\n$/,
+      /^infra-agent: INFRA_AGENT_MANAGER_ADDRESS: managerAddress: .*\n$/,
     ],
     [
-      'insecure: true',
-      ['--monitoring-address', '192.0.2.1:1'],
+      'tls: { mode: insecure }',
+      ['--monitoring-listen', '192.0.2.1:1'],
       {},
       2,
-      /^infra-agent: monitoringAddress 192\.0\.2\.1:1: .*\n$/,
+      /^infra-agent: monitoring\.listen: cannot listen on 192\.0\.2\.1:1: .*\n$/,
     ],
   ])('ends with one line for %j %j %j', async (config, args, env, code, message) => {
     const file = join(directory, 'agent.yaml');
@@ -90,17 +90,21 @@ describe('infra-agent', () => {
     ],
     [['checkCalicoConfig', '--timeout=100ms', '--cni-config-directory', '/nonexistent'], 1, /cannot be read/],
     [['checkManager', '--timeout', 'soon'], 2, /not a duration such as 30s/],
-    [['checkManager', '--mtls'], 2, /flags and environment: insecure: and mtls are both true/],
+    [
+      ['checkManager', '--insecure', '--mtls'],
+      2,
+      /^infra-agent: --insecure: insecure and mtls are both true/,
+    ],
     [
       ['checkManager', '--insecure=false', '--clientCert', '/nowhere/tls.crt'],
       2,
       /^infra-agent: certificates for infra-manager: \/\S+ cannot be read: ENOENT: no such file or directory; 'tls-certs create' makes certificates, .*\n$/,
     ],
-    [['--hostIfaceMTU', '10'], 2, /flags and environment: mtu: /],
+    [['--hostIfaceMTU', '10'], 2, /^infra-agent: --mtu: mtu: /],
     [['--logLevel', 'Loud'], 2, /log\.level: /],
   ])('%j ends with %i and says why', async (args, code, message) => {
     const file = join(directory, 'agent.yaml');
-    writeFileSync(file, 'insecure: true');
+    writeFileSync(file, 'tls: { mode: insecure }');
     const { exited, stderr } = start([...args, '--config', file]);
     expect(await exited).toBe(code);
     expect(stderr()).toMatch(message);
@@ -108,7 +112,7 @@ describe('infra-agent', () => {
 
   it('checkManager ends with 0 when the manager serves', async () => {
     const file = join(directory, 'agent.yaml');
-    writeFileSync(file, 'insecure: true');
+    writeFileSync(file, 'tls: { mode: insecure }');
     const manager = await new FakeManager().start();
     try {
       const { exited } = start(['--config', file, '--manager-address', manager.address, 'checkManager']);
@@ -122,11 +126,11 @@ describe('infra-agent', () => {
     const file = join(directory, 'agent.yaml');
     const settings = {
       managerAddress: '127.0.0.1:9',
-      insecure: true,
+      tls: { mode: 'insecure' },
       tapPrefix: 'none_',
       cniSocket: join(directory, 'run', 'cni.sock'),
       stateDirectory: join(directory, 'state'),
-      monitoringAddress: '127.0.0.1:0',
+      monitoring: { listen: '127.0.0.1:0' },
     };
     writeFileSync(file, JSON.stringify(settings));
     const { child, exited, stderr } = start([], { INFRA_AGENT_CONFIG: file, NODE_NAME: 'n1' });
@@ -141,11 +145,11 @@ describe('infra-agent', () => {
 
   it('leaves no process behind when it is killed', async () => {
     const settings = {
-      insecure: true,
+      tls: { mode: 'insecure' },
       tapPrefix: 'none_',
       cniSocket: join(directory, 'cni.sock'),
       stateDirectory: join(directory, 'state'),
-      monitoringAddress: '127.0.0.1:0',
+      monitoring: { listen: '127.0.0.1:0' },
     };
     const file = join(directory, 'agent.yaml');
     writeFileSync(file, JSON.stringify(settings));

@@ -2,16 +2,13 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { logVerbosity, setLogVerbosity } from '@grpc/grpc-js';
-import { messageOf } from '@infra-offload/base';
-import { boundGarbage, endOnUncaught, stopOnSignals } from '@infra-offload/guard';
-import { Command, InvalidArgumentError } from 'commander';
+import { addSettings, commandLayer, programCommand, runProgram, runService } from '@infra-offload/service';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import { Agent } from './agent.js';
 import { type Check, calicoConfigCheck, managerCheck, parseDuration, waitFor } from './checks.js';
-import { type Flags, flagOptions, settingsOf } from './config/flags.js';
-import { loadConfig } from './config/load.js';
+import { defaultConfigPath, loadConfig } from './config/load.js';
 import type { AgentConfig } from './config/schema.js';
-import { AgentError } from './errors.js';
+import { SETTINGS } from './config/settings.js';
 import { installPlugin, type PluginPlaces, removePlugin } from './install/plugin-files.js';
 import { releaseHostInterface } from './install/release-interfaces.js';
 import { createPodInterfaces } from './interfaces/kinds.js';
@@ -19,16 +16,18 @@ import { releaseKernel } from './kernel/node-kernel.js';
 import { createLoggers } from './log.js';
 import { version } from './version.js';
 
-const program = new Command('infra-agent')
-  .description(
-    'Attaches pods to the P4 data plane of their node, and tells infra-manager what the node needs.',
+const program = programCommand(
+  'infra-agent',
+  'Attaches pods to the P4 data plane of their node, and tells infra-manager what the node needs.',
+  version,
+)
+  .addOption(
+    new Option('-c, --config <file>', `YAML file; default ${defaultConfigPath} if it exists`).env(
+      'INFRA_AGENT_CONFIG',
+    ),
   )
-  .version(version)
-  // Flags are configuration, too.
-  .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : 2))
-  .configureOutput({ outputError: (text, write) => write(text.replace(/^error:/, 'infra-agent:')) })
   .action(run);
-for (const option of flagOptions()) program.addOption(option);
+addSettings(program, SETTINGS);
 
 const duration = (text: string) => {
   const ms = parseDuration(text);
@@ -92,14 +91,14 @@ places(
     ),
 ).action(async (options: PluginPlaces) => {
   const { root } = options;
-  const config = configOf(program.opts<Flags>());
+  const config = configOf();
   const { cniConfiguration, stateDirectory } = config;
   // The configuration first: without it the runtime does not look for the plugin.
   if (cniConfiguration !== undefined) await rm(join(root, cniConfiguration), { force: true });
   await removePlugin('infra-cni', options);
   await removePlugin('felix-api-proxy', { root, binDirectory: felixPlugins, nodeDirectory: felixPlugins });
   await rm(join(root, stateDirectory), { recursive: true, force: true });
-  const logger = createLoggers(config.log).of('interfaces');
+  const logger = createLoggers(config.log).interfaces;
   const hostInterface = await createPodInterfaces(config, logger).hostInterface();
   await releaseKernel();
   if (hostInterface !== undefined) await releaseHostInterface(hostInterface);
@@ -110,29 +109,23 @@ async function install(program: string, places: PluginPlaces): Promise<void> {
   for (const file of await installPlugin(source, places)) process.stdout.write(`${file}\n`);
 }
 
-function configOf(flags: Flags): AgentConfig {
-  return loadConfig(flags.config, settingsOf(flags));
+function configOf(): AgentConfig {
+  return loadConfig(program.opts<{ config?: string }>().config, commandLayer(program, SETTINGS));
 }
 
 async function check(make: (config: AgentConfig) => Check, timeoutMs: number): Promise<void> {
-  const problem = await waitFor(make(configOf(program.opts<Flags>())), timeoutMs);
+  const problem = await waitFor(make(configOf()), timeoutMs);
   if (problem !== undefined) throw new Error(problem);
 }
 
-async function run(flags: Flags): Promise<void> {
-  boundGarbage();
-  // grpc-js writes of its own what it also throws.
-  setLogVerbosity(logVerbosity.NONE);
-  const config = configOf(flags);
+async function run(): Promise<void> {
+  const config = configOf();
   const loggers = createLoggers(config.log);
-  const logger = loggers.of('agent');
-  endOnUncaught((err, message) => logger.fatal({ err }, message));
-  const agent = await Agent.start(config, loggers);
-  stopOnSignals(() => agent.stop(), logger);
+  await runService(
+    loggers.agent,
+    () => Agent.start(config, loggers),
+    (agent) => agent.stop(),
+  );
 }
 
-program.parseAsync().catch((error: unknown) => {
-  process.stderr.write(`infra-agent: ${messageOf(error)}\n`);
-  // Whatever was begun and is still open does not keep it.
-  process.exit(AgentError.is(error, 'CONFIG') ? 2 : 1);
-});
+await runProgram(program);

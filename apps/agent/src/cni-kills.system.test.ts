@@ -55,11 +55,11 @@ async function startAgent(): Promise<void> {
   const config = join(network.directory, 'agent.yaml');
   const settings = {
     managerAddress: manager.address,
-    insecure: true,
+    tls: { mode: 'insecure' },
     tapPrefix: network.prefix,
     cniSocket: socket(),
     stateDirectory: join(network.directory, 'state'),
-    monitoringAddress: '127.0.0.1:0',
+    monitoring: { listen: '127.0.0.1:0' },
   };
   writeFileSync(config, JSON.stringify(settings));
   const env = { ...process.env, PATH: `${commands.directory}:${process.env.PATH}` };

@@ -2,8 +2,6 @@ import { typedError } from '@infra-offload/base';
 
 /** What went wrong, stable across versions. */
 export type AgentErrorCode =
-  /** The configuration cannot be used; the message names file and key. */
-  | 'CONFIG'
   /** A command of the system failed; `details.command` and `details.stderr` tell which and why. */
   | 'COMMAND_FAILED'
   /** The CNI socket cannot be served, since another agent listens there for example. */

@@ -2,8 +2,6 @@ import { typedError } from '@infra-offload/base';
 
 /** What went wrong, stable across versions. */
 export type ManagerErrorCode =
-  /** The configuration cannot be used; the message names the key. */
-  | 'CONFIG'
   /** A value of an object breaks a rule; `details.object` and `details.field` tell where. */
   | 'INVALID_OBJECT'
   /** The agent broke the Sync protocol; the stream ends. */

@@ -157,7 +157,7 @@ describe('the Sync protocol', () => {
     await agent.upsert(web('10.244.1.2:0'));
     const status = await agent.status('default/web:/TCP', ({ state }) => state === DEGRADED);
     expect(status).toMatchObject({
-      reason: 'InvalidObject',
+      reason: 'ObjectInvalid',
       message: expect.stringContaining('stays in force'),
     });
     expect((await agent.entries('service')).length).toBe(1);
@@ -221,15 +221,15 @@ describe('restarts and losses', () => {
       { $case: 'upsert', value: web('10.244.1.2:80') },
     );
     await agent.status('default/web:/TCP', ({ reason }) => reason === 'TargetUnavailable');
-    const { metricsAddress } = manager;
-    expect((await fetch(`http://${metricsAddress}/readyz`)).status).toBe(503);
-    expect((await fetch(`http://${metricsAddress}/healthz`)).status).toBe(200);
+    const { monitoringAddress } = manager;
+    expect((await fetch(`http://${monitoringAddress}/readyz`)).status).toBe(503);
+    expect((await fetch(`http://${monitoringAddress}/healthz`)).status).toBe(200);
     expect(await health(manager.address)).toBe('NOT_SERVING');
     await world.startTarget();
     await agent.status('default/web:/TCP', ({ state }) => state === PROGRAMMED);
-    expect((await fetch(`http://${metricsAddress}/readyz`)).status).toBe(200);
+    expect((await fetch(`http://${monitoringAddress}/readyz`)).status).toBe(200);
     expect(await health(manager.address)).toBe('SERVING');
-    expect(await (await fetch(`http://${metricsAddress}/metrics`)).text()).toContain(
+    expect(await (await fetch(`http://${monitoringAddress}/metrics`)).text()).toContain(
       'infra_manager_objects{kind="service",state="programmed"} 1',
     );
   });

@@ -186,7 +186,7 @@ describe('what the agent wants', () => {
     expect(status('default/web:/TCP')).toEqual([PROGRAMMED, '', '']);
     expect(status('default/bad:/TCP')).toEqual([
       DEGRADED,
-      'InvalidObject',
+      'ObjectInvalid',
       expect.stringMatching(
         /service default\/bad:\/TCP: frontends\[0\]\.address is "10\.96\.0\.300"; expected a unicast IPv4/,
       ),
@@ -208,7 +208,7 @@ describe('what the agent wants', () => {
     ]);
     expect(status('default/six:/TCP')).toEqual([
       DEGRADED,
-      'UnsupportedAddressFamily',
+      'AddressFamilyNotSupported',
       expect.stringContaining('[fd00::1]:80'),
     ]);
     expect(status('default/sticky:/TCP')).toEqual([

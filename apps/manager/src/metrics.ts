@@ -1,7 +1,8 @@
+import type { ReadinessReason } from '@infra-offload/infra-api';
 import type { CertificateSource, PeerCounts } from '@infra-offload/tls-certs/grpc';
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import type { Controller } from './controller/controller.js';
-import type { Problem, ProblemReason } from './readiness.js';
+import type { Problem } from './readiness.js';
 import type { Reconciler } from './reconciler/reconciler.js';
 import type { Security } from './security.js';
 import type { Inspector } from './server/inspect.js';
@@ -68,7 +69,7 @@ export function createMetrics<Row>(sources: MetricsSources<Row>): Registry {
     'Entities of the target that nobody has asked for, kept until a snapshot tells whether somebody does.',
     () => reconciler.kept,
   );
-  const sinceOf = (reason: ProblemReason) =>
+  const sinceOf = (reason: ReadinessReason) =>
     problems().find((problem) => problem.reason === reason)?.since ?? 0;
   gauge('ready', '1 while nothing keeps the manager from being ready.', () =>
     Number(problems().length === 0),

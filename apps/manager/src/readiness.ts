@@ -1,4 +1,5 @@
 import { Guard } from '@infra-offload/guard';
+import type { ReadinessReason } from '@infra-offload/infra-api';
 import type { CertificateSource } from '@infra-offload/tls-certs/grpc';
 import type { Recovery } from './controller/recovery.js';
 import { unreachable } from './errors.js';
@@ -9,23 +10,9 @@ import type { TargetState } from './target/connection.js';
 /** How often it is looked at what nobody tells. */
 const POLL_MS = 1_000;
 
-export type ProblemReason =
-  /** There is no session with the target. */
-  | 'TargetAway'
-  /** Another controller may write to the target, or nobody may yet. */
-  | 'NotPrimary'
-  /** The target is being compared with what is wanted. */
-  | 'Synchronising'
-  /** A certificate in use is not valid now, or its files cannot be used. */
-  | 'CertificateInvalid'
-  /** Changes are in force, and kept in memory only. */
-  | 'StateNotStorable'
-  /** State was lost: what the target holds stays until a snapshot tells what is wanted. */
-  | 'SnapshotAwaited';
-
 /** Something that keeps the manager from being ready. */
 export interface Problem {
-  readonly reason: ProblemReason;
+  readonly reason: ReadinessReason;
   readonly message: string;
   /** Milliseconds since the epoch. */
   readonly since: number;
@@ -48,7 +35,7 @@ export class Readiness {
   readonly #sources: ReadinessSources;
   readonly #onServing: (isServing: boolean) => void;
   /** Since when there have been problems of a kind, and of which message. */
-  readonly #since = new Map<ProblemReason, number>();
+  readonly #since = new Map<ReadinessReason, number>();
   readonly #timer: NodeJS.Timeout;
   #said = '';
   #isServing: boolean | undefined;
@@ -153,7 +140,7 @@ export class Readiness {
   }
 
   #problem(
-    reason: ProblemReason,
+    reason: ReadinessReason,
     message: string,
     { isServing, since = Date.now() }: { readonly isServing: boolean; readonly since?: number },
   ): Problem {

@@ -49,7 +49,7 @@ async function code(
 }
 
 test('the metrics tell when the certificates end', async () => {
-  const text = await (await fetch(`http://${manager.metricsAddress}/metrics`)).text();
+  const text = await (await fetch(`http://${manager.monitoringAddress}/metrics`)).text();
   const [, seconds = ''] = /certificate_expiry_timestamp_seconds\{use="server"\} (\d+)/.exec(text) ?? [];
   expect(Number(seconds) * 1000).toBeGreaterThan(Date.now());
   expect(text).toContain('infra_manager_certificate_valid{use="server"} 1');

@@ -1,4 +1,5 @@
 import type { ChannelCredentials } from '@grpc/grpc-js';
+import { ServiceError } from '@infra-offload/service';
 import {
   type CertificateSource,
   openClientSecurity,
@@ -7,7 +8,6 @@ import {
   TlsCertsError,
 } from '@infra-offload/tls-certs/grpc';
 import type { Config } from './config/config.js';
-import { ManagerError } from './errors.js';
 import type { Loggers } from './log.js';
 
 /** The manager's certificates, as those that connect and those that are connected to use them. */
@@ -20,7 +20,7 @@ export interface Security {
   close(): void;
 }
 
-/** Loads all certificates. @throws ManagerError CONFIG that names the setting and the file */
+/** Loads all certificates. @throws ServiceError CONFIG that names the setting and the file */
 export function openSecurity({ tls, target }: Config, loggers: Loggers): Security {
   const certificates = new Map<'server' | 'p4runtime' | 'gnmi', CertificateSource>();
   const close = () => {
@@ -43,9 +43,6 @@ export function openSecurity({ tls, target }: Config, loggers: Loggers): Securit
   } catch (error) {
     close();
     if (!TlsCertsError.is(error)) throw error;
-    throw new ManagerError('CONFIG', `${setting}: ${error.message}`, {
-      details: error.details,
-      cause: error,
-    });
+    throw new ServiceError('CONFIG', `${setting}: ${error.message}`, { cause: error });
   }
 }

@@ -18,7 +18,6 @@ export type {
 } from './messages.js';
 export { closedIsolation } from './model/isolation.js';
 export type { PodName } from './model/names.js';
-export type { ProblemReason } from './model/problems.js';
 export { FelixState, type KnownEndpoint } from './model/state.js';
 export type { FelixChange } from './model/wire-object.js';
 export {

@@ -92,7 +92,7 @@ test('a faulty configuration is one line that names the place, and no device is 
   const run = softswitch('--config', file);
   expect(await run.exit).toBe(2);
   expect(run.stderr).toMatch(
-    /^softswitch: \/.*config\.yaml:1:12: p4runtime: must be host:port.*:2:16: taps\.count.*:2:28: taps: .*colour.*\n$/,
+    /^softswitch: \/.*config\.yaml:1:12: p4runtime: is neither .*:2:16: taps\.count.*:2:28: unknown key 'taps\.colour'.*\n$/,
   );
   expect(run.stdout).toBe('');
 });

@@ -2,8 +2,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { faultTest, mutateYaml, Trial } from '@infra-offload/faults';
+import { ServiceError } from '@infra-offload/service';
 import { readConfig } from './config.js';
-import { SoftswitchError } from './errors.js';
 
 const CONFIG = `p4runtime: 127.0.0.1:9559
 gnmi: unix:/run/gnmi.sock
@@ -12,7 +12,7 @@ taps: {prefix: P4TAP_, count: 16, mtu: 1500}
 dataplane: dpdk
 dpdk: {host: swx-host, hugepages: false, memoryMb: 1024, ports: 16, cpu: 1}
 tls: {mode: mtls, cert: /a, key: /b, ca: /c}
-logLevel: info
+log: {level: info}
 `;
 
 faultTest(
@@ -27,15 +27,12 @@ faultTest(
     try {
       const trial = new Trial(
         (error) =>
-          SoftswitchError.is(error) &&
-          error.code === 'INVALID_ARGUMENT' &&
-          error.message.startsWith(`${file}:`) &&
-          !error.message.includes('\n'),
+          ServiceError.is(error) && error.message.startsWith(`${file}:`) && !error.message.includes('\n'),
       );
       for (let left = cases; left > 0; left--) {
         trial.try(mutateYaml(random, CONFIG), (text) => {
           writeFileSync(file, text);
-          return readConfig(file, {});
+          return readConfig(file);
         });
       }
       return trial.measured;

@@ -1,14 +1,24 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
-import { readConfig } from './config.js';
+import { addSettings, commandLayer, programCommand } from '@infra-offload/service';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { readConfig, SETTINGS } from './config.js';
 
 let directory: string;
 beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), 'softswitch-'));
 });
-afterEach(() => rmSync(directory, { recursive: true }));
+afterEach(() => {
+  vi.unstubAllEnvs();
+  rmSync(directory, { recursive: true });
+});
+
+/** What a command line says. */
+function given(...args: readonly string[]) {
+  const command = addSettings(programCommand('softswitch', '', '0'), SETTINGS);
+  return commandLayer(command.parse(args, { from: 'user' }), SETTINGS);
+}
 
 function file(text: string): string {
   const path = join(directory, 'config.yaml');
@@ -17,7 +27,7 @@ function file(text: string): string {
 }
 
 test('everything has a default', () => {
-  expect(readConfig(undefined, {})).toEqual({
+  expect(readConfig(undefined)).toEqual({
     p4runtime: '127.0.0.1:9559',
     gnmi: '127.0.0.1:9339',
     deviceId: 1,
@@ -31,14 +41,16 @@ test('everything has a default', () => {
       key: '/usr/share/stratum/certs/stratum.key',
       ca: '/usr/share/stratum/certs/ca.crt',
     },
-    logLevel: 'info',
+    log: { level: 'info', modules: {} },
   });
-  expect(readConfig(file('# nothing\n'), {}).deviceId).toBe(1);
+  expect(readConfig(file('# nothing\n')).deviceId).toBe(1);
 });
 
 test('flags go over the file, leaf by leaf', () => {
   const path = file('gnmi: "[::1]:1"\ndeviceId: 7\ntaps: { count: 4, mtu: 9000 }\n');
-  expect(readConfig(path, { taps: '2', p4runtime: 'unix:/run/x', tlsCert: 'c', tlsKey: 'k' })).toMatchObject({
+  expect(
+    readConfig(path, given('--taps', '2', '--p4runtime', 'unix:/run/x', '--tls-cert', 'c', '--tls-key', 'k')),
+  ).toMatchObject({
     p4runtime: 'unix:/run/x',
     gnmi: '[::1]:1',
     deviceId: 7,
@@ -52,8 +64,8 @@ test('DPDK has its own section, and two flags', () => {
     'dataplane: dpdk\ndpdk: { host: /a, hugepages: true, ports: 16, cpu: 3, library: /a.so }\n',
   );
   const dpdk = { host: '/a', hugepages: true, memoryMb: 1024, ports: 16, cpu: 3, library: '/a.so' };
-  expect(readConfig(path, {})).toMatchObject({ dataplane: 'dpdk', dpdk });
-  expect(readConfig(path, { swxHost: '/b', swxLibrary: '/b.so' }).dpdk).toEqual({
+  expect(readConfig(path)).toMatchObject({ dataplane: 'dpdk', dpdk });
+  expect(readConfig(path, given('--swx-host', '/b', '--swx-library', '/b.so')).dpdk).toEqual({
     ...dpdk,
     host: '/b',
     library: '/b.so',
@@ -67,19 +79,23 @@ test.each([
   ['- 1', /mapping/],
   ['a: [', /config\.yaml:1:5: /],
   ['tls: { mode: none }', /tls\.mode/],
-  ['tls: { password: x }', /config\.yaml:1:18: tls: /],
-  ['logLevel: loud', /logLevel/],
+  ['tls: { password: x }', /config\.yaml:1:18: unknown key 'tls\.password'; there are 'mode'/],
+  ['log: { level: loud }', /log\.level/],
+  ['logLevel: info', /config\.yaml:1:11: 'logLevel' is called 'log\.level'/],
   ['dpdk: { library: 3 }', /dpdk\.library/],
   ['dpdk: { ports: 0 }', /dpdk\.ports/],
   ['dpdk: { hugepages: 384 }', /dpdk\.hugepages/],
 ])('%s is refused by name', (text, message) => {
-  expect(() => readConfig(file(text), {})).toThrow(
-    expect.objectContaining({ code: 'INVALID_ARGUMENT', message: expect.stringMatching(message) }),
+  expect(() => readConfig(file(text))).toThrow(
+    expect.objectContaining({ code: 'CONFIG', message: expect.stringMatching(message) }),
   );
 });
 
-test('flags that are no numbers, and files that are not there, are refused', () => {
-  expect(() => readConfig(undefined, { taps: 'many' })).toThrow(/^flags: taps\.count/);
-  expect(() => readConfig(file('taps: { count: 3 }'), { taps: 'many' })).toThrow(/^flags: taps\.count/);
-  expect(() => readConfig('/nowhere/x.yaml', {})).toThrow(/^\/nowhere\/x\.yaml: cannot be read: ENOENT/);
+test('flags and variables that are wrong, and files that are not there, are refused', () => {
+  expect(() => readConfig(file('taps: { count: 3 }'), given('--taps', '5000'))).toThrow(
+    /^--taps: taps\.count/,
+  );
+  vi.stubEnv('SOFTSWITCH_TAPS', '5000');
+  expect(() => readConfig(undefined, given())).toThrow(/^SOFTSWITCH_TAPS: taps\.count/);
+  expect(() => readConfig('/nowhere/x.yaml')).toThrow(/^\/nowhere\/x\.yaml: cannot be read: ENOENT/);
 });

@@ -1,20 +1,32 @@
 import {
-  openServerSecurity,
-  type ServerSecurity,
-  TLS_MODES,
-  TlsCertsError,
-} from '@infra-offload/tls-certs/grpc';
-import { ConfigFile, oneLine, safeParse, YamlError } from '@infra-offload/yaml';
+  addressSchema,
+  checkSettings,
+  fileLayer,
+  type Layer,
+  LOG_LEVELS,
+  logSchema,
+  parseInteger,
+  type RenamedKeys,
+  ServiceError,
+  type SettingOption,
+  tlsSchema,
+} from '@infra-offload/service';
+import { openServerSecurity, type ServerSecurity, TlsCertsError } from '@infra-offload/tls-certs/grpc';
 import { z } from 'zod';
-import { fail, SoftswitchError } from './errors.js';
 import type { Logger } from './logger.js';
 import { MAX_MTU, MIN_MTU } from './ports/registry.js';
 
-export const LOG_LEVELS = ['silent', 'error', 'warn', 'info', 'debug'] as const;
+/** The softswitch logs as a whole. */
+export const LOG_MODULES = ['softswitch'] as const;
 
-const address = z
-  .string()
-  .regex(/^(unix:.+|(\[[0-9a-fA-F:.]+\]|[^:[\]]+):\d{1,5})$/, 'must be host:port, [IPv6]:port or unix:path');
+const RENAMED: RenamedKeys = { logLevel: 'log.level' };
+
+const address = z.union([z.string().regex(/^unix:.+$/), addressSchema(0)], {
+  error: 'is neither of the form host:port with a port from 0 to 65535, nor unix:path',
+});
+
+/** The files of infrap4d. */
+const CERTIFICATES = '/usr/share/stratum/certs';
 
 /** The configuration of the CLI, as its YAML file has it. Flags go over it. */
 export const configSchema = z.strictObject({
@@ -52,120 +64,136 @@ export const configSchema = z.strictObject({
       cpu: z.int().min(0).max(1023).optional(),
     })
     .prefault({}),
-  /** Of both services. The paths are those of infrap4d. */
-  tls: z
-    .strictObject({
-      mode: z.enum(TLS_MODES).default('mtls'),
-      cert: z.string().min(1).default('/usr/share/stratum/certs/stratum.crt'),
-      key: z.string().min(1).default('/usr/share/stratum/certs/stratum.key'),
-      /** Authorities of clients. */
-      ca: z.string().min(1).default('/usr/share/stratum/certs/ca.crt'),
-      /** IANA names; all that HTTP/2 allows if absent. */
-      cipherSuites: z.array(z.string()).min(1).optional(),
-    })
-    .prefault({}),
-  logLevel: z.enum(LOG_LEVELS).default('info'),
+  /** Of both services. */
+  tls: tlsSchema({
+    cert: `${CERTIFICATES}/stratum.crt`,
+    key: `${CERTIFICATES}/stratum.key`,
+    ca: `${CERTIFICATES}/ca.crt`,
+  }),
+  log: logSchema(LOG_MODULES),
 });
 
 export type Config = z.infer<typeof configSchema>;
 
-/** Values of flags; what is undefined leaves the file's value. */
-export interface ConfigFlags {
-  readonly p4runtime?: string | undefined;
-  readonly gnmi?: string | undefined;
-  readonly deviceId?: string | undefined;
-  readonly tapPrefix?: string | undefined;
-  readonly taps?: string | undefined;
-  readonly mtu?: string | undefined;
-  readonly dataplane?: string | undefined;
-  readonly runDirectory?: string | undefined;
-  readonly swxHost?: string | undefined;
-  readonly swxLibrary?: string | undefined;
-  readonly tlsMode?: string | undefined;
-  readonly tlsCert?: string | undefined;
-  readonly tlsKey?: string | undefined;
-  readonly tlsCa?: string | undefined;
-  readonly logLevel?: string | undefined;
+/** Settings that a flag or an environment variable may have, too. */
+export const SETTINGS: readonly SettingOption[] = [
+  {
+    path: 'p4runtime',
+    flags: '--p4runtime <host:port>',
+    env: 'SOFTSWITCH_P4RUNTIME',
+    description: 'address of the P4Runtime service (127.0.0.1:9559)',
+  },
+  {
+    path: 'gnmi',
+    flags: '--gnmi <host:port>',
+    env: 'SOFTSWITCH_GNMI',
+    description: 'address of the gNMI service (127.0.0.1:9339)',
+  },
+  {
+    path: 'deviceId',
+    flags: '--device-id <number>',
+    env: 'SOFTSWITCH_DEVICE_ID',
+    description: 'P4Runtime device id (1)',
+    parse: parseInteger,
+  },
+  {
+    path: 'taps.count',
+    flags: '--taps <count>',
+    env: 'SOFTSWITCH_TAPS',
+    description: 'TAP ports to make at the start (16)',
+    parse: parseInteger,
+  },
+  {
+    path: 'taps.prefix',
+    flags: '--tap-prefix <text>',
+    env: 'SOFTSWITCH_TAP_PREFIX',
+    description: 'names of the TAP ports, before the number (P4TAP_)',
+  },
+  {
+    path: 'taps.mtu',
+    flags: '--mtu <bytes>',
+    env: 'SOFTSWITCH_MTU',
+    description: 'MTU of the TAP ports (1500)',
+    parse: parseInteger,
+  },
+  {
+    path: 'dataplane',
+    flags: '--dataplane <kind>',
+    env: 'SOFTSWITCH_DATAPLANE',
+    description: 'engine (swx-engine), or dpdk (swx-host) (engine)',
+  },
+  {
+    path: 'runDirectory',
+    flags: '--run-directory <path>',
+    env: 'SOFTSWITCH_RUN_DIRECTORY',
+    description: 'where the data plane is, which runs on without this (/run/softswitch)',
+  },
+  {
+    path: 'dpdk.host',
+    flags: '--swx-host <file>',
+    env: 'SOFTSWITCH_SWX_HOST',
+    description: 'the program swx-host, for dpdk (swx-host)',
+  },
+  {
+    path: 'dpdk.library',
+    flags: '--swx-library <file>',
+    env: 'SOFTSWITCH_SWX_LIBRARY',
+    description: 'the pipeline as swx-host has compiled it, for dpdk (none)',
+  },
+  {
+    path: 'tls.mode',
+    flags: '--tls-mode <mode>',
+    env: 'SOFTSWITCH_TLS_MODE',
+    description: 'mtls: clients need a certificate, too; tls; insecure, plain text (mtls)',
+  },
+  {
+    path: 'tls.cert',
+    flags: '--tls-cert <file>',
+    env: 'SOFTSWITCH_TLS_CERT',
+    description: `certificate of both services, PEM (${CERTIFICATES}/stratum.crt)`,
+  },
+  {
+    path: 'tls.key',
+    flags: '--tls-key <file>',
+    env: 'SOFTSWITCH_TLS_KEY',
+    description: `key of the certificate, PEM (${CERTIFICATES}/stratum.key)`,
+  },
+  {
+    path: 'tls.ca',
+    flags: '--tls-ca <file>',
+    env: 'SOFTSWITCH_TLS_CA',
+    description: `authority of clients, PEM (${CERTIFICATES}/ca.crt)`,
+  },
+  {
+    path: 'log.level',
+    flags: '--log-level <level>',
+    env: 'SOFTSWITCH_LOG_LEVEL',
+    description: `${LOG_LEVELS.join(', ')} (info); logs go to standard error`,
+  },
+];
+
+/**
+ * Reads the configuration: the file, if there is one, and over it what flags and environment say.
+ *
+ * @throws ServiceError CONFIG
+ */
+export function readConfig(
+  file: string | undefined,
+  given: Layer = { settings: {}, placeOf: () => 'flags' },
+): Config {
+  return checkSettings(configSchema, file === undefined ? [given] : [fileLayer(file), given], RENAMED);
 }
 
-/** Reads the configuration: the file, if there is one, and the flags over it. INVALID_ARGUMENT names the fault. */
-export function readConfig(file: string | undefined, flags: ConfigFlags): Config {
-  const read = file === undefined ? undefined : readFile(file);
-  const base = read?.settings ?? {};
-  const overrides = {
-    ...given({
-      p4runtime: flags.p4runtime,
-      gnmi: flags.gnmi,
-      deviceId: number(flags.deviceId),
-      logLevel: flags.logLevel,
-      dataplane: flags.dataplane,
-      runDirectory: flags.runDirectory,
-    }),
-    dpdk: given({ host: flags.swxHost, library: flags.swxLibrary }),
-    taps: given({ prefix: flags.tapPrefix, count: number(flags.taps), mtu: number(flags.mtu) }),
-    tls: given({ mode: flags.tlsMode, cert: flags.tlsCert, key: flags.tlsKey, ca: flags.tlsCa }),
-  };
-  const merged = {
-    ...base,
-    ...overrides,
-    dpdk: { ...section(base.dpdk), ...overrides.dpdk },
-    taps: { ...section(base.taps), ...overrides.taps },
-    tls: { ...section(base.tls), ...overrides.tls },
-  };
-  const parsed = safeParse(configSchema, merged);
-  if (parsed.success) return parsed.data;
-  const faults = parsed.error.issues.map((issue) => {
-    const [unknown] = issue.code === 'unrecognized_keys' ? issue.keys : [];
-    const path = unknown === undefined ? issue.path : [...issue.path, unknown];
-    const place = read === undefined || has(overrides, path) ? 'flags' : read.place(path);
-    return [place, ...(issue.path.length === 0 ? [] : [issue.path.join('.')]), issue.message].join(': ');
-  });
-  fail('INVALID_ARGUMENT', faults.map(oneLine).join('; '));
-}
-
-/** What the configuration says of TLS, with the certificates loaded. INVALID_ARGUMENT tells what is wrong with them. */
+/**
+ * What the configuration says of TLS, with the certificates loaded.
+ *
+ * @throws ServiceError CONFIG if they cannot be used
+ */
 export function securityOf(tls: Config['tls'], logger: Logger): ServerSecurity {
   try {
     return openServerSecurity(tls, logger);
   } catch (error) {
     if (!TlsCertsError.is(error)) throw error;
-    throw new SoftswitchError('INVALID_ARGUMENT', `tls: ${error.message}`, { cause: error });
+    throw new ServiceError('CONFIG', `tls: ${error.message}`, { cause: error });
   }
-}
-
-function readFile(file: string): ConfigFile {
-  try {
-    return ConfigFile.read(file);
-  } catch (error) {
-    if (!YamlError.is(error)) throw error;
-    throw new SoftswitchError('INVALID_ARGUMENT', error.message, { cause: error });
-  }
-}
-
-/** Whether there is a value at the path. */
-function has(settings: unknown, [key, ...rest]: readonly PropertyKey[]): boolean {
-  if (key === undefined) return true;
-  return (
-    typeof settings === 'object' &&
-    settings !== null &&
-    Object.hasOwn(settings, key) &&
-    has(Reflect.get(settings, key), rest)
-  );
-}
-
-/** A mapping, an empty one for nothing; anything else is left for the schema to refuse. */
-function section(value: unknown): object {
-  if (value === undefined || value === null) return {};
-  return typeof value === 'object' ? value : { value };
-}
-
-function given<T extends object>(values: T): Partial<T> {
-  const kept = Object.entries(values).filter(([, value]) => value !== undefined);
-  return Object.fromEntries(kept) as Partial<T>;
-}
-
-/** A flag's number; text that is none is left for the schema to refuse. */
-function number(text: string | undefined): number | string | undefined {
-  if (text === undefined) return undefined;
-  return /^\d+$/.test(text) ? Number(text) : text;
 }

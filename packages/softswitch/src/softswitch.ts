@@ -1,6 +1,6 @@
 import { Server, type UntypedServiceImplementation } from '@grpc/grpc-js';
 import { messageOf } from '@infra-offload/base';
-import { statusLimits } from '@infra-offload/grpc';
+import { statusLimits, stopServer } from '@infra-offload/grpc';
 import { gnmi } from '@infra-offload/p4rt/proto';
 import type { Trace } from '@infra-offload/swx';
 import { type Listener, listen, SERVER_OPTIONS, type ServerSecurity } from '@infra-offload/tls-certs/grpc';
@@ -120,7 +120,7 @@ export class Softswitch {
     await this.ports.stop();
     await (keepDataplane ? this.dataplane.leave() : this.dataplane.stop());
     await Promise.all(this.listeners.map((listener) => listener.close()));
-    await Promise.all(this.servers.map(shutdown));
+    await Promise.all(this.servers.map((server) => stopServer(server, STOP_GRACE_MS)));
   }
 }
 
@@ -146,17 +146,4 @@ async function bind(
     const why = reason === 'EADDRINUSE' ? 'the address is in use (another softswitch?)' : messageOf(error);
     throw new SoftswitchError('UNAVAILABLE', `cannot listen on ${address}: ${why}`, { cause: error });
   }
-}
-
-async function shutdown(server: Server): Promise<void> {
-  await new Promise<void>((resolve) => {
-    const timer = setTimeout(() => {
-      server.forceShutdown();
-      resolve();
-    }, STOP_GRACE_MS);
-    server.tryShutdown(() => {
-      clearTimeout(timer);
-      resolve();
-    });
-  });
 }

@@ -3,15 +3,11 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { must, programs } from '@infra-offload/testbed';
 import { createTree, secretManifests } from '@infra-offload/tls-certs';
-import { stringify } from 'yaml';
 import type { Cluster } from './cluster.js';
+import { type TargetKind, targetConfig } from './node-config.js';
 
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 const NAMESPACE = 'infra-offload';
-const TAPS = 128;
-
-/** Which data plane the target has. */
-export type TargetKind = 'engine' | 'dpdk';
 
 /** Installs infra-offload as its guide says: certificates, a target on each node, and the manifests of an overlay. */
 export async function install(cluster: Cluster, target: TargetKind): Promise<void> {
@@ -22,20 +18,7 @@ export async function install(cluster: Cluster, target: TargetKind): Promise<voi
   await cluster.must(['apply', '--filename', '-'], JSON.stringify({ apiVersion: 'v1', kind: 'List', items }));
   for (const node of cluster.nodes) {
     const config = join(cluster.directory, node.name, 'softswitch.yaml');
-    const files = join(certificates, 'infrap4d');
-    writeFileSync(
-      config,
-      stringify({
-        taps: { count: TAPS },
-        dataplane: target,
-        ...(target === 'dpdk' && { dpdk: { host: programs.swxHost, ports: TAPS } }),
-        tls: {
-          cert: join(files, 'stratum.crt'),
-          key: join(files, 'stratum.key'),
-          ca: join(files, 'ca.crt'),
-        },
-      }),
-    );
+    writeFileSync(config, targetConfig(certificates, target));
     const softswitch = node.service('softswitch', process.execPath, [
       programs.softswitch,
       '--config',

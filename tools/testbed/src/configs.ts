@@ -57,7 +57,7 @@ export function managerConfig(layout: Layout, { drainSeconds, pipeline = 'dpdk' 
       gnmiTls: layout.identity('controller'),
     },
     stateDirectory: layout.state('manager'),
-    metrics: { listen: addresses.managerHttp },
+    monitoring: { listen: addresses.managerHttp },
     pipeline: { kind: pipeline },
     dataPlane: {
       ...(drainSeconds === undefined ? {} : { drainSeconds }),
@@ -73,13 +73,10 @@ export type ServiceSource = 'manifests' | 'api';
 
 /** @param settings go over these; undefined takes one away. */
 export function agentConfig(layout: Layout, source: ServiceSource, settings: object = {}): string {
-  const { ca, cert, key } = layout.identity('agent');
   return toYaml({
     nodeName: 'node-1',
     managerAddress: addresses.manager,
-    clientCert: cert,
-    clientKey: key,
-    caCert: ca,
+    tls: layout.identity('agent'),
     tapPrefix: TAP_PREFIX,
     cniSocket: layout.cniSocket,
     stateDirectory: layout.state('agent'),
@@ -89,7 +86,7 @@ export function agentConfig(layout: Layout, source: ServiceSource, settings: obj
     serviceCidrs: [SERVICE_CIDR],
     podCidrs: [POD_CIDR],
     hostInterface: { addresses: [HOST_ADDRESS] },
-    monitoringAddress: addresses.agentHttp,
+    monitoring: { listen: addresses.agentHttp },
     ...settings,
   });
 }

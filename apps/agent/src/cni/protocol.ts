@@ -1,5 +1,6 @@
 import type { AttachmentKey, ResultRoute } from '@infra-offload/cni-types';
-import type { LogLevelChange } from '../log.js';
+import type { LogLevelChange } from '@infra-offload/service';
+import type { LogModule } from '../log.js';
 
 /**
  * What infra-cni says to infra-agent: HTTP/1.1 over a unix socket, `POST /v1/<operation>`, JSON both ways. Success is 200;
@@ -74,7 +75,7 @@ export interface Operations {
   readonly status: { readonly request: StatusRequest; readonly response: object };
   /** Changes levels of the log until the next start; answers those of all modules. */
   readonly loglevel: {
-    readonly request: LogLevelChange;
+    readonly request: LogLevelChange<LogModule>;
     readonly response: Readonly<Record<string, string>>;
   };
 }

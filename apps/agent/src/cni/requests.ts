@@ -9,10 +9,11 @@ import {
   parseAddressPrefix,
   parseJson,
 } from '@infra-offload/cni-types';
+import { levelChangeSchema } from '@infra-offload/service';
 import { safeParse } from '@infra-offload/yaml';
 import * as z from 'zod';
 import { mtuSchema } from '../config/schema.js';
-import { logLevelChangeSchema } from '../log.js';
+import { LOG_MODULES } from '../log.js';
 import type { OperationName, Operations } from './protocol.js';
 
 /** Of a request that is wrong everywhere, nobody reads on. */
@@ -58,7 +59,7 @@ const schemas = {
   check: z.strictObject({ ...key, netns, mac: z.string().optional(), addresses: z.array(z.string()) }),
   garbage: z.strictObject({ network: z.string(), valid: z.array(z.strictObject(key)) }),
   status: z.strictObject({}),
-  loglevel: logLevelChangeSchema,
+  loglevel: levelChangeSchema(LOG_MODULES),
 } satisfies { [Name in OperationName]: z.ZodType<Operations[Name]['request']> };
 
 /** A request with its operation. */

@@ -4,6 +4,7 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { faultTest, mutateJson, mutateText, type Random } from '@infra-offload/faults';
+import { LogLevels } from '@infra-offload/service';
 import { afterAll, beforeAll, expect } from 'vitest';
 import { createLoggers } from '../log.js';
 import { CniServer } from './server.js';
@@ -15,7 +16,7 @@ let server: CniServer;
 beforeAll(async () => {
   // Without an attacher: what is read without fault is told to come again.
   const loggers = createLoggers({ level: 'silent', modules: {} });
-  server = await CniServer.start({ socketPath, logger: loggers.of('cni'), levels: loggers.levels });
+  server = await CniServer.start({ socketPath, logger: loggers.cni, levels: new LogLevels(loggers) });
 });
 afterAll(async () => {
   await server.stop();

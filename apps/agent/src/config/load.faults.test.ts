@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { faultTest, mutateYaml, Trial } from '@infra-offload/faults';
-import { AgentError } from '../errors.js';
+import { ServiceError } from '@infra-offload/service';
 import { loadConfig } from './load.js';
 
 const OURS = `nodeName: node-1
@@ -38,8 +38,7 @@ faultTest(
     const file = join(directory, 'config.yaml');
     try {
       const trial = new Trial(
-        (error) =>
-          AgentError.is(error, 'CONFIG') && error.message.startsWith(file) && !error.message.includes('\n'),
+        (error) => ServiceError.is(error) && error.message.startsWith(file) && !error.message.includes('\n'),
       );
       for (let left = cases; left > 0; left--) {
         trial.try(mutateYaml(random, random.pick([OURS, IPDK])), (text) => {

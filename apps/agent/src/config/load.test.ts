@@ -18,7 +18,7 @@ afterAll(() => {
 function load(text: string, overrides = {}) {
   const file = join(directory, 'agent.yaml');
   writeFileSync(file, text);
-  return loadConfig(file, overrides);
+  return loadConfig(file, { settings: overrides, placeOf: () => 'flags' });
 }
 
 describe('loadConfig', () => {
@@ -30,7 +30,8 @@ describe('loadConfig', () => {
       mtu: 1500,
       cniSocket: '/var/run/infra-offload/cni.sock',
       stateDirectory: '/var/lib/cni/infraagent',
-      monitoringAddress: '127.0.0.1:50096',
+      monitoring: { listen: '127.0.0.1:50096' },
+      tls: { mode: 'mtls', cert: '/etc/pki/infraagent/client/tls.crt' },
       log: { level: 'info', modules: {} },
       nodeName: expect.stringMatching(/./),
     });
@@ -51,12 +52,16 @@ describe('loadConfig', () => {
 
   it.each([
     ['managerAddres: x', /agent\.yaml:1:16: unknown key 'managerAddres'; did you mean 'managerAddress'\?/],
-    ['colour: red', /unknown key 'colour'$/],
+    ['colour: red', /unknown key 'colour'; there are 'nodeName', /],
+    [
+      'monitoringAddress: 127.0.0.1:1',
+      /agent\.yaml:1:20: 'monitoringAddress' is called 'monitoring\.listen'/,
+    ],
     ['log: { level: info, modules: { cny: info } }', /log\.modules/],
-    ['hostInterface: { address: 10.0.0.1 }', /unknown key 'hostInterface.address'/],
+    ['hostInterface: { address: 10.0.0.1 }', /unknown key 'hostInterface.address'; did you mean 'addresses'/],
     ['# c\nmtu: 100', /agent\.yaml:2:6: mtu: /],
     ['hostIfaceMTU: 100', /agent\.yaml:1:15: mtu: /],
-    ['colour: red\nmtu: 1', /agent\.yaml:2:6: mtu: .*; .*agent\.yaml:1:9: unknown key 'colour'$/],
+    ['colour: red\nmtu: 1', /agent\.yaml:2:6: mtu: .*; .*agent\.yaml:1:9: unknown key 'colour'/],
     ['mtu: "1500"', /mtu: /],
     ['managerAddress: 127.0.0.1', /managerAddress: is not of the form host:port/],
     ['managerAddress: 127.0.0.1:0', /managerAddress: /],
@@ -109,6 +114,7 @@ policy: true
       managerAddress: '10.10.0.2:50003',
       log: { level: 'warn' },
       kubernetes: {},
+      tls: { mode: 'insecure' },
     });
     expect(config.interface).toBeUndefined();
     expect(config.networkPolicy).toBe('felix');
@@ -120,6 +126,21 @@ policy: true
     expect(load('managerAddr: "::1"').managerAddress).toBe('[::1]:50002');
     expect(load('services: true\nmanifestsDirectory: /m').kubernetes).toBeUndefined();
     expect(load('services: false').kubernetes).toBeUndefined();
+  });
+
+  it.each([
+    [{}, {}, 'mtls'],
+    [{ insecure: true, mtls: false }, {}, 'insecure'],
+    [{ insecure: false, mtls: false }, {}, 'tls'],
+    [{ mtls: false }, {}, 'tls'],
+    [{ insecure: false }, {}, 'mtls'],
+    [{ insecure: true }, { insecure: false }, 'mtls'],
+    [{ insecure: true }, { mtls: false }, 'insecure'],
+    [{ mtls: false }, { insecure: false }, 'tls'],
+    [{ insecure: true }, { mtls: true }, 'mtls'],
+    [{ mtls: false }, { tls: { mode: 'mtls' } }, 'mtls'],
+  ])("has IPDK's %j, and %j over it, as tls.mode %s", (file, flags, mode) => {
+    expect(load(JSON.stringify(file), flags).tls.mode).toBe(mode);
   });
 
   it('has policies from where services come, unless the configuration says otherwise', () => {
@@ -138,8 +159,10 @@ policy: true
     ['logLevel: Info\nlog: { level: info }', /logLevel and log\.level are the same/],
     ['logLevel: Loud', /log\.level: /],
     ['managerPort: 0', /managerAddress: /],
-    ['insecure: true\nmtls: true', /insecure: and mtls are both true/],
-    ['clientKey: ""', /clientKey: /],
+    ['insecure: true\nmtls: true', /agent\.yaml:1:11: insecure and mtls are both true/],
+    ['mtls: false\ntls: { mode: tls }', /agent\.yaml:1:7: mtls and tls\.mode are the same setting/],
+    ['insecure: maybe', /agent\.yaml:1:11: tls\.mode: /],
+    ['clientKey: ""', /agent\.yaml:1:13: tls\.key: /],
     ['services: false\nkubernetes: {}', /services: is false, but kubernetes says where/],
     ['services: false\nmanifestsDirectory: /m', /services: is false, but manifestsDirectory says where/],
     ['services: "yes"', /services: /],
@@ -182,7 +205,7 @@ policy: true
   });
 
   it('names flags and environment when these are wrong', () => {
-    expect(() => load('', { mtu: 1 })).toThrow(/^flags and environment: mtu: /);
+    expect(() => load('', { mtu: 1 })).toThrow(/^flags: mtu: /);
   });
 
   it('refuses a file that is not there if it was asked for', () => {

@@ -1,24 +1,12 @@
 import { isIPv4 } from 'node:net';
 import { parseAddressPrefix } from '@infra-offload/cni-types';
+import { addressSchema, logSchema, monitoringSchema, tlsFilesIn, tlsSchema } from '@infra-offload/service';
 import * as z from 'zod';
 import { defaultSocketPath } from '../cni/protocol.js';
+import { LOG_MODULES } from '../log.js';
 
 /** Where Calico's plugin connects. */
 const defaultCalicoAddress = 'unix:///var/run/calico/cni-server.sock';
-
-export const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
-
-/** The parts of the agent that log with a level of their own. */
-export const logModules = [
-  'agent',
-  'cni',
-  'interfaces',
-  'sync',
-  'services',
-  'policies',
-  'monitoring',
-] as const;
-export type LogModule = (typeof logModules)[number];
 
 /** `kubernetes`: NetworkPolicies of the API or of manifests. `off`: none are enforced. */
 export const policySources = ['kubernetes', 'felix', 'off'] as const;
@@ -27,20 +15,12 @@ export type PolicySource = (typeof policySources)[number];
 const ipv4 = z.string().refine(isIPv4, 'is not an IPv4 address');
 const ipv4Cidr = z.string().refine((text) => parseAddressPrefix(text)?.family === 4, 'is not an IPv4 CIDR');
 const absolutePath = z.string().startsWith('/', 'is not an absolute path');
-const logLevel = z.enum(logLevels);
-
-/** `host:port`; IPv6 addresses in brackets. */
-const address = (minPort: number) =>
-  z.string().refine((text) => {
-    const port = /^(?:\[[0-9a-fA-F:.]+\]|[^:\s/[\]]+):([0-9]{1,5})$/.exec(text)?.[1];
-    return port !== undefined && Number(port) >= minPort && Number(port) <= 65535;
-  }, 'is not of the form host:port');
 
 /** Whoever may connect may attach and detach any pod: root, or all of the node, but nobody outside of it. */
 const localAddress = z.union(
   [
     z.string().regex(/^unix:(\/\/)?\/.+$/),
-    address(0).refine((text) => /^(127(\.[0-9]{1,3}){3}|localhost|\[::1\]):/.test(text)),
+    addressSchema(0).refine((text) => /^(127(\.[0-9]{1,3}){3}|localhost|\[::1\]):/.test(text)),
   ],
   'is neither unix:///path nor a port of a loopback address',
 );
@@ -68,7 +48,7 @@ const keysSchema = z.strictObject({
     .string()
     .regex(/^[A-Za-z0-9]([A-Za-z0-9._-]{0,251}[A-Za-z0-9])?$/, 'is not the name of a node')
     .optional(),
-  managerAddress: address(1).default('127.0.0.1:50002'),
+  managerAddress: addressSchema(1).default('127.0.0.1:50002'),
   interfaceType: z.enum(['tap', 'ipvlan', 'sriov', 'cdq']).default('tap'),
   /** The master of ipvlan, the physical function of sriov and cdq. */
   interface: interfaceName.optional(),
@@ -98,14 +78,8 @@ const keysSchema = z.strictObject({
   /** Where network policies come from: see `policySourceOf`. */
   // YAML reads a bare off as false.
   networkPolicy: z.preprocess((given) => (given === false ? 'off' : given), z.enum(policySources)).optional(),
-  /** No TLS towards the manager. */
-  insecure: z.boolean().optional(),
-  /** False: the manager has a certificate, the agent shows none. */
-  mtls: z.boolean().optional(),
-  /** PEM files of the agent's identity, and of the authorities that the manager's certificate may be of. */
-  clientCert: z.string().min(1).default('/etc/pki/infraagent/client/tls.crt'),
-  clientKey: z.string().min(1).default('/etc/pki/infraagent/client/tls.key'),
-  caCert: z.string().min(1).default('/etc/pki/infraagent/client/ca.crt'),
+  /** How the connection to the manager is protected. */
+  tls: tlsSchema(tlsFilesIn('/etc/pki/infraagent/client')),
   serviceCidrs: z.array(ipv4Cidr).default([]),
   podCidrs: z.array(ipv4Cidr).default([]),
   /** What leaves the cluster has the address of the node, unless it goes to one of these ranges as well. */
@@ -118,18 +92,13 @@ const keysSchema = z.strictObject({
   /** Only with policies from Felix; what it has without being configured: `felixSchema`. */
   felix: felixSchema.optional(),
   /** Where load balancers ask, as kube-proxy's `healthzBindAddress`. Off if absent. */
-  healthzAddress: address(0).optional(),
-  monitoringAddress: address(0).default('127.0.0.1:50096'),
-  log: z
-    .strictObject({
-      level: logLevel.default('info'),
-      modules: z.partialRecord(z.enum(logModules), logLevel).default({}),
-    })
-    .default({ level: 'info', modules: {} }),
+  healthzAddress: addressSchema(0).optional(),
+  monitoring: monitoringSchema('127.0.0.1:50096'),
+  log: logSchema(LOG_MODULES),
 });
 
 export const configSchema = keysSchema.superRefine((config, context) => {
-  const { manifestsDirectory, kubernetes, services, insecure, mtls } = config;
+  const { manifestsDirectory, kubernetes, services } = config;
   const issue = (path: keyof typeof config, message: string) =>
     context.addIssue({ code: 'custom', path: [path], message });
   if (manifestsDirectory !== undefined && kubernetes !== undefined) {
@@ -141,9 +110,6 @@ export const configSchema = keysSchema.superRefine((config, context) => {
   const source = kubernetes === undefined ? manifestsDirectory && 'manifestsDirectory' : 'kubernetes';
   if (services === false && source !== undefined) {
     issue('services', `is false, but ${source} says where services come from: leave one out`);
-  }
-  if (insecure === true && mtls === true) {
-    issue('insecure', 'and mtls are both true: set mtls: false, too, to go without TLS');
   }
 });
 

@@ -1,6 +1,6 @@
+import { ServiceError } from '@infra-offload/service';
 import type { Logger } from 'pino';
 import type { AgentConfig } from '../config/schema.js';
-import { AgentError } from '../errors.js';
 import { CdqPool } from './cdq.js';
 import { IpvlanInterfaces } from './ipvlan.js';
 import type { PodInterfaces } from './pod-interfaces.js';
@@ -11,7 +11,7 @@ import { TapPool } from './tap.js';
 /**
  * The pod interfaces that `interfaceType` and `interface` of the configuration name.
  *
- * @throws AgentError CONFIG if the kind needs `interface` and there is none.
+ * @throws ServiceError CONFIG if the kind needs `interface` and there is none.
  */
 export function createPodInterfaces(config: AgentConfig, logger: Logger): PodInterfaces {
   switch (config.interfaceType) {
@@ -30,5 +30,5 @@ export function createPodInterfaces(config: AgentConfig, logger: Logger): PodInt
 
 function interfaceOf({ interfaceType, interface: name }: AgentConfig, role: string): string {
   if (name !== undefined) return name;
-  throw new AgentError('CONFIG', `interfaceType ${interfaceType} needs interface: the name of ${role}`);
+  throw new ServiceError('CONFIG', `interfaceType ${interfaceType} needs interface: the name of ${role}`);
 }

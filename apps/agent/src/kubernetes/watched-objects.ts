@@ -7,9 +7,10 @@ import {
   loadBalancingResources,
   type ResourceSelection,
 } from '@infra-offload/k8s-watch/api';
+import { ServiceError } from '@infra-offload/service';
 import type { Logger } from 'pino';
 import { type AgentConfig, policySourceOf } from '../config/schema.js';
-import { AgentError, since } from '../errors.js';
+import { since } from '../errors.js';
 import { version } from '../version.js';
 import { clusterIpHint } from './cluster-ip-hint.js';
 
@@ -92,13 +93,13 @@ export class WatchedObjects {
    * Starts watching, and waits a little for the first lists: an API server that is away must not keep the agent from starting.
    *
    * @param onSynced called once, when the stores hold everything; it may be after this has returned.
-   * @throws AgentError CONFIG if the source cannot be used as configured.
+   * @throws ServiceError CONFIG if the source cannot be used as configured.
    */
   async start(onSynced: () => void): Promise<void> {
     let isWaiting = true;
     const failed = (cause: unknown) => {
       const reason = messageOf(cause);
-      if (isWaiting) throw new AgentError('CONFIG', `kubernetes: ${reason}`, { cause });
+      if (isWaiting) throw new ServiceError('CONFIG', `kubernetes: ${reason}`, { cause });
       this.#startFailure = reason;
       this.#logger.error({ reason }, 'the Kubernetes API cannot be used');
     };

@@ -1,13 +1,13 @@
+import { LogLevels, MonitoringServer } from '@infra-offload/service';
 import { pino } from 'pino';
 import { Registry } from 'prom-client';
 import { afterEach, describe, expect, it } from 'vitest';
 import { createLoggers } from '../log.js';
-import { HttpServer } from './http-server.js';
 import { ProxyHealth } from './proxy-health.js';
 import { monitoringRoutes } from './routes.js';
 
 const logger = pino({ level: 'silent' });
-let server: HttpServer | undefined;
+let server: MonitoringServer | undefined;
 
 afterEach(async () => {
   await server?.stop();
@@ -40,11 +40,16 @@ async function start() {
   const routes = monitoringRoutes({
     registry,
     health,
-    levels: loggers.levels,
+    levels: new LogLevels(loggers),
     readiness: { problems: () => state.problems, warnings: () => state.warnings },
     calicoProblems: async () => state.calico,
   });
-  server = await HttpServer.start({ name: 'monitoringAddress', address: '127.0.0.1:0', routes, logger });
+  server = await MonitoringServer.start({
+    setting: 'monitoring.listen',
+    address: '127.0.0.1:0',
+    routes,
+    logger,
+  });
   const url = `http://${server.address}`;
   const ask = async (path: string, init?: RequestInit) => {
     const response = await fetch(`${url}${path}`, init);
@@ -109,7 +114,7 @@ describe('/loglevel', () => {
     const { ask, loggers } = await start();
     expect(JSON.parse((await ask('/loglevel')).text)).toMatchObject({ agent: 'info', sync: 'warn' });
     expect((await ask('/loglevel', { method: 'PUT', body: '{"level":"silent"}' })).status).toBe(405);
-    expect(loggers.levels.current()).toMatchObject({ agent: 'info', sync: 'warn' });
+    expect(new LogLevels(loggers).current()).toMatchObject({ agent: 'info', sync: 'warn' });
   });
 });
 

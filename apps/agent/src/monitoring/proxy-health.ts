@@ -1,5 +1,5 @@
+import type { Reply } from '@infra-offload/service';
 import { Counter, type Registry } from 'prom-client';
-import type { Reply } from './http-server.js';
 
 export interface ProxyHealthOptions {
   /** When the oldest change came that the data plane does not have yet; undefined if it has them all. Milliseconds. */

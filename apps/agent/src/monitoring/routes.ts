@@ -1,6 +1,6 @@
+import { metricsRoute, type Reply, type Routes } from '@infra-offload/service';
 import type { Registry } from 'prom-client';
 import type { LogLevels } from '../log.js';
-import type { Reply, Routes } from './http-server.js';
 import type { ProxyHealth } from './proxy-health.js';
 
 export interface MonitoringSources {
@@ -21,15 +21,13 @@ export interface ReadinessReport {
 /** The health of the node as a service proxy, for load balancers and probes. */
 export function healthRoutes(health: ProxyHealth, readiness: ReadinessReport): Routes {
   return {
-    '/healthz': { get: () => health.healthz() },
-    '/livez': { get: () => health.livez() },
-    '/readyz': {
-      get: () => {
-        const warnings = readiness.warnings().map((warning) => `warning: ${warning}`);
-        const problems = readiness.problems();
-        const body = [...(problems.length === 0 ? ['ready'] : problems), ...warnings].join('\n');
-        return { status: problems.length === 0 ? 200 : 503, body: `${body}\n` };
-      },
+    '/healthz': () => health.healthz(),
+    '/livez': () => health.livez(),
+    '/readyz': () => {
+      const warnings = readiness.warnings().map((warning) => `warning: ${warning}`);
+      const problems = readiness.problems();
+      const body = [...(problems.length === 0 ? ['ready'] : problems), ...warnings].join('\n');
+      return { status: problems.length === 0 ? 200 : 503, body: `${body}\n` };
     },
   };
 }
@@ -38,16 +36,10 @@ export function healthRoutes(health: ProxyHealth, readiness: ReadinessReport): R
 export function monitoringRoutes(sources: MonitoringSources): Routes {
   const { registry, health, levels, readiness, calicoProblems } = sources;
   return {
-    '/metrics': {
-      get: async () => ({
-        status: 200,
-        body: await registry.metrics(),
-        headers: { 'content-type': registry.contentType },
-      }),
-    },
+    '/metrics': metricsRoute(registry),
     ...healthRoutes(health, readiness),
-    '/check': { get: async () => listing(await calicoProblems()) },
-    '/loglevel': { get: () => json(200, levels.current()) },
+    '/check': async () => listing(await calicoProblems()),
+    '/loglevel': () => json(200, levels.current()),
   };
 }
 

@@ -9,8 +9,8 @@ import {
   StoreIndex,
   serviceOfSlice,
 } from '@infra-offload/k8s-watch';
+import { MonitoringServer, type Reply } from '@infra-offload/service';
 import type { Logger } from 'pino';
-import { HttpServer, type Reply } from '../monitoring/http-server.js';
 
 export interface HealthCheckPortsOptions {
   readonly source: ObjectSource;
@@ -25,7 +25,7 @@ export interface HealthCheckPortsOptions {
 
 interface Server {
   readonly port: number;
-  readonly http: HttpServer;
+  readonly http: MonitoringServer;
 }
 
 /**
@@ -93,10 +93,10 @@ export class HealthCheckPorts {
   async #open(service: string, port: number): Promise<void> {
     const { host = '0.0.0.0', logger, retryMs = 30_000 } = this.#options;
     if (this.#isStopped) return;
-    const options = { name: 'healthCheckNodePort', address: `${host}:${port}`, logger };
+    const options = { setting: 'healthCheckNodePort', address: `${host}:${port}`, logger };
     try {
-      const routes = { '*': { get: () => this.#answer(service) } };
-      this.#servers.set(service, { port, http: await HttpServer.start({ ...options, routes }) });
+      const routes = { '*': () => this.#answer(service) };
+      this.#servers.set(service, { port, http: await MonitoringServer.start({ ...options, routes }) });
       this.#failed.delete(service);
     } catch (error) {
       if (!this.#failed.has(service)) {

@@ -1,4 +1,4 @@
-import { type Condition, Protocol, type Service } from '@infra-offload/infra-api';
+import { type Condition, Protocol, type Service, type ServiceReason } from '@infra-offload/infra-api';
 import type { ExternalTraffic, Frontend, LoadBalancedService } from '@infra-offload/k8s-watch';
 import { parseIPv4, parseIPv4Prefix, prefixContains } from '@infra-offload/net';
 import { podGateway } from '../interfaces/attachment.js';
@@ -23,6 +23,9 @@ export interface WantedService {
 }
 
 type Endpoints = LoadBalancedService['endpoints'];
+
+/** What of a service is left out. */
+type ServiceCondition = Condition & { readonly reason: ServiceReason };
 
 /** Frontends that share their endpoints. */
 interface Group {
@@ -49,7 +52,10 @@ export function toServices(
   gatewayPort: number | undefined,
 ): WantedService {
   const { external, endpoints } = balanced;
-  const conditions: Condition[] = balanced.conditions.map(({ reason, message }) => ({ reason, message }));
+  const conditions: ServiceCondition[] = balanced.conditions.map(({ reason, message }) => ({
+    reason,
+    message,
+  }));
   for (const frontend of balanced.frontends) {
     const overlap = overlapOf(frontend, node);
     if (overlap !== undefined) conditions.push(overlap);
@@ -170,7 +176,7 @@ function isFiltered(ranges: readonly string[]): boolean {
 }
 
 /** It is balanced all the same; but a pod may be given the address, which then nobody reaches at that port. */
-function overlapOf(frontend: Frontend, { podCidrs }: NodeReach): Condition | undefined {
+function overlapOf(frontend: Frontend, { podCidrs }: NodeReach): ServiceCondition | undefined {
   if (frontend.kind === 'NodePort') return undefined;
   const address = parseIPv4(frontend.address);
   const cidr = podCidrs.find((text) => {
@@ -185,7 +191,7 @@ function overlapOf(frontend: Frontend, { podCidrs }: NodeReach): Condition | und
 function toService(
   { namespace, name, portName, protocol, sessionAffinity }: LoadBalancedService,
   { suffix, frontends, endpoints, isElsewhere }: Group,
-  conditions: Condition[],
+  conditions: ServiceCondition[],
 ): Service {
   return {
     namespace,

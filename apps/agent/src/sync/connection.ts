@@ -1,15 +1,14 @@
 import type { ChannelCredentials, ChannelOptions } from '@grpc/grpc-js';
 import { type Connected, connectClient } from '@infra-offload/grpc';
 import { OffloadClient } from '@infra-offload/infra-api';
+import { ServiceError } from '@infra-offload/service';
 import {
   type ClientSecurity,
   openClientSecurity,
   TlsCertsError,
   type TlsLogger,
-  type TlsMode,
 } from '@infra-offload/tls-certs/grpc';
 import type { AgentConfig } from '../config/schema.js';
-import { AgentError } from '../errors.js';
 
 /** Services with many endpoints make long messages; the manager allows the same. */
 const maxMessageBytes = 16 * 1024 * 1024;
@@ -26,28 +25,20 @@ const channelOptions: ChannelOptions = {
 };
 
 /** What tells how the connection to the manager is protected. */
-export type SecuritySettings = Pick<AgentConfig, 'insecure' | 'mtls' | 'clientCert' | 'clientKey' | 'caCert'>;
+export type SecuritySettings = Pick<AgentConfig, 'tls'>;
 
 /**
  * How the agent proves itself to the manager, and the manager to it: one place for all calls.
  *
- * @throws AgentError CONFIG if a certificate cannot be used; the message names its file.
+ * @throws ServiceError CONFIG if a certificate cannot be used; the message names its file.
  */
-export function managerSecurity(settings: SecuritySettings, logger?: TlsLogger): ClientSecurity {
-  const { clientCert: cert, clientKey: key, caCert: ca } = settings;
+export function managerSecurity({ tls }: SecuritySettings, logger?: TlsLogger): ClientSecurity {
   try {
-    return openClientSecurity({ mode: tlsMode(settings), cert, key, ca }, 'manager', logger);
+    return openClientSecurity(tls, 'manager', logger);
   } catch (cause) {
     if (!TlsCertsError.is(cause)) throw cause;
-    const message = `certificates for infra-manager: ${cause.message}`;
-    throw new AgentError('CONFIG', message, { details: cause.details, cause });
+    throw new ServiceError('CONFIG', `certificates for infra-manager: ${cause.message}`, { cause });
   }
-}
-
-/** Mutual TLS unless told otherwise. */
-function tlsMode({ insecure, mtls }: Pick<SecuritySettings, 'insecure' | 'mtls'>): TlsMode {
-  if (insecure === true) return 'insecure';
-  return mtls === false ? 'tls' : 'mtls';
 }
 
 /** The channel to the manager; it connects by itself, as often as need be. */

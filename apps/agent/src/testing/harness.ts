@@ -63,12 +63,12 @@ export class Harness {
   config(settings: Readonly<Record<string, unknown>> = {}): AgentConfig {
     const config = configSchema.parse({
       managerAddress: this.manager.address,
-      insecure: true,
+      tls: { mode: 'insecure' },
       tapPrefix: this.network.prefix,
       cniSocket: this.socket,
       stateDirectory: join(this.network.directory, 'state'),
       manifestsDirectory: this.manifests,
-      monitoringAddress: '127.0.0.1:0',
+      monitoring: { listen: '127.0.0.1:0' },
       ...settings,
     });
     return { ...config, nodeName: 'node-1' };

@@ -1,56 +1,29 @@
 import { formatMac, isUnicastMac, mac, POD_GATEWAY_MAC, parseMac } from '@infra-offload/net';
-import { DEFAULT_CIPHER_SUITES, TLS_MODES } from '@infra-offload/tls-certs/grpc';
+import { addressSchema, logSchema, monitoringSchema, tlsFilesIn, tlsSchema } from '@infra-offload/service';
+import { DEFAULT_CIPHER_SUITES } from '@infra-offload/tls-certs/grpc';
 import { z } from 'zod';
-import { LOG_LEVELS, LOG_MODULES } from '../log.js';
+import { LOG_MODULES } from '../log.js';
 
-/** `host:port`, `[v6]:port`; the port may be 0 where the system is to choose one. */
-function address(minPort: 0 | 1) {
-  return z.string().refine(
-    (text) => {
-      const match = /^(?:\[[0-9a-fA-F:]+\]|[A-Za-z0-9](?:[-A-Za-z0-9.]*[A-Za-z0-9])?):(\d{1,5})$/.exec(text);
-      return match !== null && Number(match[1]) >= minPort && Number(match[1]) <= 65_535;
-    },
-    { error: `expected "host:port" with a port from ${minPort} to 65535` },
-  );
-}
-
-const level = z.enum(LOG_LEVELS);
 const seconds = (max: number) => z.int().min(0).max(max);
 
-const CLIENT_FILES = '/etc/pki/inframanager/client';
-const SERVER_FILES = '/etc/pki/inframanager/server';
-
-/** How a connection is protected. The files are PEM; those that the mode does not need are not read. */
-const tls = (files: string) =>
-  z.strictObject({
-    /** mtls: both sides have certificates; tls: the server only; insecure: plain text. */
-    mode: z.enum(TLS_MODES).default('mtls'),
-    cert: z.string().min(1).default(`${files}/tls.crt`),
-    key: z.string().min(1).default(`${files}/tls.key`),
-    /** Authorities of the other side. */
-    ca: z.string().min(1).default(`${files}/ca.crt`),
-  });
+const serverTls = tlsSchema({
+  ...tlsFilesIn('/etc/pki/inframanager/server'),
+  cipherSuites: DEFAULT_CIPHER_SUITES,
+});
+const clientTls = tlsSchema(tlsFilesIn('/etc/pki/inframanager/client'));
 
 /** The configuration file, after defaults. Unknown keys are errors. */
 export const configSchema = z.strictObject({
   /** Where the agent finds the Offload service. */
-  listen: address(0).default('127.0.0.1:50002'),
+  listen: addressSchema(0).default('127.0.0.1:50002'),
   /** Of what listens there. */
-  tls: tls(SERVER_FILES)
-    .extend({
-      /** IANA names, for TLS 1.2 and 1.3. */
-      cipherSuites: z
-        .array(z.string())
-        .min(1)
-        .default([...DEFAULT_CIPHER_SUITES]),
-    })
-    .prefault({}),
+  tls: serverTls,
   target: z
     .strictObject({
-      p4runtimeAddress: address(1).default('localhost:9559'),
-      p4runtimeTls: tls(CLIENT_FILES).prefault({}),
-      gnmiAddress: address(1).default('localhost:9339'),
-      gnmiTls: tls(CLIENT_FILES).prefault({}),
+      p4runtimeAddress: addressSchema(1).default('localhost:9559'),
+      p4runtimeTls: clientTls,
+      gnmiAddress: addressSchema(1).default('localhost:9339'),
+      gnmiTls: clientTls,
       /** P4Runtime device id. */
       deviceId: z.int().min(1).max(Number.MAX_SAFE_INTEGER).default(1),
       /** Milliseconds that an RPC to the target may take. */
@@ -73,25 +46,9 @@ export const configSchema = z.strictObject({
   interfaceType: z.enum(['tap', 'ipvlan', 'sriov', 'cdq']).default('tap'),
   /** Holds the wanted state across restarts; made if it is missing. */
   stateDirectory: z.string().min(1).default('/var/lib/infra-offload/manager'),
-  metrics: z
-    .strictObject({
-      /** Where /metrics, /healthz and /readyz are served; "off" for nowhere. */
-      listen: z
-        // YAML reads a bare off as false.
-        .union([z.literal('off'), z.literal(false).transform(() => 'off' as const), address(0)], {
-          error: 'expected "host:port" with a port from 0 to 65535, or "off"',
-        })
-        .default('127.0.0.1:50012'),
-    })
-    .prefault({}),
-  log: z
-    .strictObject({
-      level: level.default('info'),
-      modules: z
-        .strictObject(Object.fromEntries(LOG_MODULES.map((module) => [module, level.optional()])))
-        .default({}),
-    })
-    .prefault({}),
+  /** Where /metrics, /healthz and /readyz are served. */
+  monitoring: monitoringSchema('127.0.0.1:50012'),
+  log: logSchema(LOG_MODULES),
   dataPlane: z
     .strictObject({
       /** Source MAC of what the data plane sends to pods, and what it answers for a pod's address. */

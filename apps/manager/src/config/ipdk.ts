@@ -1,5 +1,6 @@
-import { type ConfigFile, oneLine } from '@infra-offload/yaml';
-import { ManagerError } from '../errors.js';
+import { didYouMean } from '@infra-offload/base';
+import { type Layer, ServiceError } from '@infra-offload/service';
+import { oneLine } from '@infra-offload/yaml';
 
 type Tree = Record<string, unknown>;
 
@@ -46,12 +47,12 @@ const GROUPS: ReadonlySet<string> = new Set(
  * stay, for the schema to refuse.
  *
  * @param notice called for each setting without effect.
- * @throws ManagerError CONFIG if a setting is given by both names, or is unknown in a group of IPDK's.
+ * @throws ServiceError CONFIG if a setting is given by both names, or is unknown in a group of IPDK's.
  */
-export function translateIpdkSettings(file: ConfigFile, notice: (text: string) => void): Tree {
+export function translateIpdkSettings(file: Layer, notice: (text: string) => void): Tree {
   const result: Tree = { ...structuredClone(file.settings) };
   for (const [path, value] of flatten(file.settings)) {
-    const at = file.place(path.split('.'));
+    const at = file.placeOf(path.split('.'));
     const ours = SAME.get(path);
     const unused = UNUSED.get(path);
     if (ours === undefined && unused === undefined) {
@@ -62,7 +63,7 @@ export function translateIpdkSettings(file: ConfigFile, notice: (text: string) =
     if (unused !== undefined) notice(`${at}: ${path} has no effect: ${unused}`);
     else if (ours !== undefined) {
       if (!put(result, ours.split('.'), translated(path, value))) {
-        throw new ManagerError('CONFIG', `${at}: ${path} and ${ours} are the same setting: leave one out`);
+        throw new ServiceError('CONFIG', `${at}: ${path} and ${ours} are the same setting: leave one out`);
       }
     }
   }
@@ -88,9 +89,10 @@ export function ipdkPathOf(
 function refuseUnknown(at: string, path: string): void {
   const [group = '', key] = path.split('.');
   if (key === undefined || !GROUPS.has(group)) return;
-  const known = [...SAME.keys(), ...UNUSED.keys()].filter((other) => other.startsWith(`${group}.`));
-  const names = known.map((other) => other.slice(group.length + 1)).join(', ');
-  throw new ManagerError('CONFIG', oneLine(`${at}: unknown key "${path}"; known here: ${names}`));
+  const known = [...SAME.keys(), ...UNUSED.keys()].flatMap((other) =>
+    other.startsWith(`${group}.`) ? other.slice(group.length + 1) : [],
+  );
+  throw new ServiceError('CONFIG', oneLine(`${at}: unknown key '${path}'; ${didYouMean(key, known)}`));
 }
 
 function* flatten(tree: Readonly<Tree>): Generator<[string, unknown]> {

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { faultTest, mutateYaml, Trial } from '@infra-offload/faults';
-import { ManagerError } from '../errors.js';
+import { ServiceError } from '@infra-offload/service';
 import { loadConfig } from './load.js';
 
 const OURS = `listen: 127.0.0.1:50002
@@ -41,14 +41,12 @@ faultTest(
     try {
       const trial = new Trial(
         (error) =>
-          ManagerError.is(error, 'CONFIG') &&
-          error.message.startsWith(`${file}:`) &&
-          !error.message.includes('\n'),
+          ServiceError.is(error) && error.message.startsWith(`${file}:`) && !error.message.includes('\n'),
       );
       for (let left = cases; left > 0; left--) {
         trial.try(mutateYaml(random, random.pick([OURS, IPDK])), (text) => {
           writeFileSync(file, text);
-          return loadConfig({ file });
+          return loadConfig(file);
         });
       }
       return trial.measured;

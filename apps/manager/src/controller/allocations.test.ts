@@ -1,5 +1,6 @@
 import { ipv4 } from '@infra-offload/net';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { condition } from '../drivers/condition.js';
 import { aPod, aService, Core, coreDriver } from '../testing/core.js';
 import { MemoryStore } from '../testing/policy-world.js';
 
@@ -204,10 +205,10 @@ it('a service that was deleted keeps its frontend for as long as something drain
 });
 
 it('a service that the target cannot serve has no id, and says why', async () => {
-  const refusal = { severity: 'degraded', reason: 'Unservable', message: 'not here' } as const;
+  const refusal = condition('ProtocolNotSupported', 'not here');
   await start({ driver: { ...coreDriver, refusal: () => refusal } });
   core.controller.upsert(aService('web', 10, [1]));
-  expect(core.controller.status(WEB)).toMatchObject({ state: 'degraded', reason: 'Unservable' });
+  expect(core.controller.status(WEB)).toMatchObject({ state: 'degraded', reason: 'ProtocolNotSupported' });
   expect(ids()).toEqual({});
 });
 

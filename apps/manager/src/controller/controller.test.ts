@@ -102,7 +102,7 @@ describe('an object', () => {
     core.controller.refuse(POD, 'mac: is no MAC address');
     expect(core.controller.status(POD)).toEqual({
       state: 'degraded',
-      reason: 'InvalidObject',
+      reason: 'ObjectInvalid',
       message: 'mac: is no MAC address; the version before it stays in force',
     });
     expect(core.device.keys('pod_forward')).toHaveLength(2);

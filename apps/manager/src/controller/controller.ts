@@ -1,7 +1,8 @@
 import { Listeners } from '@infra-offload/base';
 import { Guard } from '@infra-offload/guard';
 import type { IPv4, Mac } from '@infra-offload/net';
-import type { Condition, Driver, PortLookup } from '../drivers/driver.js';
+import { type Condition, condition } from '../drivers/condition.js';
+import type { Driver, PortLookup } from '../drivers/driver.js';
 import type { Consequences } from '../policy/keeper.js';
 import { Owner, type RowFailure, type RowKey } from '../reconciler/model.js';
 import type { Reconciler } from '../reconciler/reconciler.js';
@@ -169,8 +170,7 @@ export class Controller<Row> {
     const key = objectKey(object);
     for (const { key: claim, what, reason } of this.#compiler.claimsOf(object, this.#compiler.context(key))) {
       const holder = this.#claims.holder(claim, key);
-      if (holder !== undefined)
-        return { severity: 'degraded', reason, message: `${what} is held by ${describeKey(holder)}` };
+      if (holder !== undefined) return condition(reason, `${what} is held by ${describeKey(holder)}`);
     }
     return undefined;
   }
@@ -372,7 +372,7 @@ export class Controller<Row> {
       // Of what is removed only that counts which is on its way.
       entry.conditions =
         object === undefined
-          ? said.filter((condition) => condition.severity === 'pending')
+          ? said.filter(({ severity }) => severity === 'pending')
           : [...said, ...carriedBy(object)];
     }
     const status = statusOf(entry, this.#reconciler.attached, this.#failureOf);

@@ -1,16 +1,16 @@
 import { describe, expect, it } from 'vitest';
-import type { Condition } from '../drivers/driver.js';
+import type { Remark } from '../drivers/condition.js';
 import { aPod } from '../testing/core.js';
 import { Entry, sameStatus, statusOf } from './entry.js';
 
-const condition = (severity: Condition['severity'], i = 1): Condition => ({
+const condition = (severity: Remark['severity'], i = 1): Remark => ({
   severity,
   reason: `Reason${i}`,
   message: `message ${i}`,
 });
 
 function statusWith(
-  conditions: readonly Condition[],
+  conditions: readonly Remark[],
   change: (entry: Entry<unknown>) => void = () => undefined,
 ) {
   const entry = new Entry<unknown>('pod/a');
@@ -67,7 +67,7 @@ describe('a status', () => {
     };
     expect(statusWith([], never)).toEqual({
       state: 'degraded',
-      reason: 'InvalidObject',
+      reason: 'ObjectInvalid',
       message: 'no sense',
     });
   });

@@ -1,7 +1,8 @@
+import type { ManagerReason } from '@infra-offload/infra-api';
 import type { GroupPlan } from '@infra-offload/lb-model';
 import type { IPv4 } from '@infra-offload/net';
-import type { Condition } from '../drivers/driver.js';
-import { conflictsOf, failuresOf, type Problem } from '../reconciler/failures.js';
+import type { Remark } from '../drivers/condition.js';
+import { conflictsOf, failuresOf } from '../reconciler/failures.js';
 import { Owner, type RowFailure, type RowKey } from '../reconciler/model.js';
 import type { Frontend, ObjectKey, WantedState } from '../state/objects.js';
 
@@ -31,7 +32,7 @@ export class Entry<Row> {
   addresses: readonly IPv4[] = [];
   /** Claims that another object holds. */
   lost: readonly string[] = [];
-  conditions: readonly Condition[] = [];
+  conditions: readonly Remark[] = [];
   /** Why a newer version was not taken; what was there before stays. */
   invalid: string | undefined = undefined;
   /** Snapshot that named it last. */
@@ -48,7 +49,7 @@ const PENDING: Status = { state: 'pending', reason: '', message: '' };
 const PROGRAMMED: Status = { state: 'programmed', reason: '', message: '' };
 const TARGET_AWAY: Status = {
   state: 'pending',
-  reason: 'TargetUnavailable',
+  reason: 'TargetUnavailable' satisfies ManagerReason,
   message: 'the target is not connected, or this manager is not its primary',
 };
 /** Failures that a message spells out. */
@@ -66,7 +67,8 @@ export function statusOf<Row>(
 ): Status {
   if (entry.invalid !== undefined) {
     const kept = entry.object === undefined ? '' : '; the version before it stays in force';
-    return { state: 'degraded', reason: 'InvalidObject', message: entry.invalid + kept };
+    const reason: ManagerReason = 'ObjectInvalid';
+    return { state: 'degraded', reason, message: entry.invalid + kept };
   }
   const { owner, conditions } = entry;
   if (!attached) return TARGET_AWAY;
@@ -88,7 +90,7 @@ export function sameStatus(a: Status, b: Status): boolean {
   return a === b || (a.state === b.state && a.reason === b.reason && a.message === b.message);
 }
 
-function summarise(problems: readonly Problem[]): string {
+function summarise(problems: readonly Pick<Remark, 'message'>[]): string {
   const shown = problems.slice(0, SHOWN).map((problem) => problem.message);
   const more = problems.length - shown.length;
   return shown.join('; ') + (more > 0 ? `; and ${more} more` : '');

@@ -1,5 +1,5 @@
 import type { IPv4, Mac } from '@infra-offload/net';
-import type { Condition } from '../drivers/driver.js';
+import type { Remark } from '../drivers/condition.js';
 import { kindOf, type ObjectKey, type RowObject, type WantedState } from '../state/objects.js';
 
 /** Whether an object has rows of its own. */
@@ -27,7 +27,7 @@ export function addressesOf(object: WantedState | undefined): readonly IPv4[] {
 }
 
 /** What the agent said of an object, as one condition. */
-export function carriedBy(object: WantedState | undefined): readonly Condition[] {
+export function carriedBy(object: WantedState | undefined): readonly Remark[] {
   if (object === undefined || !('agentConditions' in object)) return [];
   const [first] = object.agentConditions;
   if (first === undefined) return [];

@@ -1,5 +1,6 @@
 import type { IPv4 } from '@infra-offload/net';
 import { addressKey } from '../drivers/common.js';
+import { condition } from '../drivers/condition.js';
 import type { Claim, CompileContext, Compiled, Driver, Resident } from '../drivers/driver.js';
 import { unreachable } from '../errors.js';
 import type { Claims } from '../state/claims.js';
@@ -121,7 +122,7 @@ export class ObjectCompiler<Row> {
     if (allocation === undefined) return NOTHING;
     if (allocation !== 'no-id') return this.#driver.service(service, allocation, context);
     const message = `all ${this.#driver.limits.serviceIds} service ids are in use: remove services, or split the node's load`;
-    return { rows: [], conditions: [{ severity: 'degraded', reason: 'IdsExhausted', message }] };
+    return { rows: [], conditions: [condition('IdsExhausted', message)] };
   }
 }
 

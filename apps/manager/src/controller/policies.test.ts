@@ -105,13 +105,13 @@ describe('policies', () => {
     await isolate();
     core.controller.refuse('set/peers', 'addresses: make no sense');
     await core.settled();
-    expect(status('set/peers')).toMatchObject({ state: 'degraded', reason: 'InvalidObject' });
+    expect(status('set/peers')).toMatchObject({ state: 'degraded', reason: 'ObjectInvalid' });
     core.controller.upsert(set([PEER]));
     await core.settled();
     expect(status('set/peers')?.state).toBe('programmed');
     core.controller.refuse('isolation/default/pod-1', 'tiers: make no sense');
     await core.settled();
-    expect(status('isolation/default/pod-1')).toMatchObject({ state: 'degraded', reason: 'InvalidObject' });
+    expect(status('isolation/default/pod-1')).toMatchObject({ state: 'degraded', reason: 'ObjectInvalid' });
     expect(tables()).toContain('policy_ingress');
   });
 

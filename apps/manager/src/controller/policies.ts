@@ -1,7 +1,7 @@
 import type { Guard } from '@infra-offload/guard';
 import { POD_GATEWAY } from '@infra-offload/net';
 import { NODE_CLAIM_KEY } from '../drivers/common.js';
-import type { Condition } from '../drivers/driver.js';
+import type { Remark } from '../drivers/condition.js';
 import { type Consequences, type KeeperOptions, type PodPolicy, PolicyKeeper } from '../policy/keeper.js';
 import type { StoredProfiles } from '../policy/profiles.js';
 import type { Owner } from '../reconciler/model.js';
@@ -64,7 +64,7 @@ export class Policies<Row> {
   }
 
   /** What is to be said of a set, a policy or an isolation. */
-  conditions(key: ObjectKey): readonly Condition[] {
+  conditions(key: ObjectKey): readonly Remark[] {
     return this.#keeper.conditions(key);
   }
 

@@ -4,8 +4,8 @@ import { mac } from '@infra-offload/net';
 import { P4Program } from '@infra-offload/p4info';
 import { P4RuntimeSession, P4rtError } from '@infra-offload/p4rt';
 import { es2kDpDeviceConfig, es2kDpP4Info } from '@infra-offload/p4src';
+import { ServiceError } from '@infra-offload/service';
 import type { Config } from '../config/config.js';
-import { ManagerError } from '../errors.js';
 import type { Logger } from '../log.js';
 import { dpdkDriver } from './dpdk/driver.js';
 import type { DpdkRow } from './dpdk/rows.js';
@@ -29,7 +29,7 @@ const LOOK_DEADLINE_MS = 3_000;
  * Chooses the driver: by `pipeline.kind`, or by the P4Info of the package in `pipeline.directory`, or else by that of the pipeline
  * that runs on the target. A target that is away, or runs none, gets the pipeline for DPDK.
  *
- * @throws ManagerError CONFIG when the package cannot be used.
+ * @throws ServiceError CONFIG when the package cannot be used.
  */
 export async function chooseDriver(
   config: Config,
@@ -68,10 +68,9 @@ function fromDirectory(directory: string): PipelinePackage {
   const found = readPackage(directory);
   if (isEs2kProgram(found.program)) return found;
   const tables = found.program.tables.map(({ alias }) => alias).join(', ');
-  throw new ManagerError(
+  throw new ServiceError(
     'CONFIG',
     `pipeline.directory ${directory}: its P4Info is of no ES2K package; its tables are ${tables}`,
-    { details: { directory } },
   );
 }
 
@@ -97,12 +96,12 @@ async function onTarget(
     if (!isEs2kProgram(program)) return undefined;
     logger.info({ tables: program.tables.length }, 'the target runs an ES2K package');
     if (deviceConfig !== undefined && deviceConfig.length > 0) return { program, deviceConfig };
-    throw new ManagerError(
+    throw new ServiceError(
       'CONFIG',
       'the target runs an ES2K package but does not tell its device config: name the folder of the package in pipeline.directory',
     );
   } catch (error) {
-    if (ManagerError.is(error, 'CONFIG')) throw error;
+    if (ServiceError.is(error)) throw error;
     const none = P4rtError.is(error, 'FAILED_PRECONDITION', 'NOT_FOUND');
     const why = none ? 'it runs none' : messageOf(error);
     logger.info(

@@ -6,7 +6,8 @@ import {
   type Protocol,
   type ServiceObject,
 } from '../state/objects.js';
-import type { Claim, CompileContext, Condition } from './driver.js';
+import { type Condition, condition } from './condition.js';
+import type { Claim, CompileContext } from './driver.js';
 
 /** An address, an interface and a port belong to one pod. */
 export function podClaims(pod: PodObject, context: CompileContext): readonly Claim[] {
@@ -18,7 +19,7 @@ export function conflictOf(claims: readonly Claim[], context: CompileContext): C
   for (const { key, what, reason } of claims) {
     const holder = context.holder(key);
     if (holder !== undefined) {
-      return { severity: 'degraded', reason, message: `${what} is held by ${describeKey(holder)}` };
+      return condition(reason, `${what} is held by ${describeKey(holder)}`);
     }
   }
   return undefined;
@@ -59,13 +60,9 @@ export function missingPort(
   found: { readonly kind: 'unknown' } | { readonly kind: 'missing'; readonly message: string },
 ): Condition {
   if (found.kind === 'missing') {
-    return { severity: 'degraded', reason: 'InterfaceNotFound', message: found.message };
+    return condition('InterfaceNotFound', found.message);
   }
-  return {
-    severity: 'pending',
-    reason: 'InterfaceUnknown',
-    message: `the target has not told the port of ${interfaceName} yet`,
-  };
+  return condition('InterfaceUnknown', `the target has not told the port of ${interfaceName} yet`);
 }
 
 /** Every frontend may be claimed by one service. */
@@ -87,11 +84,7 @@ export function formatFrontend({ address, port }: Frontend): string {
 
 /** For addresses of a family that the pipeline does not know. */
 export function unsupportedAddresses(addresses: readonly string[]): Condition {
-  return {
-    severity: 'degraded',
-    reason: 'UnsupportedAddressFamily',
-    message: `the pipeline knows IPv4 only, left out: ${addresses.slice(0, 5).join(', ')}${
-      addresses.length > 5 ? ` and ${addresses.length - 5} more` : ''
-    }`,
-  };
+  const more = addresses.length > 5 ? ` and ${addresses.length - 5} more` : '';
+  const message = `the pipeline knows IPv4 only, left out: ${addresses.slice(0, 5).join(', ')}${more}`;
+  return condition('AddressFamilyNotSupported', message);
 }

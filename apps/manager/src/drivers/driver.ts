@@ -1,3 +1,4 @@
+import type { ManagerReason } from '@infra-offload/infra-api';
 import type { GroupPlan, GroupView } from '@infra-offload/lb-model';
 import type { IPv4, Mac } from '@infra-offload/net';
 import type { P4Program } from '@infra-offload/p4info';
@@ -15,20 +16,7 @@ import type {
   RowObject,
   ServiceObject,
 } from '../state/objects.js';
-
-/** Something to know about an object beside what the device holds; see docs/conditions.md. */
-export interface Condition {
-  /**
-   * `note`: the object is served as asked, except for what the message says. `degraded`: not all of it is served.
-   * `pending`: it will be, as soon as something else has happened.
-   */
-  readonly severity: 'note' | 'degraded' | 'pending';
-  /** One CamelCase word. */
-  readonly reason: string;
-  readonly message: string;
-  /** Policies that it is about, if it is from a profile; absent: all of the profile's. */
-  readonly policies?: readonly string[];
-}
+import type { Condition } from './condition.js';
 
 /** What an object becomes on the device. */
 export interface Compiled<Row> {
@@ -53,7 +41,7 @@ export interface Claim {
   /** For messages: "address 10.244.1.7". */
   readonly what: string;
   /** The reason reported to those who come too late. */
-  readonly reason: string;
+  readonly reason: ManagerReason;
 }
 
 /** What the driver is told beside the object itself. */

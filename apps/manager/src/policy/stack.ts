@@ -1,4 +1,4 @@
-import type { Condition } from '../drivers/driver.js';
+import type { Condition } from '../drivers/condition.js';
 import { Owner, type RowKey } from '../reconciler/model.js';
 import type { ObjectKey, PodObject } from '../state/objects.js';
 import type { PolicyTier } from '../state/policy-objects.js';

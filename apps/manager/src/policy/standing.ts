@@ -1,4 +1,4 @@
-import type { Condition } from '../drivers/driver.js';
+import { type Condition, condition, type Remark } from '../drivers/condition.js';
 import { failuresOf } from '../reconciler/failures.js';
 import type { Owner } from '../reconciler/model.js';
 import type { Reconciler } from '../reconciler/reconciler.js';
@@ -11,7 +11,7 @@ const DIRECTIONS = ['ingress', 'egress'] as const;
 const SHOWN = 3;
 
 /** Not in the device yet; nothing more is to be said until it is. */
-const PENDING: readonly Condition[] = [{ severity: 'pending', reason: '', message: '' }];
+const PENDING: readonly Remark[] = [{ severity: 'pending', reason: '', message: '' }];
 
 interface World<Row> {
   readonly reconciler: Reconciler<Row>;
@@ -55,7 +55,7 @@ export function isSameStanding(a: Standing, b: Standing): boolean {
 export function conditionsOfStacks<Row>(
   stacks: ReadonlySet<Stack<Row>>,
   policy: string | undefined,
-): readonly Condition[] {
+): readonly Remark[] {
   const conditions = new Map<string, Condition>();
   for (const { standing } of stacks) {
     if (standing.isPending) return PENDING;
@@ -72,9 +72,9 @@ export function conditionsOfStacks<Row>(
 export function conditionsOfIsolation<Row>(
   subjects: ReadonlySet<Subject<Row>>,
   ownerOf: (pod: ObjectKey) => Owner<Row> | undefined,
-): readonly Condition[] {
+): readonly Remark[] {
   const conditions = new Map<string, Condition>();
-  const add = (condition: Condition) => conditions.set(`${condition.reason} ${condition.message}`, condition);
+  const add = (one: Condition) => conditions.set(`${one.reason} ${one.message}`, one);
   for (const subject of subjects) {
     if (ownerOf(subject.key)?.progress === 'pending') return PENDING;
     if (subject.isCutOff) add(cutOff(subject.key));
@@ -96,33 +96,23 @@ function refusedRows<Row>({ owner }: Profile<Row>, reconciler: Reconciler<Row>):
   const failures = failuresOf(owner, (key) => reconciler.cell(key)?.failure);
   const shown = failures.slice(0, SHOWN).map((failure) => failure.message);
   const more = failures.length - shown.length;
-  return {
-    severity: 'degraded',
-    reason: failures[0]?.reason ?? 'WriteFailed',
-    message: `what the target refused is denied: ${shown.join('; ')}${more > 0 ? `; and ${more} more` : ''}`,
-  };
+  return condition(
+    failures[0]?.reason ?? 'WriteFailed',
+    `what the target refused is denied: ${shown.join('; ')}${more > 0 ? `; and ${more} more` : ''}`,
+  );
 }
 
 function closed(direction: string): Condition {
-  return {
-    severity: 'degraded',
-    reason: 'EverythingDenied',
-    message: `all ${direction} is denied until the target takes the entries that it refused, since what it holds may allow too much`,
-  };
+  const message = `all ${direction} is denied until the target takes the entries that it refused, since what it holds may allow too much`;
+  return condition('EverythingDenied', message);
 }
 
 function cutOff(pod: ObjectKey): Condition {
-  return {
-    severity: 'degraded',
-    reason: 'PodCutOff',
-    message: `${pod.replace('/', ' ')} has no network, since the target refused to isolate it`,
-  };
+  const message = `${pod.replace('/', ' ')} has no network, since the target refused to isolate it`;
+  return condition('PodCutOff', message);
 }
 
 function unknownPolicy(direction: string, name: string): Condition {
-  return {
-    severity: 'degraded',
-    reason: 'PolicyUnknown',
-    message: `${direction}: policy ${name} is not known, so everything that reaches it is denied`,
-  };
+  const message = `${direction}: policy ${name} is not known, so everything that reaches it is denied`;
+  return condition('PolicyUnknown', message);
 }

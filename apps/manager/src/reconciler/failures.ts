@@ -1,8 +1,9 @@
+import type { ManagerReason } from '@infra-offload/infra-api';
 import type { Owner, RowFailure, RowKey } from './model.js';
 
 /** What is wrong, in the words of a status. */
 export interface Problem {
-  readonly reason: string;
+  readonly reason: ManagerReason;
   readonly message: string;
 }
 

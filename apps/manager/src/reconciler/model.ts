@@ -1,3 +1,4 @@
+import type { ManagerReason } from '@infra-offload/infra-api';
 /** Identity of a row. Numbers for the table with the most rows spare building and hashing a string for each. */
 export type RowKey = string | number;
 
@@ -35,8 +36,7 @@ export interface RowModel<Row> {
 
 /** Why the device does not hold a row. */
 export interface RowFailure {
-  /** One CamelCase word, see docs/conditions.md. */
-  readonly reason: string;
+  readonly reason: ManagerReason;
   readonly message: string;
   /** Consecutive failures, from 1. */
   readonly attempts: number;
@@ -53,13 +53,13 @@ export interface Operation<Row> {
 export type Outcome =
   | { readonly kind: 'done' }
   /** The device says no; it holds what it held before. */
-  | { readonly kind: 'refused'; readonly reason: string; readonly message: string }
+  | { readonly kind: 'refused'; readonly reason: ManagerReason; readonly message: string }
   /** The device has the entity that was to be inserted. */
   | { readonly kind: 'exists' }
   /** The device lacks the entity that was to be changed or deleted. */
   | { readonly kind: 'absent' }
   /** No answer: the device may hold either row. */
-  | { readonly kind: 'unknown'; readonly reason: string; readonly message: string }
+  | { readonly kind: 'unknown'; readonly reason: ManagerReason; readonly message: string }
   /** It never reached the device. */
   | { readonly kind: 'unsent' };
 

@@ -1,3 +1,4 @@
+import type { ManagerReason } from '@infra-offload/infra-api';
 import type { WriteFailure } from '@infra-offload/p4rt';
 import type { Operation, Outcome } from './model.js';
 
@@ -17,8 +18,8 @@ export function outcomeOf<Row>(
   operation: Operation<Row>,
 ): { readonly outcome: Outcome; readonly suspicion: Suspicion } {
   const message = `${failure.entry}: ${failure.code}${failure.message === '' ? '' : `: ${failure.message}`}`;
-  const refused = (reason: string): Outcome => ({ kind: 'refused', reason, message });
-  const unknown = (reason: string): Outcome =>
+  const refused = (reason: ManagerReason): Outcome => ({ kind: 'refused', reason, message });
+  const unknown = (reason: ManagerReason): Outcome =>
     failure.sent ? { kind: 'unknown', reason, message } : { kind: 'unsent' };
   switch (failure.code) {
     case 'ALREADY_EXISTS':

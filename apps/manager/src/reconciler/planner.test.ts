@@ -199,7 +199,7 @@ describe('Planner', () => {
     planner.setWanted(owner, [leaf(1)]);
     for (const op of planner.nextBatch({ updates: 1, bytes: 1e6 })) {
       device.apply(op);
-      planner.report(op, { kind: 'unknown', reason: 'X', message: 'lost' });
+      planner.report(op, { kind: 'unknown', reason: 'WriteFailed', message: 'lost' });
     }
     planner.setWanted(owner, [leaf(1), leaf(2), group(1, 1, 2), head(1, 1)]);
     drain(planner, device, 1);
@@ -287,13 +287,13 @@ test('property: whatever fails, the order holds, and in the end the device holds
               const fateOfOne = action.fates[i % action.fates.length];
               if (action.hold) inFlight.push(op);
               else if (fateOfOne === 'refuse')
-                planner.report(op, { kind: 'refused', reason: 'X', message: 'no' });
+                planner.report(op, { kind: 'refused', reason: 'WriteFailed', message: 'no' });
               else if (fateOfOne === 'unsent') planner.report(op, { kind: 'unsent' });
               else if (fateOfOne === 'lose')
-                planner.report(op, { kind: 'unknown', reason: 'X', message: 'lost' });
+                planner.report(op, { kind: 'unknown', reason: 'WriteFailed', message: 'lost' });
               else if (fateOfOne === 'lost-answer') {
                 device.apply(op);
-                planner.report(op, { kind: 'unknown', reason: 'X', message: 'lost' });
+                planner.report(op, { kind: 'unknown', reason: 'WriteFailed', message: 'lost' });
               } else planner.report(op, device.apply(op));
             });
             break;

@@ -1,3 +1,4 @@
+import type { ManagerReason } from '@infra-offload/infra-api';
 import type { Bundle } from './bundles.js';
 import { CellTable } from './cell-table.js';
 import { decide, type Surroundings } from './decide.js';
@@ -428,7 +429,7 @@ export class Planner<Row> {
     for (const row of doubtful) this.#table.count(row, -1);
   }
 
-  #refused(operation: Operation<Row>, reason: string, message: string): void {
+  #refused(operation: Operation<Row>, reason: ManagerReason, message: string): void {
     const { cell } = operation;
     const wanted = operation.kind === 'delete' ? cell.wanted === undefined : cell.wanted !== undefined;
     // What was refused is no longer wanted: the new wish deserves an attempt at once.

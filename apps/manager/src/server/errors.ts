@@ -4,7 +4,6 @@ import { P4rtError } from '@infra-offload/p4rt';
 import { ManagerError, type ManagerErrorCode } from '../errors.js';
 
 const CODES: Record<ManagerErrorCode, status> = {
-  CONFIG: status.INTERNAL,
   INVALID_OBJECT: status.INVALID_ARGUMENT,
   PROTOCOL: status.INVALID_ARGUMENT,
   CONFLICT: status.ALREADY_EXISTS,

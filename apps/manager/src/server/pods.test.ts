@@ -1,4 +1,6 @@
+import type { ManagerReason } from '@infra-offload/infra-api';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { condition } from '../drivers/condition.js';
 import { ManagerError } from '../errors.js';
 import { pod } from '../testing/agent.js';
 import { aPod, Core, coreDriver } from '../testing/core.js';
@@ -237,18 +239,18 @@ describe('DeletePod', () => {
 });
 
 describe('a wish that is degraded', () => {
-  const causes: readonly (readonly [string, string])[] = [
+  const causes: readonly (readonly [ManagerReason, string])[] = [
     ['IdsExhausted', 'EXHAUSTED'],
     ['AddressConflict', 'CONFLICT'],
     ['InterfaceConflict', 'CONFLICT'],
     ['InterfaceNotFound', 'NOT_FOUND'],
-    ['Whatever', 'REJECTED'],
+    ['PortOutOfRange', 'REJECTED'],
   ];
   it.each(causes)('for %s is %s to callers', async (reason, code) => {
     server.stop();
     const driver: typeof coreDriver = {
       ...coreDriver,
-      pod: () => ({ rows: [], conditions: [{ severity: 'degraded', reason, message: 'because' }] }),
+      pod: () => ({ rows: [], conditions: [condition(reason, 'because')] }),
     };
     server = await CoreServer.start({ core: new Core({ driver }) });
     await attached();

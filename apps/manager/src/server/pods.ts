@@ -1,4 +1,9 @@
-import type { AddPodRequest, AddPodResponse, DeletePodRequest } from '@infra-offload/infra-api';
+import type {
+  AddPodRequest,
+  AddPodResponse,
+  DeletePodRequest,
+  ManagerReason,
+} from '@infra-offload/infra-api';
 import type { Mac } from '@infra-offload/net';
 import type { Controller } from '../controller/controller.js';
 import type { Status } from '../controller/entry.js';
@@ -144,14 +149,14 @@ function stateLost(): ManagerError {
 function failure(key: ObjectKey, { reason, message }: Status): ManagerError {
   const text = `${describeKey(key)}: ${reason}: ${message}`;
   switch (reason) {
-    case 'TableFull':
-    case 'IdsExhausted':
+    case 'TableFull' satisfies ManagerReason:
+    case 'IdsExhausted' satisfies ManagerReason:
       return new ManagerError('EXHAUSTED', text);
-    case 'AddressConflict':
-    case 'InterfaceConflict':
-    case 'EntryConflict':
+    case 'AddressConflict' satisfies ManagerReason:
+    case 'InterfaceConflict' satisfies ManagerReason:
+    case 'EntryConflict' satisfies ManagerReason:
       return new ManagerError('CONFLICT', text);
-    case 'InterfaceNotFound':
+    case 'InterfaceNotFound' satisfies ManagerReason:
       return new ManagerError('NOT_FOUND', text);
     default:
       return new ManagerError('REJECTED', text);

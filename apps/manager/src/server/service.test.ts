@@ -197,7 +197,7 @@ describe('Status', () => {
       programmed: 1,
       pending: 1,
       degraded: 1,
-      objects: [{ object: { name: 'c2/eth0' }, reason: 'InvalidObject' }, { object: { name: 'c3/eth0' } }],
+      objects: [{ object: { name: 'c2/eth0' }, reason: 'ObjectInvalid' }, { object: { name: 'c3/eth0' } }],
       agent: { connected: true, nodeName: 'node-1' },
     });
     const all = await agent.managerStatus();

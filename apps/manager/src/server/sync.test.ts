@@ -95,7 +95,7 @@ describe('a Sync stream', () => {
 
   it('keeps what it had of an object that makes no sense, and says so', async () => {
     await agent.snapshot(podObject(1, { mac: 'nonsense' }), web('10.244.1.1:80'));
-    expect(agent.statuses.get('c1/eth0')).toMatchObject({ state: DEGRADED, reason: 'InvalidObject' });
+    expect(agent.statuses.get('c1/eth0')).toMatchObject({ state: DEGRADED, reason: 'ObjectInvalid' });
     expect(agent.statuses.get('default/web:/TCP')?.state).toBe(PROGRAMMED);
   });
 

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { Claims } from './claims.js';
 import type { ObjectKey } from './objects.js';
 
-const claim = (key: string) => ({ key, what: key, reason: 'Conflict' });
+const claim = (key: string) => ({ key, what: key, reason: 'AddressConflict' as const });
 const a: ObjectKey = 'pod/a';
 const b: ObjectKey = 'pod/b';
 const c: ObjectKey = 'pod/c';

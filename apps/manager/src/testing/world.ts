@@ -46,7 +46,7 @@ export class TestWorld {
     const full = configSchema.parse({
       listen: '127.0.0.1:0',
       stateDirectory: join(this.directory, 'state'),
-      metrics: { listen: '127.0.0.1:0' },
+      monitoring: { listen: '127.0.0.1:0' },
       tls: { mode: 'insecure' },
       ...config,
       target: {

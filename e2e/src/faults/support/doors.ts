@@ -48,7 +48,7 @@ export class Doors {
     const controller = await put('controller');
     const manager = fixture.run(programs.manager, {
       listen: '127.0.0.1:0',
-      metrics: { listen: '127.0.0.1:0' },
+      monitoring: { listen: '127.0.0.1:0' },
       stateDirectory: fixture.path('state'),
       tls: await put('manager'),
       target: {

@@ -57,7 +57,7 @@ function endOfTier(tier: string, action: string, problems: Problem[]): PolicyAct
       return PolicyAction.POLICY_ACTION_DENY;
     default:
       problems.push({
-        reason: 'UnknownAction',
+        reason: 'ActionUnknown',
         message: `default action "${action}" of tier ${tier} is not known: it denies`,
       });
       return PolicyAction.POLICY_ACTION_DENY;

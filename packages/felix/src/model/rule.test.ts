@@ -121,16 +121,16 @@ describe('a rule', () => {
     ['an ICMP type', { icmp: { $case: 'icmpType', value: 8 } }, 'IcmpTypeNotSupported'],
     ['an excepted ICMP type', { notIcmp: { $case: 'notIcmpType', value: 8 } }, 'IcmpTypeNotSupported'],
     ['an HTTP match', { httpMatch: { methods: ['GET'], paths: [] } }, 'HttpMatchNotSupported'],
-    ['an unknown protocol', { protocol: protocol('foo'), dstPorts: http }, 'InvalidRule'],
-    ['a protocol without a name', { protocol: {} }, 'InvalidRule'],
-    ['an unknown excepted protocol', { notProtocol: protocol('foo') }, 'InvalidRule'],
+    ['an unknown protocol', { protocol: protocol('foo'), dstPorts: http }, 'RuleInvalid'],
+    ['a protocol without a name', { protocol: {} }, 'RuleInvalid'],
+    ['an unknown excepted protocol', { notProtocol: protocol('foo') }, 'RuleInvalid'],
     ['ports of udplite', { protocol: protocol('udplite'), dstPorts: http }, 'PortsNotSupported'],
-    ['ports in the wrong order', { dstPorts: [...http, { first: 2, last: 1 }] }, 'InvalidRule'],
-    ['ports out of range', { dstPorts: [{ first: 1, last: 65_536 }] }, 'InvalidRule'],
-    ['a net that is none', { srcNet: ['10.0.0.0/33', '10.0.0.1'] }, 'InvalidRule'],
+    ['ports in the wrong order', { dstPorts: [...http, { first: 2, last: 1 }] }, 'RuleInvalid'],
+    ['ports out of range', { dstPorts: [{ first: 1, last: 65_536 }] }, 'RuleInvalid'],
+    ['a net that is none', { srcNet: ['10.0.0.0/33', '10.0.0.1'] }, 'RuleInvalid'],
     ['a set that was not told', { srcIpSetIds: ['s:?'] }, 'IpSetUnknown'],
     ['a set with an odd member', { notSrcIpSetIds: ['s:odd'] }, 'IpSetInvalid'],
-    ['an unknown version of IP', { ipVersion: 5 as felix.IPVersion }, 'InvalidRule'],
+    ['an unknown version of IP', { ipVersion: 5 as felix.IPVersion }, 'RuleInvalid'],
   ])('with %s', (_, fields, reason) => {
     const reasons = (action: string) =>
       compile({ ...fields, action }).problems.map((problem) => problem.reason);
@@ -173,6 +173,6 @@ describe('a rule', () => {
     const received = { ...rule({ action: 'allow' }), unknownFields: [140] };
     const result = compileRule(received, context);
     expect(result.compiled).toBeUndefined();
-    expect(result.problems.map(({ reason }) => reason)).toEqual(['UnknownField']);
+    expect(result.problems.map(({ reason }) => reason)).toEqual(['FieldUnknown']);
   });
 });

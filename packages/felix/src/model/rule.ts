@@ -1,5 +1,6 @@
 import {
   type AddressMatch,
+  type FelixReason,
   type felix,
   PolicyAction,
   type PolicyRule,
@@ -9,7 +10,7 @@ import { type IPv4Prefix, PROTOCOL_NUMBERS, parseProtocol, TRANSPORT_PROTOCOLS }
 import type { ReceivedRule } from '../messages.js';
 import type { IpSet } from './ip-set.js';
 import type { OwnMatch } from './own-side.js';
-import type { Problem, ProblemReason } from './problems.js';
+import type { Problem } from './problems.js';
 import { formatRange, parseRange } from './ranges.js';
 import { type PortTerm, type SetExpression, setName } from './set-expression.js';
 
@@ -58,7 +59,7 @@ export function compileRule({ rule, unknownFields }: ReceivedRule, context: Rule
   const conditions = new Conditions(rule, context);
   for (const { reason, message } of unsupported) conditions.unsupported(reason, message);
   for (const field of unknownFields) {
-    conditions.unsupported('UnknownField', `field ${field}, which may be a condition of a newer version`);
+    conditions.unsupported('FieldUnknown', `field ${field}, which may be a condition of a newer version`);
   }
   const { peers, own, ports, notPorts } = conditions.read();
   if (conditions.neverMatches) return none;
@@ -71,14 +72,14 @@ export function compileRule({ rule, unknownFields }: ReceivedRule, context: Rule
   const problems = [...conditions.problems];
   if (action === undefined) {
     const message = conditions.describe(`"${rule.action}" is not known: it denies`);
-    problems.push({ reason: 'UnknownAction', message });
+    problems.push({ reason: 'ActionUnknown', message });
   }
   if (action === 'allow' && conditions.problems.length > 0) return { ...none, problems };
   const isCertain = conditions.problems.length === 0 && !(isProfile && action === 'pass');
   const carried = action === 'allow' || (action === 'pass' && isCertain) ? action : 'deny';
   if (action === 'pass' && isProfile) {
     problems.push({
-      reason: 'InvalidRule',
+      reason: 'RuleInvalid',
       message: conditions.describe('profiles have nobody to pass to: it denies'),
     });
   }
@@ -138,7 +139,7 @@ class Conditions {
 
   read(): Omit<PolicyRule, 'action'> & { readonly own: OwnMatch | undefined } {
     const rule = this.#rule;
-    if (![0, 4].includes(rule.ipVersion)) this.unsupported('InvalidRule', `IP version ${rule.ipVersion}`);
+    if (![0, 4].includes(rule.ipVersion)) this.unsupported('RuleInvalid', `IP version ${rule.ipVersion}`);
     const sourcePorts = [
       rule.srcPorts,
       rule.srcNamedPortIpSetIds,
@@ -172,7 +173,7 @@ class Conditions {
     return { peers, own, ports: this.#ports(protocol), notPorts: this.#notPorts(protocol) };
   }
 
-  unsupported(reason: ProblemReason, what: string): void {
+  unsupported(reason: FelixReason, what: string): void {
     const { action } = this.#rule;
     const isLeftOut = actionOf(action) === 'allow';
     const effect = isLeftOut ? 'it is left out' : 'it denies without that';
@@ -259,7 +260,7 @@ class Conditions {
       if (first >= 0 && first <= last && last <= 65_535) {
         return protocols.map((protocol) => ({ protocol, ports: { first, last } }));
       }
-      this.unsupported('InvalidRule', `ports ${first} to ${last}`);
+      this.unsupported('RuleInvalid', `ports ${first} to ${last}`);
       return [];
     });
   }
@@ -269,7 +270,7 @@ class Conditions {
     const text = String(protocol.numberOrName?.value ?? '');
     const number = parseProtocol(text);
     if (number !== undefined) return number;
-    this.unsupported('InvalidRule', `protocol "${text}"`);
+    this.unsupported('RuleInvalid', `protocol "${text}"`);
     return 'unsupported';
   }
 
@@ -277,7 +278,7 @@ class Conditions {
   #ranges(nets: readonly string[]): IPv4Prefix[] {
     return nets.flatMap((text) => {
       const range = parseRange(text);
-      if (range === undefined) this.unsupported('InvalidRule', `"${text}" is no CIDR`);
+      if (range === undefined) this.unsupported('RuleInvalid', `"${text}" is no CIDR`);
       return range === undefined || range === 'ipv6' ? [] : [range];
     });
   }

@@ -9,7 +9,8 @@ import {
   NODE_CLAIM,
   unsupportedAddresses,
 } from '../common.js';
-import type { Claim, CompileContext, Compiled, Condition } from '../driver.js';
+import { type Condition, condition } from '../condition.js';
+import type { Claim, CompileContext, Compiled } from '../driver.js';
 import type { DpdkRow } from './rows.js';
 
 /** A node's rows: the host port, ARP for what lives on the node, ranges of services, and routes. */
@@ -82,11 +83,8 @@ function compileHost(
   if (found.kind !== 'known') {
     conditions.push(missingPort(host.interfaceName, found));
   } else if (found.port !== HOST_PORT) {
-    conditions.push({
-      severity: 'degraded',
-      reason: 'HostPortMismatch',
-      message: `interface ${host.interfaceName} is port ${found.port} of the target, but the pipeline reaches the host through port ${HOST_PORT}`,
-    });
+    const message = `interface ${host.interfaceName} is port ${found.port} of the target, but the pipeline reaches the host through port ${HOST_PORT}`;
+    conditions.push(condition('HostPortMismatch', message));
   }
   rows.push({ table: 'port_table', port: HOST_PORT, role: 'host' });
   // Not to the host itself: it would not take anything from its own address.
@@ -129,8 +127,8 @@ function usablePort(
   const lost = conflictOf(interfaceClaims(interfaceName, context), context);
   const found = context.port(interfaceName);
   if (lost === undefined && found.kind === 'known') return found.port;
-  const { severity, reason, message } = lost ?? missingPort(interfaceName, portNotKnown(found));
-  conditions.push({ severity, reason, message: `${what}: ${message}` });
+  const { reason, message } = lost ?? missingPort(interfaceName, portNotKnown(found));
+  conditions.push(condition(reason, `${what}: ${message}`));
   return undefined;
 }
 

@@ -4,7 +4,8 @@ import type { PortSpace, Region } from '../../policy/port-space.js';
 import type { Direction, PolicyProfile } from '../../policy/profile.js';
 import { type ExactPeer, evaluateProfile, type PeerRange, type PolicyRegions } from '../../policy/regions.js';
 import type { PodObject } from '../../state/objects.js';
-import type { CompiledProfile, Condition, PolicyDriver } from '../driver.js';
+import { type Condition, condition } from '../condition.js';
+import type { CompiledProfile, PolicyDriver } from '../driver.js';
 import { type ClassPlan, MAX_CLASSES, planClasses } from './policy-classes.js';
 import { fewestPrefixes, narrowing, type Prefix, type Step } from './policy-prefixes.js';
 import type { DpdkRow } from './rows.js';
@@ -201,22 +202,15 @@ function conditionsOf(regions: PolicyRegions, plan: ClassPlan): readonly Conditi
   const lost = (region: Region) => plan.lost(region);
   const policies = regions.policiesOf(lost);
   if (policies.length > 0) {
-    conditions.push({
-      severity: 'degraded',
-      reason: 'TooManyRuleClasses',
-      policies,
-      message:
-        `more than ${MAX_CLASSES} combinations of ports; what did not fit is denied, though it is allowed by ` +
-        `${policies.join(', ')}; use fewer different ports for these pods`,
-    });
+    const message =
+      `more than ${MAX_CLASSES} combinations of ports; what did not fit is denied, though it is allowed by ` +
+      `${policies.join(', ')}; use fewer different ports for these pods`;
+    conditions.push({ ...condition('TooManyRuleClasses', message), policies });
   }
   if (regions.portZeroDenied) {
-    conditions.push({
-      severity: 'note',
-      reason: 'PortZeroDenied',
-      message:
-        'rules treat port 0 unlike other ports; packets to it look like fragments without ports, so both are denied',
-    });
+    const message =
+      'rules treat port 0 unlike other ports; packets to it look like fragments without ports, so both are denied';
+    conditions.push(condition('PortZeroDenied', message));
   }
   return conditions;
 }

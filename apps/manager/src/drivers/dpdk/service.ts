@@ -3,7 +3,8 @@ import { PROTOCOL_NUMBERS } from '@infra-offload/net';
 import { affinityTimeouts, ServiceFlag } from '@infra-offload/p4src';
 import { describeKey, type Frontend, type ServiceObject } from '../../state/objects.js';
 import { formatFrontend, frontendKey, unsupportedAddresses } from '../common.js';
-import type { CompileContext, Compiled, Condition, ServiceAllocation } from '../driver.js';
+import { type Condition, condition } from '../condition.js';
+import type { CompileContext, Compiled, ServiceAllocation } from '../driver.js';
 import type { DpdkRow } from './rows.js';
 import { endpointNumber, GROUP_SLOTS, type GroupRow, groupRow } from './tables/services.js';
 
@@ -64,25 +65,15 @@ export function compileService(
     rows.push({ table: 'service_address', ip: frontend.address });
   }
   if (lost.length > 0) {
-    conditions.push({
-      severity: 'degraded',
-      reason: 'FrontendConflict',
-      message: `another service has ${lost.join(', ')}`,
-    });
+    conditions.push(condition('FrontendConflict', `another service has ${lost.join(', ')}`));
   }
   if (other.length > 0) {
-    conditions.push({
-      severity: 'degraded',
-      reason: 'SctpPortChanged',
-      message: `the pipeline cannot change the ports of SCTP: not served are ${other.join(', ')}`,
-    });
+    const message = `the pipeline cannot change the ports of SCTP: not served are ${other.join(', ')}`;
+    conditions.push(condition('SctpPortChanged', message));
   }
   if (plan.overflow.length > 0) {
-    conditions.push({
-      severity: 'degraded',
-      reason: 'TooManyEndpoints',
-      message: `${service.endpoints.length} endpoints, ${GROUP_SLOTS} of them are served: a group has ${GROUP_SLOTS} slots`,
-    });
+    const message = `${service.endpoints.length} endpoints, ${GROUP_SLOTS} of them are served: a group has ${GROUP_SLOTS} slots`;
+    conditions.push(condition('TooManyEndpoints', message));
   }
   if (service.unsupportedAddresses.length > 0)
     conditions.push(unsupportedAddresses(service.unsupportedAddresses));
@@ -94,18 +85,15 @@ function otherPort({ port }: Frontend, { slots }: GroupPlan): number | undefined
   return slots.find((slot) => slot.state === 'active' && slot.port !== port)?.port;
 }
 
-const NO_ENDPOINTS: Condition = {
-  severity: 'note',
-  reason: 'NoEndpoints',
-  message: 'no endpoint takes new connections: they are refused (reject counter 4)',
-};
+const NO_ENDPOINTS = condition(
+  'NoEndpoints',
+  'no endpoint takes new connections: they are refused (reject counter 4)',
+);
 
-const NO_LOCAL_ENDPOINTS: Condition = {
-  severity: 'note',
-  reason: 'NoLocalEndpoints',
-  message:
-    'the endpoints are on other nodes, which the traffic policy Local leaves out: packets are dropped (drop counter 12)',
-};
+const NO_LOCAL_ENDPOINTS = condition(
+  'NoLocalEndpoints',
+  'the endpoints are on other nodes, which the traffic policy Local leaves out: packets are dropped (drop counter 12)',
+);
 
 function groupOf(id: number, plan: GroupPlan): GroupRow | undefined {
   const members: { slot: number; weight: number }[] = [];
@@ -126,11 +114,8 @@ function affinityOf(service: ServiceObject, conditions: Condition[]): number | u
   });
   const given = affinityTimeouts[best];
   if (given !== wanted) {
-    conditions.push({
-      severity: 'note',
-      reason: 'AffinityTimeoutChanged',
-      message: `session affinity lasts ${given} s instead of ${wanted} s: the pipeline has fixed timeouts`,
-    });
+    const message = `session affinity lasts ${given} s instead of ${wanted} s: the pipeline has fixed timeouts`;
+    conditions.push(condition('AffinityTimeoutChanged', message));
   }
   return best;
 }

@@ -2,9 +2,9 @@ import { emptyGroupPlan, planGroup, restoreGroupPlan } from '@infra-offload/lb-m
 import { type IPv4, ipv4, mac, POD_GATEWAY_MAC } from '@infra-offload/net';
 import { P4Program } from '@infra-offload/p4info';
 import { es2kDpArtifacts, es2kDpDeviceConfig, es2kDpP4Info } from '@infra-offload/p4src';
+import { ServiceError } from '@infra-offload/service';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { ManagerError } from '../../errors.js';
 import type { PodObject, ServiceObject } from '../../state/objects.js';
 import type { CompileContext, Resident, ServiceAllocation } from '../driver.js';
 import { es2kDriver } from './driver.js';
@@ -139,7 +139,7 @@ describe('the driver', () => {
   });
 
   test.each<[string, Partial<ServiceObject>, string]>([
-    ['affinity', { affinitySeconds: 10_800 }, 'UnsupportedAffinity'],
+    ['affinity', { affinitySeconds: 10_800 }, 'AffinityNotSupported'],
     ['a second frontend', { frontends: [...web.frontends, { address: ipv4(8), port: 80 }] }, 'OneFrontend'],
     [
       'an endpoint elsewhere',
@@ -186,7 +186,7 @@ describe('the driver', () => {
   });
 
   test('SCTP is refused', () => {
-    expect(driver.refusal({ ...web, protocol: 'SCTP' })?.reason).toBe('UnsupportedProtocol');
+    expect(driver.refusal({ ...web, protocol: 'SCTP' })?.reason).toBe('ProtocolNotSupported');
   });
 });
 
@@ -268,7 +268,7 @@ describe('the program of a package', () => {
     ],
   ])('is refused when it lacks %s', (_, edit, message) => {
     const bind = () => es2kDriver({ ...options, program: changed(edit) });
-    expect(bind).toThrow(ManagerError);
+    expect(bind).toThrow(ServiceError);
     expect(bind).toThrow(message);
   });
 });

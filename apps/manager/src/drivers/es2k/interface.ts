@@ -1,6 +1,7 @@
 import type { IPv4, Mac } from '@infra-offload/net';
 import { missingPort } from '../common.js';
-import type { CompileContext, Compiled, Condition } from '../driver.js';
+import type { Condition } from '../condition.js';
+import type { CompileContext, Compiled } from '../driver.js';
 import { type Es2kLimits, podPointer, portProblem } from './limits.js';
 import { type Es2kRow, type Es2kRows, rowKey } from './rows.js';
 

@@ -1,5 +1,6 @@
 import { ES2K_BUCKETS } from '@infra-offload/p4src';
-import type { Condition, DriverLimits } from '../driver.js';
+import { type Condition, condition } from '../condition.js';
+import type { DriverLimits } from '../driver.js';
 import type { BoundProgram } from './program.js';
 
 /** What the widths and sizes of a program allow. */
@@ -75,9 +76,6 @@ export function endpointOfPointer(
 export function portProblem(limits: Es2kLimits, interfaceName: string, port: number): Condition | undefined {
   if (port <= limits.maxPort && podPointer(port) <= limits.maxPodPointer) return undefined;
   const most = Math.min(limits.maxPort, limits.maxPodPointer - 1);
-  return {
-    severity: 'degraded',
-    reason: 'PortOutOfRange',
-    message: `interface ${interfaceName} is port ${port}, but the fields of this program hold ports up to ${most}`,
-  };
+  const message = `interface ${interfaceName} is port ${port}, but the fields of this program hold ports up to ${most}`;
+  return condition('PortOutOfRange', message);
 }

@@ -1,7 +1,8 @@
 import { formatPrefix, type IPv4, POD_GATEWAY } from '@infra-offload/net';
 import type { HostInterface, NodeObject } from '../../state/objects.js';
 import { addressClaim, conflictOf, interfaceClaims, NODE_CLAIM, unsupportedAddresses } from '../common.js';
-import type { Claim, CompileContext, Compiled, Condition } from '../driver.js';
+import { type Condition, condition } from '../condition.js';
+import type { Claim, CompileContext, Compiled } from '../driver.js';
 import { arpRow, type Es2kContext, interfaceRows, portOf, refused } from './interface.js';
 import type { Es2kRow } from './rows.js';
 
@@ -68,9 +69,6 @@ function noRoutes({ routes, uplinkInterface }: NodeObject): Condition {
     ...routes.map(({ cidr }) => `route ${formatPrefix(cidr)}`),
   ];
   const more = left.length > 5 ? ` and ${left.length - 5} more` : '';
-  return {
-    severity: 'degraded',
-    reason: 'UnsupportedRoute',
-    message: `the pipeline knows the pods of this node only, left out: ${left.slice(0, 5).join(', ')}${more}`,
-  };
+  const message = `the pipeline knows the pods of this node only, left out: ${left.slice(0, 5).join(', ')}${more}`;
+  return condition('RouteNotSupported', message);
 }

@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { P4Info } from '@infra-offload/p4info/proto';
 import { decodeDeviceConfig } from '@infra-offload/p4rt';
 import { es2kDpArtifacts, es2kDpDeviceConfig, es2kDpP4Info } from '@infra-offload/p4src';
+import { ServiceError } from '@infra-offload/service';
 import { afterAll, describe, expect, test } from 'vitest';
-import { ManagerError } from '../../errors.js';
 import { readPackage } from './package.js';
 
 const root = mkdtempSync(join(tmpdir(), 'es2k-package-'));
@@ -67,7 +67,7 @@ describe('a package from a folder', () => {
   ])('is refused when it %s', (_, files, message) => {
     const directory = folder(files);
     const read = () => readPackage(directory);
-    expect(read).toThrow(ManagerError);
+    expect(read).toThrow(ServiceError);
     expect(read).toThrow(message);
     expect(read).toThrow(`pipeline.directory ${directory}: `);
   });

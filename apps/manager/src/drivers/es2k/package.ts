@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { messageOf } from '@infra-offload/base';
 import { P4Program } from '@infra-offload/p4info';
 import { encodeDeviceConfig } from '@infra-offload/p4rt';
+import { ServiceError } from '@infra-offload/service';
 import { z } from 'zod';
-import { ManagerError } from '../../errors.js';
 
 /** A P4 program, and what makes a device run it. */
 export interface PipelinePackage {
@@ -28,7 +28,7 @@ const context = z.object({ program_name: z.string().min(1).optional() });
  * `tdi_pipeline_builder` has made (`*.pb.bin`), or its parts: `tdi.json` or `bf-rt.json`, `context.json`, and the package's own
  * binary. IPDK's folder is `/share/infra/k8s_dp` with `p4Info.txt` and `k8s_dp.pb.bin`.
  *
- * @throws ManagerError CONFIG that names the folder and the file that is missing, there twice, or unreadable.
+ * @throws ServiceError CONFIG that names the folder and the file that is missing, there twice, or unreadable.
  */
 export function readPackage(directory: string): PipelinePackage {
   const files = list(directory);
@@ -109,9 +109,8 @@ function read(directory: string, file: string): Uint8Array {
   }
 }
 
-function unusable(directory: string, problem: string, cause?: unknown): ManagerError {
-  return new ManagerError('CONFIG', `pipeline.directory ${directory}: ${problem}`, {
-    details: { directory },
+function unusable(directory: string, problem: string, cause?: unknown): ServiceError {
+  return new ServiceError('CONFIG', `pipeline.directory ${directory}: ${problem}`, {
     cause,
   });
 }

@@ -1,10 +1,12 @@
 import { createHash } from 'node:crypto';
+import type { ManagerReason } from '@infra-offload/infra-api';
 import type { IPv4 } from '@infra-offload/net';
 import { ES2K_RULES_PER_GROUP, Es2kDirection } from '@infra-offload/p4src';
 import type { Direction, PolicyProfile } from '../../policy/profile.js';
 import { evaluateProfile, type PeerRange, type PolicyRegions } from '../../policy/regions.js';
 import type { PodObject } from '../../state/objects.js';
-import type { CompiledProfile, Condition, PolicyDriver } from '../driver.js';
+import { type Condition, condition } from '../condition.js';
+import type { CompiledProfile, PolicyDriver } from '../driver.js';
 import type { KeyValue } from './contract.js';
 import { groupId, type Profiles, policyBundle } from './policy-ids.js';
 import { type Es2kRow, type Es2kRows, rowKey } from './rows.js';
@@ -191,17 +193,13 @@ function hashOf(groups: readonly CompiledGroup[], parts: (group: CompiledGroup) 
 
 function conditionsOf(regions: PolicyRegions, groups: readonly CompiledGroup[]): readonly Condition[] {
   const conditions: Condition[] = [];
-  const say = (kinds: readonly GroupKind[], reason: string, message: string) => {
+  const say = (kinds: readonly GroupKind[], reason: ManagerReason, message: string) => {
     const concerned = groups.filter(({ group }) => kinds.includes(group.kind));
     const policies = regions.policiesOf((region) =>
       concerned.reduce((lost, { group }) => lost | group.lost(region), 0n),
     );
     if (policies.length > 0)
-      conditions.push({
-        severity: 'degraded',
-        reason,
-        message: `${message}; it is allowed by ${policies.join(', ')}`,
-      });
+      conditions.push(condition(reason, `${message}; it is allowed by ${policies.join(', ')}`));
   };
   say(
     ['tcp', 'udp'],
@@ -217,12 +215,10 @@ function conditionsOf(regions: PolicyRegions, groups: readonly CompiledGroup[]):
   return conditions;
 }
 
-const STATELESS: Condition = {
-  severity: 'note',
-  reason: 'StatelessPolicy',
-  message:
-    'replies are judged like all packets, but those of services: connections that a pod opens need rules both ways',
-};
+const STATELESS = condition(
+  'StatelessPolicy',
+  'replies are judged like all packets, but those of services: connections that a pod opens need rules both ways',
+);
 
 /** For a package without policy tables: policies are reported, and not in force. */
 function withoutPolicy(limits: Profiles): PolicyDriver<Es2kRow> {
@@ -234,11 +230,10 @@ function withoutPolicy(limits: Profiles): PolicyDriver<Es2kRow> {
       frame: '',
       rows: () => [],
       conditions: [
-        {
-          severity: 'degraded',
-          reason: 'PolicyNotInPackage',
-          message: 'the pipeline package on the target has no policy tables: policies are not in force',
-        },
+        condition(
+          'PolicyNotInPackage',
+          'the pipeline package on the target has no policy tables: policies are not in force',
+        ),
       ],
     }),
     isolation: () => [],

@@ -1,7 +1,7 @@
 import type { P4Program, ProgramDescriptor, TableDescriptor } from '@infra-offload/p4info';
 import { type RuntimeTable, typedProgram } from '@infra-offload/p4rt';
 import type { Entity } from '@infra-offload/p4rt/proto';
-import { ManagerError } from '../../errors.js';
+import { ServiceError } from '@infra-offload/service';
 import {
   CONTRACT,
   type ContractTable,
@@ -46,7 +46,7 @@ export function isEs2kProgram(program: P4Program): boolean {
  * are others, because only the order is what peers rely on. A package from before 24.01 lacks the source MAC of
  * `update_src_dst_mac`: what a program does not take is left out.
  *
- * @throws ManagerError CONFIG when the program lacks something that its tables need.
+ * @throws ServiceError CONFIG when the program lacks something that its tables need.
  */
 export function bindContract(program: P4Program): BoundProgram {
   const descriptor: ProgramDescriptor = program.describe('es2k');
@@ -130,8 +130,8 @@ function bindParams(
   );
 }
 
-function missing(what: string, instead: string): ManagerError {
-  return new ManagerError('CONFIG', `the P4Info is of an ES2K program, but it has ${what}: ${instead}`);
+function missing(what: string, instead: string): ServiceError {
+  return new ServiceError('CONFIG', `the P4Info is of an ES2K program, but it has ${what}: ${instead}`);
 }
 
 /** The values of a row's keys, from an entry that was read. Keys that are left out match everything. */

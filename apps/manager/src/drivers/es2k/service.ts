@@ -1,8 +1,10 @@
+import type { ManagerReason } from '@infra-offload/infra-api';
 import { NO_SLOT, type Slot } from '@infra-offload/lb-model';
 import { formatIPv4, PROTOCOL_NUMBERS } from '@infra-offload/net';
 import { describeKey, type Endpoint, type Frontend, type ServiceObject } from '../../state/objects.js';
 import { formatFrontend, frontendClaims, frontendKey, unsupportedAddresses } from '../common.js';
-import type { Claim, CompileContext, Compiled, Condition, ServiceAllocation } from '../driver.js';
+import { type Condition, condition } from '../condition.js';
+import type { Claim, CompileContext, Compiled, ServiceAllocation } from '../driver.js';
 import type { Es2kContext } from './interface.js';
 import { endpointPointer } from './limits.js';
 import { type Es2kRow, pointerKey, rowKey } from './rows.js';
@@ -97,11 +99,13 @@ export function serviceClaims(service: ServiceObject, context: CompileContext): 
     ...frontendClaims({ ...service, frontends: service.frontends.slice(0, 1) }),
     ...service.endpoints
       .filter(({ address }) => context.resident(address) !== undefined)
-      .map((endpoint) => ({
-        key: endpointKey(endpoint, service),
-        what: `endpoint ${formatFrontend(endpoint)}/${service.protocol}`,
-        reason: 'EndpointConflict',
-      })),
+      .map(
+        (endpoint): Claim => ({
+          key: endpointKey(endpoint, service),
+          what: `endpoint ${formatFrontend(endpoint)}/${service.protocol}`,
+          reason: 'EndpointConflict',
+        }),
+      ),
   ];
 }
 
@@ -111,17 +115,16 @@ function conditionsOf(
   context: CompileContext,
 ): Condition[] {
   const conditions: Condition[] = [];
-  const degraded = (reason: string, message: string) =>
-    conditions.push({ severity: 'degraded', reason, message });
+  const say = (reason: ManagerReason, message: string) => conditions.push(condition(reason, message));
   const [frontend, ...others] = service.frontends;
   const holder = frontend && context.holder(frontendKey(frontend, service.protocol));
   if (frontend !== undefined && holder !== undefined)
-    degraded(
+    say(
       'FrontendConflict',
       `another service has ${formatFrontend(frontend)} (held by ${describeKey(holder)})`,
     );
   if (frontend !== undefined && context.resident(frontend.address) !== undefined)
-    degraded('AddressConflict', `${formatIPv4(frontend.address)} is the address of a pod or of the node`);
+    say('AddressConflict', `${formatIPv4(frontend.address)} is the address of a pod or of the node`);
   const remote: string[] = [];
   const taken: string[] = [];
   for (const endpoint of service.endpoints) {
@@ -130,35 +133,32 @@ function conditionsOf(
     else if (owner !== undefined) taken.push(`${formatFrontend(endpoint)} (held by ${describeKey(owner)})`);
   }
   if (taken.length > 0)
-    degraded(
+    say(
       'EndpointConflict',
       `an endpoint's replies carry the address of one service port, left out: ${list(taken)}`,
     );
   if (plan.overflow.length > 0) {
     const wanted = plan.overflow.length + buckets.length;
-    degraded(
+    say(
       'TooManyEndpoints',
       `${wanted} endpoints, ${buckets.length} of them are served: a service port has as many buckets`,
     );
   }
   if (remote.length > 0)
-    degraded(
-      'EndpointsNotLocal',
-      `the pipeline reaches the pods of this node only, left out: ${list(remote)}`,
-    );
+    say('EndpointsNotLocal', `the pipeline reaches the pods of this node only, left out: ${list(remote)}`);
   if (others.length > 0)
-    degraded(
+    say(
       'OneFrontend',
       `replies carry one address of a service, left out: ${list(others.map(formatFrontend))}`,
     );
   if (service.affinitySeconds !== undefined)
-    degraded(
-      'UnsupportedAffinity',
+    say(
+      'AffinityNotSupported',
       'the pipeline has no session affinity: each connection is balanced by itself',
     );
   const starved = plan.slots.filter((slot) => slot.state === 'active' && !buckets.includes(slot.slot));
   if (starved.length > 0)
-    degraded(
+    say(
       'WeightTooSmall',
       `their shares are less than one of ${buckets.length} buckets: ${list(starved.map(endpointOf))}`,
     );
@@ -169,21 +169,18 @@ function conditionsOf(
   return conditions;
 }
 
-const NO_ENDPOINTS: Condition = {
-  severity: 'note',
-  reason: 'NoEndpoints',
-  message: 'no endpoint takes new connections: packets are dropped (drop counter 8)',
-};
+const NO_ENDPOINTS = condition(
+  'NoEndpoints',
+  'no endpoint takes new connections: packets are dropped (drop counter 8)',
+);
 
 /** Why a kind of service cannot be served at all. */
 export function refusal(es2k: Es2kContext, { protocol }: ServiceObject): Condition | undefined {
   if (!es2k.rows.bound.hasServices) {
-    const message = 'the pipeline package on the target has no service tables';
-    return { severity: 'degraded', reason: 'ServicesNotInPackage', message };
+    return condition('ServicesNotInPackage', 'the pipeline package on the target has no service tables');
   }
   if (protocol !== 'SCTP') return undefined;
-  const message = 'the pipeline balances TCP and UDP only, not SCTP';
-  return { severity: 'degraded', reason: 'UnsupportedProtocol', message };
+  return condition('ProtocolNotSupported', 'the pipeline balances TCP and UDP only, not SCTP');
 }
 
 function endpointOf({ address, port }: Slot): string {

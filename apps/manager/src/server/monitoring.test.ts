@@ -1,22 +1,29 @@
+import { Lifecycle } from '@infra-offload/service';
 import { Gauge, Registry } from 'prom-client';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createLoggers } from '../log.js';
-import { HttpServer, splitAddress } from './http.js';
+import { startMonitoring } from './monitoring.js';
 
-const logger = createLoggers({ level: 'silent', modules: {} }).metrics;
+const logger = createLoggers({ level: 'silent', modules: {} }).monitoring;
+const TEXT = 'text/plain; charset=utf-8';
 let registry: Registry;
 let reason: string | undefined;
-let server: HttpServer;
+let lifecycle: Lifecycle;
+let address: string | undefined;
+
+const start = (at: string) =>
+  startMonitoring(lifecycle, { address: at, registry, readiness: () => reason, logger });
 
 beforeEach(async () => {
   registry = new Registry();
   reason = undefined;
-  server = await HttpServer.listen('127.0.0.1:0', registry, () => reason, logger);
+  lifecycle = new Lifecycle();
+  address = await start('127.0.0.1:0');
 });
-afterEach(() => server.stop());
+afterEach(() => lifecycle.stop());
 
 async function get(path: string, method = 'GET') {
-  const response = await fetch(`http://${server.address}${path}`, { method });
+  const response = await fetch(`http://${address}${path}`, { method });
   const { status, headers } = response;
   return {
     status,
@@ -45,18 +52,22 @@ describe('monitoring', () => {
     });
     expect(await get('/metrics')).toMatchObject({
       status: 500,
-      type: 'text/plain',
+      type: TEXT,
       body: 'cannot be counted\n',
     });
   });
 
   it('says whether the manager is there, and ready', async () => {
-    expect(await get('/healthz')).toMatchObject({ status: 200, type: 'text/plain', body: 'ok\n' });
+    expect(await get('/healthz')).toMatchObject({
+      status: 200,
+      type: TEXT,
+      body: 'ok\n',
+    });
     expect(await get('/readyz')).toMatchObject({ status: 200, body: 'ok\n' });
     reason = 'the target is away';
     expect(await get('/readyz')).toMatchObject({
       status: 503,
-      type: 'text/plain',
+      type: TEXT,
       body: 'the target is away\n',
     });
     expect(await get('/healthz')).toMatchObject({ status: 200 });
@@ -65,34 +76,31 @@ describe('monitoring', () => {
   it('knows nothing else', async () => {
     expect(await get('/')).toMatchObject({
       status: 404,
-      type: 'text/plain',
-      body: 'here are /metrics, /healthz and /readyz\n',
+      type: TEXT,
+      body: 'there are /metrics, /healthz, /readyz\n',
     });
     expect(await get('/healthz', 'POST')).toMatchObject({
       status: 405,
-      type: 'text/plain',
-      body: 'only GET and HEAD\n',
+      type: TEXT,
+      body: 'only GET is served\n',
     });
-    expect(await get('/healthz', 'HEAD')).toMatchObject({ status: 200, type: 'text/plain', body: '' });
+    expect(await get('/healthz', 'HEAD')).toMatchObject({ status: 200, type: TEXT, body: '' });
   });
 
   it('says when its address is taken', async () => {
-    await expect(HttpServer.listen(server.address, registry, () => undefined, logger)).rejects.toMatchObject({
+    await expect(start(`${address}`)).rejects.toMatchObject({
       code: 'CONFIG',
-      message: expect.stringMatching(/^metrics\.listen: cannot listen on 127\.0\.0\.1:\d+: .*EADDRINUSE/),
+      message: expect.stringMatching(/^monitoring\.listen: cannot listen on 127\.0\.0\.1:\d+: .*EADDRINUSE/),
     });
   });
 
   it('is reached at an IPv6 address in brackets', async () => {
-    const other = await HttpServer.listen('[::1]:0', registry, () => undefined, logger);
-    expect(other.address).toMatch(/^\[::1\]:[1-9]\d*$/);
-    expect((await fetch(`http://${other.address}/healthz`)).status).toBe(200);
-    await other.stop();
+    const other = await start('[::1]:0');
+    expect(other).toMatch(/^\[::1\]:[1-9]\d*$/);
+    expect((await fetch(`http://${other}/healthz`)).status).toBe(200);
+  });
+
+  it('may be off', async () => {
+    expect(await start('off')).toBeUndefined();
   });
 });
-
-it.each([
-  ['127.0.0.1:80', { host: '127.0.0.1', port: 80 }],
-  ['[::1]:8080', { host: '::1', port: 8080 }],
-  [':9100', { host: '', port: 9100 }],
-])('%s is split', (address, parts) => expect(splitAddress(address)).toEqual(parts));

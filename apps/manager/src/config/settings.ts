@@ -1,0 +1,90 @@
+import { parseInteger, type SettingOption } from '@infra-offload/service';
+
+/** Settings that a flag or an environment variable may have, too. */
+export const SETTINGS: readonly SettingOption[] = [
+  {
+    path: 'listen',
+    flags: '--listen <host:port>',
+    env: 'INFRA_MANAGER_LISTEN',
+    description: 'where agents and operators connect',
+  },
+  {
+    path: 'target.p4runtimeAddress',
+    flags: '--p4runtime <host:port>',
+    env: 'INFRA_MANAGER_P4RUNTIME',
+    description: 'P4Runtime of the target',
+  },
+  {
+    path: 'target.gnmiAddress',
+    flags: '--gnmi <host:port>',
+    env: 'INFRA_MANAGER_GNMI',
+    description: 'gNMI of the target',
+  },
+  {
+    path: 'target.deviceId',
+    flags: '--device-id <number>',
+    env: 'INFRA_MANAGER_DEVICE_ID',
+    description: 'P4Runtime device id',
+    parse: parseInteger,
+  },
+  {
+    path: 'tls.mode',
+    flags: '--tls-mode <mode>',
+    env: 'INFRA_MANAGER_TLS_MODE',
+    description: 'for agents and operators: mtls, tls or insecure',
+  },
+  {
+    path: 'tls.cert',
+    flags: '--tls-cert <file>',
+    env: 'INFRA_MANAGER_TLS_CERT',
+    description: 'certificate for agents and operators, PEM',
+  },
+  {
+    path: 'tls.key',
+    flags: '--tls-key <file>',
+    env: 'INFRA_MANAGER_TLS_KEY',
+    description: 'its private key, PEM',
+  },
+  {
+    path: 'tls.ca',
+    flags: '--tls-ca <file>',
+    env: 'INFRA_MANAGER_TLS_CA',
+    description: 'authorities of agents and operators, PEM',
+  },
+  {
+    path: 'target.p4runtimeTls.mode',
+    flags: '--p4runtime-tls-mode <mode>',
+    env: 'INFRA_MANAGER_P4RUNTIME_TLS_MODE',
+    description: 'to P4Runtime: mtls, tls or insecure',
+  },
+  {
+    path: 'target.gnmiTls.mode',
+    flags: '--gnmi-tls-mode <mode>',
+    env: 'INFRA_MANAGER_GNMI_TLS_MODE',
+    description: 'to gNMI: mtls, tls or insecure',
+  },
+  {
+    path: 'interfaceType',
+    flags: '--interface-type <type>',
+    env: 'INFRA_MANAGER_INTERFACE_TYPE',
+    description: 'kind of pod interfaces: tap, ipvlan, sriov or cdq',
+  },
+  {
+    path: 'stateDirectory',
+    flags: '--state-directory <path>',
+    env: 'INFRA_MANAGER_STATE_DIRECTORY',
+    description: 'where the wanted state is kept',
+  },
+  {
+    path: 'monitoring.listen',
+    flags: '--monitoring-listen <host:port>',
+    env: 'INFRA_MANAGER_MONITORING_LISTEN',
+    description: '/metrics, /healthz, /readyz; off for nowhere',
+  },
+  {
+    path: 'log.level',
+    flags: '--log-level <level>',
+    env: 'INFRA_MANAGER_LOG_LEVEL',
+    description: 'for all modules: fatal error warn info debug trace silent',
+  },
+];
