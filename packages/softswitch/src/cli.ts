@@ -5,7 +5,8 @@ import { boundGarbage, endOnUncaught, stopOnSignals } from '@infra-offload/guard
 import { Command } from 'commander';
 import { pino } from 'pino';
 import { type ConfigFlags, LOG_LEVELS, readConfig, securityOf } from './config.js';
-import { stopLeft } from './dataplane/host/host-processes.js';
+import { greetingOf, stopLeft } from './dataplane/host/host-processes.js';
+import { softwareOf } from './dataplane/host/protocol.js';
 import { openSwitch } from './dataplane/open.js';
 import { SoftswitchError } from './errors.js';
 import { Softswitch } from './softswitch.js';
@@ -55,6 +56,18 @@ async function stop(flags: ConfigFlags & { config?: string }): Promise<void> {
   );
 }
 
+/** Tells what runs packets, whether a softswitch is there or not. */
+async function status(flags: ConfigFlags & { config?: string }): Promise<void> {
+  const { runDirectory } = orExit(() => readConfig(flags.config, flags));
+  const greeting = await greetingOf(runDirectory);
+  console.log(
+    greeting === undefined
+      ? `no data plane runs in ${runDirectory}`
+      : `${greeting.kind}: ${softwareOf(greeting)}; pid ${greeting.pid}, ${greeting.slots} ports, ` +
+          (greeting.started ? 'packets run' : 'it is being made ready'),
+  );
+}
+
 /** A wrong configuration, certificates among it, has an exit status of its own, as those of agent and manager have. */
 function orExit<T>(read: () => T): T {
   try {
@@ -85,7 +98,10 @@ const command = new Command('softswitch')
   .option('--dataplane <kind>', 'engine (swx-engine), or dpdk (swx-host) (engine)')
   .option('--run-directory <path>', 'where the data plane is, which runs on without this (/run/softswitch)')
   .option('--swx-host <file>', 'the program swx-host, for dpdk (swx-host)')
-  .option('--swx-library <file>', 'the pipeline as swx-host has compiled it, for dpdk (none)')
+  .option(
+    '--swx-library <file>',
+    'the pipeline as swx-host has compiled it, for dpdk (compiled when it starts)',
+  )
   .option('--tls-mode <mode>', 'mtls: clients need a certificate, too; tls; insecure, plain text (mtls)')
   .option('--tls-cert <file>', 'certificate of both services, PEM (/usr/share/stratum/certs/stratum.crt)')
   .option('--tls-key <file>', 'key of the certificate, PEM (/usr/share/stratum/certs/stratum.key)')
@@ -97,5 +113,10 @@ command
   .command('stop')
   .description('Ends the data plane that goes on without a softswitch, and its ports with it')
   .action(() => stop(command.opts()).catch((error: unknown) => fatal(error)));
+
+command
+  .command('status')
+  .description('Tells what runs packets: engine or DPDK, and whether the program is compiled')
+  .action(() => status(command.opts()).catch((error: unknown) => fatal(error)));
 
 await command.parseAsync();
