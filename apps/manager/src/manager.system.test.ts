@@ -30,7 +30,7 @@ async function endpointsOf(agent: TestAgent): Promise<(string | undefined)[]> {
 
 describe('what the agent wants', () => {
   test('a snapshot is programmed, told, and carries traffic', async () => {
-    const { agent } = await startReady(world);
+    const { agent, manager } = await startReady(world);
     await agent.snapshot(node(), podObject(1), podObject(2), web('10.244.1.2:8080'));
     for (const name of ['node-1', 'c1/eth0', 'c2/eth0', 'default/web:/TCP']) {
       expect(agent.statuses.get(name)).toMatchObject({ state: PROGRAMMED, reason: '' });
@@ -74,6 +74,13 @@ describe('what the agent wants', () => {
       ['reject_counter', '13 (port that no service has)', 1n],
       ['service_counter', 'default/web:/TCP', 1n],
     ]);
+    const metrics = await (await fetch(`http://${manager.metricsAddress}/metrics`)).text();
+    for (const line of [
+      'infra_manager_dropped_packets_total{reason="11",text="no such service address"} 1',
+      'infra_manager_dropped_packets_total{reason="10",text="table of flows full"} 0',
+      'infra_manager_refused_packets_total{reason="13",text="port that no service has"} 1',
+    ])
+      expect(metrics).toContain(`${line}\n`);
   });
 
   test('a snapshot removes what it does not name, a change touches only its own entries', async () => {
