@@ -1,7 +1,8 @@
 import { chmodSync, mkdtempSync, readdirSync, rmSync, statSync, truncateSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { k8sDpArtifacts } from '@infra-offload/p4src';
+import { decodeDeviceConfig } from '@infra-offload/p4rt';
+import { k8sDpArtifacts, k8sDpDeviceConfig } from '@infra-offload/p4src';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { smallArtifacts } from '../../testing/forwarding.js';
 import {
@@ -13,7 +14,8 @@ import {
   swxHost,
 } from '../../testing/swx-host.js';
 import type { Host } from './host.js';
-import type { Greeting } from './protocol.js';
+import { type Greeting, Operation } from './protocol.js';
+import { ByteWriter } from './wire.js';
 
 /** What compiled code does with packets is in differential.system.test.ts. */
 describe.runIf(dpdkInstalled && dpdkHeaders !== undefined)('compiled code', () => {
@@ -84,6 +86,22 @@ describe.runIf(dpdkInstalled)('code that is compiled when it is needed', () => {
       expect(readdirSync(join(directory, 'kept'))).toHaveLength(2);
     },
   );
+
+  test.each([
+    ['compiled', dpdkHeaders ?? '/nonexistent'],
+    ['interpreted', '/nonexistent'],
+  ])('a program has the timeouts that it was given, %s', async (_, headers) => {
+    const timeouts = [30, 61, 62, 63, 64, 64, 65, 66, 67, 68, 69, 70, 71] as const;
+    const [profile] = decodeDeviceConfig(k8sDpDeviceConfig(timeouts)).profiles;
+    const spec = Buffer.from(profile?.binary ?? []).toString();
+    const args = ['--ports', '4', '--cache', join(directory, 'timeouts'), '--headers', headers];
+    const host = await startHost(spec, dpdkProgram(args));
+    const learner = host.description.learners.findIndex(({ name }) => name === 'conntrack');
+    const answer = await host.request(Operation.READ_TIMEOUTS, new ByteWriter().u16(learner).view());
+    const told = Array.from({ length: answer.u16() }, () => answer.u32());
+    expect(told).toEqual(timeouts);
+    await host.stop();
+  });
 
   test('without headers the program is interpreted, which is said', async () => {
     expect(await greeting('none', { headers: '/nonexistent' })).toMatchObject(
