@@ -56,6 +56,8 @@ demo: build $(if $(filter dpdk,$(TARGET)),swx-host) ## Pods and services with re
 swx-host: ## Builds the DPDK host of the softswitch
 	@scripts/setup.sh --dpdk
 	@$(MAKE) --no-print-directory -C tools/swx-host
+	@$(MAKE) --no-print-directory -C tools/swx-host headers || \
+		echo 'swx-host: without the headers of DPDK programs are interpreted (tools/swx-host/README.md)'
 
 p4: setup ## Recompiles p4src with p4c-dpdk; P4C=path if it is not on PATH, CHECK=1 only compares
 	@pnpm run --silent generate

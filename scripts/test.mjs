@@ -12,8 +12,6 @@ const { APART } = await import('../tools/faults/src/runner/run-apart.ts');
 const HOST = 'tools/swx-host';
 /** Memory of k8s_dp on DPDK. */
 const HUGE_PAGES_MB = 768;
-/** Slots for ports that the softswitch asks for, which compiled code has to agree with. */
-const PORTS = 128;
 const FAILURE_LINES = 6;
 /** Unit tests can do without what only root may do to a system, so they have to. */
 const WITHOUT_RIGHTS =
@@ -102,7 +100,10 @@ function firstLines(text = '') {
     .join('');
 }
 
-/** The end-to-end tests that send packets, on DPDK: from huge pages if there may be some, and with compiled code. */
+/**
+ * The end-to-end tests that send packets, on DPDK: from huge pages if there may be some, and compiled if the headers for that
+ * are here; then some of them interpreted.
+ */
 function onDpdk(headers) {
   const { giveBack, reason } = reserveHugePages(HUGE_PAGES_MB);
   console.log(
@@ -134,11 +135,10 @@ function onDpdk(headers) {
       ],
       extra,
     });
-    const library = headers && compile(headers);
-    if (library !== undefined) {
-      suite('end-to-end tests on DPDK, compiled', 'e2e', {
+    if (headers !== undefined) {
+      suite('end-to-end tests on DPDK, interpreted', 'e2e', {
         files: ['pods', 'services', 'flows', 'restarts'],
-        extra: { ...extra, DPDK_LIBRARY: library },
+        extra: { ...extra, DPDK_INTERPRETED: '1' },
       });
     }
   } finally {
@@ -154,15 +154,6 @@ function fetchHeaders() {
     return DPDK_HEADERS ?? `${HOST}/build/headers`;
   console.log('\n== compiled code is not tested: its headers cannot be had');
   return undefined;
-}
-
-function compile(headers) {
-  const library = join(scratch, 'k8s_dp.so');
-  const made = check('compiled pipeline', [
-    ...[`${HOST}/build/swx-host`, '--spec', 'p4src/dpdk/k8s_dp.spec', '--ports', `${PORTS}`],
-    ...['--compile', library, '--headers', headers],
-  ]);
-  return made ? library : undefined;
 }
 
 /** The artifacts of the P4 programs are what p4c makes of the sources, where there is a p4c. */

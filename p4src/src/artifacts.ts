@@ -1,5 +1,6 @@
 import { P4Program } from '@infra-offload/p4info';
 import { encodeDeviceConfig } from '@infra-offload/p4rt';
+import { type ConntrackTimeouts, conntrackTimeouts } from './constants.js';
 import { dpdk, es2k } from './gen/artifacts.js';
 
 /** What p4c-dpdk made of a P4 program, as text. */
@@ -29,9 +30,21 @@ export const es2kDpP4Info: () => P4Program = once(() => P4Program.parse(es2k.p4i
 /**
  * The device config that SetForwardingPipelineConfig carries to infrap4d or to the softswitch: program `k8s_dp` with the one
  * profile `pipe`. The same bytes at every call, in memory of the caller's own.
+ *
+ * @param timeouts of `conntrack`, in seconds, by index, in place of {@link conntrackTimeouts}. Those of established flows
+ *   must be above {@link establishedTimeouts}.
  */
-export function k8sDpDeviceConfig(): Uint8Array {
-  return deviceConfig(dpdk);
+export function k8sDpDeviceConfig(timeouts: ConntrackTimeouts = conntrackTimeouts): Uint8Array {
+  return deviceConfig({ ...dpdk, spec: withTimeouts(dpdk.spec, timeouts) });
+}
+
+/** The specification with other timeouts of its learner `conntrack`. */
+function withTimeouts(spec: string, timeouts: ConntrackTimeouts): string {
+  return spec.replace(
+    /^(learner conntrack \{$.*?^\ttimeout \{\n)[^}]*(\t\})/ms,
+    (_, before: string, after: string) =>
+      `${before}${timeouts.map((seconds) => `\t\t${seconds}\n`).join('')}\t${after}`,
+  );
 }
 
 /** The device config of `es2k/`, as {@link k8sDpDeviceConfig}: for DPDK and the softswitch, not for the chip. */

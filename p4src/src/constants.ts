@@ -110,8 +110,13 @@ export const FlowState = {
   closed: 7,
 } as const;
 
-/** Seconds of the timeouts of `conntrack` at start, by index; each can be changed at run time. */
+/** Seconds of the timeouts of `conntrack` unless the device config has others, by index. */
 export const conntrackTimeouts = [30, 120, 60, 86_400, 3600, 3600, 120, 10, 30, 120, 30, 30, 210] as const;
+
+/** Seconds for each of {@link conntrackTimeouts}. */
+export type ConntrackTimeouts = SecondsOf<typeof conntrackTimeouts>;
+
+type SecondsOf<T extends readonly number[]> = { readonly [Index in keyof T]: number };
 
 /** Indexes into {@link conntrackTimeouts} for flows that are not TCP. */
 export const ConntrackTimeout = {

@@ -1,6 +1,7 @@
 import { decodeDeviceConfig, insert } from '@infra-offload/p4rt';
 import { describe, expect, it } from 'vitest';
 import {
+  conntrackTimeouts,
   k8sDp,
   k8sDpArtifacts,
   k8sDpDescriptor,
@@ -35,6 +36,26 @@ describe('k8sDpDeviceConfig', () => {
     expect(profiles.map((profile) => profile.name)).toEqual(['pipe']);
     expect(Buffer.from(profiles[0]?.context ?? []).toString()).toBe(k8sDpArtifacts.context);
     expect(Buffer.from(profiles[0]?.binary ?? []).toString()).toBe(k8sDpArtifacts.spec);
+  });
+});
+
+describe('k8sDpDeviceConfig with timeouts', () => {
+  const specOf = (config: Uint8Array) =>
+    Buffer.from(decodeDeviceConfig(config).profiles[0]?.binary ?? []).toString();
+
+  it('has them for conntrack, and nothing else is different', () => {
+    const timeouts = [1001, 1002, 1003, 1004, 1005, 1006, 1007, 1008, 1009, 1010, 1011, 1012, 1013] as const;
+    const before = k8sDpArtifacts.spec.split('\n');
+    const changed = specOf(k8sDpDeviceConfig(timeouts)).split('\n');
+    expect(changed).toHaveLength(before.length);
+    const start = before.indexOf('learner conntrack {');
+    const differ = changed.flatMap((line, i) => (line === before[i] ? [] : [i]));
+    expect(differ.map((i) => Number(changed[i]))).toEqual(timeouts);
+    expect(differ.every((i) => i > start && i < before.indexOf('}', start))).toBe(true);
+  });
+
+  it('is the program as it is with the ones that it has', () => {
+    expect(specOf(k8sDpDeviceConfig(conntrackTimeouts))).toBe(k8sDpArtifacts.spec);
   });
 });
 

@@ -1,5 +1,5 @@
 import { status as grpc } from '@grpc/grpc-js';
-import { ObjectKind, Protocol } from '@infra-offload/infra-api';
+import { type Flow, ObjectKind, Protocol } from '@infra-offload/infra-api';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { DEGRADED, node, PROGRAMMED, pod, podObject, service, type TestAgent, web } from './testing/agent.js';
 import { arpReplyMac, arpRequest, readTcp, tcpSegment } from './testing/packets.js';
@@ -30,7 +30,7 @@ async function endpointsOf(agent: TestAgent): Promise<(string | undefined)[]> {
 
 describe('what the agent wants', () => {
   test('a snapshot is programmed, told, and carries traffic', async () => {
-    const { agent } = await startReady(world);
+    const { agent, manager } = await startReady(world);
     await agent.snapshot(node(), podObject(1), podObject(2), web('10.244.1.2:8080'));
     for (const name of ['node-1', 'c1/eth0', 'c2/eth0', 'default/web:/TCP']) {
       expect(agent.statuses.get(name)).toMatchObject({ state: PROGRAMMED, reason: '' });
@@ -74,6 +74,33 @@ describe('what the agent wants', () => {
       ['reject_counter', '13 (port that no service has)', 1n],
       ['service_counter', 'default/web:/TCP', 1n],
     ]);
+    const metrics = await (await fetch(`http://${manager.monitoringAddress}/metrics`)).text();
+    for (const line of [
+      'infra_manager_dropped_packets_total{reason="11",text="no such service address"} 1',
+      'infra_manager_dropped_packets_total{reason="10",text="table of flows full"} 0',
+      'infra_manager_refused_packets_total{reason="13",text="port that no service has"} 1',
+    ])
+      expect(metrics).toContain(`${line}\n`);
+  });
+
+  test('flows end after the time that the configuration says', async () => {
+    const conntrack = { tcpTimeoutSynSent: 61 };
+    const { agent } = await startReady(world, { dataPlane: { conntrack } });
+    await agent.snapshot(node(), podObject(1), podObject(2), web('10.244.1.2:8080'));
+    const client = { src: '10.244.1.1', srcMac: '02:00:00:00:01:01', srcPort: 40_000 };
+    world.ports.send(
+      1,
+      tcpSegment({ ...client, dstMac: '02:00:a9:fe:01:01', dst: '10.96.0.10', dstPort: 80 }),
+    );
+    await world.ports.receive(2);
+    const flows: Flow[] = [];
+    for await (const answer of agent.client.listFlows({ filter: undefined, countOnly: false }))
+      flows.push(...answer.flows);
+    expect(flows).toMatchObject([{ state: 'new', client: { address: '10.244.1.1', port: 40_000 } }]);
+    const [{ idleMs, remainingMs } = expect.unreachable()] = flows;
+    // Both directions have been learned at almost the same time.
+    expect(Number(idleMs + remainingMs)).toBeGreaterThan(60_000);
+    expect(Number(idleMs + remainingMs)).toBeLessThanOrEqual(61_000);
   });
 
   test('a snapshot removes what it does not name, a change touches only its own entries', async () => {

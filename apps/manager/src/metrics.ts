@@ -137,6 +137,21 @@ export function createMetrics<Row>(sources: MetricsSources<Row>): Registry {
       for (const [key, status] of controller.statuses()) this.inc({ kind: kindOf(key), state: status.state });
     },
   });
+  const packetsCounter = (name: string, help: string, outcome: 'drops' | 'rejects') =>
+    new Counter({
+      name: `infra_manager_${name}_packets_total`,
+      help,
+      labelNames: ['reason', 'text'],
+      registers,
+      async collect() {
+        const counts = await inspector.packetsBy(outcome);
+        this.reset();
+        for (const { reason, text, packets } of counts) this.inc({ reason, text }, packets);
+      },
+    });
+  packetsCounter('dropped', 'Packets that the target has dropped, by reason.', 'drops');
+  packetsCounter('refused', 'Packets that the target has answered with a reset or ICMP error.', 'rejects');
+
   const tableGauge = (name: string, help: string, field: 'entries' | 'size') =>
     new Gauge({
       name: `infra_manager_${name}`,

@@ -125,6 +125,9 @@ test('SIGTERM leaves the data plane running, the next one goes on with it, and s
   const refused = softswitch('--run-directory', directory, 'stop');
   expect(await refused.exit).toBe(1);
   expect(refused.stderr).toContain(`the softswitch with the process id ${second.child.pid} has it`);
+  const status = softswitch('--run-directory', directory, 'status');
+  expect(await status.exit).toBe(0);
+  expect(status.stdout).toMatch(/^engine: swx-engine \S+; pid \d+, 65536 ports, packets run\n$/);
   second.child.kill('SIGKILL');
   await second.exit;
   expect(existsSync(tap)).toBe(true);
@@ -136,6 +139,9 @@ test('SIGTERM leaves the data plane running, the next one goes on with it, and s
   const again = softswitch('--run-directory', directory, 'stop');
   expect(await again.exit).toBe(0);
   expect(again.stdout).toBe(`no data plane runs in ${directory}\n`);
+  const nothing = softswitch('--run-directory', directory, 'status');
+  expect(await nothing.exit).toBe(0);
+  expect(nothing.stdout).toBe(`no data plane runs in ${directory}\n`);
 });
 
 test.each([

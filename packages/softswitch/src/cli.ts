@@ -10,7 +10,8 @@ import {
 } from '@infra-offload/service';
 import { Option } from 'commander';
 import { type Config, LOG_MODULES, readConfig, SETTINGS, securityOf } from './config.js';
-import { stopLeft } from './dataplane/host/host-processes.js';
+import { greetingOf, stopLeft } from './dataplane/host/host-processes.js';
+import { softwareOf } from './dataplane/host/protocol.js';
 import { openSwitch } from './dataplane/open.js';
 import { Softswitch } from './softswitch.js';
 
@@ -66,6 +67,20 @@ command
     const ended = await stopLeft(runDirectory);
     console.log(
       ended ? 'the data plane has ended, and its ports are gone' : `no data plane runs in ${runDirectory}`,
+    );
+  });
+
+command
+  .command('status')
+  .description('Tells what runs packets: engine or DPDK, and whether the program is compiled')
+  .action(async () => {
+    const { runDirectory } = configOf();
+    const greeting = await greetingOf(runDirectory);
+    console.log(
+      greeting === undefined
+        ? `no data plane runs in ${runDirectory}`
+        : `${greeting.kind}: ${softwareOf(greeting)}; pid ${greeting.pid}, ${greeting.slots} ports, ` +
+            (greeting.started ? 'packets run' : 'it is being made ready'),
     );
   });
 

@@ -33,7 +33,14 @@ test('everything has a default', () => {
     deviceId: 1,
     taps: { prefix: 'P4TAP_', count: 16, mtu: 1500 },
     dataplane: 'engine',
-    dpdk: { host: 'swx-host', hugepages: false, memoryMb: 1024, ports: 128 },
+    dpdk: {
+      host: 'swx-host',
+      hugepages: false,
+      memoryMb: 1024,
+      ports: 128,
+      compile: true,
+      cache: '/var/cache/swx-host',
+    },
     runDirectory: '/run/softswitch',
     tls: {
       mode: 'mtls',
@@ -61,9 +68,18 @@ test('flags go over the file, leaf by leaf', () => {
 
 test('DPDK has its own section, and two flags', () => {
   const path = file(
-    'dataplane: dpdk\ndpdk: { host: /a, hugepages: true, ports: 16, cpu: 3, library: /a.so }\n',
+    'dataplane: dpdk\ndpdk: { host: /a, hugepages: true, ports: 16, cpu: 3, library: /a.so, compile: false }\n',
   );
-  const dpdk = { host: '/a', hugepages: true, memoryMb: 1024, ports: 16, cpu: 3, library: '/a.so' };
+  const dpdk = {
+    host: '/a',
+    hugepages: true,
+    memoryMb: 1024,
+    ports: 16,
+    cpu: 3,
+    library: '/a.so',
+    compile: false,
+    cache: '/var/cache/swx-host',
+  };
   expect(readConfig(path)).toMatchObject({ dataplane: 'dpdk', dpdk });
   expect(readConfig(path, given('--swx-host', '/b', '--swx-library', '/b.so')).dpdk).toEqual({
     ...dpdk,
@@ -84,6 +100,7 @@ test.each([
   ['logLevel: info', /config\.yaml:1:11: 'logLevel' is called 'log\.level'/],
   ['dpdk: { library: 3 }', /dpdk\.library/],
   ['dpdk: { ports: 0 }', /dpdk\.ports/],
+  ['dpdk: { cache: here }', /dpdk\.cache: must be an absolute path/],
   ['dpdk: { hugepages: 384 }', /dpdk\.hugepages/],
 ])('%s is refused by name', (text, message) => {
   expect(() => readConfig(file(text))).toThrow(

@@ -58,7 +58,11 @@ export const configSchema = z.strictObject({
       memoryMb: z.int().min(64).max(1_048_576).default(1024),
       /** Ports that there can be; each costs a little for every packet. */
       ports: z.int().min(1).max(4096).default(128),
-      /** The program as compiled code, which runs faster: `swx-host --compile` makes it. */
+      /** Compile programs when they run for the first time, if there is a C compiler; else they are interpreted. */
+      compile: z.boolean().default(true),
+      /** Where compiled code is kept: it is code that swx-host runs, so only its user may write there. */
+      cache: z.string().regex(/^\//, 'must be an absolute path').default('/var/cache/swx-host'),
+      /** The program as compiled code that `swx-host --compile` has made, and no other. */
       library: z.string().min(1).optional(),
       /** CPU of the thread that runs packets. */
       cpu: z.int().min(0).max(1023).optional(),
@@ -138,7 +142,7 @@ export const SETTINGS: readonly SettingOption[] = [
     path: 'dpdk.library',
     flags: '--swx-library <file>',
     env: 'SOFTSWITCH_SWX_LIBRARY',
-    description: 'the pipeline as swx-host has compiled it, for dpdk (none)',
+    description: 'the pipeline as swx-host has compiled it, for dpdk (compiled when it starts)',
   },
   {
     path: 'tls.mode',

@@ -12,12 +12,14 @@
 #include <unistd.h>
 
 #include <rte_swx_port_ring.h>
+#include <rte_version.h>
 
 #include "spec.h"
 
-/* Tell for how many slots an object was compiled, and of which program. */
+/* Tell for how many slots an object was compiled, of which program and for which release of DPDK. */
 #define PORTS_SYMBOL "swx_host_ports"
 #define PROGRAM_SYMBOL "swx_host_program"
+#define RELEASE_SYMBOL "swx_host_dpdk"
 #define PATH_SIZE 4096
 
 extern char **environ;
@@ -26,11 +28,29 @@ extern char **environ;
 static uint64_t
 digest(const char *text)
 {
-	uint64_t value = 0xcbf29ce484222325;
+	return compile_digest_more(0xcbf29ce484222325, text);
+}
 
+uint64_t
+compile_digest_more(uint64_t value, const char *text)
+{
 	for (; *text; text++)
 		value = (value ^ (uint8_t)*text) * 0x100000001b3;
 	return value;
+}
+
+enum status
+compile_digest(const char *spec, uint32_t ports, uint64_t *value, struct fault *fault)
+{
+	char *text = spec_guarded(spec, ports, fault);
+	char about[64];
+
+	if (!text)
+		return STATUS_BAD_REQUEST;
+	snprintf(about, sizeof(about), "%u %s", ports, rte_version());
+	*value = compile_digest_more(digest(text), about);
+	free(text);
+	return STATUS_OK;
 }
 
 static enum status
@@ -54,6 +74,7 @@ generate(const char *spec, uint32_t ports, const char *code, struct fault *fault
 					   message ? message : "", strerror(-error));
 		fprintf(out, "\nconst uint32_t " PORTS_SYMBOL " = %u;\n", ports);
 		fprintf(out, "const uint64_t " PROGRAM_SYMBOL " = %#" PRIx64 ";\n", digest(text));
+		fprintf(out, "const char " RELEASE_SYMBOL "[] = \"%s\";\n", rte_version());
 	} else {
 		status = fault_set(fault, STATUS_FAILED, "cannot write %s: %s", code, strerror(errno));
 	}
@@ -142,23 +163,27 @@ port_list(const struct ports *ports)
 	return file;
 }
 
-static enum status
-check_library(const char *library, const char *spec, uint32_t ports, struct fault *fault)
+enum status
+compile_check(const char *library, const char *spec, uint32_t ports, struct fault *fault)
 {
 	char *text = spec_guarded(spec, ports, fault);
 	void *object = text ? dlopen(library, RTLD_LAZY | RTLD_LOCAL) : NULL;
 	const uint32_t *compiled = object ? dlsym(object, PORTS_SYMBOL) : NULL;
 	const uint64_t *program = compiled ? dlsym(object, PROGRAM_SYMBOL) : NULL;
+	const char *release = program ? dlsym(object, RELEASE_SYMBOL) : NULL;
 	enum status status = STATUS_OK;
 
 	if (!text)
 		return STATUS_BAD_REQUEST;
-	if (!program)
+	if (!release)
 		status = fault_set(fault, STATUS_NOT_FOUND, "%s was not made by swx-host --compile: %.120s", library,
 				   dlerror());
 	else if (*compiled != ports)
 		status = fault_set(fault, STATUS_BAD_REQUEST, "%s is for --ports %u, not %u: compile it again", library,
 				   *compiled, ports);
+	else if (strcmp(release, rte_version()))
+		status = fault_set(fault, STATUS_BAD_REQUEST, "%s is for %s, not %s: compile it again", library, release,
+				   rte_version());
 	else if (*program != digest(text))
 		status = fault_set(fault, STATUS_BAD_REQUEST, "%s was compiled from another program: compile it again",
 				   library);
@@ -176,7 +201,7 @@ enum status
 compile_load(struct rte_swx_pipeline **swx, const char *name, int node, struct ports *ports, const char *spec,
 	     const char *library, struct fault *fault)
 {
-	enum status status = check_library(library, spec, ports->count, fault);
+	enum status status = compile_check(library, spec, ports->count, fault);
 	FILE *list = status == STATUS_OK ? port_list(ports) : NULL;
 	int error;
 

@@ -17,6 +17,9 @@ struct host {
 	struct worker worker;
 	struct transaction transaction;
 	struct notes notes;
+	/* The program runs as compiled code; or why not, if that was asked for. */
+	bool is_compiled;
+	struct fault interpreted;
 	/* Who has staged changes. */
 	const struct session *owner;
 	/* Packets are run. Before, ports and tables can be made ready. */

@@ -1,6 +1,7 @@
 /* swx-host: runs a SWX pipeline of DPDK, controlled through a unix socket. */
 
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +13,7 @@
 #include <rte_errno.h>
 #include <rte_mbuf.h>
 
+#include "code-cache.h"
 #include "compile.h"
 #include "host.h"
 #include "options.h"
@@ -22,6 +24,33 @@
 #define EXIT_REFUSED 2
 
 static struct host host;
+
+/* From the library that was asked for; else, if it can be, from one of the cache; else from the text. */
+static enum status
+build(const struct options *options, struct fault *fault)
+{
+	char library[PATH_MAX];
+	enum status status;
+
+	host.is_compiled = options->library != NULL;
+	if (options->library || !options->cache)
+		return program_build(&host.program, &host.ports, options->spec, options->library, fault);
+	status = code_cache_library(options->cache, options->spec, options->ports, options->headers, library,
+				    sizeof(library), &host.interpreted);
+	if (status == STATUS_OK) {
+		host.is_compiled = true;
+		host.interpreted.text[0] = '\0';
+		status = program_build(&host.program, &host.ports, options->spec, library, &host.interpreted);
+		/* What comes after the pipeline itself is the same for both. */
+		if (status == STATUS_OK || host.program.swx) {
+			*fault = host.interpreted;
+			return status;
+		}
+	}
+	host.is_compiled = false;
+	fprintf(stderr, "swx-host: warning: the program is interpreted: %s\n", host.interpreted.text);
+	return program_build(&host.program, &host.ports, options->spec, NULL, fault);
+}
 
 static enum status
 start(const struct options *options, const char *program, int *listener, struct fault *fault)
@@ -38,7 +67,7 @@ start(const struct options *options, const char *program, int *listener, struct 
 				 rte_strerror(rte_errno));
 	status = ports_init(&host.ports, options->ports, pool, fault);
 	if (status == STATUS_OK)
-		status = program_build(&host.program, &host.ports, options->spec, options->library, fault);
+		status = build(options, fault);
 	if (status == STATUS_OK)
 		status = worker_start(&host.worker, host.program.swx, &host.ports, &options->worker, fault);
 	/* Until a client says that tables and ports are ready. */

@@ -23,6 +23,7 @@ enum choice {
 	OPTION_LIBRARY,
 	OPTION_COMPILE,
 	OPTION_HEADERS,
+	OPTION_CACHE,
 	OPTION_PORTS,
 	OPTION_BUFFERS,
 	OPTION_FRAME,
@@ -44,6 +45,7 @@ static const struct option long_options[] = {
 	{"library", required_argument, NULL, OPTION_LIBRARY},
 	{"compile", required_argument, NULL, OPTION_COMPILE},
 	{"headers", required_argument, NULL, OPTION_HEADERS},
+	{"cache", required_argument, NULL, OPTION_CACHE},
 	{"ports", required_argument, NULL, OPTION_PORTS},
 	{"buffers", required_argument, NULL, OPTION_BUFFERS},
 	{"frame", required_argument, NULL, OPTION_FRAME},
@@ -71,7 +73,8 @@ options_help(void)
 	     "  --socket PATH       unix socket to listen on\n"
 	     "  --library FILE      compiled code of the program, to run in its place\n"
 	     "  --compile FILE      compile the program into FILE, and end\n"
-	     "  --headers DIR       for --compile: lib/pipeline of DPDK's source package\n"
+	     "  --cache DIR         run compiled code from there, made if there is none; if it cannot be, interpret\n"
+	     "  --headers DIR       for both: lib/pipeline of DPDK's source package (for --cache: headers, beside swx-host)\n"
 	     "  --ports COUNT       slots for ports, rounded up to a power of two (64)\n"
 	     "  --buffers COUNT     packet buffers (8191)\n"
 	     "  --frame BYTES       largest frame (2048)\n"
@@ -168,6 +171,9 @@ options_parse(struct options *options, int argc, char **argv, bool *help, struct
 			break;
 		case OPTION_HEADERS:
 			options->headers = optarg;
+			break;
+		case OPTION_CACHE:
+			options->cache = optarg;
 			break;
 		case OPTION_HUGE:
 			options->huge = true;

@@ -14,6 +14,8 @@ struct options {
 	/* A library that was compiled from the program; or where to put it, and then end. */
 	const char *library;
 	const char *compile;
+	/* Where libraries are kept that are compiled when they are needed. */
+	const char *cache;
 	/* Where the headers of DPDK's source package are. */
 	const char *headers;
 	/* Slots for ports, a power of two. */

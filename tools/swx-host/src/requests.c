@@ -36,6 +36,8 @@ hello(struct host *host, struct session *session, struct reader *in, struct writ
 	write_u32(out, (uint32_t)getpid());
 	write_u32(out, host->ports.count);
 	write_u8(out, host->started);
+	write_u8(out, host->is_compiled);
+	write_text(out, host->interpreted.text);
 	return STATUS_OK;
 }
 

@@ -28,13 +28,13 @@ export function softswitchConfig(layout: Layout, tapCount: number, dataplane: Da
   });
 }
 
-/** With huge pages if there are so many MB of them for it, and with compiled code if it was made: `make test` tells. */
+/** With huge pages if there are so many MB of them for it, and interpreted if so asked: `make test` tells. */
 function dpdkSettings(): object {
-  const { DPDK_HUGEPAGES_MB, DPDK_LIBRARY } = process.env;
+  const { DPDK_HUGEPAGES_MB, DPDK_INTERPRETED } = process.env;
   return {
     host: programs.swxHost,
     ...(DPDK_HUGEPAGES_MB ? { hugepages: true, memoryMb: Number(DPDK_HUGEPAGES_MB) } : {}),
-    ...(DPDK_LIBRARY ? { library: DPDK_LIBRARY } : {}),
+    ...(DPDK_INTERPRETED ? { compile: false } : {}),
   };
 }
 

@@ -5,6 +5,8 @@ import { z } from 'zod';
 import { LOG_MODULES } from '../log.js';
 
 const seconds = (max: number) => z.int().min(0).max(max);
+/** DPDK's clock for flows has steps of up to 2 s; established flows have to tell in time that they are in use. */
+const timeout = (preset: number, min = 5) => z.int().min(min).max(432_000).default(preset);
 
 const serverTls = tlsSchema({
   ...tlsFilesIn('/etc/pki/inframanager/server'),
@@ -65,6 +67,25 @@ export const configSchema = z.strictObject({
        * until they end, `cut` has all flows asked again, which interrupts everything for a moment.
        */
       policyChange: z.enum(['keep', 'cut']).default('cut'),
+      /**
+       * Seconds without a packet after which flows end, by the names of netfilter's sysctls (net.netfilter.nf_conntrack_*).
+       * DPDK only. Others than the device has make its program start anew.
+       */
+      conntrack: z
+        .strictObject({
+          tcpTimeoutSynSent: timeout(120),
+          tcpTimeoutSynRecv: timeout(60),
+          tcpTimeoutEstablished: timeout(86_400, 60),
+          tcpTimeoutCloseWait: timeout(3600),
+          tcpTimeoutTimeWait: timeout(120),
+          tcpTimeoutClose: timeout(10),
+          udpTimeout: timeout(30),
+          udpTimeoutStream: timeout(120, 20),
+          icmpTimeout: timeout(30, 20),
+          sctpTimeoutCookieWait: timeout(30),
+          sctpTimeoutEstablished: timeout(210, 20),
+        })
+        .prefault({}),
     })
     .prefault({}),
   reconcile: z

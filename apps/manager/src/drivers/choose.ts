@@ -9,6 +9,7 @@ import type { Config } from '../config/config.js';
 import type { Logger } from '../log.js';
 import { dpdkDriver } from './dpdk/driver.js';
 import type { DpdkRow } from './dpdk/rows.js';
+import { timeoutsOf } from './dpdk/timeouts.js';
 import type { Driver } from './driver.js';
 import { es2kDriver } from './es2k/driver.js';
 import { type PipelinePackage, readPackage } from './es2k/package.js';
@@ -55,7 +56,8 @@ const PORTABLE: PipelinePackage = {
 function dpdk({ dataPlane }: Config): ChosenDriver {
   const gatewayMac = mac(dataPlane.gatewayMac);
   const endsDeniedFlows = dataPlane.policyChange === 'cut';
-  return { kind: 'dpdk', driver: dpdkDriver({ gatewayMac, endsDeniedFlows }) };
+  const timeouts = timeoutsOf(dataPlane.conntrack);
+  return { kind: 'dpdk', driver: dpdkDriver({ gatewayMac, endsDeniedFlows, timeouts }) };
 }
 
 function es2k({ dataPlane }: Config, { program, deviceConfig }: PipelinePackage): ChosenDriver {

@@ -43,6 +43,13 @@ export interface InspectContext<Row> {
 /** Counter cells of one Read. */
 const CELLS_PER_READ = 1000;
 
+/** Packets that a device has dropped or refused for a reason, since its program was started. */
+export interface ReasonCount {
+  readonly reason: number;
+  readonly text: string;
+  readonly packets: number;
+}
+
 /** Status and ListEntries: what operators look at. */
 export class Inspector<Row> {
   readonly #context: InspectContext<Row>;
@@ -177,6 +184,28 @@ export class Inspector<Row> {
     );
   }
 
+  /** For all reasons; empty while the device cannot be asked. */
+  async packetsBy(outcome: 'drops' | 'rejects'): Promise<readonly ReasonCount[]> {
+    const counter = this.#context.driver[outcome];
+    if (counter === undefined) return [];
+    const texts = new Map(counter.reasons.map(({ reason, text }) => [reason, text]));
+    try {
+      const counts: ReasonCount[] = [];
+      for await (const { index, packets } of this.#read(counter, [...texts.keys()])) {
+        const reason = Number(index);
+        counts.push({ reason, text: texts.get(reason) ?? '', packets: Number(packets) });
+      }
+      return counts;
+    } catch (error) {
+      this.#unread(error);
+      return [];
+    }
+  }
+
+  #unread(error: unknown): void {
+    this.#context.logger.warn({ reason: messageOf(error) }, 'counters cannot be read');
+  }
+
   /** Those who ask at the same time share what is read from the device. */
   #counters(): Promise<StatusResponse['counters']> {
     this.#counting ??= this.#readCounters().finally(() => {
@@ -186,7 +215,7 @@ export class Inspector<Row> {
   }
 
   async #readCounters(): Promise<StatusResponse['counters']> {
-    const { controller, driver, logger } = this.#context;
+    const { controller, driver } = this.#context;
     const { drops, rejects, serviceFlows } = driver;
     const reasonsOf = (counter: DropCounter | undefined) =>
       new Map(counter?.reasons.map(({ reason, text }) => [reason, `${reason} (${text})`]));
@@ -198,7 +227,7 @@ export class Inspector<Row> {
         ...(await this.#nonZero(serviceFlows, services)),
       ];
     } catch (error) {
-      logger.warn({ reason: messageOf(error) }, 'counters cannot be read');
+      this.#unread(error);
       return [];
     }
   }
@@ -208,17 +237,23 @@ export class Inspector<Row> {
     names: ReadonlyMap<number, string>,
   ): Promise<StatusResponse['counters']> {
     if (counter === undefined) return [];
-    const read = this.#context.read();
     const found: StatusResponse['counters'] = [];
-    const indexes = [...names.keys()];
-    for (let i = 0; read !== undefined && i < indexes.length; i += CELLS_PER_READ) {
-      const cells = indexes.slice(i, i + CELLS_PER_READ).map((index) => counter.cell(index));
-      for await (const entity of read(cells)) {
-        const { index, packets, bytes } = counter.decode(entity);
-        if (packets === 0n && bytes === 0n) continue;
-        found.push({ name: counter.name, index: names.get(Number(index)) ?? String(index), packets, bytes });
-      }
+    for await (const { index, packets, bytes } of this.#read(counter, [...names.keys()])) {
+      if (packets === 0n && bytes === 0n) continue;
+      found.push({ name: counter.name, index: names.get(Number(index)) ?? String(index), packets, bytes });
     }
     return found;
+  }
+
+  /** Cells of a counter; none while the device is away. */
+  async *#read(
+    counter: CounterFace,
+    indexes: readonly number[],
+  ): AsyncGenerator<ReturnType<CounterFace['decode']>> {
+    const read = this.#context.read();
+    for (let i = 0; read !== undefined && i < indexes.length; i += CELLS_PER_READ) {
+      const cells = indexes.slice(i, i + CELLS_PER_READ).map((index) => counter.cell(index));
+      for await (const entity of read(cells)) yield counter.decode(entity);
+    }
   }
 }

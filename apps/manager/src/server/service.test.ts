@@ -342,4 +342,5 @@ it('a device that cannot be read has no counters', async () => {
   core.device.read = device.read;
   server = await CoreServer.start({ core });
   expect((await server.agent().managerStatus()).counters).toEqual([]);
+  expect(await server.inspector.packetsBy('drops')).toEqual([]);
 });

@@ -16,6 +16,7 @@ const { server: logger } = createLoggers({ level: 'silent', modules: {} });
 /** The gRPC services of a manager over a {@link Core}: for agents, and for operators. */
 export class CoreServer {
   readonly core: Core;
+  readonly inspector: Inspector<ReturnType<typeof coreDriver.base>[number]>;
   readonly service: OffloadService<ReturnType<typeof coreDriver.base>[number]>;
   readonly pods: Pods<ReturnType<typeof coreDriver.base>[number]>;
   targetState: TargetState = { kind: 'ready' };
@@ -42,7 +43,7 @@ export class CoreServer {
       isReady: () => reconciler.attached,
       lookupPort: (name, mac) => this.lookupPort(name, mac),
     });
-    const inspector = new Inspector({
+    this.inspector = new Inspector({
       driver: coreDriver,
       controller,
       reconciler,
@@ -55,7 +56,7 @@ export class CoreServer {
     });
     this.service = new OffloadService({
       controller,
-      inspector,
+      inspector: this.inspector,
       flows: new Flows({
         driver: flowTable === undefined ? {} : { flowTable },
         controller,

@@ -36,7 +36,7 @@ export async function openSwitch(
 }
 
 function dpdkProgram({ dpdk, taps }: Config): HostProgram {
-  const { host, hugepages, memoryMb, ports: slots, library, cpu } = dpdk;
+  const { host, hugepages, memoryMb, ports: slots, compile, cache, library, cpu } = dpdk;
   if (taps.count > slots) {
     fail(
       'INVALID_ARGUMENT',
@@ -48,7 +48,7 @@ function dpdkProgram({ dpdk, taps }: Config): HostProgram {
     ...['--memory', `${memoryMb}`],
     ...['--frame', `${Math.max(taps.mtu + FRAME_OVERHEAD, MIN_FRAME)}`],
     ...(hugepages ? ['--huge'] : []),
-    ...(library === undefined ? [] : ['--library', library]),
+    ...(library === undefined ? (compile ? ['--cache', cache] : []) : ['--library', library]),
     ...(cpu === undefined ? [] : ['--cpu', `${cpu}`]),
   ];
   return { kind: 'dpdk', name: 'swx-host', command: host, args };

@@ -1,7 +1,14 @@
 import type { Mac } from '@infra-offload/net';
-import { dropReasons, k8sDp, k8sDpDeviceConfig, k8sDpP4Info, MAX_SERVICE_ID } from '@infra-offload/p4src';
+import {
+  type ConntrackTimeouts,
+  conntrackTimeouts,
+  dropReasons,
+  k8sDp,
+  k8sDpDeviceConfig,
+  k8sDpP4Info,
+  MAX_SERVICE_ID,
+} from '@infra-offload/p4src';
 import { unreachable } from '../../errors.js';
-import type { Protocol } from '../../state/objects.js';
 import { frontendClaims, podClaims } from '../common.js';
 import type { CounterFace, Driver } from '../driver.js';
 import { dpdkFlowTable } from './flow-table.js';
@@ -13,9 +20,7 @@ import { dpdkPolicy } from './policy.js';
 import { type DpdkRow, dpdkRows, fromEntity, READ_ALL, toEntity } from './rows.js';
 import { compileService } from './service.js';
 import { GROUP_SLOTS } from './tables/services.js';
-
-/** Seconds for which an idle flow keeps its endpoint. See "Connection tracking" of the pipeline. */
-const MEMORY_SECONDS: Readonly<Record<Protocol, number>> = { TCP: 86_400, UDP: 120, SCTP: 210 };
+import { memoryOf } from './timeouts.js';
 
 /** What a deployment chooses. */
 export interface DpdkOptions {
@@ -23,14 +28,18 @@ export interface DpdkOptions {
   readonly gatewayMac: Mac;
   /** Whether flows end that policies deny by now. */
   readonly endsDeniedFlows: boolean;
+  /** Seconds after which flows end, by index; the program's own if left out. */
+  readonly timeouts?: ConntrackTimeouts;
 }
 
 /** The driver of the `k8s_dp` pipeline for DPDK. The contract of its tables is p4src/dpdk/README.md. */
-export function dpdkDriver({ gatewayMac, endsDeniedFlows }: DpdkOptions): Driver<DpdkRow> {
+export function dpdkDriver(options: DpdkOptions): Driver<DpdkRow> {
+  const { gatewayMac, endsDeniedFlows, timeouts = conntrackTimeouts } = options;
+  const memory = memoryOf(timeouts);
   return {
     ...dpdkRows,
     program: k8sDpP4Info(),
-    deviceConfig: k8sDpDeviceConfig(),
+    deviceConfig: k8sDpDeviceConfig(timeouts),
     tables: [...READ_ALL.keys()],
     limits: { serviceIds: MAX_SERVICE_ID, slots: GROUP_SLOTS, endpointsPerService: GROUP_SLOTS, buckets: 0 },
 
@@ -43,9 +52,9 @@ export function dpdkDriver({ gatewayMac, endsDeniedFlows }: DpdkOptions): Driver
     pods: foundPods,
     policy: dpdkPolicy,
     flows: dpdkFlows(endsDeniedFlows),
-    flowTable: dpdkFlowTable,
+    flowTable: dpdkFlowTable(timeouts),
     refusal: () => undefined,
-    memorySeconds: ({ protocol }) => MEMORY_SECONDS[protocol],
+    memorySeconds: ({ protocol }) => memory[protocol],
     reachable: (service) => service.endpoints,
     remembersClients: (service) => service.affinitySeconds !== undefined,
 

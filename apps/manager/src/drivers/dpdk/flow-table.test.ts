@@ -4,10 +4,11 @@ import { conntrackTimeouts, FlowState, k8sDp } from '@infra-offload/p4src';
 import fc from 'fast-check';
 import { describe, expect, it, test } from 'vitest';
 import type { FlowSocket, FlowTuple } from '../driver.js';
-import { dpdkFlowTable as table } from './flow-table.js';
+import { dpdkFlowTable } from './flow-table.js';
 
 const { conntrack, established } = k8sDp.tables;
 const SERIAL = 7;
+const table = dpdkFlowTable(conntrackTimeouts);
 
 const socket = fc.record({
   address: fc.integer({ min: 1, max: 0xffff_ffff }).map(ipv4),

@@ -1,6 +1,6 @@
 import { ipv4, PROTOCOL_NUMBERS } from '@infra-offload/net';
 import type { Entity, FieldMatch } from '@infra-offload/p4rt/proto';
-import { ConntrackTimeout, conntrackTimeouts, FlowState, k8sDp } from '@infra-offload/p4src';
+import { ConntrackTimeout, type ConntrackTimeouts, FlowState, k8sDp } from '@infra-offload/p4src';
 import type { FlowSelection, FlowTable, FlowTuple } from '../driver.js';
 
 /**
@@ -38,7 +38,7 @@ const ANY: FlowTuple = {
   destination: { address: ipv4(0), port: 0 },
 };
 
-export const dpdkFlowTable: FlowTable = {
+export const dpdkFlowTable = (timeouts: ConntrackTimeouts): FlowTable => ({
   read({ protocol, source, destination, isReply }: FlowSelection): Entity {
     // In the order of the key.
     const given = [source?.address, source?.port, destination?.address, protocol, destination?.port];
@@ -76,7 +76,7 @@ export const dpdkFlowTable: FlowTable = {
     const times = {
       idleMs: Number(idleNs / NS_PER_MS),
       timeoutMs,
-      state: stateOfTimeout(tuple.protocol, timeoutMs / 1000),
+      state: stateOfTimeout(tuple.protocol, timeoutMs / 1000, timeouts),
     };
     // Both ports of an echo are its identifier, and translated alike.
     const isEcho = tuple.protocol === ICMP;
@@ -111,7 +111,7 @@ export const dpdkFlowTable: FlowTable = {
     if (Number((value >> SERIAL) & HALF_WORD) !== entry.cell?.serial) return undefined;
     return STATES.get(Number(value & HALF_WORD));
   },
-};
+});
 
 const ORIGINAL = conntrack.actions.ct_original({
   kind: 0,
@@ -154,8 +154,8 @@ function withTimes({ entity }: Entity, match: FieldMatch[]): Entity {
 }
 
 /** The state that alone has this timeout, in seconds. */
-function stateOfTimeout(protocol: number, seconds: number): string | undefined {
-  const states = statesOf(protocol).filter(([, index]) => conntrackTimeouts[index] === seconds);
+function stateOfTimeout(protocol: number, seconds: number, timeouts: ConntrackTimeouts): string | undefined {
+  const states = statesOf(protocol).filter(([, index]) => timeouts[index] === seconds);
   const [only] = states;
   return states.length === 1 && only !== undefined ? STATES.get(only[0]) : undefined;
 }

@@ -9,7 +9,7 @@ import type { Dataplane, Pipeline } from '../dataplane.js';
 import type { Host, HostSource } from './host.js';
 import { HostPipeline, type PipelineRunner } from './host-pipeline.js';
 import { injectBody, readPackets } from './packets.js';
-import { Operation, PortKind, readPorts } from './protocol.js';
+import { Operation, PortKind, readPorts, softwareOf } from './protocol.js';
 import { type HostStatistics, readStatistics } from './statistics.js';
 import { readTrace } from './trace.js';
 import { ByteWriter } from './wire.js';
@@ -128,9 +128,9 @@ export class HostDataplane implements Dataplane, PortSink {
     for (const port of this.#portsToAttach(left)) if (!attached.has(port.number)) attachTo(left, port);
     this.#active = next;
     this.#ready = Promise.resolve(left);
-    const { pid, software } = left.greeting;
+    const { pid } = left.greeting;
     this.#logger?.info(
-      { pid, software },
+      { pid, software: softwareOf(left.greeting) },
       `${this.source.name} has been running all the time: going on with it`,
     );
     this.#adopt(next, left, ++this.#run, performance.now());
@@ -216,11 +216,18 @@ export class HostDataplane implements Dataplane, PortSink {
       const reason = `${this.source.name} ended while it was made ready: ${await host.ended}`;
       throw new SoftswitchError('UNAVAILABLE', reason, { cause: error });
     }
-    const { software, pid } = host.greeting;
+    const { pid, interpretedBecause } = host.greeting;
+    const milliseconds = Math.round(performance.now() - started);
     this.#logger?.info(
-      { pid, software, milliseconds: Math.round(performance.now() - started) },
+      { pid, software: softwareOf(host.greeting), milliseconds },
       `${this.source.name} is ready`,
     );
+    if (interpretedBecause !== '') {
+      this.#logger?.warn(
+        { reason: interpretedBecause },
+        `${this.source.name} interprets the program, at half the speed of compiled code or less`,
+      );
+    }
     this.#adopt(pipeline, host, run, started);
     return host;
   }

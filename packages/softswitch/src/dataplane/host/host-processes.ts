@@ -12,13 +12,22 @@ import { BlockingChannel } from './blocking-channel.js';
 import { Channel } from './channel.js';
 import type { Host, HostSource } from './host.js';
 import { exitOf, HostProcess, type HostProcessOptions, isAlive } from './host-process.js';
-import { type HostKind, Operation, PortKind, PROTOCOL_VERSION, readGreeting, readPorts } from './protocol.js';
+import {
+  type Greeting,
+  type HostKind,
+  helloBody,
+  Operation,
+  PortKind,
+  PROTOCOL_VERSION,
+  readGreeting,
+  readPorts,
+} from './protocol.js';
 import { RunDirectory } from './run-directory.js';
 import { loadSockets, type Sockets } from './sockets.js';
 import { ByteWriter } from './wire.js';
 
-/** How long a host may take to start; DPDK clears its memory first. */
-const START_MS = 30_000;
+/** How long a host may take to start; DPDK clears its memory first, and a program may have to be compiled. */
+const START_MS = 60_000;
 const CONNECT_POLL_MS = 5;
 /** Exit status when the host refuses the program. */
 const EXIT_REFUSED = 2;
@@ -275,4 +284,15 @@ export async function stopLeft(directory: string): Promise<boolean> {
   await source.left?.stop();
   await source.close();
   return source.found;
+}
+
+/** What the data plane of a run directory says of itself, whoever controls it; undefined if there is none. */
+export async function greetingOf(directory: string): Promise<Greeting | undefined> {
+  const channel = await Channel.open(RunDirectory.socketOf(directory)).catch(() => undefined);
+  if (channel === undefined) return undefined;
+  try {
+    return readGreeting(await channel.request(Operation.HELLO, helloBody()));
+  } finally {
+    channel.close();
+  }
 }

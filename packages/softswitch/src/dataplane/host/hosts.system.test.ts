@@ -234,6 +234,8 @@ async function strangeHost(path: string, version: number | undefined) {
     pid: 0,
     slots: 0,
     started: false,
+    compiled: false,
+    interpretedBecause: '',
   });
   const script = `
     const greeting = Buffer.from('${Buffer.from(greeting).toString('hex')}', 'hex');

@@ -146,9 +146,14 @@ export interface Greeting {
   readonly slots: number;
   /** Tables and ports were made ready, and packets run. */
   readonly started: boolean;
+  /** The program runs as machine code that was made of it; the engine always makes some. */
+  readonly compiled: boolean;
+  /** Why it is interpreted, if it should not be; else empty. */
+  readonly interpretedBecause: string;
 }
 
-export function writeGreeting({ version, kind, software, pid, slots, started }: Greeting): Uint8Array {
+export function writeGreeting(greeting: Greeting): Uint8Array {
+  const { version, kind, software, pid, slots, started, compiled, interpretedBecause } = greeting;
   return new ByteWriter()
     .u16(version)
     .text(kind)
@@ -156,9 +161,12 @@ export function writeGreeting({ version, kind, software, pid, slots, started }: 
     .u32(pid)
     .u32(slots)
     .u8(started ? 1 : 0)
+    .u8(compiled ? 1 : 0)
+    .text(interpretedBecause)
     .view();
 }
 
+/** Also of a host from before there was compiled code by default, which says nothing of it. */
 export function readGreeting(reader: ByteReader): Greeting {
   return {
     version: reader.u16(),
@@ -167,7 +175,16 @@ export function readGreeting(reader: ByteReader): Greeting {
     pid: reader.u32(),
     slots: reader.u32(),
     started: reader.u8() !== 0,
+    compiled: !reader.atEnd && reader.u8() !== 0,
+    interpretedBecause: reader.atEnd ? '' : reader.text(),
   };
+}
+
+/** What runs the program, and how: `DPDK 22.11.11, compiled`. */
+export function softwareOf({ kind, software, compiled, interpretedBecause }: Greeting): string {
+  if (kind === 'engine') return software;
+  const how = compiled ? 'compiled' : 'interpreted';
+  return `${software}, ${how}${interpretedBecause === '' ? '' : `: ${interpretedBecause}`}`;
 }
 
 export interface ListedPort {

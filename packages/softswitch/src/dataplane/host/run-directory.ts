@@ -19,10 +19,14 @@ export class RunDirectory {
     readonly path: string,
     lock: number,
   ) {
-    this.socket = join(path, 'control');
+    this.socket = RunDirectory.socketOf(path);
     this.specFile = join(path, 'pipeline.spec');
     this.logFile = join(path, 'dataplane.log');
     this.#lock = lock;
+  }
+
+  static socketOf(path: string): string {
+    return join(path, 'control');
   }
 
   /** Makes the directory, for this user only, and takes it. UNAVAILABLE if another process has it. */

@@ -98,6 +98,10 @@ export class ByteReader {
 
   constructor(private readonly buffer: Buffer) {}
 
+  get atEnd(): boolean {
+    return this.#at >= this.buffer.length;
+  }
+
   u8(): number {
     return this.buffer.readUInt8(this.#skip(1));
   }

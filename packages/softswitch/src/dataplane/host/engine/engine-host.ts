@@ -107,6 +107,8 @@ export class EngineHost {
       pid: process.pid,
       slots,
       started: this.#started,
+      compiled: true,
+      interpretedBecause: '',
     };
   }
 

@@ -1,0 +1,50 @@
+import { ConntrackTimeout, type ConntrackTimeouts, conntrackTimeouts, FlowState } from '@infra-offload/p4src';
+import type { Config } from '../../config/config.js';
+
+/** The timeouts of `conntrack`, in seconds by index, that a configuration stands for. */
+export function timeoutsOf(conntrack: Config['dataPlane']['conntrack']): ConntrackTimeouts {
+  const {
+    tcpTimeoutSynSent,
+    tcpTimeoutSynRecv,
+    tcpTimeoutEstablished,
+    tcpTimeoutCloseWait,
+    tcpTimeoutTimeWait,
+    tcpTimeoutClose,
+    udpTimeout,
+    udpTimeoutStream,
+    icmpTimeout,
+    sctpTimeoutCookieWait,
+    sctpTimeoutEstablished,
+  } = conntrack;
+  // No flow has the first one.
+  const [unused] = conntrackTimeouts;
+  return [
+    unused,
+    tcpTimeoutSynSent,
+    tcpTimeoutSynRecv,
+    tcpTimeoutEstablished,
+    tcpTimeoutCloseWait,
+    tcpTimeoutCloseWait,
+    tcpTimeoutTimeWait,
+    tcpTimeoutClose,
+    udpTimeout,
+    udpTimeoutStream,
+    icmpTimeout,
+    sctpTimeoutCookieWait,
+    sctpTimeoutEstablished,
+  ];
+}
+
+/** Seconds for which an idle flow of a service keeps its endpoint; see "Connection tracking" of the pipeline. */
+export function memoryOf(timeouts: ConntrackTimeouts): {
+  readonly [protocol in 'TCP' | 'UDP' | 'SCTP']: number;
+} {
+  const { new: fresh, synAck, established, finClient, closing } = FlowState;
+  const { udpNew, udp, otherNew, other } = ConntrackTimeout;
+  const tcp = [fresh, synAck, established, finClient, closing] as const;
+  return {
+    TCP: Math.max(...tcp.map((state) => timeouts[state])),
+    UDP: Math.max(timeouts[udpNew], timeouts[udp]),
+    SCTP: Math.max(timeouts[otherNew], timeouts[other]),
+  };
+}
