@@ -5,6 +5,7 @@ import { must, programs } from '@infra-offload/testbed';
 import { createTree, secretManifests } from '@infra-offload/tls-certs';
 import type { Cluster } from './cluster.js';
 import { type TargetKind, targetConfig } from './node-config.js';
+import { installDns } from './dns/deployment.js';
 
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 const NAMESPACE = 'infra-offload';
@@ -28,6 +29,7 @@ export async function install(cluster: Cluster, target: TargetKind): Promise<voi
   }
   await deploy(cluster, ['up', 'standalone']);
   await cluster.nodesAreReady();
+  await installDns(cluster);
 }
 
 /** Removes it from the cluster, and from what is on the nodes, all but the targets. */
