@@ -12,13 +12,13 @@ const BUILD_MS = 1_800_000;
 
 /** Builds all images that the cluster's pods have; gives their archives. */
 export async function buildImages(bin: string, directory: string): Promise<readonly string[]> {
-  const { agnhost, resolver } = await testImages(bin);
+  const { agnhost, standIns } = await testImages(bin);
   await must(SCRIPT, [directory], {
     timeoutMs: BUILD_MS,
     env: {
       ...process.env,
       AGNHOST: join(bin, 'agnhost'),
-      AGNHOST_IMAGES: `${agnhost} ${resolver}`,
+      AGNHOST_IMAGES: [agnhost, ...standIns].join(' '),
       DNS: DNS_PROGRAM,
       DNS_IMAGE,
       PAUSE: join(bin, 'pause'),
@@ -31,19 +31,19 @@ export async function buildImages(bin: string, directory: string): Promise<reado
 /** The images that Kubernetes' own tests of this release have. */
 export interface TestImages {
   readonly agnhost: string;
-  /** Where names are asked for; it may be agnhost, too. */
-  readonly resolver: string;
+  /** Others of which the tests of networks need no more than that agnhost has: to ask for names, or just to run. */
+  readonly standIns: readonly string[];
 }
 
 export async function testImages(bin: string): Promise<TestImages> {
   const names = (await must(join(bin, 'e2e.test'), ['--list-images'])).split('\n');
-  const newest = (image: string) => {
+  const versions = (image: string) => {
     const found = names
       .filter((name) => name.startsWith(`registry.k8s.io/e2e-test-images/${image}:`))
-      .sort((a, b) => a.localeCompare(b, 'en', { numeric: true }))
-      .at(-1);
-    if (found === undefined) throw new Error(`${bin}/e2e.test names no image of ${image}`);
+      .sort((a, b) => a.localeCompare(b, 'en', { numeric: true }));
+    if (found.length === 0) throw new Error(`${bin}/e2e.test names no image of ${image}`);
     return found;
   };
-  return { agnhost: newest('agnhost'), resolver: newest('glibc-dns-testing') };
+  const [agnhost = ''] = versions('agnhost').slice(-1);
+  return { agnhost, standIns: ['glibc-dns-testing', 'nginx'].flatMap(versions) };
 }

@@ -1,7 +1,15 @@
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { connect } from 'node:net';
-import { decode, encode, type Packet, streamDecode, streamEncode, TRUNCATED_RESPONSE } from 'dns-packet';
+import {
+  decode,
+  encode,
+  type OptAnswer,
+  type Packet,
+  streamDecode,
+  streamEncode,
+  TRUNCATED_RESPONSE,
+} from 'dns-packet';
 import fc from 'fast-check';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { answer } from './answer.js';
@@ -46,15 +54,15 @@ it('tells over UDP that there is more, unless the asker takes more', async () =>
   expect(short.answers).toEqual([]);
   expect((short.flags ?? 0) & TRUNCATED_RESPONSE).toBe(TRUNCATED_RESPONSE);
   const edns = {
-    type: 'OPT',
-    name: '.',
+    type: 'OPT' as const,
+    name: '.' as const,
     udpPayloadSize: 4096,
     extendedRcode: 0,
     ednsVersion: 0,
     flags: 0,
     flag_do: false,
     options: [],
-  } as const;
+  } satisfies OptAnswer;
   const long = await overUdp(encode(query({ additionals: [edns] })));
   expect(long.answers).toHaveLength(100);
 });
