@@ -11,10 +11,11 @@ SAMPLE ?= 20
 # How many random scenarios `make oracle` plays.
 SCENARIOS ?= 30
 # How many nodes `make cluster` has.
-
 NODES ?= 1
 # Which of Kubernetes' own tests `make cluster` runs, a regular expression such as '\[sig-network\].*\[Conformance\]'.
 E2E ?=
+# Where it writes what became of them, such as docs/conformance.md.
+DOCUMENT ?=
 
 .PHONY: help setup build test faults mutants oracle cluster demo lint bench docs clean swx-host p4 images deploy deploy-split undeploy gen-certs tls-secrets
 
@@ -48,7 +49,7 @@ oracle: build $(if $(filter dpdk,$(TARGET)),swx-host) ## Compares connections wi
 
 cluster: build $(if $(filter dpdk,$(TARGET)),swx-host) ## A real Kubernetes cluster until Ctrl-C, from KUBE_BIN; NODES=n, TARGET=dpdk; E2E=regexp runs its tests
 	@scripts/setup.sh --cluster
-	@node tools/cluster/dist/main.js --nodes $(NODES) --target $(TARGET) $(if $(E2E),--e2e '$(E2E)')
+	@node tools/cluster/dist/main.js --nodes $(NODES) --target $(TARGET) $(if $(E2E),--e2e '$(E2E)') $(if $(DOCUMENT),--document $(DOCUMENT))
 
 demo: build $(if $(filter dpdk,$(TARGET)),swx-host) ## Pods and services with real packets; TARGET=dpdk runs it on DPDK
 	@node tools/demo/dist/main.js

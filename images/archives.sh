@@ -3,7 +3,7 @@
 # imports:
 #     images/archives.sh DIRECTORY
 # What is built stays in ~/.cache/infra-offload/containers, so that only the first time is slow. Needs buildah and mmdebstrap.
-# With AGNHOST and PAUSE, programs of Kubernetes' own tests, the images of these, too.
+# With AGNHOST and PAUSE, programs of Kubernetes' own tests, and DNS, the server of tools/cluster, the images of these, too.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 target=${1:?usage: archives.sh DIRECTORY}
@@ -39,20 +39,37 @@ git ls-files -z --cached --others --exclude-standard |
 save() { rm -f "$target/$2.tar" && buildah push --quiet "$1" "oci-archive:$target/$2.tar:$1"; }
 for app in agent manager; do save "$REGISTRY/$app:$TAG" "$app"; done
 
-# The tests run curl, nc, dig, ip and ping in the image of agnhost.
+# The tests run curl, nc, dig, ip and ping in the image of agnhost, which serves TLS with a certificate of its own.
 if [ -n "${AGNHOST:-}" ]; then
   mkdir "$sources/agnhost"
   cp "$AGNHOST" "$sources/agnhost/agnhost"
   cat >"$sources/agnhost/Dockerfile" <<END
 FROM $debian
-RUN apt-get update && apt-get install --yes --no-install-recommends curl dnsutils iproute2 iputils-ping netcat-openbsd
+RUN apt-get update && apt-get install --yes --no-install-recommends curl dnsutils iproute2 iputils-ping netcat-openbsd openssl && \\
+    openssl req -x509 -newkey rsa:2048 -nodes -days 3650 -subj /CN=localhost -keyout /localhost.key -out /localhost.crt
 COPY agnhost /agnhost
 ENTRYPOINT ["/agnhost"]
 CMD ["pause"]
 END
-  image=${AGNHOST_IMAGE:?the name of the image with agnhost}
-  buildah build --quiet --layers --tag "$image" "$sources/agnhost" >/dev/null
-  save "$image" agnhost
+  number=0
+  for image in ${AGNHOST_IMAGES:?the names of images with agnhost}; do
+    buildah build --quiet --layers --tag "$image" "$sources/agnhost" >/dev/null
+    save "$image" "agnhost-$((number += 1))"
+  done
+fi
+if [ -n "${DNS:-}" ]; then
+  mkdir "$sources/dns"
+  cp "$DNS" "$sources/dns/dns.mjs"
+  cat >"$sources/dns/Dockerfile" <<END
+FROM $node AS node
+FROM $debian
+COPY --from=node /usr/local/bin/node /usr/local/bin/node
+COPY dns.mjs /dns.mjs
+ENTRYPOINT ["node", "/dns.mjs"]
+END
+  image=${DNS_IMAGE:?the name of the image with the DNS server}
+  buildah build --quiet --layers --tag "$image" "$sources/dns" >/dev/null
+  save "$image" dns
 fi
 if [ -n "${PAUSE:-}" ]; then
   mkdir "$sources/pause"

@@ -4,8 +4,19 @@ import { eventually } from '@infra-offload/testbed';
 import { killAll, pidsIn } from './processes.js';
 
 const ROOT = '/sys/fs/cgroup';
-/** Of version 1. */
-const CONTROLLERS = ['cpu', 'cpuacct', 'cpuset', 'memory', 'devices', 'freezer', 'blkio', 'pids', 'systemd'];
+/** Of version 1, and where runtimes have version 2 beside it. */
+const CONTROLLERS = [
+  'cpu',
+  'cpuacct',
+  'cpuset',
+  'memory',
+  'devices',
+  'freezer',
+  'blkio',
+  'pids',
+  'systemd',
+  'unified',
+];
 
 /** The control group that all pods of a node are in, in each hierarchy of this machine. */
 export class NodeCgroup {

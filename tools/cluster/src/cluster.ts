@@ -1,6 +1,6 @@
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { basename, join } from 'node:path';
+import { basename, delimiter, join } from 'node:path';
 import { type CommandResult, ControlPlane, eventually, type Place } from '@infra-offload/testbed';
 import { ClusterNetwork } from './network.js';
 import { ClusterNode } from './node.js';
@@ -97,6 +97,15 @@ export class Cluster {
     return this.controlPlane.kubectlCommand;
   }
 
+  /** An environment in which `kubectl` is the administrator's. */
+  get environment(): NodeJS.ProcessEnv {
+    const programs = join(this.directory, 'bin');
+    mkdirSync(programs, { recursive: true });
+    const script = `#!/bin/sh\nexec ${this.kubectlCommand} "$@"\n`;
+    writeFileSync(join(programs, 'kubectl'), script, { mode: 0o755 });
+    return { ...process.env, PATH: `${programs}${delimiter}${process.env.PATH}` };
+  }
+
   kubectl(args: readonly string[], input?: string): Promise<CommandResult> {
     return this.controlPlane.kubectl(args, input);
   }
@@ -104,6 +113,14 @@ export class Cluster {
   /** @throws Error with what kubectl says */
   must(args: readonly string[], input?: string): Promise<string> {
     return this.controlPlane.must(args, input);
+  }
+
+  /** Of Kubernetes, such as `v1.36.2`. */
+  async release(): Promise<string> {
+    const { gitVersion } = JSON.parse(await this.must(['get', '--raw', '/version'])) as {
+      gitVersion: string;
+    };
+    return gitVersion;
   }
 
   /** Waits until all nodes are Ready: there is a network for pods then. */

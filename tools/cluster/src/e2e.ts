@@ -26,7 +26,8 @@ export async function runE2e(cluster: Cluster, focus: string, skip?: string): Pr
   const report = join(directory, 'report.json');
   const output = openSync(log, 'w');
   const [command, args] = cluster.first.namespace.wrap('env', [
-    `PATH=${cluster.bin}:${process.env.PATH}`,
+    // It leaves files behind.
+    ...[`PATH=${cluster.bin}:${process.env.PATH}`, `TMPDIR=${directory}`],
     join(cluster.bin, 'e2e.test'),
     ...[`--kubeconfig=${cluster.controlPlane.adminConfig}`, '--provider=local', '--ginkgo.no-color'],
     ...[`--ginkgo.focus=${focus}`, ...(skip === undefined ? [] : [`--ginkgo.skip=${skip}`])],

@@ -2,23 +2,27 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { must, programs } from '@infra-offload/testbed';
-import { createTree, secretManifests } from '@infra-offload/tls-certs';
 import type { Cluster } from './cluster.js';
+import { installDns } from './dns/deployment.js';
 import { type TargetKind, targetConfig } from './node-config.js';
 
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
-const NAMESPACE = 'infra-offload';
 
-/** Installs infra-offload as its guide says: certificates, a target on each node, and the manifests of an overlay. */
+/** Installs infra-offload by the commands of its guide, the targets included, and then DNS. */
 export async function install(cluster: Cluster, target: TargetKind): Promise<void> {
-  const certificates = join(cluster.directory, 'certs');
-  await createTree(certificates);
-  await cluster.must(['apply', '--filename', join(ROOT, 'deploy/base/common/namespace.yaml')]);
-  const items = secretManifests(certificates, NAMESPACE);
-  await cluster.must(['apply', '--filename', '-'], JSON.stringify({ apiVersion: 'v1', kind: 'List', items }));
+  await prepare(cluster, target);
+  await deploy(cluster);
+  await cluster.nodesAreReady();
+  await installDns(cluster);
+}
+
+/** Certificates, and a target on each node. */
+export async function prepare(cluster: Cluster, target: TargetKind): Promise<void> {
+  await make(cluster, 'gen-certs');
+  await make(cluster, 'tls-secrets');
   for (const node of cluster.nodes) {
     const config = join(cluster.directory, node.name, 'softswitch.yaml');
-    writeFileSync(config, targetConfig(certificates, target));
+    writeFileSync(config, targetConfig(certificates(cluster), target));
     const softswitch = node.service('softswitch', process.execPath, [
       programs.softswitch,
       '--config',
@@ -26,18 +30,26 @@ export async function install(cluster: Cluster, target: TargetKind): Promise<voi
     ]);
     await softswitch.start(async () => softswitch.tail().includes('softswitch ready'));
   }
-  await deploy(cluster, ['up', 'standalone']);
-  await cluster.nodesAreReady();
+}
+
+export function deploy(cluster: Cluster): Promise<void> {
+  return make(cluster, 'deploy', 'OVERLAY=standalone');
 }
 
 /** Removes it from the cluster, and from what is on the nodes, all but the targets. */
 export function uninstall(cluster: Cluster): Promise<void> {
-  return deploy(cluster, ['down']);
+  return make(cluster, 'undeploy');
 }
 
-async function deploy(cluster: Cluster, args: readonly string[]): Promise<void> {
-  await must(join(ROOT, 'scripts/deploy.sh'), args, {
-    env: { ...process.env, KUBECTL: cluster.kubectlCommand },
-    timeoutMs: 600_000,
-  });
+function certificates(cluster: Cluster): string {
+  return join(cluster.directory, 'certs');
+}
+
+/** As the guide has it, but what is built is not built again. */
+async function make(cluster: Cluster, ...words: readonly string[]): Promise<void> {
+  await must(
+    'make',
+    ['--directory', ROOT, '--assume-old=build', `CERTS=${certificates(cluster)}`, ...words],
+    { env: cluster.environment, timeoutMs: 600_000 },
+  );
 }

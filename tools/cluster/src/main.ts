@@ -6,16 +6,18 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { messageOf } from '@infra-offload/base';
 import { Cluster, kubernetesPrograms } from './cluster.js';
+import { writeResults } from './conformance.js';
 import { runE2e } from './e2e.js';
 import { buildImages } from './images.js';
 import { install } from './install.js';
 
 const EXIT_INTERRUPTED = 130;
-const USAGE = `usage: cluster [--nodes N] [--target engine|dpdk] [--e2e REGEXP]
+const USAGE = `usage: cluster [--nodes N] [--target engine|dpdk] [--e2e REGEXP [--document FILE]]
 Sets a Kubernetes cluster up on this machine, with infra-offload as its only network, until Ctrl-C.
   --nodes N       how many nodes; default 1
   --target KIND   what the nodes' packets run through; default engine
   --e2e REGEXP    runs those of Kubernetes' own tests whose names match, and ends
+  --document FILE writes what became of them into FILE, such as docs/conformance.md
 KUBE_BIN is the directory with Kubernetes' programs, etcd and containerd.`;
 
 async function main(): Promise<number> {
@@ -24,9 +26,10 @@ async function main(): Promise<number> {
       nodes: { type: 'string', default: '1' },
       target: { type: 'string', default: 'engine' },
       e2e: { type: 'string' },
+      document: { type: 'string' },
     },
   });
-  const { target, e2e } = values;
+  const { target, e2e, document } = values;
   const nodes = Number(values.nodes);
   if (!Number.isInteger(nodes) || nodes < 1 || (target !== 'engine' && target !== 'dpdk')) {
     console.error(USAGE);
@@ -58,7 +61,14 @@ async function main(): Promise<number> {
         return EXIT_INTERRUPTED;
       }
       told('infra-offload is installed, and all nodes are ready');
-      if (e2e !== undefined) return report(await runE2e(cluster, e2e));
+      if (e2e !== undefined) {
+        const results = await runE2e(cluster, e2e);
+        if (document !== undefined) {
+          const release = await cluster.release();
+          writeResults(document, { release, nodes, target }, results);
+        }
+        return report(results);
+      }
       console.log(`kubectl: ${cluster.kubectlCommand}\nCtrl-C ends it.`);
       await stopped;
       return 0;

@@ -10,6 +10,9 @@ export type TargetKind = 'engine' | 'dpdk';
 /** The image that keeps a pod's namespaces, as {@link containerdConfig} names it. */
 export const SANDBOX_IMAGE = 'registry.k8s.io/pause:3.10.2';
 
+/** Where pods ask for names. */
+export const DNS_ADDRESS = '10.96.0.10';
+
 /** containerd's configuration (version 3, of containerd 2), TOML. */
 export function containerdConfig(runc: string, socket: string): string {
   return `version = 3
@@ -45,7 +48,7 @@ export function kubeletConfig(node: string, socket: string): object {
     failCgroupV1: false,
     failSwapOn: false,
     makeIPTablesUtilChains: false,
-    clusterDNS: ['10.96.0.10'],
+    clusterDNS: [DNS_ADDRESS],
     clusterDomain: 'cluster.local',
     // The machine's disk and memory are not the node's to guard.
     imageGCHighThresholdPercent: 100,

@@ -63,6 +63,8 @@ export class ClusterNode implements Place {
     const namespace = await NetworkNamespace.create(name);
     try {
       const address = await network.connect(namespace);
+      // What Kubernetes asks of a machine before it can be a node; a new namespace may have it from this machine, or not.
+      await namespace.must('sysctl', ['--quiet', '--write', 'net.ipv4.ip_forward=1']);
       const holder = await holdNamespaces(namespace, name, directory);
       const node = new ClusterNode(options, namespace, address, holder);
       node.#cgroup.create();

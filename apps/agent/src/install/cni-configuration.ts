@@ -48,12 +48,16 @@ export class CniConfiguration {
   }
 }
 
-/** CNI 1.0.0, since host-local of Debian 12 and of many nodes knows no newer one. */
+/**
+ * CNI 1.0.0, since host-local of Debian 12 and of many nodes knows no newer one. Host ports are the portmap plugin's work, which is wherever
+ * host-local is: it translates in the node's kernel, which has the way to the pods.
+ */
 export function configurationText(podCidrs: readonly string[], socketPath: string): string {
   const socket = socketPath === defaultSocketPath ? {} : { socket: socketPath };
   const ranges = podCidrs.map((subnet) => [{ subnet }]);
   const plugin = { type: 'infra-cni', ...socket, ipam: { type: 'host-local', ranges } };
-  const list = { cniVersion: '1.0.0', name: 'infra-offload', plugins: [plugin] };
+  const hostPorts = { type: 'portmap', snat: true, capabilities: { portMappings: true } };
+  const list = { cniVersion: '1.0.0', name: 'infra-offload', plugins: [plugin, hostPorts] };
   return `${JSON.stringify(list, undefined, 2)}\n`;
 }
 

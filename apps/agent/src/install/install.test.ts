@@ -66,7 +66,10 @@ describe('the network configuration', () => {
     expect(JSON.parse(await readFile(path, 'utf8'))).toEqual({
       cniVersion: '1.0.0',
       name: 'infra-offload',
-      plugins: [{ type: 'infra-cni', ipam: { type: 'host-local', ranges: [[{ subnet: '10.244.3.0/24' }]] } }],
+      plugins: [
+        { type: 'infra-cni', ipam: { type: 'host-local', ranges: [[{ subnet: '10.244.3.0/24' }]] } },
+        { type: 'portmap', snat: true, capabilities: { portMappings: true } },
+      ],
     });
     await configuration.update(['10.244.4.0/24']);
     expect(await readFile(path, 'utf8')).toContain('10.244.4.0/24');

@@ -24,6 +24,8 @@ export interface KernelFacts {
  * - What leaves the node with the gateway's address belongs to a service whose endpoint is elsewhere: it gets the node's
  *   address. So does what pods send out of the cluster. Which address that is, the kernel chooses by the route; ports that its
  *   own connections use are not taken, since it tracks those, too.
+ * - What a pod sends to a host port of a pod beside it comes from the node, or the answer would not return to whoever translated
+ *   the port.
  */
 export function ruleset({ hostInterface, masquerade, exempt, outside }: KernelFacts): string {
   const addresses = outside.flatMap(({ protocol, addresses }) =>
@@ -69,6 +71,7 @@ ${[
   chain postrouting {
     type nat hook postrouting priority srcnat;
     ${leaves} ip saddr ${podGateway} masquerade fully-random
+    iifname "${hostInterface}" oifname "${hostInterface}" ip daddr != ${podGateway} ct status dnat masquerade fully-random
 ${masquerade ? `    ${leaves} ip daddr != @exempt masquerade fully-random\n` : ''}  }
 }
 `;

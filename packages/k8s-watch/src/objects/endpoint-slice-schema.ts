@@ -17,14 +17,16 @@ const sliceEndpoint = z
       })
       .nullish(),
     nodeName: z.string().nullish(),
+    hostname: z.string().nullish(),
     hints: z.object({ forNodes: hints, forZones: hints }).nullish(),
   })
-  .transform(({ addresses, conditions, nodeName, hints }) => ({
+  .transform(({ addresses, conditions, nodeName, hostname, hints }) => ({
     address: addresses[0] ?? '',
     ready: conditions?.ready ?? true,
     serving: conditions?.serving ?? true,
     terminating: conditions?.terminating ?? false,
     ...(nodeName ? { nodeName: intern(nodeName) } : {}),
+    ...(hostname ? { hostname } : {}),
     ...(hints?.forNodes.length ? { hintedNodes: hints.forNodes } : {}),
     ...(hints?.forZones.length ? { hintedZones: hints.forZones } : {}),
   }));

@@ -21,6 +21,8 @@ export interface Service extends NamespacedObject {
   /** Both families; empty if none is assigned; ['None'] for a headless service. */
   readonly clusterIPs: readonly string[];
   readonly externalIPs: readonly string[];
+  /** Of type ExternalName: the name that the service is another for, in DNS. */
+  readonly externalName?: string;
   readonly ports: readonly ServicePort[];
   readonly internalTrafficPolicy: TrafficPolicy;
   readonly externalTrafficPolicy: TrafficPolicy;
@@ -74,6 +76,8 @@ export interface SliceEndpoint {
   readonly serving: boolean;
   readonly terminating: boolean;
   readonly nodeName?: string;
+  /** By which DNS knows it below its service; absent if its pod has none. */
+  readonly hostname?: string;
   readonly hintedNodes?: readonly string[];
   readonly hintedZones?: readonly string[];
 }
