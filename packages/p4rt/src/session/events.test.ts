@@ -22,7 +22,7 @@ it('each listener hears of its own event, until it is taken away', () => {
 });
 
 it('what is under way is heard by all that listened when it began', () => {
-  const off = events.on('a', () => off());
+  const off: () => void = events.on('a', () => off());
   events.on('a', (n) => {
     heard.push(`second ${n}`);
     events.on('a', () => heard.push('late'));
