@@ -68,9 +68,10 @@ export const STANDARD_NAMES: readonly string[] = [
 export async function createAuthority(
   options: Validity & { readonly bits?: KeyBits; readonly name?: string } = {},
 ): Promise<Identity> {
+  const dates = validity(options, AUTHORITY_DAYS);
   const key = await generateKey(options.bits ?? 3072);
   const subject = [...ORGANIZATION, { shortName: 'CN', value: options.name ?? AUTHORITY_NAME }];
-  const certificate = template(key, subject, subject, validity(options, AUTHORITY_DAYS));
+  const certificate = template(key, subject, subject, dates);
   certificate.setExtensions([
     { name: 'basicConstraints', cA: true, critical: true },
     { name: 'keyUsage', keyCertSign: true, cRLSign: true, critical: true },
@@ -90,13 +91,10 @@ export async function issue(authority: Identity, role: Role, options: LeafOption
   );
   const signer = await readSigner(authority);
   const { commonName, usage } = roleFacts[role];
+  const dates = validity(options, options.days ?? DEFAULT_DAYS, signer.certificate.validity.notAfter);
   const key = await generateKey(options.bits ?? 3072);
-  const certificate = template(
-    key,
-    [...ORGANIZATION, { shortName: 'CN', value: commonName }],
-    signer.certificate.subject.attributes,
-    validity(options, options.days ?? DEFAULT_DAYS, signer.certificate.validity.notAfter),
-  );
+  const subject = [...ORGANIZATION, { shortName: 'CN', value: commonName }];
+  const certificate = template(key, subject, signer.certificate.subject.attributes, dates);
   const purpose = usage === 'server' ? { serverAuth: true } : { clientAuth: true };
   certificate.setExtensions([
     { name: 'basicConstraints', cA: false, critical: true },

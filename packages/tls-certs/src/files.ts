@@ -53,11 +53,19 @@ export function writeFiles(files: readonly NewFile[]): void {
       writeFileSync(fresh, text, { mode: isSecret ? 0o600 : 0o644, flag: 'wx' });
       renameSync(fresh, file);
     } catch (error) {
-      rmSync(fresh, { force: true });
+      removeIfThere(fresh);
       throw new TlsCertsError('FILE', `${file} cannot be written: ${messageOf(error)}`, {
         details: { file },
         cause: error,
       });
     }
+  }
+}
+
+function removeIfThere(file: string): void {
+  try {
+    rmSync(file, { force: true });
+  } catch {
+    // Not there, because what was to be its directory is none.
   }
 }

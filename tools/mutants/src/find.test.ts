@@ -27,6 +27,7 @@ describe('mutants', () => {
     "import a from 'b';",
     "export * from 'b';",
     "type A = 'b' | 7;",
+    "declare module 'b' { namespace c { const d: 7; } }",
     "const a = { 'b': c };",
     "logger.warn({ a: 1 }, 'text');",
     "this.#logger.info('text');",

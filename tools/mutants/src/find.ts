@@ -57,6 +57,8 @@ export function findMutants(file: string, text: string): readonly Mutant[] {
   function visit(node: ts.Node): void {
     if (ts.isTypeNode(node) || ts.isInterfaceDeclaration(node) || ts.isTypeAliasDeclaration(node)) return;
     if (ts.isImportDeclaration(node) || ts.isExportDeclaration(node)) return;
+    // `declare module 'x' {}` is all types.
+    if (ts.isModuleDeclaration(node)) return;
     if (isLog(ts.isExpressionStatement(node) ? node.expression : node)) return;
     mutationsOf(node);
     ts.forEachChild(node, visit);

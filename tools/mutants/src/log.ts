@@ -8,7 +8,7 @@ export type Note =
   | { readonly kind: 'killed'; readonly mutant: number; readonly test: string }
   /** A test that fails without a mutant after others were tried: what it has killed does not count. */
   | { readonly kind: 'spoilt'; readonly test: string }
-  /** A test that fails without a mutant. */
+  /** A test, or what it needs, that fails without a mutant. */
   | { readonly kind: 'broken'; readonly test: string; readonly message: string };
 
 export function note(file: string, entry: Note): void {

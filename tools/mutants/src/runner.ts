@@ -1,4 +1,4 @@
-import { type RunnerTestCase, TestRunner } from 'vitest';
+import { type RunnerTestCase, type RunnerTestSuite, TestRunner } from 'vitest';
 import { SWITCH } from './instrument.js';
 import { killedIn, note, readNotes } from './log.js';
 
@@ -47,6 +47,16 @@ export default class MutantRunner extends TestRunner {
 
   onBeforeRunFiles(): void {
     if (current === 0) note(notes, { kind: 'loaded', mutants: [...met] });
+  }
+
+  override async onBeforeRunSuite(suite: RunnerTestSuite): Promise<void> {
+    await super.onBeforeRunSuite(suite);
+    noteBroken(suite);
+  }
+
+  override async onAfterRunSuite(suite: RunnerTestSuite): Promise<void> {
+    await super.onAfterRunSuite(suite);
+    noteBroken(suite);
   }
 
   override async onBeforeRunTask(test: RunnerTestCase): Promise<void> {
@@ -104,6 +114,12 @@ export default class MutantRunner extends TestRunner {
     // A test that is skipped is not repeated.
     result.state = this.#left.length === 0 ? 'skip' : 'run';
   }
+}
+
+/** A file that cannot be loaded, or a hook that fails, has no test run. */
+function noteBroken({ name, result }: RunnerTestSuite): void {
+  const error = alive === '0' ? result?.errors?.[0] : undefined;
+  if (error !== undefined) note(notes, { kind: 'broken', test: name, message: error.message });
 }
 
 /** The mutants that nothing has killed yet, and that were not tried on this test before the run was interrupted. */

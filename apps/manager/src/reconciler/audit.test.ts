@@ -52,6 +52,25 @@ describe('an audit', () => {
     expect(reconciler.stats.driftFound).toBe(0);
   });
 
+  it('ends with the device in the middle of a table, too, and has repaired nothing', async () => {
+    const reconciler = world.start();
+    reconciler.setWanted(owner, [leaf(1), leaf(2)]);
+    await reconciler.attach(device, () => true);
+    await settled();
+    const { length } = device.writes;
+    device.hold(leaf(1, 99));
+    const read = device.read.bind(device);
+    device.read = async function* (wanted) {
+      for await (const entity of read(wanted)) {
+        yield entity;
+        reconciler.detach();
+      }
+    };
+    expect(await reconciler.audit()).toBe(0);
+    await settled();
+    expect(device.writes).toHaveLength(length);
+  });
+
   it('lets others have their turn', async () => {
     const rows = Array.from({ length: 600 }, (_, id) => leaf(id));
     const reconciler = world.start();

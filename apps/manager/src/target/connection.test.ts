@@ -1,7 +1,7 @@
 import { ChannelCredentials } from '@grpc/grpc-js';
 import { P4RuntimeSession } from '@infra-offload/p4rt';
 import { MemoryPorts, Softswitch } from '@infra-offload/softswitch';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { createLoggers } from '../log.js';
 import { aPod, Core, coreDriver } from '../testing/core.js';
 import { TargetConnection, type TargetState } from './connection.js';
@@ -30,6 +30,7 @@ beforeEach(async () => {
   );
 });
 afterEach(async () => {
+  vi.restoreAllMocks();
   connection.stop();
   core.stop();
   await target?.stop();
@@ -115,6 +116,59 @@ describe('the connection to a target', () => {
     // There is no higher id: the same one is free again.
     await reach('ready');
     expect(connection.session?.electionId).toBe(2n ** 128n - 1n);
+  });
+
+  it('warns once of a target that is away, and once of each primary that takes it', async () => {
+    const warnings = vi.spyOn(logger, 'warn');
+    const warned = (what: string) => warnings.mock.calls.filter(([, text]) => text?.startsWith(what));
+    connection.start();
+    await reach('ready');
+    const one = await rival(2n ** 90n);
+    await reach('backup');
+    const other = await rival(2n ** 91n);
+    await expect.poll(() => connection.state).toEqual({ kind: 'backup', primaryElectionId: 2n ** 91n });
+    expect(warned('another controller is the primary')).toHaveLength(1);
+    one.close();
+    other.close();
+    await reach('ready');
+    await target?.stop();
+    const { length } = states;
+    await expect.poll(() => states.length).toBeGreaterThan(length + 1);
+    expect(warned('the target is away')).toHaveLength(1);
+    await startTarget();
+    await reach('ready');
+  });
+
+  it('takes no suspicion seriously while it has no target to write to', async () => {
+    connection.suspect('not-primary');
+    connection.suspect('pipeline');
+    expect(states).toEqual([]);
+    const other = await rival(2n ** 100n);
+    connection.start();
+    await reach('backup');
+    const { length } = states;
+    connection.suspect('not-primary');
+    connection.suspect('disconnected');
+    expect(states).toHaveLength(length);
+    other.close();
+  });
+
+  it('leaves a target alone whose pipeline cannot be asked for', async () => {
+    connection.start();
+    await reach('ready');
+    const { session } = connection;
+    if (session === undefined) throw new Error('no session');
+    const warnings = vi.spyOn(logger, 'warn');
+    const ask = vi.spyOn(session, 'getPipeline').mockRejectedValue(new Error('too busy'));
+    states.length = 0;
+    connection.suspect('pipeline');
+    await expect
+      .poll(() => warnings.mock.calls)
+      .toEqual([[{ reason: 'too busy' }, 'the pipeline of the target cannot be checked']]);
+    expect(states).toEqual([]);
+    // And asks again when there is another doubt.
+    connection.suspect('pipeline');
+    await expect.poll(() => ask.mock.calls.length).toBe(2);
   });
 
   it('synchronises anew when writes fail', async () => {

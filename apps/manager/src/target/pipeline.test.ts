@@ -1,5 +1,5 @@
 import { P4rtError } from '@infra-offload/p4rt';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { createLoggers } from '../log.js';
 import { coreDriver } from '../testing/core.js';
 import { ensurePipeline, pipelineCookie, runsPipeline } from './pipeline.js';
@@ -82,9 +82,24 @@ describe('the pipeline of a device', () => {
     expect(made.done).toEqual(done);
   });
 
-  it('is said to be new where the target cannot reconcile', async () => {
+  it('is said to be new where the target cannot reconcile, with a warning that its entries are gone', async () => {
+    const warnings = vi.spyOn(logger, 'warn');
     const { session } = device({ cookie: 1n, p4info }, 'VERIFY_AND_COMMIT');
     expect(await ensurePipeline(session, coreDriver, logger)).toBe('VERIFY_AND_COMMIT');
+    expect(warnings.mock.calls).toEqual([[expect.stringContaining('without its entries')]]);
+    warnings.mockClear();
+    await ensurePipeline(device({ cookie: 1n, p4info }, 'RECONCILE_AND_COMMIT').session, coreDriver, logger);
+    expect(warnings).not.toHaveBeenCalled();
+    warnings.mockRestore();
+  });
+
+  it('that is replaced is named in the log, as far as it is known', async () => {
+    const lines = vi.spyOn(logger, 'info');
+    for (const current of [undefined, { cookie: 1n, p4info: another }, { cookie: 1n }])
+      await ensurePipeline(device(current, 'RECONCILE_AND_COMMIT').session, coreDriver, logger);
+    const was = (name: string) => [expect.objectContaining({ was: name }), 'committing the pipeline'];
+    expect(lines.mock.calls).toEqual([was('none'), was('another'), was('another program')]);
+    lines.mockRestore();
   });
 
   it('is not touched if the device cannot be asked', async () => {

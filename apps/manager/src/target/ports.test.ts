@@ -1,6 +1,6 @@
 import { type Mac, mac } from '@infra-offload/net';
 import { MemoryPorts, Softswitch } from '@infra-offload/softswitch';
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { PortLookup } from '../drivers/driver.js';
 import { ManagerError } from '../errors.js';
 import { createLoggers } from '../log.js';
@@ -11,6 +11,8 @@ import { PortResolver, type PortSource } from './port-resolver.js';
 const logger = createLoggers({ level: 'silent', modules: {} }).target;
 const missing = () => new ManagerError('NOT_FOUND', 'no such interface');
 const away = () => new ManagerError('TARGET_UNAVAILABLE', 'away');
+
+afterEach(() => vi.restoreAllMocks());
 
 describe('ports of interfaces', () => {
   const target: PortSource = { portOf: async () => 7 };
@@ -26,6 +28,21 @@ describe('ports of interfaces', () => {
   it('are asked of the target where they are not', async () => {
     expect(await ports('tap').portOf('tap0', MAC)).toBe(7);
     expect(await ports('sriov').portOf('uplink')).toBe(7);
+  });
+
+  it('are asked of the target by the name of the interface', async () => {
+    const asked: string[] = [];
+    const source: PortSource = {
+      portOf: async (name) => {
+        asked.push(name);
+        throw away();
+      },
+    };
+    for (const kind of ['tap', 'sriov'] as const)
+      await expect(new InterfacePorts(kind, source, () => undefined).portOf('x0')).rejects.toMatchObject({
+        code: 'TARGET_UNAVAILABLE',
+      });
+    expect(asked).toEqual(['x0', 'x0']);
   });
 
   it('are none where the kind has none', async () => {
@@ -51,13 +68,18 @@ describe('ports that gNMI tells', () => {
       message: expect.stringContaining('the target has no interface mem9: '),
       details: { interface: 'mem9' },
     });
+    // Closed, it asks nobody any more, although the target is there.
+    const closed = new GnmiPorts({ address: softswitch.gnmiAddress });
+    expect(await closed.portOf('mem1')).toBe(1);
+    closed.close();
+    await expect(closed.portOf('mem1')).rejects.toMatchObject({ code: 'TARGET_UNAVAILABLE' });
     await softswitch.stop();
     await expect(ports.portOf('mem2')).rejects.toMatchObject({
       code: 'TARGET_UNAVAILABLE',
       message: expect.stringContaining('the target cannot be asked for the port of mem2: '),
+      details: { interface: 'mem2' },
     });
     ports.close();
-    await expect(ports.portOf('mem2')).rejects.toMatchObject({ code: 'TARGET_UNAVAILABLE' });
   });
 });
 
@@ -112,12 +134,15 @@ describe('a resolver of ports', () => {
   });
 
   it('goes on asking until there is an answer, and tells that the interface is missing meanwhile', async () => {
+    const warnings = vi.spyOn(logger, 'warn');
     const { resolver: ports, asked, found } = resolver(away, missing, 4);
     ports.request('a');
     // Not without a pause.
     await turns();
     expect(asked).toHaveLength(1);
     await expect.poll(() => found).toHaveLength(2);
+    // Once, however often it asks.
+    expect(warnings.mock.calls).toEqual([[{ interface: 'a', reason: 'away' }, 'port not known yet']]);
     expect(found).toEqual([
       ['a', { kind: 'missing', message: 'no such interface' }],
       ['a', { kind: 'known', port: 4 }],

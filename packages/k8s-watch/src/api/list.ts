@@ -32,7 +32,7 @@ export interface ListPage {
  * @throws {KubernetesApiError} `EXPIRED` if the server has forgotten the state that the pages show: begin again.
  */
 export async function* listPages(
-  client: ApiClient,
+  client: Pick<ApiClient, 'get'>,
   options: ListOptions,
 ): AsyncGenerator<ListPage, void, void> {
   let next: string | undefined;
@@ -49,7 +49,7 @@ interface List {
 }
 
 async function getList(
-  client: ApiClient,
+  client: Pick<ApiClient, 'get'>,
   { selector, limit, ...request }: ListOptions,
   next: string | undefined,
 ): Promise<List> {

@@ -38,7 +38,7 @@ export type WatchEvent =
  * came before the failure has been given out.
  */
 export async function* watchEvents(
-  client: ApiClient,
+  client: Pick<ApiClient, 'get'>,
   { selector, resourceVersion, timeoutSeconds, ...request }: WatchOptions,
 ): AsyncGenerator<readonly WatchEvent[], void, void> {
   const query = {

@@ -20,10 +20,20 @@ export const future = {
 /** A directory, and authorities with small keys that put certificates into it. */
 export class Scratch {
   readonly directory = mkdtempSync(join(tmpdir(), 'tls-certs-'));
-  readonly authority = createAuthority({ bits: 2048 });
-  /** Of the same name, with another key. */
-  readonly other = createAuthority({ bits: 2048 });
+  #authority: Promise<Identity> | undefined;
+  #other: Promise<Identity> | undefined;
   #files = 0;
+
+  get authority(): Promise<Identity> {
+    this.#authority ??= createAuthority({ bits: 2048 });
+    return this.#authority;
+  }
+
+  /** Of the same name, with another key. */
+  get other(): Promise<Identity> {
+    this.#other ??= createAuthority({ bits: 2048 });
+    return this.#other;
+  }
 
   async issue(role: Role, options: LeafOptions = {}, authority = this.authority): Promise<Identity> {
     return issue(await authority, role, { bits: 2048, ...options });
