@@ -18,10 +18,11 @@ import {
   supportedVersions,
 } from '@infra-offload/cni-types';
 import { formatIPv4, POD_GATEWAY } from '@infra-offload/net';
+import { defaultSocketPath } from '../cni-socket.js';
 import { AgentClient } from './agent-client.js';
 import { checkAttachmentIdLength } from './attachment-id-length.js';
 import { type AddressAssignment, type Ipam, selectIpam, tryParse } from './ipam.js';
-import { type AttachResponse, defaultSocketPath } from './protocol.js';
+import type { AttachResponse } from './protocol.js';
 
 /** Longest path of a unix socket (unix(7)), less the terminating zero. */
 const maxSocketPath = 107;

@@ -2,12 +2,6 @@ import type { AttachmentKey, ResultRoute } from '@infra-offload/cni-types';
 import type { LogLevelChange } from '@infra-offload/service';
 import type { LogModule } from '../log.js';
 
-/**
- * What infra-cni says to infra-agent: HTTP/1.1 over a unix socket, `POST /v1/<operation>`, JSON both ways. Success is 200;
- * anything else has a CNI error as its body.
- */
-export const defaultSocketPath = '/var/run/infra-offload/cni.sock';
-
 /** Longest network configuration that infra-cni reads, in bytes: far more than one with thousands of valid attachments. */
 export const maxConfigBytes = 1024 * 1024;
 

@@ -2,7 +2,7 @@ import { isIPv4 } from 'node:net';
 import { parseAddressPrefix } from '@infra-offload/cni-types';
 import { addressSchema, logSchema, monitoringSchema, tlsFilesIn, tlsSchema } from '@infra-offload/service';
 import * as z from 'zod';
-import { defaultSocketPath } from '../cni/protocol.js';
+import { defaultSocketPath } from '../cni-socket.js';
 import { LOG_MODULES } from '../log.js';
 
 /** Where Calico's plugin connects. */

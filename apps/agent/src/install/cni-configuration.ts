@@ -2,7 +2,7 @@ import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { isSystemError, messageOf } from '@infra-offload/base';
 import type { Logger } from 'pino';
-import { defaultSocketPath } from '../cni/protocol.js';
+import { defaultSocketPath } from '../cni-socket.js';
 
 export interface CniConfigurationOptions {
   /** The configuration's path in the runtime's directory, such as /etc/cni/net.d/10-infra-offload.conflist. */

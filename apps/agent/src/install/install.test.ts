@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { defaultSocketPath } from '../cni/protocol.js';
+import { defaultSocketPath } from '../cni-socket.js';
 import { CniConfiguration, configurationText } from './cni-configuration.js';
 import { installPlugin, removePlugin } from './plugin-files.js';
 
