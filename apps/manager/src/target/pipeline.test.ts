@@ -1,5 +1,5 @@
 import { P4rtError } from '@infra-offload/p4rt';
-import { describe, expect, it, vi } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { createLoggers } from '../log.js';
 import { coreDriver } from '../testing/core.js';
 import { ensurePipeline, pipelineCookie, runsPipeline } from './pipeline.js';
@@ -48,6 +48,8 @@ const failure = (code: 'NOT_FOUND' | 'FAILED_PRECONDITION' | 'UNAVAILABLE') =>
   });
 const GET = 'get P4INFO_AND_COOKIE';
 
+afterEach(() => vi.restoreAllMocks());
+
 describe('the pipeline of a device', () => {
   it.each<[string, Current | P4rtError, string, readonly string[]]>([
     ['is left alone if it is ours', { cookie, p4info }, 'kept', [GET]],
@@ -90,7 +92,6 @@ describe('the pipeline of a device', () => {
     warnings.mockClear();
     await ensurePipeline(device({ cookie: 1n, p4info }, 'RECONCILE_AND_COMMIT').session, coreDriver, logger);
     expect(warnings).not.toHaveBeenCalled();
-    warnings.mockRestore();
   });
 
   it('that is replaced is named in the log, as far as it is known', async () => {
@@ -99,7 +100,6 @@ describe('the pipeline of a device', () => {
       await ensurePipeline(device(current, 'RECONCILE_AND_COMMIT').session, coreDriver, logger);
     const was = (name: string) => [expect.objectContaining({ was: name }), 'committing the pipeline'];
     expect(lines.mock.calls).toEqual([was('none'), was('another'), was('another program')]);
-    lines.mockRestore();
   });
 
   it('is not touched if the device cannot be asked', async () => {
