@@ -1,13 +1,13 @@
 import type { Options } from 'tsup';
 
-const common = { format: 'esm', target: 'node20', sourcemap: true, clean: true } satisfies Options;
+const COMMON = { format: 'esm', target: 'node20', sourcemap: true, clean: true } satisfies Options;
 
 /** How packages are built: ES modules with their types. */
 export function library(entry: NonNullable<Options['entry']>): Options {
-  return { ...common, entry, dts: true };
+  return { ...COMMON, entry, dts: true };
 }
 
 /** How programs are built: nobody imports them. */
 export function programs(entry: NonNullable<Options['entry']>): Options {
-  return { ...common, entry, dts: false };
+  return { ...COMMON, entry, dts: false };
 }

@@ -1,11 +1,11 @@
 import { defineConfig } from 'vitest/config';
 
 // Workspace packages resolve to their TypeScript sources, so unit and system tests need no build.
-const resolve = { conditions: ['@infra-offload/source', 'node', 'import', 'default'] };
-const ssr = { resolve: { conditions: resolve.conditions, externalConditions: resolve.conditions } };
+const RESOLVE = { conditions: ['@infra-offload/source', 'node', 'import', 'default'] };
+const ssr = { resolve: { conditions: RESOLVE.conditions, externalConditions: RESOLVE.conditions } };
 // The only limits of time that tests have: long enough for a machine that is busy with other things. A test waits for what
 // is to happen (`expect.poll`, an event), never for the clock, and none of them sets a limit of its own.
-const patience = {
+const PATIENCE = {
   testTimeout: 600_000,
   hookTimeout: 600_000,
   expect: { poll: { timeout: 120_000, interval: 10 } },
@@ -15,10 +15,10 @@ const SYSTEM = BESIDE_SOURCES.map((folder) => `${folder}/**/*.system{,.faults}.t
 
 /** What a process can test on its own, fast: scripts/unit-only.ts. */
 export const unit = {
-  resolve,
+  resolve: RESOLVE,
   ssr,
   test: {
-    ...patience,
+    ...PATIENCE,
     name: 'unit',
     include: BESIDE_SOURCES.map((folder) => `${folder}/**/*.test.ts`),
     exclude: SYSTEM,
@@ -33,10 +33,10 @@ export const unit = {
 
 /** Of one part, too, but with root's rights, network namespaces, compilers, processes, or a whole program. */
 const system = {
-  resolve,
+  resolve: RESOLVE,
   ssr,
   test: {
-    ...patience,
+    ...PATIENCE,
     name: 'system',
     include: SYSTEM,
     maxWorkers: '100%',
@@ -45,10 +45,10 @@ const system = {
 };
 
 const e2e = {
-  resolve,
+  resolve: RESOLVE,
   ssr,
   test: {
-    ...patience,
+    ...PATIENCE,
     name: 'e2e',
     include: ['e2e/src/**/*.test.ts'],
     // Real processes and network namespaces: one file at a time, so that timings mean something.

@@ -8,11 +8,11 @@ import { type IPv4, ipv4 } from '@infra-offload/net';
 import { ES2K_BUCKETS } from '@infra-offload/p4src';
 
 const SIZES = [2, 3, 5, 8, 10, 16, 32, 48, 64];
-const times = { now: 0, drainMs: 0, restMs: 1000, maxActive: ES2K_BUCKETS };
+const TIMES = { now: 0, drainMs: 0, restMs: 1000, maxActive: ES2K_BUCKETS };
 
 function plan(before: GroupPlan, addresses: readonly IPv4[]): GroupPlan {
   const endpoints = addresses.map((address) => ({ address, port: 8080, weight: 1 }));
-  return planGroup(before, { key: 'web', endpoints }, times);
+  return planGroup(before, { key: 'web', endpoints }, TIMES);
 }
 
 function moved(before: readonly unknown[], after: readonly unknown[]): number {

@@ -9,7 +9,7 @@ import {
   clients,
   endpoint,
   FakeFelix,
-  inSync,
+  IN_SYNC,
   passClients,
   policy,
   profile,
@@ -31,7 +31,7 @@ beforeAll(async () => {
   bed = await Testbed.create({ tapCount: 6, agent: { networkPolicy: 'felix', felix: { socket } } });
   // Its driver waits for the agent, and the agent for what Felix says.
   felix = new FakeFelix(socket);
-  felix.say(inSync);
+  felix.say(IN_SYNC);
   await bed.startAll();
   web = await bed.addPod('web');
   friend = await bed.addPod('friend');
@@ -99,7 +99,7 @@ it('a Felix that starts anew changes nothing before it has said everything', asy
   felix = new FakeFelix(socket);
   sayEverything(felix, 81);
   for (let i = 0; i < 5; i++) await isOpenTo('friend:80');
-  felix.say(inSync);
+  felix.say(IN_SYNC);
   await isOpenTo('friend:81');
 });
 
@@ -112,7 +112,7 @@ it('without Felix, and while the agent starts anew, policies stay in force', asy
   const started = bed.startAgent();
   for (let i = 0; i < 3; i++) await isOpenTo('friend:81');
   sayEverything(felix, 80);
-  felix.say(inSync);
+  felix.say(IN_SYNC);
   await started;
   await isOpenTo('friend:80');
 });

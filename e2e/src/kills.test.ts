@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { P4RuntimeSession } from '@infra-offload/p4rt';
 import { Entity } from '@infra-offload/p4rt/proto';
 import {
-  addresses,
+  ADDRESSES,
   endpointSlice,
   eventually,
   programs,
@@ -65,7 +65,7 @@ beforeAll(async () => {
     'p4runtime-relay',
     bed.node,
     programs.relay,
-    [`${socket}=${addresses.p4runtime}`],
+    [`${socket}=${ADDRESSES.p4runtime}`],
     bed.layout.log('p4runtime-relay'),
   );
   await relay.start(async () => existsSync(socket));

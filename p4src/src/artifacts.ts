@@ -1,6 +1,6 @@
 import { P4Program } from '@infra-offload/p4info';
 import { encodeDeviceConfig } from '@infra-offload/p4rt';
-import { type ConntrackTimeouts, conntrackTimeouts } from './constants.js';
+import { CONNTRACK_TIMEOUTS, type ConntrackTimeouts } from './constants.js';
 import { dpdk, es2k } from './gen/artifacts.js';
 
 /** What p4c-dpdk made of a P4 program, as text. */
@@ -31,10 +31,10 @@ export const es2kDpP4Info: () => P4Program = once(() => P4Program.parse(es2k.p4i
  * The device config that SetForwardingPipelineConfig carries to infrap4d or to the softswitch: program `k8s_dp` with the one
  * profile `pipe`. The same bytes at every call, in memory of the caller's own.
  *
- * @param timeouts of `conntrack`, in seconds, by index, in place of {@link conntrackTimeouts}. Those of established flows
+ * @param timeouts of `conntrack`, in seconds, by index, in place of {@link CONNTRACK_TIMEOUTS}. Those of established flows
  *   must be above {@link establishedTimeouts}.
  */
-export function k8sDpDeviceConfig(timeouts: ConntrackTimeouts = conntrackTimeouts): Uint8Array {
+export function k8sDpDeviceConfig(timeouts: ConntrackTimeouts = CONNTRACK_TIMEOUTS): Uint8Array {
   return deviceConfig({ ...dpdk, spec: withTimeouts(dpdk.spec, timeouts) });
 }
 

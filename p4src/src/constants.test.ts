@@ -64,10 +64,10 @@ describe('constants', () => {
   });
 
   it.each([
-    ['conntrack', constants.conntrackTimeouts],
-    ['established', constants.establishedTimeouts],
-    ['fragments', constants.fragmentTimeouts],
-    ['affinity', constants.affinityTimeouts],
+    ['conntrack', constants.CONNTRACK_TIMEOUTS],
+    ['established', constants.ESTABLISHED_TIMEOUTS],
+    ['fragments', constants.FRAGMENT_TIMEOUTS],
+    ['affinity', constants.AFFINITY_TIMEOUTS],
   ] as const)('have the timeouts of %s', (learner, expected) => {
     const block = new RegExp(`learner ${learner} \\{[^]*?timeout \\{([^}]*)\\}`).exec(k8sDpArtifacts.spec);
     expect(block?.[1]?.trim().split(/\s+/).map(Number)).toEqual([...expected]);

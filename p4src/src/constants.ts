@@ -111,14 +111,14 @@ export const FlowState = {
 } as const;
 
 /** Seconds of the timeouts of `conntrack` unless the device config has others, by index. */
-export const conntrackTimeouts = [30, 120, 60, 86_400, 3600, 3600, 120, 10, 30, 120, 30, 30, 210] as const;
+export const CONNTRACK_TIMEOUTS = [30, 120, 60, 86_400, 3600, 3600, 120, 10, 30, 120, 30, 30, 210] as const;
 
-/** Seconds for each of {@link conntrackTimeouts}. */
-export type ConntrackTimeouts = SecondsOf<typeof conntrackTimeouts>;
+/** Seconds for each of {@link CONNTRACK_TIMEOUTS}. */
+export type ConntrackTimeouts = SecondsOf<typeof CONNTRACK_TIMEOUTS>;
 
 type SecondsOf<T extends readonly number[]> = { readonly [Index in keyof T]: number };
 
-/** Indexes into {@link conntrackTimeouts} for flows that are not TCP. */
+/** Indexes into {@link CONNTRACK_TIMEOUTS} for flows that are not TCP. */
 export const ConntrackTimeout = {
   udpNew: 8,
   udp: 9,
@@ -132,13 +132,13 @@ export const ConntrackTimeout = {
  * Seconds of the timeouts of `established` at start, for TCP the second one. Whoever shortens those of `conntrack` has to
  * keep these below them: for as long an entry does without `conntrack`.
  */
-export const establishedTimeouts = [10, 30] as const;
+export const ESTABLISHED_TIMEOUTS = [10, 30] as const;
 
 /** Seconds for which `fragments` remembers at start where the first fragment of a packet went. */
-export const fragmentTimeouts = [5] as const;
+export const FRAGMENT_TIMEOUTS = [5] as const;
 
 /** Seconds of the timeouts of `affinity` at start: `affinity_profile` of `set_service` is an index into these. */
-export const affinityTimeouts = [
+export const AFFINITY_TIMEOUTS = [
   10, 30, 60, 120, 300, 600, 900, 1200, 1800, 3600, 7200, 10_800, 14_400, 21_600, 43_200, 86_400,
 ] as const;
 

@@ -26,9 +26,9 @@ export const Es2kAclStatus = {
 } as const;
 
 /** Seconds of the learners' timeouts, which p4c gives to all. */
-export const es2kTimeouts = [10, 30, 60, 120, 300, 43_200, 120, 120] as const;
+export const ES2K_TIMEOUTS = [10, 30, 60, 120, 300, 43_200, 120, 120] as const;
 
-/** Indexes into {@link es2kTimeouts} that the program uses. */
+/** Indexes into {@link ES2K_TIMEOUTS} that the program uses. */
 export const Es2kTimeout = {
   /** FIN or RST seen. */
   tcpClosing: 1,
@@ -43,7 +43,7 @@ export const Es2kTimeout = {
  * Why the portable program dropped a packet, with the text to show for each: the index into `drop_counter`. Not part of the
  * contract: a package for the chip may lack the counter.
  */
-export const es2kDropReasons: readonly { readonly reason: number; readonly text: string }[] = [
+export const ES2K_DROP_REASONS: readonly { readonly reason: number; readonly text: string }[] = [
   { reason: 1, text: 'neither ARP nor IPv4' },
   { reason: 2, text: 'nobody has the address asked for by ARP' },
   { reason: 3, text: 'destination unknown' },

@@ -3,7 +3,7 @@ import { decodeDeviceConfig } from '@infra-offload/p4rt';
 import { describe, expect, it } from 'vitest';
 import * as p4src from './index.js';
 
-const { Es2kAclStatus, Es2kDirection, Es2kTimeout, es2kDropReasons } = p4src;
+const { Es2kAclStatus, Es2kDirection, Es2kTimeout, ES2K_DROP_REASONS } = p4src;
 const header = readFileSync(new URL('../es2k/headers.p4', import.meta.url), 'utf8');
 const p4Constants = new Map(
   [...header.matchAll(/^const \S+ +(\w+)\s*=\s*(?:\(\w+\)\s*)?(0x[0-9a-fA-F]+|\d+);/gm)].map((match) => [
@@ -47,7 +47,7 @@ describe('constants of es2k/', () => {
 
   it('tell every drop reason of headers.p4 once', () => {
     const reasons = [...p4Constants].filter(([name]) => name?.startsWith('DROP_') && name !== 'DROP_NONE');
-    expect(es2kDropReasons.map(({ reason }) => reason)).toEqual(reasons.map(([, reason]) => reason));
+    expect(ES2K_DROP_REASONS.map(({ reason }) => reason)).toEqual(reasons.map(([, reason]) => reason));
   });
 
   it('have the buckets and the timeouts of the spec', () => {
@@ -55,7 +55,7 @@ describe('constants of es2k/', () => {
     const mask = /and m\.local_metadata_bucket (0x[0-9A-F]+)/.exec(spec)?.[1];
     expect(Number(mask) + 1).toBe(p4src.ES2K_BUCKETS);
     for (const [, seconds = ''] of spec.matchAll(/timeout \{([^}]*)\}/g)) {
-      expect(seconds.trim().split(/\s+/).map(Number)).toEqual([...p4src.es2kTimeouts]);
+      expect(seconds.trim().split(/\s+/).map(Number)).toEqual([...p4src.ES2K_TIMEOUTS]);
     }
   });
 

@@ -1,7 +1,7 @@
 import { decodeDeviceConfig, insert } from '@infra-offload/p4rt';
 import { describe, expect, it } from 'vitest';
 import {
-  conntrackTimeouts,
+  CONNTRACK_TIMEOUTS,
   k8sDp,
   k8sDpArtifacts,
   k8sDpDescriptor,
@@ -55,7 +55,7 @@ describe('k8sDpDeviceConfig with timeouts', () => {
   });
 
   it('is the program as it is with the ones that it has', () => {
-    expect(specOf(k8sDpDeviceConfig(conntrackTimeouts))).toBe(k8sDpArtifacts.spec);
+    expect(specOf(k8sDpDeviceConfig(CONNTRACK_TIMEOUTS))).toBe(k8sDpArtifacts.spec);
   });
 });
 

@@ -9,7 +9,7 @@ import { managerSecurity, type SecuritySettings } from './sync/connection.js';
 /** Why something is not as it should be yet, for people; undefined if it is. */
 export type Check = () => Promise<string | undefined>;
 
-const pollMs = 100;
+const POLL_MS = 100;
 
 /**
  * Repeats a check until it succeeds.
@@ -22,7 +22,7 @@ export async function waitFor(check: Check, timeoutMs: number): Promise<string |
   for (;;) {
     const problem = await check();
     if (problem === undefined || performance.now() >= deadline) return problem;
-    await sleep(Math.min(pollMs, deadline - performance.now()));
+    await sleep(Math.min(POLL_MS, deadline - performance.now()));
   }
 }
 
@@ -85,7 +85,7 @@ function member(value: unknown, key: string): unknown {
     : undefined;
 }
 
-const unitMs: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
+const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
 
 /** A duration as Go writes it (`90s`, `1m30s`, `500ms`), or seconds. @returns milliseconds; undefined if it is neither. */
 export function parseDuration(text: string): number | undefined {
@@ -93,7 +93,7 @@ export function parseDuration(text: string): number | undefined {
   if (!/^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$/.test(text)) return undefined;
   let total = 0;
   for (const [, number, unit = ''] of text.matchAll(/([0-9.]+)(ms|s|m|h)/g)) {
-    total += Number(number) * (unitMs[unit] ?? 0);
+    total += Number(number) * (UNIT_MS[unit] ?? 0);
   }
   return total;
 }

@@ -6,7 +6,7 @@ import { addSettings, commandLayer, programCommand, runProgram, runService } fro
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { Agent } from './agent.js';
 import { type Check, calicoConfigCheck, managerCheck, parseDuration, waitFor } from './checks.js';
-import { defaultConfigPath, loadConfig } from './config/load.js';
+import { DEFAULT_CONFIG_PATH, loadConfig } from './config/load.js';
 import type { AgentConfig } from './config/schema.js';
 import { SETTINGS } from './config/settings.js';
 import { installPlugin, type PluginPlaces, removePlugin } from './install/plugin-files.js';
@@ -22,7 +22,7 @@ const program = programCommand(
   version,
 )
   .addOption(
-    new Option('-c, --config <file>', `YAML file; default ${defaultConfigPath} if it exists`).env(
+    new Option('-c, --config <file>', `YAML file; default ${DEFAULT_CONFIG_PATH} if it exists`).env(
       'INFRA_AGENT_CONFIG',
     ),
   )
@@ -56,18 +56,18 @@ program
     check((config) => calicoConfigCheck(cniConfigDirectory, config), timeout),
   );
 
-const rootOption = [
+const ROOT_OPTION = [
   '--root <path>',
   "where the node's files are, such as /host in a container",
   '/',
 ] as const;
 const places = (command: Command) =>
   command
-    .option(...rootOption)
+    .option(...ROOT_OPTION)
     .option('--bin-directory <path>', 'of CNI plugins, on the node', '/opt/cni/bin')
     .option('--node-directory <path>', 'for the Node.js that runs the plugin, on the node', '/opt/infra/bin');
 /** Where calico-node looks for drivers of Felix, which run in its container. */
-const felixPlugins = '/var/lib/calico/felix-plugins';
+const FELIX_PLUGINS = '/var/lib/calico/felix-plugins';
 
 places(
   program
@@ -77,10 +77,10 @@ places(
 
 program
   .command('install-felix-proxy')
-  .description(`puts Felix's driver felix-api-proxy, and what runs it, into ${felixPlugins} of the node`)
-  .option(...rootOption)
+  .description(`puts Felix's driver felix-api-proxy, and what runs it, into ${FELIX_PLUGINS} of the node`)
+  .option(...ROOT_OPTION)
   .action(({ root }: Pick<PluginPlaces, 'root'>) =>
-    install('felix-api-proxy.js', { root, binDirectory: felixPlugins, nodeDirectory: felixPlugins }),
+    install('felix-api-proxy.js', { root, binDirectory: FELIX_PLUGINS, nodeDirectory: FELIX_PLUGINS }),
   );
 
 places(
@@ -96,7 +96,7 @@ places(
   // The configuration first: without it the runtime does not look for the plugin.
   if (cniConfiguration !== undefined) await rm(join(root, cniConfiguration), { force: true });
   await removePlugin('infra-cni', options);
-  await removePlugin('felix-api-proxy', { root, binDirectory: felixPlugins, nodeDirectory: felixPlugins });
+  await removePlugin('felix-api-proxy', { root, binDirectory: FELIX_PLUGINS, nodeDirectory: FELIX_PLUGINS });
   await rm(join(root, stateDirectory), { recursive: true, force: true });
   const logger = createLoggers(config.log).interfaces;
   const hostInterface = await createPodInterfaces(config, logger).hostInterface();

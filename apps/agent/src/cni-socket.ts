@@ -1,2 +1,2 @@
 /** Where infra-cni finds infra-agent, if nobody says otherwise. */
-export const defaultSocketPath = '/var/run/infra-offload/cni.sock';
+export const DEFAULT_SOCKET_PATH = '/var/run/infra-offload/cni.sock';

@@ -6,15 +6,15 @@ import { endOnUncaught } from '@infra-offload/guard';
 import { relay } from './felix/relay.js';
 
 /** Where infra-agent listens unless its `felix.socket`, and FELIX_API_PROXY_SOCKET for this program, say otherwise. */
-const defaultSocket = '/var/run/calico/felix-dataplane.sock';
+const DEFAULT_SOCKET = '/var/run/calico/felix-dataplane.sock';
 
 /** The descriptors that Felix gives its dataplane driver: what it says, and what it hears. */
-const descriptors = { fromFelix: 3, toFelix: 4 };
+const DESCRIPTORS = { fromFelix: 3, toFelix: 4 };
 
 async function main(): Promise<string> {
-  const fromFelix = open(descriptors.fromFelix, { readable: true, writable: false });
-  const toFelix = open(descriptors.toFelix, { readable: false, writable: true });
-  return relay({ fromFelix, toFelix, socketPath: process.env.FELIX_API_PROXY_SOCKET || defaultSocket });
+  const fromFelix = open(DESCRIPTORS.fromFelix, { readable: true, writable: false });
+  const toFelix = open(DESCRIPTORS.toFelix, { readable: false, writable: true });
+  return relay({ fromFelix, toFelix, socketPath: process.env.FELIX_API_PROXY_SOCKET || DEFAULT_SOCKET });
 }
 
 function open(fd: number, mode: { readonly readable: boolean; readonly writable: boolean }): Socket {

@@ -5,7 +5,7 @@ import { isSystemError } from '@infra-offload/base';
 import { CniError, CniErrorCode, decodeText } from '@infra-offload/cni-types';
 import { endOnUncaught } from '@infra-offload/guard';
 import { type PluginOutcome, runPlugin } from './cni/plugin.js';
-import { maxConfigBytes } from './cni/protocol.js';
+import { MAX_CONFIG_BYTES } from './cni/protocol.js';
 
 async function readStdin(): Promise<string> {
   // A terminal would keep the plugin waiting; runtimes give a pipe.
@@ -14,8 +14,8 @@ async function readStdin(): Promise<string> {
   let length = 0;
   for await (const chunk of chunksOfStdin()) {
     length += chunk.length;
-    if (length > maxConfigBytes) {
-      const message = `the network configuration is longer than ${maxConfigBytes} bytes`;
+    if (length > MAX_CONFIG_BYTES) {
+      const message = `the network configuration is longer than ${MAX_CONFIG_BYTES} bytes`;
       throw new CniError(CniErrorCode.invalidConfig, message);
     }
     chunks.push(chunk);

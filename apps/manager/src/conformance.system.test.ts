@@ -5,7 +5,7 @@ import {
   Protocol,
   type WantedObject,
 } from '@infra-offload/infra-api';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { node, PROGRAMMED, podObject, service, type TestAgent } from './testing/agent.js';
 import { type Connection, type Host, Hosts, NODE_HOST, podHost } from './testing/hosts.js';
 import { eventually, startReady, TestWorld, written } from './testing/world.js';
@@ -44,7 +44,7 @@ function allow(cidrs: readonly string[], protocol: number, number: number): Poli
 }
 
 function policy(name: string, ingress: PolicyRule[], egress: PolicyRule[]): WantedObject {
-  return { object: { $case: 'networkPolicy', value: { name, ingress, egress, conditions: [] } } };
+  return { object: { $case: 'networkPolicy', value: { name: name, ingress, egress, conditions: [] } } };
 }
 
 /** Pod `i` is under these policies. */
@@ -86,7 +86,7 @@ describe.each(['dpdk', 'es2k'] as const)('the %s program', (kind) => {
     return counts;
   }
 
-  test('pods and the node reach each other, and nobody else', async () => {
+  it('pods and the node reach each other, and nobody else', async () => {
     const { agent } = await startReady(world, config);
     await agent.snapshot(node(), ...pods);
     expect(await agent.managerStatus()).toMatchObject({ programmed: 6, degraded: 0 });
@@ -102,7 +102,7 @@ describe.each(['dpdk', 'es2k'] as const)('the %s program', (kind) => {
     expect(net.ping(client, podHost(3))).toBe(true);
   });
 
-  test('TCP and UDP services answer from their address', async () => {
+  it('TCP and UDP services answer from their address', async () => {
     const { agent } = await startReady(world, config);
     await agent.snapshot(
       node(),
@@ -118,7 +118,7 @@ describe.each(['dpdk', 'es2k'] as const)('the %s program', (kind) => {
     expect(served(3, 'tcp', 81).get('nobody')).toBe(3);
   });
 
-  test('scaling moves new connections; established ones stay, also when their service is deleted', async () => {
+  it('scaling moves new connections; established ones stay, also when their service is deleted', async () => {
     const { agent } = await startReady(world, config);
     await agent.snapshot(node(), ...pods, port('', 80, 8080, TCP, 2, 3, 4));
     const open: Connection[] = [];
@@ -142,7 +142,7 @@ describe.each(['dpdk', 'es2k'] as const)('the %s program', (kind) => {
     expect(open.every((connection) => net.talks(connection))).toBe(true);
   });
 
-  test('several ports of one address are removed one by one', async () => {
+  it('several ports of one address are removed one by one', async () => {
     const { agent } = await startReady(world, config);
     const ports = [80, 81, 82].map((number) => port(`p${number}`, number, number, TCP, 2, 3));
     const dns = port('dns', 53, 53, UDP, 4);
@@ -162,7 +162,7 @@ describe.each(['dpdk', 'es2k'] as const)('the %s program', (kind) => {
     expect([works(80), works(81), works(82), works(53, 'udp')]).toEqual([true, true, true, true]);
   });
 
-  test('a pod that goes away takes its endpoints along; its address may return', async () => {
+  it('a pod that goes away takes its endpoints along; its address may return', async () => {
     const { agent } = await startReady(world, config);
     await agent.snapshot(node(), ...pods, port('', 80, 8080, TCP, 2, 3));
     await agent.upsert(port('', 80, 8080, TCP, 3));
@@ -172,7 +172,7 @@ describe.each(['dpdk', 'es2k'] as const)('the %s program', (kind) => {
     expect([...served(40).keys()].sort()).toEqual([podHost(2).ip, podHost(3).ip]);
   });
 
-  test('policies let in and out what they name, at addresses of pods and through services', async () => {
+  it('policies let in and out what they name, at addresses of pods and through services', async () => {
     const { agent } = await startReady(world, config);
     const web = policy('web', [allow(['10.244.1.1/32'], 6, 8080)], []);
     const dns = policy('dns', [], [allow(['10.244.1.4/32'], 17, 53), allow(['10.244.1.2/32'], 6, 8080)]);
@@ -225,7 +225,7 @@ describe.each(['dpdk', 'es2k'] as const)('the %s program', (kind) => {
     expect([tcp(one, two.ip, 8080), udp(one, two.ip, 9), net.ping(one, two)]).toEqual([true, true, true]);
   });
 
-  test('a restarted manager writes nothing for policies', async () => {
+  it('a restarted manager writes nothing for policies', async () => {
     const first = await startReady(world, config);
     const web = policy('web', [allow(['10.244.0.0/16'], 6, 80)], [allow(['0.0.0.0/0'], 17, 53)]);
     const objects = [node(), web, isolation(2, { ingress: ['web'], egress: ['web'] }), ...pods];
@@ -237,7 +237,7 @@ describe.each(['dpdk', 'es2k'] as const)('the %s program', (kind) => {
     expect(await written(second.agent)).toEqual({ writes: 0, updates: 0 });
   });
 
-  test('a restarted manager writes nothing, and established connections live', async () => {
+  it('a restarted manager writes nothing, and established connections live', async () => {
     const first = await startReady(world, config);
     const objects = [node(), ...pods, port('', 80, 8080, TCP, 2, 3, 4), port('dns', 53, 53, UDP, 2)];
     await first.agent.snapshot(...objects);
@@ -256,7 +256,7 @@ describe.each(['dpdk', 'es2k'] as const)('the %s program', (kind) => {
     for (const connection of open) expect(connection !== undefined && net.talks(connection)).toBe(true);
   });
 
-  test('a restarted target is programmed anew', async () => {
+  it('a restarted target is programmed anew', async () => {
     const { agent } = await startReady(world, config);
     await agent.snapshot(node(), ...pods, port('', 80, 8080, TCP, 2, 3));
     await world.stopTarget();

@@ -10,7 +10,7 @@ import {
   remove,
 } from '@infra-offload/p4rt';
 import { k8sDp, k8sDpArtifacts } from '@infra-offload/p4src';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { dpdkDriver } from './drivers/dpdk/driver.js';
 import { DEGRADED, node, PROGRAMMED, pod, podObject, service, type TestAgent, web } from './testing/agent.js';
 import { eventually, ready, startReady, TestWorld, written } from './testing/world.js';
@@ -49,7 +49,7 @@ describe('the Sync protocol', () => {
     return [agent.error?.code ?? 0, agent.error?.details ?? ''];
   }
 
-  test.each([
+  it.each([
     ['an upsert before the snapshot', [{ $case: 'upsert' as const, value: web() }], /before the snapshot/],
     ['an end without begin', [end], /has not begun/],
     ['a begin within a snapshot', [begin, begin], /begins within another/],
@@ -78,7 +78,7 @@ describe('the Sync protocol', () => {
     await agent.snapshot(web('10.244.1.2:80'));
   });
 
-  test('bytes that are no message end the stream, and nothing else', async () => {
+  it('bytes that are no message end the stream, and nothing else', async () => {
     const { manager, agent } = await startReady(world);
     const client = new Client(manager.address, credentials.createInsecure());
     const bytes = (value: Buffer) => value;
@@ -94,7 +94,7 @@ describe('the Sync protocol', () => {
     await agent.snapshot(web('10.244.1.2:80'));
   });
 
-  test('an agent that says no more is answered before the stream ends', async () => {
+  it('an agent that says no more is answered before the stream ends', async () => {
     const { manager } = await startReady(world);
     const client = new OffloadClient(manager.address, credentials.createInsecure());
     const changes = [begin, { $case: 'upsert' as const, value: web('10.244.1.2:80') }, end];
@@ -112,7 +112,7 @@ describe('the Sync protocol', () => {
     expect(applied).toBe(3n);
   });
 
-  test('a stream that begins no snapshot leaves the running one alone', async () => {
+  it('a stream that begins no snapshot leaves the running one alone', async () => {
     const { manager, agent } = await startReady(world);
     await agent.snapshot(web());
     const junk = world.agent(manager);
@@ -130,7 +130,7 @@ describe('the Sync protocol', () => {
     expect((await streamError(agent))[0]).toBe(grpc.UNAVAILABLE);
   });
 
-  test('a newer stream ends the older with ABORTED', async () => {
+  it('a newer stream ends the older with ABORTED', async () => {
     const { manager, agent } = await startReady(world);
     await agent.snapshot(web());
     const newer = world.agent(manager);
@@ -138,7 +138,7 @@ describe('the Sync protocol', () => {
     expect((await streamError(agent))[0]).toBe(grpc.ABORTED);
   });
 
-  test('a pod added during a snapshot that does not name it stays', async () => {
+  it('a pod added during a snapshot that does not name it stays', async () => {
     const { agent } = await startReady(world);
     agent.connect();
     agent.send(begin);
@@ -151,7 +151,7 @@ describe('the Sync protocol', () => {
     expect(await agent.managerStatus()).toMatchObject({ programmed: 1 });
   });
 
-  test('an invalid new version leaves the old one in force', async () => {
+  it('an invalid new version leaves the old one in force', async () => {
     const { agent } = await startReady(world);
     await agent.snapshot(web('10.244.1.2:80'));
     await agent.upsert(web('10.244.1.2:0'));
@@ -167,7 +167,7 @@ describe('the Sync protocol', () => {
 });
 
 describe('restarts and losses', () => {
-  test('a restarted manager writes nothing, and keeps ids, winners and drains', async () => {
+  it('a restarted manager writes nothing, and keeps ids, winners and drains', async () => {
     const { manager, agent } = await startReady(world);
     const objects = [
       node(),
@@ -198,7 +198,7 @@ describe('restarts and losses', () => {
     expect(again.agent.statuses.get('default/rival:/TCP')?.reason).toBe('FrontendConflict');
   });
 
-  test('a target that comes back empty gets everything again', async () => {
+  it('a target that comes back empty gets everything again', async () => {
     const { manager, agent } = await startReady(world);
     await agent.snapshot(web('10.244.1.2:80'), podObject(1));
     await world.stopTarget();
@@ -211,7 +211,7 @@ describe('restarts and losses', () => {
     expect((await agent.entries()).every((entry) => entry.installed)).toBe(true);
   });
 
-  test('a manager starts while the target is away', async () => {
+  it('a manager starts while the target is away', async () => {
     await world.stopTarget();
     const manager = await world.startManager();
     const agent = world.agent(manager);
@@ -234,7 +234,7 @@ describe('restarts and losses', () => {
     );
   });
 
-  test('of two managers the newer is primary; the older stops writing, and comes back', async () => {
+  it('of two managers the newer is primary; the older stops writing, and comes back', async () => {
     const { manager: older, agent } = await startReady(world);
     await agent.snapshot(web('10.244.1.2:80'));
     const newer = await world.startManager({ stateDirectory: join(world.directory, 'other') });
@@ -250,7 +250,7 @@ describe('restarts and losses', () => {
     await agent.status('default/web:/TCP', ({ state }) => state === PROGRAMMED);
   });
 
-  test('a target that has seen a higher election id is taken over once its owner has gone', async () => {
+  it('a target that has seen a higher election id is taken over once its owner has gone', async () => {
     const address = world.target?.p4runtimeAddress ?? '';
     const other = await P4RuntimeSession.open({ address, deviceId: 1, electionId: 2n ** 100n });
     const manager = await world.startManager();
@@ -266,7 +266,7 @@ describe('restarts and losses', () => {
     await ready(late);
   });
 
-  test('of two managers that take over an abandoned target, one becomes primary and stays it', async () => {
+  it('of two managers that take over an abandoned target, one becomes primary and stays it', async () => {
     const address = world.target?.p4runtimeAddress ?? '';
     const other = await P4RuntimeSession.open({ address, deviceId: 1, electionId: 2n ** 128n - 1n });
     const managers = [
@@ -283,7 +283,7 @@ describe('restarts and losses', () => {
     );
   });
 
-  test('an audit repairs what somebody else has done to the device', async () => {
+  it('an audit repairs what somebody else has done to the device', async () => {
     const { agent } = await startReady(world, { reconcile: { auditSeconds: 1 } });
     await agent.snapshot(web('10.244.1.2:80'));
     const [entry] = await agent.entries('service');
@@ -312,7 +312,7 @@ describe('restarts and losses', () => {
   });
 });
 
-test('a full table degrades only what does not fit, and heals when there is room', async () => {
+it('a full table degrades only what does not fit, and heals when there is room', async () => {
   const driver = dpdkDriver({ gatewayMac: mac(0x0200_0000_0099), endsDeniedFlows: true });
   const small = k8sDpArtifacts.spec.replace(/(\ntable service \{[\s\S]*?size )0x20000/, '$10x2');
   const config = decodeDeviceConfig(driver.deviceConfig);

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { status as grpc } from '@grpc/grpc-js';
 import { PolicyAction, type WantedObject } from '@infra-offload/infra-api';
 import { P4RuntimeSession } from '@infra-offload/p4rt';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { DONE, network, TestIpdkAgent, translation } from './ipdk/testing.js';
 import type { Manager } from './manager.js';
 import { node, PROGRAMMED, pod, podObject, service, type TestAgent, web } from './testing/agent.js';
@@ -99,7 +99,7 @@ const upsert = (value: WantedObject) => ({ $case: 'upsert', value }) as const;
 const begin = { $case: 'snapshotBegin', value: { nodeName: 'node-1' } } as const;
 
 describe('a manager that has lost its state', () => {
-  test.each([
+  it.each([
     ['removed', (directory: string) => rmSync(directory, { recursive: true })],
     ['replaced', (directory: string) => writeFileSync(join(directory, 'state.log'), 'x'.repeat(65_536))],
     ['empty', (directory: string) => writeFileSync(join(directory, 'state.log'), '')],
@@ -121,7 +121,7 @@ describe('a manager that has lost its state', () => {
     },
   );
 
-  test('removes what the snapshot does not name, and nothing else', async () => {
+  it('removes what the snapshot does not name, and nothing else', async () => {
     const { manager, agent, before } = await lose(open);
     await agent.snapshot(...open.filter((object) => object !== other));
     await ready(manager);
@@ -131,7 +131,7 @@ describe('a manager that has lost its state', () => {
     expect(await everything(agent)).toEqual(rest);
   });
 
-  test('gives other ids to what is new, also before the snapshot ends', async () => {
+  it('gives other ids to what is new, also before the snapshot ends', async () => {
     const { agent, before } = await lose(open);
     const fresh = service('fresh', ['10.96.0.12:80'], ['10.244.1.1:8080']);
     agent.connect();
@@ -141,7 +141,7 @@ describe('a manager that has lost its state', () => {
     expect(now.length).toBeGreaterThan(before.length);
   });
 
-  test('knows what is in the device also if the agent was there before it could be read', async () => {
+  it('knows what is in the device also if the agent was there before it could be read', async () => {
     const first = await startReady(world);
     await first.agent.snapshot(...open);
     const before = await everything(first.agent);
@@ -165,7 +165,7 @@ describe('a manager that has lost its state', () => {
     expect((await written(agent)).updates).toBe(0);
   });
 
-  test('keeps everything if the snapshot is interrupted, however often', async () => {
+  it('keeps everything if the snapshot is interrupted, however often', async () => {
     const { manager, agent } = await lose(all);
     const [before, closed] = [await device(agent), await isolatedPods(agent)];
     for (const some of [all.slice(0, 2), all.slice(0, 4), all.slice(3)]) {
@@ -179,7 +179,7 @@ describe('a manager that has lost its state', () => {
     await ready(manager);
   });
 
-  test('lets no pod begin before its isolation is known', async () => {
+  it('lets no pod begin before its isolation is known', async () => {
     const { agent } = await lose(all);
     await expect(agent.addPod(pod(3))).rejects.toMatchObject({
       code: grpc.UNAVAILABLE,
@@ -189,7 +189,7 @@ describe('a manager that has lost its state', () => {
     await agent.addPod(pod(3));
   });
 
-  test('keeps what is isolated isolated while pods are named before their isolation', async () => {
+  it('keeps what is isolated isolated while pods are named before their isolation', async () => {
     const { agent, before } = await lose(all);
     const isolating = before.filter((text) => text.startsWith('policy_'));
     expect(isolating.length).toBeGreaterThan(0);
@@ -198,7 +198,7 @@ describe('a manager that has lost its state', () => {
     expect(await everything(agent)).toEqual(expect.arrayContaining(isolating));
   });
 
-  test('keeps what an IPDK agent has said, since nobody says it again', async () => {
+  it('keeps what an IPDK agent has said, since nobody says it again', async () => {
     const first = await startReady(world);
     const ipdk = new TestIpdkAgent(first.manager.address);
     await ipdk.setupHostInterface();
@@ -222,7 +222,7 @@ describe('a manager that has lost its state', () => {
   });
 });
 
-test('what a stored state does not know stays, too: the last run may not have been able to store it', async () => {
+it('what a stored state does not know stays, too: the last run may not have been able to store it', async () => {
   const first = await startReady(world);
   await first.agent.snapshot(node(), podObject(1), web1);
   const stored = join(world.directory, 'state', 'state.log');

@@ -9,7 +9,7 @@ import {
 import { formatEntity, insert, modify, P4RuntimeSession, remove } from '@infra-offload/p4rt';
 import { P4RuntimeClient, type Update } from '@infra-offload/p4rt/proto';
 import { k8sDp } from '@infra-offload/p4src';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, it } from 'vitest';
 import { node, podObject } from './testing/agent.js';
 import { eventually, startReady, TestWorld, written } from './testing/world.js';
 
@@ -123,7 +123,7 @@ async function writeInstead(updates: readonly Update[]): Promise<void> {
   session.close();
 }
 
-test('an audit repairs the policy tables of a manager that is the primary all along', async () => {
+it('an audit repairs the policy tables of a manager that is the primary all along', async () => {
   const { agent } = await startReady(world, { reconcile: { auditSeconds: 1 } });
   await agent.snapshot(...objects());
   const before = await policyEntries();
@@ -136,7 +136,7 @@ test('an audit repairs the policy tables of a manager that is the primary all al
   expect(before.some((text) => text.includes(ISOLATED))).toBe(true);
 });
 
-test('without audits nobody notices, until the manager is the primary anew', async () => {
+it('without audits nobody notices, until the manager is the primary anew', async () => {
   const { agent } = await startReady(world, { reconcile: { auditSeconds: 0 } });
   await agent.snapshot(...objects());
   const before = await policyEntries();
@@ -147,7 +147,7 @@ test('without audits nobody notices, until the manager is the primary anew', asy
   await eventually(async () => (await policyEntries()).join() === before.join(), 'the repair');
 });
 
-test('a restarted manager repairs what was done to the policy tables meanwhile, and writes nothing else', async () => {
+it('a restarted manager repairs what was done to the policy tables meanwhile, and writes nothing else', async () => {
   const first = await startReady(world);
   await first.agent.snapshot(...objects());
   const before = await policyEntries();

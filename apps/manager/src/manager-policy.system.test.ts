@@ -6,7 +6,7 @@ import {
   PolicyAction,
   type WantedObject,
 } from '@infra-offload/infra-api';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, it } from 'vitest';
 import { DEGRADED, node, PROGRAMMED, pod, podObject, type TestAgent } from './testing/agent.js';
 import { TcpFlag, tcpSegment } from './testing/packets.js';
 import { eventually, startReady, TestWorld, written } from './testing/world.js';
@@ -23,14 +23,14 @@ afterEach(async () => {
 const { POLICY_ACTION_ALLOW: ALLOW, POLICY_ACTION_DENY: DENY } = PolicyAction;
 
 function addressSet(name: string, ...cidrs: string[]): WantedObject {
-  const value: AddressSet = { name, cidrs, addressPorts: [] };
+  const value: AddressSet = { name: name, cidrs, addressPorts: [] };
   return { object: { $case: 'addressSet', value } };
 }
 
 /** Allows TCP to a port from a set. */
 function policy(name: string, set: string, port: number, more: Partial<NetworkPolicy> = {}): WantedObject {
   const value: NetworkPolicy = {
-    name,
+    name: name,
     ingress: [
       {
         action: ALLOW,
@@ -99,7 +99,7 @@ async function drops(agent: TestAgent): Promise<readonly string[]> {
   return counters.filter(({ name }) => name.includes('drop')).map(({ index }) => index);
 }
 
-test('a policy lets in whom it names, follows its set, and drops are counted by reason', async () => {
+it('a policy lets in whom it names, follows its set, and drops are counted by reason', async () => {
   const { agent } = await startReady(world);
   await agent.snapshot(...base());
   for (const name of ['clients', 'default/web', 'default/pod-3'])
@@ -115,7 +115,7 @@ test('a policy lets in whom it names, follows its set, and drops are counted by 
     [ObjectKind.OBJECT_KIND_NETWORK_POLICY, 'default/web'],
     [ObjectKind.OBJECT_KIND_POD_ISOLATION, 'default/pod-3'],
   ] as const) {
-    const entries = await agent.entries('policy_peer', { kind, name });
+    const entries = await agent.entries('policy_peer', { kind, name: name });
     // The client, and the node itself under both of its addresses.
     expect(entries.length, name).toBe(3);
     expect(entries[0]?.objects.map((object) => object.name)).toEqual(['default/web']);
@@ -131,7 +131,7 @@ test('a policy lets in whom it names, follows its set, and drops are counted by 
   await expect.poll(() => agent.entries('policy_ingress')).toEqual([]);
 });
 
-test('AddPod answers when the pod is isolated, and DeletePod leaves nothing', async () => {
+it('AddPod answers when the pod is isolated, and DeletePod leaves nothing', async () => {
   const { agent } = await startReady(world);
   await agent.snapshot(...base().slice(0, 5));
   expect(await agent.addPod(pod(3))).toEqual({ port: 3 });
@@ -143,7 +143,7 @@ test('AddPod answers when the pod is isolated, and DeletePod leaves nothing', as
   await expect.poll(() => agent.entries('policy_ingress')).toEqual([]);
 });
 
-test('pods with equal policies share one profile; a restart of the manager writes nothing', async () => {
+it('pods with equal policies share one profile; a restart of the manager writes nothing', async () => {
   const { agent, manager } = await startReady(world);
   const more = [policy('default/other', 'clients', 80), isolation(2, 'default/other')];
   await agent.snapshot(...base(), ...more);
@@ -166,7 +166,7 @@ test('pods with equal policies share one profile; a restart of the manager write
   expect(reaches(1, 2, 80)).toBe(false);
 });
 
-test('a target that starts anew is isolated from the first packet', async () => {
+it('a target that starts anew is isolated from the first packet', async () => {
   const { agent } = await startReady(world);
   await agent.snapshot(...base());
   await world.stopTarget();
@@ -180,7 +180,7 @@ test('a target that starts anew is isolated from the first packet', async () => 
   expect(reaches(1, 3, 80)).toBe(true);
 });
 
-test('what cannot be is told: unknown policies deny, wrong objects keep the version before', async () => {
+it('what cannot be is told: unknown policies deny, wrong objects keep the version before', async () => {
   const { agent } = await startReady(world);
   await agent.snapshot(...base(), isolation(2, 'default/nowhere'));
   expect(agent.statuses.get('default/pod-2')).toMatchObject({
@@ -220,7 +220,7 @@ test('what cannot be is told: unknown policies deny, wrong objects keep the vers
   );
 });
 
-test.each(['keep', 'cut'] as const)('policyChange %s: established flows', async (policyChange) => {
+it.each(['keep', 'cut'] as const)('policyChange %s: established flows', async (policyChange) => {
   const { agent } = await startReady(world, { dataPlane: { policyChange } });
   await agent.snapshot(
     ...base(),

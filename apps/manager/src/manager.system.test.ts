@@ -1,6 +1,6 @@
 import { status as grpc } from '@grpc/grpc-js';
 import { type Flow, ObjectKind, Protocol } from '@infra-offload/infra-api';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { DEGRADED, node, PROGRAMMED, pod, podObject, service, type TestAgent, web } from './testing/agent.js';
 import { arpReplyMac, arpRequest, readTcp, tcpSegment } from './testing/packets.js';
 import { eventually, startReady, TestWorld, written } from './testing/world.js';
@@ -29,7 +29,7 @@ async function endpointsOf(agent: TestAgent): Promise<(string | undefined)[]> {
 }
 
 describe('what the agent wants', () => {
-  test('a snapshot is programmed, told, and carries traffic', async () => {
+  it('a snapshot is programmed, told, and carries traffic', async () => {
     const { agent, manager } = await startReady(world);
     await agent.snapshot(node(), podObject(1), podObject(2), web('10.244.1.2:8080'));
     for (const name of ['node-1', 'c1/eth0', 'c2/eth0', 'default/web:/TCP']) {
@@ -83,7 +83,7 @@ describe('what the agent wants', () => {
       expect(metrics).toContain(`${line}\n`);
   });
 
-  test('flows end after the time that the configuration says', async () => {
+  it('flows end after the time that the configuration says', async () => {
     const conntrack = { tcpTimeoutSynSent: 61 };
     const { agent } = await startReady(world, { dataPlane: { conntrack } });
     await agent.snapshot(node(), podObject(1), podObject(2), web('10.244.1.2:8080'));
@@ -103,7 +103,7 @@ describe('what the agent wants', () => {
     expect(Number(idleMs + remainingMs)).toBeLessThanOrEqual(61_000);
   });
 
-  test('a snapshot removes what it does not name, a change touches only its own entries', async () => {
+  it('a snapshot removes what it does not name, a change touches only its own entries', async () => {
     const { agent } = await startReady(world);
     await agent.snapshot(web('10.244.1.2:80'), service('old', ['10.96.0.11:80'], ['10.244.1.3:80']));
     await agent.snapshot(web('10.244.1.2:80'));
@@ -117,7 +117,7 @@ describe('what the agent wants', () => {
     expect(await agent.managerStatus()).toMatchObject({ programmed: 1, degraded: 0 });
   });
 
-  test('scaled to zero and back', async () => {
+  it('scaled to zero and back', async () => {
     const { agent } = await startReady(world);
     await agent.snapshot(node(), web('10.244.1.2:80'));
     await agent.upsert(web());
@@ -130,7 +130,7 @@ describe('what the agent wants', () => {
     expect((await agent.entries('endpoint')).length).toBe(1);
   });
 
-  test('TCP endpoints drain, until their pod is deleted; UDP endpoints do not', async () => {
+  it('TCP endpoints drain, until their pod is deleted; UDP endpoints do not', async () => {
     const { agent } = await startReady(world);
     const dns = (...endpoints: string[]) =>
       service('dns', ['10.96.0.10:53'], endpoints, { protocol: Protocol.PROTOCOL_UDP });
@@ -147,7 +147,7 @@ describe('what the agent wants', () => {
     expect(await endpointsOf(agent)).toEqual(['10.244.1.2:53', '10.244.1.2:80']);
   });
 
-  test.each([
+  it.each([
     ['', false],
     [', also when the manager restarts in between', true],
   ])('an endpoint whose pod was deleted before it leaves does not drain%s', async (_, restart) => {
@@ -162,7 +162,7 @@ describe('what the agent wants', () => {
     expect(await endpointsOf(agent)).toEqual(['10.244.1.2:80']);
   });
 
-  test('an address that another pod has taken drains', async () => {
+  it('an address that another pod has taken drains', async () => {
     const { agent } = await startReady(world);
     await agent.snapshot(podObject(1), web('10.244.1.1:80', '10.244.1.2:80'));
     const heir = pod(3, { addresses: ['10.244.1.1'] });
@@ -176,7 +176,7 @@ describe('what the agent wants', () => {
     expect(await endpointsOf(agent)).toEqual(['10.244.1.1:80', '10.244.1.2:80']);
   });
 
-  test('what cannot be served is said, and everything else goes on', async () => {
+  it('what cannot be served is said, and everything else goes on', async () => {
     const { agent } = await startReady(world);
     const many = Array.from({ length: 300 }, (_, i) => `10.244.${2 + (i >> 8)}.${i & 255}:80`);
     const invalid = web('10.244.1.2:80');
@@ -258,7 +258,7 @@ describe('what the agent wants', () => {
   });
 });
 
-test('what the agent could not carry degrades the service, which is served and keeps that', async () => {
+it('what the agent could not carry degrades the service, which is served and keeps that', async () => {
   const first = await startReady(world);
   const conditions = [
     { reason: 'NodePortNotOffloaded', message: 'node port 30080 is left to kube-proxy' },
@@ -287,7 +287,7 @@ test('what the agent could not carry degrades the service, which is served and k
 });
 
 describe('pods', () => {
-  test('AddPod answers with the port when the data plane forwards, DeletePod when nothing is left', async () => {
+  it('AddPod answers with the port when the data plane forwards, DeletePod when nothing is left', async () => {
     const { agent } = await startReady(world);
     await agent.snapshot(node());
     expect(await agent.addPod(pod(3))).toEqual({ port: 3 });
@@ -299,7 +299,7 @@ describe('pods', () => {
     await agent.deletePod('never/was');
   });
 
-  test('failures have their codes, and keep nothing', async () => {
+  it('failures have their codes, and keep nothing', async () => {
     const { agent } = await startReady(world);
     await agent.addPod(pod(1));
     expect(await refusal(agent.addPod(pod(2, { addresses: ['10.244.1.1'] })))).toBe(grpc.ALREADY_EXISTS);
@@ -318,7 +318,7 @@ describe('pods', () => {
     expect((await agent.managerStatus()).objects.length).toBe(1);
   });
 
-  test('a port that the MAC tells is not asked for; an ipvlan interface is refused', async () => {
+  it('a port that the MAC tells is not asked for; an ipvlan interface is refused', async () => {
     const sriov = await startReady(world, { interfaceType: 'sriov' });
     const other = pod(1, { interfaceName: 'eth7', mac: '00:0d:00:00:03:18' });
     expect(await sriov.agent.addPod(other)).toEqual({ port: 29 });
@@ -330,7 +330,7 @@ describe('pods', () => {
     expect(message).toContain('interfaceType is ipvlan');
   });
 
-  test('fifty pods come and go, and nothing is left', async () => {
+  it('fifty pods come and go, and nothing is left', async () => {
     const { agent } = await startReady(world);
     const base = (await agent.entries()).length;
     for (let i = 0; i < 50; i++) {

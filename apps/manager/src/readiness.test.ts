@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { createLoggers } from './log.js';
 import { Readiness, type ReadinessSources } from './readiness.js';
 import type { StorageProblem } from './state/log-file.js';
@@ -39,12 +39,12 @@ afterEach(() => {
 });
 
 describe('Readiness', () => {
-  test('is ready when nothing is wrong', () => {
+  it('is ready when nothing is wrong', () => {
     expect(readiness.describe()).toBeUndefined();
     expect(serving).toEqual([true]);
   });
 
-  test('says since when the target is away, also while the reason changes', () => {
+  it('says since when the target is away, also while the reason changes', () => {
     target = { kind: 'connecting', lastError: 'refused' };
     readiness.refresh();
     vi.advanceTimersByTime(5_000);
@@ -61,7 +61,7 @@ describe('Readiness', () => {
     expect(serving).toEqual([true, false, true, false]);
   });
 
-  test('state that cannot be stored, or was lost, concerns no calls', () => {
+  it('state that cannot be stored, or was lost, concerns no calls', () => {
     storage = { since: NOW - 60_000, reason: 'ENOSPC: no space left on device, write' };
     awaitsSnapshot = true;
     readiness.refresh();
@@ -72,7 +72,7 @@ describe('Readiness', () => {
     expect(serving).toEqual([true]);
   });
 
-  test('a certificate that is not valid now ends the service; files that cannot be used do not', () => {
+  it('a certificate that is not valid now ends the service; files that cannot be used do not', () => {
     certificate.problem = 'tls.crt: the key is another one; the last good certificate stays in use';
     readiness.refresh();
     expect(readiness.problems()).toMatchObject([{ reason: 'CertificateInvalid' }]);

@@ -5,7 +5,7 @@ import { type ServiceError, status } from '@grpc/grpc-js';
 import { OffloadClient } from '@infra-offload/infra-api';
 import { createTree, filesOf, LEAVES, type Role } from '@infra-offload/tls-certs';
 import { openClientSecurity } from '@infra-offload/tls-certs/grpc';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Manager } from './manager.js';
 import { pod } from './testing/agent.js';
 import { ready, TestWorld } from './testing/world.js';
@@ -48,7 +48,7 @@ async function code(
   }
 }
 
-test('the metrics tell when the certificates end', async () => {
+it('the metrics tell when the certificates end', async () => {
   const text = await (await fetch(`http://${manager.monitoringAddress}/metrics`)).text();
   const [, seconds = ''] = /certificate_expiry_timestamp_seconds\{use="server"\} (\d+)/.exec(text) ?? [];
   expect(Number(seconds) * 1000).toBeGreaterThan(Date.now());
@@ -62,7 +62,7 @@ describe.each<[Role, { look: string; change: string }]>([
   ['operator', { look: 'OK', change: 'PERMISSION_DENIED' }],
   ['controller', { look: 'PERMISSION_DENIED', change: 'PERMISSION_DENIED' }],
 ])('the certificate of a %s', (role, { look, change }) => {
-  test(`Status and ListEntries: ${look}`, async () => {
+  it(`Status and ListEntries: ${look}`, async () => {
     expect(await code(role, (client, done) => client.status({ allObjects: false }, done))).toBe(look);
     const listing = await code(role, (client, done) => {
       const stream = client.listEntries({ table: '', object: undefined });
@@ -73,7 +73,7 @@ describe.each<[Role, { look: string; change: string }]>([
     expect(listing).toBe(look);
   });
 
-  test(`AddPod, DeletePod and Sync: ${change}`, async () => {
+  it(`AddPod, DeletePod and Sync: ${change}`, async () => {
     expect(await code(role, (client, done) => client.addPod({ pod: pod(1) }, done))).toBe(change);
     expect(await code(role, (client, done) => client.deletePod({ attachmentId: 'c1/eth0' }, done))).toBe(
       change,
@@ -89,7 +89,7 @@ describe.each<[Role, { look: string; change: string }]>([
   });
 });
 
-test('certificates and cipher suites that cannot be used end the start with one line', async () => {
+it('certificates and cipher suites that cannot be used end the start with one line', async () => {
   const { ca, cert, key } = files('manager');
   await expect(world.startManager({ tls: { ca, cert, key: files('agent').key } })).rejects.toThrow(
     expect.objectContaining({

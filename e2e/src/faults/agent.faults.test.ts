@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, readdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { faultTest, type Random } from '@infra-offload/faults';
-import { addresses, endpointSlice, eventually, service, Testbed, type TestPod } from '@infra-offload/testbed';
+import { ADDRESSES, endpointSlice, eventually, service, Testbed, type TestPod } from '@infra-offload/testbed';
 import { afterAll, beforeAll, expect } from 'vitest';
 
 const WEB = { name: 'web', clusterIp: '10.96.0.10', ports: [{ name: 'http', port: 80, targetPort: 8080 }] };
@@ -44,7 +44,7 @@ async function expectTraffic(): Promise<void> {
 }
 
 const readiness = async () =>
-  (await bed.node.run('curl', ['-s', `http://${addresses.agentHttp}/readyz`])).stdout;
+  (await bed.node.run('curl', ['-s', `http://${ADDRESSES.agentHttp}/readyz`])).stdout;
 
 /** Starts the agent where it cannot store, and waits until it serves all the same. */
 const startWithoutState = () =>

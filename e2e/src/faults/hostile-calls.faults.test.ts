@@ -7,7 +7,7 @@ import { CniDataplaneService } from '@infra-offload/cni-types/proto';
 import { faultTest, mutateBytes, mutateJson, type Random, wireMessage } from '@infra-offload/faults';
 import { infra, OffloadService } from '@infra-offload/infra-api';
 import { gnmi, P4RuntimeService } from '@infra-offload/p4rt/proto';
-import { addresses, eventually, programs, ServiceProcess, Testbed } from '@infra-offload/testbed';
+import { ADDRESSES, eventually, programs, ServiceProcess, Testbed } from '@infra-offload/testbed';
 import { type ClientSecurity, openClientSecurity } from '@infra-offload/tls-certs/grpc';
 import { afterAll, beforeAll, expect } from 'vitest';
 import { Census } from './support/census.js';
@@ -34,7 +34,7 @@ beforeAll(async () => {
     'hostile-relay',
     bed.node,
     programs.relay,
-    [`${socket('p4rt')}=${addresses.p4runtime}`, `${socket('gnmi')}=${addresses.gnmi}`],
+    [`${socket('p4rt')}=${ADDRESSES.p4runtime}`, `${socket('gnmi')}=${ADDRESSES.gnmi}`],
     bed.layout.log('hostile-relay'),
   );
   await relay.start(async () => existsSync(socket('gnmi')));

@@ -43,10 +43,10 @@ export class FakeFelix {
 }
 
 const rule = (fields: Partial<felix.Rule>): felix.Rule => felix.Rule.fromPartial(fields);
-const tcp: felix.Protocol = { numberOrName: { $case: 'name', value: 'tcp' } };
+const TCP: felix.Protocol = { numberOrName: { $case: 'name', value: 'tcp' } };
 const everything = [rule({ action: 'allow' })];
 
-export const inSync: Payload = { $case: 'inSync', value: {} };
+export const IN_SYNC: Payload = { $case: 'inSync', value: {} };
 
 /** The profile of a namespace, as Calico makes it: everything is allowed that no policy has decided about. */
 export const profile: Payload = {
@@ -64,14 +64,14 @@ export function changeClients(addedMembers: string[], removedMembers: string[]):
 }
 
 export function policy(tier: string, name: string, ...inboundRules: felix.Rule[]): Payload {
-  const value = felix.ActivePolicyUpdate.fromPartial({ id: { tier, name }, policy: { inboundRules } });
+  const value = felix.ActivePolicyUpdate.fromPartial({ id: { tier, name: name }, policy: { inboundRules } });
   return { $case: 'activePolicyUpdate', value };
 }
 
 export const allowClients = (port: number): felix.Rule =>
   rule({
     action: 'allow',
-    protocol: tcp,
+    protocol: TCP,
     srcIpSetIds: ['s:clients'],
     dstPorts: [{ first: port, last: port }],
   });

@@ -11,7 +11,7 @@ export interface CniArgs {
 }
 
 /** Keys that are understood: those of Kubernetes runtimes, and those that IPAM plugins read. */
-const knownKeys = [
+const KNOWN_KEYS = [
   'IgnoreUnknown',
   'K8S_POD_NAME',
   'K8S_POD_NAMESPACE',
@@ -45,7 +45,7 @@ export function parseCniArgs(text: string): CniArgs {
     all.set(key, pair.slice(split + 1));
   }
   const ignoreUnknown = ['1', 'true'].includes((all.get('IgnoreUnknown') ?? '').toLowerCase());
-  const unknown = [...all.keys()].filter((key) => !knownKeys.some((known) => known === key));
+  const unknown = [...all.keys()].filter((key) => !KNOWN_KEYS.some((known) => known === key));
   if (unknown.length > 0 && !ignoreUnknown) {
     throw new CniError(
       CniErrorCode.invalidEnvironment,

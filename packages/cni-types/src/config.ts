@@ -4,7 +4,7 @@ import { CniError, CniErrorCode } from './error.js';
 import { excerpt, parseJson } from './json.js';
 import { type Dns, dnsSchema, formatResult, type Result } from './result.js';
 import { validate } from './validate.js';
-import { type CniVersion, isSupportedVersion, supportedVersions } from './versions.js';
+import { type CniVersion, isSupportedVersion, SUPPORTED_VERSIONS } from './versions.js';
 
 const networkName = z
   .string()
@@ -106,12 +106,12 @@ export function parseNetworkConfig(text: string): NetworkConfigList {
   if (!isList) {
     const cniVersion = readVersion(json, 'the network configuration');
     const { name, ...plugin } = validate(pluginSchema, json, 'the network configuration');
-    return { cniVersion, name, disableCheck: false, disableGC: false, plugins: [plugin] };
+    return { cniVersion, name: name, disableCheck: false, disableGC: false, plugins: [plugin] };
   }
   const list = validate(listSchema, json, 'the network configuration list');
   // The highest version that both sides know, of all that the list is written for.
   const cniVersion =
-    supportedVersions.findLast((version) => list.cniVersions?.includes(version)) ??
+    SUPPORTED_VERSIONS.findLast((version) => list.cniVersions?.includes(version)) ??
     readVersion(json, 'the network configuration list');
   return {
     cniVersion,
@@ -174,6 +174,6 @@ function readVersion(json: unknown, what: string): CniVersion {
   throw new CniError(
     CniErrorCode.incompatibleVersion,
     `${what}: CNI version ${excerpt(JSON.stringify(version))} is not supported`,
-    { details: `supported are ${supportedVersions.join(', ')}` },
+    { details: `supported are ${SUPPORTED_VERSIONS.join(', ')}` },
   );
 }

@@ -3,8 +3,8 @@ import { CniError, CniErrorCode } from './error.js';
 import { excerpt } from './json.js';
 
 /** The operations of CNI 1.1.0 (section 2, "Operations"). */
-export const cniCommands = ['ADD', 'DEL', 'CHECK', 'GC', 'STATUS', 'VERSION'] as const;
-export type CniCommand = (typeof cniCommands)[number];
+export const CNI_COMMANDS = ['ADD', 'DEL', 'CHECK', 'GC', 'STATUS', 'VERSION'] as const;
+export type CniCommand = (typeof CNI_COMMANDS)[number];
 
 /** One interface of one container: what ADD makes and DEL removes. */
 export interface AttachmentKey {
@@ -32,9 +32,9 @@ export type CniInvocation =
   | { readonly command: 'GC' | 'STATUS'; readonly path: readonly string[] }
   | { readonly command: 'VERSION' };
 
-const containerIdPattern = /^[A-Za-z0-9][A-Za-z0-9_.-]*$/;
+const CONTAINER_ID_PATTERN = /^[A-Za-z0-9][A-Za-z0-9_.-]*$/;
 /** Linux's IFNAMSIZ less the terminating zero. */
-const maxIfnameLength = 15;
+const MAX_IFNAME_LENGTH = 15;
 
 /**
  * Reads the CNI_ variables (CNI 1.1.0, section 2, "Parameters").
@@ -78,7 +78,7 @@ export function parseEnvironment(env: Readonly<Record<string, string | undefined
  * @throws CniError 4
  */
 export function checkContainerId(containerId: string): string {
-  if (!containerIdPattern.test(containerId)) {
+  if (!CONTAINER_ID_PATTERN.test(containerId)) {
     throw invalid(
       'CNI_CONTAINERID',
       containerId,
@@ -97,8 +97,8 @@ export function checkContainerId(containerId: string): string {
 export function checkIfname(ifname: string): string {
   if (ifname === '.' || ifname === '..')
     throw invalid('CNI_IFNAME', ifname, 'is not the name of an interface');
-  if (ifname.length > maxIfnameLength) {
-    throw invalid('CNI_IFNAME', ifname, `is longer than ${maxIfnameLength} characters`);
+  if (ifname.length > MAX_IFNAME_LENGTH) {
+    throw invalid('CNI_IFNAME', ifname, `is longer than ${MAX_IFNAME_LENGTH} characters`);
   }
   if (!/^[!-~]+$/.test(ifname) || /[/:#%'"\\]/.test(ifname)) {
     throw invalid('CNI_IFNAME', ifname, 'has white space, a control character, or one of / : # % \' " \\');
@@ -120,13 +120,13 @@ export function checkNetns(netns: string): string {
 }
 
 function readCommand(value: string | undefined): CniCommand {
-  const command = cniCommands.find((known) => known === value);
+  const command = CNI_COMMANDS.find((known) => known === value);
   if (command !== undefined) return command;
   throw new CniError(
     CniErrorCode.invalidEnvironment,
     value
-      ? `CNI_COMMAND '${excerpt(value)}' is unknown; known are ${cniCommands.join(', ')}`
-      : `CNI_COMMAND is not set; a container runtime runs this plugin with one of ${cniCommands.join(', ')}`,
+      ? `CNI_COMMAND '${excerpt(value)}' is unknown; known are ${CNI_COMMANDS.join(', ')}`
+      : `CNI_COMMAND is not set; a container runtime runs this plugin with one of ${CNI_COMMANDS.join(', ')}`,
   );
 }
 

@@ -1,5 +1,5 @@
 import { messageOf, typedError } from '@infra-offload/base';
-import { type CniVersion, latestVersion } from './versions.js';
+import { type CniVersion, LATEST_VERSION } from './versions.js';
 
 /**
  * Error codes of the CNI specification (1.1.0, section 5, "Error"); 8 and 999 are libcni's. Codes from 100 on belong
@@ -61,7 +61,7 @@ export class CniError extends typedError<number, string | undefined>('CniError',
   }
 
   /** The error result, for standard output; the process must then exit with a code other than 0. */
-  toResult(cniVersion: CniVersion = latestVersion): CniErrorJson {
+  toResult(cniVersion: CniVersion = LATEST_VERSION): CniErrorJson {
     const json = { cniVersion, code: this.code, msg: this.message };
     return this.details === undefined ? json : { ...json, details: this.details };
   }

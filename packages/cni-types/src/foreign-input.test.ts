@@ -8,7 +8,7 @@ import {
   parseNetworkConfig,
   parsePluginConfig,
   parseResult,
-  supportedVersions,
+  SUPPORTED_VERSIONS,
 } from './index.js';
 
 /** Runs `read`; whatever it throws must be a CniError with a message. */
@@ -23,7 +23,7 @@ function expectAnswerOrCniError(read: () => unknown): void {
 /** JSON that looks like a configuration or a result here and there, so that it gets past the first checks. */
 const almost = fc.record(
   {
-    cniVersion: fc.oneof(fc.constantFrom(...supportedVersions), fc.jsonValue()),
+    cniVersion: fc.oneof(fc.constantFrom(...SUPPORTED_VERSIONS), fc.jsonValue()),
     name: fc.oneof(fc.constantFrom('pods'), fc.jsonValue()),
     type: fc.oneof(fc.constantFrom('infra-cni'), fc.jsonValue()),
     plugins: fc.oneof(fc.array(fc.record({ type: fc.string() })), fc.jsonValue()),
@@ -76,7 +76,7 @@ describe('results', () => {
 
   it('lose nothing in the newest version, and no more than once in older ones', () => {
     fc.assert(
-      fc.property(result, fc.constantFrom(...supportedVersions), (json, version) => {
+      fc.property(result, fc.constantFrom(...SUPPORTED_VERSIONS), (json, version) => {
         expect(formatResult(parseResult(json), '1.1.0')).toEqual(json);
         const older = formatResult(parseResult(json), version);
         expect(formatResult(parseResult(older), version)).toEqual(older);

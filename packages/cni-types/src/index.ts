@@ -10,12 +10,12 @@ export {
 } from './config.js';
 export {
   type AttachmentKey,
+  CNI_COMMANDS,
   type CniCommand,
   type CniInvocation,
   checkContainerId,
   checkIfname,
   checkNetns,
-  cniCommands,
   parseEnvironment,
 } from './environment.js';
 export { CniError, CniErrorCode, type CniErrorJson } from './error.js';
@@ -33,6 +33,6 @@ export {
   type CniVersion,
   isAtLeast,
   isSupportedVersion,
-  latestVersion,
-  supportedVersions,
+  LATEST_VERSION,
+  SUPPORTED_VERSIONS,
 } from './versions.js';

@@ -2,8 +2,8 @@ import { messageOf } from '@infra-offload/base';
 import { CniError, CniErrorCode } from './error.js';
 
 /** Deeper than any configuration or result; whoever walks such a value does not run out of stack. */
-const maxDepth = 100;
-const maxExcerpt = 100;
+const MAX_DEPTH = 100;
+const MAX_EXCERPT = 100;
 
 /**
  * Parses JSON text.
@@ -12,7 +12,7 @@ const maxExcerpt = 100;
  */
 export function parseJson(text: string, what: string): unknown {
   if (isDeep(text)) {
-    throw new CniError(CniErrorCode.decodeFailure, `${what} is nested more than ${maxDepth} levels deep`);
+    throw new CniError(CniErrorCode.decodeFailure, `${what} is nested more than ${MAX_DEPTH} levels deep`);
   }
   try {
     return JSON.parse(text);
@@ -38,7 +38,7 @@ export function decodeText(bytes: Uint8Array, what: string): string {
 /** The beginning of what somebody else has written, for messages. */
 export function excerpt(value: unknown): string {
   const text = typeof value === 'string' ? value : (JSON.stringify(value) ?? String(value));
-  return text.length <= maxExcerpt ? text : `${text.slice(0, maxExcerpt)}… (${text.length} characters)`;
+  return text.length <= MAX_EXCERPT ? text : `${text.slice(0, MAX_EXCERPT)}… (${text.length} characters)`;
 }
 
 /** Brackets outside of strings, whether the rest is JSON or not. */
@@ -53,7 +53,7 @@ function isDeep(text: string): boolean {
     } else if (character === '"') isString = true;
     else if (character === '[' || character === '{') depth++;
     else if (character === ']' || character === '}') depth--;
-    if (depth > maxDepth) return true;
+    if (depth > MAX_DEPTH) return true;
   }
   return false;
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { CniError, formatResult, parseAddressPrefix, parseResult, supportedVersions } from './index.js';
+import { CniError, formatResult, parseAddressPrefix, parseResult, SUPPORTED_VERSIONS } from './index.js';
 
 const newest = {
   cniVersion: '1.1.0',
@@ -39,7 +39,7 @@ describe('results', () => {
     ]);
   });
 
-  it.each(supportedVersions)('of version %s are read again', (version) => {
+  it.each(SUPPORTED_VERSIONS)('of version %s are read again', (version) => {
     const formatted = formatResult(parseResult(newest), version);
     expect(formatResult(parseResult(formatted), version)).toEqual(formatted);
   });

@@ -3,7 +3,7 @@ import { isAddress, parseAddressPrefix } from './address.js';
 import { CniError, CniErrorCode } from './error.js';
 import { excerpt } from './json.js';
 import { validate } from './validate.js';
-import { type CniVersion, isAtLeast, isSupportedVersion, supportedVersions } from './versions.js';
+import { type CniVersion, isAtLeast, isSupportedVersion, SUPPORTED_VERSIONS } from './versions.js';
 
 const uint = z.number().check(z.int(), z.gte(0));
 const address = z.string().check(z.refine(isAddress, 'is not an IP address'));
@@ -96,7 +96,7 @@ export function parseResult(
   if (!isSupportedVersion(version)) {
     throw new CniError(
       CniErrorCode.incompatibleVersion,
-      `${what}: CNI version '${excerpt(version)}' is not supported; supported are ${supportedVersions.join(', ')}`,
+      `${what}: CNI version '${excerpt(version)}' is not supported; supported are ${SUPPORTED_VERSIONS.join(', ')}`,
     );
   }
   const interfaces = json.interfaces ?? [];
@@ -127,7 +127,7 @@ export function formatResult(result: Result, version: CniVersion): Record<string
     interfaces: result.interfaces.map((entry) => {
       if (hasDetails) return entry;
       const { name, mac, sandbox } = entry;
-      return { name, ...(mac !== undefined && { mac }), ...(sandbox !== undefined && { sandbox }) };
+      return { name: name, ...(mac !== undefined && { mac }), ...(sandbox !== undefined && { sandbox }) };
     }),
     ips: result.ips.map((ip) =>
       isAtLeast(version, '1.0.0') ? ip : { version: String(parseAddressPrefix(ip.address)?.family), ...ip },

@@ -6,7 +6,7 @@ import { excerpt } from './json.js';
 const messages = en().localeError;
 
 /** Of a value that is wrong everywhere, nobody reads on. */
-const maxProblems = 10;
+const MAX_PROBLEMS = 10;
 
 /**
  * Checks `value` against `schema`.
@@ -22,8 +22,8 @@ export function validate<T extends z.ZodMiniType>(
   const result = safeParse(schema, value);
   if (result.success) return result.data;
   const { issues, cause } = result;
-  const problems = issues.slice(0, maxProblems).map(describeIssue);
-  const more = issues.length > maxProblems ? [`and ${issues.length - maxProblems} more`] : [];
+  const problems = issues.slice(0, MAX_PROBLEMS).map(describeIssue);
+  const more = issues.length > MAX_PROBLEMS ? [`and ${issues.length - MAX_PROBLEMS} more`] : [];
   const [first = 'not valid', ...others] = problems;
   throw new CniError(code, `${what}: ${first}`, {
     details: others.length > 0 ? [...problems, ...more].join('; ') : undefined,

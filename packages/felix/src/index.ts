@@ -26,5 +26,5 @@ export {
   type FromDataplane,
   type ToDataplane,
 } from './wire/envelope.js';
-export { defaultMaxFrameBytes, encodeFrame, FrameDecoder } from './wire/framing.js';
+export { DEFAULT_MAX_FRAME_BYTES, encodeFrame, FrameDecoder } from './wire/framing.js';
 export type { Dialect } from './wire/policy-messages.js';

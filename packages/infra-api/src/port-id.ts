@@ -10,7 +10,7 @@ export type PortId =
   | { readonly kind: 'none' };
 
 /** Ports below are those of the device itself; the virtual ports of its functions follow. */
-const firstVirtualPort = 16;
+const FIRST_VIRTUAL_PORT = 16;
 
 /**
  * The rule of each kind for the port that an interface has in the data plane. The target makes TAPs and knows them by
@@ -30,7 +30,7 @@ export function portIdOf(interfaceType: InterfaceType, mac: string): PortId {
       const second = /^[0-9a-f]{2}:([0-9a-f]{2})(?::[0-9a-f]{2}){4}$/i.exec(mac)?.[1];
       if (second === undefined)
         throw new RangeError(`'${mac}' is not a MAC address such as 00:0d:00:00:03:18`);
-      return { kind: 'known', port: Number.parseInt(second, 16) + firstVirtualPort };
+      return { kind: 'known', port: Number.parseInt(second, 16) + FIRST_VIRTUAL_PORT };
     }
     case 'ipvlan':
       return { kind: 'none' };

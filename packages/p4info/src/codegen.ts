@@ -34,13 +34,13 @@ export function nameFromFile(file: string): string | undefined {
   return isIdentifier(name) ? name : undefined;
 }
 
-const maxInlineLength = 90;
+const MAX_INLINE_LENGTH = 90;
 
 /** On one line if it is short and flat, else one line a property. */
 function literal(value: unknown, indent: string): string {
   if (typeof value !== 'object' || value === null) return scalar(value);
   const inline = inlineLiteral(value);
-  if (inline !== undefined && indent.length + inline.length <= maxInlineLength) return inline;
+  if (inline !== undefined && indent.length + inline.length <= MAX_INLINE_LENGTH) return inline;
   const inner = `${indent}  `;
   const lines = Array.isArray(value)
     ? value.map((item) => `${inner}${literal(item, inner)},\n`)

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { P4RuntimeSession } from '@infra-offload/p4rt';
 import { k8sDpDeviceConfig, k8sDpP4Info } from '@infra-offload/p4src';
-import { afterAll, afterEach, expect, test } from 'vitest';
+import { afterAll, afterEach, expect, it } from 'vitest';
 
 const CLI = fileURLToPath(new URL('./cli.ts', import.meta.url));
 const ENGINE = fileURLToPath(new URL('./swx-engine.ts', import.meta.url));
@@ -60,7 +60,7 @@ const ANY_PORTS = [
   'insecure',
 ];
 
-test('says one line when ready, and removes its devices on SIGTERM', async () => {
+it('says one line when ready, and removes its devices on SIGTERM', async () => {
   const prefix = `c${randomBytes(3).toString('hex')}_`;
   const run = softswitch(...ANY_PORTS, '--tap-prefix', prefix, '--taps', '2', '--log-level', 'warn');
   await expect.poll(() => run.stdout).toContain('\n');
@@ -76,7 +76,7 @@ test('says one line when ready, and removes its devices on SIGTERM', async () =>
   expect(run.stderr).toBe('');
 });
 
-test('without certificates it says so and what to do, unless it is to go without', async () => {
+it('without certificates it says so and what to do, unless it is to go without', async () => {
   const run = softswitch('--tls-cert', '/nowhere/tls.crt');
   expect(await run.exit).toBe(2);
   expect(run.stderr).toMatch(
@@ -84,7 +84,7 @@ test('without certificates it says so and what to do, unless it is to go without
   );
 });
 
-test('a faulty configuration is one line that names the place, and no device is left', async () => {
+it('a faulty configuration is one line that names the place, and no device is left', async () => {
   const directory = mkdtempSync(join(tmpdir(), 'softswitch-'));
   cleanups.push(() => rmSync(directory, { recursive: true }));
   const file = join(directory, 'config.yaml');
@@ -97,13 +97,13 @@ test('a faulty configuration is one line that names the place, and no device is 
   expect(run.stdout).toBe('');
 });
 
-test('a flag that there is not is one line, and a wrong configuration', async () => {
+it('a flag that there is not is one line, and a wrong configuration', async () => {
   const run = softswitch('--tabs', '2');
   expect(await run.exit).toBe(2);
   expect(run.stderr).toMatch(/^softswitch: unknown option '--tabs'\n/);
 });
 
-test('SIGTERM leaves the data plane running, the next one goes on with it, and stop ends it', async () => {
+it('SIGTERM leaves the data plane running, the next one goes on with it, and stop ends it', async () => {
   const prefix = `c${randomBytes(3).toString('hex')}_`;
   const directory = mkdtempSync(join(tmpdir(), 'softswitch-run-'));
   cleanups.push(() => rmSync(directory, { recursive: true }));
@@ -144,7 +144,7 @@ test('SIGTERM leaves the data plane running, the next one goes on with it, and s
   expect(nothing.stdout).toBe(`no data plane runs in ${directory}\n`);
 });
 
-test.each([
+it.each([
   ['the softswitch', CLI, [...ANY_PORTS, '--taps', '0', '--run-directory'], 'softswitch ready'],
   [
     'the engine, one thread of which waits for packets',

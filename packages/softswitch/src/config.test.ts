@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { addSettings, commandLayer, programCommand } from '@infra-offload/service';
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { readConfig, SETTINGS } from './config.js';
 
 let directory: string;
@@ -26,7 +26,7 @@ function file(text: string): string {
   return path;
 }
 
-test('everything has a default', () => {
+it('everything has a default', () => {
   expect(readConfig(undefined)).toEqual({
     p4runtime: '127.0.0.1:9559',
     gnmi: '127.0.0.1:9339',
@@ -53,7 +53,7 @@ test('everything has a default', () => {
   expect(readConfig(file('# nothing\n')).deviceId).toBe(1);
 });
 
-test('flags go over the file, leaf by leaf', () => {
+it('flags go over the file, leaf by leaf', () => {
   const path = file('gnmi: "[::1]:1"\ndeviceId: 7\ntaps: { count: 4, mtu: 9000 }\n');
   expect(
     readConfig(path, given('--taps', '2', '--p4runtime', 'unix:/run/x', '--tls-cert', 'c', '--tls-key', 'k')),
@@ -66,7 +66,7 @@ test('flags go over the file, leaf by leaf', () => {
   });
 });
 
-test('DPDK has its own section, and two flags', () => {
+it('DPDK has its own section, and two flags', () => {
   const path = file(
     'dataplane: dpdk\ndpdk: { host: /a, hugepages: true, ports: 16, cpu: 3, library: /a.so, compile: false }\n',
   );
@@ -88,7 +88,7 @@ test('DPDK has its own section, and two flags', () => {
   });
 });
 
-test.each([
+it.each([
   ['deviceId: 0', /config\.yaml:1:11: deviceId: /],
   ['taps: 5', /taps/],
   ['port: 3', /port/],
@@ -108,7 +108,7 @@ test.each([
   );
 });
 
-test('flags and variables that are wrong, and files that are not there, are refused', () => {
+it('flags and variables that are wrong, and files that are not there, are refused', () => {
   expect(() => readConfig(file('taps: { count: 3 }'), given('--taps', '5000'))).toThrow(
     /^--taps: taps\.count/,
   );

@@ -12,7 +12,7 @@ import {
   tlsSchema,
 } from '@infra-offload/service';
 import { openServerSecurity, type ServerSecurity, TlsCertsError } from '@infra-offload/tls-certs/grpc';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Logger } from './logger.js';
 import { MAX_MTU, MIN_MTU } from './ports/registry.js';
 

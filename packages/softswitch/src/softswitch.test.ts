@@ -2,7 +2,7 @@ import { createServer } from 'node:net';
 import { insert } from '@infra-offload/p4rt';
 import { DropReason, HOST_PORT, k8sDp } from '@infra-offload/p4src';
 import { formatTrace } from '@infra-offload/swx';
-import { afterEach, expect, test } from 'vitest';
+import { afterEach, expect, it } from 'vitest';
 import { MemoryPorts } from './ports/memory.js';
 import { Softswitch } from './softswitch.js';
 import { Harness } from './testing/harness.js';
@@ -31,7 +31,7 @@ function ipv4(source: readonly number[], destination: readonly number[]): Uint8A
   return packet;
 }
 
-test('packets go where the entries say, are counted, and can be traced', async () => {
+it('packets go where the entries say, are counted, and can be traced', async () => {
   const harness = await withPipeline();
   const { tables, counters } = k8sDp;
   const macs = { dst_mac: '02:00:00:00:00:02', src_mac: '02:00:00:00:00:01' };
@@ -68,7 +68,7 @@ test('packets go where the entries say, are counted, and can be traced', async (
   expect(harness.ports.statistics(2)?.txPackets).toBe(2);
 });
 
-test('packets before there is a pipeline, and nonsense after, harm nothing', async () => {
+it('packets before there is a pipeline, and nonsense after, harm nothing', async () => {
   const harness = await Harness.start();
   cleanups.push(() => harness.stop());
   harness.ports.send(0, new Uint8Array(60));
@@ -79,7 +79,7 @@ test('packets before there is a pipeline, and nonsense after, harm nothing', asy
   expect(entities).toHaveLength(1);
 });
 
-test('an address in use is one clear error, and the ports are stopped', async () => {
+it('an address in use is one clear error, and the ports are stopped', async () => {
   const taken = createServer();
   await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve));
   cleanups.push(() => taken.close());
@@ -99,7 +99,7 @@ test('an address in use is one clear error, and the ports are stopped', async ()
   await expect(Softswitch.start({ deviceId: 0 })).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
 });
 
-test('stop may be called twice and ends open streams', async () => {
+it('stop may be called twice and ends open streams', async () => {
   const harness = await withPipeline();
   const controller = harness.controller();
   controller.arbitrate(9n);

@@ -70,7 +70,7 @@ export class TableReader implements TraceTables {
 
   private args({ action, args }: ActionCall): TraceValue[] {
     const fields = this.spec.actions.get(action)?.args?.fields ?? [];
-    return fields.map(({ name, bits }, i) => ({ name, bits, value: args[i] ?? fromWords([], bits) }));
+    return fields.map(({ name, bits }, i) => ({ name: name, bits, value: args[i] ?? fromWords([], bits) }));
   }
 }
 

@@ -99,7 +99,7 @@ export class Tracer {
     if (site === undefined) return;
     const { line, text } = site.instruction;
     const operands = site.operands.map(({ name, bits }, i) => ({
-      name,
+      name: name,
       bits,
       value: fromWords(values[i] ?? [], bits),
     }));

@@ -4,7 +4,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { issue } from './authority.js';
-import { ROLES, roleFacts } from './roles.js';
+import { ROLE_FACTS, ROLES } from './roles.js';
 import { Scratch } from './testing/scratch.js';
 
 const scratch = new Scratch();
@@ -17,7 +17,7 @@ function openssl(...args: string[]): string {
 describe('openssl verifies', () => {
   it.each(ROLES)('the certificate of a %s, and its purpose', async (role) => {
     const files = await scratch.put(await scratch.issue(role, { names: ['10.10.0.2', 'manager.example'] }));
-    const { usage, commonName } = roleFacts[role];
+    const { usage, commonName } = ROLE_FACTS[role];
     const verify = (purpose: string) =>
       openssl('verify', '-x509_strict', '-purpose', purpose, '-CAfile', files.ca, files.cert);
     expect(verify(usage === 'server' ? 'sslserver' : 'sslclient')).toMatch(/: OK/);

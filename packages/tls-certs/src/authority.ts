@@ -12,7 +12,7 @@ import './node-forge.js';
 import forge from 'node-forge';
 import { TlsCertsError } from './errors.js';
 import { generateKey, type KeyBits } from './keys.js';
-import { type Role, roleFacts, roleUri } from './roles.js';
+import { ROLE_FACTS, type Role, roleUri } from './roles.js';
 
 /** A certificate and its private key, both PEM. */
 export interface Identity {
@@ -90,7 +90,7 @@ export async function issue(authority: Identity, role: Role, options: LeafOption
     alternativeName,
   );
   const signer = await readSigner(authority);
-  const { commonName, usage } = roleFacts[role];
+  const { commonName, usage } = ROLE_FACTS[role];
   const dates = validity(options, options.days ?? DEFAULT_DAYS, signer.certificate.validity.notAfter);
   const key = await generateKey(options.bits ?? 3072);
   const subject = [...ORGANIZATION, { shortName: 'CN', value: commonName }];
@@ -124,7 +124,7 @@ async function readSigner({ certificate, key }: Identity): Promise<Signer> {
     if (!parsed.checkPrivateKey(privateKey)) throw new Error('its key does not belong to its certificate');
     const structure = forge.asn1.fromDer(parsed.raw.toString('latin1'));
     const name = memberOf(memberOf(structure, 0), SUBJECT);
-    return { certificate: forge.pki.certificateFromPem(parsed.toString()), name, key: privateKey };
+    return { certificate: forge.pki.certificateFromPem(parsed.toString()), name: name, key: privateKey };
   } catch (error) {
     const reason = messageOf(error);
     throw new TlsCertsError('PEM', `the authority cannot issue certificates: ${reason}`, { cause: error });

@@ -3,7 +3,7 @@ import forge from 'node-forge';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createAuthority, type Identity, issue, STANDARD_NAMES } from './authority.js';
 import { generateKey, KEY_BITS, type KeyBits } from './keys.js';
-import { alternativeNames, hostNames, ROLES, roleFacts, roleOf, roleUri } from './roles.js';
+import { alternativeNames, hostNames, ROLE_FACTS, ROLES, roleOf, roleUri } from './roles.js';
 import { Scratch } from './testing/scratch.js';
 
 const DAY_MS = 86_400_000;
@@ -66,7 +66,7 @@ describe('a certificate', () => {
   it.each(ROLES)('says that its holder is a %s, and for what it may be used', async (role) => {
     const made = await scratch.issue(role);
     const certificate = new X509Certificate(made.certificate);
-    const { commonName, usage } = roleFacts[role];
+    const { commonName, usage } = ROLE_FACTS[role];
     expect(certificate.subject).toBe(`C=US\nST=CA\nL=SJ\nO=IPDK\nCN=${commonName}`);
     expect(roleOf(certificate)).toBe(role);
     expect(certificate.keyUsage).toEqual([usage === 'server' ? SERVER_AUTH : CLIENT_AUTH]);

@@ -11,7 +11,7 @@ import { createTree, renewTree } from './tree.js';
 /** Where the manager is in split mode, as the target's own tools set it up. */
 const SPLIT_ADDRESS = '10.10.0.2';
 
-const directory = ['-d, --directory <path>', 'where the certificates are', 'certs'] as const;
+const DIRECTORY = ['-d, --directory <path>', 'where the certificates are', 'certs'] as const;
 
 interface IssueFlags {
   readonly directory: string;
@@ -63,7 +63,7 @@ program
 program
   .command('secrets')
   .description('prints the Secrets that the pods of agent and manager mount')
-  .option(...directory)
+  .option(...DIRECTORY)
   .option('-n, --namespace <name>', 'of the Secrets', 'kube-system')
   .option('--apply', 'has kubectl apply them instead of printing them')
   .action((flags: { directory: string; namespace: string; apply?: true }) => {
@@ -74,7 +74,7 @@ program
 function issuing(command: Command): Command {
   const bits = new Option('--bits <number>', 'size of the RSA keys').choices(['3072', '4096']).default(3072);
   return command
-    .option(...directory)
+    .option(...DIRECTORY)
     .addOption(bits.argParser(parseBits))
     .option('--days <number>', 'how long certificates are valid; 365 unless told otherwise', parseDays)
     .option('--split [address]', `the manager is elsewhere: at this address, or ${SPLIT_ADDRESS}`)

@@ -10,16 +10,16 @@ export interface Leaf {
   readonly secret?: string;
 }
 
-const standard = { cert: 'tls.crt', key: 'tls.key' };
+const STANDARD = { cert: 'tls.crt', key: 'tls.key' };
 
 /** The tree that `tls-certs create` makes: that of IPDK's scripts, and `infractl`. */
 export const LEAVES: readonly Leaf[] = [
-  { role: 'manager', directory: 'inframanager/server', ...standard, secret: 'manager-server-secret' },
-  { role: 'controller', directory: 'inframanager/client', ...standard, secret: 'manager-client-secret' },
-  { role: 'agent', directory: 'infraagent/client', ...standard, secret: 'agent-client-secret' },
+  { role: 'manager', directory: 'inframanager/server', ...STANDARD, secret: 'manager-server-secret' },
+  { role: 'controller', directory: 'inframanager/client', ...STANDARD, secret: 'manager-client-secret' },
+  { role: 'agent', directory: 'infraagent/client', ...STANDARD, secret: 'agent-client-secret' },
   { role: 'target', directory: 'infrap4d', cert: 'stratum.crt', key: 'stratum.key' },
   { role: 'controller', directory: 'infrap4d', cert: 'client.crt', key: 'client.key' },
-  { role: 'operator', directory: 'infractl', ...standard },
+  { role: 'operator', directory: 'infractl', ...STANDARD },
 ];
 
 /** Name of the authority's certificate: at the top of the tree, and beside every other certificate. */

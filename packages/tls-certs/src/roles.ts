@@ -13,7 +13,7 @@ interface RoleFacts {
   readonly holder: string;
 }
 
-export const roleFacts: Readonly<Record<Role, RoleFacts>> = {
+export const ROLE_FACTS: Readonly<Record<Role, RoleFacts>> = {
   manager: { commonName: 'inframanager-server', usage: 'server', holder: 'infra-manager' },
   agent: { commonName: 'infraagent-client', usage: 'client', holder: 'an infra-agent' },
   target: { commonName: 'localhost', usage: 'server', holder: 'a target' },
@@ -39,7 +39,7 @@ export function roleOf(certificate: Pick<X509Certificate, 'subject' | 'subjectAl
     return uris.length === 1 ? ROLES.find((role) => uris[0] === `URI:${roleUri(role)}`) : undefined;
   }
   const name = commonNameOf(certificate);
-  return ROLES.find((role) => roleFacts[role].commonName === name);
+  return ROLES.find((role) => ROLE_FACTS[role].commonName === name);
 }
 
 /** The one common name of the subject; undefined if there is none, or more than one. */

@@ -5,7 +5,7 @@ import { type NewFile, readPem, writeFiles } from './files.js';
 import type { KeyBits } from './keys.js';
 import { authorityFiles, filesOf, LEAVES, type Leaf } from './layout.js';
 import { checkDates, checkKey, datesOf, readCertificates, readPrivateKey } from './material.js';
-import { hostNames, roleFacts } from './roles.js';
+import { hostNames, ROLE_FACTS } from './roles.js';
 
 export interface CreateOptions {
   /** Default 3072. */
@@ -126,7 +126,7 @@ function filesFor(root: string, leaf: Leaf, authorities: string, identity: Ident
 }
 
 function extraNames({ role }: Leaf, { names }: CreateOptions): readonly string[] {
-  return roleFacts[role].usage === 'server' ? (names ?? []) : [];
+  return ROLE_FACTS[role].usage === 'server' ? (names ?? []) : [];
 }
 
 /** Names and addresses of the certificate that is there; undefined if there is none that can be read. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { z } from 'zod';
+import * as z from 'zod';
 import { safeParse } from './safe-parse.js';
 
 const schema = z.object({ name: z.string().max(3) });
@@ -15,8 +15,8 @@ describe('safeParse', () => {
     { length: JSON.parse('{"valueOf": {}, "toString": {}}') },
     { length: Object.create(null) },
   ])('refuses %j', (name) => {
-    expect(() => schema.safeParse({ name })).toThrow(TypeError);
-    expect(safeParse(schema, { name }).error?.issues).toMatchObject([
+    expect(() => schema.safeParse({ name: name })).toThrow(TypeError);
+    expect(safeParse(schema, { name: name }).error?.issues).toMatchObject([
       { message: expect.stringMatching(/length/) },
     ]);
   });

@@ -58,7 +58,7 @@ export class Cluster {
       undo.push(() => network.remove());
       const nodes: ClusterNode[] = [];
       for (const name of names) {
-        const node = await ClusterNode.create({ name, bin, directory: join(directory, name), network });
+        const node = await ClusterNode.create({ name: name, bin, directory: join(directory, name), network });
         undo.push(() => node.remove());
         nodes.push(node);
         await node.startRuntime();

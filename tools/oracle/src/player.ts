@@ -185,7 +185,7 @@ export class Player {
     const flow = this.#flow(name);
     if (flow.gone.has(side) || (flow.lost && (flow.protocol === 'tcp' || side === 'server'))) return SKIPPED;
     const number = ++flow.messages;
-    await this.#tell(flow, side, { kind: 'send', number, size });
+    await this.#tell(flow, side, { kind: 'send', number: number, size });
     const seen = await this.#see(flow, giveUp, (event) => {
       if (event.event === 'received') return event.side !== side && event.number === number;
       return event.event === 'failed' && event.side === side;

@@ -1,7 +1,7 @@
 import { stringify } from 'yaml';
 import {
+  ADDRESSES,
   ARP_PROXY,
-  addresses,
   HOST_ADDRESS,
   type Layout,
   POD_CIDR,
@@ -20,8 +20,8 @@ export function softswitchConfig(layout: Layout, tapCount: number, dataplane: Da
   return toYaml({
     dataplane,
     ...(dataplane === 'dpdk' ? { dpdk: dpdkSettings() } : {}),
-    p4runtime: addresses.p4runtime,
-    gnmi: addresses.gnmi,
+    p4runtime: ADDRESSES.p4runtime,
+    gnmi: ADDRESSES.gnmi,
     taps: { prefix: TAP_PREFIX, count: tapCount },
     runDirectory: layout.runDirectory,
     tls: layout.identity('target'),
@@ -48,16 +48,16 @@ export interface ManagerSettings {
 
 export function managerConfig(layout: Layout, { drainSeconds, pipeline = 'dpdk' }: ManagerSettings): string {
   return toYaml({
-    listen: addresses.manager,
+    listen: ADDRESSES.manager,
     tls: layout.identity('manager'),
     target: {
-      p4runtimeAddress: addresses.p4runtime,
+      p4runtimeAddress: ADDRESSES.p4runtime,
       p4runtimeTls: layout.identity('controller'),
-      gnmiAddress: addresses.gnmi,
+      gnmiAddress: ADDRESSES.gnmi,
       gnmiTls: layout.identity('controller'),
     },
     stateDirectory: layout.state('manager'),
-    monitoring: { listen: addresses.managerHttp },
+    monitoring: { listen: ADDRESSES.managerHttp },
     pipeline: { kind: pipeline },
     dataPlane: {
       ...(drainSeconds === undefined ? {} : { drainSeconds }),
@@ -75,7 +75,7 @@ export type ServiceSource = 'manifests' | 'api';
 export function agentConfig(layout: Layout, source: ServiceSource, settings: object = {}): string {
   return toYaml({
     nodeName: 'node-1',
-    managerAddress: addresses.manager,
+    managerAddress: ADDRESSES.manager,
     tls: layout.identity('agent'),
     tapPrefix: TAP_PREFIX,
     cniSocket: layout.cniSocket,
@@ -86,7 +86,7 @@ export function agentConfig(layout: Layout, source: ServiceSource, settings: obj
     serviceCidrs: [SERVICE_CIDR],
     podCidrs: [POD_CIDR],
     hostInterface: { addresses: [HOST_ADDRESS] },
-    monitoring: { listen: addresses.agentHttp },
+    monitoring: { listen: ADDRESSES.agentHttp },
     ...settings,
   });
 }

@@ -60,7 +60,7 @@ export class ControlPlane {
     const adminToken = randomUUID();
     const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
     writeFileSync(path('accounts.key'), privateKey.export({ type: 'pkcs1', format: 'pem' }), { mode: 0o600 });
-    const kubelets = nodes.map((name) => ({ name, token: randomUUID() }));
+    const kubelets = nodes.map((name) => ({ name: name, token: randomUUID() }));
     const tokens = [
       `${adminToken},admin,admin,system:masters`,
       ...kubelets.map(({ name, token }) => `${token},system:node:${name},${name},system:nodes`),

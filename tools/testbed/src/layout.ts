@@ -20,7 +20,7 @@ export const programs = {
 } as const;
 
 /** Addresses inside the node's namespace. They never meet those of the machine. */
-export const addresses = {
+export const ADDRESSES = {
   p4runtime: '127.0.0.1:9559',
   gnmi: '127.0.0.1:9339',
   manager: '127.0.0.1:50002',

@@ -47,16 +47,16 @@ export class PodProcess {
 
   /** New connections, each asked once who answers. */
   async spread(target: Target, count: number, timeoutMs = 3_000): Promise<Spread> {
-    return (await this.#ask({ kind: 'spread', ...target, count, timeoutMs })) as Spread;
+    return (await this.#ask({ kind: 'spread', ...target, count, timeoutMs: timeoutMs })) as Spread;
   }
 
   /** Opens a connection that stays, to be asked again with `ask`. */
   async open(connection: string, target: Target, timeoutMs = 3_000): Promise<Answer> {
-    return (await this.#ask({ kind: 'open', ...target, connection, timeoutMs })) as Answer;
+    return (await this.#ask({ kind: 'open', ...target, connection, timeoutMs: timeoutMs })) as Answer;
   }
 
   async ask(connection: string, timeoutMs = 3_000): Promise<Answer> {
-    return (await this.#ask({ kind: 'ask', connection, timeoutMs })) as Answer;
+    return (await this.#ask({ kind: 'ask', connection, timeoutMs: timeoutMs })) as Answer;
   }
 
   async close(connection: string): Promise<void> {
@@ -88,7 +88,7 @@ export class PodProcess {
   #ask(command: PodCommand): Promise<unknown> {
     const id = this.#nextId++;
     return new Promise((resolve, reject) => {
-      this.#pending.set(id, { resolve, reject });
+      this.#pending.set(id, { resolve: resolve, reject });
       this.child.stdin?.write(`${JSON.stringify({ id, ...command })}\n`, (error) => {
         if (error) reject(error);
       });

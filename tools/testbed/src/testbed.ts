@@ -15,7 +15,7 @@ import {
   NETWORK_NAME,
   softswitchConfig,
 } from './configs.js';
-import { addresses, Layout, POD_CIDR, programs, TAP_PREFIX } from './layout.js';
+import { ADDRESSES, Layout, POD_CIDR, programs, TAP_PREFIX } from './layout.js';
 import { ManagerClient } from './manager-client.js';
 import { toYaml } from './manifests.js';
 import { NetworkNamespace } from './netns.js';
@@ -81,7 +81,7 @@ export class Testbed {
       node,
       programs.apiServer,
       [
-        ...['--listen', addresses.apiServer, '--manifests', this.layout.manifests],
+        ...['--listen', ADDRESSES.apiServer, '--manifests', this.layout.manifests],
         ...['--kubeconfig', this.layout.kubeconfig, '--token', 'testbed'],
       ],
       this.layout.log('apiserver'),
@@ -90,7 +90,7 @@ export class Testbed {
       'relay',
       node,
       programs.relay,
-      [`${this.layout.managerSocket}=${addresses.manager}`],
+      [`${this.layout.managerSocket}=${ADDRESSES.manager}`],
       this.layout.log('relay'),
     );
     this.client = new ManagerClient(`unix:${this.layout.managerSocket}`, this.layout.identity('agent'));
@@ -134,7 +134,7 @@ export class Testbed {
     await this.#start(
       this.softswitch,
 
-      async () => (await this.#listens(addresses.p4runtime)) && (await this.#listens(addresses.gnmi)),
+      async () => (await this.#listens(ADDRESSES.p4runtime)) && (await this.#listens(ADDRESSES.gnmi)),
     );
     if (this.#options.pipeline !== 'es2k') return;
     this.#arpProxy ??= await this.#namespace('arp');
@@ -169,7 +169,7 @@ export class Testbed {
   }
 
   startAgent(): Promise<void> {
-    return this.#start(this.agent, async () => (await this.#get(addresses.agentHttp, '/readyz')) === 200);
+    return this.#start(this.agent, async () => (await this.#get(ADDRESSES.agentHttp, '/readyz')) === 200);
   }
 
   /** Attaches a new pod as a container runtime does. */
@@ -194,7 +194,7 @@ export class Testbed {
       if (!address || !mac)
         throw new Error(`CNI ADD of pod ${name} gave no address or MAC: ${stdout.trim()}`);
       const pod: TestPod = {
-        name,
+        name: name,
         podNamespace,
         podName,
         ip: address,
@@ -372,7 +372,7 @@ export class Testbed {
   #applyPod(namespace: string, name: string): void {
     const { nodeName = 'node-1' } = this.#agentSettings;
     const spec = { nodeName, containers: [] };
-    const pod = { apiVersion: 'v1', kind: 'Pod', metadata: { namespace, name }, spec };
+    const pod = { apiVersion: 'v1', kind: 'Pod', metadata: { namespace, name: name }, spec };
     this.apply(podFile(namespace, name), [pod]);
   }
 

@@ -1,9 +1,9 @@
 import { request } from 'node:http';
 import { CniError, CniErrorCode, excerpt } from '@infra-offload/cni-types';
-import { maxAnswerBytes, type OperationName, type Operations } from './protocol.js';
+import { MAX_ANSWER_BYTES, type OperationName, type Operations } from './protocol.js';
 
 /** Longer than anything in the agent takes; only an agent that hangs is cut off. */
-const timeoutMs = 60_000;
+const TIMEOUT_MS = 60_000;
 
 /** infra-cni's side of the socket. */
 export class AgentClient {
@@ -52,14 +52,14 @@ export class AgentClient {
           method: 'POST',
           headers: { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) },
           agent: false,
-          timeout: timeoutMs,
+          timeout: TIMEOUT_MS,
         },
         (response) => {
           const chunks: Buffer[] = [];
           let length = 0;
           response.on('data', (chunk: Buffer) => {
             length += chunk.length;
-            if (length > maxAnswerBytes) outgoing.destroy(new Error('its answer does not end'));
+            if (length > MAX_ANSWER_BYTES) outgoing.destroy(new Error('its answer does not end'));
             else chunks.push(chunk);
           });
           response.once('error', fail);
@@ -68,7 +68,7 @@ export class AgentClient {
           );
         },
       );
-      outgoing.once('timeout', () => outgoing.destroy(new Error(`no answer in ${timeoutMs / 1000} s`)));
+      outgoing.once('timeout', () => outgoing.destroy(new Error(`no answer in ${TIMEOUT_MS / 1000} s`)));
       outgoing.once('error', fail);
       outgoing.end(body);
     });

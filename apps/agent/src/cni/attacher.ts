@@ -33,7 +33,7 @@ export interface AttacherOptions {
 }
 
 /** So many interfaces are tried that the target may not know. */
-const maxAttempts = 4;
+const MAX_ATTEMPTS = 4;
 
 /** Attaches pods to the data plane and detaches them: interface, state file and manager together. */
 export class Attacher {
@@ -79,7 +79,7 @@ export class Attacher {
           if (!isUnknownInterface(error)) throw error;
           // A device of that name which is not the target's: somebody else's, or left over.
           this.#options.interfaces.avoid(attachment.interfaceName);
-          if (attempt === maxAttempts) throw error;
+          if (attempt === MAX_ATTEMPTS) throw error;
         }
       }
     });

@@ -1,7 +1,7 @@
 import { type AttachmentKey, CniError, CniErrorCode } from '@infra-offload/cni-types';
 
 /** Longest `<container id>/<interface name>` that the manager takes. */
-const maxAttachmentIdLength = 253;
+const MAX_ATTACHMENT_ID_LENGTH = 253;
 
 /**
  * For what is to be attached only: DEL of what could never be attached succeeds, as the runtime would repeat it for ever.
@@ -9,7 +9,7 @@ const maxAttachmentIdLength = 253;
  * @throws CniError 4
  */
 export function checkAttachmentIdLength({ containerId, ifname }: AttachmentKey): void {
-  const limit = maxAttachmentIdLength - '/'.length - ifname.length;
+  const limit = MAX_ATTACHMENT_ID_LENGTH - '/'.length - ifname.length;
   if (containerId.length <= limit) return;
   throw new CniError(
     CniErrorCode.invalidEnvironment,

@@ -18,7 +18,7 @@ import type { Attacher } from './attacher.js';
 import type { AttachRequest } from './protocol.js';
 
 /** Marks what Calico has attached: no CNI network can have this name, so no GC of one takes it away. */
-const calicoNetwork = 'calico:grpc';
+const CALICO_NETWORK = 'calico:grpc';
 
 /** How a call has ended: code 0 is success, else the CNI error code that infra-cni would have answered. */
 export interface CalicoOutcome<Reply> {
@@ -95,7 +95,7 @@ export class CalicoDataplane {
   /** Without a namespace Calico does not say which pod it means: it is one of those whose namespace is gone. */
   async #detachDead(ifname: string): Promise<void> {
     for (const attachment of this.#attacher.attachments()) {
-      if (attachment.network !== calicoNetwork || attachment.ifname !== ifname) continue;
+      if (attachment.network !== CALICO_NETWORK || attachment.ifname !== ifname) continue;
       if (await this.#attacher.isNamespaceGone(attachment)) await this.#attacher.detach(attachment);
     }
   }
@@ -119,7 +119,7 @@ function readAddRequest(request: AddRequest): AttachRequest {
   return {
     ...key,
     netns,
-    network: calicoNetwork,
+    network: CALICO_NETWORK,
     pod: { namespace: workload?.namespace ?? '', name: workload?.pod || workload?.name || '' },
     address: onlyAddress(containerIps.map(({ address }) => address)),
     mtu,

@@ -38,17 +38,17 @@ export function exposureOf(listen: string): string | undefined {
 }
 
 /** Of which health tells: the server as a whole, and the one service. */
-const healthNames = ['', 'cni.CniDataplane'];
+const HEALTH_NAMES = ['', 'cni.CniDataplane'];
 
 /** More than any call takes. */
-const stopLimitMs = 30_000;
+const STOP_LIMIT_MS = 30_000;
 
 /** Serves Calico's CNI plugin, `cni.CniDataplane`, and grpc.health.v1. */
 export class CalicoServer {
   readonly #options: CalicoServerOptions;
   readonly #server: Server;
   readonly #health = new HealthImplementation(
-    Object.fromEntries(healthNames.map((name) => [name, 'NOT_SERVING'])),
+    Object.fromEntries(HEALTH_NAMES.map((name) => [name, 'NOT_SERVING'])),
   );
   #dataplane: CalicoDataplane | undefined;
   #listener: Listener | undefined;
@@ -97,13 +97,13 @@ export class CalicoServer {
   /** Answers calls from now on; until then they fail with UNAVAILABLE. */
   serve(attacher: Attacher): void {
     this.#dataplane = new CalicoDataplane(attacher, this.#options.logger);
-    for (const name of healthNames) this.#health.setStatus(name, 'SERVING');
+    for (const name of HEALTH_NAMES) this.#health.setStatus(name, 'SERVING');
   }
 
   /** Takes no new calls and waits for those that are running, but not for ever. */
   async stop(): Promise<void> {
-    for (const name of healthNames) this.#health.setStatus(name, 'NOT_SERVING');
-    const limit = setTimeout(() => this.#server.forceShutdown(), stopLimitMs);
+    for (const name of HEALTH_NAMES) this.#health.setStatus(name, 'NOT_SERVING');
+    const limit = setTimeout(() => this.#server.forceShutdown(), STOP_LIMIT_MS);
     await this.#listener?.close();
     await new Promise<void>((resolve) => this.#server.tryShutdown(() => resolve()));
     clearTimeout(limit);

@@ -16,13 +16,13 @@ import {
   parseResult,
   type Result,
   type ResultRoute,
-  supportedVersions,
+  SUPPORTED_VERSIONS,
 } from '@infra-offload/cni-types';
 import { InfraCniErrorCode } from '../cni-error-codes.js';
-import { maxAnswerBytes } from './protocol.js';
+import { MAX_ANSWER_BYTES } from './protocol.js';
 
 /** More than any plugin takes, one that asks a server included; less than runtimes wait for a pod. */
-const timeoutMs = 90_000;
+const TIMEOUT_MS = 90_000;
 
 /** What a pod gets. */
 export interface AddressAssignment {
@@ -114,7 +114,7 @@ class DelegatedIpam implements Ipam {
     const known = (await this.#knownVersions()) ?? [config.cniVersion];
     const cniVersion = known.includes(config.cniVersion)
       ? config.cniVersion
-      : (supportedVersions.findLast((version) => known.includes(version)) ?? config.cniVersion);
+      : (SUPPORTED_VERSIONS.findLast((version) => known.includes(version)) ?? config.cniVersion);
     const { validAttachments: _, ...plugin } = config;
     await this.#execute('DEL', {
       env: { ...env, CNI_CONTAINERID: containerId, CNI_IFNAME: ifname, CNI_NETNS: '', CNI_ARGS: '' },
@@ -288,13 +288,13 @@ function run(
       reject(new CniError(code, message));
     };
     const limit = setTimeout(
-      () => end(CniErrorCode.tryAgainLater, `${file} is not done in ${timeoutMs / 1000} s; ended`),
-      timeoutMs,
+      () => end(CniErrorCode.tryAgainLater, `${file} is not done in ${TIMEOUT_MS / 1000} s; ended`),
+      TIMEOUT_MS,
     );
     child.stdout.on('data', (chunk: Buffer) => {
       length += chunk.length;
-      if (length > maxAnswerBytes) {
-        end(CniErrorCode.decodeFailure, `the answer of ${file} is longer than ${maxAnswerBytes} bytes`);
+      if (length > MAX_ANSWER_BYTES) {
+        end(CniErrorCode.decodeFailure, `the answer of ${file} is longer than ${MAX_ANSWER_BYTES} bytes`);
       } else stdout.push(chunk);
     });
     // The plugin may end before it has read its input; its exit code tells why.

@@ -7,7 +7,7 @@ import {
   formatResult,
   isAtLeast,
   isSupportedVersion,
-  latestVersion,
+  LATEST_VERSION,
   type PluginConfig,
   parseAddressPrefix,
   parseEnvironment,
@@ -15,17 +15,17 @@ import {
   parsePluginConfig,
   parseResult,
   type Result,
-  supportedVersions,
+  SUPPORTED_VERSIONS,
 } from '@infra-offload/cni-types';
 import { formatIPv4, POD_GATEWAY } from '@infra-offload/net';
-import { defaultSocketPath } from '../cni-socket.js';
+import { DEFAULT_SOCKET_PATH } from '../cni-socket.js';
 import { AgentClient } from './agent-client.js';
 import { checkAttachmentIdLength } from './attachment-id-length.js';
 import { type AddressAssignment, type Ipam, selectIpam, tryParse } from './ipam.js';
 import type { AttachResponse } from './protocol.js';
 
 /** Longest path of a unix socket (unix(7)), less the terminating zero. */
-const maxSocketPath = 107;
+const MAX_SOCKET_PATH = 107;
 
 /** The next hop of every pod; the pipeline answers ARP requests for it. */
 const gateway = formatIPv4(POD_GATEWAY);
@@ -207,12 +207,12 @@ async function status({ config, agent, ipam }: Context): Promise<void> {
 function versionOf(config: unknown): CniVersion {
   const version =
     typeof config === 'object' && config !== null && 'cniVersion' in config ? config.cniVersion : undefined;
-  return isSupportedVersion(version) ? version : latestVersion;
+  return isSupportedVersion(version) ? version : LATEST_VERSION;
 }
 
 function reportVersion(stdin: string, cniVersion: CniVersion): object {
   if (stdin.trim() !== '') parseJson(stdin, 'standard input');
-  return { cniVersion, supportedVersions };
+  return { cniVersion, supportedVersions: SUPPORTED_VERSIONS };
 }
 
 function readPrevResult(config: PluginConfig): Result {
@@ -226,13 +226,17 @@ function readPrevResult(config: PluginConfig): Result {
 }
 
 function readSocketPath(config: PluginConfig): string {
-  const { socket = defaultSocketPath } = config;
-  if (typeof socket === 'string' && /^\/[^\0]*$/.test(socket) && Buffer.byteLength(socket) <= maxSocketPath) {
+  const { socket = DEFAULT_SOCKET_PATH } = config;
+  if (
+    typeof socket === 'string' &&
+    /^\/[^\0]*$/.test(socket) &&
+    Buffer.byteLength(socket) <= MAX_SOCKET_PATH
+  ) {
     return socket;
   }
   throw new CniError(
     CniErrorCode.invalidConfig,
-    `the network configuration: socket: ${excerpt(JSON.stringify(socket))} is not an absolute path of at most ${maxSocketPath} bytes`,
+    `the network configuration: socket: ${excerpt(JSON.stringify(socket))} is not an absolute path of at most ${MAX_SOCKET_PATH} bytes`,
   );
 }
 

@@ -29,7 +29,7 @@ export interface PodProgrammerOptions {
   readonly deleteTimeoutMs?: number;
 }
 
-const statusTimeoutMs = 2_000;
+const STATUS_TIMEOUT_MS = 2_000;
 
 /**
  * Brings pods into the data plane and out of it, one call each, beside the Sync stream. A pod is wanted from before
@@ -166,7 +166,7 @@ export class PodProgrammer {
         client.status(
           { allObjects: false },
           new Metadata(),
-          { deadline: Date.now() + statusTimeoutMs },
+          { deadline: Date.now() + STATUS_TIMEOUT_MS },
           callback,
         ),
       );

@@ -2,14 +2,19 @@ import type { AttachmentKey, ResultRoute } from '@infra-offload/cni-types';
 import type { LogLevelChange } from '@infra-offload/service';
 import type { LogModule } from '../log.js';
 
+/**
+ * What infra-cni says to infra-agent: HTTP/1.1 over a unix socket, `POST /v1/<operation>`, JSON both ways. Success is 200;
+ * anything else has a CNI error as its body.
+ */
+
 /** Longest network configuration that infra-cni reads, in bytes: far more than one with thousands of valid attachments. */
-export const maxConfigBytes = 1024 * 1024;
+export const MAX_CONFIG_BYTES = 1024 * 1024;
 
 /** Longest request that the agent reads, in bytes: what comes of any configuration. */
-export const maxRequestBytes = 1024 * 1024;
+export const MAX_REQUEST_BYTES = 1024 * 1024;
 
 /** Longest answer that infra-cni reads, of the agent and of an IPAM plugin, in bytes. */
-export const maxAnswerBytes = 4 * 1024 * 1024;
+export const MAX_ANSWER_BYTES = 4 * 1024 * 1024;
 
 /** Asks whether an attachment could be made now; changes nothing. */
 export interface PrepareRequest extends AttachmentKey {

@@ -6,7 +6,7 @@ import type { AttachmentStore } from '../interfaces/attachment-store.js';
 import type { PodInterfaces } from '../interfaces/pod-interfaces.js';
 import type { KeyedLock } from './keyed-lock.js';
 import type { PodProgrammer } from './pod-programmer.js';
-import { readResultCache, resultCacheDirectory } from './result-cache.js';
+import { RESULT_CACHE_DIRECTORY, readResultCache } from './result-cache.js';
 
 export interface AttachmentRecoveryOptions {
   readonly interfaces: PodInterfaces;
@@ -60,7 +60,7 @@ export class AttachmentRecovery {
   }
 
   async #findLost(): Promise<void> {
-    const { store, interfaces, logger, resultCache = resultCacheDirectory } = this.#options;
+    const { store, interfaces, logger, resultCache = RESULT_CACHE_DIRECTORY } = this.#options;
     try {
       const isOurs = (attachment: Attachment) => interfaces.isOurs(attachment);
       const lost = await findAttachments(store.values(), isOurs, await readResultCache(resultCache), logger);

@@ -17,7 +17,7 @@ import { LOG_MODULES } from '../log.js';
 import type { OperationName, Operations } from './protocol.js';
 
 /** Of a request that is wrong everywhere, nobody reads on. */
-const maxProblems = 10;
+const MAX_PROBLEMS = 10;
 
 const checked = (check: (value: string) => string) =>
   z.string().transform((value, context) => {
@@ -99,8 +99,8 @@ function parse<T>(schema: z.ZodType<T>, text: string): T {
   if (result.success) return result.data;
   const { issues } = result.error;
   const problems = issues
-    .slice(0, maxProblems)
+    .slice(0, MAX_PROBLEMS)
     .map(({ path, message }) => `${excerpt(path.join('.')) || 'request'}: ${excerpt(message)}`);
-  if (issues.length > maxProblems) problems.push(`and ${issues.length - maxProblems} more`);
+  if (issues.length > MAX_PROBLEMS) problems.push(`and ${issues.length - MAX_PROBLEMS} more`);
   throw new CniError(CniErrorCode.invalidConfig, problems.join('; '), { cause: result.error });
 }

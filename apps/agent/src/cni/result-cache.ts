@@ -5,10 +5,10 @@ import { safeParse } from '@infra-offload/yaml';
 import * as z from 'zod';
 
 /** Where libcni, and so every usual container runtime, keeps what it was answered to ADD. */
-export const resultCacheDirectory = '/var/lib/cni/results';
+export const RESULT_CACHE_DIRECTORY = '/var/lib/cni/results';
 
 /** More than any runtime writes into one file. */
-const maxFileBytes = 1024 * 1024;
+const MAX_FILE_BYTES = 1024 * 1024;
 
 /** A file of libcni's cache (`cniCacheV1`), as far as it tells who has which address. */
 const cachedSchema = z.object({
@@ -56,7 +56,7 @@ async function readResult(path: string): Promise<CachedResult | undefined> {
 async function readJson(path: string): Promise<unknown> {
   try {
     const file = await stat(path);
-    if (!file.isFile() || file.size > maxFileBytes) return undefined;
+    if (!file.isFile() || file.size > MAX_FILE_BYTES) return undefined;
     return JSON.parse(await readFile(path, 'utf8'));
   } catch {
     return undefined;

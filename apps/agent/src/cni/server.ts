@@ -7,11 +7,11 @@ import { InfraCniErrorCode } from '../cni-error-codes.js';
 import type { LogLevels } from '../log.js';
 import { listenAt, listenPrivately } from '../private-socket.js';
 import type { Attacher } from './attacher.js';
-import { maxRequestBytes } from './protocol.js';
+import { MAX_REQUEST_BYTES } from './protocol.js';
 import { type CniRequest, parseRequest } from './requests.js';
 
 /** More than any operation takes: only a client that never ends its request is cut off. */
-const stopLimitMs = 30_000;
+const STOP_LIMIT_MS = 30_000;
 
 export interface CniServerOptions {
   readonly socketPath: string;
@@ -67,7 +67,7 @@ export class CniServer {
   async stop(): Promise<void> {
     const closed = new Promise((resolve) => this.#server.close(resolve));
     const limit = new AbortController();
-    await Promise.race([Promise.all(this.#running), setTimeout(stopLimitMs, undefined, limit)]);
+    await Promise.race([Promise.all(this.#running), setTimeout(STOP_LIMIT_MS, undefined, limit)]);
     limit.abort();
     this.#server.closeAllConnections();
     await closed;
@@ -165,7 +165,7 @@ async function readBody(request: IncomingMessage): Promise<string> {
   let length = 0;
   for await (const chunk of request as AsyncIterable<Buffer>) {
     length += chunk.length;
-    if (length > maxRequestBytes) throw badRequest(`the request is longer than ${maxRequestBytes} bytes`);
+    if (length > MAX_REQUEST_BYTES) throw badRequest(`the request is longer than ${MAX_REQUEST_BYTES} bytes`);
     chunks.push(chunk);
   }
   return decodeText(Buffer.concat(chunks), 'the request');

@@ -1,7 +1,7 @@
 import { isIPv6 } from 'node:net';
 import { type Layer, ServiceError, type Settings, valueAt } from '@infra-offload/service';
 
-const defaultManager = { host: '127.0.0.1', port: '50002' };
+const DEFAULT_MANAGER = { host: '127.0.0.1', port: '50002' };
 
 /** Names of IPDK's agent for settings that are the same, and ours. */
 const SAME: ReadonlyMap<string, string> = new Map([
@@ -104,7 +104,7 @@ function ipdkNameOf(path: readonly PropertyKey[], settings: Settings): readonly 
 
 function splitAddress(address: unknown): { readonly host: string; readonly port: string } {
   const match = typeof address === 'string' ? /^(.*):([^:]*)$/.exec(address) : null;
-  return { host: match?.[1] ?? defaultManager.host, port: match?.[2] ?? defaultManager.port };
+  return { host: match?.[1] ?? DEFAULT_MANAGER.host, port: match?.[2] ?? DEFAULT_MANAGER.port };
 }
 
 function bracketed(host: unknown): string {

@@ -12,7 +12,7 @@ import { translateIpdkNames } from './ipdk.js';
 import { type AgentConfig, configSchema, policySourceOf } from './schema.js';
 
 /** Where the configuration is looked for unless a flag says otherwise; it need not be there. */
-export const defaultConfigPath = '/etc/infra/infraagent-config.yaml';
+export const DEFAULT_CONFIG_PATH = '/etc/infra/infraagent-config.yaml';
 
 const RENAMED: RenamedKeys = { monitoringAddress: 'monitoring.listen' };
 
@@ -27,7 +27,7 @@ export function loadConfig(
   path: string | undefined,
   given: Layer = { settings: {}, placeOf: () => 'flags' },
 ): AgentConfig {
-  const file = path ?? defaultConfigPath;
+  const file = path ?? DEFAULT_CONFIG_PATH;
   const base = fileLayer(file, path === undefined);
   const nodeName = nodeNameOf(given) ?? nodeNameOf(base) ?? hostname().toLowerCase();
   const layers: Layer[] = [];

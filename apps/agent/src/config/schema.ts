@@ -2,15 +2,15 @@ import { isIPv4 } from 'node:net';
 import { parseAddressPrefix } from '@infra-offload/cni-types';
 import { addressSchema, logSchema, monitoringSchema, tlsFilesIn, tlsSchema } from '@infra-offload/service';
 import * as z from 'zod';
-import { defaultSocketPath } from '../cni-socket.js';
+import { DEFAULT_SOCKET_PATH } from '../cni-socket.js';
 import { LOG_MODULES } from '../log.js';
 
 /** Where Calico's plugin connects. */
-const defaultCalicoAddress = 'unix:///var/run/calico/cni-server.sock';
+const DEFAULT_CALICO_ADDRESS = 'unix:///var/run/calico/cni-server.sock';
 
 /** `kubernetes`: NetworkPolicies of the API or of manifests. `off`: none are enforced. */
-export const policySources = ['kubernetes', 'felix', 'off'] as const;
-export type PolicySource = (typeof policySources)[number];
+export const POLICY_SOURCES = ['kubernetes', 'felix', 'off'] as const;
+export type PolicySource = (typeof POLICY_SOURCES)[number];
 
 const ipv4 = z.string().refine(isIPv4, 'is not an IPv4 address');
 const ipv4Cidr = z.string().refine((text) => parseAddressPrefix(text)?.family === 4, 'is not an IPv4 CIDR');
@@ -58,7 +58,7 @@ const keysSchema = z.strictObject({
     .regex(/^[A-Za-z][A-Za-z0-9_.-]{0,10}$/, 'is not 1 to 11 letters, digits, _ . - that begin with a letter')
     .default('P4TAP_'),
   mtu: mtuSchema.default(1500),
-  cniSocket: absolutePath.default(defaultSocketPath),
+  cniSocket: absolutePath.default(DEFAULT_SOCKET_PATH),
   /** Written when pods can be attached. Left to others if absent. */
   cniConfiguration: absolutePath.optional(),
   stateDirectory: absolutePath.default('/var/lib/cni/infraagent'),
@@ -77,7 +77,9 @@ const keysSchema = z.strictObject({
   services: z.boolean().optional(),
   /** Where network policies come from: see `policySourceOf`. */
   // YAML reads a bare off as false.
-  networkPolicy: z.preprocess((given) => (given === false ? 'off' : given), z.enum(policySources)).optional(),
+  networkPolicy: z
+    .preprocess((given) => (given === false ? 'off' : given), z.enum(POLICY_SOURCES))
+    .optional(),
   /** How the connection to the manager is protected. */
   tls: tlsSchema(tlsFilesIn('/etc/pki/infraagent/client')),
   serviceCidrs: z.array(ipv4Cidr).default([]),
@@ -88,7 +90,7 @@ const keysSchema = z.strictObject({
     .default({ enabled: true, exemptCidrs: [] }),
   hostInterface: z.strictObject({ addresses: z.array(ipv4).default([]) }).default({ addresses: [] }),
   /** Off if absent. */
-  calico: z.strictObject({ listen: localAddress.default(defaultCalicoAddress) }).optional(),
+  calico: z.strictObject({ listen: localAddress.default(DEFAULT_CALICO_ADDRESS) }).optional(),
   /** Only with policies from Felix; what it has without being configured: `felixSchema`. */
   felix: felixSchema.optional(),
   /** Where load balancers ask, as kube-proxy's `healthzBindAddress`. Off if absent. */

@@ -13,10 +13,10 @@ export interface EndpointReporterOptions {
 }
 
 /** How often statuses are looked at; there are no more of them than pods on a node. */
-const lookMs = 500;
+const LOOK_MS = 500;
 
 /** Felix's default for `ReportingIntervalSecs`. */
-const defaultReportingSeconds = 30;
+const DEFAULT_REPORTING_SECONDS = 30;
 
 /** Tells Felix on one connection how its endpoints are, when that changes, and now and then that the agent lives. */
 export class EndpointReporter {
@@ -31,7 +31,7 @@ export class EndpointReporter {
     const guard = new Guard((error) => options.connection.fault(error));
     this.#timer = setInterval(
       guard.handler(() => this.look()),
-      lookMs,
+      LOOK_MS,
     );
     guard.run(() => this.look());
   }
@@ -52,9 +52,9 @@ export class EndpointReporter {
     const { config, isInSync } = connection.state;
     // Its configuration is the first that it says.
     if (config.ReportingIntervalSecs === undefined && !isInSync) return;
-    const seconds = Number(config.ReportingIntervalSecs ?? defaultReportingSeconds);
+    const seconds = Number(config.ReportingIntervalSecs ?? DEFAULT_REPORTING_SECONDS);
     // 0 turns it off; what is no number counts as the default.
-    const intervalMs = (Number.isFinite(seconds) ? seconds : defaultReportingSeconds) * 1000;
+    const intervalMs = (Number.isFinite(seconds) ? seconds : DEFAULT_REPORTING_SECONDS) * 1000;
     const now = performance.now();
     if (intervalMs <= 0 || now - this.#lastProcessStatus < intervalMs) return;
     const isSent = connection.send({ type: 'processStatus', time: new Date(), uptime: process.uptime() });

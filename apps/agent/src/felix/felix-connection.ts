@@ -26,7 +26,7 @@ export interface FelixConnectionOptions {
 }
 
 /** What Felix has not read of ours above which nothing more is written: it reads slowly, or not at all. */
-const maxUnreadBytes = 1024 * 1024;
+const MAX_UNREAD_BYTES = 1024 * 1024;
 
 /** One run of Felix: what it says, from its first message on. */
 export class FelixConnection {
@@ -74,7 +74,7 @@ export class FelixConnection {
   /** @returns false if it could not be sent, since Felix does not read. */
   send(message: FromDataplane): boolean {
     const { socket } = this.#options;
-    if (!this.#isOpen || socket.writableLength > maxUnreadBytes) return false;
+    if (!this.#isOpen || socket.writableLength > MAX_UNREAD_BYTES) return false;
     this.#sequenceNumber += 1n;
     socket.write(encodeFrame(encodeFromDataplane(message, this.#sequenceNumber)));
     return true;

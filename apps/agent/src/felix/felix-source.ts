@@ -25,7 +25,7 @@ export interface FelixSourceOptions {
 }
 
 /** Changes are taken over at once, but in a burst no more than this part of the time is spent on that. */
-const maxShare = 0.2;
+const MAX_SHARE = 0.2;
 
 /**
  * Policies from Felix. One connection at a time: a new one takes the place of the older, begins with nothing, and is in force
@@ -161,7 +161,7 @@ export class FelixSource {
       if (isFirst) this.#options.onSynced();
     }
     const end = performance.now();
-    this.#nextUpdateAt = end + (end - start) * (1 / maxShare - 1);
+    this.#nextUpdateAt = end + (end - start) * (1 / MAX_SHARE - 1);
   }
 
   #statusOf({ pod, endpoint }: KnownEndpoint): EndpointStatus | undefined {

@@ -2,7 +2,7 @@ import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { isSystemError, messageOf } from '@infra-offload/base';
 import type { Logger } from 'pino';
-import { defaultSocketPath } from '../cni-socket.js';
+import { DEFAULT_SOCKET_PATH } from '../cni-socket.js';
 
 export interface CniConfigurationOptions {
   /** The configuration's path in the runtime's directory, such as /etc/cni/net.d/10-infra-offload.conflist. */
@@ -53,7 +53,7 @@ export class CniConfiguration {
  * host-local is: it translates in the node's kernel, which has the way to the pods.
  */
 export function configurationText(podCidrs: readonly string[], socketPath: string): string {
-  const socket = socketPath === defaultSocketPath ? {} : { socket: socketPath };
+  const socket = socketPath === DEFAULT_SOCKET_PATH ? {} : { socket: socketPath };
   const ranges = podCidrs.map((subnet) => [{ subnet }]);
   const plugin = { type: 'infra-cni', ...socket, ipam: { type: 'host-local', ranges } };
   const hostPorts = { type: 'portmap', snat: true, capabilities: { portMappings: true } };

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { defaultSocketPath } from '../cni-socket.js';
+import { DEFAULT_SOCKET_PATH } from '../cni-socket.js';
 import { CniConfiguration, configurationText } from './cni-configuration.js';
 import { installPlugin, removePlugin } from './plugin-files.js';
 
@@ -55,7 +55,7 @@ describe('the network configuration', () => {
   const make = () => {
     const path = join(root, 'net.d/10-infra-offload.conflist');
     const logger = pino({ level: 'silent' });
-    return { path, configuration: new CniConfiguration({ path, socketPath: defaultSocketPath, logger }) };
+    return { path, configuration: new CniConfiguration({ path, socketPath: DEFAULT_SOCKET_PATH, logger }) };
   };
 
   it('is written once the range of the node is known, and again when it changes', async () => {
@@ -85,6 +85,6 @@ describe('the network configuration', () => {
 
   it('names the socket only where it is not the default', () => {
     expect(configurationText(['10.0.0.0/24'], '/run/other.sock')).toContain('"socket": "/run/other.sock"');
-    expect(configurationText(['10.0.0.0/24'], defaultSocketPath)).not.toContain('socket');
+    expect(configurationText(['10.0.0.0/24'], DEFAULT_SOCKET_PATH)).not.toContain('socket');
   });
 });

@@ -8,7 +8,7 @@ import { listNamespaces } from './namespaces.js';
 import { type NetnsReference, ownNetnsInode } from './netns.js';
 
 /** So many namespaces are looked into at once. */
-const atOnce = 4;
+const AT_ONCE = 4;
 
 /** What else is known of an attachment, from a place that pods cannot write to. */
 export type Witness = Pick<Attachment, 'network' | 'pod' | 'containerId' | 'ifname'> & {
@@ -58,7 +58,7 @@ async function lookEverywhere(logger: Logger): Promise<Attachment[]> {
       }
     }
   };
-  await Promise.all(Array.from({ length: atOnce }, look));
+  await Promise.all(Array.from({ length: AT_ONCE }, look));
   return found;
 }
 

@@ -21,7 +21,7 @@ import { type Attachment, attachmentFileName, attachmentId, attachmentSchema } f
 import { writeDurably } from './durable-file.js';
 
 /** Far more than any attachment has. */
-const maxFileBytes = 64 * 1024;
+const MAX_FILE_BYTES = 64 * 1024;
 
 /**
  * The node's attachments: in memory, and in one JSON file each. A directory that cannot be read or written is a problem, not
@@ -221,7 +221,7 @@ export class AttachmentStore {
       if (!file.isFile()) throw new Error('is no file');
       if (uid !== 0 && uid !== process.geteuid?.()) throw new Error(`belongs to user ${uid}`);
       if ((mode & 0o022) !== 0) throw new Error('may be written by others');
-      if (size > maxFileBytes) throw new Error(`has ${size} bytes`);
+      if (size > MAX_FILE_BYTES) throw new Error(`has ${size} bytes`);
       const attachment = attachmentSchema.parse(JSON.parse(await readFile(path, 'utf8')));
       if (name !== attachmentFileName(attachment)) throw new Error(`is about ${attachmentId(attachment)}`);
       // What has happened since is newer than the file.

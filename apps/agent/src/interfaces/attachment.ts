@@ -67,11 +67,11 @@ export function podOf(attachment: Attachment): Pod {
 }
 
 /** Longest file name that the usual file systems take, less the suffixes `.json` and `.tmp`. */
-const maxBaseName = 240;
+const MAX_BASE_NAME = 240;
 
 /** The name of the attachment's state file. `:` is in neither part. */
 export function attachmentFileName(key: AttachmentKey): string {
   const name = `${key.containerId}:${key.ifname}`;
-  if (name.length <= maxBaseName) return `${name}.json`;
+  if (name.length <= MAX_BASE_NAME) return `${name}.json`;
   return `${key.containerId.slice(0, 100)}~${createHash('sha256').update(name).digest('hex')}.json`;
 }

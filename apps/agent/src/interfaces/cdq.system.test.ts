@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { attachmentOf, setUpLines } from '../testing/attachments.js';
 import { TestNetwork } from '../testing/network.js';
 import { SysfsTree, type TreeNetdev } from '../testing/sysfs-tree.js';
-import { CdqPool, maxSubfunctions } from './cdq.js';
+import { CdqPool, MAX_SUBFUNCTIONS } from './cdq.js';
 import { ownNetnsInode, ownNetnsPath } from './netns.js';
 import { PooledInterfaces } from './pooled-interfaces.js';
 
@@ -202,7 +202,7 @@ describe('a subfunction that is made', () => {
   });
 
   it('is not number 255: the limit is told with the count', async () => {
-    const states = Array.from({ length: maxSubfunctions }, (_, i): PortState => [101 + i, 'active']);
+    const states = Array.from({ length: MAX_SUBFUNCTIONS }, (_, i): PortState => [101 + i, 'active']);
     commands.expect(show(...states));
     const interfaces = start();
     interfaces.recover(

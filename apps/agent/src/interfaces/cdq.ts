@@ -6,24 +6,24 @@ import type { Exhaustion, InterfacePool, PoolMember } from './interface-pool.js'
 import { Sysfs } from './sysfs.js';
 
 /** As many subfunctions as a physical function has virtual ports for. */
-export const maxSubfunctions = 254;
+export const MAX_SUBFUNCTIONS = 254;
 
 /**
  * Subfunctions are counted as their interfaces are named: d4, the first, has sfnum 101. IPDK's ARP proxy has d4, which
  * stays free for it; d5 leads to the node's kernel.
  */
-const firstNumber = 4;
-const hostNumber = 5;
-const firstPodNumber = 6;
+const FIRST_NUMBER = 4;
+const HOST_NUMBER = 5;
+const FIRST_POD_NUMBER = 6;
 const sfnumOf = (number: number) => number + 97;
 const numberOf = (sfnum: number) => sfnum - 97;
 
 /** Longest name of an interface. */
-const maxNameLength = 15;
+const MAX_NAME_LENGTH = 15;
 /** Names that the kernel gives, to new interfaces and to those that come back from a namespace that ended. */
-const kernelName = /^(eth|dev)[0-9]+$/;
+const KERNEL_NAME = /^(eth|dev)[0-9]+$/;
 
-const pollMs = 50;
+const POLL_MS = 50;
 
 /** A subfunction whose interface is in the agent's network namespace. */
 interface Subfunction extends PoolMember {
@@ -51,19 +51,19 @@ export class CdqPool implements InterfacePool {
     this.#logger = logger;
     this.#sysfs = sysfs;
     this.#attachTimeoutMs = attachTimeoutMs;
-    this.hostInterfaceLabel = `subfunction interface ${pf}d${hostNumber}`;
+    this.hostInterfaceLabel = `subfunction interface ${pf}d${HOST_NUMBER}`;
   }
 
   async members(): Promise<readonly PoolMember[]> {
-    return (await this.#subfunctions()).filter(({ number }) => number >= firstPodNumber);
+    return (await this.#subfunctions()).filter(({ number }) => number >= FIRST_POD_NUMBER);
   }
 
   async grow(): Promise<Exhaustion | undefined> {
     return this.#make((ports) => {
-      const idle = ports.find(({ sfnum, isActive }) => !isActive && sfnum >= sfnumOf(firstPodNumber));
+      const idle = ports.find(({ sfnum, isActive }) => !isActive && sfnum >= sfnumOf(FIRST_POD_NUMBER));
       if (idle !== undefined) return idle.sfnum;
       const used = new Set(ports.map(({ sfnum }) => sfnum));
-      let sfnum = sfnumOf(firstPodNumber);
+      let sfnum = sfnumOf(FIRST_POD_NUMBER);
       while (used.has(sfnum)) sfnum++;
       return sfnum;
     });
@@ -79,14 +79,14 @@ export class CdqPool implements InterfacePool {
   }
 
   async hostInterface(): Promise<string | undefined> {
-    const found = await this.#find(hostNumber);
+    const found = await this.#find(HOST_NUMBER);
     if (found !== undefined) return found.name;
-    const problem = await this.#make(() => sfnumOf(hostNumber));
+    const problem = await this.#make(() => sfnumOf(HOST_NUMBER));
     if (problem !== undefined && problem.reason !== this.#reported) {
       this.#logger.warn({ interface: this.#pf, ...problem }, 'no subfunction for the node itself');
     }
     this.#reported = problem?.reason ?? '';
-    return (await this.#find(hostNumber))?.name;
+    return (await this.#find(HOST_NUMBER))?.name;
   }
 
   /** Makes a subfunction, or activates one that was made and never activated, and waits for its interface. */
@@ -101,9 +101,9 @@ export class CdqPool implements InterfacePool {
       const ports = await devlink.subfunctions();
       const sfnum = chooseSfnum(ports);
       const known = ports.find((port) => port.sfnum === sfnum);
-      if (known === undefined && ports.length >= maxSubfunctions) {
+      if (known === undefined && ports.length >= MAX_SUBFUNCTIONS) {
         return {
-          reason: `${this.#pf} has ${ports.length} subfunctions, the most that it can have (${maxSubfunctions})`,
+          reason: `${this.#pf} has ${ports.length} subfunctions, the most that it can have (${MAX_SUBFUNCTIONS})`,
           advice: 'delete pods; two subfunctions are reserved for the node and for an ARP proxy',
         };
       }
@@ -134,7 +134,7 @@ export class CdqPool implements InterfacePool {
     const deadline = performance.now() + this.#attachTimeoutMs;
     while ((await this.#find(number)) === undefined) {
       if (performance.now() > deadline) return false;
-      await sleep(pollMs);
+      await sleep(POLL_MS);
     }
     return true;
   }
@@ -155,9 +155,9 @@ export class CdqPool implements InterfacePool {
     if (name === this.#pf) return undefined;
     const netdev = await this.#sysfs.netdev(name);
     const place = await this.#place(name, pfAddress);
-    if (netdev === undefined || place === undefined || place.number < firstNumber) return undefined;
+    if (netdev === undefined || place === undefined || place.number < FIRST_NUMBER) return undefined;
     const own = `${this.#pf}d${place.number}`;
-    const isLost = kernelName.test(name) && own.length <= maxNameLength;
+    const isLost = KERNEL_NAME.test(name) && own.length <= MAX_NAME_LENGTH;
     return { ...netdev, ...place, ...(isLost ? { properName: own } : {}) };
   }
 
@@ -179,7 +179,7 @@ export class CdqPool implements InterfacePool {
         // A port of the PF itself: what makes the d-suffix is the number of the port.
         const port = Number(await this.#sysfs.text('class/net', name, 'dev_port'));
         const number = named ?? port;
-        return number >= firstNumber ? { number, device: `pci/${pfAddress}/${number}` } : undefined;
+        return number >= FIRST_NUMBER ? { number: number, device: `pci/${pfAddress}/${number}` } : undefined;
       }
     }
     return named === undefined ? undefined : { number: named };

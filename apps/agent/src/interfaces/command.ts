@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { AgentError } from '../errors.js';
 
 /** Far more than any command of ours takes; one that waits for a lock of the kernel for ever must not hold up the agent. */
-const defaultTimeoutMs = 10_000;
+const DEFAULT_TIMEOUT_MS = 10_000;
 
 /** How a command has ended. */
 export interface CommandResult {
@@ -28,7 +28,7 @@ export interface CommandOptions {
 export function runCommand(
   file: string,
   args: readonly string[],
-  { stdin, timeoutMs = defaultTimeoutMs }: CommandOptions = {},
+  { stdin, timeoutMs = DEFAULT_TIMEOUT_MS }: CommandOptions = {},
 ): Promise<CommandResult> {
   return new Promise((resolve, reject) => {
     const child = spawn(file, args, { stdio: [stdin === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'] });

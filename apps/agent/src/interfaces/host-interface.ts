@@ -12,7 +12,7 @@ import { hasIpv6, IpRoute } from './iproute.js';
 const gatewayMac = formatMac(POD_GATEWAY_MAC);
 
 /** Marks our routes (rtm_protocol), so that those of an earlier run are known. The kernel reads nothing into it. */
-export const routeProtocol = '85';
+export const ROUTE_PROTOCOL = '85';
 
 /** What the node's own interface shall have. */
 export interface HostInterfaceSettings {
@@ -62,7 +62,7 @@ export async function setUpHostInterface(
   const sourceOption = source === undefined ? '' : ` src ${source}`;
   const wanted = new Set([podGateway, ...cidrs]);
   const old = (await ip.routes(name)).filter(
-    ({ dst, protocol }) => protocol === routeProtocol && !wanted.has(dst) && !wanted.has(`${dst}/32`),
+    ({ dst, protocol }) => protocol === ROUTE_PROTOCOL && !wanted.has(dst) && !wanted.has(`${dst}/32`),
   );
   const own = mac ?? link.address;
   await ip.batch([
@@ -70,12 +70,12 @@ export async function setUpHostInterface(
     `link set dev ${name} mtu ${mtu}${mac === undefined ? '' : ` address ${mac}`} up`,
     ...addresses.map((address) => `address replace ${address}/32 dev ${name}`),
     `neighbour replace ${podGateway} lladdr ${isTap ? own : gatewayMac} dev ${name} nud permanent`,
-    ...old.map(({ dst }) => `route delete ${dst} dev ${name} proto ${routeProtocol}`),
-    `route replace ${podGateway} dev ${name} scope link proto ${routeProtocol}${sourceOption}`,
+    ...old.map(({ dst }) => `route delete ${dst} dev ${name} proto ${ROUTE_PROTOCOL}`),
+    `route replace ${podGateway} dev ${name} scope link proto ${ROUTE_PROTOCOL}${sourceOption}`,
     ...cidrs.map(
       (cidr) =>
-        `route replace ${cidr} via ${podGateway} dev ${name} onlink proto ${routeProtocol}${sourceOption}`,
+        `route replace ${cidr} via ${podGateway} dev ${name} onlink proto ${ROUTE_PROTOCOL}${sourceOption}`,
     ),
   ]);
-  return isKnown ? known : { name, mac: own, ifindex: link.ifindex };
+  return isKnown ? known : { name: name, mac: own, ifindex: link.ifindex };
 }

@@ -3,11 +3,11 @@ import { AgentError } from '../errors.js';
 import { runCommand } from './command.js';
 
 /** IPv6 wants links of at least this MTU; below it the kernel has no IPv6 settings for the link. */
-const minIpv6Mtu = 1280;
+const MIN_IPV6_MTU = 1280;
 
 /** Whether links of this MTU have IPv6 settings. There is no IPv6 in the data plane; without addresses none is sent. */
 export function hasIpv6(mtu: number): boolean {
-  return mtu >= minIpv6Mtu && existsSync('/proc/sys/net/ipv6');
+  return mtu >= MIN_IPV6_MTU && existsSync('/proc/sys/net/ipv6');
 }
 
 /** A link as `ip -json link show` tells it, as far as it is used here. */

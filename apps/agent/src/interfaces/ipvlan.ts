@@ -6,10 +6,10 @@ import type { AllocatedInterface, AttachmentCondition, PodInterfaces, PoolUsage 
 import { checkPodLink, markPodLink, podLinks, setUpPodLink } from './pod-link.js';
 
 /** Children that one master can have in the kernel. */
-const maxChildren = 65_533;
+const MAX_CHILDREN = 65_533;
 
-const hostName = 'infra_host';
-const podPrefix = 'infra_pod';
+const HOST_NAME = 'infra_host';
+const POD_PREFIX = 'infra_pod';
 
 /**
  * ipvlan children in L3 mode on one master interface. They are made for a pod and deleted with it, so there is no pool.
@@ -25,7 +25,7 @@ export class IpvlanInterfaces implements PodInterfaces {
 
   constructor(master: string) {
     this.#master = master;
-    this.hostInterfaceLabel = `interface ${hostName} on ${master}`;
+    this.hostInterfaceLabel = `interface ${HOST_NAME} on ${master}`;
   }
 
   async allocate(): Promise<AllocatedInterface> {
@@ -37,7 +37,7 @@ export class IpvlanInterfaces implements PodInterfaces {
         { details: 'see `interface` of the configuration' },
       );
     }
-    if (this.#taken.size >= maxChildren) {
+    if (this.#taken.size >= MAX_CHILDREN) {
       throw new CniError(
         CniErrorCode.tryAgainLater,
         `no free interface: ${this.#taken.size} are attached to pods, the most that ${this.#master} can have`,
@@ -45,10 +45,10 @@ export class IpvlanInterfaces implements PodInterfaces {
       );
     }
     let number = 1;
-    while (this.#taken.has(`${podPrefix}${number}`)) number++;
-    const name = `${podPrefix}${number}`;
+    while (this.#taken.has(`${POD_PREFIX}${number}`)) number++;
+    const name = `${POD_PREFIX}${number}`;
     this.#taken.add(name);
-    return { name, mac: master.address };
+    return { name: name, mac: master.address };
   }
 
   discard(interfaceName: string): void {
@@ -115,16 +115,16 @@ export class IpvlanInterfaces implements PodInterfaces {
   }
 
   async usage(): Promise<PoolUsage> {
-    return { free: maxChildren - this.#taken.size, taken: this.#taken.size };
+    return { free: MAX_CHILDREN - this.#taken.size, taken: this.#taken.size };
   }
 
   async hostInterface(): Promise<string | undefined> {
     const links = await this.#host.links();
-    if (links.some(({ ifname }) => ifname === hostName)) return hostName;
+    if (links.some(({ ifname }) => ifname === HOST_NAME)) return HOST_NAME;
     if (!links.some(({ ifname }) => ifname === this.#master)) return undefined;
-    const child = ['link', this.#master, 'name', hostName];
+    const child = ['link', this.#master, 'name', HOST_NAME];
     await this.#host.run(['link', 'add', ...child, 'type', 'ipvlan', 'mode', 'l3']);
-    return hostName;
+    return HOST_NAME;
   }
 
   async #findMaster(): Promise<Link | undefined> {

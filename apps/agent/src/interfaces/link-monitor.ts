@@ -3,8 +3,8 @@ import { Guard } from '@infra-offload/guard';
 import type { Logger } from 'pino';
 
 /** A burst of link events counts as one, this many milliseconds after its first. */
-const settleMs = 200;
-const restartDelayMs = 1000;
+const SETTLE_MS = 200;
+const RESTART_DELAY_MS = 1000;
 
 /**
  * Tells when links in the agent's network namespace come, go or change, or their addresses do, by `ip monitor`. A monitor that dies is
@@ -58,7 +58,7 @@ export class LinkMonitor {
         this.#settling = undefined;
         this.#onChange();
       }),
-      settleMs,
+      SETTLE_MS,
     );
   }
 
@@ -71,7 +71,7 @@ export class LinkMonitor {
         this.start();
         this.#changed();
       }),
-      restartDelayMs,
+      RESTART_DELAY_MS,
     );
   }
 }

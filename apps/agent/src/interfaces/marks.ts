@@ -11,24 +11,24 @@ import { ownNetnsInode } from './netns.js';
  * and one that has not knows by the loopback's mark whether a namespace is still the one it attached to, for inodes and paths
  * of namespaces are used again.
  */
-const product = 'infra-offload';
+const PRODUCT = 'infra-offload';
 
 /** Longest alias that the kernel takes (IFALIASZ, less the terminating zero). */
-const maxAliasLength = 255;
+const MAX_ALIAS_LENGTH = 255;
 
 /** Printable, and without what separates the parts. */
 const word = z.string().regex(/^[!-{}~]+$/);
 const optionalWord = z.union([word, z.literal('')]);
 
 /** What Kubernetes has for names; others could be more to `ip -batch` than a word. */
-const plainName = /^[A-Za-z0-9._-]+$/;
+const PLAIN_NAME = /^[A-Za-z0-9._-]+$/;
 
 /** In the place of a pod's name that leaves no room: the namespace's mark has it. */
-const elsewhere = '*';
+const ELSEWHERE = '*';
 
 const linkMarkSchema = z
   .tuple([
-    z.literal(product),
+    z.literal(PRODUCT),
     z.literal('1'),
     z.string().regex(/^[0-9]+$/),
     word,
@@ -50,15 +50,15 @@ const linkMarkSchema = z
     network,
     containerId,
     /** Undefined if the namespace's mark has it. */
-    pod: namespace === elsewhere ? undefined : { namespace, name },
+    pod: namespace === ELSEWHERE ? undefined : { namespace, name: name },
   }));
 
 /** Which attachment a link in a pod is of. */
 export type LinkMark = Readonly<z.output<typeof linkMarkSchema>>;
 
 const namespaceMarkSchema = z
-  .tuple([z.literal(product), z.literal('1'), z.string().regex(/^[0-9a-f]{16}$/), optionalWord, optionalWord])
-  .transform(([, , id, namespace, name]) => ({ id, pod: { namespace, name } }));
+  .tuple([z.literal(PRODUCT), z.literal('1'), z.string().regex(/^[0-9a-f]{16}$/), optionalWord, optionalWord])
+  .transform(([, , id, namespace, name]) => ({ id, pod: { namespace, name: name } }));
 
 /** Which network namespace it is, and whose. */
 export type NamespaceMark = Readonly<z.output<typeof namespaceMarkSchema>>;
@@ -73,7 +73,7 @@ export function linkMark(attachment: Attachment): string {
   const { interfaceName, device = '', ifname, address, network, containerId, pod } = attachment;
   const mark = (networkName: string, ...podName: readonly string[]) =>
     [
-      product,
+      PRODUCT,
       '1',
       ownNetnsInode(),
       interfaceName,
@@ -86,17 +86,17 @@ export function linkMark(attachment: Attachment): string {
     ].join('|');
   const marks = [
     mark(network, pod.namespace, pod.name),
-    mark(network, elsewhere, elsewhere),
-    mark('', elsewhere, elsewhere),
+    mark(network, ELSEWHERE, ELSEWHERE),
+    mark('', ELSEWHERE, ELSEWHERE),
   ];
-  return marks.find((text) => text.length <= maxAliasLength && readLinkMark(text) !== undefined) ?? '';
+  return marks.find((text) => text.length <= MAX_ALIAS_LENGTH && readLinkMark(text) !== undefined) ?? '';
 }
 
 /** The alias of the loopback in the attachment's namespace. A pod's name that is too long, or none, is left out. */
 export function namespaceMark(id: string, { namespace, name }: Attachment['pod']): string {
-  const mark = [product, '1', id, namespace, name].join('|');
-  const fits = [namespace, name].every((part) => plainName.test(part)) && mark.length <= maxAliasLength;
-  return fits ? mark : [product, '1', id, '', ''].join('|');
+  const mark = [PRODUCT, '1', id, namespace, name].join('|');
+  const fits = [namespace, name].every((part) => PLAIN_NAME.test(part)) && mark.length <= MAX_ALIAS_LENGTH;
+  return fits ? mark : [PRODUCT, '1', id, '', ''].join('|');
 }
 
 /** @returns undefined if `alias` is none of the agent's. */

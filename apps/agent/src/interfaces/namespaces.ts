@@ -2,7 +2,7 @@ import { readdir, readFile, stat } from 'node:fs/promises';
 import { type NetnsReference, ownNetnsPath } from './netns.js';
 
 /** Where `ip netns` and container runtimes keep namespaces by name. */
-const namedDirectory = '/var/run/netns';
+const NAMED_DIRECTORY = '/var/run/netns';
 
 /**
  * The network namespaces that can be reached, without the agent's own: those that have a name, those that are mounted
@@ -20,7 +20,7 @@ export async function listNamespaces(): Promise<NetnsReference[]> {
 }
 
 async function namedPaths(): Promise<string[]> {
-  return (await namesIn(namedDirectory)).map((name) => `${namedDirectory}/${name}`);
+  return (await namesIn(NAMED_DIRECTORY)).map((name) => `${NAMED_DIRECTORY}/${name}`);
 }
 
 /** Lines of mountinfo (proc(5)): the fourth field is what is mounted, the fifth where, with odd characters in octal. */

@@ -6,7 +6,7 @@ import { type DetailedLink, hasIpv6, IpRoute } from './iproute.js';
 import { linkMark, namespaceMark, newNamespaceId, readLinkMark, readNamespaceMark } from './marks.js';
 import { hasSameInode } from './netns.js';
 
-const loopback = 'lo';
+const LOOPBACK = 'lo';
 
 /**
  * Sets up a link that is in the pod's namespace under its name of the pool: name, MTU, address and routes; the namespace gets
@@ -24,7 +24,7 @@ export async function setUpPodLink(
   const { mark } = netns;
   try {
     await new IpRoute(netns.path).batch([
-      ...(mark === undefined ? [] : [`link set dev ${loopback} alias ${namespaceMark(mark, pod)}`]),
+      ...(mark === undefined ? [] : [`link set dev ${LOOPBACK} alias ${namespaceMark(mark, pod)}`]),
       ...more,
       // Inside, where the kernel says whether the name is free.
       `link set dev ${interfaceName} name ${ifname}`,
@@ -96,7 +96,7 @@ export async function markPodLink(attachment: Attachment, link: DetailedLink): P
   // It may be there of another interface of the same pod.
   const mark = markOf(await inside.detailedLinks()) ?? newNamespaceId();
   await inside.batch([
-    `link set dev ${loopback} alias ${namespaceMark(mark, pod)}`,
+    `link set dev ${LOOPBACK} alias ${namespaceMark(mark, pod)}`,
     `link set dev ${link.ifname} alias ${linkMark(attachment)}`,
   ]);
   return { ...attachment, netns: { ...netns, mark } };
@@ -112,7 +112,7 @@ function isNamespaceOf(attachment: Attachment, links: readonly DetailedLink[]): 
 
 /** The mark of a namespace, by its links. */
 export function markOf(links: readonly DetailedLink[]): string | undefined {
-  return readNamespaceMark(links.find(({ ifname }) => ifname === loopback)?.ifalias)?.id;
+  return readNamespaceMark(links.find(({ ifname }) => ifname === LOOPBACK)?.ifalias)?.id;
 }
 
 /** Whether a link is the attachment's by its mark. */

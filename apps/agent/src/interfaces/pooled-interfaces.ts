@@ -8,7 +8,7 @@ import type { AllocatedInterface, AttachmentCondition, PodInterfaces, PoolUsage 
 import { checkPodLink, isMarked, markPodLink, podLinks, setUpPodLink } from './pod-link.js';
 
 /** The target may make what it does not know yet. */
-const avoidMs = 10_000;
+const AVOID_MS = 10_000;
 
 /**
  * Interfaces that are there already, or made beforehand, and are moved into the pods: TAPs, virtual functions,
@@ -45,7 +45,7 @@ export class PooledInterfaces implements PodInterfaces {
     const member = this.#take(await this.#pool.members()) ?? (await this.#growAndTake());
     const { mac, device } = member;
     const name = this.#nameOf(member);
-    if (device === undefined) return { name, mac };
+    if (device === undefined) return { name: name, mac };
     this.#names.set(device, name);
     try {
       await this.#bringHome(member, name, mac);
@@ -53,7 +53,7 @@ export class PooledInterfaces implements PodInterfaces {
       this.discard(name);
       throw error;
     }
-    return { name, mac, device };
+    return { name: name, mac, device };
   }
 
   discard(interfaceName: string): void {
@@ -61,7 +61,7 @@ export class PooledInterfaces implements PodInterfaces {
   }
 
   avoid(interfaceName: string): void {
-    this.#avoided.set(interfaceName, performance.now() + avoidMs);
+    this.#avoided.set(interfaceName, performance.now() + AVOID_MS);
   }
 
   recover(attachments: readonly Attachment[]): void {

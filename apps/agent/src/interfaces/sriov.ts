@@ -3,11 +3,11 @@ import type { Exhaustion, InterfacePool, PoolMember } from './interface-pool.js'
 import { type Netdev, Sysfs } from './sysfs.js';
 
 /** IPDK's ARP proxy has VF 0, which stays free for it; VF 1 leads to the node's kernel. */
-const hostVf = 1;
-const firstPodVf = 2;
+const HOST_VF = 1;
+const FIRST_POD_VF = 2;
 
 /** Drivers that give a VF to a program or a virtual machine instead of the kernel. */
-const passThroughDrivers = ['vfio-pci', 'igb_uio', 'uio_pci_generic', 'pci-stub'];
+const PASS_THROUGH_DRIVERS = ['vfio-pci', 'igb_uio', 'uio_pci_generic', 'pci-stub'];
 
 /** A virtual function, as sysfs has it. */
 interface VirtualFunction {
@@ -32,14 +32,14 @@ export class SriovPool implements InterfacePool {
     this.#pf = pf;
     this.#logger = logger;
     this.#sysfs = sysfs;
-    this.hostInterfaceLabel = `the interface of virtual function ${hostVf} of ${pf}`;
+    this.hostInterfaceLabel = `the interface of virtual function ${HOST_VF} of ${pf}`;
   }
 
   async members(): Promise<readonly PoolMember[]> {
     const functions = await this.#functions();
     this.#report(functions);
     return functions.flatMap(({ id, address, netdev }) =>
-      id < firstPodVf || netdev === undefined ? [] : [{ ...netdev, device: `pci/${address}` }],
+      id < FIRST_POD_VF || netdev === undefined ? [] : [{ ...netdev, device: `pci/${address}` }],
     );
   }
 
@@ -59,7 +59,7 @@ export class SriovPool implements InterfacePool {
         : { reason: `there is no interface ${this.#pf}`, advice: 'see `interface` of the configuration' };
     }
     const unusable = functions
-      .filter(({ id, address }) => id >= firstPodVf && !inPods.has(`pci/${address}`))
+      .filter(({ id, address }) => id >= FIRST_POD_VF && !inPods.has(`pci/${address}`))
       .map((vf) => `VF ${vf.id} (${vf.address}) ${whyUnusable(vf) ?? 'has no interface on the node'}`);
     const count = `${this.#pf} has ${functions.length} virtual functions, 0 and 1 reserved`;
     return {
@@ -69,7 +69,7 @@ export class SriovPool implements InterfacePool {
   }
 
   async hostInterface(): Promise<string | undefined> {
-    return (await this.#functions()).find(({ id }) => id === hostVf)?.netdev?.name;
+    return (await this.#functions()).find(({ id }) => id === HOST_VF)?.netdev?.name;
   }
 
   /** By VF id: virtfn2 before virtfn10. */
@@ -112,5 +112,5 @@ export class SriovPool implements InterfacePool {
 function whyUnusable({ driver, netdev }: VirtualFunction): string | undefined {
   if (netdev !== undefined) return undefined;
   if (driver === undefined) return 'has no driver';
-  return passThroughDrivers.includes(driver) ? `is bound to ${driver}` : undefined;
+  return PASS_THROUGH_DRIVERS.includes(driver) ? `is bound to ${driver}` : undefined;
 }

@@ -2,7 +2,7 @@ import type { Exhaustion, InterfacePool, PoolMember } from './interface-pool.js'
 import { IpRoute } from './iproute.js';
 
 /** The TAP of this number leads to the node's own kernel: HOST_PORT of the pipeline. */
-const hostNumber = 0;
+const HOST_NUMBER = 0;
 
 /**
  * TAP interfaces that the target has made in the agent's network namespace, named by a prefix and a number. Number 0
@@ -17,7 +17,7 @@ export class TapPool implements InterfacePool {
   constructor(prefix: string, uplink?: string) {
     this.#prefix = prefix;
     this.#uplink = uplink;
-    this.hostInterfaceLabel = `interface ${prefix}${hostNumber}`;
+    this.hostInterfaceLabel = `interface ${prefix}${HOST_NUMBER}`;
   }
 
   /** By number: P4TAP_2 before P4TAP_10. */
@@ -42,6 +42,6 @@ export class TapPool implements InterfacePool {
   }
 
   async hostInterface(): Promise<string> {
-    return `${this.#prefix}${hostNumber}`;
+    return `${this.#prefix}${HOST_NUMBER}`;
   }
 }

@@ -1,10 +1,10 @@
 import { parseIPv4, parseIPv4Prefix, prefixContains } from '@infra-offload/net';
-import { routeProtocol } from '../interfaces/host-interface.js';
+import { ROUTE_PROTOCOL } from '../interfaces/host-interface.js';
 import { IpRoute, type KernelRoute, type LinkWithAddresses } from '../interfaces/iproute.js';
 import type { NodeFacts } from '../kubernetes/cluster-nodes.js';
 
 /** Routes that anybody else has made for the same range go first. */
-const metric = 4085;
+const METRIC = 4085;
 
 /** The pods of another node by way of its kernel. */
 export interface DirectRoute {
@@ -39,12 +39,12 @@ export function directRoutes(
  */
 export async function keepDirectRoutes(wanted: readonly DirectRoute[]): Promise<void> {
   const ip = new IpRoute();
-  const present = (await ip.routesOf(routeProtocol)).filter((route) => route.metric === metric);
+  const present = (await ip.routesOf(ROUTE_PROTOCOL)).filter((route) => route.metric === METRIC);
   const isSame = ({ cidr, via }: DirectRoute, { dst, gateway }: KernelRoute) =>
     gateway === via && (dst === cidr || `${dst}/32` === cidr);
   const old = present.filter((route) => !wanted.some((other) => isSame(other, route)));
   const missing = wanted.filter((route) => !present.some((other) => isSame(route, other)));
-  const ours = `proto ${routeProtocol} metric ${metric}`;
+  const ours = `proto ${ROUTE_PROTOCOL} metric ${METRIC}`;
   const commands = [
     ...old.map(({ dst }) => `route delete ${dst} ${ours}`),
     ...missing.map(({ cidr, via }) => `route replace ${cidr} via ${via} ${ours}`),

@@ -5,9 +5,9 @@ import type { Logger } from 'pino';
 import { AgentError } from '../errors.js';
 import { runCommand } from '../interfaces/command.js';
 import { type DirectRoute, keepDirectRoutes } from './direct-routes.js';
-import { type KernelFacts, ruleset, tableName } from './ruleset.js';
+import { type KernelFacts, ruleset, TABLE_NAME } from './ruleset.js';
 
-const forwardingPath = '/proc/sys/net/ipv4/ip_forward';
+const FORWARDING_PATH = '/proc/sys/net/ipv4/ip_forward';
 
 /** The part of the node's kernel that is beyond its interface in the data plane. */
 export interface NodeKernel {
@@ -63,7 +63,7 @@ export class LinuxKernel implements NodeKernel {
     await load(ruleset(facts));
     this.#facts = facts;
     this.#logger.info(
-      { table: tableName, services: facts.outside.length },
+      { table: TABLE_NAME, services: facts.outside.length },
       'the rules of the kernel are set',
     );
   }
@@ -71,12 +71,12 @@ export class LinuxKernel implements NodeKernel {
 
 /** Takes rules and routes away, if there are any. @throws AgentError COMMAND_FAILED */
 export async function releaseKernel(): Promise<void> {
-  await load(`table ip ${tableName}\ndelete table ip ${tableName}\n`);
+  await load(`table ip ${TABLE_NAME}\ndelete table ip ${TABLE_NAME}\n`);
   await keepDirectRoutes([]);
 }
 
 async function isThere(): Promise<boolean> {
-  return (await runCommand('nft', ['list', 'chain', 'ip', tableName, 'postrouting'])).code === 0;
+  return (await runCommand('nft', ['list', 'chain', 'ip', TABLE_NAME, 'postrouting'])).code === 0;
 }
 
 async function load(text: string): Promise<void> {
@@ -88,9 +88,9 @@ async function load(text: string): Promise<void> {
 
 /** As every node of Kubernetes should have it. In a container it can only be read. */
 async function forward(): Promise<void> {
-  if ((await readFile(forwardingPath, 'utf8')).trim() === '1') return;
+  if ((await readFile(FORWARDING_PATH, 'utf8')).trim() === '1') return;
   try {
-    await writeFile(forwardingPath, '1');
+    await writeFile(FORWARDING_PATH, '1');
   } catch (cause) {
     const message = `the kernel does not forward (${messageOf(cause)}): set net.ipv4.ip_forward=1 on the node`;
     throw new AgentError('COMMAND_FAILED', message, { cause });

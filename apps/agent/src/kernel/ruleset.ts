@@ -3,7 +3,7 @@ import type { OutsidePort } from '../services/outside-port.js';
 import { outermost } from './outermost.js';
 
 /** The table that is ours. */
-export const tableName = 'infra-offload';
+export const TABLE_NAME = 'infra-offload';
 
 /** What the node's kernel has to do for its data plane. */
 export interface KernelFacts {
@@ -40,9 +40,9 @@ export function ruleset({ hostInterface, masquerade, exempt, outside }: KernelFa
   const filtered = addresses.filter(({ sourceRanges }) => sourceRanges.length > 0);
   const leaves = `iifname "${hostInterface}" oifname != "${hostInterface}"`;
   const service = 'ip daddr . meta l4proto . th dport';
-  return `table ip ${tableName}
-delete table ip ${tableName}
-table ip ${tableName} {
+  return `table ip ${TABLE_NAME}
+delete table ip ${TABLE_NAME}
+table ip ${TABLE_NAME} {
 ${[
   set('exempt', 'type ipv4_addr; flags interval', outermost(exempt)),
   set('node-ports', 'type inet_proto . inet_service', nodePorts),

@@ -7,7 +7,7 @@ import type { AgentConfig } from '../config/schema.js';
 import type { WatchedObjects } from './watched-objects.js';
 
 /** Until what could not be found, or not be asked for, is looked for again. */
-const retryMs = 60_000;
+const RETRY_MS = 60_000;
 
 export interface ClusterRangesOptions {
   readonly config: Pick<AgentConfig, 'serviceCidrs' | 'podCidrs'>;
@@ -106,7 +106,7 @@ export class ClusterRanges {
     if (!this.#isComplete) {
       this.#timer = setTimeout(
         this.#guard.handler(() => this.#look()),
-        retryMs,
+        RETRY_MS,
       );
     }
     this.#changed();

@@ -21,7 +21,7 @@ export type SourceSettings = Pick<
 >;
 
 /** A start waits so long for the first lists; after that, they come when they come. */
-const firstListMs = 3_000;
+const FIRST_LIST_MS = 3_000;
 
 /** A problem of either source. */
 interface Problem {
@@ -86,7 +86,7 @@ export class WatchedObjects {
       return new WatchedObjects(source, 'api', logger, () => source.clusterNetworking(), hint);
     }
     if (directory === undefined) return undefined;
-    return new WatchedObjects(new ManifestsSource({ directory, onReport }), 'manifests', logger);
+    return new WatchedObjects(new ManifestsSource({ directory: directory, onReport }), 'manifests', logger);
   }
 
   /**
@@ -108,7 +108,7 @@ export class WatchedObjects {
       if (this.source.hasSynced) onSynced();
     }, failed);
     const limit = new AbortController();
-    await Promise.race([started, sleep(firstListMs, undefined, { signal: limit.signal }).catch(() => {})]);
+    await Promise.race([started, sleep(FIRST_LIST_MS, undefined, { signal: limit.signal }).catch(() => {})]);
     limit.abort();
     isWaiting = false;
   }
@@ -161,14 +161,14 @@ export class WatchedObjects {
 }
 
 /** Pods of other nodes are peers, too. */
-const networkPolicyResources: ResourceSelection = { NetworkPolicy: {}, Pod: {}, Namespace: {} };
+const NETWORK_POLICY_RESOURCES: ResourceSelection = { NetworkPolicy: {}, Pod: {}, Namespace: {} };
 
 /** All nodes, since their pods and addresses are no outside world, and routes lead there. */
 function resourcesOf(settings: SourceSettings): ResourceSelection {
   const { nodeName, serviceCidrs } = settings;
   return {
     ...loadBalancingResources(nodeName),
-    ...(policySourceOf(settings) === 'kubernetes' ? networkPolicyResources : {}),
+    ...(policySourceOf(settings) === 'kubernetes' ? NETWORK_POLICY_RESOURCES : {}),
     Node: {},
     ...(serviceCidrs.length > 0 ? {} : { ServiceCIDR: {} }),
   };

@@ -13,7 +13,7 @@ export interface ProxyHealthOptions {
 }
 
 /** As long as kube-proxy allows: twice its sync period. */
-const pendingLimitMs = 60_000;
+const PENDING_LIMIT_MS = 60_000;
 
 /** /healthz and /livez as kube-proxy answers them, so that what asks nodes for it goes on working. */
 export class ProxyHealth {
@@ -37,7 +37,7 @@ export class ProxyHealth {
   /** Whether changes get through: none has been waiting for longer than a minute. */
   get isHealthy(): boolean {
     const since = this.#options.pendingSince();
-    return since === undefined || this.#now() - since <= pendingLimitMs;
+    return since === undefined || this.#now() - since <= PENDING_LIMIT_MS;
   }
 
   /** Whether the node should get traffic: changes get through, and the node stays. */

@@ -1,8 +1,8 @@
 import type { LoadBalancedService } from '@infra-offload/k8s-watch';
 
 /** Given out from here down, so that node ports (30000 to 32767 unless an administrator has other ones) lie apart. */
-const highest = 65_535;
-const lowest = 33_000;
+const HIGHEST = 65_535;
+const LOWEST = 33_000;
 
 /**
  * The port of 169.254.1.1 at which clients outside of the data plane meet each service port that they can reach: its node
@@ -13,7 +13,7 @@ export class GatewayPorts {
   /** By the tracker's keys. */
   readonly #ports = new Map<string, number>();
   readonly #taken = new Set<number>();
-  #next = highest;
+  #next = HIGHEST;
 
   /** @returns undefined if nobody outside reaches it, or if there is no number left. */
   of({ key, frontends }: LoadBalancedService): number | undefined {
@@ -44,9 +44,9 @@ export class GatewayPorts {
   }
 
   #free(): number | undefined {
-    for (let tries = highest - lowest; tries >= 0; tries--) {
+    for (let tries = HIGHEST - LOWEST; tries >= 0; tries--) {
       const port = this.#next;
-      this.#next = port === lowest ? highest : port - 1;
+      this.#next = port === LOWEST ? HIGHEST : port - 1;
       if (!this.#taken.has(port)) return port;
     }
     return undefined;

@@ -3,11 +3,11 @@ import { inOrder, OrderedKeys } from './change-order.js';
 import { type ObjectKey, referenceOfKey, type WantedState } from './wanted-state.js';
 
 /** Bounds of one message. A burst is split, so that the manager can begin before the end is sent. */
-const maxChanges = 512;
-const maxBytes = 512 * 1024;
+const MAX_CHANGES = 512;
+const MAX_BYTES = 512 * 1024;
 
 /** Revision 0 is before every change. */
-const noRevision = 0n;
+const NO_REVISION = 0n;
 
 interface SentBatch {
   readonly lastRevision: bigint;
@@ -26,9 +26,9 @@ export class ChangeQueue {
   readonly #sent: SentBatch[] = [];
   #stage: 'begin' | 'snapshot' | 'changes' = 'begin';
   #snapshotPosition = 0;
-  #revision = noRevision;
+  #revision = NO_REVISION;
   #snapshotRevision: bigint | undefined;
-  #applied = noRevision;
+  #applied = NO_REVISION;
 
   constructor(wanted: WantedState) {
     this.#wanted = wanted;
@@ -75,7 +75,7 @@ export class ChangeQueue {
       this.#revision += 1n;
       changes.push({ revision: this.#revision, change });
     };
-    const isFull = () => changes.length >= maxChanges || bytes >= maxBytes;
+    const isFull = () => changes.length >= MAX_CHANGES || bytes >= MAX_BYTES;
     if (this.#stage === 'begin') {
       add({ $case: 'snapshotBegin', value: { nodeName } });
       this.#stage = 'snapshot';

@@ -11,11 +11,11 @@ import {
 import type { AgentConfig } from '../config/schema.js';
 
 /** Services with many endpoints make long messages; the manager allows the same. */
-const maxMessageBytes = 16 * 1024 * 1024;
+const MAX_MESSAGE_BYTES = 16 * 1024 * 1024;
 
-const channelOptions: ChannelOptions = {
-  'grpc.max_receive_message_length': maxMessageBytes,
-  'grpc.max_send_message_length': maxMessageBytes,
+const CHANNEL_OPTIONS: ChannelOptions = {
+  'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
+  'grpc.max_send_message_length': MAX_MESSAGE_BYTES,
   // A manager that vanished without closing its connection is noticed by these.
   'grpc.keepalive_time_ms': 10_000,
   'grpc.keepalive_timeout_ms': 5_000,
@@ -43,5 +43,5 @@ export function managerSecurity({ tls }: SecuritySettings, logger?: TlsLogger): 
 
 /** The channel to the manager; it connects by itself, as often as need be. */
 export function connectManager(address: string, credentials: ChannelCredentials): Connected<OffloadClient> {
-  return connectClient(OffloadClient, address, credentials, channelOptions);
+  return connectClient(OffloadClient, address, credentials, CHANNEL_OPTIONS);
 }

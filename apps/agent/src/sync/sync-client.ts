@@ -34,7 +34,7 @@ export interface SyncClientOptions {
 }
 
 /** A stream that lived this long was good: the next attempt comes at once. */
-const stableMs = 5_000;
+const STABLE_MS = 5_000;
 
 /** Keeps one Sync stream to the manager open, and tells on it what this node wants. */
 export class SyncClient {
@@ -141,7 +141,7 @@ export class SyncClient {
       if (this.#stream !== stream) return;
       this.#stream = undefined;
       this.#queue = undefined;
-      if (performance.now() - openedAt >= stableMs) this.#backoff.reset();
+      if (performance.now() - openedAt >= STABLE_MS) this.#backoff.reset();
       const delayMs = this.#backoff.next();
       logger.warn({ reason, retryMs: Math.round(delayMs) }, 'no sync with the manager');
       this.#options.onStreamEnd?.();

@@ -1,7 +1,7 @@
 import { formatMac, isUnicastMac, mac, POD_GATEWAY_MAC, parseMac } from '@infra-offload/net';
 import { addressSchema, logSchema, monitoringSchema, tlsFilesIn, tlsSchema } from '@infra-offload/service';
 import { DEFAULT_CIPHER_SUITES } from '@infra-offload/tls-certs/grpc';
-import { z } from 'zod';
+import * as z from 'zod';
 import { LOG_MODULES } from '../log.js';
 
 const seconds = (max: number) => z.int().min(0).max(max);

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, expect, test } from 'vitest';
+import { afterAll, expect, it } from 'vitest';
 import { loadConfig } from './load.js';
 
 const directory = mkdtempSync(join(tmpdir(), 'manager-ipdk-'));
@@ -14,7 +14,7 @@ function load(text: string) {
   return { config: loadConfig(file, undefined, (notice) => notices.push(notice)), notices };
 }
 
-test("takes the file of IPDK's manager", () => {
+it("takes the file of IPDK's manager", () => {
   const { config, notices } = load(`
 Infrap4dGrpcServer:
   addr: localhost:9560
@@ -61,7 +61,7 @@ DeviceID: 2
   );
 });
 
-test.each([
+it.each([
   [
     'listen: 127.0.0.1:1\nInfraManager: { addr: "127.0.0.1:2" }',
     /\.yaml:2:24: InfraManager\.addr and listen are the same setting/,

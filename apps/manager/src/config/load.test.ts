@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { addSettings, commandLayer, programCommand, ServiceError } from '@infra-offload/service';
-import { afterAll, afterEach, describe, expect, test, vi } from 'vitest';
+import { afterAll, afterEach, describe, expect, it, vi } from 'vitest';
 import { loadConfig } from './load.js';
 import { SETTINGS } from './settings.js';
 
@@ -34,7 +34,7 @@ function failure(run: () => unknown): string {
 }
 
 describe('loadConfig', () => {
-  test('has a default for everything', () => {
+  it('has a default for everything', () => {
     expect(loadConfig(undefined)).toMatchObject({
       listen: '127.0.0.1:50002',
       target: { p4runtimeAddress: 'localhost:9559', gnmiAddress: 'localhost:9339', deviceId: 1 },
@@ -43,7 +43,7 @@ describe('loadConfig', () => {
     });
   });
 
-  test('flags win over the environment, which wins over the file', () => {
+  it('flags win over the environment, which wins over the file', () => {
     const file = yaml(
       'listen: 10.0.0.1:1\ntarget:\n  deviceId: 7\n  gnmiAddress: a:1\nlog:\n  modules: {server: debug}\n',
     );
@@ -59,11 +59,11 @@ describe('loadConfig', () => {
     expect(config.log.modules.server).toBe('debug');
   });
 
-  test('an empty file is a file of defaults', () => {
+  it('an empty file is a file of defaults', () => {
     expect(loadConfig(yaml('# nothing\n')).listen).toBe('127.0.0.1:50002');
   });
 
-  test.each([
+  it.each([
     ['liste: 1', /unknown key 'liste'; did you mean 'listen'\?$/],
     [
       'target: {p4runtime: x}',
@@ -94,17 +94,17 @@ describe('loadConfig', () => {
     expect(said).not.toContain('\n');
   });
 
-  test('changes one setting of two that share an anchor', () => {
+  it('changes one setting of two that share an anchor', () => {
     const file = yaml('target: {p4runtimeTls: &tls {mode: mtls}, gnmiTls: *tls}');
     const { target } = loadConfig(file, given('--gnmi-tls-mode', 'insecure'));
     expect([target.p4runtimeTls.mode, target.gnmiTls.mode]).toEqual(['mtls', 'insecure']);
   });
 
-  test('takes a bare off, which YAML reads as false', () => {
+  it('takes a bare off, which YAML reads as false', () => {
     expect(loadConfig(yaml('monitoring: {listen: off}')).monitoring.listen).toBe('off');
   });
 
-  test('names the flag or the variable at fault', () => {
+  it('names the flag or the variable at fault', () => {
     expect(failure(() => loadConfig(undefined, given('--device-id', '0')))).toMatch(
       /^--device-id: target\.deviceId/,
     );
@@ -112,7 +112,7 @@ describe('loadConfig', () => {
     expect(failure(() => loadConfig(undefined, given()))).toMatch(/^INFRA_MANAGER_LISTEN: listen/);
   });
 
-  test('a missing file fails with its name', () => {
+  it('a missing file fails with its name', () => {
     expect(failure(() => loadConfig('/no/such/file.yaml'))).toMatch(
       /^\/no\/such\/file\.yaml: cannot be read: ENOENT/,
     );

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { felix } from '@infra-offload/infra-api';
 import fc from 'fast-check';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createLoggers } from '../log.js';
 import { StateDirectory } from '../state/directory.js';
 import type { PolicyPayload } from './felix-facts.js';
@@ -33,13 +33,13 @@ const delta = (id: string, addedMembers: string[], removedMembers: string[]): Po
 const profile = (name: string, action = 'allow'): PolicyPayload => ({
   $case: 'activeProfileUpdate',
   value: {
-    id: { name },
+    id: { name: name },
     profile: { inboundRules: [felix.Rule.fromPartial({ action })], outboundRules: [] },
   },
 });
 const removeProfile = (name: string): PolicyPayload => ({
   $case: 'activeProfileRemove',
-  value: { id: { name } },
+  value: { id: { name: name } },
 });
 
 async function write(...payloads: PolicyPayload[]): Promise<void> {
@@ -55,7 +55,7 @@ async function read() {
 }
 
 describe('FelixJournal', () => {
-  test('has what was written, without what is outdated', async () => {
+  it('has what was written, without what is outdated', async () => {
     await write(
       set('a', '10.0.0.1', '10.0.0.2'),
       delta('a', ['10.0.0.3'], ['10.0.0.1']),
@@ -71,7 +71,7 @@ describe('FelixJournal', () => {
     expect(existsSync(directory.join(`${FILE}.tmp`))).toBe(false);
   });
 
-  test('knows that it has lost something, but for a file without messages', async () => {
+  it('knows that it has lost something, but for a file without messages', async () => {
     await write();
     writeFileSync(directory.join(FILE), 'x'.repeat(32));
     expect(await read()).toEqual({ payloads: [], isLost: false });
@@ -84,7 +84,7 @@ describe('FelixJournal', () => {
     expect(readdirSync(path).filter((name) => name.includes('.unusable-')).length).toBe(3);
   });
 
-  test('does not grow with what is outdated', async () => {
+  it('does not grow with what is outdated', async () => {
     const { journal } = await FelixJournal.open(directory, logger);
     const members = Array.from({ length: 20_000 }, (_, i) => `10.0.${i >> 8}.${i & 255}/32`);
     for (let i = 0; i < 30; i++) {
@@ -97,7 +97,7 @@ describe('FelixJournal', () => {
     expect(payload).toEqual(set('a', ...members, '10.9.9.29'));
   });
 
-  test('property: a restart at any point changes nothing', async () => {
+  it('property: a restart at any point changes nothing', async () => {
     const name = fc.constantFrom('a', 'b');
     const payloads = fc.oneof(
       fc.tuple(name, fc.constantFrom('allow', 'deny')).map(([id, action]) => profile(id, action)),

@@ -1,6 +1,6 @@
 import type { ServiceError } from '@grpc/grpc-js';
 import { felix, type infra } from '@infra-offload/infra-api';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Manager } from '../manager.js';
 import { DEGRADED, PROGRAMMED, type TestAgent } from '../testing/agent.js';
 import { readTcp, tcpSegment } from '../testing/packets.js';
@@ -106,7 +106,7 @@ async function passOnEverything(): Promise<void> {
 }
 
 describe('policies that an IPDK agent passes on', () => {
-  test('hold for packets, and follow changes of sets, policies and endpoints', async () => {
+  it('hold for packets, and follow changes of sets, policies and endpoints', async () => {
     await makePods(1, 2, 3);
     expect(connects(3, 2)).toBe(true);
     await passOnEverything();
@@ -125,7 +125,7 @@ describe('policies that an IPDK agent passes on', () => {
     expect(Object.keys(await objects()).filter((name) => /ipset|policy/.test(name))).toEqual([]);
   });
 
-  test('close pods that Felix has told no endpoint of, as soon as there are any', async () => {
+  it('close pods that Felix has told no endpoint of, as soon as there are any', async () => {
     await makePods(1, 2);
     expect(connects(1, 2)).toBe(true);
     expect(await setProfile()).toEqual(DONE);
@@ -144,7 +144,7 @@ describe('policies that an IPDK agent passes on', () => {
     expect(Object.keys(await objects())).not.toContain('~ipdk/default/pod-2');
   });
 
-  test('are not successful if not all of it is in force, and say why', async () => {
+  it('are not successful if not all of it is in force, and say why', async () => {
     await makePods(1, 2);
     await passOnEverything();
     const sourcePorts = await setPolicy(rule({ action: 'allow', srcPorts: http }), allowClients);
@@ -169,7 +169,7 @@ describe('policies that an IPDK agent passes on', () => {
     expect((await setClients('10.244.1.2')).successful).toBe(false);
   });
 
-  test('outlive a restart of the manager, which goes on where they were', async () => {
+  it('outlive a restart of the manager, which goes on where they were', async () => {
     await makePods(1, 2, 3);
     await passOnEverything();
     ipdk.close();
@@ -184,7 +184,7 @@ describe('policies that an IPDK agent passes on', () => {
     expect(connects(3, 2)).toBe(true);
   });
 
-  test('are no business of a Sync stream', async () => {
+  it('are no business of a Sync stream', async () => {
     await makePods(1, 2, 3);
     await passOnEverything();
     await agent.snapshot();

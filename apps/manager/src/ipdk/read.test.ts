@@ -1,6 +1,6 @@
 import { infra } from '@infra-offload/infra-api';
 import fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { ManagerError } from '../errors.js';
 import { belongsToSync, objectKey, type WantedState } from '../state/objects.js';
 import { fromJson, toJson } from '../state/record.js';
@@ -16,7 +16,7 @@ const ips = (...addresses: string[]) => ({
 });
 
 describe('CreateNetwork', () => {
-  test('becomes a pod', () => {
+  it('becomes a pod', () => {
     expect(readNetwork(network(1))).toEqual({
       kind: 'pod',
       attachmentId: '~ipdk/netns/var/run/netns/cni-1/eth0',
@@ -28,11 +28,11 @@ describe('CreateNetwork', () => {
     });
   });
 
-  test('the desired interface counts when no other is told', () => {
+  it('the desired interface counts when no other is told', () => {
     expect(readNetwork(network(1, { hostIfName: '' })).interfaceName).toBe('mem1');
   });
 
-  test.each<[string, () => unknown, RegExp]>([
+  it.each<[string, () => unknown, RegExp]>([
     ['no address', pod(ips()), /container_ips is ""; expected exactly one IPv4 address/],
     ['two addresses', pod(ips('10.0.0.1/32', 'fd00::1/128')), /expected exactly one IPv4 address/],
     ['IPv6', pod(ips('fd00::1/128')), /expected a unicast IPv4 address/],
@@ -54,7 +54,7 @@ describe('CreateNetwork', () => {
 });
 
 describe('other requests', () => {
-  test('a host interface may carry a prefix length', () => {
+  it('a host interface may carry a prefix length', () => {
     const host = { ifName: 'P4TAP_0', macAddr: '02:00:00:00:00:01' };
     expect(readHost({ ...host, ipv4Addr: '200.1.1.2/32' })).toEqual(
       readHost({ ...host, ipv4Addr: '200.1.1.2' }),
@@ -62,7 +62,7 @@ describe('other requests', () => {
     expect(() => readHost({ ...host, ifName: '', ipv4Addr: '200.1.1.2' })).toThrow(/if_name is ""/);
   });
 
-  test('IPv6 endpoints are left out and named; malformed ones spoil the request', () => {
+  it('IPv6 endpoints are left out and named; malformed ones spoil the request', () => {
     const mixed = translation('10.96.0.10:80', ['10.244.1.1:80']);
     mixed.backends.push({ dstEp: { ipv4Addr: 'fd00::1', port: 80 }, srcEp: undefined });
     expect(readTranslation(mixed).service).toMatchObject({
@@ -83,7 +83,7 @@ describe('other requests', () => {
     expect(add('0.0.0.0:80', [])).toThrow(/endpoint\.ipv4_addr is "0\.0\.0\.0"/);
   });
 
-  test('a translation is deleted under the key that it was added under', () => {
+  it('a translation is deleted under the key that it was added under', () => {
     const added = translation('10.96.0.10:80', ['10.244.1.1:80'], { proto: 'tcp' });
     expect(readTranslationKey({ ...added, proto: 'TCP', backends: [] })).toBe(
       objectKey(readTranslation(added).service),
@@ -96,7 +96,7 @@ const text = fc.oneof(
   fc.constantFrom('', '10.244.1.7/32', '10.96.0.1', '02:00:00:00:00:07', 'eth0', 'TCP'),
 );
 
-test('property: whatever a request holds, it is an object that can be stored, or INVALID_OBJECT', () => {
+it('property: whatever a request holds, it is an object that can be stored, or INVALID_OBJECT', () => {
   const endpoint = fc.option(fc.record({ ipv4Addr: text, port: fc.nat(70_000) }), { nil: undefined });
   const requests = fc.record({
     interfaceName: text,
@@ -134,7 +134,7 @@ test('property: whatever a request holds, it is an object that can be stored, or
   );
 });
 
-test('no pod of Offload can have the name of one of these', () => {
+it('no pod of Offload can have the name of one of these', () => {
   const key = sandboxKey({ netns: '/run/netns/a', interfaceName: 'eth0' }) ?? 'pod/';
   expect(isIpdkPod(key)).toBe(true);
   const wire = {

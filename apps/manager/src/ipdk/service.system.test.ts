@@ -1,5 +1,5 @@
 import { infra, ObjectKind } from '@infra-offload/infra-api';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Manager } from '../manager.js';
 import { DEGRADED, node, PROGRAMMED, pod, podObject, type TestAgent, web } from '../testing/agent.js';
 import { arpReplyMac, arpRequest, readTcp, tcpSegment } from '../testing/packets.js';
@@ -48,7 +48,7 @@ async function syn(dst: string, dstPort: number, srcPort: number, port: number):
 }
 
 describe('what an IPDK agent does', () => {
-  test('at start and for pods and services: it is programmed and carries traffic', async () => {
+  it('at start and for pods and services: it is programmed and carries traffic', async () => {
     expect(await ipdk.setupHostInterface()).toEqual(DONE);
     expect(await ipdk.createNetwork(network(1))).toEqual({
       ...DONE,
@@ -74,7 +74,7 @@ describe('what an IPDK agent does', () => {
     expect(await installed('service')).toEqual([]);
   });
 
-  test('retries change nothing, and deleting what is not there succeeds', async () => {
+  it('retries change nothing, and deleting what is not there succeeds', async () => {
     for (let i = 0; i < 3; i++) {
       expect(await ipdk.setupHostInterface()).toEqual(DONE);
       expect(await ipdk.createNetwork(network(1))).toMatchObject(DONE);
@@ -93,7 +93,7 @@ describe('what an IPDK agent does', () => {
     expect(Number(after.target?.updatesWritten) - Number(target?.updatesWritten)).toBeLessThan(10);
   });
 
-  test('several calls at once', async () => {
+  it('several calls at once', async () => {
     const numbers = Array.from({ length: 12 }, (_, i) => i + 1);
     const replies = await Promise.all(
       numbers.flatMap((i) => [ipdk.createNetwork(network(i)), ipdk.createNetwork(network(i))]),
@@ -106,7 +106,7 @@ describe('what an IPDK agent does', () => {
 });
 
 describe('pods', () => {
-  test.each([
+  it.each([
     ['address', { ipv4Addr: '10.244.1.1' }],
     ['address with prefix length', { ipv4Addr: '10.244.1.1/32' }],
     ['MAC', { macAddr: '02:00:00:00:01:01' }],
@@ -120,7 +120,7 @@ describe('pods', () => {
     expect(Object.keys(await objects())).toEqual(['~ipdk/netns/var/run/netns/cni-2/eth0']);
   });
 
-  test('a request without a network namespace works, too', async () => {
+  it('a request without a network namespace works, too', async () => {
     const bare = { ...addRequest(1), netns: '', interfaceName: '', workload: undefined };
     expect(await ipdk.createNetwork(network(1, { addRequest: bare }))).toMatchObject(DONE);
     expect(Object.keys(await objects())).toEqual(['~ipdk/address/10.244.1.1/eth0']);
@@ -129,7 +129,7 @@ describe('pods', () => {
     expect(await objects()).toEqual({});
   });
 
-  test('who comes with the address or interface of another has it: the agent deletes nothing whose namespace is gone', async () => {
+  it('who comes with the address or interface of another has it: the agent deletes nothing whose namespace is gone', async () => {
     await ipdk.createNetwork(network(1));
     await ipdk.createNetwork(network(2));
     // A new sandbox with the address of pod 1 on the interface of pod 2.
@@ -144,7 +144,7 @@ describe('pods', () => {
     expect(await objects()).toEqual({ '~ipdk/netns/var/run/netns/cni-3/eth0': 'programmed' });
   });
 
-  test('a failed CreateNetwork says why, keeps nothing, and takes nothing away', async () => {
+  it('a failed CreateNetwork says why, keeps nothing, and takes nothing away', async () => {
     await ipdk.createNetwork(network(1));
     const unknown = await ipdk.createNetwork(
       network(1, { hostIfName: 'P4TAP_77', addRequest: addRequest(2) }),
@@ -162,7 +162,7 @@ describe('pods', () => {
     });
   });
 
-  test('without a target nothing is promised, and removals are done when it is back', async () => {
+  it('without a target nothing is promised, and removals are done when it is back', async () => {
     await ipdk.createNetwork(network(1));
     await world.stopTarget();
     const added = await ipdk.createNetwork(network(2));
@@ -179,7 +179,7 @@ describe('pods', () => {
 });
 
 describe('translations', () => {
-  test('a further Add replaces the endpoints; an empty list leaves none', async () => {
+  it('a further Add replaces the endpoints; an empty list leaves none', async () => {
     await ipdk.setupHostInterface();
     await ipdk.createNetwork(network(1));
     await ipdk.createNetwork(network(2));
@@ -191,7 +191,7 @@ describe('translations', () => {
     expect((await installed('service')).join()).toContain('10.96.0.10');
   });
 
-  test('an agent changes one by deleting and adding it: connections to endpoints that stay go on', async () => {
+  it('an agent changes one by deleting and adding it: connections to endpoints that stay go on', async () => {
     await ipdk.setupHostInterface();
     for (const i of [1, 2, 3]) await ipdk.createNetwork(network(i));
     const both = translation('10.96.0.10:80', ['10.244.1.2:80', '10.244.1.3:80']);
@@ -204,7 +204,7 @@ describe('translations', () => {
     expect([await installed('service'), await installed('endpoint')]).toEqual(entries);
   });
 
-  test('TCP and UDP of one address and port are two; their protocol may be of any case', async () => {
+  it('TCP and UDP of one address and port are two; their protocol may be of any case', async () => {
     expect(await ipdk.addTranslation(translation('10.96.0.53:53', ['10.244.1.1:53']))).toEqual(DONE);
     const udp = translation('10.96.0.53:53', ['10.244.1.1:53'], { proto: 'udp' });
     expect(await ipdk.addTranslation(udp)).toEqual(DONE);
@@ -213,7 +213,7 @@ describe('translations', () => {
     expect(Object.keys(await objects())).toEqual(['~ipdk/10.96.0.53:53/TCP']);
   });
 
-  test('what is only partly in force is said, and what can be done is done', async () => {
+  it('what is only partly in force is said, and what can be done is done', async () => {
     const nodePort = translation('192.168.1.10:30080', ['10.244.1.1:80'], { isRealIp: true });
     for (const backend of nodePort.backends) backend.srcEp = { ipv4Addr: '192.168.1.10', port: 0 };
     const reply = await ipdk.addTranslation(nodePort);
@@ -232,7 +232,7 @@ describe('translations', () => {
     expect(tooMany.errorMessage).toMatch(/256 endpoints, 255 of them are served.*it is kept/);
   });
 
-  test('without a target they are kept, and programmed when it is back', async () => {
+  it('without a target they are kept, and programmed when it is back', async () => {
     await world.stopTarget();
     const reply = await ipdk.addTranslation(translation('10.96.0.10:80', ['10.244.1.1:80']));
     expect(reply.successful).toBe(false);
@@ -244,7 +244,7 @@ describe('translations', () => {
 });
 
 describe('the host interface', () => {
-  test('another call replaces it', async () => {
+  it('another call replaces it', async () => {
     await ipdk.setupHostInterface();
     expect(await ipdk.setupHostInterface({ ipv4Addr: '200.1.1.3/32' })).toEqual(DONE);
     const arp = (await installed('arp_table')).join();
@@ -252,7 +252,7 @@ describe('the host interface', () => {
     expect(arp).not.toContain('200.1.1.2');
   });
 
-  test('one that is not port 0 is refused with the reason, because the agent must not start on it', async () => {
+  it('one that is not port 0 is refused with the reason, because the agent must not start on it', async () => {
     const reply = await ipdk.setupHostInterface({ ifName: 'mem1' });
     expect(reply.successful).toBe(false);
     expect(reply.errorMessage).toMatch(/HostPortMismatch.*mem1 is port 1.*port 0/);
@@ -261,7 +261,7 @@ describe('the host interface', () => {
 });
 
 describe('beside Sync', () => {
-  test('neither takes the objects of the other away', async () => {
+  it('neither takes the objects of the other away', async () => {
     await ipdk.createNetwork(network(1));
     await ipdk.addTranslation(translation('10.96.0.20:80', ['10.244.1.1:80']));
     await agent.snapshot(node(), podObject(2), web('10.244.1.2:8080'));
@@ -286,7 +286,7 @@ describe('beside Sync', () => {
     expect(await objects()).toEqual(all);
   });
 
-  test('the first to have a node, address or frontend keeps it; the other gets it afterwards', async () => {
+  it('the first to have a node, address or frontend keeps it; the other gets it afterwards', async () => {
     await agent.snapshot(node(), web('10.244.1.2:8080'));
     const host = await ipdk.setupHostInterface();
     expect(host.successful).toBe(false);
@@ -299,7 +299,7 @@ describe('beside Sync', () => {
     expect(agent.statuses.get('node-1')).toMatchObject({ state: DEGRADED, reason: 'NodeConflict' });
   });
 
-  test('a Sync stream cannot name what an IPDK agent made', async () => {
+  it('a Sync stream cannot name what an IPDK agent made', async () => {
     await ipdk.addTranslation(translation('10.96.0.20:80', ['10.244.1.1:80']));
     await agent.snapshot();
     const value = { kind: ObjectKind.OBJECT_KIND_SERVICE, name: '~ipdk/10.96.0.20:80/TCP' };
@@ -309,7 +309,7 @@ describe('beside Sync', () => {
 });
 
 describe('restarts', () => {
-  test('a manager that starts again has everything, and writes nothing', async () => {
+  it('a manager that starts again has everything, and writes nothing', async () => {
     await ipdk.setupHostInterface();
     await ipdk.createNetwork(network(1));
     await ipdk.createNetwork(network(2));
@@ -339,7 +339,7 @@ describe('restarts', () => {
 });
 
 describe('what is not carried', () => {
-  test('every other call is refused in words, and never with a gRPC error', async () => {
+  it('every other call is refused in words, and never with a gRPC error', async () => {
     for (const [name, method] of Object.entries(infra.InfraAgentService)) {
       const message = Object.entries(REFUSALS).find(([call]) => call === name)?.[1];
       if (message === undefined) continue;
@@ -358,7 +358,7 @@ describe('what is not carried', () => {
     expect(await objects()).toEqual({});
   });
 
-  test('malformed requests get a reply that names the field', async () => {
+  it('malformed requests get a reply that names the field', async () => {
     const calls: [Promise<{ successful: boolean; errorMessage: string }>, RegExp][] = [
       [ipdk.createNetwork({ addRequest: undefined, hostIfName: '', macAddr: '' }), /add_request is missing/],
       [ipdk.createNetwork(network(1, { macAddr: 'x' })), /mac_addr is "x"; expected a unicast MAC/],

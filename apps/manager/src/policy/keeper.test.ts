@@ -1,5 +1,5 @@
 import { type IPv4, ipv4, mac } from '@infra-offload/net';
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import type { ObjectKey, PodObject } from '../state/objects.js';
 import type { AddressSetObject, IsolationObject, PolicyObject, PolicyPort } from '../state/policy-objects.js';
 import { type Fate, MemoryStore, SlowDevice, startController } from '../testing/policy-world.js';
@@ -20,13 +20,13 @@ function set(
   addresses: readonly IPv4[],
   more: Partial<AddressSetObject> = {},
 ): AddressSetObject {
-  return { kind: 'set', name, addresses, cidrs: [], addressPorts: [], ...more };
+  return { kind: 'set', name: name, addresses: addresses, cidrs: [], addressPorts: [], ...more };
 }
 
 function policy(name: string, from: string, port?: PolicyPort): PolicyObject {
   const peers = [{ negated: false, cidrs: [], sets: [from] }];
   const rule = { action: 'allow' as const, peers, ports: port === undefined ? [] : [port], notPorts: [] };
-  return { kind: 'policy', name, ingress: [rule], egress: [], agentConditions: [] };
+  return { kind: 'policy', name: name, ingress: [rule], egress: [], agentConditions: [] };
 }
 
 function isolation(i: number, ...policies: string[]): IsolationObject {
@@ -82,7 +82,7 @@ async function world() {
   };
 }
 
-test('a refused peer is denied and told; the rest of the policy is in force', async () => {
+it('a refused peer is denied and told; the rest of the policy is in force', async () => {
   const { put, run, status, passes } = await world();
   put(set('a', [PEER]), policy('p', 'a'), isolation(1, 'p'), pod(1));
   await run();
@@ -104,7 +104,7 @@ test('a refused peer is denied and told; the rest of the policy is in force', as
   expect(status('policy/p')?.state).toBe('programmed');
 });
 
-test('while the target keeps what it should forget, everything is denied', async () => {
+it('while the target keeps what it should forget, everything is denied', async () => {
   const { put, run, status, passes, device, ids } = await world();
   put(set('a', [PEER, OTHER]), policy('p', 'a'), isolation(1, 'p'), pod(1));
   await run();
@@ -128,7 +128,7 @@ test('while the target keeps what it should forget, everything is denied', async
   expect(status('isolation/n/pod-1')?.state).toBe('programmed');
 });
 
-test('a pod that the target will not isolate gets no packets, and comes back with its isolation', async () => {
+it('a pod that the target will not isolate gets no packets, and comes back with its isolation', async () => {
   const { put, run, status, passes, device } = await world();
   put(pod(1));
   await run();
@@ -149,7 +149,7 @@ test('a pod that the target will not isolate gets no packets, and comes back wit
   expect(status('isolation/n/pod-1')?.state).toBe('programmed');
 });
 
-test('pods share a profile while they have the same rules, and the ports of their own keep them apart', async () => {
+it('pods share a profile while they have the same rules, and the ports of their own keep them apart', async () => {
   const { put, run, ids, passes } = await world();
   const web: PolicyPort = { kind: 'set', set: 'web' };
   const ports = [
@@ -169,7 +169,7 @@ test('pods share a profile while they have the same rules, and the ports of thei
   expect(passes(4, PEER, { protocol: 6, port: 8080 })).toBe(false);
 });
 
-test.each([
+it.each([
   ['first', () => 0],
   ['last', (waiting: number) => waiting - 1],
 ])(
@@ -199,7 +199,7 @@ test.each([
   },
 );
 
-test('a change of a set costs what changed, in place, and other profiles nothing', async () => {
+it('a change of a set costs what changed, in place, and other profiles nothing', async () => {
   const { put, run, ids, device } = await world();
   const members = Array.from({ length: 300 }, (_, i) => ipv4(PEER + i));
   put(
@@ -218,7 +218,7 @@ test('a change of a set costs what changed, in place, and other profiles nothing
   expect(device.updates - before.updates).toBe(1);
 });
 
-test('what is removed is done when the device has let go of it', async () => {
+it('what is removed is done when the device has let go of it', async () => {
   const { put, run, remove, status, passes } = await world();
   put(set('a', [PEER]), policy('p', 'a'), isolation(1, 'p'), pod(1));
   await run();
@@ -231,7 +231,7 @@ test('what is removed is done when the device has let go of it', async () => {
   expect(passes(1, OTHER)).toBe(true);
 });
 
-test('what is not known denies: a policy, and a set that makes no sense', async () => {
+it('what is not known denies: a policy, and a set that makes no sense', async () => {
   const device = new SlowDevice();
   const { controller, reconciler } = startController(new MemoryStore());
   const attached = reconciler.attach(device, () => true);

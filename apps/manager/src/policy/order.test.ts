@@ -1,6 +1,6 @@
 import { type IPv4, ipv4, ipv4Prefix, mac } from '@infra-offload/net';
 import fc from 'fast-check';
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { isolationKey, type ObjectKey, objectKey, type PodObject } from '../state/objects.js';
 import type { AddressSetObject, IsolationObject, PolicyObject, PolicyTier } from '../state/policy-objects.js';
 import type { PolicyPacket } from '../testing/policy-tables.js';
@@ -143,9 +143,9 @@ const step = fc.oneof(
 
 /** Something to begin with, so that there is something to change. */
 const start = fc.tuple(
-  ...SETS.map((name) => set.map((one) => ({ ...one, name }))),
-  ...POLICIES.map((name) => policy.map((one) => ({ ...one, name }))),
-  ...PODS.slice(0, 3).map(({ name }) => isolation.map((one) => ({ ...one, name }))),
+  ...SETS.map((name) => set.map((one) => ({ ...one, name: name }))),
+  ...POLICIES.map((name) => policy.map((one) => ({ ...one, name: name }))),
+  ...PODS.slice(0, 3).map(({ name }) => isolation.map((one) => ({ ...one, name: name }))),
   ...PODS.slice(0, 3).map((one) => fc.constant(one)),
 );
 
@@ -284,7 +284,7 @@ class History {
   }
 }
 
-test('property: whatever changes and whatever fails, no packet gets a verdict that was not wanted since', async () => {
+it('property: whatever changes and whatever fails, no packet gets a verdict that was not wanted since', async () => {
   await fc.assert(
     fc.asyncProperty(
       start,

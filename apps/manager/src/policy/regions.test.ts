@@ -1,6 +1,6 @@
 import { formatIPv4, type IPv4Prefix, ipv4, ipv4Prefix, prefixContains } from '@infra-offload/net';
 import fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { anyProfile } from '../testing/policy-arbitraries.js';
 import type { PolicyProfile, ProfileRule } from './profile.js';
 import { evaluateProfile, type PeerRange } from './regions.js';
@@ -24,7 +24,7 @@ function drawn({ address, length, region, children }: PeerRange, indent = ''): s
 }
 
 describe('regions of a profile', () => {
-  test('ranges are nested, whatever the order in which they are named', () => {
+  it('ranges are nested, whatever the order in which they are named', () => {
     const { everywhere, peers } = evaluateProfile(
       ingress(
         allow([cidr('10.1.2.0', 24)]),
@@ -44,7 +44,7 @@ describe('regions of a profile', () => {
     ]);
   });
 
-  test('property: every address is in the smallest range around it, and every range inside its parent', () => {
+  it('property: every address is in the smallest range around it, and every range inside its parent', () => {
     fc.assert(
       fc.property(anyProfile, (profile) => {
         const { everywhere, peers } = evaluateProfile(profile);
@@ -65,14 +65,14 @@ describe('regions of a profile', () => {
     );
   });
 
-  test('what is always allowed is, and first among the parts', () => {
+  it('what is always allowed is, and first among the parts', () => {
     const profile = { ...ingress(allow([cidr('10.0.0.0', 8)])), alwaysAllowed: [ipv4('172.31.255.1')] };
     const { space, peers, parts } = evaluateProfile(profile);
     expect(peers).toMatchObject([{ address: ipv4('172.31.255.1'), region: space.all }]);
     expect(parts?.[0]).toBe(space.all);
   });
 
-  test('rules that deny, or name ports by set, leave no parts but atoms', () => {
+  it('rules that deny, or name ports by set, leave no parts but atoms', () => {
     const deny: ProfileRule = { ...allow([]), action: 'deny' };
     expect(evaluateProfile(ingress(deny)).parts).toBeUndefined();
     const set = {

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { type Operation, Owner, type RowKey } from './model.js';
 import { Planner } from './planner.js';
 import { drain, ToyDevice, type ToyRow, toyModel } from './testing.js';
@@ -15,7 +15,7 @@ function world() {
 }
 
 describe('Planner', () => {
-  test('writes up the phases and deletes down, each batch only what is ready', () => {
+  it('writes up the phases and deletes down, each batch only what is ready', () => {
     const { planner, device, owner } = world();
     planner.setWanted(owner, [head(1, 1), group(1, 1, 2), leaf(1), leaf(2)]);
     expect(owner.progress).toBe('pending');
@@ -46,7 +46,7 @@ describe('Planner', () => {
     expect(device.violations).toEqual([]);
   });
 
-  test('makes before it breaks: a removal waits for the inserts of its owner', () => {
+  it('makes before it breaks: a removal waits for the inserts of its owner', () => {
     const { planner, device, owner } = world();
     planner.setWanted(owner, [leaf(1)]);
     drain(planner, device);
@@ -58,7 +58,7 @@ describe('Planner', () => {
     expect([...device.rows.keys()]).toEqual(['leaf/2']);
   });
 
-  test('a refused leaf degrades its owner alone, and the group goes on without it', () => {
+  it('a refused leaf degrades its owner alone, and the group goes on without it', () => {
     const { planner, device, owner } = world();
     const other = new Owner<ToyRow>('b');
     device.capacity = 4;
@@ -83,7 +83,7 @@ describe('Planner', () => {
     expect(device.violations).toEqual([]);
   });
 
-  test('what waits for a refused row of another owner is blocked, not pending', () => {
+  it('what waits for a refused row of another owner is blocked, not pending', () => {
     const { planner, device, owner } = world();
     const base = new Owner<ToyRow>('base');
     device.capacity = 0;
@@ -94,7 +94,7 @@ describe('Planner', () => {
     expect(owner.blocked).toBe(1);
   });
 
-  test('a key that changes hands while it is being deleted ends up with the new owner', () => {
+  it('a key that changes hands while it is being deleted ends up with the new owner', () => {
     const { planner, device, owner } = world();
     const heir = new Owner<ToyRow>('heir');
     planner.setWanted(owner, [leaf(1, 1)]);
@@ -110,7 +110,7 @@ describe('Planner', () => {
     expect(heir.progress).toBe('done');
   });
 
-  test('a row that several owners want stays until the last lets go, and counts for each', () => {
+  it('a row that several owners want stays until the last lets go, and counts for each', () => {
     const { planner, device, owner } = world();
     const other = new Owner<ToyRow>('other');
     planner.setWanted(owner, [leaf(1)]);
@@ -130,7 +130,7 @@ describe('Planner', () => {
     expect(device.rows.size).toBe(0);
   });
 
-  test('of two owners that want different things the first wins, and the other inherits', () => {
+  it('of two owners that want different things the first wins, and the other inherits', () => {
     const { planner, device, owner } = world();
     const late = new Owner<ToyRow>('late');
     planner.setWanted(owner, [leaf(1, 1)]);
@@ -148,7 +148,7 @@ describe('Planner', () => {
     expect([...device.rows.values()]).toEqual([leaf(1, 3)]);
   });
 
-  test('a reset writes nothing that is right, and removes what nobody wants', () => {
+  it('a reset writes nothing that is right, and removes what nobody wants', () => {
     const { planner, device, owner } = world();
     const rows = [leaf(1), group(1, 1), head(1, 1)];
     planner.setWanted(owner, rows);
@@ -160,7 +160,7 @@ describe('Planner', () => {
     expect(planner.settled).toBe(true);
   });
 
-  test('without a device everything is pending, also what was there before', () => {
+  it('without a device everything is pending, also what was there before', () => {
     const { planner, device, owner } = world();
     planner.setWanted(owner, [leaf(1), leaf(2)]);
     drain(planner, device);
@@ -176,7 +176,7 @@ describe('Planner', () => {
     expect(planner.moving).toBe(0);
   });
 
-  test('an audit finds what is changed, extra and lost, and leaves alone what moves', () => {
+  it('an audit finds what is changed, extra and lost, and leaves alone what moves', () => {
     const { planner, device, owner } = world();
     planner.setWanted(owner, [leaf(1), leaf(2), leaf(3), leaf(4)]);
     drain(planner, device);
@@ -192,7 +192,7 @@ describe('Planner', () => {
     drain(planner, device);
     expect([...device.rows.values()].sort((a, b) => a.id - b.id)).toEqual([leaf(1), leaf(2), leaf(3)]);
   });
-  test('nothing is built on what a deletion without an answer may have removed', () => {
+  it('nothing is built on what a deletion without an answer may have removed', () => {
     const { planner, device, owner } = world();
     planner.setWanted(owner, [leaf(1), group(1, 1)]);
     drain(planner, device);
@@ -250,7 +250,7 @@ const step = fc.oneof(
 /** What somebody else has left in the device: owner 3 may want it, 7 does not exist. */
 const strange = [3, 7].flatMap((owner) => rowsOf(owner, { leaves: [0, 1], value: 0, heads: 1 }));
 
-test('property: whatever fails, the order holds, and in the end the device holds exactly what is wanted', () => {
+it('property: whatever fails, the order holds, and in the end the device holds exactly what is wanted', () => {
   fc.assert(
     fc.property(fc.boolean(), fc.array(step, { minLength: 1, maxLength: 60 }), (keepsUnknown, steps) => {
       const planner = new Planner(toyModel, keepsUnknown);

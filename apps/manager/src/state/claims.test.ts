@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { expect, test } from 'vitest';
+import { expect, it } from 'vitest';
 import { Claims } from './claims.js';
 import type { ObjectKey } from './objects.js';
 
@@ -8,7 +8,7 @@ const a: ObjectKey = 'pod/a';
 const b: ObjectKey = 'pod/b';
 const c: ObjectKey = 'pod/c';
 
-test('the first claimant holds, the next inherits', () => {
+it('the first claimant holds, the next inherits', () => {
   const claims = new Claims();
   claims.set(a, [claim('x'), claim('y')]);
   expect(claims.set(b, [claim('x')])).toEqual(new Set());
@@ -22,7 +22,7 @@ test('the first claimant holds, the next inherits', () => {
   expect(claims.holder('x', a)).toBeUndefined();
 });
 
-test('property: what is claimed is held by exactly one claimant, who keeps it until letting go', () => {
+it('property: what is claimed is held by exactly one claimant, who keeps it until letting go', () => {
   const objects: readonly ObjectKey[] = [a, b, c];
   const step = fc.record({ who: fc.nat(2), keys: fc.uniqueArray(fc.constantFrom('x', 'y', 'z')) });
   fc.assert(

@@ -1,7 +1,7 @@
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createLoggers } from '../log.js';
 import { StateDirectory } from './directory.js';
 
@@ -20,7 +20,7 @@ async function openAndClose(path = directory): Promise<void> {
 }
 
 describe('the lock of a state directory', () => {
-  test('a second manager is refused with the pid of the first, until that one stops', async () => {
+  it('a second manager is refused with the pid of the first, until that one stops', async () => {
     const held = await StateDirectory.open(directory, logger);
     await expect(StateDirectory.open(directory, logger)).rejects.toMatchObject({
       code: 'STORE',
@@ -31,7 +31,7 @@ describe('the lock of a state directory', () => {
     expect(readdirSync(directory).filter((name) => name.endsWith('.lock.sock'))).toEqual([]);
   });
 
-  test('of many at once one gets it', async () => {
+  it('of many at once one gets it', async () => {
     const results = await Promise.allSettled(
       Array.from({ length: 5 }, () => StateDirectory.open(directory, logger)),
     );
@@ -40,13 +40,13 @@ describe('the lock of a state directory', () => {
     for (const one of held) await one.close();
   });
 
-  test('a directory with a name longer than that of a socket may be', async () => {
+  it('a directory with a name longer than that of a socket may be', async () => {
     const long = join(directory, 'x'.repeat(150));
     mkdirSync(long);
     await openAndClose(long);
   });
 
-  test('one that was removed with its directory is made anew', async () => {
+  it('one that was removed with its directory is made anew', async () => {
     const held = await StateDirectory.open(directory, logger);
     rmSync(directory, { recursive: true });
     await held.prepare();
@@ -57,7 +57,7 @@ describe('the lock of a state directory', () => {
     await openAndClose();
   });
 
-  test('a file in the place of the lock is not removed', async () => {
+  it('a file in the place of the lock is not removed', async () => {
     const file = join(directory, 'manager.lock.sock');
     writeFileSync(file, '');
     await expect(StateDirectory.open(directory, logger)).rejects.toMatchObject({

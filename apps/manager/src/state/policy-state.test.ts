@@ -7,7 +7,7 @@ import {
   type PortMatch,
   type WantedObject,
 } from '@infra-offload/infra-api';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { ManagerError } from '../errors.js';
 import { keyOfReference, objectKey, referenceOf } from './objects.js';
 import { fromJson, toJson } from './record.js';
@@ -56,7 +56,7 @@ function fault(wire: WantedObject): string {
 }
 
 describe('sets', () => {
-  test('members in order and once, IPv6 passed over, bits after a prefix cleared', () => {
+  it('members in order and once, IPv6 passed over, bits after a prefix cleared', () => {
     const cidrs = [
       '10.0.0.9',
       '10.0.0.1/32',
@@ -87,7 +87,7 @@ describe('sets', () => {
     });
   });
 
-  test.each([
+  it.each([
     [set({ name: '' }), 'set : name is ""; expected a name of 1 to 1024 bytes without control characters'],
     [set({ cidrs: ['10.0.0.0/33'] }), 'set web: cidrs[0] is "10.0.0.0/33"; expected an address or a range'],
     [set({ cidrs: ['10.0.0.01'] }), 'cidrs[0] is "10.0.0.01"'],
@@ -103,7 +103,7 @@ describe('sets', () => {
 });
 
 describe('policies', () => {
-  test('everything that a rule can say', () => {
+  it('everything that a rule can say', () => {
     const read = readObject(
       policy(
         rule({
@@ -130,7 +130,7 @@ describe('policies', () => {
     });
   });
 
-  test.each([
+  it.each([
     [
       rule({ action: 0 }),
       'policy default/web: ingress[0].action is "0"; expected ALLOW (1), DENY (2) or PASS (3)',
@@ -151,7 +151,7 @@ describe('policies', () => {
 });
 
 describe('isolations', () => {
-  test.each([
+  it.each([
     [isolation({ namespace: 'a/b' }), 'namespace is "a/b"; expected a Kubernetes name'],
     [
       isolation({ egress: { tiers: [{ policies: [], defaultAction: ALLOW }] } }),
@@ -166,7 +166,7 @@ describe('isolations', () => {
   });
 });
 
-test.each([
+it.each([
   [
     set({ cidrs: ['10.0.0.1', '10.0.0.0/8'], addressPorts: [{ address: '10.0.0.1', protocol: 6, port: 1 }] }),
     'set/web',
@@ -184,7 +184,7 @@ test.each([
   expect(isUnchanged(undefined, object)).toBe(false);
 });
 
-test('sets differ by any kind of member', () => {
+it('sets differ by any kind of member', () => {
   const of = (more: Partial<AddressSet>) => readObject(set(more));
   const empty = of({});
   for (const more of [

@@ -1,5 +1,5 @@
 import { ipv4 } from '@infra-offload/net';
-import { z } from 'zod';
+import * as z from 'zod';
 import type {
   AddressSetObject,
   IsolationObject,

@@ -1,7 +1,7 @@
 import type { GroupPlan, Slot } from '@infra-offload/lb-model';
 import { ipv4, mac } from '@infra-offload/net';
 import { safeParse } from '@infra-offload/yaml';
-import { z } from 'zod';
+import * as z from 'zod';
 import { ManagerError } from '../errors.js';
 import type { Frontend, WantedState } from './objects.js';
 import {

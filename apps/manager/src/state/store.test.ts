@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { emptyGroupPlan } from '@infra-offload/lb-model';
 import { ipv4 } from '@infra-offload/net';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createLoggers } from '../log.js';
 import { StateDirectory } from './directory.js';
 import type { ServiceObject } from './objects.js';
@@ -56,12 +56,12 @@ function fill(records = 1) {
 }
 
 describe('StateStore', () => {
-  test('knows that it knows nothing at first', async () => {
+  it('knows that it knows nothing at first', async () => {
     expect(await withStore()).toMatchObject({ isWhole: false, restingIds: [] });
     expect(await withStore()).toMatchObject({ isWhole: true, restingIds: [] });
   });
 
-  test('keeps what ids of profiles stand for, and which of them rest', async () => {
+  it('keeps what ids of profiles stand for, and which of them rest', async () => {
     await withStore((store) => {
       store.useProfileId(1, 'one');
       store.useProfileId(2, 'two');
@@ -74,7 +74,7 @@ describe('StateStore', () => {
     });
   });
 
-  test('keeps objects and resting ids across restarts', async () => {
+  it('keeps objects and resting ids across restarts', async () => {
     await fill();
     const contents = await withStore();
     expect(contents.isWhole).toBe(true);
@@ -87,7 +87,7 @@ describe('StateStore', () => {
     expect(contents.departedAddresses).toEqual([[0x0af40105, 99.5]]);
   });
 
-  test('a removed object stays removed', async () => {
+  it('a removed object stays removed', async () => {
     await fill();
     await withStore((store) => {
       store.remove('service/default/web0:/TCP');
@@ -100,7 +100,7 @@ describe('StateStore', () => {
     expect(contents.departedAddresses).toEqual([]);
   });
 
-  test('claims are restored in the order in which objects changed last', async () => {
+  it('claims are restored in the order in which objects changed last', async () => {
     await fill(3);
     await withStore((store) => store.put('service/default/web0:/TCP', { object: service }));
     expect([...(await withStore()).records.keys()]).toEqual([
@@ -110,7 +110,7 @@ describe('StateStore', () => {
     ]);
   });
 
-  test.each([
+  it.each([
     [
       'an id of two services',
       (store: StateStore) => store.put('service/b/b:/TCP', planned('service/b/b:/TCP')),
@@ -126,14 +126,14 @@ describe('StateStore', () => {
     expect((await withStore()).isWhole).toBe(true);
   });
 
-  test('what another version has written is kept, and not used', async () => {
+  it('what another version has written is kept, and not used', async () => {
     writeFileSync(join(path, 'state.log'), 'infra-manager/9\n and much more of it');
     expect(await withStore()).toMatchObject({ isWhole: false });
     const [kept = ''] = readdirSync(path).filter((name) => name.startsWith('state.log.unusable-'));
     expect(readFileSync(join(path, kept), 'utf8')).toContain('infra-manager/9');
   });
 
-  test('a directory that cannot be made fails with its name', async () => {
+  it('a directory that cannot be made fails with its name', async () => {
     const file = join(path, 'file');
     writeFileSync(file, '');
     await expect(StateDirectory.open(join(file, 'sub'), logger)).rejects.toMatchObject({

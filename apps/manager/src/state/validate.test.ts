@@ -1,5 +1,5 @@
 import { Protocol, type WantedObject } from '@infra-offload/infra-api';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { ManagerError } from '../errors.js';
 import { node, pod, podObject, service } from '../testing/agent.js';
 import { readObject, readPod, wireKey } from './validate.js';
@@ -25,7 +25,7 @@ const route = {
 };
 
 describe('readObject', () => {
-  test('a service in numbers, with weights and without repetitions', () => {
+  it('a service in numbers, with weights and without repetitions', () => {
     const wire = service(
       'web',
       ['10.96.0.10:80', '10.96.0.10:80'],
@@ -54,7 +54,7 @@ describe('readObject', () => {
     expect(wireKey(wire)).toBe('service/default/web:http/TCP');
   });
 
-  test('a pod that Kubernetes does not know has no name, but not half of one', () => {
+  it('a pod that Kubernetes does not know has no name, but not half of one', () => {
     const wire = {
       attachmentId: 'c1/eth0',
       namespace: '',
@@ -68,7 +68,7 @@ describe('readObject', () => {
     expect(() => readPod({ ...wire, namespace: 'shop' })).toThrow(/name/);
   });
 
-  test('a node with routes; IPv6 is set aside', () => {
+  it('a node with routes; IPv6 is set aside', () => {
     const read = readObject(
       node({ serviceCidrs: ['10.96.0.0/16', '10.96.0.0/16', 'fd00::/108'], routes: [route] }),
     );
@@ -81,7 +81,7 @@ describe('readObject', () => {
     });
   });
 
-  test('a node with its addresses, and sources on the way to others', () => {
+  it('a node with its addresses, and sources on the way to others', () => {
     const out = { ...route, cidr: '0.0.0.0/0', sourceAddress: '192.0.2.1', masquerade: true };
     const read = readObject(node({ addresses: ['192.0.2.1', 'fd00::1', '192.0.2.1'], routes: [route, out] }));
     expect(read).toMatchObject({
@@ -93,12 +93,12 @@ describe('readObject', () => {
     expect(() => readObject(node({ routes: [{ ...out, sourceAddress: 'x' }] }))).toThrow(/source_address/);
   });
 
-  test('a node with an uplink', () => {
+  it('a node with an uplink', () => {
     expect(readObject(node({ uplinkInterface: 'up0' }))).toMatchObject({ uplinkInterface: 'up0' });
     expect(() => readObject(node({ uplinkInterface: '' }))).toThrow(/uplink_interface is ""/);
   });
 
-  test.each<[string, WantedObject, RegExp]>([
+  it.each<[string, WantedObject, RegExp]>([
     [
       'an attachment without interface',
       podObject(1, { attachmentId: 'c1' }),
@@ -162,11 +162,11 @@ describe('readObject', () => {
     expect(fault(wire)).toMatch(message);
   });
 
-  test('errors do not repeat long values', () => {
+  it('errors do not repeat long values', () => {
     expect(fault(podObject(1, { mac: 'x'.repeat(10_000) })).length).toBeLessThan(300);
   });
 
-  test('objects have a key however wrong they are', () => {
+  it('objects have a key however wrong they are', () => {
     expect(wireKey(service('', [], [], { namespace: '', protocol: Protocol.PROTOCOL_UNSPECIFIED }))).toBe(
       'service//:/0',
     );

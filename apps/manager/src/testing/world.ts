@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { MemoryPorts, Softswitch } from '@infra-offload/softswitch';
-import type { z } from 'zod';
+import type * as z from 'zod';
 import { configSchema } from '../config/config.js';
 import type { Driver } from '../drivers/driver.js';
 import { createLoggers, type LogLevel } from '../log.js';

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { PolicyId, WorkloadEndpointId } from '../messages.js';
 
 /** The manager takes names of up to 512 bytes; a suffix must fit, too. */
-const maxNameBytes = 240;
+const MAX_NAME_BYTES = 240;
 
 /**
  * Names an object of the wire; different parts make different names. What would be too long, or not printable, is
@@ -13,7 +13,7 @@ export function objectName(kind: string, ...parts: readonly string[]): string {
     i === parts.length - 1 ? part : part.replace(/[%/]/g, encodeURIComponent),
   );
   const name = [kind, ...escaped].join('/');
-  const isUsable = Buffer.byteLength(name) <= maxNameBytes && !/\p{C}/u.test(name);
+  const isUsable = Buffer.byteLength(name) <= MAX_NAME_BYTES && !/\p{C}/u.test(name);
   return isUsable ? name : `${kind}/sha256:${hashOf(name, 40)}`;
 }
 
@@ -46,13 +46,13 @@ export interface PodName {
   readonly name: string;
 }
 
-const kubernetesName = /^[A-Za-z0-9]([-A-Za-z0-9._]*[A-Za-z0-9])?$/;
+const KUBERNETES_NAME = /^[A-Za-z0-9]([-A-Za-z0-9._]*[A-Za-z0-9])?$/;
 
 /** The pod that an endpoint belongs to; undefined if it is no pod of Kubernetes. */
 export function podOf({ orchestrator, workload }: WorkloadEndpointId): PodName | undefined {
   const [namespace = '', name = '', ...rest] = workload.split('/');
-  const isPod = [namespace, name].every((part) => part.length <= 253 && kubernetesName.test(part));
-  return orchestrator === 'k8s' && rest.length === 0 && isPod ? { namespace, name } : undefined;
+  const isPod = [namespace, name].every((part) => part.length <= 253 && KUBERNETES_NAME.test(part));
+  return orchestrator === 'k8s' && rest.length === 0 && isPod ? { namespace, name: name } : undefined;
 }
 
 export function podKey({ namespace, name }: PodName): string {

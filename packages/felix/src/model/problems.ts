@@ -7,7 +7,7 @@ export interface Problem {
 }
 
 /** Of many problems with one reason so many are told in words. */
-const maxTold = 3;
+const MAX_TOLD = 3;
 
 /** One condition for each reason. */
 export function conditionsOf(problems: readonly Problem[]): Condition[] {
@@ -18,8 +18,8 @@ export function conditionsOf(problems: readonly Problem[]): Condition[] {
     byReason.set(reason, messages);
   }
   return [...byReason].map(([reason, messages]) => {
-    const more = messages.length - maxTold;
-    const told = messages.slice(0, maxTold).join('; ');
+    const more = messages.length - MAX_TOLD;
+    const told = messages.slice(0, MAX_TOLD).join('; ');
     return { reason, message: more > 0 ? `${told}; and ${more} more` : told };
   });
 }

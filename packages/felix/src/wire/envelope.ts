@@ -14,7 +14,7 @@ import {
 } from './policy-messages.js';
 
 /** Payloads that carry nothing for policies, by their number in `ToDataplane`; those above 29 are of newer versions. */
-const unusedPayloads: Readonly<Record<number, string>> = {
+const UNUSED_PAYLOADS: Readonly<Record<number, string>> = {
   16: 'ipam_pool_update',
   17: 'ipam_pool_remove',
   19: 'service_account_update',
@@ -35,7 +35,7 @@ const unusedPayloads: Readonly<Record<number, string>> = {
   34: 'wireguard_endpoint_v6_remove',
 };
 
-const sequenceNumberField = 15;
+const SEQUENCE_NUMBER_FIELD = 15;
 
 /** What Felix has sent. */
 export interface ToDataplane {
@@ -55,7 +55,7 @@ export function decodeToDataplane(bytes: Uint8Array, dialect: Dialect = 'auto'):
     const reader = new BinaryReader(bytes);
     while (reader.pos < reader.len) {
       const [field, wireType] = reader.tag();
-      if (field === sequenceNumberField && wireType === WireType.Varint) {
+      if (field === SEQUENCE_NUMBER_FIELD && wireType === WireType.Varint) {
         sequenceNumber = BigInt(reader.uint64());
       } else if (wireType === WireType.LengthDelimited) {
         payload = { field, bytes: reader.bytes() };
@@ -124,8 +124,8 @@ function decodePayload(field: number, bytes: Uint8Array, dialect: Dialect): Feli
     case 18:
       return fromWire.hostMetadataRemove(felix.HostMetadataRemove.decode(bytes));
     default: {
-      const name = unusedPayloads[field];
-      return name === undefined ? { type: 'unknown', field } : { type: 'unused', name };
+      const name = UNUSED_PAYLOADS[field];
+      return name === undefined ? { type: 'unknown', field } : { type: 'unused', name: name };
     }
   }
 }
@@ -170,7 +170,7 @@ function describeHostEndpoint(bytes: Uint8Array): { readonly name: string; reado
     name = reader.string();
     return true;
   });
-  return { name, hasPolicy };
+  return { name: name, hasPolicy };
 }
 
 /** What a dataplane tells Felix. */
@@ -187,14 +187,14 @@ export type FromDataplane =
   | { readonly type: 'inSync' };
 
 /** Of `FromDataplane.dataplane_in_sync`, an empty message of newer versions. */
-const inSyncField = 10;
+const IN_SYNC_FIELD = 10;
 
 /** Encodes a `felix.FromDataplane`. */
 export function encodeFromDataplane(message: FromDataplane, sequenceNumber: bigint): Uint8Array {
   if (message.type === 'inSync') {
     const writer = new BinaryWriter();
     if (sequenceNumber !== 0n) writer.tag(8, WireType.Varint).uint64(sequenceNumber);
-    return writer.tag(inSyncField, WireType.LengthDelimited).bytes(new Uint8Array()).finish();
+    return writer.tag(IN_SYNC_FIELD, WireType.LengthDelimited).bytes(new Uint8Array()).finish();
   }
   return felix.FromDataplane.encode({ sequenceNumber, payload: payloadOf(message) }).finish();
 }

@@ -1,16 +1,16 @@
 import { FelixError } from '../errors.js';
 
 /** Length of what precedes each message: its length in bytes, little-endian. */
-const headerBytes = 8;
+const HEADER_BYTES = 8;
 
 /** More than Felix ever sends: it splits IP sets into messages of a few megabytes. */
-export const defaultMaxFrameBytes = 64 * 1024 * 1024;
+export const DEFAULT_MAX_FRAME_BYTES = 64 * 1024 * 1024;
 
 /** A message as Felix and its dataplane driver exchange them: 8 bytes of length, little-endian, then the message. */
 export function encodeFrame(message: Uint8Array): Uint8Array {
-  const frame = new Uint8Array(headerBytes + message.length);
+  const frame = new Uint8Array(HEADER_BYTES + message.length);
   new DataView(frame.buffer).setBigUint64(0, BigInt(message.length), true);
-  frame.set(message, headerBytes);
+  frame.set(message, HEADER_BYTES);
   return frame;
 }
 
@@ -25,7 +25,7 @@ export class FrameDecoder {
   #isBroken = false;
 
   /** @param maxFrameBytes longest message that is taken. */
-  constructor(maxFrameBytes: number = defaultMaxFrameBytes) {
+  constructor(maxFrameBytes: number = DEFAULT_MAX_FRAME_BYTES) {
     this.#maxFrameBytes = maxFrameBytes;
   }
 
@@ -42,8 +42,8 @@ export class FrameDecoder {
     for (;;) {
       if (this.#isBroken) throw new FelixError('FRAME_TOO_LARGE', 'an earlier frame was too large');
       if (this.#length === undefined) {
-        if (this.#available < headerBytes) return;
-        this.#length = this.#readLength(this.#take(headerBytes));
+        if (this.#available < HEADER_BYTES) return;
+        this.#length = this.#readLength(this.#take(HEADER_BYTES));
       }
       if (this.#available < this.#length) return;
       const message = this.#take(this.#length);
@@ -55,7 +55,7 @@ export class FrameDecoder {
   /** To be called when the stream has ended. @throws FelixError TRUNCATED_FRAME if it did so within a frame. */
   end(): void {
     if (this.#length === undefined && this.#available === 0) return;
-    const expected = this.#length === undefined ? `a header of ${headerBytes}` : String(this.#length);
+    const expected = this.#length === undefined ? `a header of ${HEADER_BYTES}` : String(this.#length);
     throw new FelixError(
       'TRUNCATED_FRAME',
       `the stream ended within a frame: ${this.#available} of ${expected} bytes have come`,
@@ -63,7 +63,7 @@ export class FrameDecoder {
   }
 
   #readLength(header: Uint8Array): number {
-    const length = new DataView(header.buffer, header.byteOffset, headerBytes).getBigUint64(0, true);
+    const length = new DataView(header.buffer, header.byteOffset, HEADER_BYTES).getBigUint64(0, true);
     if (length <= BigInt(this.#maxFrameBytes)) return Number(length);
     this.#isBroken = true;
     throw new FelixError(

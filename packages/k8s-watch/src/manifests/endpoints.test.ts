@@ -32,7 +32,7 @@ subsets:
 
 async function read(files: Readonly<Record<string, string>>) {
   for (const [name, text] of Object.entries(files)) writeFileSync(join(directory, name), text);
-  const source = new ManifestsSource({ directory });
+  const source = new ManifestsSource({ directory: directory });
   try {
     await source.start();
     const tracker = new ServiceTracker({ source, node: { name: 'n1' } });
@@ -114,7 +114,10 @@ describe('v1 Endpoints among manifests', () => {
     const reported = new Promise<string>((resolve) => {
       tell = resolve;
     });
-    const source = new ManifestsSource({ directory, onReport: ({ problem }) => tell(problem.message) });
+    const source = new ManifestsSource({
+      directory: directory,
+      onReport: ({ problem }) => tell(problem.message),
+    });
     await source.start();
     try {
       const before = [...source.endpointSlices.values()];

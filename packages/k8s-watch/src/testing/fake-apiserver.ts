@@ -62,7 +62,11 @@ async function main(): Promise<void> {
 }
 
 function follow({ database }: FakeApiServer, directory: string): DirectoryFollower {
-  return new DirectoryFollower({ database, directory, onError: (message) => console.error(message) });
+  return new DirectoryFollower({
+    database,
+    directory: directory,
+    onError: (message) => console.error(message),
+  });
 }
 
 main().catch((error: unknown) => {

@@ -13,7 +13,7 @@ afterEach(() => server.stop());
 
 const service = (name: string, labels: Record<string, string> = {}) => ({
   kind: 'Service',
-  metadata: { name, labels },
+  metadata: { name: name, labels },
   spec: { ports: [{ port: 80 }] },
 });
 
@@ -168,7 +168,11 @@ it('follows a directory of manifests', () => {
     JSON.stringify({ kind: 'List', items: [service('b'), { kind: 'Node', metadata: { name: 'n' } }] }),
   );
   const { database } = server;
-  const follower = new DirectoryFollower({ database, directory, onError: (message) => errors.push(message) });
+  const follower = new DirectoryFollower({
+    database,
+    directory: directory,
+    onError: (message) => errors.push(message),
+  });
   try {
     const all = () => [...database.values('Service')].map(({ metadata }) => metadata.name);
     expect(all()).toEqual(['a', 'b']);

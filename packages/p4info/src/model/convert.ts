@@ -31,7 +31,7 @@ export function objectOf(preamble: Preamble | undefined, kind: string, path: str
     throw invalid(`a ${kind} has no name in its preamble`, path);
   const { id, name, alias, annotations } = preamble;
   if (id === 0) throw invalid(`${kind} '${name}' has no id (0 is none)`, path);
-  return { id, name, alias: alias === '' ? name : alias, annotations };
+  return { id, name: name, alias: alias === '' ? name : alias, annotations };
 }
 
 export function ownerOf({ name }: P4Object, kind: string, path: string): Owner {
@@ -39,7 +39,7 @@ export function ownerOf({ name }: P4Object, kind: string, path: string): Owner {
 }
 
 /** Wider than any compiler makes (p4c: 2048); readers take memory for a value of each field. */
-const maxBitwidth = 65_536;
+const MAX_BITWIDTH = 65_536;
 
 export function fieldOf(
   field: Action_Param | ControllerPacketMetadata_Metadata | MatchField,
@@ -49,13 +49,13 @@ export function fieldOf(
 ): P4Field {
   const { id, name, bitwidth } = field;
   if (id === 0) throw invalid(`${kind} '${name}'${owner.text} has no id (0 is none)`, owner.path);
-  if (bitwidth < 0 || bitwidth > maxBitwidth) {
-    const message = `${kind} '${name}'${owner.text} is ${bitwidth} bits wide, not 0 to ${maxBitwidth}`;
+  if (bitwidth < 0 || bitwidth > MAX_BITWIDTH) {
+    const message = `${kind} '${name}'${owner.text} is ${bitwidth} bits wide, not 0 to ${MAX_BITWIDTH}`;
     throw invalid(message, owner.path);
   }
   const typeName = field.typeName?.name;
   const isString = types.isString(typeName);
-  return { id, name, bitwidth: isString ? 0 : bitwidth, ...(typeName ? { typeName } : {}), isString };
+  return { id, name: name, bitwidth: isString ? 0 : bitwidth, ...(typeName ? { typeName } : {}), isString };
 }
 
 /** A size as a number; one that is none is told, and 0: not known. */

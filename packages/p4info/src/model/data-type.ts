@@ -11,7 +11,7 @@ export interface P4DataType {
 }
 
 /** Types of a program that lean on each other in a circle would never end; P4 has no use for such depth. */
-const maxDepth = 32;
+const MAX_DEPTH = 32;
 
 /** Resolves types through a program's type information. What is not told there is named, but has no width. */
 export class TypeResolver {
@@ -31,7 +31,7 @@ export class TypeResolver {
 
   resolve(spec: P4DataTypeSpec | undefined, depth = 0): P4DataType {
     const typeSpec = spec?.typeSpec;
-    if (typeSpec === undefined || depth > maxDepth) return { type: 'unknown' };
+    if (typeSpec === undefined || depth > MAX_DEPTH) return { type: 'unknown' };
     switch (typeSpec.$case) {
       case 'bitstring':
         return bitstringType(typeSpec.value);

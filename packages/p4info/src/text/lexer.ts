@@ -16,11 +16,11 @@ export interface Token {
 }
 
 // Hexadecimal and octal are integers only; `1.`, `.5`, `1e3` and a suffix f make a float.
-const number = /(?:0[xX][0-9a-fA-F]+|(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?[fF]?)/y;
-const numberRest = /[A-Za-z0-9_.]*/y;
-const name = /[A-Za-z_][A-Za-z0-9_]*/y;
-const bracketName = /[A-Za-z0-9_./~!$&()*+,;=%-]+/y;
-const stringStart = /.{0,40}/y;
+const NUMBER = /(?:0[xX][0-9a-fA-F]+|(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?[fF]?)/y;
+const NUMBER_REST = /[A-Za-z0-9_.]*/y;
+const NAME = /[A-Za-z_][A-Za-z0-9_]*/y;
+const BRACKET_NAME = /[A-Za-z0-9_./~!$&()*+,;=%-]+/y;
+const STRING_START = /.{0,40}/y;
 
 /** Splits protobuf text format into tokens, one token ahead. */
 export class Lexer {
@@ -65,7 +65,7 @@ export class Lexer {
     let text = '';
     for (;;) {
       this.#skipSpace();
-      const part = this.#match(bracketName);
+      const part = this.#match(BRACKET_NAME);
       if (part === '') break;
       text += part;
     }
@@ -114,7 +114,7 @@ export class Lexer {
     const offset = this.#offset;
     if (offset >= this.#text.length) return { kind: 'end', text: '', offset };
     const code = this.#text.charCodeAt(offset);
-    if (isLetter(code)) return { kind: 'name', text: this.#match(name), offset };
+    if (isLetter(code)) return { kind: 'name', text: this.#match(NAME), offset };
     if (isDigit(code) || (code === 0x2e && isDigit(this.#text.charCodeAt(offset + 1))))
       return this.#number(offset);
     if (code === 0x22 || code === 0x27) return this.#string(offset, code);
@@ -127,8 +127,8 @@ export class Lexer {
   }
 
   #number(offset: number): Token {
-    const text = this.#match(number);
-    const rest = this.#match(numberRest);
+    const text = this.#match(NUMBER);
+    const rest = this.#match(NUMBER_REST);
     const token: Token = { kind: 'number', text: text + rest, offset };
     if (rest !== '') throw this.error('SYNTAX', `malformed number '${token.text}'`, token);
     return token;
@@ -145,7 +145,7 @@ export class Lexer {
       if (code === 0x0a || code === 0) break;
       if (code === 0x5c && this.#text.charCodeAt(i + 1) !== 0x0a) i++;
     }
-    const text = this.#match(stringStart);
+    const text = this.#match(STRING_START);
     throw this.error('SYNTAX', 'this string is not closed on its line', { kind: 'string', text, offset });
   }
 

@@ -10,7 +10,7 @@ export class LiteralFault extends Error {
   }
 }
 
-const simpleEscapes: Readonly<Record<string, number>> = {
+const SIMPLE_ESCAPES: Readonly<Record<string, number>> = {
   a: 0x07,
   b: 0x08,
   f: 0x0c,
@@ -24,9 +24,9 @@ const simpleEscapes: Readonly<Record<string, number>> = {
   '"': 0x22,
 };
 
-const escapeSequence =
+const ESCAPE_SEQUENCE =
   /\\(?:([abfnrtv?\\'"])|([0-7]{1,3})|[xX]([0-9a-fA-F]{1,2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8}))/y;
-const lowSurrogate = /\\u([dD][c-fC-F][0-9a-fA-F]{2})/y;
+const LOW_SURROGATE = /\\u([dD][c-fC-F][0-9a-fA-F]{2})/y;
 
 /** The bytes of a quoted string as it stands in the text; characters are UTF-8. */
 export function stringBytes(quoted: string): Uint8Array {
@@ -41,13 +41,13 @@ export function stringBytes(quoted: string): Uint8Array {
     if (lone >= 0) throw new LiteralFault('half of a surrogate pair', lone);
     length += bytes.write(quoted.slice(i, stop), length);
     if (stop === end) break;
-    escapeSequence.lastIndex = stop;
-    const match = escapeSequence.exec(quoted);
+    ESCAPE_SEQUENCE.lastIndex = stop;
+    const match = ESCAPE_SEQUENCE.exec(quoted);
     if (match === null) throw new LiteralFault(`bad escape '${badEscape(quoted, stop)}'`, stop);
     const [, simple, octal, hex, short, long] = match;
-    i = escapeSequence.lastIndex;
+    i = ESCAPE_SEQUENCE.lastIndex;
     if (simple !== undefined) {
-      bytes[length++] = simpleEscapes[simple] ?? 0;
+      bytes[length++] = SIMPLE_ESCAPES[simple] ?? 0;
     } else if (octal !== undefined || hex !== undefined) {
       bytes[length++] = octal === undefined ? Number.parseInt(hex ?? '', 16) : octalByte(octal, stop);
     } else {
@@ -75,8 +75,8 @@ function unicodeCharacter(
 ): { readonly character: string; readonly end: number } {
   if (codePoint > 0x10ffff) throw new LiteralFault(`escape '${written}' is beyond U+10FFFF`, index);
   if (codePoint < 0xd800 || codePoint > 0xdfff) return { character: String.fromCodePoint(codePoint), end };
-  lowSurrogate.lastIndex = end;
-  const digits = codePoint < 0xdc00 ? lowSurrogate.exec(quoted)?.[1] : undefined;
+  LOW_SURROGATE.lastIndex = end;
+  const digits = codePoint < 0xdc00 ? LOW_SURROGATE.exec(quoted)?.[1] : undefined;
   if (digits === undefined) throw new LiteralFault(`escape '${written}' is half of a surrogate pair`, index);
   return { character: String.fromCharCode(codePoint, Number.parseInt(digits, 16)), end: end + 6 };
 }
@@ -99,7 +99,7 @@ function badEscape(quoted: string, index: number): string {
 }
 
 /** Ranges of the integer types. */
-export const integerRanges = {
+export const INTEGER_RANGES = {
   int32: [-(2n ** 31n), 2n ** 31n - 1n],
   sint32: [-(2n ** 31n), 2n ** 31n - 1n],
   sfixed32: [-(2n ** 31n), 2n ** 31n - 1n],
@@ -112,12 +112,12 @@ export const integerRanges = {
   fixed64: [0n, 2n ** 64n - 1n],
 } as const satisfies Record<string, readonly [bigint, bigint]>;
 
-const beyondRanges = 2n ** 65n;
+const BEYOND_RANGES = 2n ** 65n;
 
-export type IntegerType = keyof typeof integerRanges;
+export type IntegerType = keyof typeof INTEGER_RANGES;
 
 export function isIntegerType(scalar: string): scalar is IntegerType {
-  return Object.hasOwn(integerRanges, scalar);
+  return Object.hasOwn(INTEGER_RANGES, scalar);
 }
 
 /** Whether a number is written as an integer, good or bad. */
@@ -127,7 +127,7 @@ export function isIntegerLiteral(literal: string): boolean {
 
 /** The value of an unsigned decimal, hexadecimal or octal integer literal; of one beyond all ranges, just that. */
 export function integerValue(literal: string): bigint {
-  if (literal.replace(/^0[xX]?0*/, '').length > 64) return beyondRanges;
+  if (literal.replace(/^0[xX]?0*/, '').length > 64) return BEYOND_RANGES;
   if (!/^0\d+$/.test(literal)) return BigInt(literal);
   if (/[89]/.test(literal)) {
     throw new LiteralFault(`'${literal}' starts with 0, which makes it octal, but has other digits`);

@@ -3,10 +3,10 @@ import { suggestion } from '@infra-offload/base';
 import type { P4InfoWarning } from '../errors.js';
 import { Lexer, type Position, type Token } from './lexer.js';
 import { readEnumValue, readScalar } from './scalars.js';
-import { anyName, type Field, type MessageType, type Schema } from './schema.js';
+import { ANY_NAME, type Field, type MessageType, type Schema } from './schema.js';
 
 /** How deep messages may nest, the outermost one included; decoders have the same limit. */
-export const maxDepth = 100;
+export const MAX_DEPTH = 100;
 
 export interface TextFormatOptions {
   /** Types to read with. */
@@ -127,7 +127,7 @@ class TextReader {
     const { name, number, type } = field;
     switch (type.kind) {
       case 'message':
-        if (type.message.name === anyName) {
+        if (type.message.name === ANY_NAME) {
           const content = this.#any(type.message);
           return content === undefined ? writer : writer.tag(number, WireType.LengthDelimited).bytes(content);
         }
@@ -149,8 +149,8 @@ class TextReader {
     const close = token.text === '{' ? '}' : token.text === '<' ? '>' : undefined;
     if (close === undefined) throw this.#lexer.unexpected(`'{' or '<'`);
     this.#depth++;
-    if (this.#depth >= maxDepth)
-      throw this.#lexer.error('SYNTAX', `messages nest deeper than ${maxDepth}`, token);
+    if (this.#depth >= MAX_DEPTH)
+      throw this.#lexer.error('SYNTAX', `messages nest deeper than ${MAX_DEPTH}`, token);
     this.#lexer.next();
     const result = content({ close, token });
     this.#depth--;
@@ -191,14 +191,14 @@ class TextReader {
   }
 
   #expandedValue(type: MessageType): Uint8Array {
-    if (type.name === anyName) return this.#any(type) ?? new Uint8Array();
+    if (type.name === ANY_NAME) return this.#any(type) ?? new Uint8Array();
     const value = new BinaryWriter();
     this.#inBraces((brace) => this.#fields(type, value, brace));
     return value.finish();
   }
 
   #unknown(type: MessageType, token: Token & { readonly bracketed: boolean }): void {
-    if (token.bracketed && type.name === anyName) {
+    if (token.bracketed && type.name === ANY_NAME) {
       throw this.#lexer.error('SYNTAX', `[${token.text}]: an expanded Any holds nothing else`, token);
     }
     const what = token.bracketed ? `extension [${token.text}]` : `field '${token.text}'`;

@@ -4,8 +4,8 @@ import type { P4InfoError } from '../errors.js';
 import { type Lexer, shorten, type Token } from './lexer.js';
 import {
   floatValue,
+  INTEGER_RANGES,
   type IntegerType,
-  integerRanges,
   integerValue,
   isDecimalLiteral,
   isIntegerLiteral,
@@ -92,8 +92,8 @@ function readBool(lexer: Lexer, name: string): boolean {
   const token = lexer.token;
   const value =
     token.kind === 'number' && isIntegerLiteral(token.text)
-      ? boolNumbers.get(literal(lexer, token, integerValue))
-      : boolNames.get(token.text);
+      ? BOOL_NUMBERS.get(literal(lexer, token, integerValue))
+      : BOOL_NAMES.get(token.text);
   if (value === undefined) throw mismatch(lexer, `true or false for '${name}'`);
   lexer.next();
   return value;
@@ -106,7 +106,7 @@ function readInteger(lexer: Lexer, type: IntegerType, what: string): bigint {
   if (token.kind !== 'number' || !isIntegerLiteral(token.text))
     throw mismatch(lexer, `an integer for ${what}`);
   const value = literal(lexer, token, integerValue) * (negative ? -1n : 1n);
-  const [low, high] = integerRanges[type];
+  const [low, high] = INTEGER_RANGES[type];
   if (value < low || value > high) {
     const text = `${negative ? '-' : ''}${token.text}`;
     const message = `${shorten(text)} is out of range for ${what} (${type}: ${low} to ${high})`;
@@ -141,7 +141,7 @@ function literal<T>(lexer: Lexer, token: Token, read: (literal: string) => T): T
   }
 }
 
-const boolNames: ReadonlyMap<string, boolean> = new Map([
+const BOOL_NAMES: ReadonlyMap<string, boolean> = new Map([
   ['true', true],
   ['True', true],
   ['t', true],
@@ -150,7 +150,7 @@ const boolNames: ReadonlyMap<string, boolean> = new Map([
   ['f', false],
 ]);
 
-const boolNumbers: ReadonlyMap<bigint, boolean> = new Map([
+const BOOL_NUMBERS: ReadonlyMap<bigint, boolean> = new Map([
   [0n, false],
   [1n, true],
 ]);

@@ -83,8 +83,8 @@ function encodeBytes(bitwidth: number, value: Uint8Array): Uint8Array {
 }
 
 const utf8 = new TextEncoder();
-const decimal = /^(?:0|[1-9][0-9]*)$/;
-const hexadecimal = /^0[xX]([0-9a-fA-F]+)$/;
+const DECIMAL = /^(?:0|[1-9][0-9]*)$/;
+const HEXADECIMAL = /^0[xX]([0-9a-fA-F]+)$/;
 
 function encodeString(bitwidth: number, text: string): Uint8Array {
   if (bitwidth === 32) {
@@ -105,12 +105,12 @@ function encodeString(bitwidth: number, text: string): Uint8Array {
 
 function encodeNumeral(bitwidth: number, text: string): Uint8Array {
   checkWidth(bitwidth);
-  if (decimal.test(text)) {
+  if (DECIMAL.test(text)) {
     // A number of n decimal digits has more than n bits from the third digit on: no need to read a long one.
     if (text.length > Math.max(bitwidth, 2)) throw tooWide(bitwidth, text);
     return text.length < 16 ? encodeNumber(bitwidth, Number(text)) : encodeBigint(bitwidth, BigInt(text));
   }
-  const digits = hexadecimal.exec(text)?.[1];
+  const digits = HEXADECIMAL.exec(text)?.[1];
   if (digits !== undefined) {
     const bytes = hexBytes(digits);
     if (bitLength(bytes) > bitwidth) throw tooWide(bitwidth, text);

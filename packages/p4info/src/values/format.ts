@@ -36,10 +36,10 @@ export function formatValue(bitwidth: number, bytes: Uint8Array, format = format
  * (`dst_ip`, `ipv4.dstAddr`, `nexthop`, `arp.tpa`) are an IPv4 address.
  */
 export function guessFormat(field: { readonly name: string; readonly bitwidth: number }): ValueFormat {
-  return field.bitwidth === 32 && ipv4Name.test(field.name) ? 'ipv4' : formatOfWidth(field.bitwidth);
+  return field.bitwidth === 32 && IPV4_NAME.test(field.name) ? 'ipv4' : formatOfWidth(field.bitwidth);
 }
 
-const ipv4Name = /(?:^|[._])ip(?:v4)?(?:$|[._])|ipv4|addr|next_?hop|^(?:dst|src)$|(?:^|[._])[st]pa$/i;
+const IPV4_NAME = /(?:^|[._])ip(?:v4)?(?:$|[._])|ipv4|addr|next_?hop|^(?:dst|src)$|(?:^|[._])[st]pa$/i;
 
 function formatOfWidth(bitwidth: number): ValueFormat {
   if (bitwidth === 0) return 'string';

@@ -1,11 +1,11 @@
 import { P4InfoError } from '../errors.js';
-import { maxDepth } from '../text/reader.js';
+import { MAX_DEPTH } from '../text/reader.js';
 import type { Field, MessageType, Scalar } from '../text/schema.js';
 
 /** A field that the type does not have: written by a newer version of the format, or this is no such message at all. */
 export type UnknownField = { readonly path: string; readonly number: number; readonly offset: number };
 
-const wireType = { varint: 0, bit64: 1, lengthDelimited: 2, startGroup: 3, endGroup: 4, bit32: 5 } as const;
+const WIRE_TYPE = { varint: 0, bit64: 1, lengthDelimited: 2, startGroup: 3, endGroup: 4, bit32: 5 } as const;
 
 /**
  * Checks that `bytes` are a complete, well-formed message of that type before it is decoded: decoders take much for granted
@@ -35,7 +35,7 @@ class WireChecker {
   }
 
   message(type: MessageType, start: number, end: number, depth: number): void {
-    if (depth >= maxDepth) throw this.#fault(start, `messages nest deeper than ${maxDepth}`);
+    if (depth >= MAX_DEPTH) throw this.#fault(start, `messages nest deeper than ${MAX_DEPTH}`);
     this.#offset = start;
     const counts = new Map<Field, number>();
     while (this.#offset < end) {
@@ -43,7 +43,7 @@ class WireChecker {
       const { number, wire } = this.#tag(end);
       const field = type.fieldsByNumber.get(number);
       if (field === undefined) {
-        this.#onUnknown({ path: this.#path.join('.'), number, offset });
+        this.#onUnknown({ path: this.#path.join('.'), number: number, offset });
         this.#skip(wire, number, end, depth);
         continue;
       }
@@ -59,14 +59,14 @@ class WireChecker {
     const { type } = field;
     const expected =
       type.kind === 'message'
-        ? wireType.lengthDelimited
+        ? WIRE_TYPE.lengthDelimited
         : wireOf(type.kind === 'enum' ? 'int32' : type.scalar);
-    if (wire === wireType.lengthDelimited && expected !== wire && field.repeated) {
+    if (wire === WIRE_TYPE.lengthDelimited && expected !== wire && field.repeated) {
       this.#packed(expected, this.#length(end));
       return;
     }
     if (wire !== expected) throw this.#fault(offset, `wire type ${wire} instead of ${expected}`);
-    if (expected !== wireType.lengthDelimited) {
+    if (expected !== WIRE_TYPE.lengthDelimited) {
       this.#scalar(expected, end);
       return;
     }
@@ -81,8 +81,8 @@ class WireChecker {
   }
 
   #scalar(wire: number, end: number): void {
-    if (wire === wireType.varint) this.#varint(end);
-    else this.#advance(wire === wireType.bit64 ? 8 : 4, end);
+    if (wire === WIRE_TYPE.varint) this.#varint(end);
+    else this.#advance(wire === WIRE_TYPE.bit64 ? 8 : 4, end);
   }
 
   #string(end: number): void {
@@ -95,15 +95,15 @@ class WireChecker {
 
   #skip(wire: number, number: number, end: number, depth: number): void {
     switch (wire) {
-      case wireType.varint:
-      case wireType.bit64:
-      case wireType.bit32:
+      case WIRE_TYPE.varint:
+      case WIRE_TYPE.bit64:
+      case WIRE_TYPE.bit32:
         this.#scalar(wire, end);
         return;
-      case wireType.lengthDelimited:
+      case WIRE_TYPE.lengthDelimited:
         this.#offset = this.#length(end);
         return;
-      case wireType.startGroup:
+      case WIRE_TYPE.startGroup:
         this.#skipGroup(number, end, depth + 1);
         return;
       default:
@@ -112,11 +112,11 @@ class WireChecker {
   }
 
   #skipGroup(group: number, end: number, depth: number): void {
-    if (depth >= maxDepth) throw this.#fault(this.#offset, `messages nest deeper than ${maxDepth}`);
+    if (depth >= MAX_DEPTH) throw this.#fault(this.#offset, `messages nest deeper than ${MAX_DEPTH}`);
     for (;;) {
       const offset = this.#offset;
       const { number, wire } = this.#tag(end);
-      if (wire !== wireType.endGroup) this.#skip(wire, number, end, depth);
+      if (wire !== WIRE_TYPE.endGroup) this.#skip(wire, number, end, depth);
       else if (number === group) return;
       else throw this.#fault(offset, `the end of group ${number} within group ${group}`);
     }
@@ -127,7 +127,7 @@ class WireChecker {
     const tag = this.#varint(end);
     const number = Math.floor(tag / 8);
     if (number === 0 || tag > 0xffffffff) throw this.#fault(offset, `field number ${number}`);
-    return { number, wire: tag % 8 };
+    return { number: number, wire: tag % 8 };
   }
 
   /** Reads a length; returns the offset where what it measures ends. */
@@ -175,15 +175,15 @@ function wireOf(scalar: Scalar): number {
   switch (scalar) {
     case 'string':
     case 'bytes':
-      return wireType.lengthDelimited;
+      return WIRE_TYPE.lengthDelimited;
     case 'double':
     case 'fixed64':
     case 'sfixed64':
-      return wireType.bit64;
+      return WIRE_TYPE.bit64;
     case 'float':
     case 'fixed32':
     case 'sfixed32':
-      return wireType.bit32;
+      return WIRE_TYPE.bit32;
     case 'int32':
     case 'int64':
     case 'uint32':
@@ -191,7 +191,7 @@ function wireOf(scalar: Scalar): number {
     case 'sint32':
     case 'sint64':
     case 'bool':
-      return wireType.varint;
+      return WIRE_TYPE.varint;
     default:
       return scalar satisfies never;
   }

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { expect, test } from 'vitest';
+import { expect, it } from 'vitest';
 import { prefixLength, prefixMask, readValue, writeValue } from './bytes.js';
 
 const widthAndValue = fc
@@ -8,7 +8,7 @@ const widthAndValue = fc
     fc.record({ width: fc.constant(width), value: fc.bigInt({ min: 0n, max: (1n << BigInt(width)) - 1n }) }),
   );
 
-test('B1 any value of any width is written in the shortest form and read back, leading zeros or not', () => {
+it('B1 any value of any width is written in the shortest form and read back, leading zeros or not', () => {
   fc.assert(
     fc.property(widthAndValue, fc.integer({ min: 0, max: 40 }), ({ width, value }, zeros) => {
       const typed = width <= 32 ? Number(value) : value;
@@ -20,7 +20,7 @@ test('B1 any value of any width is written in the shortest form and read back, l
   );
 });
 
-test('B2 a value with one bit more than the width is OUT_OF_RANGE, and so is none', () => {
+it('B2 a value with one bit more than the width is OUT_OF_RANGE, and so is none', () => {
   for (let width = 1; width <= 128; width++) {
     const bytes = writeValue(1n << BigInt(width));
     expect(() => readValue(bytes, width, () => 'x')).toThrow(
@@ -34,7 +34,7 @@ test('B2 a value with one bit more than the width is OUT_OF_RANGE, and so is non
   expect(() => readValue(long, 128, () => 'x')).toThrow(/does not fit 128 bits/);
 });
 
-test('B3 prefix masks have the prefix length that they were made with', () => {
+it('B3 prefix masks have the prefix length that they were made with', () => {
   for (let width = 1; width <= 128; width++) {
     for (let prefix = 1; prefix <= width; prefix++)
       expect(prefixLength(prefixMask(width, prefix), width)).toBe(prefix);

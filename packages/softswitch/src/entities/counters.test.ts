@@ -1,6 +1,6 @@
 import { insert, modify, remove } from '@infra-offload/p4rt';
 import type { CounterData, Entity } from '@infra-offload/p4rt/proto';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { forwardingOf, readAll, smallConfig, tryRead, tryUpdate } from '../testing/forwarding.js';
 
 const COUNTER = 0x12000001;
@@ -28,7 +28,7 @@ function register(index: bigint | undefined, ...value: number[]): Entity {
 const count = (byteCount: bigint): CounterData => ({ byteCount, packetCount: 0n });
 
 describe('counters', () => {
-  test('C1 are modified by index and all at once, and read the same ways', () => {
+  it('C1 are modified by index and all at once, and read the same ways', () => {
     const forwarding = forwardingOf(smallConfig());
     expect(tryUpdate(forwarding, modify(counter(undefined, count(1n))))).toBe('OK');
     expect(tryUpdate(forwarding, modify(counter(3n, count(9n))))).toBe('OK');
@@ -39,7 +39,7 @@ describe('counters', () => {
     expect(readAll(forwarding, counter(undefined, undefined, 0))).toEqual(expected);
   });
 
-  test('C2 are never inserted or deleted; the index is checked', () => {
+  it('C2 are never inserted or deleted; the index is checked', () => {
     const forwarding = forwardingOf(smallConfig());
     expect(tryUpdate(forwarding, insert(counter(1n)))).toBe('INVALID_ARGUMENT');
     expect(tryUpdate(forwarding, remove(counter(1n)))).toBe('INVALID_ARGUMENT');
@@ -53,7 +53,7 @@ describe('counters', () => {
 });
 
 describe('registers', () => {
-  test('C10 are modified and read by index and all at once', () => {
+  it('C10 are modified and read by index and all at once', () => {
     const forwarding = forwardingOf(smallConfig());
     expect(tryUpdate(forwarding, modify(register(undefined, 7)))).toBe('OK');
     expect(tryUpdate(forwarding, modify(register(2n, 0, 1, 2)))).toBe('OK');
@@ -61,7 +61,7 @@ describe('registers', () => {
     expect(readAll(forwarding, register(undefined))).toHaveLength(4);
   });
 
-  test('C11 are never inserted; index and width are checked', () => {
+  it('C11 are never inserted; index and width are checked', () => {
     const forwarding = forwardingOf(smallConfig());
     expect(tryUpdate(forwarding, insert(register(1n, 1)))).toBe('INVALID_ARGUMENT');
     expect(tryUpdate(forwarding, modify(register(-1n, 1)))).toBe('INVALID_ARGUMENT');

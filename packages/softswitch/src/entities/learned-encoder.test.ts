@@ -1,6 +1,6 @@
 import { ReadResponse } from '@infra-offload/p4rt/proto';
 import fc from 'fast-check';
-import { expect, test } from 'vitest';
+import { expect, it } from 'vitest';
 import { ByteWriter } from '../dataplane/host/wire.js';
 import { forwardingOf, small, smallConfig } from '../testing/forwarding.js';
 import { LearnedEncoder } from './learned-encoder.js';
@@ -32,7 +32,7 @@ const numberOf = (bytes: Uint8Array): bigint => BigInt(`0x${Buffer.from(bytes).t
 const isCanonical = (bytes: Uint8Array): boolean =>
   bytes.length === 1 || (bytes.length > 1 && bytes[0] !== 0);
 
-test('learned entries are what a reader of P4Runtime takes them for', () => {
+it('learned entries are what a reader of P4Runtime takes them for', () => {
   fc.assert(
     fc.property(entries, fc.boolean(), (list, withTimes) => {
       const writer = new ByteWriter();

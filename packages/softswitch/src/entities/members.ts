@@ -58,9 +58,9 @@ export class MemberStore {
       this.#others.claim(number);
       const call = { action, args };
       const note = written.noteOf(`${memberNotes(profileId)}${number}`);
-      if (note === undefined) this.#shared.set(actionText(call), { number, uses: 0 });
+      if (note === undefined) this.#shared.set(actionText(call), { number: number, uses: 0 });
       else {
-        const member = { id: decodeMember(note), number, call, uses: { count: 0 } };
+        const member = { id: decodeMember(note), number: number, call, uses: { count: 0 } };
         this.#members.set(member.id, member);
         byNumber.set(number, member);
       }
@@ -88,7 +88,7 @@ export class MemberStore {
     if (this.#members.has(id)) fail('ALREADY_EXISTS', `action profile ${name}: member ${id} exists already`);
     const call = this.#parse(entity);
     const number = this.#take(id);
-    this.#put({ id, number, call, uses: { count: 0 } });
+    this.#put({ id, number: number, call, uses: { count: 0 } });
     journal?.push(() => this.#drop(id));
   }
 
@@ -143,7 +143,7 @@ export class MemberStore {
       );
     }
     this.#set(number, call);
-    this.#shared.set(text, { number, uses: 1 });
+    this.#shared.set(text, { number: number, uses: 1 });
     return number;
   }
 

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { expect, test } from 'vitest';
+import { expect, it } from 'vitest';
 import { forwardingOf, readAll, smallConfig, tryUpdate } from '../testing/forwarding.js';
 import { byKey, EVERYTHING, Model, update } from '../testing/model.js';
 import type { Forwarding } from './forwarding.js';
@@ -9,7 +9,7 @@ function readBack(forwarding: Forwarding) {
   return byKey(EVERYTHING.flatMap((request) => readAll(forwarding, request)));
 }
 
-test('M1 any sequence of updates has the outcome of a simple model, and reads back as it', () => {
+it('M1 any sequence of updates has the outcome of a simple model, and reads back as it', () => {
   fc.assert(
     fc.property(fc.array(update, { maxLength: 60 }), (updates) => {
       const forwarding = forwardingOf(smallConfig());
@@ -21,7 +21,7 @@ test('M1 any sequence of updates has the outcome of a simple model, and reads ba
   );
 });
 
-test('M2 a batch that is rolled back leaves everything as it was, and usable', () => {
+it('M2 a batch that is rolled back leaves everything as it was, and usable', () => {
   fc.assert(
     fc.property(
       fc.array(update, { maxLength: 40 }),

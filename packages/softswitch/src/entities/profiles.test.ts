@@ -1,6 +1,6 @@
 import { insert, modify, remove } from '@infra-offload/p4rt';
 import type { ActionProfileGroup_Member, Entity, TableAction } from '@infra-offload/p4rt/proto';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { forwardingOf, readAll, smallConfig, tryUpdate } from '../testing/forwarding.js';
 import type { Forwarding } from './forwarding.js';
 import { Journal } from './journal.js';
@@ -79,7 +79,7 @@ function all(forwarding: Forwarding): { members: Entity[]; groups: Entity[]; ent
 }
 
 describe('members', () => {
-  test('G1 insert, modify, read, delete', () => {
+  it('G1 insert, modify, read, delete', () => {
     const forwarding = fresh();
     expect(tryUpdate(forwarding, insert(member(5)))).toBe('OK');
     expect(tryUpdate(forwarding, insert(member(5)))).toBe('ALREADY_EXISTS');
@@ -90,7 +90,7 @@ describe('members', () => {
     expect(tryUpdate(forwarding, modify(member(5)))).toBe('NOT_FOUND');
   });
 
-  test('G2 id 0 and a missing action are INVALID_ARGUMENT, an unknown profile NOT_FOUND', () => {
+  it('G2 id 0 and a missing action are INVALID_ARGUMENT, an unknown profile NOT_FOUND', () => {
     const forwarding = fresh();
     expect(tryUpdate(forwarding, insert(member(0)))).toBe('INVALID_ARGUMENT');
     expect(tryUpdate(forwarding, insert(member(1, 1, 7)))).toBe('NOT_FOUND');
@@ -103,7 +103,7 @@ describe('members', () => {
     expect(tryUpdate(forwarding, insert(bare))).toBe('INVALID_ARGUMENT');
   });
 
-  test('G3 a member that is used cannot be deleted', () => {
+  it('G3 a member that is used cannot be deleted', () => {
     const forwarding = fresh();
     tryUpdate(forwarding, insert(member(1)));
     tryUpdate(forwarding, insert(member(2)));
@@ -117,7 +117,7 @@ describe('members', () => {
     expect(tryUpdate(forwarding, remove(member(2)))).toBe('OK');
   });
 
-  test('G4 ids may be any number, but groups only have room for as many members as SWX has slots', () => {
+  it('G4 ids may be any number, but groups only have room for as many members as SWX has slots', () => {
     const forwarding = fresh();
     for (let i = 1; i <= 8; i++) expect(tryUpdate(forwarding, insert(member(i * 1_000_003)))).toBe('OK');
     for (let i = 1; i <= 7; i++)
@@ -128,7 +128,7 @@ describe('members', () => {
     expect(tryUpdate(forwarding, insert(entry(1, toMember(8 * 1_000_003))))).toBe('OK');
   });
 
-  test('G6 taking back deletes gives every member and group its own number again, and leaks none', () => {
+  it('G6 taking back deletes gives every member and group its own number again, and leaks none', () => {
     const forwarding = fresh();
     for (let i = 1; i <= 12; i++) tryUpdate(forwarding, insert(member(i)));
     for (let i = 1; i <= 4; i++) tryUpdate(forwarding, insert(group(i, [[i, 1]])));
@@ -161,7 +161,7 @@ describe('members', () => {
     ).toBe('OK');
   });
 
-  test('G5 more members than the profile holds are RESOURCE_EXHAUSTED', () => {
+  it('G5 more members than the profile holds are RESOURCE_EXHAUSTED', () => {
     const forwarding = fresh();
     for (let i = 1; i <= 64; i++) expect(tryUpdate(forwarding, insert(member(i)))).toBe('OK');
     expect(tryUpdate(forwarding, insert(member(65)))).toBe('RESOURCE_EXHAUSTED');
@@ -215,11 +215,11 @@ describe('groups', () => {
     ],
     ['G20', 'a watch port', group(1, [[1, 1]], 4, { $case: 'watchPort', value: bytes(1) }), 'UNIMPLEMENTED'],
   ];
-  test.each(cases)('%s %s', (_id, _what, entity, code) => {
+  it.each(cases)('%s %s', (_id, _what, entity, code) => {
     expect(tryUpdate(withMembers(), insert(entity))).toBe(code);
   });
 
-  test('G21 insert, modify, read, delete; max_size stays as it was', () => {
+  it('G21 insert, modify, read, delete; max_size stays as it was', () => {
     const forwarding = withMembers();
     tryUpdate(forwarding, insert(group(7, [[1, 1]])));
     expect(tryUpdate(forwarding, insert(group(7, [])))).toBe('ALREADY_EXISTS');
@@ -247,7 +247,7 @@ describe('groups', () => {
     expect(all(forwarding).groups).toEqual([]);
   });
 
-  test('G22 a group that an entry names cannot be deleted, and an entry cannot name one that is not there', () => {
+  it('G22 a group that an entry names cannot be deleted, and an entry cannot name one that is not there', () => {
     const forwarding = withMembers();
     expect(tryUpdate(forwarding, insert(entry(1, toGroup(7))))).toBe('NOT_FOUND');
     expect(tryUpdate(forwarding, insert(entry(1, toMember(77))))).toBe('NOT_FOUND');
@@ -258,7 +258,7 @@ describe('groups', () => {
     expect(tryUpdate(forwarding, remove(group(7, [])))).toBe('OK');
   });
 
-  test('G23 groups are as many as the selector has, and their ids any numbers', () => {
+  it('G23 groups are as many as the selector has, and their ids any numbers', () => {
     const forwarding = withMembers();
     for (let i = 1; i <= 4; i++) expect(tryUpdate(forwarding, insert(group(0xffff_fff0 + i, [])))).toBe('OK');
     expect(tryUpdate(forwarding, insert(group(1, [])))).toBe('RESOURCE_EXHAUSTED');
@@ -268,7 +268,7 @@ describe('groups', () => {
 });
 
 describe('one-shot action sets', () => {
-  test('G30 are read back as they were written, equal actions included', () => {
+  it('G30 are read back as they were written, equal actions included', () => {
     const forwarding = fresh();
     expect(tryUpdate(forwarding, insert(entry(1, toSet([1, 2], [2, 1], [1, 1]))))).toBe('OK');
     expect(all(forwarding)).toEqual({
@@ -280,7 +280,7 @@ describe('one-shot action sets', () => {
     expect(all(forwarding).entries).toEqual([entry(1, toSet([3, 1]))]);
   });
 
-  test('G31 give back their groups and members', () => {
+  it('G31 give back their groups and members', () => {
     const forwarding = fresh();
     for (let round = 0; round < 20; round++) {
       for (let i = 1; i <= 4; i++)
@@ -290,13 +290,13 @@ describe('one-shot action sets', () => {
     }
   });
 
-  test('G32 keep to max_group_size and to weights of at least 1', () => {
+  it('G32 keep to max_group_size and to weights of at least 1', () => {
     const forwarding = fresh();
     expect(tryUpdate(forwarding, insert(entry(1, toSet([1, 3], [2, 2]))))).toBe('INVALID_ARGUMENT');
     expect(tryUpdate(forwarding, insert(entry(1, toSet([1, 0]))))).toBe('INVALID_ARGUMENT');
   });
 
-  test('G33 are not mixed with members and groups', () => {
+  it('G33 are not mixed with members and groups', () => {
     const forwarding = fresh();
     tryUpdate(forwarding, insert(entry(1, toSet([1, 1]))));
     expect(tryUpdate(forwarding, insert(member(1)))).toBe('INVALID_ARGUMENT');

@@ -74,7 +74,7 @@ export class ProfileStore {
       const { groupId: id, maxSize } = decodeGroup(note);
       const group: Group = {
         id,
-        number,
+        number: number,
         members: written
           .members(selector?.target ?? '', number)
           .map(({ member, weight }) => ({ member: memberOf(member), weight })),
@@ -89,7 +89,7 @@ export class ProfileStore {
       const number = this.#claimNumber(Number(text));
       const { actionProfileActions, actionSelectionMode: selectionMode, sizeSemantics } = decodeSet(note);
       const set: OneShot = {
-        number,
+        number: number,
         actions: actionProfileActions.map(({ action, weight }) => ({
           call: parseAction(
             `action profile ${name}`,
@@ -142,7 +142,7 @@ export class ProfileStore {
         const members = this.#parseGroup(entity);
         const number = this.#takeNumber();
         try {
-          this.#put({ id, number, members, maxSize: entity.maxSize, uses: { count: 0 } });
+          this.#put({ id, number: number, members, maxSize: entity.maxSize, uses: { count: 0 } });
         } catch (error) {
           this.#releaseNumber(number);
           throw error;
@@ -260,7 +260,7 @@ export class ProfileStore {
       throw error;
     }
     this.#oneShots++;
-    const made = { ...set, number };
+    const made = { ...set, number: number };
     this.pipeline.note(`${setNotes(this.profile.id)}${number}`, encodeSet(formatSet(made)));
     return made;
   }

@@ -1,6 +1,6 @@
 import { insert, modify, remove } from '@infra-offload/p4rt';
 import { type Entity, type TableEntry, Update_Type } from '@infra-offload/p4rt/proto';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { forwardingOf, readAll, smallConfig, tryRead, tryUpdate } from '../testing/forwarding.js';
 import type { Forwarding } from './forwarding.js';
 import { bareEntry } from './messages.js';
@@ -113,7 +113,7 @@ describe('match format', () => {
     ],
     ['T21', 'an unknown table', tableEntry({ tableId: 77, action: send() }), 'NOT_FOUND'],
   ];
-  test.each(cases)('%s %s', (_id, _what, entity, code) => {
+  it.each(cases)('%s %s', (_id, _what, entity, code) => {
     expect(tryUpdate(fresh(), insert(entity))).toBe(code);
   });
 });
@@ -182,12 +182,12 @@ describe('actions of table entries', () => {
       'INVALID_ARGUMENT',
     ],
   ];
-  test.each(cases)('%s %s', (_id, _what, entity, code) => {
+  it.each(cases)('%s %s', (_id, _what, entity, code) => {
     expect(tryUpdate(fresh(), insert(entity))).toBe(code);
   });
 });
 
-test('T46 metadata that no answer could carry is RESOURCE_EXHAUSTED', () => {
+it('T46 metadata that no answer could carry is RESOURCE_EXHAUSTED', () => {
   expect(tryUpdate(fresh(), insert(acl([], 1, { metadata: new Uint8Array(65_536) })))).toBe('OK');
   expect(tryUpdate(fresh(), insert(acl([], 1, { metadata: new Uint8Array(65_537) })))).toBe(
     'RESOURCE_EXHAUSTED',
@@ -195,7 +195,7 @@ test('T46 metadata that no answer could carry is RESOURCE_EXHAUSTED', () => {
 });
 
 describe('table entries', () => {
-  test('T50 the same key again is ALREADY_EXISTS, however it is written; another priority is another entry', () => {
+  it('T50 the same key again is ALREADY_EXISTS, however it is written; another priority is another entry', () => {
     const forwarding = fresh();
     expect(tryUpdate(forwarding, insert(acl([ternary(1, bytes(1), bytes(1)), optional(2, bytes(6))])))).toBe(
       'OK',
@@ -208,7 +208,7 @@ describe('table entries', () => {
     ).toBe('OK');
   });
 
-  test('T51 modify and delete of what does not exist are NOT_FOUND; delete looks at nothing but the key', () => {
+  it('T51 modify and delete of what does not exist are NOT_FOUND; delete looks at nothing but the key', () => {
     const forwarding = fresh();
     expect(tryUpdate(forwarding, modify(acl([])))).toBe('NOT_FOUND');
     expect(tryUpdate(forwarding, remove(acl([])))).toBe('NOT_FOUND');
@@ -217,7 +217,7 @@ describe('table entries', () => {
     expect(readAll(forwarding, tableEntry({ tableId: ACL }))).toEqual([]);
   });
 
-  test('T52 a full table is RESOURCE_EXHAUSTED until an entry goes', () => {
+  it('T52 a full table is RESOURCE_EXHAUSTED until an entry goes', () => {
     const forwarding = fresh();
     for (let i = 1; i <= 4; i++) expect(tryUpdate(forwarding, insert(acl([], i)))).toBe('OK');
     expect(tryUpdate(forwarding, insert(acl([], 5)))).toBe('RESOURCE_EXHAUSTED');
@@ -225,7 +225,7 @@ describe('table entries', () => {
     expect(tryUpdate(forwarding, insert(acl([], 5)))).toBe('OK');
   });
 
-  test('T53 what is read back is canonical: shortest values, don’t-care fields left out, opaque data kept', () => {
+  it('T53 what is read back is canonical: shortest values, don’t-care fields left out, opaque data kept', () => {
     const forwarding = fresh();
     const match = [ternary(3, bytes(0, 0, 0, 9), bytes(0xff)), optional(2, bytes(0, 0))];
     tryUpdate(
@@ -251,7 +251,7 @@ describe('table entries', () => {
     );
   });
 
-  test('T54 modify without an action keeps it and replaces the opaque data', () => {
+  it('T54 modify without an action keeps it and replaces the opaque data', () => {
     const forwarding = fresh();
     tryUpdate(forwarding, insert(acl([], 1, { metadata: bytes(1) })));
     expect(tryUpdate(forwarding, modify(acl([], 1, { action: undefined, metadata: bytes(2) })))).toBe('OK');
@@ -261,7 +261,7 @@ describe('table entries', () => {
     );
   });
 
-  test('T55 the default entry is modified and reset, never inserted or deleted, and keeps to the scope', () => {
+  it('T55 the default entry is modified and reset, never inserted or deleted, and keeps to the scope', () => {
     const forwarding = fresh();
     const entry = (more: Partial<TableEntry>): Entity =>
       tableEntry({ tableId: ACL, isDefaultAction: true, ...more });
@@ -284,7 +284,7 @@ describe('table entries', () => {
     expect(tryUpdate(forwarding, modify(constant))).toBe('PERMISSION_DENIED');
   });
 
-  test('T56 direct counters start at zero or as told, are read on request, and are gone with the entry', () => {
+  it('T56 direct counters start at zero or as told, are read on request, and are gone with the entry', () => {
     const forwarding = fresh();
     const counterData = { packetCount: 3n, byteCount: 200n };
     const none = { packetCount: 0n, byteCount: 0n };
@@ -314,7 +314,7 @@ describe('table entries', () => {
     expect(counters()).toHaveLength(1);
   });
 
-  test('T57 reads are filtered by key, priority, action and opaque data', () => {
+  it('T57 reads are filtered by key, priority, action and opaque data', () => {
     const forwarding = fresh();
     tryUpdate(forwarding, insert(acl([optional(2, bytes(6))], 1)));
     tryUpdate(

@@ -1,7 +1,7 @@
 import { credentials, type ServiceError, status } from '@grpc/grpc-js';
 import { parsePath } from '@infra-offload/p4rt';
 import { gnmi } from '@infra-offload/p4rt/proto';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { MemoryPorts } from '../ports/memory.js';
 import { Softswitch } from '../softswitch.js';
 
@@ -84,7 +84,7 @@ const tap = (name: string): Setting[] => [
 ];
 
 describe('get', () => {
-  test('N1 the number of a port is an unsigned value, in both directions', async () => {
+  it('N1 the number of a port is an unsigned value, in both directions', async () => {
     expect(await updates(config('mem1', 'tdi-portin-id'))).toEqual([
       { value: { $case: 'uintVal', value: 1n } },
     ]);
@@ -93,7 +93,7 @@ describe('get', () => {
     ]);
   });
 
-  test('N2 containers are all their leaves, or one JSON object', async () => {
+  it('N2 containers are all their leaves, or one JSON object', async () => {
     expect((await updates('interfaces/virtual-interface[name=mem0]/config')).length).toBeGreaterThan(4);
     expect((await updates('interfaces/virtual-interface[name=*]/config/mtu')).length).toBe(2);
     expect((await updates('')).length).toBeGreaterThan(10);
@@ -109,13 +109,13 @@ describe('get', () => {
     });
   });
 
-  test('N3 the type narrows to configuration or state', async () => {
+  it('N3 the type narrows to configuration or state', async () => {
     const { response } = await get('interfaces', gnmi.Encoding.PROTO, gnmi.GetRequest_DataType.STATE);
     const paths = response?.notification[0]?.update.map(({ path }) => path?.elem[2]?.name) ?? [];
     expect(new Set(paths)).toEqual(new Set(['state']));
   });
 
-  test.each([
+  it.each([
     [config('nobody', 'mtu'), 'NOT_FOUND'],
     [config('mem0', 'nothing'), 'NOT_FOUND'],
     ['system/config', 'NOT_FOUND'],
@@ -126,13 +126,13 @@ describe('get', () => {
     expect((await get(path)).code).toBe(code);
   });
 
-  test('N5 other encodings are UNIMPLEMENTED', async () => {
+  it('N5 other encodings are UNIMPLEMENTED', async () => {
     expect((await get('interfaces', gnmi.Encoding.ASCII)).code).toBe('UNIMPLEMENTED');
   });
 });
 
 describe('set', () => {
-  test('N10 makes a port as gnmi-ctl asks for it; the same again changes nothing', async () => {
+  it('N10 makes a port as gnmi-ctl asks for it; the same again changes nothing', async () => {
     const { response } = await set(tap('P4TAP_7'));
     expect(response?.response.map(({ op }) => op)).toEqual(Array(4).fill(gnmi.UpdateResult_Operation.UPDATE));
     expect(ports.find('P4TAP_7')).toMatchObject({ number: 7, mtu: 1400 });
@@ -140,7 +140,7 @@ describe('set', () => {
     expect(ports.list()).toHaveLength(3);
   });
 
-  test('N11 takes the configuration as JSON, too', async () => {
+  it('N11 takes the configuration as JSON, too', async () => {
     const path = 'interfaces/virtual-interface[name=P4TAP_9]';
     expect(await set([[`${path}/config`, json({ 'port-type': 'tap', mtu: 1300 })]])).toMatchObject({
       code: 'OK',
@@ -152,7 +152,7 @@ describe('set', () => {
     expect(ports.find('P4TAP_8')).toBeDefined();
   });
 
-  test('N12 deletes a port', async () => {
+  it('N12 deletes a port', async () => {
     expect(await set([], ['interfaces/virtual-interface[name=mem1]'])).toMatchObject({ code: 'OK' });
     expect(ports.list().map(({ name }) => name)).toEqual(['mem0']);
     expect(await set([], ['interfaces/virtual-interface[name=mem1]'])).toMatchObject({ code: 'NOT_FOUND' });
@@ -181,13 +181,13 @@ describe('set', () => {
     ['a name that is none', tap('a name'), 'INVALID_ARGUMENT'],
     ['a value that is none', [[config('x1', 'port-type'), undefined]], 'INVALID_ARGUMENT'],
   ];
-  test.each(faults)('N13 %s: nothing is made', async (_what, update, code) => {
+  it.each(faults)('N13 %s: nothing is made', async (_what, update, code) => {
     expect((await set([...tap('P4TAP_5'), ...update])).code).toBe(code);
     expect(ports.list()).toHaveLength(2);
   });
 });
 
-test('N20 Subscribe is UNIMPLEMENTED', async () => {
+it('N20 Subscribe is UNIMPLEMENTED', async () => {
   const call = client.subscribe();
   const code = await new Promise((resolve) => call.on('error', (error: ServiceError) => resolve(error.code)));
   expect(code).toBe(status.UNIMPLEMENTED);

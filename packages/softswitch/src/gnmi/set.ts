@@ -2,7 +2,7 @@ import { messageOf } from '@infra-offload/base';
 import { formatPath } from '@infra-offload/p4rt';
 import { gnmi } from '@infra-offload/p4rt/proto';
 import { safeParse } from '@infra-offload/yaml';
-import { z } from 'zod';
+import * as z from 'zod';
 import { fail, SoftswitchError } from '../errors.js';
 import type { PortProvider, PortRequest } from '../ports/provider.js';
 import { joinPath, resolvePath } from './tree.js';
@@ -170,5 +170,5 @@ function portRequest(
     return undefined;
   }
   if (type === undefined) fail('INVALID_ARGUMENT', `${where}: config/port-type is missing (TAP)`);
-  return mtu === undefined ? { name } : { name, mtu };
+  return mtu === undefined ? { name: name } : { name: name, mtu };
 }

@@ -1,6 +1,6 @@
 import { status } from '@grpc/grpc-js';
 import type { MasterArbitrationUpdate, Role } from '@infra-offload/p4rt/proto';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { SoftswitchError } from '../errors.js';
 import { Arbitration, MAX_CONTROLLERS_PER_ROLE } from './arbitration.js';
 
@@ -49,7 +49,7 @@ function codeOf(action: () => void): string {
 }
 
 describe('arbitration', () => {
-  test('A1 the first controller with an election id becomes primary and is told so with OK', () => {
+  it('A1 the first controller with an election id becomes primary and is told so with OK', () => {
     const arbitration = new Arbitration(DEVICE);
     const a = new Controller();
     arbitration.update(a, hello(7n));
@@ -57,7 +57,7 @@ describe('arbitration', () => {
     expect(arbitration.isPrimary(a)).toBe(true);
   });
 
-  test('A2 a lower election id is a backup: ALREADY_EXISTS with the highest id, and nobody else is told', () => {
+  it('A2 a lower election id is a backup: ALREADY_EXISTS with the highest id, and nobody else is told', () => {
     const arbitration = new Arbitration(DEVICE);
     const [a, b] = [new Controller(), new Controller()];
     arbitration.update(a, hello(7n));
@@ -67,7 +67,7 @@ describe('arbitration', () => {
     expect(a.take()).toEqual([]);
   });
 
-  test('A3 a higher election id takes over, and everybody is told, the new primary last', () => {
+  it('A3 a higher election id takes over, and everybody is told, the new primary last', () => {
     const arbitration = new Arbitration(DEVICE);
     const order: string[] = [];
     const [a, b] = [new Controller(), new Controller()];
@@ -90,7 +90,7 @@ describe('arbitration', () => {
     expect(order).toEqual(['a', 'b']);
   });
 
-  test('A4 when the primary leaves, the others get NOT_FOUND and none of them takes over by itself', () => {
+  it('A4 when the primary leaves, the others get NOT_FOUND and none of them takes over by itself', () => {
     const arbitration = new Arbitration(DEVICE);
     const [a, b] = [new Controller(), new Controller()];
     arbitration.update(a, hello(7n));
@@ -105,7 +105,7 @@ describe('arbitration', () => {
     expect(b.take()).toEqual([{ code: status.OK, electionId: 7n }]);
   });
 
-  test('A5 when a backup leaves, nobody is told', () => {
+  it('A5 when a backup leaves, nobody is told', () => {
     const arbitration = new Arbitration(DEVICE);
     const [a, b] = [new Controller(), new Controller()];
     arbitration.update(a, hello(7n));
@@ -115,7 +115,7 @@ describe('arbitration', () => {
     expect(a.take()).toEqual([]);
   });
 
-  test('A6 a controller without election id never becomes primary', () => {
+  it('A6 a controller without election id never becomes primary', () => {
     const arbitration = new Arbitration(DEVICE);
     const a = new Controller();
     arbitration.update(a, hello(undefined));
@@ -123,7 +123,7 @@ describe('arbitration', () => {
     expect(codeOf(() => arbitration.authorize(write(undefined)))).toBe('PERMISSION_DENIED');
   });
 
-  test('A7 an election id in use by another live controller of the role is INVALID_ARGUMENT', () => {
+  it('A7 an election id in use by another live controller of the role is INVALID_ARGUMENT', () => {
     const arbitration = new Arbitration(DEVICE);
     const [a, b, c] = [new Controller(), new Controller(), new Controller()];
     arbitration.update(a, hello(7n));
@@ -137,7 +137,7 @@ describe('arbitration', () => {
     expect(codeOf(() => arbitration.update(new Controller(), hello(7n)))).toBe('OK');
   });
 
-  test('A8 an unknown device is NOT_FOUND, another device on the same stream FAILED_PRECONDITION', () => {
+  it('A8 an unknown device is NOT_FOUND, another device on the same stream FAILED_PRECONDITION', () => {
     const arbitration = new Arbitration(DEVICE);
     const a = new Controller();
     expect(codeOf(() => arbitration.update(a, hello(7n, undefined, 2n)))).toBe('NOT_FOUND');
@@ -145,7 +145,7 @@ describe('arbitration', () => {
     expect(codeOf(() => arbitration.update(a, hello(7n, undefined, 2n)))).toBe('FAILED_PRECONDITION');
   });
 
-  test('A9 another role on the same stream is FAILED_PRECONDITION', () => {
+  it('A9 another role on the same stream is FAILED_PRECONDITION', () => {
     const arbitration = new Arbitration(DEVICE);
     const a = new Controller();
     arbitration.update(a, hello(7n, { name: 'one' }));
@@ -153,7 +153,7 @@ describe('arbitration', () => {
     expect(codeOf(() => arbitration.update(a, hello(7n)))).toBe('FAILED_PRECONDITION');
   });
 
-  test('A10 each role has a primary of its own; roles are told apart by name or by id', () => {
+  it('A10 each role has a primary of its own; roles are told apart by name or by id', () => {
     const arbitration = new Arbitration(DEVICE);
     const [a, b, c] = [new Controller(), new Controller(), new Controller()];
     arbitration.update(a, hello(7n));
@@ -167,7 +167,7 @@ describe('arbitration', () => {
     expect(codeOf(() => arbitration.authorize(write(7n, { role: 'nobody' })))).toBe('NOT_FOUND');
   });
 
-  test('A11 a primary that lowers its election id becomes a backup, and all are told', () => {
+  it('A11 a primary that lowers its election id becomes a backup, and all are told', () => {
     const arbitration = new Arbitration(DEVICE);
     const [a, b] = [new Controller(), new Controller()];
     arbitration.update(a, hello(7n));
@@ -179,20 +179,20 @@ describe('arbitration', () => {
     expect(b.take()).toEqual([{ code: status.NOT_FOUND, electionId: 7n }]);
   });
 
-  test('A12 role.config, for which there is no scheme, is INVALID_ARGUMENT', () => {
+  it('A12 role.config, for which there is no scheme, is INVALID_ARGUMENT', () => {
     const config = { typeUrl: 'x/y', value: new Uint8Array() };
     const update = () => new Arbitration(DEVICE).update(new Controller(), hello(7n, { name: 'x', config }));
     expect(codeOf(update)).toBe('INVALID_ARGUMENT');
   });
 
-  test('A13 too many controllers of a role are RESOURCE_EXHAUSTED', () => {
+  it('A13 too many controllers of a role are RESOURCE_EXHAUSTED', () => {
     const arbitration = new Arbitration(DEVICE);
     for (let i = 1; i <= MAX_CONTROLLERS_PER_ROLE; i++)
       arbitration.update(new Controller(), hello(BigInt(i)));
     expect(codeOf(() => arbitration.update(new Controller(), hello(1000n)))).toBe('RESOURCE_EXHAUSTED');
   });
 
-  test('A14 only the election id of the primary may write', () => {
+  it('A14 only the election id of the primary may write', () => {
     const arbitration = new Arbitration(DEVICE);
     expect(codeOf(() => arbitration.authorize(write(7n)))).toBe('PERMISSION_DENIED');
     arbitration.update(new Controller(), hello(7n));

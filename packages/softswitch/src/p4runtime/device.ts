@@ -66,7 +66,7 @@ export class Device {
       if (note === undefined) return;
       const { config, name, program, pipeline } = loadConfig(this.dataplane, decodeConfig(note));
       await this.dataplane.resume(pipeline);
-      this.#committed = { config, name, forwarding: Forwarding.restore(program, pipeline) };
+      this.#committed = { config, name: name, forwarding: Forwarding.restore(program, pipeline) };
       const entries = [...this.#committed.forwarding.tables.values()].reduce(
         (sum, { size }) => sum + size,
         0,
@@ -223,7 +223,7 @@ export class Device {
   #install({ config, name, program, pipeline }: LoadedConfig): Installed {
     for (const warning of program.warnings) this.logger?.warn({ program: name }, warning);
     pipeline.note(CONFIG_NOTE, encodeConfig(config));
-    return { config: detach(config), name, forwarding: new Forwarding(program, pipeline) };
+    return { config: detach(config), name: name, forwarding: new Forwarding(program, pipeline) };
   }
 
   #commit(installed: Installed): void {

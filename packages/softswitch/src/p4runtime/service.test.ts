@@ -8,7 +8,7 @@ import {
   type Entity,
 } from '@infra-offload/p4rt/proto';
 import { k8sDp, k8sDpArtifacts } from '@infra-offload/p4src';
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
 import { bareEntry } from '../entities/messages.js';
 import { smallArtifacts, smallConfig } from '../testing/forwarding.js';
 import { Harness, k8sConfig } from '../testing/harness.js';
@@ -30,7 +30,7 @@ function pod(ip: number, port = 1) {
 }
 
 describe('stream channel', () => {
-  test('S1 primary and backups are told over their streams, and when the primary leaves', async () => {
+  it('S1 primary and backups are told over their streams, and when the primary leaves', async () => {
     harness = await Harness.start();
     const [a, b] = [harness.controller(), harness.controller()];
     a.arbitrate(1n << 64n);
@@ -43,7 +43,7 @@ describe('stream channel', () => {
     expect(await b.nextStatus()).toBe(status.OK);
   });
 
-  test('S2 a stream is ended with NOT_FOUND for an unknown device, INVALID_ARGUMENT for an election id in use', async () => {
+  it('S2 a stream is ended with NOT_FOUND for an unknown device, INVALID_ARGUMENT for an election id in use', async () => {
     harness = await Harness.start();
     const [a, b, c] = [harness.controller(), harness.controller(), harness.controller()];
     a.arbitrate(1n, { deviceId: 9n });
@@ -56,7 +56,7 @@ describe('stream channel', () => {
     expect(await b.ended()).toMatchObject({ code: 'FAILED_PRECONDITION' });
   });
 
-  test('S3 packets and digest acknowledgements that are of no use are answered with a StreamError', async () => {
+  it('S3 packets and digest acknowledgements that are of no use are answered with a StreamError', async () => {
     harness = await Harness.start();
     const controller = harness.controller();
     const packetOut = { payload: Uint8Array.of(1, 2), metadata: [] };
@@ -90,7 +90,7 @@ describe('pipeline configuration', () => {
     await controller.next();
   }
 
-  test('P1 only the primary sets it, only on the device that there is', async () => {
+  it('P1 only the primary sets it, only on the device that there is', async () => {
     await started();
     const config = k8sConfig();
     expect(await harness.setPipeline(Action.VERIFY, config, 2n)).toMatchObject({ code: 'PERMISSION_DENIED' });
@@ -99,7 +99,7 @@ describe('pipeline configuration', () => {
     await expect(harness.getPipeline(0, 5n)).rejects.toMatchObject({ code: status.NOT_FOUND });
   });
 
-  test('P2 VERIFY changes nothing; before a commit there is no config, and reads and writes are FAILED_PRECONDITION', async () => {
+  it('P2 VERIFY changes nothing; before a commit there is no config, and reads and writes are FAILED_PRECONDITION', async () => {
     await started();
     expect(await harness.setPipeline(Action.VERIFY, k8sConfig())).toMatchObject({ code: 'OK' });
     expect(await harness.getPipeline()).toBeUndefined();
@@ -109,7 +109,7 @@ describe('pipeline configuration', () => {
     });
   });
 
-  test('P3 the config is read back whole or in part, always with its cookie', async () => {
+  it('P3 the config is read back whole or in part, always with its cookie', async () => {
     await started();
     const config = k8sConfig(42n);
     await harness.setPipeline(Action.VERIFY_AND_COMMIT, config);
@@ -126,7 +126,7 @@ describe('pipeline configuration', () => {
     expect((await harness.getPipeline(2))?.p4info).toEqual(p4info);
   });
 
-  test('P4 VERIFY_AND_COMMIT clears the state; RECONCILE_AND_COMMIT keeps it, for the same program and for a larger one', async () => {
+  it('P4 VERIFY_AND_COMMIT clears the state; RECONCILE_AND_COMMIT keeps it, for the same program and for a larger one', async () => {
     await started();
     await harness.setPipeline(Action.RECONCILE_AND_COMMIT, k8sConfig());
     await harness.write([
@@ -166,7 +166,7 @@ describe('pipeline configuration', () => {
     expect((await harness.read(everything)).entities).toEqual([]);
   });
 
-  test('P5 VERIFY_AND_SAVE takes reads and writes at once, packets only after COMMIT', async () => {
+  it('P5 VERIFY_AND_SAVE takes reads and writes at once, packets only after COMMIT', async () => {
     await started();
     expect(await harness.setPipeline(Action.COMMIT, undefined)).toMatchObject({ code: 'NOT_FOUND' });
     await harness.setPipeline(Action.VERIFY_AND_SAVE, k8sConfig());
@@ -246,14 +246,14 @@ describe('pipeline configuration', () => {
       /no action 5/,
     ],
   ];
-  test.each(faults)('P6 %s is INVALID_ARGUMENT, and says so', async (_what, config, message) => {
+  it.each(faults)('P6 %s is INVALID_ARGUMENT, and says so', async (_what, config, message) => {
     await started();
     const result = await harness.setPipeline(Action.VERIFY_AND_COMMIT, config());
     expect(result.code).toBe('INVALID_ARGUMENT');
     expect(result.message).toMatch(message);
   });
 
-  test('P7 the program of k8s_dp binds without a warning', async () => {
+  it('P7 the program of k8s_dp binds without a warning', async () => {
     await started();
     const { loadConfig } = await import('../pipeline/config.js');
     const { HostDataplane } = await import('../dataplane/host/host-dataplane.js');
@@ -265,7 +265,7 @@ describe('pipeline configuration', () => {
 });
 
 describe('write', () => {
-  test('W1 is for the primary alone, and for the device that there is', async () => {
+  it('W1 is for the primary alone, and for the device that there is', async () => {
     harness = await Harness.withPipeline();
     expect(await harness.write([insert(pod(1))], { electionId: 2n })).toMatchObject({
       code: 'PERMISSION_DENIED',
@@ -276,7 +276,7 @@ describe('write', () => {
     expect(await harness.write([])).toMatchObject({ code: 'OK' });
   });
 
-  test('W2 goes on after an error and tells how every update went', async () => {
+  it('W2 goes on after an error and tells how every update went', async () => {
     harness = await Harness.withPipeline();
     const result = await harness.write([insert(pod(1)), insert(pod(1)), remove(pod(2)), insert(pod(3))]);
     expect(result.code).toBe('UNKNOWN');
@@ -284,7 +284,7 @@ describe('write', () => {
     expect((await harness.read([tables.pod_forward.all()])).entities).toHaveLength(2);
   });
 
-  test.each([Atomicity.ROLLBACK_ON_ERROR, Atomicity.DATAPLANE_ATOMIC])(
+  it.each([Atomicity.ROLLBACK_ON_ERROR, Atomicity.DATAPLANE_ATOMIC])(
     'W3 atomicity %s is all or nothing',
     async (atomicity) => {
       harness = await Harness.withPipeline();
@@ -302,14 +302,14 @@ describe('write', () => {
     },
   );
 
-  test('W4 learner tables cannot be written, but read', async () => {
+  it('W4 learner tables cannot be written, but read', async () => {
     harness = await Harness.withPipeline();
     const entry: Entity = { entity: { $case: 'tableEntry', value: bareEntry(k8sDp.tables.conntrack.id) } };
     expect(await harness.writeOne(insert(entry))).toMatchObject({ code: 'PERMISSION_DENIED' });
     expect((await harness.read([entry])).outcome).toMatchObject({ code: 'OK' });
   });
 
-  test('W5 updates without type or entity, and entities that there are not, fail alone', async () => {
+  it('W5 updates without type or entity, and entities that there are not, fail alone', async () => {
     harness = await Harness.withPipeline();
     const { details } = await harness.write([
       { type: 0, entity: pod(1) },
@@ -329,7 +329,7 @@ describe('write', () => {
     ]);
   });
 
-  test.each([256, 600, 5000])('W6 %s failing updates arrive within the limits of clients', async (count) => {
+  it.each([256, 600, 5000])('W6 %s failing updates arrive within the limits of clients', async (count) => {
     harness = await Harness.withPipeline();
     const result = await harness.write(Array.from({ length: count }, (_, i) => remove(pod(i))));
     expect(result.code).toBe('UNKNOWN');
@@ -340,7 +340,7 @@ describe('write', () => {
 });
 
 describe('read', () => {
-  test('R1 large answers come in bounded messages', async () => {
+  it('R1 large answers come in bounded messages', async () => {
     harness = await Harness.withPipeline();
     const all = Array.from({ length: 20_000 }, (_, i) => insert(pod(i)));
     for (let i = 0; i < all.length; i += 1000) await harness.write(all.slice(i, i + 1000));
@@ -349,7 +349,7 @@ describe('read', () => {
     expect(messages).toBeGreaterThanOrEqual(40);
   });
 
-  test('R2 a part that is wrong does not keep the others back, and is told at its place', async () => {
+  it('R2 a part that is wrong does not keep the others back, and is told at its place', async () => {
     harness = await Harness.withPipeline();
     await harness.write([insert(pod(1))]);
     const unknown: Entity = { entity: { $case: 'tableEntry', value: bareEntry(77) } };
@@ -364,7 +364,7 @@ describe('read', () => {
     expect((await harness.read([], 4n)).outcome).toMatchObject({ code: 'NOT_FOUND' });
   });
 
-  test('R3 needs neither a stream nor a role', async () => {
+  it('R3 needs neither a stream nor a role', async () => {
     harness = await Harness.withPipeline();
     const { outcome } = await harness.read([
       k8sDp.counters.drop_counter.all(),
@@ -374,7 +374,7 @@ describe('read', () => {
   });
 });
 
-test('Z1 capabilities tell the version', async () => {
+it('Z1 capabilities tell the version', async () => {
   harness = await Harness.start();
   const version = await new Promise((resolve, reject) =>
     harness.client.capabilities({ deviceId: 1n }, (error, response) =>
@@ -384,7 +384,7 @@ test('Z1 capabilities tell the version', async () => {
   expect(version).toBe(P4RUNTIME_VERSION);
 });
 
-test('Z2 requests that are no protobuf are errors, and the server goes on', async () => {
+it('Z2 requests that are no protobuf are errors, and the server goes on', async () => {
   harness = await Harness.withPipeline();
   const raw = new Client(harness.softswitch.p4runtimeAddress, credentials.createInsecure());
   const send = (method: string, bytes: Uint8Array): Promise<number | undefined> =>

@@ -5,7 +5,7 @@ import {
   type Update,
 } from '@infra-offload/p4rt/proto';
 import fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { LocalEngine } from '../dataplane/host/engine/local.js';
 import type { Host, HostSource } from '../dataplane/host/host.js';
 import { HostDataplane } from '../dataplane/host/host-dataplane.js';
@@ -97,7 +97,7 @@ const servers = (kind: typeof update | typeof oneShotUpdate) =>
   });
 
 describe('a server that takes over from one that was killed', () => {
-  test.each([
+  it.each([
     ['members and groups', update],
     ['one-shot action sets', oneShotUpdate],
   ])('K1 reads what packets see, and goes on from there: %s', async (_what, kind) => {
@@ -135,7 +135,7 @@ describe('a server that takes over from one that was killed', () => {
     );
   });
 
-  test('K2 counters, registers and default actions are as they were', async () => {
+  it('K2 counters, registers and default actions are as they were', async () => {
     const engine = new LocalEngine();
     const first = await server(engine);
     await program(first);
@@ -203,7 +203,7 @@ describe('a server that takes over from one that was killed', () => {
     await engine.left?.stop();
   });
 
-  test('K3 an engine whose configuration makes no sense is ended, and the device has no pipeline', async () => {
+  it('K3 an engine whose configuration makes no sense is ended, and the device has no pipeline', async () => {
     const engine = new LocalEngine();
     await program(await server(engine));
     const body = Buffer.from('\x01\x01\x00\x00\x00\x09\x06\x00config\x03\x00\x00\x00bad', 'latin1');

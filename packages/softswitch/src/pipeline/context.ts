@@ -1,6 +1,6 @@
 import { messageOf } from '@infra-offload/base';
 import { safeParse } from '@infra-offload/yaml';
-import { z } from 'zod';
+import * as z from 'zod';
 import { fail } from '../errors.js';
 
 /**

@@ -44,7 +44,7 @@ export class PortRegistry<P extends RegisteredPort> {
     if (holder !== undefined) {
       fail('ALREADY_EXISTS', `port ${name}: number ${number} is taken by ${holder.info.name}`);
     }
-    return { number, name, mtu, kind: this.kind, mac: macAddress(number) };
+    return { number: number, name: name, mtu, kind: this.kind, mac: macAddress(number) };
   }
 
   add(port: P): void {

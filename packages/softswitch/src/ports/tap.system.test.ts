@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
 import { DescriptorPorts } from '../dataplane/host/engine/descriptor-ports.js';
 import type { Logger } from '../logger.js';
 import { type Libc, loadLibc } from './libc.js';
@@ -64,7 +64,7 @@ class Served implements PortSink {
   statistics(): SinkStatistics {
     const ports = this.tap.list().flatMap(({ number }) => {
       const statistics: PortStatistics | undefined = this.#descriptors?.statistics(number);
-      return statistics === undefined ? [] : [{ number, ...statistics }];
+      return statistics === undefined ? [] : [{ number: number, ...statistics }];
     });
     return { unknownPort: this.unknownPort, ports };
   }
@@ -104,10 +104,10 @@ async function ping(netns: string, address: string): Promise<void> {
 }
 
 describe('TAP ports', () => {
-  test('devices have the numbers, MAC addresses and MTU that were said, are up, and are gone after stop', async () => {
+  it('devices have the numbers, MAC addresses and MTU that were said, are up, and are gone after stop', async () => {
     const { ports, served, prefix } = await open(2);
     ports.create({ name: `${prefix}7`, mtu: 9000 });
-    expect(ports.list().map(({ number, mtu, mac }) => ({ number, mtu, mac }))).toEqual([
+    expect(ports.list().map(({ number, mtu, mac }) => ({ number: number, mtu, mac }))).toEqual([
       { number: 0, mtu: 1500, mac: '02:50:34:00:00:00' },
       { number: 1, mtu: 1500, mac: '02:50:34:00:00:01' },
       { number: 7, mtu: 9000, mac: '02:50:34:00:00:07' },
@@ -120,7 +120,7 @@ describe('TAP ports', () => {
     expect(existsSync(`/sys/class/net/${prefix}7`)).toBe(false);
   });
 
-  test('packets flow between namespaces and are counted', async () => {
+  it('packets flow between namespaces and are counted', async () => {
     const { ports, served, prefix } = await open(2);
     const [a, b] = [namespace(), namespace()];
     served.wire();
@@ -132,7 +132,7 @@ describe('TAP ports', () => {
     expect(statistics?.txBytes).toBeGreaterThanOrEqual(3 * 98);
   });
 
-  test('a device that dies with its namespace is made again under its name and number, and works', async () => {
+  it('a device that dies with its namespace is made again under its name and number, and works', async () => {
     const messages: string[] = [];
     const note = (_: object, message: string): unknown => messages.push(message);
     const { served, prefix } = await open(2, { debug: note, info: note, warn: note, error: note });
@@ -149,7 +149,7 @@ describe('TAP ports', () => {
     await ping(a, '10.9.0.2');
   });
 
-  test('packets that a port does not take are errors, not exceptions', async () => {
+  it('packets that a port does not take are errors, not exceptions', async () => {
     const { ports, served, prefix } = await open(1);
     served.start(() => undefined);
     ip('link', 'set', `${prefix}0`, 'down');
@@ -160,7 +160,7 @@ describe('TAP ports', () => {
     expect(ports.unknownPortDrops).toBe(1);
   });
 
-  test('a name that exists is ALREADY_EXISTS, and nothing made before it is left', async () => {
+  it('a name that exists is ALREADY_EXISTS, and nothing made before it is left', async () => {
     const { prefix } = await open(2);
     const again = TapPorts.open({ prefix: prefix.slice(0, -1), count: 0 });
     cleanups.push(async () => (await again).stop());
@@ -179,7 +179,7 @@ describe('TAP ports', () => {
     }
   });
 
-  test('nothing is done while nothing happens', async () => {
+  it('nothing is done while nothing happens', async () => {
     const { served, prefix } = await open(2);
     for (const i of [0, 1]) ip('link', 'set', `${prefix}${i}`, 'down');
     served.start(() => undefined);

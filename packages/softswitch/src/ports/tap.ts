@@ -84,7 +84,7 @@ export class TapPorts implements PortProvider {
         const name = `${prefix}${number}`;
         // A number that another port has got since stays with it.
         if (ports.find(name) === undefined && ports.#ports.get(number) === undefined)
-          ports.create({ name, number });
+          ports.create({ name: name, number: number });
       }
     } catch (error) {
       await ports.stop();
@@ -101,7 +101,12 @@ export class TapPorts implements PortProvider {
   /** The ports as they are now. */
   lent(): AttachedPort[] {
     const there = this.#ports.all().filter((port) => port.fd !== undefined);
-    return there.map(({ info: { number, name, mtu }, fd }) => ({ number, name, mtu, descriptor: fd }));
+    return there.map(({ info: { number, name, mtu }, fd }) => ({
+      number: number,
+      name: name,
+      mtu,
+      descriptor: fd,
+    }));
   }
 
   /** The device of a port is gone, probably with its namespace: it is made again. */
@@ -165,7 +170,7 @@ export class TapPorts implements PortProvider {
   }
 
   #goOn({ number, name, mtu, descriptor: fd }: TapLeft): void {
-    const info: PortInfo = { number, name, kind: 'TAP', mtu, mac: macAddress(number) };
+    const info: PortInfo = { number: number, name: name, kind: 'TAP', mtu, mac: macAddress(number) };
     this.#ports.add({ info, statistics: newStatistics(), fd, retry: undefined });
   }
 
@@ -173,7 +178,7 @@ export class TapPorts implements PortProvider {
     const fd = openTap(this.libc, port.info);
     try {
       const { number, name, mtu } = port.info;
-      this.#sink?.attach({ number, name, mtu, descriptor: fd });
+      this.#sink?.attach({ number: number, name: name, mtu, descriptor: fd });
     } catch (error) {
       this.libc.close(fd);
       throw error;
@@ -207,7 +212,7 @@ export class TapPorts implements PortProvider {
       this.#attach(port);
       port.retry = undefined;
       const { number, name } = port.info;
-      this.#logger?.info({ port: number, name }, 'TAP device is back');
+      this.#logger?.info({ port: number, name: name }, 'TAP device is back');
     } catch (error) {
       this.#logger?.warn(
         { port: port.info.number, name: port.info.name, reason: messageOf(error) },

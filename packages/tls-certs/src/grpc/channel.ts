@@ -5,7 +5,7 @@ import { messageOf } from '@infra-offload/base';
 import { Guard } from '@infra-offload/guard';
 import { nameOf } from '../material.js';
 import { printable } from '../printable.js';
-import { hostNames, type Role, roleFacts, roleOf } from '../roles.js';
+import { hostNames, ROLE_FACTS, type Role, roleOf } from '../roles.js';
 import { explainFailure, explainVerification } from './explain.js';
 import type { CertificateSource } from './source.js';
 
@@ -106,7 +106,7 @@ function whyRefused(socket: TLSSocket, name: string, wanted: Role): string | und
   }
   const role = roleOf(presented);
   if (role === undefined || role === wanted) return undefined;
-  return `the server is not ${roleFacts[wanted].holder}: its certificate ${nameOf(presented)} is that of ${roleFacts[role].holder}`;
+  return `the server is not ${ROLE_FACTS[wanted].holder}: its certificate ${nameOf(presented)} is that of ${ROLE_FACTS[role].holder}`;
 }
 
 /** What the server has to be named in its certificate. */

@@ -5,7 +5,7 @@ import { messageOf } from '@infra-offload/base';
 import { Guard } from '@infra-offload/guard';
 import { nameOf } from '../material.js';
 import { printable } from '../printable.js';
-import { type Role, roleFacts, roleOf } from '../roles.js';
+import { ROLE_FACTS, type Role, roleOf } from '../roles.js';
 import { addressOf, clientOf, isAddressInfo, type Place, placesOf, withPort } from './address.js';
 import { explainVerification } from './explain.js';
 import { PEER_LIMITS, type PeerLimits } from './limits.js';
@@ -296,8 +296,8 @@ class Gate {
     const role = roleOf(certificate);
     const injector = role && this.#clients.get(role);
     if (injector !== undefined) return injector;
-    const holder = role === undefined ? 'nobody known here' : roleFacts[role].holder;
-    const wanted = [...this.#clients.keys()].map((known) => roleFacts[known].holder).join(' or ');
+    const holder = role === undefined ? 'nobody known here' : ROLE_FACTS[role].holder;
+    const wanted = [...this.#clients.keys()].map((known) => ROLE_FACTS[known].holder).join(' or ');
     return {
       code: status.PERMISSION_DENIED,
       message: `the client is refused: its certificate ${nameOf(certificate)} is that of ${holder}; this port is for ${wanted}`,
@@ -441,7 +441,7 @@ function isBegun(start: Buffer): boolean {
 }
 
 function* roleServers(clients: ListenOptions['clients']): Generator<[Role, Server]> {
-  for (const role of Object.keys(roleFacts) as Role[]) {
+  for (const role of Object.keys(ROLE_FACTS) as Role[]) {
     const server = clients[role];
     if (server !== undefined) yield [role, server];
   }

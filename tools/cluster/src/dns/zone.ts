@@ -29,7 +29,12 @@ export function zoneOf(domain: string, services: Iterable<Service>, slices: Iter
   for (const service of services) {
     const name = `${service.name}.${service.namespace}.svc.${domain}`;
     if (service.externalName !== undefined) {
-      zone.add({ type: 'CNAME', name, data: service.externalName.replace(/\.$/, ''), ttl: TTL_SECONDS });
+      zone.add({
+        type: 'CNAME',
+        name: name,
+        data: service.externalName.replace(/\.$/, ''),
+        ttl: TTL_SECONDS,
+      });
     } else if (service.clusterIPs[0] === 'None') {
       addHeadless(zone, name, slicesOf.get(`${service.namespace}/${service.name}`));
     } else {
@@ -77,7 +82,7 @@ class ZoneBuilder {
   }
 
   addAddress(name: string, address: string): void {
-    this.add({ type: isIPv4(address) ? 'A' : 'AAAA', name, data: address, ttl: TTL_SECONDS });
+    this.add({ type: isIPv4(address) ? 'A' : 'AAAA', name: name, data: address, ttl: TTL_SECONDS });
   }
 
   /** With the way back from the address. */

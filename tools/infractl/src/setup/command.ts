@@ -8,7 +8,7 @@ import { type Report, type Step, setUp, undo } from './step.js';
 import { dpdkSteps, es2kHostSteps, es2kSplitSteps } from './targets.js';
 
 const JOURNALS = '/var/lib/infra-offload/setup';
-const certificates = [
+const CERTIFICATES = [
   '--certificates <directory>',
   'certificates to check and use; without it there is no TLS',
 ] as const;
@@ -121,7 +121,7 @@ interface Es2kSplit {
 
 function common(command: Command): Command {
   return command
-    .option(...certificates)
+    .option(...CERTIFICATES)
     .option('--undo', 'takes back what earlier runs changed')
     .option('--journals <directory>', 'where runs note what they change', JOURNALS);
 }

@@ -1,7 +1,7 @@
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { isSystemError } from '@infra-offload/base';
-import { z } from 'zod';
+import * as z from 'zod';
 import { SetupError } from './setup-error.js';
 
 const contents = z.record(z.string(), z.string());

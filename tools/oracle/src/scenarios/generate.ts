@@ -62,7 +62,7 @@ class Generator {
     const endpoints = this.#endpoints;
     const length = 5 + this.random.below(14);
     while (this.#steps.length < length) this.#step();
-    return { name, endpoints, steps: this.#steps };
+    return { name: name, endpoints, steps: this.#steps };
   }
 
   #step(): void {

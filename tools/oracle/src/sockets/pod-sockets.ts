@@ -32,7 +32,7 @@ export class PodSockets {
   command(command: SocketCommand): Promise<void> {
     const id = this.#nextId++;
     return new Promise((resolve, reject) => {
-      this.#pending.set(id, { resolve, reject });
+      this.#pending.set(id, { resolve: resolve, reject });
       this.#child.stdin?.write(`${JSON.stringify({ id, ...command })}\n`, (error) => {
         if (error) reject(error);
       });

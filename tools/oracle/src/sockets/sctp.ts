@@ -86,7 +86,7 @@ export class SctpSockets {
     const text = sctp.toString('latin1', MESSAGE, parameter + sctp.readUInt16BE(parameter + 2));
     const { flow, number } = readMessage(text);
     const peer = { address, port: sctp.readUInt16BE(0) };
-    this.tell({ flow, side: 'server', event: 'received', number, size: text.length, peer });
+    this.tell({ flow, side: 'server', event: 'received', number: number, size: text.length, peer });
   }
 }
 

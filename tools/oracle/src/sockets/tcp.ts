@@ -98,7 +98,7 @@ export class TcpSockets {
     if (line === GREETING) this.tell({ flow, side, event: 'greeted' });
     else {
       const { number } = readMessage(line);
-      this.tell({ flow, side, event: 'received', number, size: line.length + 1, peer });
+      this.tell({ flow, side, event: 'received', number: number, size: line.length + 1, peer });
     }
   }
 

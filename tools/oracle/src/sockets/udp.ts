@@ -17,7 +17,7 @@ export class UdpSockets {
       const { flow, number } = readMessage(data.toString('latin1'));
       const peer = { address, port: from };
       this.#servers.set(flow, { socket, peer });
-      this.tell({ flow, side: 'server', event: 'received', number, size: data.length, peer });
+      this.tell({ flow, side: 'server', event: 'received', number: number, size: data.length, peer });
     });
     // An ICMP error about an answer; sockets that are not connected are not told which.
     socket.on('error', () => undefined);
@@ -37,7 +37,14 @@ export class UdpSockets {
     const side = 'client';
     socket.on('message', (data, { address, port }) => {
       const { number } = readMessage(data.toString('latin1'));
-      this.tell({ flow, side, event: 'received', number, size: data.length, peer: { address, port } });
+      this.tell({
+        flow,
+        side,
+        event: 'received',
+        number: number,
+        size: data.length,
+        peer: { address, port },
+      });
     });
     socket.on('error', (error: NodeJS.ErrnoException) => {
       this.tell({ flow, side, event: 'failed', error: error.code ?? error.message });

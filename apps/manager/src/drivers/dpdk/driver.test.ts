@@ -3,7 +3,7 @@ import { ipv4, ipv4Prefix, mac, POD_GATEWAY_MAC } from '@infra-offload/net';
 import { Entity } from '@infra-offload/p4rt/proto';
 import { k8sDp } from '@infra-offload/p4src';
 import fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { NodeObject, PodObject, ServiceObject } from '../../state/objects.js';
 import type { CompileContext } from '../driver.js';
 import { dpdkDriver } from './driver.js';
@@ -108,7 +108,7 @@ const anyRow: fc.Arbitrary<DpdkRow> = fc.oneof(
 );
 
 describe('rows and entities', () => {
-  test('property: a row is the same after a trip over the wire, and has its own table and key', () => {
+  it('property: a row is the same after a trip over the wire, and has its own table and key', () => {
     fc.assert(
       fc.property(anyRow, (row) => {
         const entity = Entity.decode(Entity.encode(driver.toEntity(row)).finish());
@@ -123,7 +123,7 @@ describe('rows and entities', () => {
     );
   });
 
-  test('property: rows with one key are of one table, and equal only if they say the same', () => {
+  it('property: rows with one key are of one table, and equal only if they say the same', () => {
     fc.assert(
       fc.property(anyRow, anyRow, (a, b) => {
         if (driver.equal(a, b)) expect(driver.key(a)).toBe(driver.key(b));
@@ -132,7 +132,7 @@ describe('rows and entities', () => {
     );
   });
 
-  test('what the driver never writes has the key of what it stands in the way of', () => {
+  it('what the driver never writes has the key of what it stands in the way of', () => {
     const { arp_table: arp, endpoint_group: groups, service, port_table: ports } = k8sDp.tables;
     const { policy_port: policyPorts } = k8sDp.tables;
     const allow = policyPorts.actions.set_port_classes({ mask: 1n });
@@ -207,7 +207,7 @@ const nodeObject: NodeObject = {
 };
 
 describe('pods and nodes', () => {
-  test('a pod is three rows', () => {
+  it('a pod is three rows', () => {
     const { since } = context;
     expect(driver.pod(pod, context)).toEqual({
       rows: [
@@ -227,7 +227,7 @@ describe('pods and nodes', () => {
     });
   });
 
-  test('a pod without port, or without its address, has no rows', () => {
+  it('a pod without port, or without its address, has no rows', () => {
     expect(driver.pod({ ...pod, interfaceName: 'later' }, context)).toMatchObject({
       rows: [],
       conditions: [{ severity: 'pending', reason: 'InterfaceUnknown' }],
@@ -248,7 +248,7 @@ describe('pods and nodes', () => {
     });
   });
 
-  test('a node answers for the gateway and its addresses, and drops unknown service addresses', () => {
+  it('a node answers for the gateway and its addresses, and drops unknown service addresses', () => {
     expect(driver.node(nodeObject, context)).toEqual({
       rows: [
         { table: 'port_table', port: 0, role: 'host' },
@@ -262,7 +262,7 @@ describe('pods and nodes', () => {
     });
   });
 
-  test('a route makes its interface an uplink; one that covers a host address does not take it away', () => {
+  it('a route makes its interface an uplink; one that covers a host address does not take it away', () => {
     const route = {
       interfaceName: 'up0',
       nextHopMac: mac(2),
@@ -286,7 +286,7 @@ describe('pods and nodes', () => {
     ]);
   });
 
-  test('an uplink is open before there are routes', () => {
+  it('an uplink is open before there are routes', () => {
     const { rows } = driver.node({ ...nodeObject, uplinkInterface: 'up0' }, context);
     expect(rows).toContainEqual({ table: 'port_table', port: 9, role: 'uplink' });
     expect(driver.node({ ...nodeObject, uplinkInterface: 'gone' }, context).conditions).toMatchObject([
@@ -294,7 +294,7 @@ describe('pods and nodes', () => {
     ]);
   });
 
-  test('a host interface that is not port 0 is said', () => {
+  it('a host interface that is not port 0 is said', () => {
     const host = { interfaceName: 'tap2', mac: mac(2), addresses: [] };
     expect(driver.node({ ...nodeObject, host }, context).conditions).toMatchObject([
       { reason: 'HostPortMismatch' },
@@ -317,7 +317,7 @@ const web: ServiceObject = {
 };
 
 describe('services', () => {
-  test.each([
+  it.each([
     [1, 0, true],
     [10, 0, false],
     [11, 1, true],
@@ -342,7 +342,7 @@ describe('services', () => {
     expect(conditions.some(({ reason }) => reason === 'AffinityTimeoutChanged')).toBe(said);
   });
 
-  test.each([
+  it.each([
     [false, 2, 'NoEndpoints'],
     [true, 6, 'NoLocalEndpoints'],
   ])(
@@ -359,7 +359,7 @@ describe('services', () => {
     },
   );
 
-  test('property: groups name only endpoints that are there, whatever came and went', () => {
+  it('property: groups name only endpoints that are there, whatever came and went', () => {
     const endpoint = fc.record({
       address: fc.nat(5).map(ipv4),
       port: fc.constant(80),

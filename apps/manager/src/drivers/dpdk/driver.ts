@@ -1,7 +1,7 @@
 import type { Mac } from '@infra-offload/net';
 import {
+  CONNTRACK_TIMEOUTS,
   type ConntrackTimeouts,
-  conntrackTimeouts,
   dropReasons,
   k8sDp,
   k8sDpDeviceConfig,
@@ -34,7 +34,7 @@ export interface DpdkOptions {
 
 /** The driver of the `k8s_dp` pipeline for DPDK. The contract of its tables is p4src/dpdk/README.md. */
 export function dpdkDriver(options: DpdkOptions): Driver<DpdkRow> {
-  const { gatewayMac, endsDeniedFlows, timeouts = conntrackTimeouts } = options;
+  const { gatewayMac, endsDeniedFlows, timeouts = CONNTRACK_TIMEOUTS } = options;
   const memory = memoryOf(timeouts);
   return {
     ...dpdkRows,

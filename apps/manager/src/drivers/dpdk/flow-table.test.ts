@@ -1,14 +1,14 @@
 import { ipv4 } from '@infra-offload/net';
 import type { Entity, TableEntry } from '@infra-offload/p4rt/proto';
-import { conntrackTimeouts, FlowState, k8sDp } from '@infra-offload/p4src';
+import { CONNTRACK_TIMEOUTS, FlowState, k8sDp } from '@infra-offload/p4src';
 import fc from 'fast-check';
-import { describe, expect, it, test } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { FlowSocket, FlowTuple } from '../driver.js';
 import { dpdkFlowTable } from './flow-table.js';
 
 const { conntrack, established } = k8sDp.tables;
 const SERIAL = 7;
-const table = dpdkFlowTable(conntrackTimeouts);
+const table = dpdkFlowTable(CONNTRACK_TIMEOUTS);
 
 const socket = fc.record({
   address: fc.integer({ min: 1, max: 0xffff_ffff }).map(ipv4),
@@ -53,7 +53,7 @@ function told(entity: Entity, timeoutSeconds: number, idleSeconds = 0): Entity {
   return { entity: { $case: 'tableEntry', value: { ...entryOf(entity), ...times } } };
 }
 
-test('both entries of a flow tell both directions', () => {
+it('both entries of a flow tell both directions', () => {
   fc.assert(
     fc.property(translated, ({ protocol, client, service, endpoint, toEndpoint, port, source }) => {
       const original: FlowTuple = { protocol, source: client, destination: service };
@@ -125,9 +125,9 @@ describe('the state of a flow', () => {
   };
 
   it('is told by a timeout that only one state has, and else by the cell', () => {
-    const established = reply(conntrackTimeouts[FlowState.established]);
+    const established = reply(CONNTRACK_TIMEOUTS[FlowState.established]);
     expect(established).toMatchObject({ state: 'established', idleMs: 7000, timeoutMs: 86_400_000 });
-    const entry = reply(conntrackTimeouts[FlowState.finServer]);
+    const entry = reply(CONNTRACK_TIMEOUTS[FlowState.finServer]);
     expect(entry.state).toBeUndefined();
     const cell = (serial: bigint, state: number): Entity =>
       k8sDp.registers.flows.cell(5, (9n << 32n) | (serial << 16n) | BigInt(state));
@@ -139,7 +139,7 @@ describe('the state of a flow', () => {
   });
 });
 
-test('a selection names the fields that it sets, and the direction', () => {
+it('a selection names the fields that it sets, and the direction', () => {
   const { match, action } = entryOf(table.read({ protocol: 6, destination: { port: 80 }, isReply: true }));
   expect(match.map(({ fieldId }) => fieldId)).toEqual([4, 5]);
   const type = action?.type;

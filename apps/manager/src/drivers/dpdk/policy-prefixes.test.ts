@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { fewestPrefixes, type Prefix, type Step } from './policy-prefixes.js';
 
 const steps: fc.Arbitrary<Step[]> = fc
@@ -22,7 +22,7 @@ function count(prefixes: readonly Prefix[]): number {
 }
 
 describe('prefixes of ports', () => {
-  test('property: their longest match is the function', () => {
+  it('property: their longest match is the function', () => {
     fc.assert(
       fc.property(steps, fc.bigInt(0n, 3n), (wanted, around) => {
         const prefixes = fewestPrefixes(wanted, around);
@@ -34,7 +34,7 @@ describe('prefixes of ports', () => {
     );
   });
 
-  test.each([
+  it.each([
     ['nothing to say', [[0, 0n]], 0],
     ['everything', [[0, 1n]], 1],
     [

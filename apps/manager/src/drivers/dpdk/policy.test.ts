@@ -1,6 +1,6 @@
 import { ipv4, ipv4Prefix } from '@infra-offload/net';
 import fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { PolicyProfile, PortMatch, ProfileRule, ResolvedSet } from '../../policy/profile.js';
 import { anyProfile, telltalePackets } from '../../testing/policy-arbitraries.js';
 import { PolicyTables } from '../../testing/policy-tables.js';
@@ -16,7 +16,7 @@ function tablesOf(rows: readonly PolicyRow[]): PolicyTables {
 }
 
 const set = (name: string, addresses: readonly string[]): ResolvedSet => ({
-  name,
+  name: name,
   addresses: addresses.map(ipv4).sort((a, b) => a - b),
   cidrs: [],
   addressPorts: [],
@@ -37,7 +37,7 @@ function profile(rules: readonly ProfileRule[]): PolicyProfile {
 }
 
 describe('compiled policies', () => {
-  test('property: the tables let pass what the profile allows, and nothing else', () => {
+  it('property: the tables let pass what the profile allows, and nothing else', () => {
     let cases = 0;
     fc.assert(
       fc.property(anyProfile, (one) => {
@@ -56,7 +56,7 @@ describe('compiled policies', () => {
     expect(cases).toBeGreaterThan(10_000);
   });
 
-  test('property: whatever rows are refused, nothing is let in that the profile denies', () => {
+  it('property: whatever rows are refused, nothing is let in that the profile denies', () => {
     fc.assert(
       fc.property(anyProfile, fc.infiniteStream(fc.nat(3)), (one, luck) => {
         const rows = compilePolicy(one).rows(ID);
@@ -81,7 +81,7 @@ describe('compiled policies', () => {
     );
   });
 
-  test('property: one profile becomes another of its frame in any order of rows, without a third verdict', () => {
+  it('property: one profile becomes another of its frame in any order of rows, without a third verdict', () => {
     fc.assert(
       fc.property(anyProfile, fc.infiniteStream(fc.boolean()), (before, coin) => {
         const after = moved(before, coin);
@@ -108,7 +108,7 @@ describe('compiled policies', () => {
     );
   });
 
-  test('who joins or leaves a set changes no frame, only rows of policy_peer', () => {
+  it('who joins or leaves a set changes no frame, only rows of policy_peer', () => {
     const with3 = set('s', ['10.0.0.1', '10.0.0.2', '10.9.0.1']);
     const of = (one: ResolvedSet) =>
       compilePolicy(
@@ -125,11 +125,11 @@ describe('compiled policies', () => {
     expect(of(set('s', ['10.9.0.1', '10.0.0.2', '10.0.0.1'])).content).toBe(three.content);
   });
 
-  test('a policy that denies everything has no rows', () => {
+  it('a policy that denies everything has no rows', () => {
     expect(compilePolicy(profile([])).rows(ID)).toEqual([]);
   });
 
-  test('a range of ports is few rows', () => {
+  it('a range of ports is few rows', () => {
     const rows = compilePolicy(profile([rule([], [tcp(1024, 65_535)])])).rows(ID);
     // All of TCP, but for 0 to 1023; and every address.
     expect(rows).toHaveLength(3);
@@ -138,7 +138,7 @@ describe('compiled policies', () => {
     );
   });
 
-  test('an address that an except names is taken out of its range', () => {
+  it('an address that an except names is taken out of its range', () => {
     const inside = ipv4Prefix(ipv4('10.0.0.0'), 24);
     const except = ipv4Prefix(ipv4('10.0.0.7'), 32);
     const tables = tablesOf(
@@ -152,28 +152,28 @@ describe('compiled policies', () => {
 describe('more rules than a mask has bits', () => {
   const peer = (i: number) => set(`s${i}`, [`10.1.0.${i}`]);
 
-  test('with equal ports share classes', () => {
+  it('with equal ports share classes', () => {
     const one = profile(
       Array.from({ length: 200 }, (_, i) => rule([{ sets: [peer(i)] }], [tcp(80 + (i % 60))])),
     );
     check(one, []);
   });
 
-  test('with equal peers share classes', () => {
+  it('with equal peers share classes', () => {
     const one = profile(
       Array.from({ length: 200 }, (_, i) => rule([{ sets: [peer(i % 50)] }], [tcp(80 + 2 * i)])),
     );
     check(one, []);
   });
 
-  test('that are unions of others take none', () => {
+  it('that are unions of others take none', () => {
     const ports = (i: number) =>
       [0, 1, 2, 3, 4, 5, 6].filter((bit) => (i >> bit) & 1).map((bit) => tcp(80 + 2 * bit));
     const one = profile(Array.from({ length: 127 }, (_, i) => rule([{ sets: [peer(i)] }], ports(i + 1))));
     check(one, []);
   });
 
-  test('are denied where they do not fit, and their policies are named', () => {
+  it('are denied where they do not fit, and their policies are named', () => {
     const rules = Array.from({ length: 100 }, (_, i) => ({
       ...rule([{ sets: [peer(i)] }], [tcp(80 + 2 * i)]),
       policy: `n/p${i}`,

@@ -1,6 +1,6 @@
 import type { GroupPlan } from '@infra-offload/lb-model';
 import { PROTOCOL_NUMBERS } from '@infra-offload/net';
-import { affinityTimeouts, ServiceFlag } from '@infra-offload/p4src';
+import { AFFINITY_TIMEOUTS, ServiceFlag } from '@infra-offload/p4src';
 import { describeKey, type Frontend, type ServiceObject } from '../../state/objects.js';
 import { formatFrontend, frontendKey, unsupportedAddresses } from '../common.js';
 import { type Condition, condition } from '../condition.js';
@@ -108,11 +108,11 @@ function affinityOf(service: ServiceObject, conditions: Condition[]): number | u
   const wanted = service.affinitySeconds;
   if (wanted === undefined) return undefined;
   let best = 0;
-  affinityTimeouts.forEach((seconds, i) => {
-    const known = affinityTimeouts[best] ?? 0;
+  AFFINITY_TIMEOUTS.forEach((seconds, i) => {
+    const known = AFFINITY_TIMEOUTS[best] ?? 0;
     if (seconds >= wanted ? known < wanted || seconds < known : seconds > known) best = i;
   });
-  const given = affinityTimeouts[best];
+  const given = AFFINITY_TIMEOUTS[best];
   if (given !== wanted) {
     const message = `session affinity lasts ${given} s instead of ${wanted} s: the pipeline has fixed timeouts`;
     conditions.push(condition('AffinityTimeoutChanged', message));

@@ -1,4 +1,9 @@
-import { ConntrackTimeout, type ConntrackTimeouts, conntrackTimeouts, FlowState } from '@infra-offload/p4src';
+import {
+  CONNTRACK_TIMEOUTS,
+  ConntrackTimeout,
+  type ConntrackTimeouts,
+  FlowState,
+} from '@infra-offload/p4src';
 import type { Config } from '../../config/config.js';
 
 /** The timeouts of `conntrack`, in seconds by index, that a configuration stands for. */
@@ -17,7 +22,7 @@ export function timeoutsOf(conntrack: Config['dataPlane']['conntrack']): Conntra
     sctpTimeoutEstablished,
   } = conntrack;
   // No flow has the first one.
-  const [unused] = conntrackTimeouts;
+  const [unused] = CONNTRACK_TIMEOUTS;
   return [
     unused,
     tcpTimeoutSynSent,

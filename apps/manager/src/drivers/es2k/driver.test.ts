@@ -4,7 +4,7 @@ import { P4Program } from '@infra-offload/p4info';
 import { es2kDpArtifacts, es2kDpDeviceConfig, es2kDpP4Info } from '@infra-offload/p4src';
 import { ServiceError } from '@infra-offload/service';
 import fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { PodObject, ServiceObject } from '../../state/objects.js';
 import type { CompileContext, Resident, ServiceAllocation } from '../driver.js';
 import { es2kDriver } from './driver.js';
@@ -77,7 +77,7 @@ function allocation(service: ServiceObject, id = 3): ServiceAllocation {
 const keys = (rows: readonly Es2kRow[]) => rows.map((row) => row.key);
 
 describe('the driver', () => {
-  test('writes the 16 meanings of TCP flags, and the verdicts', () => {
+  it('writes the 16 meanings of TCP flags, and the verdicts', () => {
     const rows = driver.base();
     const flags = rows.filter(({ table }) => table === 'service_flow_packet_options');
     expect(flags.map(({ match, action }) => `${match.join('')} ${action}`).sort()).toEqual(
@@ -98,7 +98,7 @@ describe('the driver', () => {
     expect(new Set(keys(rows)).size).toBe(rows.length);
   });
 
-  test("a pod's rows lead to its port and to its MAC address", () => {
+  it("a pod's rows lead to its port and to its MAC address", () => {
     const { rows, conditions } = driver.pod(pod, context);
     expect(conditions).toEqual([]);
     expect(rows.map(({ key, action, params }) => [key, action, ...params])).toEqual([
@@ -111,7 +111,7 @@ describe('the driver', () => {
     ]);
   });
 
-  test('a service has one row for each bucket, and two for each endpoint', () => {
+  it('a service has one row for each bucket, and two for each endpoint', () => {
     const { rows, conditions } = driver.service(web, allocation(web), context);
     expect(conditions).toEqual([]);
     const [vip, source, ...rest] = rows;
@@ -138,7 +138,7 @@ describe('the driver', () => {
     });
   });
 
-  test.each<[string, Partial<ServiceObject>, string]>([
+  it.each<[string, Partial<ServiceObject>, string]>([
     ['affinity', { affinitySeconds: 10_800 }, 'AffinityNotSupported'],
     ['a second frontend', { frontends: [...web.frontends, { address: ipv4(8), port: 80 }] }, 'OneFrontend'],
     [
@@ -156,7 +156,7 @@ describe('the driver', () => {
     expect(conditions.every(({ message }) => message !== '')).toBe(true);
   });
 
-  test('the rows of a service tell its id, slots and buckets', () => {
+  it('the rows of a service tell its id, slots and buckets', () => {
     const given = allocation(web);
     const [found, ...others] = driver.services(driver.service(web, given, context).rows);
     expect(others).toEqual([]);
@@ -170,7 +170,7 @@ describe('the driver', () => {
     expect(restoreGroupPlan('k', driver.limits.slots, view, times)).toEqual(given.plan);
   });
 
-  test('an endpoint of another service is left out of this one', () => {
+  it('an endpoint of another service is left out of this one', () => {
     const held: CompileContext = {
       ...context,
       holder: (claim) => (claim === 'endpoint/21/8080/TCP' ? 'service/n/first:/TCP' : undefined),
@@ -185,18 +185,18 @@ describe('the driver', () => {
     expect(conditions[0]?.message).toContain('service n/first:/TCP');
   });
 
-  test('SCTP is refused', () => {
+  it('SCTP is refused', () => {
     expect(driver.refusal({ ...web, protocol: 'SCTP' })?.reason).toBe('ProtocolNotSupported');
   });
 });
 
 describe('the program of a package', () => {
-  test('is recognised by its tables', () => {
+  it('is recognised by its tables', () => {
     expect(isEs2kProgram(es2kDpP4Info())).toBe(true);
     expect(isEs2kProgram(without(/alias: "ipv4_to_port_table_rx"/))).toBe(false);
   });
 
-  test('may have services only, or policy only', () => {
+  it('may have services only, or policy only', () => {
     const services = es2kDriver({ ...options, program: without(POLICY_TABLES) });
     expect(services.base()).toHaveLength(16);
     expect(services.tables.some((table) => table.startsWith('acl'))).toBe(false);
@@ -212,7 +212,7 @@ describe('the program of a package', () => {
     ]);
   });
 
-  test('may be of before 24.01: update_src_dst_mac takes one MAC address', () => {
+  it('may be of before 24.01: update_src_dst_mac takes one MAC address', () => {
     const older = es2kDriver({
       ...options,
       program: changed([
@@ -226,7 +226,7 @@ describe('the program of a package', () => {
     expect(older.equal(older.fromEntity(older.toEntity(mac)) ?? mac, mac)).toBe(true);
   });
 
-  test('may have other widths and other names of parameters', () => {
+  it('may have other widths and other names of parameters', () => {
     const narrow = es2kDriver({
       ...options,
       program: changed(
@@ -250,7 +250,7 @@ describe('the program of a package', () => {
     expect(driver.pod(pod, far).conditions).toEqual([]);
   });
 
-  test.each<[string, readonly [RegExp, string], RegExp]>([
+  it.each<[string, readonly [RegExp, string], RegExp]>([
     [
       'a table',
       [/(name: "k8s_dp_control\.rx_src_ip"\n\s*alias: )"rx_src_ip"/, '$1"rx_src"'],
@@ -273,7 +273,7 @@ describe('the program of a package', () => {
   });
 });
 
-test('property: every row is read back as it was written', () => {
+it('property: every row is read back as it was written', () => {
   const uint = (bits: number) => fc.integer({ min: 0, max: 2 ** bits - 1 });
   fc.assert(
     fc.property(

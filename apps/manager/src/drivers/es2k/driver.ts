@@ -1,7 +1,7 @@
 import type { Mac } from '@infra-offload/net';
 import type { P4Program } from '@infra-offload/p4info';
 import { typedProgram } from '@infra-offload/p4rt';
-import { es2kDropReasons } from '@infra-offload/p4src';
+import { ES2K_DROP_REASONS } from '@infra-offload/p4src';
 import { unreachable } from '../../errors.js';
 import { podClaims } from '../common.js';
 import type { Driver, DropCounter } from '../driver.js';
@@ -112,6 +112,6 @@ function dropCounter(program: P4Program): DropCounter | undefined {
     name: counter.name,
     cell: (index) => counter.cell(index),
     decode: (entity) => counter.decode(entity),
-    reasons: es2kDropReasons,
+    reasons: ES2K_DROP_REASONS,
   };
 }

@@ -5,7 +5,7 @@ import { P4Info } from '@infra-offload/p4info/proto';
 import { decodeDeviceConfig } from '@infra-offload/p4rt';
 import { es2kDpArtifacts, es2kDpDeviceConfig, es2kDpP4Info } from '@infra-offload/p4src';
 import { ServiceError } from '@infra-offload/service';
-import { afterAll, describe, expect, test } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import { readPackage } from './package.js';
 
 const root = mkdtempSync(join(tmpdir(), 'es2k-package-'));
@@ -23,7 +23,7 @@ const { p4info, bfrt, context } = es2kDpArtifacts;
 const binary = P4Info.encode(es2kDpP4Info().p4info).finish();
 
 describe('a package from a folder', () => {
-  test("IPDK's: a P4Info and a device config that is made already", () => {
+  it("IPDK's: a P4Info and a device config that is made already", () => {
     const { program, deviceConfig } = readPackage(
       folder({ 'p4Info.txt': p4info, 'k8s_dp.pb.bin': es2kDpDeviceConfig() }),
     );
@@ -31,7 +31,7 @@ describe('a package from a folder', () => {
     expect(Buffer.from(deviceConfig).equals(es2kDpDeviceConfig())).toBe(true);
   });
 
-  test("its parts, in infrap4d's format", () => {
+  it("its parts, in infrap4d's format", () => {
     const parts = { 'tdi.json': bfrt, 'context.json': context, 'k8s_dp.pkg': 'chip' };
     const { deviceConfig } = readPackage(folder({ 'k8s_dp.p4info.pb.bin': binary, ...parts }));
     const { name, bfrtInfo, profiles } = decodeDeviceConfig(deviceConfig);
@@ -41,7 +41,7 @@ describe('a package from a folder', () => {
     ]);
   });
 
-  test.each<[string, Readonly<Record<string, string>>, RegExp]>([
+  it.each<[string, Readonly<Record<string, string>>, RegExp]>([
     ['is empty', {}, /lacks a P4Info .*; it has no files/],
     [
       'has two P4Infos',
@@ -72,7 +72,7 @@ describe('a package from a folder', () => {
     expect(read).toThrow(`pipeline.directory ${directory}: `);
   });
 
-  test('is refused when it is not there', () => {
+  it('is refused when it is not there', () => {
     expect(() => readPackage(join(root, 'nowhere'))).toThrow(/ENOENT/);
   });
 });

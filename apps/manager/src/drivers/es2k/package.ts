@@ -4,7 +4,7 @@ import { messageOf } from '@infra-offload/base';
 import { P4Program } from '@infra-offload/p4info';
 import { encodeDeviceConfig } from '@infra-offload/p4rt';
 import { ServiceError } from '@infra-offload/service';
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** A P4 program, and what makes a device run it. */
 export interface PipelinePackage {

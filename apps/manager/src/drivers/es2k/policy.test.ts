@@ -1,7 +1,7 @@
 import { formatIPv4, ipv4, ipv4Prefix, mac } from '@infra-offload/net';
 import { es2kDpDeviceConfig, es2kDpP4Info } from '@infra-offload/p4src';
 import fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { PolicyProfile, PortMatch, ProfileRule } from '../../policy/profile.js';
 import { anyProfile, telltalePackets } from '../../testing/policy-arbitraries.js';
 import type { PolicyPacket } from '../../testing/policy-tables.js';
@@ -68,7 +68,7 @@ const degraded = (one: PolicyProfile) =>
   policy.compile(one).conditions.filter(({ severity }) => severity === 'degraded');
 
 describe('policy on ES2K', () => {
-  test('property: nothing is let in that the profile denies; what is denied against it is told', () => {
+  it('property: nothing is let in that the profile denies; what is denied against it is told', () => {
     let cases = 0;
     fc.assert(
       fc.property(anyProfile, (one) => {
@@ -94,7 +94,7 @@ describe('policy on ES2K', () => {
     expect(cases).toBeGreaterThan(2_000);
   });
 
-  test('property: whatever rows are refused, nothing is let in that the profile denies', () => {
+  it('property: whatever rows are refused, nothing is let in that the profile denies', () => {
     fc.assert(
       fc.property(anyProfile, fc.infiniteStream(fc.nat(4)), (one, dice) => {
         let left = [...policy.compile(one).rows(ID)].filter(() => dice.next().value !== 0);
@@ -112,7 +112,7 @@ describe('policy on ES2K', () => {
     );
   });
 
-  test('eight ranges of ports fit; of nine, one is denied and told', () => {
+  it('eight ranges of ports fit; of nine, one is denied and told', () => {
     const nine = Array.from({ length: 9 }, (_, i) => rule([`10.0.${i}.0/24`], [ports(6, 100 * (i + 1))]));
     expect(degraded(profile(...nine.slice(0, 8)))).toEqual([]);
     const [said] = degraded(profile(...nine));
@@ -125,7 +125,7 @@ describe('policy on ES2K', () => {
     expect(served).toHaveLength(8);
   });
 
-  test('other protocols go by the address alone; rules for some of them are denied and told', () => {
+  it('other protocols go by the address alone; rules for some of them are denied and told', () => {
     const open = profile(rule(['10.0.0.0/8']));
     const rows = policy.compile(open).rows(ID);
     expect(allows(rows, { peer: ipv4('10.1.1.1'), protocol: 1, port: undefined })).toBe(true);
@@ -136,7 +136,7 @@ describe('policy on ES2K', () => {
     ]);
   });
 
-  test('ranges that are not used hold no port, also not 0', () => {
+  it('ranges that are not used hold no port, also not 0', () => {
     const [range] = policy
       .compile(profile(rule(['10.0.0.0/8'], [ports(6, 80)])))
       .rows(ID)
@@ -144,7 +144,7 @@ describe('policy on ES2K', () => {
     expect(range?.params).toEqual([80, 80, ...Array.from({ length: 7 }, () => [65_535, 0]).flat()]);
   });
 
-  test('a set that changes keeps the frame, a range that changes does not', () => {
+  it('a set that changes keeps the frame, a range that changes does not', () => {
     const withSet = (addresses: readonly string[], ...cidrs: readonly string[]) => {
       const set = { name: 's', addresses: addresses.map(ipv4), cidrs: [], addressPorts: [] };
       const base = rule(cidrs, [ports(6, 80)]);

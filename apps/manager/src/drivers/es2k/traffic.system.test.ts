@@ -2,7 +2,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ObjectKind, Protocol, type WantedObject } from '@infra-offload/infra-api';
 import { es2kDpArtifacts } from '@infra-offload/p4src';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { DEGRADED, node, PROGRAMMED, podObject, service, web } from '../../testing/agent.js';
 import { Hosts, NODE_HOST, podHost } from '../../testing/hosts.js';
 import { arpReplyMac, arpRequest } from '../../testing/packets.js';
@@ -39,7 +39,7 @@ async function bucketsOf(agent: Awaited<ReturnType<typeof startReady>>['agent'])
 }
 
 describe('ES2K', () => {
-  test('ARP for the gateway goes to the ARP proxy, and its answer comes back', async () => {
+  it('ARP for the gateway goes to the ARP proxy, and its answer comes back', async () => {
     const arpProxyInterface = `mem${PODS.length + 1}`;
     const { agent } = await startReady(world, { ...config, dataPlane: { arpProxyInterface } });
     await agent.snapshot(node(), ...pods(1, 2));
@@ -57,7 +57,7 @@ describe('ES2K', () => {
     await world.ports.receive(2);
   });
 
-  test('64 endpoints share the buckets; the 65th is told, and gets in when another leaves', async () => {
+  it('64 endpoints share the buckets; the 65th is told, and gets in when another leaves', async () => {
     const { agent } = await startReady(world, config);
     await agent.snapshot(node(), ...pods(...PODS), web(...PODS.slice(1, 66).map((i) => socket(i))));
     const said = await agent.status('default/web:/TCP', ({ state }) => state === DEGRADED);
@@ -77,7 +77,7 @@ describe('ES2K', () => {
     expect(new Set(after).size).toBe(64);
   });
 
-  test('an endpoint that comes or goes among 64 moves one bucket; with i mod n it would move 44', async () => {
+  it('an endpoint that comes or goes among 64 moves one bucket; with i mod n it would move 44', async () => {
     const { agent } = await startReady(world, config);
     const endpoints = PODS.slice(1, 65).map((i) => socket(i));
     await agent.snapshot(node(), ...pods(...PODS), web(...endpoints));
@@ -97,7 +97,7 @@ describe('ES2K', () => {
     expect((await written(agent)).updates - start.updates).toBe(4);
   });
 
-  test('two services on one endpoint: the first keeps it, the second is served by the rest and told', async () => {
+  it('two services on one endpoint: the first keeps it, the second is served by the rest and told', async () => {
     const { agent } = await startReady(world, config);
     const other = (...of: readonly number[]) =>
       service(
@@ -130,7 +130,7 @@ describe('ES2K', () => {
     expect(open !== undefined && net.talks(open)).toBe(true);
   });
 
-  test('the order of claims survives a restart', async () => {
+  it('the order of claims survives a restart', async () => {
     const objects = [
       node(),
       ...pods(1, 2),
@@ -146,7 +146,7 @@ describe('ES2K', () => {
     expect(await written(second.agent)).toEqual({ writes: 0, updates: 0 });
   });
 
-  test('endpoints elsewhere are told and the rest is served; they come in with their pod', async () => {
+  it('endpoints elsewhere are told and the rest is served; they come in with their pod', async () => {
     const { agent } = await startReady(world, config);
     await agent.snapshot(node(), ...pods(1, 2), web(socket(2), socket(3), '10.244.9.9:8080'));
     expect(agent.statuses.get('default/web:/TCP')).toMatchObject({
@@ -162,13 +162,13 @@ describe('ES2K', () => {
     expect([...servers].sort()).toEqual([podHost(2).ip, podHost(3).ip]);
   });
 
-  test('an endpoint may be the node itself', async () => {
+  it('an endpoint may be the node itself', async () => {
     const { agent } = await startReady(world, config);
     await agent.snapshot(node(), ...pods(1), web(`${NODE_HOST.ip}:6443`));
     expect(net.connect(podHost(1), 'tcp', VIP, 80)?.server).toEqual(NODE_HOST);
   });
 
-  test("a pod that takes a service's address wins it, and gives it back", async () => {
+  it("a pod that takes a service's address wins it, and gives it back", async () => {
     const { agent } = await startReady(world, config);
     await agent.snapshot(node(), ...pods(1, 2), service('web', ['10.244.1.3:80'], [socket(2)]));
     expect(net.connect(podHost(1), 'tcp', podHost(3).ip, 80)?.server).toEqual(podHost(2));
@@ -182,7 +182,7 @@ describe('ES2K', () => {
   });
 });
 
-test('on the chip, ports are told by MAC addresses: of pods, of the node and of the ARP proxy', async () => {
+it('on the chip, ports are told by MAC addresses: of pods, of the node and of the ARP proxy', async () => {
   const { agent } = await startReady(world, {
     ...config,
     interfaceType: 'cdq',
@@ -213,7 +213,7 @@ describe('the choice of the driver', () => {
   const tables = async (agent: Awaited<ReturnType<typeof startReady>>['agent']) =>
     (await agent.managerStatus()).tables.map(({ name }) => name);
 
-  test('without a configuration, it is the pipeline for DPDK, or what the target runs', async () => {
+  it('without a configuration, it is the pipeline for DPDK, or what the target runs', async () => {
     const first = await startReady(world);
     expect(await tables(first.agent)).toContain('endpoint_group');
     await first.manager.stop();
@@ -227,7 +227,7 @@ describe('the choice of the driver', () => {
     expect(net.connect(podHost(1), 'tcp', VIP, 80)?.server).toEqual(podHost(2));
   });
 
-  test("a package's folder tells it, and makes the device config", async () => {
+  it("a package's folder tells it, and makes the device config", async () => {
     const directory = join(world.directory, 'package');
     mkdirSync(directory);
     const { p4info, bfrt, context, spec } = es2kDpArtifacts;
@@ -237,16 +237,16 @@ describe('the choice of the driver', () => {
       'context.json': context,
     }))
       writeFileSync(join(directory, file), text);
-    await expect(world.startManager({ pipeline: { directory } })).rejects.toThrow(
+    await expect(world.startManager({ pipeline: { directory: directory } })).rejects.toThrow(
       /pipeline\.directory .*: it lacks the binary of the package .*; it has context\.json, tdi\.json/,
     );
     writeFileSync(join(directory, 'k8s_dp.spec'), spec);
-    const { agent } = await startReady(world, { pipeline: { directory } });
+    const { agent } = await startReady(world, { pipeline: { directory: directory } });
     await agent.snapshot(node(), ...pods(1, 2), web(socket(2)));
     expect(net.connect(podHost(1), 'tcp', VIP, 80)?.server).toEqual(podHost(2));
   });
 
-  test('a state directory of the other driver is taken over, without its ids', async () => {
+  it('a state directory of the other driver is taken over, without its ids', async () => {
     const first = await startReady(world);
     await first.agent.snapshot(node(), ...pods(1, 2), web(socket(2)));
     await first.manager.stop();

@@ -1,5 +1,5 @@
 import { BinaryReader, BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
-import { anyName, type Field, type MessageType, type Schema } from '../schema.js';
+import { ANY_NAME, type Field, type MessageType, type Schema } from '../schema.js';
 
 /** Numbers from 0 to n - 1, the same for the same seed. */
 export type Pick = (n: number) => number;
@@ -49,7 +49,7 @@ function randomValue(field: Field, writer: BinaryWriter, pick: Pick, depth: numb
   const { number, type } = field;
   if (type.kind === 'message') {
     const content =
-      type.message.name === anyName ? randomAny(pick) : randomMessage(type.message, pick, depth + 1);
+      type.message.name === ANY_NAME ? randomAny(pick) : randomMessage(type.message, pick, depth + 1);
     writer.tag(number, WireType.LengthDelimited).bytes(content);
   } else if (type.kind === 'enum') {
     const values = [...type.enum.values.values(), 77, -3];
@@ -128,7 +128,7 @@ export class TextPrinter {
     if (type.kind === 'message') {
       const bytes = reader.bytes();
       const content =
-        type.message.name === anyName && this.#pick(2) === 0
+        type.message.name === ANY_NAME && this.#pick(2) === 0
           ? this.#any(bytes)
           : this.message(type.message, bytes);
       return this.#pick(2) === 0 ? `{ ${content} }` : `<\n${content}>`;

@@ -94,7 +94,7 @@ export class Channel {
         reject(lost());
         return;
       }
-      this.#waiting.push({ operation, since: performance.now(), resolve, reject });
+      this.#waiting.push({ operation, since: performance.now(), resolve: resolve, reject });
       this.#sequence = (this.#sequence + 1) % EVENT;
       this.socket.write(encodeRequest(this.#sequence, operation, body));
     });

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { decodeDeviceConfig } from '@infra-offload/p4rt';
 import { k8sDpArtifacts, k8sDpDeviceConfig } from '@infra-offload/p4src';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { smallArtifacts } from '../../testing/forwarding.js';
 import {
   compiled,
@@ -30,13 +30,13 @@ describe.runIf(dpdkInstalled && dpdkHeaders !== undefined)('compiled code', () =
   const start = (spec: string, ports: number): Promise<Host> =>
     startHost(spec, dpdkProgram(['--ports', `${ports}`, ...library]));
 
-  test('runs the program that it was made of, whatever its comments', async () => {
+  it('runs the program that it was made of, whatever its comments', async () => {
     const host = await start(`; another comment\n${smallArtifacts.spec}`, 3);
     expect(host.description.tables.length).toBeGreaterThan(0);
     await host.stop();
   });
 
-  test('of another program, or for other ports, is refused', async () => {
+  it('of another program, or for other ports, is refused', async () => {
     await expect(start(k8sDpArtifacts.spec, 4)).rejects.toMatchObject({
       code: 'INVALID_ARGUMENT',
       message: expect.stringMatching(/program\.so was compiled from another program: compile it again/),
@@ -67,7 +67,7 @@ describe.runIf(dpdkInstalled)('code that is compiled when it is needed', () => {
     interpretedBecause: expect.stringMatching(interpretedBecause),
   });
 
-  test.runIf(dpdkHeaders !== undefined)(
+  it.runIf(dpdkHeaders !== undefined)(
     'is kept for each program, and made again only if it is not whole',
     async () => {
       const code = { compiled: true, interpretedBecause: '' };
@@ -87,7 +87,7 @@ describe.runIf(dpdkInstalled)('code that is compiled when it is needed', () => {
     },
   );
 
-  test.each([
+  it.each([
     ['compiled', dpdkHeaders ?? '/nonexistent'],
     ['interpreted', '/nonexistent'],
   ])('a program has the timeouts that it was given, %s', async (_, headers) => {
@@ -103,20 +103,20 @@ describe.runIf(dpdkInstalled)('code that is compiled when it is needed', () => {
     await host.stop();
   });
 
-  test('without headers the program is interpreted, which is said', async () => {
+  it('without headers the program is interpreted, which is said', async () => {
     expect(await greeting('none', { headers: '/nonexistent' })).toMatchObject(
       interpreted(/there are no headers of DPDK's source package in \/nonexistent \(make /),
     );
   });
 
-  test.runIf(dpdkHeaders !== undefined)('the same without a compiler, of which nothing is left', async () => {
+  it.runIf(dpdkHeaders !== undefined)('the same without a compiler, of which nothing is left', async () => {
     expect(await greeting('failed', { env: ['CC=false'] })).toMatchObject(
       interpreted(/the C compiler fails/),
     );
     expect(readdirSync(join(directory, 'failed'))).toEqual([]);
   });
 
-  test.runIf(dpdkHeaders !== undefined)('and where others could put code', async () => {
+  it.runIf(dpdkHeaders !== undefined)('and where others could put code', async () => {
     await greeting('open', { env: ['CC=false'] });
     chmodSync(join(directory, 'open'), 0o777);
     expect(await greeting('open')).toMatchObject(
@@ -124,7 +124,7 @@ describe.runIf(dpdkInstalled)('code that is compiled when it is needed', () => {
     );
   });
 
-  test.runIf(dpdkHeaders !== undefined)('and a program that has more pieces than DPDK takes', async () => {
+  it.runIf(dpdkHeaders !== undefined)('and a program that has more pieces than DPDK takes', async () => {
     const pieces = Array.from(
       { length: 100 },
       (_, i) => `mov m.group ${i}\n\tmov m.member ${i}\n\ttable narrow\n\t`,

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { smallArtifacts } from '../../testing/forwarding.js';
 import { dpdkInstalled, swxHost } from '../../testing/swx-host.js';
 import { Channel } from './channel.js';
@@ -93,7 +93,7 @@ describe.skipIf(!dpdkInstalled)('the control socket of swx-host', () => {
   const staged = (flags: number): Uint8Array =>
     new ByteWriter().u8(flags).u32(1).u8(Change.REGISTER).u16(0).u32(0).u64(1n).view();
 
-  test.each([
+  it.each([
     ['no length at all', length(0)],
     ['less than a header', length(5)],
     ['more than a message may have', length(MESSAGE_MAX + 1)],
@@ -103,7 +103,7 @@ describe.skipIf(!dpdkInstalled)('the control socket of swx-host', () => {
     await entries();
   });
 
-  test.each([
+  it.each([
     ['in the middle of a length', HELLO.subarray(0, 2)],
     ['in the middle of a header', HELLO.subarray(0, 7)],
     [
@@ -117,7 +117,7 @@ describe.skipIf(!dpdkInstalled)('the control socket of swx-host', () => {
     await entries();
   });
 
-  test('wants to be greeted, in its own language', async () => {
+  it('wants to be greeted, in its own language', async () => {
     const mute = await Channel.open(path);
     await expect(mute.request(Operation.STATISTICS, NOTHING)).rejects.toThrow(/first message must be HELLO/);
     await expect(mute.request(Operation.HELLO, new Uint8Array(6))).rejects.toThrow(/something else/);
@@ -125,7 +125,7 @@ describe.skipIf(!dpdkInstalled)('the control socket of swx-host', () => {
     mute.close();
   });
 
-  test('a client of another version may take the ports and end it, and nothing else', async () => {
+  it('a client of another version may take the ports and end it, and nothing else', async () => {
     const other = await Channel.open(path);
     const hello = new ByteWriter()
       .u32(MAGIC)
@@ -141,7 +141,7 @@ describe.skipIf(!dpdkInstalled)('the control socket of swx-host', () => {
     other.close();
   });
 
-  test('a client that goes before it commits leaves nothing behind', async () => {
+  it('a client that goes before it commits leaves nothing behind', async () => {
     const other = await greeted();
     await other.request(Operation.BATCH, staged(0));
     await expect(client.request(Operation.BATCH, staged(BATCH_COMMIT))).rejects.toThrow(
@@ -153,7 +153,7 @@ describe.skipIf(!dpdkInstalled)('the control socket of swx-host', () => {
       .toBe('done');
   });
 
-  test('32 clients are served, and the next one when one of them is gone', async () => {
+  it('32 clients are served, and the next one when one of them is gone', async () => {
     const others = await Promise.all(Array.from({ length: 31 }, greeted));
     const late = greeted();
     const answered = await Promise.race([
@@ -167,12 +167,12 @@ describe.skipIf(!dpdkInstalled)('the control socket of swx-host', () => {
     await entries();
   });
 
-  test('a message of the largest size is read as a whole before it is refused', async () => {
+  it('a message of the largest size is read as a whole before it is refused', async () => {
     const body = new Uint8Array(MESSAGE_MAX - 6).fill(0xff);
     await expect(client.request(Operation.BATCH, body)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
   });
 
-  test.each([
+  it.each([
     [PortKind.DEVICE, 'net_none0', /net_none0/],
     [PortKind.DEVICE, 'net_af_packet0,iface=none', /net_af_packet0/],
     [PortKind.DEVICE, '0000:ff:1f.7', /0000:ff:1f\.7/],
@@ -185,7 +185,7 @@ describe.skipIf(!dpdkInstalled)('the control socket of swx-host', () => {
     errors = '';
   });
 
-  test('nothing that changes can say makes it stumble, and what fails changes nothing', async () => {
+  it('nothing that changes can say makes it stumble, and what fails changes nothing', async () => {
     let state = 4711;
     const random = (n: number): number => {
       state = (Math.imul(state, 1_103_515_245) + 12_345) & 0x7fff_ffff;
@@ -215,7 +215,7 @@ describe.skipIf(!dpdkInstalled)('the control socket of swx-host', () => {
     expect(refusals.size).toBeGreaterThan(5);
   });
 
-  test.each([
+  it.each([
     [
       'no file',
       ['--spec', '/nonexistent.spec', '--socket', path],

@@ -5,7 +5,7 @@ import { ipv4 } from '@infra-offload/net';
 import { insert, modify, remove } from '@infra-offload/p4rt';
 import type { Entity, Update } from '@infra-offload/p4rt/proto';
 import { k8sDp, k8sDpArtifacts, k8sDpDeviceConfig, k8sDpP4Info } from '@infra-offload/p4src';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Forwarding } from '../../entities/forwarding.js';
 import { loadConfig } from '../../pipeline/config.js';
 import { MemoryPorts } from '../../ports/memory.js';
@@ -137,12 +137,12 @@ describe.skipIf(!dpdkInstalled).each(variants)('the engine and DPDK, running %s,
     }
   }
 
-  test.each([1, 2, 3])('random traffic, seed %i', async (seed) => {
+  it.each([1, 2, 3])('random traffic, seed %i', async (seed) => {
     expect(await compare(traffic(random(seed)))).toBeGreaterThan(PACKETS / 8);
     compareCounters();
   });
 
-  test('a TCP connection through a service, both directions', async () => {
+  it('a TCP connection through a service, both directions', async () => {
     const [client = 0, server = 0] = PODS;
     const there = (flags: number): Input => tcp(2, client, VIPS[3] ?? 0, 4242, 80, flags);
     const back = (flags: number): Input => tcp(3, server, client, 8001, 4242, flags);
@@ -151,14 +151,14 @@ describe.skipIf(!dpdkInstalled).each(variants)('the engine and DPDK, running %s,
     ).toBe(7);
   });
 
-  test('a pod that reaches itself through a service', async () => {
+  it('a pod that reaches itself through a service', async () => {
     const [pod = 0] = PODS;
     const inputs = Array.from({ length: 64 }, (_, i) => tcp(2, pod, VIPS[0] ?? 0, 20_000 + i, 80, 2));
     const replies = inputs.map((_, i) => tcp(2, pod, ipv4('169.254.1.1'), 8000, 20_000 + i, 0x12));
     expect(await compare([...inputs, ...replies])).toBeGreaterThan(64);
   });
 
-  test('clients with affinity stay with their endpoint', async () => {
+  it('clients with affinity stay with their endpoint', async () => {
     const inputs = Array.from({ length: 40 }, (_, i) =>
       tcp(2, PODS[0] ?? 0, VIPS[1] ?? 0, 30_000 + i, 80, 2),
     );
@@ -168,7 +168,7 @@ describe.skipIf(!dpdkInstalled).each(variants)('the engine and DPDK, running %s,
     expect(await compare(inputs)).toBe(40);
   });
 
-  test('truncated and senseless frames', async () => {
+  it('truncated and senseless frames', async () => {
     const next = random(77);
     const whole = tcp(2, PODS[0] ?? 0, VIPS[0] ?? 0, 1, 80, 2).packet;
     const inputs: Input[] = [];
@@ -183,7 +183,7 @@ describe.skipIf(!dpdkInstalled).each(variants)('the engine and DPDK, running %s,
     compareCounters();
   });
 
-  test('after changes of every kind', async () => {
+  it('after changes of every kind', async () => {
     const next = random(9);
     const group = (members: [number, number][]): Entity =>
       profile.group(

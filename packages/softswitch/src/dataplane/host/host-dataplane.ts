@@ -59,14 +59,14 @@ export class HostDataplane implements Dataplane, PortSink {
     const { name, steadyRules } = source;
     const self = this;
     this.#runner = {
-      name,
+      name: name,
       steadyRules,
       get host() {
         return self.#host;
       },
       whenReady: () => this.whenReady(),
     };
-    this.#inactive = { name, steadyRules, host: undefined, whenReady: () => undefined };
+    this.#inactive = { name: name, steadyRules, host: undefined, whenReady: () => undefined };
     if (ports instanceof TapPorts) ports.lendTo(this);
     source.inProcess?.deliver((port, packet) => ports.transmit(port, packet));
   }
@@ -280,7 +280,7 @@ export class HostDataplane implements Dataplane, PortSink {
         `port ${tooHigh.name}: ${this.source.name} has ${host.greeting.slots} ports`,
       );
     }
-    return all.map(({ number, name, mtu }) => ({ number, name, mtu, descriptor: undefined }));
+    return all.map(({ number, name, mtu }) => ({ number: number, name: name, mtu, descriptor: undefined }));
   }
 }
 

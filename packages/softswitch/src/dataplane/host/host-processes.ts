@@ -226,7 +226,7 @@ function takePorts(channel: BlockingChannel): TapLeft[] {
     .filter(({ kind }) => kind === PortKind.DESCRIPTOR)
     .map(({ number, name, mtu }) => {
       channel.request(Operation.TAKE_PORT, new ByteWriter().u16(number).view());
-      return { number, name, mtu, descriptor: channel.takeDescriptor() };
+      return { number: number, name: name, mtu, descriptor: channel.takeDescriptor() };
     });
 }
 
@@ -280,7 +280,7 @@ async function takesConnections(socket: string): Promise<boolean> {
 export async function stopLeft(directory: string): Promise<boolean> {
   if (!existsSync(directory)) return false;
   const program: HostProgram = { kind: 'engine', name: 'the data plane', command: '', args: [] };
-  const source = await HostProcesses.open(program, { directory });
+  const source = await HostProcesses.open(program, { directory: directory });
   await source.left?.stop();
   await source.close();
   return source.found;

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
 import { TapPorts } from '../../ports/tap.js';
 import { engineFromSource } from '../../testing/engine.js';
 import { smallArtifacts } from '../../testing/forwarding.js';
@@ -51,7 +51,7 @@ function messages(): Messages {
 /** A switch without its services: TAP ports and a program in a host. */
 async function open(program: HostProgram, directory: string, prefix: string, count = 2) {
   const { logger, lines } = messages();
-  const source = await HostProcesses.open(program, { directory, logger });
+  const source = await HostProcesses.open(program, { directory: directory, logger });
   const ports = await TapPorts.open({ prefix, count, left: source.takePorts(), logger });
   const dataplane = new HostDataplane(ports, source, { logger });
   return { ports, dataplane, source, lines };
@@ -61,7 +61,7 @@ const tapPrefix = (): string => `h${randomBytes(3).toString('hex')}_`;
 const isThere = (name: string): boolean => existsSync(`/sys/class/net/${name}`);
 
 describe.each(KINDS)('a host that outlives its switch, %s', (_kind, programOf) => {
-  test('is found again with program, tables, notes and ports; its devices stay all the time', async () => {
+  it('is found again with program, tables, notes and ports; its devices stay all the time', async () => {
     const [directory, prefix] = [runDirectory(), tapPrefix()];
     const first = await open(programOf(), directory, prefix);
     const pipeline = first.dataplane.load(SPEC, 'small.spec');
@@ -135,7 +135,7 @@ describe.each(KINDS)('a host that outlives its switch, %s', (_kind, programOf) =
     expect(isThere(`${prefix}5`)).toBe(true);
   });
 
-  test('a device that was lost while there was no switch is made again by the next one', async () => {
+  it('a device that was lost while there was no switch is made again by the next one', async () => {
     const [directory, prefix] = [runDirectory(), tapPrefix()];
     const first = await open(programOf(), directory, prefix);
     const pipeline = first.dataplane.load(SPEC, 'small.spec');
@@ -151,7 +151,7 @@ describe.each(KINDS)('a host that outlives its switch, %s', (_kind, programOf) =
     await expect.poll(() => isThere(`${prefix}1`)).toBe(true);
   });
 
-  test('that hangs is killed, and another one made', async () => {
+  it('that hangs is killed, and another one made', async () => {
     const { dataplane, ports, lines } = await open(programOf(), runDirectory(), tapPrefix(), 0);
     cleanups.push(() => dataplane.stop());
     cleanups.push(() => ports.stop());
@@ -167,23 +167,23 @@ describe.each(KINDS)('a host that outlives its switch, %s', (_kind, programOf) =
     );
   });
 
-  test('is another switch’s as long as that one lives', async () => {
+  it('is another switch’s as long as that one lives', async () => {
     const directory = runDirectory();
     const { dataplane, ports } = await open(programOf(), directory, tapPrefix(), 0);
-    await expect(HostProcesses.open(programOf(), { directory })).rejects.toMatchObject({
+    await expect(HostProcesses.open(programOf(), { directory: directory })).rejects.toMatchObject({
       code: 'UNAVAILABLE',
       message: `run directory ${directory}: the softswitch with the process id ${process.pid} has it; give each its own`,
     });
     await ports.stop();
     await dataplane.stop();
-    const next = await HostProcesses.open(programOf(), { directory });
+    const next = await HostProcesses.open(programOf(), { directory: directory });
     expect(next.found).toBe(false);
     await next.close();
   });
 });
 
 describe('a host that cannot be gone on with', () => {
-  test('of another kind is ended, and its ports stay', async () => {
+  it('of another kind is ended, and its ports stay', async () => {
     const [directory, prefix] = [runDirectory(), tapPrefix()];
     const first = await open(engineFromSource(), directory, prefix);
     const pipeline = first.dataplane.load(SPEC, 'small.spec');
@@ -205,7 +205,7 @@ describe('a host that cannot be gone on with', () => {
     expect(isThere(`${prefix}1`)).toBe(false);
   });
 
-  test.each([
+  it.each([
     ['of another version', PROTOCOL_VERSION + 1, /it speaks version 3, this softswitch 2/],
     ['that was not made ready', PROTOCOL_VERSION, /it was not made ready/],
     ['that speaks another language', undefined, /cannot be gone on with/],
@@ -215,7 +215,7 @@ describe('a host that cannot be gone on with', () => {
       const directory = runDirectory();
       const child = await strangeHost(join(directory, 'control'), version);
       const { logger, lines } = messages();
-      const source = await HostProcesses.open(engineFromSource(), { directory, logger });
+      const source = await HostProcesses.open(engineFromSource(), { directory: directory, logger });
       expect(lines[0]).toMatch(reason);
       expect(source.left).toBeUndefined();
       expect(child.exitCode ?? child.signalCode).not.toBeNull();

@@ -5,7 +5,7 @@ import {
   SetForwardingPipelineConfigRequest_Action as PipelineAction,
   type TableEntry,
 } from '@infra-offload/p4rt/proto';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { MemoryPorts } from '../../ports/memory.js';
 import { engineFromSource } from '../../testing/engine.js';
 import { small, smallConfig } from '../../testing/forwarding.js';
@@ -115,7 +115,7 @@ describe.each(HOSTS)('what %s has learned', (_, open) => {
   const learned = async (): Promise<number> =>
     readStatistics(await host.request(Operation.STATISTICS)).learners[LEARNER]?.learned ?? -1;
 
-  test('is listed whole, with actions, arguments and times', async () => {
+  it('is listed whole, with actions, arguments and times', async () => {
     const entries = await read({}, { timeSinceLastHit: { elapsedNs: 0n } });
     const expected = TYPES.flatMap((type) =>
       Array.from({ length: SOURCES }, (__, source) => `${0x0200_0000_0000 + source},${type}`),
@@ -136,7 +136,7 @@ describe.each(HOSTS)('what %s has learned', (_, open) => {
     expect(await learned()).toBe(2 * SOURCES);
   });
 
-  test('is selected by fields of the key and by action', async () => {
+  it('is selected by fields of the key and by action', async () => {
     expect((await read({ type: TYPES[1] ?? 0 })).length).toBe(SOURCES);
     expect((await read({ source: 7 })).map(keyOf).sort()).toEqual(
       TYPES.map((type) => `${0x0200_0000_0007},${type}`),
@@ -158,7 +158,7 @@ describe.each(HOSTS)('what %s has learned', (_, open) => {
       expect((await harness.read([entity(key, more)])).outcome.details[0]).toMatchObject({ code });
   });
 
-  test('is counted by the host', async () => {
+  it('is counted by the host', async () => {
     const count = async (filter: Uint8Array): Promise<number> => {
       let sum = 0;
       for (let cursor = 0; cursor !== LIST_END; ) {
@@ -178,7 +178,7 @@ describe.each(HOSTS)('what %s has learned', (_, open) => {
     expect(await count(ofType.integer(0, 6).integer(0xffff, 2).view())).toBe(SOURCES);
   });
 
-  test('ends one by one, and is learned anew', async () => {
+  it('ends one by one, and is learned anew', async () => {
     const [type = 0] = TYPES;
     const one = entity({ source: 9, type });
     for (const update of [insert(one), modify(one)])
@@ -197,7 +197,7 @@ describe.each(HOSTS)('what %s has learned', (_, open) => {
     expect((await read({ source: 9, type })).length).toBe(1);
   });
 
-  test('stays if the batch fails that would end it', async () => {
+  it('stays if the batch fails that would end it', async () => {
     const [type = 0] = TYPES;
     const { details } = await harness.write(
       [remove(entity({ source: 11, type })), remove(entity({ source: 4000, type }))],
@@ -207,7 +207,7 @@ describe.each(HOSTS)('what %s has learned', (_, open) => {
     expect((await read({ source: 11, type })).length).toBe(1);
   });
 
-  test('has the timeouts that were set at run time, from its next packet on', async () => {
+  it('has the timeouts that were set at run time, from its next packet on', async () => {
     const [type = 0] = TYPES;
     const batch = new ByteWriter()
       .u8(BATCH_COMMIT)

@@ -3,7 +3,7 @@ import { encodeDeviceConfig, insert, modify, P4RuntimeSession, remove } from '@i
 import { Entity } from '@infra-offload/p4rt/proto';
 import { k8sDp, k8sDpArtifacts, k8sDpDeviceConfig, k8sDpP4Info } from '@infra-offload/p4src';
 import { parseSpec } from '@infra-offload/swx';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { MemoryPorts } from '../../ports/memory.js';
 import { Softswitch } from '../../softswitch.js';
 import { dpdkInstalled, dpdkProgram, swxHost } from '../../testing/swx-host.js';
@@ -88,7 +88,7 @@ describe.skipIf(!dpdkInstalled)('a refused commit', () => {
 
   const sizes = (): number[] | undefined => dataplane.statistics()?.tables.map((table) => table.entries);
 
-  test('is the answer to the Write, and the same Write works later', async () => {
+  it('is the answer to the Write, and the same Write works later', async () => {
     await session.write([insert(service('10.96.0.1', 1)), insert(endpoint(257)), insert(endpoint(258))]);
     const before = { entries: await entries(), sizes: sizes() };
     const change = [
@@ -116,7 +116,7 @@ describe.skipIf(!dpdkInstalled)('a refused commit', () => {
     expect(sizes()).toEqual(before.sizes?.map((size, i) => size + (i === serviceTable() ? 1 : 0)));
   });
 
-  test('of a selector with no place for a member takes the entries beside it along', async () => {
+  it('of a selector with no place for a member takes the entries beside it along', async () => {
     const pipeline = new HostPipeline(k8sDpArtifacts.spec, parseSpec(k8sDpArtifacts.spec), () => ({
       name: 'swx-host',
       steadyRules: false,
@@ -135,7 +135,7 @@ describe.skipIf(!dpdkInstalled)('a refused commit', () => {
     expect(sizes()).toEqual(before);
   });
 
-  test('of a program leaves the one before in place', async () => {
+  it('of a program leaves the one before in place', async () => {
     await session.write([insert(endpoint(257))]);
     const before = await entries();
     // DPDK counts this in another array, so that swx-host refuses it; the engine has nothing against it.

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { k8sDpArtifacts } from '@infra-offload/p4src';
 import { parseSpec } from '@infra-offload/swx';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { smallArtifacts } from '../../testing/forwarding.js';
 import { dpdkInstalled, dpdkProgram, startHost, swxHost } from '../../testing/swx-host.js';
 import type { DataplaneEntry } from '../dataplane.js';
@@ -144,7 +144,7 @@ describe.skipIf(!dpdkInstalled)('swx-host', () => {
     return (await host.request(Operation.READ_COUNTERS, body)).u64();
   }
 
-  test('a batch is live as a whole, or not at all', async () => {
+  it('a batch is live as a whole, or not at all', async () => {
     const host = await start(TINY, 8);
     await host.request(Operation.BATCH, batch(BATCH_COMMIT, set(1, 3), set(2, 4)));
     expect([await send(host, 1), await send(host, 2), await send(host, 9)]).toEqual([[3], [4], [1]]);
@@ -170,7 +170,7 @@ describe.skipIf(!dpdkInstalled)('swx-host', () => {
     expect(await send(host, 1)).toEqual([6]);
   });
 
-  test('a table is full at its size, and a batch that does not fit leaves the places of entries as they were', async () => {
+  it('a table is full at its size, and a batch that does not fit leaves the places of entries as they were', async () => {
     const host = await start(TINY, 2);
     const keys = Array.from({ length: 16 }, (_, i) => 100 + i);
     await host.request(Operation.BATCH, batch(BATCH_COMMIT, ...keys.map((key) => set(key, 1))));
@@ -194,7 +194,7 @@ describe.skipIf(!dpdkInstalled)('swx-host', () => {
     ]);
   });
 
-  test('packets to ports that do not exist are counted', async () => {
+  it('packets to ports that do not exist are counted', async () => {
     const host = await start(TINY, 2);
     expect(await send(host, 1, 7)).toEqual([]);
     expect(await send(host, 1, 8)).toEqual([]);
@@ -208,7 +208,7 @@ describe.skipIf(!dpdkInstalled)('swx-host', () => {
     });
   });
 
-  test('a learner may have as many arguments as SWX takes', async () => {
+  it('a learner may have as many arguments as SWX takes', async () => {
     const fields = Array.from({ length: 200 }, (_, i) => `\tbit<64> a${i}\n`).join('');
     const wide = `struct wide_t {\n${fields}}\n${TINY}`
       .replace(
@@ -221,7 +221,7 @@ describe.skipIf(!dpdkInstalled)('swx-host', () => {
     await host.request(Operation.STATISTICS);
   });
 
-  test('a learner with longer keys runs, and cannot be asked', async () => {
+  it('a learner with longer keys runs, and cannot be asked', async () => {
     const names = Array.from({ length: 20 }, (_, i) => `k${i}`);
     const long = TINY.replace(
       '\tbit<32> one\n',
@@ -246,7 +246,7 @@ describe.skipIf(!dpdkInstalled)('swx-host', () => {
       await expect(host.request(operation, body.view()), `${operation}`).rejects.toMatchObject(unsupported);
   });
 
-  test('the timeouts of a learner can be changed', async () => {
+  it('the timeouts of a learner can be changed', async () => {
     const host = await start(TINY, 2);
     const news = async (): Promise<bigint> =>
       (await host.request(Operation.READ_REGISTERS, new ByteWriter().u16(1).u32(0).u32(1).view())).u64();
@@ -265,7 +265,7 @@ describe.skipIf(!dpdkInstalled)('swx-host', () => {
     await expect(host.request(Operation.BATCH, none)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
   });
 
-  test('senseless messages do no harm', async () => {
+  it('senseless messages do no harm', async () => {
     const host = await start(TINY, 2);
     let state = 12_345;
     const next = (n: number): number => {
@@ -294,7 +294,7 @@ describe.skipIf(!dpdkInstalled)('swx-host', () => {
     expect(readStatistics(await host.request(Operation.STATISTICS)).tables).toHaveLength(1);
   });
 
-  test.each([
+  it.each([
     ['a syntax error', TINY.replace('key {', 'kex {'), /pipeline\.spec:\d+: cannot make sense/],
     [
       'an action that is not there',
@@ -319,7 +319,7 @@ describe.skipIf(!dpdkInstalled)('swx-host', () => {
     await expect(start(spec)).rejects.toThrow(message);
   });
 
-  test('understands the programs that the engine does', async () => {
+  it('understands the programs that the engine does', async () => {
     for (const spec of [k8sDpArtifacts.spec, smallArtifacts.spec]) {
       const host = await start(spec);
       new Layout(parseSpec(spec)).check(host.description);
@@ -327,7 +327,7 @@ describe.skipIf(!dpdkInstalled)('swx-host', () => {
     }
   });
 
-  test('100,000 entries, in messages of any size', async () => {
+  it('100,000 entries, in messages of any size', async () => {
     const host = await startHost(k8sDpArtifacts.spec, dpdkProgram(['--ports', '2']));
     hosts.push(host);
     const layout = new Layout(parseSpec(k8sDpArtifacts.spec));

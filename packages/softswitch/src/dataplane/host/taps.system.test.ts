@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { GnmiClient, insert, P4RuntimeSession, remove } from '@infra-offload/p4rt';
 import { k8sDp, k8sDpArtifacts, k8sDpDeviceConfig, k8sDpP4Info } from '@infra-offload/p4src';
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
 import { TapPorts } from '../../ports/tap.js';
 import { Softswitch } from '../../softswitch.js';
 import { dpdkInstalled, dpdkProgram } from '../../testing/swx-host.js';
@@ -126,7 +126,7 @@ class World {
 }
 
 describe.skipIf(!dpdkInstalled)('TAP ports on DPDK', () => {
-  test('pods talk, are counted, and go on talking after the host was killed', async () => {
+  it('pods talk, are counted, and go on talking after the host was killed', async () => {
     const world = await World.start();
     expect(await world.ping(0, 1)).toContain('5 received');
     expect(world.ports.statistics(0)?.rxPackets).toBeGreaterThanOrEqual(5);
@@ -167,7 +167,7 @@ describe.skipIf(!dpdkInstalled)('TAP ports on DPDK', () => {
     await world.session.write([remove(t.pod_forward.key({ pod_ip: PODS[1] ?? '' }))]);
   });
 
-  test('a write while the host is away is in the next one', async () => {
+  it('a write while the host is away is in the next one', async () => {
     const world = await World.start();
     process.kill(world.dataplane.host?.greeting.pid ?? 0, 'SIGKILL');
     const entry = t.service.entry(
@@ -192,7 +192,7 @@ describe.skipIf(!dpdkInstalled)('TAP ports on DPDK', () => {
     expect(await world.ping(0, 1)).toContain('5 received');
   });
 
-  test('gNMI makes ports that carry packets, tells of them and removes them', async () => {
+  it('gNMI makes ports that carry packets, tells of them and removes them', async () => {
     const world = await World.start();
     const gnmi = await GnmiClient.connect({ address: world.softswitch.gnmiAddress });
     cleanups.push(() => gnmi.close());
@@ -210,7 +210,7 @@ describe.skipIf(!dpdkInstalled)('TAP ports on DPDK', () => {
     expect(await world.ping(0, 1)).toContain('5 received');
   });
 
-  test('gNMI makes ports as IPDK does, leaf by leaf, whether there is a pipeline yet or not', async () => {
+  it('gNMI makes ports as IPDK does, leaf by leaf, whether there is a pipeline yet or not', async () => {
     const prefix = `d${randomBytes(3).toString('hex')}_`;
     const ports = await TapPorts.open({ prefix, count: 0 });
     const dataplane = new HostDataplane(ports, await HostProcesses.open(dpdkProgram(['--ports', '8'])));
@@ -246,8 +246,8 @@ describe.skipIf(!dpdkInstalled)('TAP ports on DPDK', () => {
     cleanups.push(() => session.close());
     await session.setPipeline(k8sDpP4Info(), k8sDpDeviceConfig(), { action: 'VERIFY_AND_COMMIT' });
     await make(3);
-    expect(dataplane.statistics()?.ports.map(({ number, name }) => ({ number, name }))).toEqual(
-      [0, 1, 2, 3].map((number) => ({ number, name: `${prefix}${number}` })),
+    expect(dataplane.statistics()?.ports.map(({ number, name }) => ({ number: number, name: name }))).toEqual(
+      [0, 1, 2, 3].map((number) => ({ number: number, name: `${prefix}${number}` })),
     );
     // There are 8 places.
     await expect(
@@ -259,7 +259,7 @@ describe.skipIf(!dpdkInstalled)('TAP ports on DPDK', () => {
     expect(existsSync(`/sys/class/net/${prefix}8`)).toBe(false);
   });
 
-  test('a device that is gone with its namespace is made again', async () => {
+  it('a device that is gone with its namespace is made again', async () => {
     const world = await World.start();
     ip('netns', 'del', world.namespaces[1] ?? '');
     const [, port] = world.ports.list();
@@ -272,7 +272,7 @@ describe.skipIf(!dpdkInstalled)('TAP ports on DPDK', () => {
     expect(await world.ping(0, 1)).toContain('5 received');
   });
 
-  test('a host that cannot be run is named in the answer', async () => {
+  it('a host that cannot be run is named in the answer', async () => {
     const ports = await TapPorts.open({ prefix: 'none_', count: 0 });
     const dataplane = new HostDataplane(
       ports,

@@ -60,7 +60,7 @@ export class EnginePorts {
         if (fd === undefined) fail('INVALID_ARGUMENT', `port ${name}: no descriptor came with the message`);
         statistics = this.#attach(number, fd);
       } else if (kind !== PortKind.MEMORY) fail('INVALID_ARGUMENT', `port ${name}: no kind ${kind}`);
-      this.#ports.set(number, { name, kind, mtu, queue: [], statistics });
+      this.#ports.set(number, { name: name, kind, mtu, queue: [], statistics });
     } catch (error) {
       if (fd !== undefined) loadedLibc()?.close(fd);
       throw error;
@@ -75,9 +75,9 @@ export class EnginePorts {
 
   list(): ListedPort[] {
     return [...this.#ports].map(([number, { kind, name, mtu }]) => ({
-      number,
+      number: number,
       kind,
-      name,
+      name: name,
       mtu,
       lost: this.#descriptors?.isLost(number) === true,
     }));
@@ -96,9 +96,9 @@ export class EnginePorts {
 
   statistics(): HostPortStatistics[] {
     return [...this.#ports].map(([number, { kind, name, statistics }]) => ({
-      number,
+      number: number,
       kind,
-      name,
+      name: name,
       ...statistics,
     }));
   }
