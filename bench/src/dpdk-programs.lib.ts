@@ -172,7 +172,7 @@ async function start(file: string, index: number, args: readonly string[], tools
   );
   const source = await HostProcesses.open({
     kind: 'dpdk',
-    name: name,
+    name,
     command: tools.binary,
     args: ['--ports', `${PORTS}`, '--library', library, ...args],
   });
@@ -182,7 +182,7 @@ async function start(file: string, index: number, args: readonly string[], tools
   if (pipeline.schema.tables.has('tx_balance_udp')) setUpIpdk(pipeline);
   else setUpOurs(pipeline);
   await pipeline.commit();
-  return { name: name, dataplane };
+  return { name, dataplane };
 }
 
 type Packets = ReadonlyMap<number, readonly ReplayedPacket[]>;

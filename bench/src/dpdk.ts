@@ -179,8 +179,8 @@ function subjects(): (() => Promise<Subject>)[] {
     (name: string, kind: 'engine' | 'dpdk', command: string, ...args: string[]) =>
     async () => {
       const ports = new MemoryPorts(4);
-      const source = await HostProcesses.open({ kind, name: name, command, args });
-      return { name: name, ports, isHere: false, dataplane: new HostDataplane(ports, source) };
+      const source = await HostProcesses.open({ kind, name, command, args });
+      return { name, ports, isHere: false, dataplane: new HostDataplane(ports, source) };
     };
   const dpdk = (name: string, ...args: string[]) => hosted(name, 'dpdk', BINARY, ...args);
   const list: (() => Promise<Subject>)[] = [
@@ -292,7 +292,7 @@ try {
     await comparePrograms([SPEC, FIRST, ...OTHERS], {
       binary: BINARY,
       headers: DPDK_HEADERS,
-      directory: directory,
+      directory,
     });
 } finally {
   rmSync(directory, { recursive: true });

@@ -83,7 +83,7 @@ else {
     ['engine', 'engine', process.execPath, ENGINE],
     ['dpdk', 'dpdk', BINARY, '--ports', '8', '--memory', '1536'],
   ] as const)
-    await measure(name, await HostProcesses.open({ kind, name: name, command, args }));
+    await measure(name, await HostProcesses.open({ kind, name, command, args }));
 }
 
 /** Another process that reads. */

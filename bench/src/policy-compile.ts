@@ -43,7 +43,7 @@ function compare(): void {
 
 function addressSet(name: string, size: number, step = 1, first = 0): ResolvedSet {
   const addresses = Array.from({ length: size }, (_, i) => ipv4(FIRST_ADDRESS + first + i * step));
-  return { name: name, addresses: addresses, cidrs: [], addressPorts: [] };
+  return { name, addresses, cidrs: [], addressPorts: [] };
 }
 
 function rule(sets: readonly ResolvedSet[], ...ports: readonly number[]): ProfileRule {

@@ -32,7 +32,7 @@ const CHANGES = 200;
 const address = (namespace: number, pod: number) => `10.${64 + namespace}.0.${1 + pod}`;
 
 function set(name: string, cidrs: readonly string[]): WantedObject {
-  return { object: { $case: 'addressSet', value: { name: name, cidrs: [...cidrs], addressPorts: [] } } };
+  return { object: { $case: 'addressSet', value: { name, cidrs: [...cidrs], addressPorts: [] } } };
 }
 
 /** The pods of one application; `without` has another label now. */

@@ -40,7 +40,7 @@ const NODE = {
 const podObject = (name: string) => ({
   apiVersion: 'v1',
   kind: 'Pod',
-  metadata: { name: name, namespace: 'default' },
+  metadata: { name, namespace: 'default' },
   spec: { nodeName: 'node-1', containers: [{ name: 'main', image: 'none' }] },
 });
 /** What the images run when they are told nothing else. */

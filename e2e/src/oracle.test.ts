@@ -60,7 +60,7 @@ describe('netfilter and the pipeline differ, as is expected', () => {
   it.each(EXPECTED_DIFFERENCES.map((difference) => [difference.name, difference] as const))(
     '%s',
     async (name, { scenario, kernel, pipeline: ours }) => {
-      const comparison = await compare(worlds, 0, { name: name, ...scenario }, PATIENCE);
+      const comparison = await compare(worlds, 0, { name, ...scenario }, PATIENCE);
       const seen = { step: scenario.steps.length - 1, seen: { kernel, [pipeline.name]: ours } };
       expect(comparison.difference, formatComparison(comparison)).toEqual(seen);
     },

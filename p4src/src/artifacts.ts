@@ -32,7 +32,7 @@ export const es2kDpP4Info: () => P4Program = once(() => P4Program.parse(es2k.p4i
  * profile `pipe`. The same bytes at every call, in memory of the caller's own.
  *
  * @param timeouts of `conntrack`, in seconds, by index, in place of {@link CONNTRACK_TIMEOUTS}. Those of established flows
- *   must be above {@link establishedTimeouts}.
+ *   must be above {@link ESTABLISHED_TIMEOUTS}.
  */
 export function k8sDpDeviceConfig(timeouts: ConntrackTimeouts = CONNTRACK_TIMEOUTS): Uint8Array {
   return deviceConfig({ ...dpdk, spec: withTimeouts(dpdk.spec, timeouts) });

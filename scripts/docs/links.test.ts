@@ -41,7 +41,7 @@ it('sources, manifests and messages name pages that exist', () => {
     .flatMap((path) =>
       [...read(path).matchAll(/\b(?:docs|apps|packages|tools|p4src)\/[\w./-]+\.md\b/g)].map(([name]) => ({
         path,
-        name: name,
+        name,
       })),
     );
   expect(named.length).toBeGreaterThan(10);

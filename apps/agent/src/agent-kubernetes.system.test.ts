@@ -30,7 +30,7 @@ function node(name: string, spec: object, address: string, zone?: string) {
   return {
     apiVersion: 'v1',
     kind: 'Node',
-    metadata: { name: name, labels: zone ? { 'topology.kubernetes.io/zone': zone } : {} },
+    metadata: { name, labels: zone ? { 'topology.kubernetes.io/zone': zone } : {} },
     spec,
     status: { addresses: [{ type: 'InternalIP', address }] },
   };

@@ -30,7 +30,7 @@ function pod(name: string, labels: object = {}, more: { nodeName?: string; ip?: 
   return {
     apiVersion: 'v1',
     kind: 'Pod',
-    metadata: { namespace: 'shop', name: name, labels },
+    metadata: { namespace: 'shop', name, labels },
     spec: { nodeName, containers: [{ ports: [{ name: 'http', containerPort: 8080 }] }] },
     status: ip === undefined ? {} : { podIPs: [{ ip }, { ip: 'fd00::9' }] },
   };
@@ -40,7 +40,7 @@ function policy(name: string, spec: object) {
   return {
     apiVersion: 'networking.k8s.io/v1',
     kind: 'NetworkPolicy',
-    metadata: { namespace: 'shop', name: name },
+    metadata: { namespace: 'shop', name },
     spec: { podSelector: {}, ...spec },
   };
 }

@@ -31,7 +31,7 @@ function settings(server: FakeApiServer, more: Readonly<Record<string, unknown>>
 const node = { kind: 'Node', metadata: { name: 'node-1' }, spec: { podCIDRs: ['10.244.0.0/24'] } };
 const range = (name: string, ...cidrs: string[]) => ({
   kind: 'ServiceCIDR',
-  metadata: { name: name },
+  metadata: { name },
   spec: { cidrs },
 });
 const kubeadm = {

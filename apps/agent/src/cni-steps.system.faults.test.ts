@@ -237,7 +237,7 @@ function faultsOfUndoing(add: readonly Case[]): Case[] {
     name: `ADD refused by the manager, and then: ${mode}: ${sort} ${number}`,
     operation: 'ADD',
     manager: 'refuses',
-    faults: [{ step: { operation: 'attach', sort, number: number }, mode }],
+    faults: [{ step: { operation: 'attach', sort, number }, mode }],
     leavesWork: true,
   }));
 }

@@ -44,7 +44,7 @@ function allow(cidrs: readonly string[], protocol: number, number: number): Poli
 }
 
 function policy(name: string, ingress: PolicyRule[], egress: PolicyRule[]): WantedObject {
-  return { object: { $case: 'networkPolicy', value: { name: name, ingress, egress, conditions: [] } } };
+  return { object: { $case: 'networkPolicy', value: { name, ingress, egress, conditions: [] } } };
 }
 
 /** Pod `i` is under these policies. */

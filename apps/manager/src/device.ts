@@ -112,7 +112,7 @@ export async function openDevice<Row>(
   );
   lifecycle.add(() => connection.stop());
   controller.restore(contents);
-  return { directory: directory, store, contents, reconciler, controller, resolver, connection };
+  return { directory, store, contents, reconciler, controller, resolver, connection };
 }
 
 /**

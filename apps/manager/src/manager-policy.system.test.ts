@@ -23,14 +23,14 @@ afterEach(async () => {
 const { POLICY_ACTION_ALLOW: ALLOW, POLICY_ACTION_DENY: DENY } = PolicyAction;
 
 function addressSet(name: string, ...cidrs: string[]): WantedObject {
-  const value: AddressSet = { name: name, cidrs, addressPorts: [] };
+  const value: AddressSet = { name, cidrs, addressPorts: [] };
   return { object: { $case: 'addressSet', value } };
 }
 
 /** Allows TCP to a port from a set. */
 function policy(name: string, set: string, port: number, more: Partial<NetworkPolicy> = {}): WantedObject {
   const value: NetworkPolicy = {
-    name: name,
+    name,
     ingress: [
       {
         action: ALLOW,
@@ -115,7 +115,7 @@ it('a policy lets in whom it names, follows its set, and drops are counted by re
     [ObjectKind.OBJECT_KIND_NETWORK_POLICY, 'default/web'],
     [ObjectKind.OBJECT_KIND_POD_ISOLATION, 'default/pod-3'],
   ] as const) {
-    const entries = await agent.entries('policy_peer', { kind, name: name });
+    const entries = await agent.entries('policy_peer', { kind, name });
     // The client, and the node itself under both of its addresses.
     expect(entries.length, name).toBe(3);
     expect(entries[0]?.objects.map((object) => object.name)).toEqual(['default/web']);

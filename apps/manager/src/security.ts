@@ -39,7 +39,7 @@ export function openSecurity({ tls, target }: Config, loggers: Loggers): Securit
     const p4runtime = client('p4runtime');
     setting = 'target.gnmiTls';
     const gnmi = client('gnmi');
-    return { server, p4runtime, gnmi, certificates: certificates, close };
+    return { server, p4runtime, gnmi, certificates, close };
   } catch (error) {
     close();
     if (!TlsCertsError.is(error)) throw error;

@@ -28,13 +28,14 @@ export function rightsForRuntime(
 
 /** A node without kubelet: runs containers of manifests by runc, with its files below a directory. */
 export class ManifestRunner {
+  readonly #layout: Layout;
+  readonly #manifests: readonly Manifest[];
   /** The node's root directory. */
   readonly root: string;
 
-  constructor(
-    private readonly layout: Layout,
-    private readonly manifests: readonly Manifest[],
-  ) {
+  constructor(layout: Layout, manifests: readonly Manifest[]) {
+    this.#layout = layout;
+    this.#manifests = manifests;
     this.root = join(layout.directory, 'node');
   }
 
@@ -67,7 +68,7 @@ export class ManifestRunner {
 
   /** Where a projected volume's files are; whoever projects something writes them. */
   projected(name: string): string {
-    return join(this.layout.directory, 'volumes', name);
+    return join(this.#layout.directory, 'volumes', name);
   }
 
   #directoryOf(volume: V1Volume, user: number): string {
@@ -75,16 +76,16 @@ export class ManifestRunner {
     // Network namespaces are the machine's.
     if (hostPath?.path === '/var/run/netns') return '/run/netns';
     const directory =
-      hostPath === undefined ? join(this.layout.directory, 'volumes', name) : join(this.root, hostPath.path);
+      hostPath === undefined ? join(this.#layout.directory, 'volumes', name) : join(this.root, hostPath.path);
     mkdirSync(directory, { recursive: true });
     if (configMap !== undefined) {
-      const data = this.manifests.find(({ metadata }) => metadata.name === configMap.name)?.data ?? {};
+      const data = this.#manifests.find(({ metadata }) => metadata.name === configMap.name)?.data ?? {};
       for (const [file, text] of Object.entries(data)) writeFileSync(join(directory, file), String(text));
     }
     if (secret !== undefined) {
       const leaf = LEAVES.find((candidate) => candidate.secret === secret.secretName);
       if (leaf === undefined) throw new Error(`nobody makes the Secret ${secret.secretName}`);
-      const { ca, cert, key } = filesOf(this.layout.certificates, leaf);
+      const { ca, cert, key } = filesOf(this.#layout.certificates, leaf);
       for (const [file, source] of Object.entries({ 'ca.crt': ca, 'tls.crt': cert, 'tls.key': key })) {
         copyFileSync(source, join(directory, file));
         chownSync(join(directory, file), user, user);

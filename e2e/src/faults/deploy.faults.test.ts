@@ -56,7 +56,7 @@ describe.runIf(bin !== undefined)('a cluster without nodes', () => {
       names.map((name) => ({
         apiVersion: 'v1',
         kind: 'Secret',
-        metadata: { name: name, namespace: NAMESPACE },
+        metadata: { name, namespace: NAMESPACE },
         stringData: { 'ca.crt': '', 'tls.crt': '', 'tls.key': '' },
       })),
     );

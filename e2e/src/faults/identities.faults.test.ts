@@ -55,7 +55,7 @@ async function identities({ role, server }: Door): Promise<Case[]> {
   const authority = await fixture.authority;
   const [right, strange, stranger] = [await own(), await foreign(), await fixture.stranger];
   const selfSigned = async (name: string, dates: object = {}) =>
-    of(await createAuthority({ ...BITS, name: name, ...dates }));
+    of(await createAuthority({ ...BITS, name, ...dates }));
   // Of the right name, which is all that is the same.
   const namesake = createAuthority(BITS);
   const roles = await Promise.all(
@@ -68,7 +68,7 @@ async function identities({ role, server }: Door): Promise<Case[]> {
     })),
   );
   const refused = (name: string, identity: AbuseIdentity, expected = UNTRUSTED): Case => ({
-    name: name,
+    name,
     identity,
     expected,
   });

@@ -64,7 +64,7 @@ export function changeClients(addedMembers: string[], removedMembers: string[]):
 }
 
 export function policy(tier: string, name: string, ...inboundRules: felix.Rule[]): Payload {
-  const value = felix.ActivePolicyUpdate.fromPartial({ id: { tier, name: name }, policy: { inboundRules } });
+  const value = felix.ActivePolicyUpdate.fromPartial({ id: { tier, name }, policy: { inboundRules } });
   return { $case: 'activePolicyUpdate', value };
 }
 

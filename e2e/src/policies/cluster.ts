@@ -80,7 +80,7 @@ export class PolicyCluster {
   setNamespace(name: string, labels: Labels): void {
     this.#namespaces.set(name, labels);
     this.apply(`namespace-${name}.yaml`, [
-      { apiVersion: 'v1', kind: 'Namespace', metadata: { name: name, labels } },
+      { apiVersion: 'v1', kind: 'Namespace', metadata: { name, labels } },
     ]);
   }
 
@@ -91,7 +91,7 @@ export class PolicyCluster {
     labels: Labels,
     { ip }: Pick<AddPodOptions, 'ip'> = {},
   ): Promise<TestPod> {
-    const pod: ClusterPod = { namespace, name: name, labels, attached: undefined };
+    const pod: ClusterPod = { namespace, name, labels, attached: undefined };
     this.#pods.set(`${namespace}/${name}`, pod);
     this.#applyPod(pod);
     pod.attached = await this.bed.addPod(`${namespace}-${name}`, {
@@ -231,7 +231,7 @@ export class PolicyCluster {
       {
         apiVersion: 'v1',
         kind: 'Pod',
-        metadata: { namespace, name: name, labels },
+        metadata: { namespace, name, labels },
         spec: {
           nodeName: 'node-1',
           containers: [

@@ -5,15 +5,21 @@ const PERIOD_MS = 4;
 
 /** Opens a new connection every few milliseconds, of which nobody answers, from one pod to one address. */
 export class ProbeStream {
+  readonly #cluster: PolicyCluster;
+  readonly #from: TestPod;
+  readonly #to: { readonly address: string; readonly protocol: number; readonly port: number };
   readonly #sent: number[] = [];
   #ended = false;
   readonly #run: Promise<void>;
 
   constructor(
-    private readonly cluster: PolicyCluster,
-    private readonly from: TestPod,
-    private readonly to: { readonly address: string; readonly protocol: number; readonly port: number },
+    cluster: PolicyCluster,
+    from: TestPod,
+    to: { readonly address: string; readonly protocol: number; readonly port: number },
   ) {
+    this.#cluster = cluster;
+    this.#from = from;
+    this.#to = to;
     this.#run = this.#send();
     // It is for `end` to tell.
     this.#run.catch(() => undefined);
@@ -32,11 +38,11 @@ export class ProbeStream {
   }
 
   async #send(): Promise<void> {
-    const { address, protocol, port } = this.to;
+    const { address, protocol, port } = this.#to;
     while (!this.#ended) {
-      const probe = this.cluster.probe(address, protocol, port);
+      const probe = this.#cluster.probe(address, protocol, port);
       this.#sent.push(probe.id);
-      await this.from.process.probe([probe]);
+      await this.#from.process.probe([probe]);
       await new Promise((resolve) => setTimeout(resolve, PERIOD_MS));
     }
   }

@@ -77,7 +77,7 @@ export class RandomCluster {
     return {
       apiVersion: 'v1',
       kind: 'Pod',
-      metadata: { namespace, name: name, labels: this.#labels() },
+      metadata: { namespace, name, labels: this.#labels() },
       spec: {
         nodeName: this.pick([NODE.name, NODE.name, 'there']),
         hostNetwork: this.#chance(0.05),
@@ -91,7 +91,7 @@ export class RandomCluster {
   }
 
   #namespace(name: string): object {
-    return { apiVersion: 'v1', kind: 'Namespace', metadata: { name: name, labels: this.#labels() } };
+    return { apiVersion: 'v1', kind: 'Namespace', metadata: { name, labels: this.#labels() } };
   }
 
   #policy(): object {

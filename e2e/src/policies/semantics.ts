@@ -159,7 +159,7 @@ export class PolicyPath {
         kind: 'pod',
         attachmentId,
         namespace,
-        name: name,
+        name,
         interfaceName: name,
         mac: mac(2),
         ip: ipv4(ip),

@@ -20,7 +20,7 @@ export function nearestNames(wanted: string, names: Iterable<string>): string[] 
       editDistance(wanted, last, limit),
       isBeginning(wanted, last) ? limit : Number.POSITIVE_INFINITY,
     );
-    if (distance <= limit) near.push({ name: name, distance });
+    if (distance <= limit) near.push({ name, distance });
   }
   near.sort((a, b) => a.distance - b.distance || (a.name < b.name ? -1 : 1));
   return near.slice(0, MAX_SUGGESTED).map(({ name }) => name);

@@ -106,7 +106,7 @@ export function parseNetworkConfig(text: string): NetworkConfigList {
   if (!isList) {
     const cniVersion = readVersion(json, 'the network configuration');
     const { name, ...plugin } = validate(pluginSchema, json, 'the network configuration');
-    return { cniVersion, name: name, disableCheck: false, disableGC: false, plugins: [plugin] };
+    return { cniVersion, name, disableCheck: false, disableGC: false, plugins: [plugin] };
   }
   const list = validate(listSchema, json, 'the network configuration list');
   // The highest version that both sides know, of all that the list is written for.

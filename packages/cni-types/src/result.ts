@@ -127,7 +127,7 @@ export function formatResult(result: Result, version: CniVersion): Record<string
     interfaces: result.interfaces.map((entry) => {
       if (hasDetails) return entry;
       const { name, mac, sandbox } = entry;
-      return { name: name, ...(mac !== undefined && { mac }), ...(sandbox !== undefined && { sandbox }) };
+      return { name, ...(mac !== undefined && { mac }), ...(sandbox !== undefined && { sandbox }) };
     }),
     ips: result.ips.map((ip) =>
       isAtLeast(version, '1.0.0') ? ip : { version: String(parseAddressPrefix(ip.address)?.family), ...ip },

@@ -61,7 +61,7 @@ export const fromWire = {
         profiles: profileIds,
         ipv4Nets,
         tiers: tiers.map(({ name: tier, ingressPolicies, egressPolicies }) => {
-          const listed = (name: string) => ({ tier, name: name, namespace: '', kind: '' });
+          const listed = (name: string) => ({ tier, name, namespace: '', kind: '' });
           return {
             name: tier,
             ingress: ingressPolicies.map(listed),
@@ -85,7 +85,7 @@ export const fromWire = {
     return {
       type: 'hostEndpointUpdate',
       id: requireId('host endpoint', id?.endpointId ?? ''),
-      name: name,
+      name,
       hasPolicy: policies.some(({ length }) => length > 0),
     };
   },

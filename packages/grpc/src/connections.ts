@@ -114,18 +114,26 @@ export class Connections {
 
 /** Has the connections of other credentials pass through `connect`. */
 class TrackedCredentials extends ChannelCredentials {
+  readonly #inner: ChannelCredentials;
+  readonly #connect: (
+    socket: Socket,
+    connector: experimental.SecureConnector,
+  ) => Promise<experimental.SecureConnectResult>;
+
   constructor(
-    private readonly inner: ChannelCredentials,
-    private readonly connect: (
+    inner: ChannelCredentials,
+    connect: (
       socket: Socket,
       connector: experimental.SecureConnector,
     ) => Promise<experimental.SecureConnectResult>,
   ) {
     super();
+    this.#inner = inner;
+    this.#connect = connect;
   }
 
   override _isSecure(): boolean {
-    return this.inner._isSecure();
+    return this.#inner._isSecure();
   }
 
   /** Channels with equal credentials share connections. */
@@ -138,9 +146,9 @@ class TrackedCredentials extends ChannelCredentials {
     options: ChannelOptions,
     callCredentials?: CallCredentials,
   ): experimental.SecureConnector {
-    const connector = this.inner._createSecureConnector(target, options, callCredentials);
+    const connector = this.#inner._createSecureConnector(target, options, callCredentials);
     return {
-      connect: (socket) => this.connect(socket, connector),
+      connect: (socket) => this.#connect(socket, connector),
       waitForReady: () => connector.waitForReady(),
       getCallCredentials: () => connector.getCallCredentials(),
       destroy: () => connector.destroy(),

@@ -23,7 +23,7 @@ describe('StoreIndex', () => {
         for (const [i, { name, keys }] of [...steps, ...steps].entries()) {
           if (i === createdAt) index = new StoreIndex(store, (thing) => thing.keys);
           if (keys === undefined) store.delete('', name);
-          else store.set({ namespace: '', name: name, labels: {}, keys });
+          else store.set({ namespace: '', name, labels: {}, keys });
         }
         index ??= new StoreIndex(store, (thing) => thing.keys);
         for (const key of ['x', 'y', 'z']) {

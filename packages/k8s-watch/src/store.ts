@@ -26,7 +26,7 @@ export class ObjectStore<Item extends NamespacedObject> implements ReadableStore
   }
 
   get(namespace: string, name: string): Item | undefined {
-    return this.#objects.get(objectName({ namespace, name: name }));
+    return this.#objects.get(objectName({ namespace, name }));
   }
 
   values(): Iterable<Item> {
@@ -49,7 +49,7 @@ export class ObjectStore<Item extends NamespacedObject> implements ReadableStore
 
   /** Returns whether the object was there. */
   delete(namespace: string, name: string): boolean {
-    const key = objectName({ namespace, name: name });
+    const key = objectName({ namespace, name });
     const object = this.#objects.get(key);
     if (object === undefined) return false;
     this.#objects.delete(key);

@@ -84,7 +84,7 @@ export function decodeDeviceConfig(bytes: Uint8Array): DeviceConfig {
       'it has no profile; make it with tdi_pipeline_builder or encodeDeviceConfig()',
     );
   }
-  return { name: name, bfrtInfo, profiles };
+  return { name, bfrtInfo, profiles };
 }
 
 function readProfile(bytes: Uint8Array, index: number, start: number): DeviceProfile {
@@ -122,7 +122,7 @@ function readProfile(bytes: Uint8Array, index: number, start: number): DevicePro
         return false;
     }
   });
-  return { name: name, context, binary, ...(pipeScope.length === 0 ? {} : { pipeScope }) };
+  return { name, context, binary, ...(pipeScope.length === 0 ? {} : { pipeScope }) };
 }
 
 /** Reads fields until the end; `read` tells whether it knows the field, others are skipped. */

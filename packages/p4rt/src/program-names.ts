@@ -41,7 +41,7 @@ export class ProgramNames {
   constructor(descriptor: ProgramDescriptor | undefined) {
     if (descriptor === undefined) return;
     for (const [name, table] of Object.entries(descriptor.tables)) {
-      this.#tables.set(table.id, { name: name, fields: byId(table.match) });
+      this.#tables.set(table.id, { name, fields: byId(table.match) });
       for (const [action, { id, params }] of Object.entries(table.actions)) {
         this.#actions.set(id, { name: action, params: byId(params) });
       }
@@ -74,5 +74,5 @@ function descriptorOf(
 }
 
 function byId(values: Readonly<Record<string, ParamDescriptor>>): ReadonlyMap<number, ValueNames> {
-  return new Map(Object.entries(values).map(([name, { id, bitwidth }]) => [id, { name: name, bitwidth }]));
+  return new Map(Object.entries(values).map(([name, { id, bitwidth }]) => [id, { name, bitwidth }]));
 }

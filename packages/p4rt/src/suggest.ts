@@ -9,6 +9,6 @@ export function unknownName(
 ): P4rtError<'UNKNOWN_NAME'> {
   const all = [...choices];
   return new P4rtError('UNKNOWN_NAME', `${what} '${name}'; ${didYouMean(name, all)}`, {
-    details: { name: name, choices: all },
+    details: { name, choices: all },
   });
 }

@@ -54,7 +54,7 @@ export function createLoggers<Module extends string>(
   destination: DestinationStream = pino.destination({ dest: 2, sync: true }),
 ): Loggers<Module> {
   const root = pino(
-    { name: name, level: 'trace', base: {}, timestamp: pino.stdTimeFunctions.isoTime },
+    { name, level: 'trace', base: {}, timestamp: pino.stdTimeFunctions.isoTime },
     destination,
   );
   const entries = modules.map((module): [Module, Logger] => [

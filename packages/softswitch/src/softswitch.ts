@@ -44,16 +44,24 @@ export interface SoftswitchOptions {
 
 /** A P4Runtime and gNMI target that runs SWX pipelines over its ports. */
 export class Softswitch {
+  readonly #dataplane: Dataplane;
+  readonly #servers: readonly Server[];
+  readonly #listeners: readonly Listener[];
+
   private constructor(
     /** Where the P4Runtime service listens, with the port that was really taken. */
     readonly p4runtimeAddress: string,
     /** Where the gNMI service listens. */
     readonly gnmiAddress: string,
     readonly ports: PortProvider,
-    private readonly dataplane: Dataplane,
-    private readonly servers: readonly Server[],
-    private readonly listeners: readonly Listener[],
-  ) {}
+    dataplane: Dataplane,
+    servers: readonly Server[],
+    listeners: readonly Listener[],
+  ) {
+    this.#dataplane = dataplane;
+    this.#servers = servers;
+    this.#listeners = listeners;
+  }
 
   /**
    * Starts both services and the ports; a data plane that runs already is gone on with first. UNAVAILABLE if an address cannot be listened on, INVALID_ARGUMENT for options
@@ -109,7 +117,7 @@ export class Softswitch {
 
   /** Runs a packet through the pipeline for real and tells every step. FAILED_PRECONDITION without a pipeline. */
   trace(port: number, packet: Uint8Array): Trace {
-    return this.dataplane.trace(port, packet);
+    return this.#dataplane.trace(port, packet);
   }
 
   /**
@@ -118,9 +126,9 @@ export class Softswitch {
    */
   async stop({ keepDataplane = false }: { readonly keepDataplane?: boolean } = {}): Promise<void> {
     await this.ports.stop();
-    await (keepDataplane ? this.dataplane.leave() : this.dataplane.stop());
-    await Promise.all(this.listeners.map((listener) => listener.close()));
-    await Promise.all(this.servers.map((server) => stopServer(server, STOP_GRACE_MS)));
+    await (keepDataplane ? this.#dataplane.leave() : this.#dataplane.stop());
+    await Promise.all(this.#listeners.map((listener) => listener.close()));
+    await Promise.all(this.#servers.map((server) => stopServer(server, STOP_GRACE_MS)));
   }
 }
 

@@ -47,19 +47,21 @@ const MAX_PRIORITY = 0xffffffff;
 
 /** Encodes and decodes the actions of a table's entries. */
 export class ActionCodec {
-  private readonly ids: ReadonlyMap<string, number>;
-  private readonly names: readonly string[];
+  readonly #spec: SwxSpec;
+  readonly #table: string;
+  readonly #actions: readonly SpecActionRef[];
+  readonly #ids: ReadonlyMap<string, number>;
+  readonly #names: readonly string[];
   /** Where the arguments of each action are, and their widths. */
-  private readonly places: readonly (readonly (readonly [at: number, bits: number])[])[];
+  readonly #places: readonly (readonly (readonly [at: number, bits: number])[])[];
 
-  constructor(
-    private readonly spec: SwxSpec,
-    private readonly table: string,
-    private readonly actions: readonly SpecActionRef[],
-  ) {
-    this.names = [...spec.actions.keys()];
-    this.ids = new Map(this.names.map((name, id) => [name, id]));
-    this.places = [...spec.actions.values()].map(({ args }) =>
+  constructor(spec: SwxSpec, table: string, actions: readonly SpecActionRef[]) {
+    this.#spec = spec;
+    this.#table = table;
+    this.#actions = actions;
+    this.#names = [...spec.actions.keys()];
+    this.#ids = new Map(this.#names.map((name, id) => [name, id]));
+    this.#places = [...spec.actions.values()].map(({ args }) =>
       [...argumentWords(args)].map(([field, at]) => [at, field.bits] as const),
     );
   }
@@ -69,58 +71,63 @@ export class ActionCodec {
     { action, args }: ActionCall,
     use: 'entry' | 'default',
   ): { readonly id: number; readonly words: Int32Array } {
-    const usable = this.actions.filter(({ forEntries, forDefault }) =>
+    const usable = this.#actions.filter(({ forEntries, forDefault }) =>
       use === 'entry' ? forEntries : forDefault,
     );
     if (!usable.some(({ name }) => name === action)) {
       const names = usable.map(({ name }) => name);
       const kind = use === 'entry' ? 'action for entries' : 'action for the default entry';
-      throw unknownName(kind, action, names, { object: this.table }, `table '${this.table}': `);
+      throw unknownName(kind, action, names, { object: this.#table }, `table '${this.#table}': `);
     }
-    const struct = this.spec.actions.get(action)?.args;
+    const struct = this.#spec.actions.get(action)?.args;
     const fields = struct?.fields ?? [];
     if (args.length !== fields.length) {
       const names = fields.map(({ name }) => name).join(', ');
-      const message = `table '${this.table}': action '${action}' takes ${fields.length} arguments (${names}), not ${args.length}`;
-      throw new SwxError('INVALID_VALUE', message, { details: { object: this.table, token: action } });
+      const message = `table '${this.#table}': action '${action}' takes ${fields.length} arguments (${names}), not ${args.length}`;
+      throw new SwxError('INVALID_VALUE', message, { details: { object: this.#table, token: action } });
     }
     const words = new Int32Array(argumentWordCount(struct));
     const places = argumentWords(struct);
     fields.forEach((field, i) => {
-      const what = () => `table '${this.table}', action '${action}', argument '${field.name}'`;
+      const what = () => `table '${this.#table}', action '${action}', argument '${field.name}'`;
       words.set(toWords(args[i] ?? 0, field.bits, what), places.get(field) ?? 0);
     });
-    return { id: this.ids.get(action) ?? 0, words };
+    return { id: this.#ids.get(action) ?? 0, words };
   }
 
   decode(id: number, words: Int32Array): ActionCall {
-    const args = (this.places[id] ?? []).map(([at, bits]) =>
+    const args = (this.#places[id] ?? []).map(([at, bits]) =>
       bits <= 32 ? (words[at] ?? 0) >>> 0 : fromWords(words.subarray(at, at + wordCount(bits)), bits),
     );
-    return { action: this.names[id] ?? '', args };
+    return { action: this.#names[id] ?? '', args };
   }
 }
 
 /** The control plane's side of a table. */
 export class TableControl {
+  readonly #undo: UndoLog;
   readonly actions: ActionCodec;
-  private readonly isLpm: boolean;
-  private readonly isWildcard: boolean;
+  readonly #isLpm: boolean;
+  readonly #isWildcard: boolean;
+  readonly #match: MatchTable;
 
   constructor(
     spec: SwxSpec,
     readonly table: SpecTable,
-    private readonly match: MatchTable,
-    private readonly undo: UndoLog,
+    match: MatchTable,
+    undo: UndoLog,
   ) {
+    this.#match = match;
+    this.#undo = undo;
     this.actions = new ActionCodec(spec, table.name, table.actions);
-    this.isWildcard = table.key.some((field) => field.match === 'wildcard');
-    this.isLpm = !this.isWildcard && table.key.some((field) => field.match === 'lpm');
+    this.#isWildcard = table.key.some((field) => field.match === 'wildcard');
+    this.#isLpm = !this.#isWildcard && table.key.some((field) => field.match === 'lpm');
     this.reset();
   }
 
   set(entry: TableEntry): void {
-    const { table, match } = this;
+    const { table } = this;
+    const match = this.#match;
     if (table.key.length === 0) {
       throw new SwxError(
         'INVALID_VALUE',
@@ -132,11 +139,11 @@ export class TableControl {
         },
       );
     }
-    const encoded = this.encodeKey(entry.key, entry.priority);
+    const encoded = this.#encodeKey(entry.key, entry.priority);
     const { id, words } = this.actions.encode(entry, 'entry');
-    const known = this.find(encoded);
+    const known = this.#find(encoded);
     if (known === 0) {
-      const row = this.insert(encoded, id, words);
+      const row = this.#insert(encoded, id, words);
       if (row === 0) {
         throw new SwxError('TABLE_FULL', `table '${table.name}' is full: its size is ${table.size}`, {
           details: {
@@ -144,42 +151,42 @@ export class TableControl {
           },
         });
       }
-      this.undo.push(() => this.remove(row));
+      this.#undo.push(() => this.#remove(row));
       return;
     }
-    this.keepAction(known);
+    this.#keepAction(known);
     match.store.setAction(known, id, words);
   }
 
   delete(key: readonly KeyValue[], priority?: number): boolean {
-    const encoded = this.encodeKey(key, priority);
-    const row = this.find(encoded);
+    const encoded = this.#encodeKey(key, priority);
+    const row = this.#find(encoded);
     if (row === 0) return false;
-    if (this.undo.open) {
-      const { store } = this.match;
+    if (this.#undo.open) {
+      const { store } = this.#match;
       const [id, words] = [store.word(row, store.actionAt), store.args(row)];
       // Rows are given out in the reverse order of their release, so that this is the same one again.
-      this.undo.push(() => this.insert(encoded, id, words));
+      this.#undo.push(() => this.#insert(encoded, id, words));
     }
-    this.remove(row);
+    this.#remove(row);
     return true;
   }
 
   get(key: readonly KeyValue[], priority?: number): InstalledEntry | undefined {
-    const row = this.find(this.encodeKey(key, priority));
+    const row = this.#find(this.#encodeKey(key, priority));
     return row === 0 ? undefined : this.entry(row);
   }
 
   index(key: readonly KeyValue[], priority?: number): number {
-    return this.find(this.encodeKey(key, priority));
+    return this.#find(this.#encodeKey(key, priority));
   }
 
   *entries(): IterableIterator<InstalledEntry> {
-    for (const row of this.match.store.used()) yield this.entry(row);
+    for (const row of this.#match.store.used()) yield this.entry(row);
   }
 
   get count(): number {
-    return this.match.store.count;
+    return this.#match.store.count;
   }
 
   setDefault(call: ActionCall): void {
@@ -189,23 +196,23 @@ export class TableControl {
       throw new SwxError('INVALID_VALUE', message, { details: { object: table.name, token: call.action } });
     }
     const { id, words } = this.actions.encode(call, 'default');
-    this.keepAction(0);
-    this.match.store.setAction(0, id, words);
+    this.#keepAction(0);
+    this.#match.store.setAction(0, id, words);
   }
 
   default(): ActionCall {
-    return this.callOf(0);
+    return this.#callOf(0);
   }
 
   /** Puts the default action of the spec in its place again. */
   reset(): void {
     const { name, args } = this.table.defaultAction;
     const { id, words } = this.actions.encode({ action: name, args }, 'default');
-    this.match.store.setAction(0, id, words);
+    this.#match.store.setAction(0, id, words);
   }
 
   clear(): void {
-    const { store, exact, ternary } = this.match;
+    const { store, exact, ternary } = this.#match;
     for (const row of [...store.used()]) {
       exact?.remove(row);
       store.release(row);
@@ -215,7 +222,7 @@ export class TableControl {
 
   /** The entry of a row that is in use. */
   entry(row: number): InstalledEntry {
-    const { store, plan, ternary } = this.match;
+    const { store, plan, ternary } = this.#match;
     const { key } = this.table;
     const values = unpackKey(plan, store.key(row), key);
     const masks = ternary === undefined ? [] : unpackKey(plan, ternary.mask(row), key);
@@ -224,18 +231,18 @@ export class TableControl {
       const value = fromWords(values[i] ?? [], bits);
       return match === 'exact' ? { value } : { value, mask: fromWords(masks[i] ?? [], bits) };
     });
-    const priority = this.isWildcard && ternary !== undefined ? { priority: ternary.priority(row) } : {};
-    return { key: fields, ...priority, ...this.callOf(row), index: row };
+    const priority = this.#isWildcard && ternary !== undefined ? { priority: ternary.priority(row) } : {};
+    return { key: fields, ...priority, ...this.#callOf(row), index: row };
   }
 
   /** Entries from an index on, at most `count`. */
   entriesFrom(index: number, count: number): InstalledEntry[] {
-    return this.match.store.usedFrom(index, count).map((row) => this.entry(row));
+    return this.#match.store.usedFrom(index, count).map((row) => this.entry(row));
   }
 
   /** The row of a new entry; 0 when there is none. */
-  private insert({ key, mask, priority }: EncodedKey, id: number, words: Int32Array): number {
-    const { store, exact, ternary } = this.match;
+  #insert({ key, mask, priority }: EncodedKey, id: number, words: Int32Array): number {
+    const { store, exact, ternary } = this.#match;
     const row = store.allocate();
     if (row === 0) return 0;
     store.setKey(row, key);
@@ -245,33 +252,34 @@ export class TableControl {
     return row;
   }
 
-  private remove(row: number): void {
-    this.match.exact?.remove(row);
-    this.match.ternary?.remove(row);
-    this.match.store.release(row);
+  #remove(row: number): void {
+    this.#match.exact?.remove(row);
+    this.#match.ternary?.remove(row);
+    this.#match.store.release(row);
   }
 
   /** For a transaction that is taken back. */
-  private keepAction(row: number): void {
-    if (!this.undo.open) return;
-    const { store } = this.match;
+  #keepAction(row: number): void {
+    if (!this.#undo.open) return;
+    const { store } = this.#match;
     const [id, words] = [store.word(row, store.actionAt), store.args(row)];
-    this.undo.push(() => store.setAction(row, id, words));
+    this.#undo.push(() => store.setAction(row, id, words));
   }
 
-  private callOf(row: number): ActionCall {
-    const { store } = this.match;
+  #callOf(row: number): ActionCall {
+    const { store } = this.#match;
     return this.actions.decode(store.word(row, store.actionAt), store.args(row));
   }
 
-  private find({ key, mask, priority }: EncodedKey): number {
-    const { exact, ternary } = this.match;
+  #find({ key, mask, priority }: EncodedKey): number {
+    const { exact, ternary } = this.#match;
     if (this.table.key.length === 0) return 0;
     return exact !== undefined ? exact.find(key) : (ternary?.find(key, mask, priority) ?? 0);
   }
 
-  private encodeKey(key: readonly KeyValue[], priority = 0): EncodedKey {
-    const { table, match } = this;
+  #encodeKey(key: readonly KeyValue[], priority = 0): EncodedKey {
+    const { table } = this;
+    const match = this.#match;
     if (key.length !== table.key.length) {
       const names = table.key.map(({ text }) => text).join(', ');
       const message = `table '${table.name}' has ${table.key.length} key fields (${names}), not ${key.length}`;
@@ -306,7 +314,7 @@ export class TableControl {
     return {
       key: packKey(match.plan, values),
       mask: packKey(match.plan, masks),
-      priority: this.isLpm ? MAX_PRIORITY - prefix : priority,
+      priority: this.#isLpm ? MAX_PRIORITY - prefix : priority,
     };
   }
 }

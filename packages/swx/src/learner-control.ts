@@ -35,21 +35,25 @@ type RowTest = (row: number) => boolean;
 
 /** The control plane's side of a learner: its entries can be read and ended, and its timeouts changed. */
 export class LearnerControl {
-  private readonly actions: ActionCodec;
-  private readonly plan: KeyPlan;
-  private readonly actionIds: ReadonlyMap<string, number>;
+  readonly #now: () => number;
+  readonly #undo: UndoLog;
+  readonly #actions: ActionCodec;
+  readonly #plan: KeyPlan;
+  readonly #actionIds: ReadonlyMap<string, number>;
 
   constructor(
     spec: SwxSpec,
     readonly learner: SpecLearner,
     readonly table: LearnerTable,
-    private readonly now: () => number,
-    private readonly undo: UndoLog,
+    now: () => number,
+    undo: UndoLog,
   ) {
-    this.plan = planKey(learner.key);
-    this.actionIds = new Map([...spec.actions.keys()].map((name, id) => [name, id]));
-    this.actions = new ActionCodec(spec, learner.name, learner.actions);
-    const { id, words } = this.actions.encode(
+    this.#now = now;
+    this.#undo = undo;
+    this.#plan = planKey(learner.key);
+    this.#actionIds = new Map([...spec.actions.keys()].map((name, id) => [name, id]));
+    this.#actions = new ActionCodec(spec, learner.name, learner.actions);
+    const { id, words } = this.#actions.encode(
       { action: learner.defaultAction.name, args: learner.defaultAction.args },
       'default',
     );
@@ -63,8 +67,8 @@ export class LearnerControl {
   /** Entries that have not expired, from a row on, at most `count`. */
   entriesFrom(row: number, count: number, filter: LearnedFilter = {}): LearnedPiece {
     const { table } = this;
-    const wanted = this.test(filter);
-    const now = this.now();
+    const wanted = this.#test(filter);
+    const now = this.#now();
     const end = Math.min(table.store.highWater, Math.max(row, 1) + SCAN_ROWS);
     const entries: LearnedEntry[] = [];
     let at = Math.max(row, 1);
@@ -76,8 +80,8 @@ export class LearnerControl {
   /** Counts entries from a row on, for as many rows as take some milliseconds; and the row to go on from, 0 at the end. */
   countFrom(row: number, filter: LearnedFilter = {}): { readonly count: number; readonly next: number } {
     const { table } = this;
-    const wanted = this.test(filter);
-    const now = this.now();
+    const wanted = this.#test(filter);
+    const now = this.#now();
     const end = Math.min(table.store.highWater, Math.max(row, 1) + SCAN_ROWS);
     let count = 0;
     let at = Math.max(row, 1);
@@ -86,31 +90,31 @@ export class LearnerControl {
   }
 
   get(key: readonly SwxValue[]): LearnedEntry | undefined {
-    const row = this.find(key);
+    const row = this.#find(key);
     return row === 0 ? undefined : this.entry(row);
   }
 
   /** Ends an entry; false when there is none. */
   forget(key: readonly SwxValue[]): boolean {
-    const row = this.find(key);
+    const row = this.#find(key);
     if (row === 0) return false;
-    this.undo.push(this.table.end(row));
+    this.#undo.push(this.table.end(row));
     return true;
   }
 
   entry(row: number): LearnedEntry {
     const { store } = this.table;
     return {
-      key: unpackValues(this.plan, this.learner.key, store.key(row)),
+      key: unpackValues(this.#plan, this.learner.key, store.key(row)),
       ...this.callOf(row),
       timeoutIndex: store.word(row, store.timeoutAt),
-      expiresInMs: this.table.expiry(row) - this.now(),
+      expiresInMs: this.table.expiry(row) - this.#now(),
     };
   }
 
   callOf(row: number): ActionCall {
     const { store } = this.table;
-    return this.actions.decode(store.word(row, store.actionAt), store.args(row));
+    return this.#actions.decode(store.word(row, store.actionAt), store.args(row));
   }
 
   count(): number {
@@ -135,25 +139,25 @@ export class LearnerControl {
       throw new SwxError('INVALID_VALUE', message, { details: { object: name, token: String(seconds) } });
     }
     const before = this.table.timeoutSeconds(index);
-    this.undo.push(() => this.table.setTimeoutSeconds(index, before));
+    this.#undo.push(() => this.table.setTimeoutSeconds(index, before));
     this.table.setTimeoutSeconds(index, seconds);
   }
 
   setDefault(call: ActionCall): void {
-    const { id, words } = this.actions.encode(call, 'default');
+    const { id, words } = this.#actions.encode(call, 'default');
     const { store } = this.table;
     const [beforeId, before] = [store.word(0, store.actionAt), store.args(0)];
-    this.undo.push(() => store.setAction(0, beforeId, before));
+    this.#undo.push(() => store.setAction(0, beforeId, before));
     store.setAction(0, id, words);
   }
 
   /** The row of a key whose entry has not expired, or 0. */
-  private find(key: readonly SwxValue[]): number {
-    const row = this.table.index.find(this.pack(key));
-    return row !== 0 && this.table.isLive(row, this.now()) ? row : 0;
+  #find(key: readonly SwxValue[]): number {
+    const row = this.table.index.find(this.#pack(key));
+    return row !== 0 && this.table.isLive(row, this.#now()) ? row : 0;
   }
 
-  private pack(values: readonly SwxValue[]): Int32Array {
+  #pack(values: readonly SwxValue[]): Int32Array {
     const { name, key } = this.learner;
     if (values.length !== key.length) {
       const message = `learner '${name}' has ${key.length} key fields, not ${values.length}`;
@@ -162,16 +166,16 @@ export class LearnerControl {
     const words = key.map(({ text, operand }, i) =>
       toWords(values[i] ?? 0, operand.field.bits, () => `learner '${name}', key field '${text}'`),
     );
-    return packKey(this.plan, words);
+    return packKey(this.#plan, words);
   }
 
-  private test({ action, key }: LearnedFilter): RowTest {
+  #test({ action, key }: LearnedFilter): RowTest {
     const { store } = this.table;
-    const id = action === undefined ? undefined : (this.actionIds.get(action) ?? -1);
+    const id = action === undefined ? undefined : (this.#actionIds.get(action) ?? -1);
     const ofAction: RowTest = (row) => id === undefined || store.word(row, store.actionAt) === id;
     if (key === undefined) return ofAction;
-    const values = this.pack(key.map(({ value }) => value));
-    const masks = this.pack(key.map(({ mask }) => mask));
+    const values = this.#pack(key.map(({ value }) => value));
+    const masks = this.#pack(key.map(({ mask }) => mask));
     return (row) => {
       for (let i = 0; i < masks.length; i++)
         if (((store.word(row, i) ^ (values[i] ?? 0)) & (masks[i] ?? 0)) !== 0) return false;

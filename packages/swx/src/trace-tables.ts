@@ -8,22 +8,30 @@ import { fromWords } from './values.js';
 
 /** Puts names to the numbers that traced code reports about tables. */
 export class TableReader implements TraceTables {
-  private readonly names: readonly string[];
+  readonly #spec: SwxSpec;
+  readonly #machine: Machine;
+  readonly #tables: ReadonlyMap<string, TableControl>;
+  readonly #learners: ReadonlyMap<string, LearnerControl>;
+  readonly #names: readonly string[];
 
   constructor(
-    private readonly spec: SwxSpec,
-    private readonly machine: Machine,
-    private readonly tables: ReadonlyMap<string, TableControl>,
-    private readonly learners: ReadonlyMap<string, LearnerControl>,
+    spec: SwxSpec,
+    machine: Machine,
+    tables: ReadonlyMap<string, TableControl>,
+    learners: ReadonlyMap<string, LearnerControl>,
   ) {
-    this.names = [...spec.tables.keys(), ...spec.learners.keys(), ...spec.selectors.keys()];
+    this.#spec = spec;
+    this.#machine = machine;
+    this.#tables = tables;
+    this.#learners = learners;
+    this.#names = [...spec.tables.keys(), ...spec.learners.keys(), ...spec.selectors.keys()];
   }
 
   entry(table: number, packedKey: readonly number[], entry: number): Extract<TraceStep, { kind: 'table' }> {
-    const name = this.names[table] ?? '';
-    const fields = (this.spec.tables.get(name) ?? this.spec.learners.get(name))?.key ?? [];
-    const call = this.call(name, entry);
-    const type = this.learners.has(name) ? 'learner' : 'table';
+    const name = this.#names[table] ?? '';
+    const fields = (this.#spec.tables.get(name) ?? this.#spec.learners.get(name))?.key ?? [];
+    const call = this.#call(name, entry);
+    const type = this.#learners.has(name) ? 'learner' : 'table';
     const key = keyValues(fields, Int32Array.from(packedKey));
     return {
       kind: 'table',
@@ -33,21 +41,21 @@ export class TableReader implements TraceTables {
       hit: entry !== 0,
       entry,
       action: call.action,
-      args: this.args(call),
+      args: this.#args(call),
     };
   }
 
   selectorName(table: number): string {
-    return this.names[table] ?? '';
+    return this.#names[table] ?? '';
   }
 
   learned(learner: LearnerTable, row: number): Extract<TraceStep, { kind: 'learn' }> {
-    const name = this.names[this.machine.tables.indexOf(learner)] ?? '';
+    const name = this.#names[this.#machine.tables.indexOf(learner)] ?? '';
     const key = keyValues(
-      this.spec.learners.get(name)?.key ?? [],
+      this.#spec.learners.get(name)?.key ?? [],
       row === 0 ? learner.key : learner.store.key(row),
     );
-    const call = row === 0 ? { action: '', args: [] } : this.call(name, row);
+    const call = row === 0 ? { action: '', args: [] } : this.#call(name, row);
     const timeoutIndex = row === 0 ? 0 : learner.store.word(row, learner.store.timeoutAt);
     return {
       kind: 'learn',
@@ -55,22 +63,22 @@ export class TableReader implements TraceTables {
       learned: row !== 0,
       key,
       action: call.action,
-      args: this.args(call),
+      args: this.#args(call),
       timeoutIndex,
     };
   }
 
-  private call(name: string, entry: number): ActionCall {
-    const learner = this.learners.get(name);
+  #call(name: string, entry: number): ActionCall {
+    const learner = this.#learners.get(name);
     if (learner !== undefined) return learner.callOf(entry);
-    const table = this.tables.get(name);
+    const table = this.#tables.get(name);
     if (table === undefined) return { action: '', args: [] };
     return entry === 0 ? table.default() : table.entry(entry);
   }
 
-  private args({ action, args }: ActionCall): TraceValue[] {
-    const fields = this.spec.actions.get(action)?.args?.fields ?? [];
-    return fields.map(({ name, bits }, i) => ({ name: name, bits, value: args[i] ?? fromWords([], bits) }));
+  #args({ action, args }: ActionCall): TraceValue[] {
+    const fields = this.#spec.actions.get(action)?.args?.fields ?? [];
+    return fields.map(({ name, bits }, i) => ({ name, bits, value: args[i] ?? fromWords([], bits) }));
   }
 }
 

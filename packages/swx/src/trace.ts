@@ -75,79 +75,81 @@ type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
 /** Collects the reports of traced code. */
 export class Tracer {
-  private steps: TraceStep[] = [];
-  private current: Mutable<InstructionStep> | undefined;
-  private site: TraceSite | undefined;
+  readonly #sites: readonly TraceSite[];
+  readonly #tables: TraceTables;
+  #steps: TraceStep[] = [];
+  #current: Mutable<InstructionStep> | undefined;
+  #site: TraceSite | undefined;
 
-  constructor(
-    private readonly sites: readonly TraceSite[],
-    private readonly tables: TraceTables,
-  ) {}
+  constructor(sites: readonly TraceSite[], tables: TraceTables) {
+    this.#sites = sites;
+    this.#tables = tables;
+  }
 
   /** Hands over the steps so far and starts anew. */
   take(): TraceStep[] {
-    const { steps } = this;
-    this.steps = [];
-    this.current = undefined;
+    const steps = this.#steps;
+    this.#steps = [];
+    this.#current = undefined;
     return steps;
   }
 
   // Called by generated code (see compiler/flow.ts, tables.ts, instructions.ts).
 
   step(number: number, values: readonly (readonly number[])[]): void {
-    const site = this.sites[number];
+    const site = this.#sites[number];
     if (site === undefined) return;
     const { line, text } = site.instruction;
     const operands = site.operands.map(({ name, bits }, i) => ({
-      name: name,
+      name,
       bits,
       value: fromWords(values[i] ?? [], bits),
     }));
-    this.site = site;
-    this.current = { kind: 'instruction', line, text, unit: site.unit, operands };
-    this.steps.push(this.current);
+    this.#site = site;
+    this.#current = { kind: 'instruction', line, text, unit: site.unit, operands };
+    this.#steps.push(this.#current);
   }
 
   result(words: readonly number[]): void {
-    const target = this.site?.result;
-    if (this.current === undefined || target === undefined) return;
-    this.current.result = { ...target, value: fromWords(words, target.bits) };
+    const target = this.#site?.result;
+    if (this.#current === undefined || target === undefined) return;
+    this.#current.result = { ...target, value: fromWords(words, target.bits) };
   }
 
   jump(taken: boolean): boolean {
-    if (this.current !== undefined) this.current.taken = taken;
+    if (this.#current !== undefined) this.#current.taken = taken;
     return taken;
   }
 
   table(table: number, packedKey: readonly number[], entry: number): void {
-    this.steps.push(this.tables.entry(table, packedKey, entry));
+    this.#steps.push(this.#tables.entry(table, packedKey, entry));
   }
 
   select(table: number, group: number, member: number): void {
-    const selector = this.tables.selectorName(table);
-    this.steps.push({ kind: 'select', selector, group: group >>> 0, member: member >>> 0 });
+    const selector = this.#tables.selectorName(table);
+    this.#steps.push({ kind: 'select', selector, group: group >>> 0, member: member >>> 0 });
   }
 
   learned(learner: LearnerTable, row: number): void {
-    this.steps.push(this.tables.learned(learner, row));
+    this.#steps.push(this.#tables.learned(learner, row));
   }
 
   // Called by the machine.
 
   transmitted(port: number, packet: Uint8Array): void {
-    this.steps.push({ kind: 'transmit', port, packet: packet.slice() });
+    this.#steps.push({ kind: 'transmit', port, packet: packet.slice() });
   }
 
   mirrored(port: number, packet: Uint8Array): void {
-    this.steps.push({ kind: 'mirror', port, packet: packet.slice() });
+    this.#steps.push({ kind: 'mirror', port, packet: packet.slice() });
   }
 
   recirculated(): void {
-    this.steps.push({ kind: 'recirculate' });
+    this.#steps.push({ kind: 'recirculate' });
   }
 
   dropped(reason: 'drop' | 'malformed'): void {
-    this.steps.push({ kind: 'drop', reason });
+    this.#steps.push({ kind: 'drop', reason });
   }
 }
 

@@ -1,27 +1,27 @@
 /** How to take back what was changed since a transaction began; changes note nothing outside of one. */
 export class UndoLog {
-  private steps: (() => void)[] | undefined;
+  #steps: (() => void)[] | undefined;
 
   get open(): boolean {
-    return this.steps !== undefined;
+    return this.#steps !== undefined;
   }
 
   push(step: () => void): void {
-    this.steps?.push(step);
+    this.#steps?.push(step);
   }
 
   /** Runs `changes`; if they throw, all of them are taken back, the last one first. They cannot be nested. */
   atomically(changes: () => void): void {
-    this.steps = [];
+    this.#steps = [];
     try {
       changes();
     } catch (error) {
-      const steps = this.steps;
-      this.steps = undefined;
+      const steps = this.#steps;
+      this.#steps = undefined;
       for (let i = steps.length - 1; i >= 0; i--) steps[i]?.();
       throw error;
     } finally {
-      this.steps = undefined;
+      this.#steps = undefined;
     }
   }
 }

@@ -124,7 +124,7 @@ async function readSigner({ certificate, key }: Identity): Promise<Signer> {
     if (!parsed.checkPrivateKey(privateKey)) throw new Error('its key does not belong to its certificate');
     const structure = forge.asn1.fromDer(parsed.raw.toString('latin1'));
     const name = memberOf(memberOf(structure, 0), SUBJECT);
-    return { certificate: forge.pki.certificateFromPem(parsed.toString()), name: name, key: privateKey };
+    return { certificate: forge.pki.certificateFromPem(parsed.toString()), name, key: privateKey };
   } catch (error) {
     const reason = messageOf(error);
     throw new TlsCertsError('PEM', `the authority cannot issue certificates: ${reason}`, { cause: error });

@@ -202,7 +202,7 @@ describe('secrets', () => {
     );
     expect(documents.map(({ metadata }) => metadata)).toEqual(
       ['manager-server-secret', 'manager-client-secret', 'agent-client-secret'].map((name) => ({
-        name: name,
+        name,
         namespace: 'infra',
       })),
     );

@@ -142,7 +142,7 @@ export class Construction {
       // YAML 1.2 ends the key here, YAML 1.1 goes on with it.
       throw new YamlFault('SYNTAX', offset, `a blank is missing behind the colon of '${excerpt(text)}'`);
     }
-    frame.key = { name: name, offset, merges: text === '<<' && (isPlain || tag === '!!merge') };
+    frame.key = { name, offset, merges: text === '<<' && (isPlain || tag === '!!merge') };
   }
 
   #open(event: Marked, start: number, value: unknown[] | Mapping): void {

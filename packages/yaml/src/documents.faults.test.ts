@@ -51,7 +51,7 @@ faultTest(
       let growth = growthOf(size / 2, make, readAll);
       if (growth.factor > 3) growth = growthOf(size / 2, make, readAll);
       expect(growth.factor, name).toBeLessThan(8);
-      if (growth.ms > slowest.ms) slowest = { name: name, ms: growth.ms };
+      if (growth.ms > slowest.ms) slowest = { name, ms: growth.ms };
     }
     return `${Object.keys(YAML_ATTACKS).length} attacks of ${size.toLocaleString('en-US')} characters, slowest ${slowest.ms.toFixed(0)} ms (${slowest.name})`;
   },

@@ -15,8 +15,8 @@ describe('safeParse', () => {
     { length: JSON.parse('{"valueOf": {}, "toString": {}}') },
     { length: Object.create(null) },
   ])('refuses %j', (name) => {
-    expect(() => schema.safeParse({ name: name })).toThrow(TypeError);
-    expect(safeParse(schema, { name: name }).error?.issues).toMatchObject([
+    expect(() => schema.safeParse({ name })).toThrow(TypeError);
+    expect(safeParse(schema, { name }).error?.issues).toMatchObject([
       { message: expect.stringMatching(/length/) },
     ]);
   });

@@ -52,7 +52,7 @@ export function parseYaml(text: string, limits: Limits): ParsedYaml | undefined 
 
 function eventsOf(text: string, maxDepth: number): readonly Event[] {
   try {
-    return parseEvents(text, { maxDepth: maxDepth });
+    return parseEvents(text, { maxDepth });
   } catch (error) {
     if (!(error instanceof YAMLException)) throw error;
     const isTooDeep = error.reason.startsWith('nesting exceeded');

@@ -37,14 +37,18 @@ export function kubernetesPrograms(): { readonly bin?: string; readonly reason: 
  * own. There is neither kube-proxy nor a network for pods. Needs root.
  */
 export class Cluster {
+  readonly #putBack: () => void;
+
   private constructor(
     readonly bin: string,
     readonly directory: string,
     readonly network: ClusterNetwork,
     readonly nodes: readonly ClusterNode[],
     readonly controlPlane: ControlPlane,
-    private readonly putBack: () => void,
-  ) {}
+    putBack: () => void,
+  ) {
+    this.#putBack = putBack;
+  }
 
   /** Takes some seconds. The nodes are not ready yet: that takes a network for pods. */
   static async create({ bin, nodes: count = 1, images }: ClusterOptions): Promise<Cluster> {
@@ -58,7 +62,7 @@ export class Cluster {
       undo.push(() => network.remove());
       const nodes: ClusterNode[] = [];
       for (const name of names) {
-        const node = await ClusterNode.create({ name: name, bin, directory: join(directory, name), network });
+        const node = await ClusterNode.create({ name, bin, directory: join(directory, name), network });
         undo.push(() => node.remove());
         nodes.push(node);
         await node.startRuntime();
@@ -78,7 +82,7 @@ export class Cluster {
       await controlPlane.startScheduler();
       for (const node of nodes) await node.startKubelet(controlPlane.kubeletConfig(node.name));
       const cluster = new Cluster(bin, directory, network, nodes, controlPlane, putBack);
-      await cluster.nodesAre('known', () => true);
+      await cluster.#nodesAre('known', () => true);
       return cluster;
     } catch (error) {
       for (const step of undo.reverse()) await step();
@@ -125,7 +129,7 @@ export class Cluster {
 
   /** Waits until all nodes are Ready: there is a network for pods then. */
   nodesAreReady(): Promise<void> {
-    return this.nodesAre('Ready', ({ status }) =>
+    return this.#nodesAre('Ready', ({ status }) =>
       status.conditions.some(({ type, status }) => type === 'Ready' && status === 'True'),
     );
   }
@@ -141,11 +145,11 @@ export class Cluster {
     for (const node of this.nodes) await node.remove();
     await this.controlPlane.stop();
     await this.network.remove();
-    this.putBack();
+    this.#putBack();
     rmSync(this.directory, { recursive: true, force: true });
   }
 
-  private async nodesAre(what: string, holds: (node: NodeObject) => boolean): Promise<void> {
+  async #nodesAre(what: string, holds: (node: NodeObject) => boolean): Promise<void> {
     await eventually(
       `all nodes are ${what}`,
       async () => {

@@ -37,19 +37,23 @@ export interface ClusterNodeOptions {
  * it as on any other.
  */
 export class ClusterNode implements Place {
+  readonly #options: ClusterNodeOptions;
+  /** The process that keeps its namespaces. */
+  readonly #holder: number;
   readonly #cgroup: NodeCgroup;
   readonly #runtime: ServiceProcess;
   readonly #services: ServiceProcess[] = [];
   #kubelet: ServiceProcess | undefined;
 
   private constructor(
-    private readonly options: ClusterNodeOptions,
+    options: ClusterNodeOptions,
     /** Its network, with this machine's files. */
     readonly namespace: NetworkNamespace,
     readonly address: string,
-    /** The process that keeps its namespaces. */
-    private readonly holder: number,
+    holder: number,
   ) {
+    this.#options = options;
+    this.#holder = holder;
     const { name, directory, bin } = options;
     this.#cgroup = new NodeCgroup(name);
     const config = join(directory, 'containerd.toml');
@@ -78,11 +82,11 @@ export class ClusterNode implements Place {
   }
 
   get name(): string {
-    return this.options.name;
+    return this.#options.name;
   }
 
   wrap(command: string, args: readonly string[]): [string, string[]] {
-    return ['nsenter', [`--target=${this.holder}`, '--mount', '--uts', '--net', '--', command, ...args]];
+    return ['nsenter', [`--target=${this.#holder}`, '--mount', '--uts', '--net', '--', command, ...args]];
   }
 
   run(command: string, args: readonly string[], options?: CommandOptions): Promise<CommandResult> {
@@ -95,7 +99,7 @@ export class ClusterNode implements Place {
 
   /** A service of the node, to be started; its log is among the node's files, and it ends with the node. */
   service(name: string, executable: string, args: readonly string[]): ServiceProcess {
-    const { bin, directory } = this.options;
+    const { bin, directory } = this.#options;
     const path = `PATH=${bin}:${process.env.PATH}`;
     const log = join(directory, `${name}.log`);
     const service = new ServiceProcess(name, this, { executable: 'env' }, [path, executable, ...args], log);
@@ -110,7 +114,7 @@ export class ClusterNode implements Place {
 
   /** @param kubeconfig its access to the API server */
   async startKubelet(kubeconfig: string): Promise<void> {
-    const { name, directory, bin } = this.options;
+    const { name, directory, bin } = this.#options;
     const config = join(directory, 'kubelet.yaml');
     writeFileSync(config, stringify(kubeletConfig(name, CONTAINERD_SOCKET)));
     this.#kubelet ??= this.service('kubelet', join(bin, 'kubelet'), [
@@ -133,7 +137,7 @@ export class ClusterNode implements Place {
   /** containerd's own client, in Kubernetes' namespace. */
   ctr(args: readonly string[]): Promise<CommandResult> {
     const own = ['--address', CONTAINERD_SOCKET, '--namespace', 'k8s.io'];
-    return this.run(join(this.options.bin, 'ctr'), [...own, ...args]);
+    return this.run(join(this.#options.bin, 'ctr'), [...own, ...args]);
   }
 
   /** Gives the runtime an image, from the archive of one. */
@@ -145,7 +149,7 @@ export class ClusterNode implements Place {
   /** Ends everything on it, pods first, and removes it; its files stay. */
   async remove(): Promise<void> {
     for (const service of this.#services.reverse()) await service.stop('SIGKILL');
-    const mounts = mountNamespaceOf(this.holder);
+    const mounts = mountNamespaceOf(this.#holder);
     await this.#cgroup.remove();
     if (mounts !== undefined) killAll(processesIn(mounts));
     await this.namespace.remove();

@@ -202,7 +202,7 @@ export async function runScenario(testbed: Testbed, say: (step: string) => void)
 
   const { tables } = await testbed.client.status();
   return {
-    pods: pods.map(({ name, ip, addMs }) => ({ name: name, ip, addMs })),
+    pods: pods.map(({ name, ip, addMs }) => ({ name, ip, addMs })),
     service: WEB,
     spreads,
     tables: new Map(

@@ -74,7 +74,7 @@ describe('parseReference', () => {
     ['isolation/default/web-0', ObjectKind.OBJECT_KIND_POD_ISOLATION, 'default/web-0'],
     ['set/s:web', ObjectKind.OBJECT_KIND_ADDRESS_SET, 's:web'],
   ])('takes %s', (text, kind, name) => {
-    expect(parseReference(text)).toEqual({ kind, name: name });
+    expect(parseReference(text)).toEqual({ kind, name });
   });
 
   it.each(['', 'service', 'service/', '/x', 'gateway/x', 'toString/x'])('refuses %j', (text) => {

@@ -48,6 +48,8 @@ interface Flow {
 
 /** Plays a scenario in a lane, and tells what the sockets see at each step. */
 export class Player {
+  readonly #lane: Lane;
+  readonly #scenario: Scenario;
   readonly #flows = new Map<string, Flow>();
   readonly #names = new Names();
   readonly #firstPort: number;
@@ -57,12 +59,13 @@ export class Player {
   #seen: WorldEvent[] = [];
   #wake: () => void = () => undefined;
 
+  readonly #number: number;
+
   /** @param number another for every scenario that is played in the lane */
-  constructor(
-    private readonly lane: Lane,
-    private readonly scenario: Scenario,
-    private readonly number: number,
-  ) {
+  constructor(lane: Lane, scenario: Scenario, number: number) {
+    this.#number = number;
+    this.#lane = lane;
+    this.#scenario = scenario;
     this.#firstPort = FIRST_PORT + (number % RANGES) * PORTS;
     lane.listen((event) => {
       this.#seen.push(event);
@@ -71,8 +74,8 @@ export class Player {
   }
 
   async begin(): Promise<void> {
-    await this.lane.setPolicies([], this.scenario.policyChange ?? 'cut');
-    await this.#setEndpoints(this.scenario.endpoints);
+    await this.#lane.setPolicies([], this.#scenario.policyChange ?? 'cut');
+    await this.#setEndpoints(this.#scenario.endpoints);
   }
 
   /**
@@ -104,13 +107,13 @@ export class Player {
         await this.#setEndpoints(step.pods);
         return DONE;
       case 'policies':
-        await this.lane.setPolicies(
+        await this.#lane.setPolicies(
           step.policies.map(({ pod, direction, allow }) => ({
             pod: this.#names.pod(pod),
             direction,
             allow: allow.map((rule) => ({ ...rule, peers: rule.peers.map((peer) => this.#names.pod(peer)) })),
           })),
-          this.scenario.policyChange ?? 'cut',
+          this.#scenario.policyChange ?? 'cut',
         );
         return DONE;
       case 'serve':
@@ -138,7 +141,7 @@ export class Player {
   async #open(step: StepOf<'open'>, giveUp: AbortSignal): Promise<string> {
     const { protocol, to } = step;
     const flow: Flow = {
-      key: `${this.number}.${step.flow}`,
+      key: `${this.#number}.${step.flow}`,
       protocol,
       client: this.#names.meant(step.from),
       toService: 'service' in to,
@@ -149,10 +152,10 @@ export class Player {
       messages: 0,
     };
     this.#flows.set(step.flow, flow);
-    const address = 'service' in to ? this.lane.service : this.lane.address(this.#names.meant(to.pod));
+    const address = 'service' in to ? this.#lane.service : this.#lane.address(this.#names.meant(to.pod));
     const served = 'service' in to ? SERVICE_PORT : SERVED;
     const port = to.port === 'unserved' ? UNSERVED : served[protocol];
-    await this.lane.command(flow.client, {
+    await this.#lane.command(flow.client, {
       kind: 'open',
       flow: flow.key,
       protocol,
@@ -185,7 +188,7 @@ export class Player {
     const flow = this.#flow(name);
     if (flow.gone.has(side) || (flow.lost && (flow.protocol === 'tcp' || side === 'server'))) return SKIPPED;
     const number = ++flow.messages;
-    await this.#tell(flow, side, { kind: 'send', number: number, size });
+    await this.#tell(flow, side, { kind: 'send', number, size });
     const seen = await this.#see(flow, giveUp, (event) => {
       if (event.event === 'received') return event.side !== side && event.number === number;
       return event.event === 'failed' && event.side === side;
@@ -228,12 +231,12 @@ export class Player {
 
   async #setEndpoints(pods: readonly PodName[]): Promise<void> {
     this.#endpoints = pods;
-    await this.lane.setEndpoints(pods.map((pod) => this.#names.pod(pod)));
+    await this.#lane.setEndpoints(pods.map((pod) => this.#names.pod(pod)));
   }
 
   async #serve(pod: PodName, protocol: Protocol, on: boolean): Promise<void> {
     const kind = on ? 'listen' : 'unlisten';
-    await this.lane.command(pod, { kind, protocol, port: SERVED[protocol] });
+    await this.#lane.command(pod, { kind, protocol, port: SERVED[protocol] });
     if (on) this.#unserved.delete(`${pod} ${protocol}`);
     else this.#unserved.set(`${pod} ${protocol}`, () => this.#serve(pod, protocol, true));
   }
@@ -248,7 +251,7 @@ export class Player {
       }
     }
     for (const protocol of PROTOCOLS) this.#unserved.delete(`${pod} ${protocol}`);
-    await this.lane.replace(pod);
+    await this.#lane.replace(pod);
   }
 
   #serves(flow: Flow, actor: Actor): void {
@@ -280,7 +283,7 @@ export class Player {
     const actor = side === 'client' ? flow.client : flow.server;
     if (actor === undefined) return Promise.resolve();
     const full: SocketCommand = { ...command, flow: flow.key, side };
-    return this.lane.command(actor, full);
+    return this.#lane.command(actor, full);
   }
 
   #flow(name: string): Flow {
@@ -298,11 +301,11 @@ export class Player {
   }
 
   #addressName(address: string): string {
-    if (address === this.lane.service) return 'the service';
+    if (address === this.#lane.service) return 'the service';
     if (address === NODE_ADDRESS || address === OUTSIDE.gateway) return 'node';
     if (address === OUTSIDE.address) return 'outside';
-    if (address === GATEWAY) return this.scenario.exactAddresses ? 'gateway' : 'node';
-    const pod = this.lane.podAt(address);
+    if (address === GATEWAY) return this.#scenario.exactAddresses ? 'gateway' : 'node';
+    const pod = this.#lane.podAt(address);
     return pod === undefined ? address : this.#names.nameOf(pod);
   }
 }

@@ -39,6 +39,8 @@ export interface ControlPlaneOptions {
  * controllers that are asked for. The programs come from the directory that the environment variable KUBE_BIN names.
  */
 export class ControlPlane {
+  readonly #bin: string;
+  readonly #node: Place;
   readonly #etcd: ServiceProcess;
   readonly #apiServer: ServiceProcess;
   readonly #others: ServiceProcess[] = [];
@@ -48,11 +50,13 @@ export class ControlPlane {
   readonly #certificate: string;
 
   private constructor(
-    private readonly bin: string,
-    private readonly node: Place,
+    bin: string,
+    node: Place,
     readonly directory: string,
     options: ControlPlaneOptions,
   ) {
+    this.#bin = bin;
+    this.#node = node;
     const { address, nodes = [] } = options;
     this.#url = `https://${address ?? '127.0.0.1'}:6443`;
     mkdirSync(directory, { recursive: true });
@@ -60,7 +64,7 @@ export class ControlPlane {
     const adminToken = randomUUID();
     const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
     writeFileSync(path('accounts.key'), privateKey.export({ type: 'pkcs1', format: 'pem' }), { mode: 0o600 });
-    const kubelets = nodes.map((name) => ({ name: name, token: randomUUID() }));
+    const kubelets = nodes.map((name) => ({ name, token: randomUUID() }));
     const tokens = [
       `${adminToken},admin,admin,system:masters`,
       ...kubelets.map(({ name, token }) => `${token},system:node:${name},${name},system:nodes`),
@@ -140,7 +144,7 @@ export class ControlPlane {
 
   startEtcd(): Promise<void> {
     return this.#etcd.start(
-      async () => (await this.node.run('curl', ['--silent', '--fail', `${ETCD}/health`])).code === 0,
+      async () => (await this.#node.run('curl', ['--silent', '--fail', `${ETCD}/health`])).code === 0,
     );
   }
 
@@ -166,8 +170,8 @@ export class ControlPlane {
   #startOther(name: string, port: number, args: readonly string[]): Promise<void> {
     const process = new ServiceProcess(
       name,
-      this.node,
-      { executable: join(this.bin, name) },
+      this.#node,
+      { executable: join(this.#bin, name) },
       [
         ...['--kubeconfig', this.#admin, '--leader-elect=false', '--cert-dir', this.directory],
         ...['--bind-address', '127.0.0.1', '--secure-port', `${port}`],
@@ -180,7 +184,7 @@ export class ControlPlane {
     this.#others.push(process);
     const health = `https://127.0.0.1:${port}/healthz`;
     return process.start(
-      async () => (await this.node.run('curl', ['--silent', '--fail', '--insecure', health])).code === 0,
+      async () => (await this.#node.run('curl', ['--silent', '--fail', '--insecure', health])).code === 0,
     );
   }
 
@@ -248,7 +252,7 @@ export class ControlPlane {
   }
 
   #command(args: readonly string[]): [string, string[]] {
-    return this.node.wrap(join(this.bin, 'kubectl'), ['--kubeconfig', this.#admin, ...args]);
+    return this.#node.wrap(join(this.#bin, 'kubectl'), ['--kubeconfig', this.#admin, ...args]);
   }
 
   #writeKubeconfig(file: string, token: string): void {

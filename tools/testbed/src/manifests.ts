@@ -32,7 +32,7 @@ export function service({
   return {
     apiVersion: 'v1',
     kind: 'Service',
-    metadata: { namespace, name: name },
+    metadata: { namespace, name },
     spec: {
       type: 'ClusterIP',
       clusterIP: clusterIp,

@@ -16,6 +16,7 @@ import type {
 
 /** Serves and asks over TCP and UDP from inside a network namespace. */
 export class PodProcess {
+  readonly #child: ChildProcess;
   readonly #pending = new Map<
     number,
     { resolve: (result: unknown) => void; reject: (error: Error) => void }
@@ -24,8 +25,10 @@ export class PodProcess {
 
   private constructor(
     readonly name: string,
-    private readonly child: ChildProcess,
-  ) {}
+    child: ChildProcess,
+  ) {
+    this.#child = child;
+  }
 
   static start(name: string, namespace: NetworkNamespace): PodProcess {
     const [command, args] = namespace.wrap(process.execPath, [programs.pod, name]);
@@ -47,16 +50,16 @@ export class PodProcess {
 
   /** New connections, each asked once who answers. */
   async spread(target: Target, count: number, timeoutMs = 3_000): Promise<Spread> {
-    return (await this.#ask({ kind: 'spread', ...target, count, timeoutMs: timeoutMs })) as Spread;
+    return (await this.#ask({ kind: 'spread', ...target, count, timeoutMs })) as Spread;
   }
 
   /** Opens a connection that stays, to be asked again with `ask`. */
   async open(connection: string, target: Target, timeoutMs = 3_000): Promise<Answer> {
-    return (await this.#ask({ kind: 'open', ...target, connection, timeoutMs: timeoutMs })) as Answer;
+    return (await this.#ask({ kind: 'open', ...target, connection, timeoutMs })) as Answer;
   }
 
   async ask(connection: string, timeoutMs = 3_000): Promise<Answer> {
-    return (await this.#ask({ kind: 'ask', connection, timeoutMs: timeoutMs })) as Answer;
+    return (await this.#ask({ kind: 'ask', connection, timeoutMs })) as Answer;
   }
 
   async close(connection: string): Promise<void> {
@@ -79,17 +82,17 @@ export class PodProcess {
 
   /** Ends the process and everything it serves. */
   async stop(): Promise<void> {
-    if (this.child.exitCode !== null || this.child.signalCode !== null) return;
-    const ended = once(this.child, 'exit');
-    this.child.kill('SIGKILL');
+    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
+    const ended = once(this.#child, 'exit');
+    this.#child.kill('SIGKILL');
     await ended;
   }
 
   #ask(command: PodCommand): Promise<unknown> {
     const id = this.#nextId++;
     return new Promise((resolve, reject) => {
-      this.#pending.set(id, { resolve: resolve, reject });
-      this.child.stdin?.write(`${JSON.stringify({ id, ...command })}\n`, (error) => {
+      this.#pending.set(id, { resolve, reject });
+      this.#child.stdin?.write(`${JSON.stringify({ id, ...command })}\n`, (error) => {
         if (error) reject(error);
       });
     });

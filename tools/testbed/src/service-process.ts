@@ -43,16 +43,23 @@ export function commandOf(program: Program, args: readonly string[]): [string, s
 
 /** A server as a process of its own, in a network namespace or on a node, with its output in a file. */
 export class ServiceProcess {
+  readonly #place: Pick<Place, 'wrap'>;
+  readonly #program: Program;
+  readonly #args: readonly string[];
   #child: ChildProcess | undefined;
   #exit: Promise<number | null> | undefined;
 
   constructor(
     readonly name: string,
-    private readonly place: Pick<Place, 'wrap'>,
-    private readonly program: Program,
-    private readonly args: readonly string[],
+    place: Pick<Place, 'wrap'>,
+    program: Program,
+    args: readonly string[],
     readonly logFile: string,
-  ) {}
+  ) {
+    this.#place = place;
+    this.#program = program;
+    this.#args = args;
+  }
 
   get pid(): number | undefined {
     return this.#child?.pid;
@@ -68,7 +75,7 @@ export class ServiceProcess {
    * @throws Error with the end of its log when it ends or is not ready in time
    */
   async start(ready: () => Promise<boolean>): Promise<void> {
-    const [command, args] = this.place.wrap(...commandOf(this.program, this.args));
+    const [command, args] = this.#place.wrap(...commandOf(this.#program, this.#args));
     const log = openSync(this.logFile, 'a');
     // In a session of its own: Ctrl-C at the terminal is for whoever owns the testbed, who stops this in order.
     const child = spawn(command, args, { stdio: ['ignore', log, log], detached: true });

@@ -194,7 +194,7 @@ export class Testbed {
       if (!address || !mac)
         throw new Error(`CNI ADD of pod ${name} gave no address or MAC: ${stdout.trim()}`);
       const pod: TestPod = {
-        name: name,
+        name,
         podNamespace,
         podName,
         ip: address,
@@ -372,7 +372,7 @@ export class Testbed {
   #applyPod(namespace: string, name: string): void {
     const { nodeName = 'node-1' } = this.#agentSettings;
     const spec = { nodeName, containers: [] };
-    const pod = { apiVersion: 'v1', kind: 'Pod', metadata: { namespace, name: name }, spec };
+    const pod = { apiVersion: 'v1', kind: 'Pod', metadata: { namespace, name }, spec };
     this.apply(podFile(namespace, name), [pod]);
   }
 

@@ -15,7 +15,7 @@ it('leaves nothing of what the agent gave to the interface of the node', async (
   const name = `${network.prefix}0`;
   const byte = Number.parseInt(network.id.slice(0, 2), 16);
   await setUpHostInterface({
-    name: name,
+    name,
     mtu: 1500,
     isTap: true,
     addresses: [`172.30.${byte}.1`],

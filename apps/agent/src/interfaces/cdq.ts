@@ -179,7 +179,7 @@ export class CdqPool implements InterfacePool {
         // A port of the PF itself: what makes the d-suffix is the number of the port.
         const port = Number(await this.#sysfs.text('class/net', name, 'dev_port'));
         const number = named ?? port;
-        return number >= FIRST_NUMBER ? { number: number, device: `pci/${pfAddress}/${number}` } : undefined;
+        return number >= FIRST_NUMBER ? { number, device: `pci/${pfAddress}/${number}` } : undefined;
       }
     }
     return named === undefined ? undefined : { number: named };

@@ -77,5 +77,5 @@ export async function setUpHostInterface(
         `route replace ${cidr} via ${podGateway} dev ${name} onlink proto ${ROUTE_PROTOCOL}${sourceOption}`,
     ),
   ]);
-  return isKnown ? known : { name: name, mac: own, ifindex: link.ifindex };
+  return isKnown ? known : { name, mac: own, ifindex: link.ifindex };
 }

@@ -48,7 +48,7 @@ export class IpvlanInterfaces implements PodInterfaces {
     while (this.#taken.has(`${POD_PREFIX}${number}`)) number++;
     const name = `${POD_PREFIX}${number}`;
     this.#taken.add(name);
-    return { name: name, mac: master.address };
+    return { name, mac: master.address };
   }
 
   discard(interfaceName: string): void {

@@ -50,7 +50,7 @@ const linkMarkSchema = z
     network,
     containerId,
     /** Undefined if the namespace's mark has it. */
-    pod: namespace === ELSEWHERE ? undefined : { namespace, name: name },
+    pod: namespace === ELSEWHERE ? undefined : { namespace, name },
   }));
 
 /** Which attachment a link in a pod is of. */
@@ -58,7 +58,7 @@ export type LinkMark = Readonly<z.output<typeof linkMarkSchema>>;
 
 const namespaceMarkSchema = z
   .tuple([z.literal(PRODUCT), z.literal('1'), z.string().regex(/^[0-9a-f]{16}$/), optionalWord, optionalWord])
-  .transform(([, , id, namespace, name]) => ({ id, pod: { namespace, name: name } }));
+  .transform(([, , id, namespace, name]) => ({ id, pod: { namespace, name } }));
 
 /** Which network namespace it is, and whose. */
 export type NamespaceMark = Readonly<z.output<typeof namespaceMarkSchema>>;

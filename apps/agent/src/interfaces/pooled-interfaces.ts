@@ -45,7 +45,7 @@ export class PooledInterfaces implements PodInterfaces {
     const member = this.#take(await this.#pool.members()) ?? (await this.#growAndTake());
     const { mac, device } = member;
     const name = this.#nameOf(member);
-    if (device === undefined) return { name: name, mac };
+    if (device === undefined) return { name, mac };
     this.#names.set(device, name);
     try {
       await this.#bringHome(member, name, mac);
@@ -53,7 +53,7 @@ export class PooledInterfaces implements PodInterfaces {
       this.discard(name);
       throw error;
     }
-    return { name: name, mac, device };
+    return { name, mac, device };
   }
 
   discard(interfaceName: string): void {

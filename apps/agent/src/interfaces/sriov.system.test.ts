@@ -42,7 +42,7 @@ const mac = (id: number) => `00:${id.toString(16).padStart(2, '0')}:00:00:03:18`
 const address = (id: number) => `0000:18:01.${id}`;
 
 function addVf(id: number, name = `${pf}v${id}`): TreeNetdev {
-  const netdev = tree.addVf(pfAddress, id, address(id), 'iavf', { name: name, mac: mac(id) });
+  const netdev = tree.addVf(pfAddress, id, address(id), 'iavf', { name, mac: mac(id) });
   if (netdev === undefined) throw new Error('no interface');
   return netdev;
 }
@@ -78,7 +78,7 @@ describe('the pool', () => {
     tree.addPf('eno1', '0000:02:00.0');
     for (let id = 0; id <= 10; id++) {
       const name = id === 10 ? 'eth10' : `${pf}v${id}`;
-      tree.addVf(pfAddress, id, `0000:18:02.${id}`, 'iavf', { name: name, mac: mac(id) });
+      tree.addVf(pfAddress, id, `0000:18:02.${id}`, 'iavf', { name, mac: mac(id) });
     }
     tree.addVf('0000:02:00.0', 2, '0000:02:01.2', 'iavf', { name: 'eno1v2', mac: mac(99) });
     const interfaces = start();

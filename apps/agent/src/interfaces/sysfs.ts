@@ -45,7 +45,7 @@ export class Sysfs {
   /** An interface; undefined if it is not there (any more). */
   async netdev(name: string): Promise<Netdev | undefined> {
     const mac = await this.text('class/net', name, 'address');
-    return mac === undefined ? undefined : { name: name, mac };
+    return mac === undefined ? undefined : { name, mac };
   }
 }
 

@@ -81,7 +81,7 @@ export class NodeNetwork {
     }
     const name = await interfaces.hostInterface();
     const settings = {
-      name: name,
+      name,
       mtu: config.mtu,
       mac: this.#mac(),
       isTap: config.interfaceType === 'tap',

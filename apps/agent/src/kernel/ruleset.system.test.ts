@@ -96,7 +96,7 @@ describe('the rules of the kernel', () => {
     const outside = Array.from({ length: 10_000 }, (_, i): OutsidePort => {
       const address = `198.18.${i >> 8}.${i & 255}`;
       const addresses = [{ address, port: 80, gatewayPort: 20_000 + i, sourceRanges: ['10.0.0.0/8'] }];
-      return { protocol: 'TCP', nodePort: 20_000 + i, addresses: addresses };
+      return { protocol: 'TCP', nodePort: 20_000 + i, addresses };
     });
     expect(inKernel(ruleset({ ...facts, outside })).match(/tcp \. 80 :/g)).toHaveLength(10_000);
   });

@@ -76,7 +76,7 @@ function factsOf({ name, podCIDRs, internalIPs }: Node): NodeFacts {
   const podCidrs = podCIDRs.filter((cidr) => parseIPv4Prefix(cidr) !== undefined);
   const [first] = podCidrs;
   return {
-    name: name,
+    name,
     podCidrs,
     internalAddresses: internalIPs.filter((address) => isIPv4(address)),
     inPodRange: first === undefined ? undefined : inRange(first),

@@ -3,7 +3,7 @@ import { expect, it } from 'vitest';
 import { HostGateway } from './host-gateway.js';
 
 const node = (name: string, ...internalAddresses: string[]) => ({
-  name: name,
+  name,
   podCidrs: [`10.244.${name}.0/24`],
   internalAddresses,
   inPodRange: { dataPlane: `10.244.${name}.0`, host: `10.244.${name}.1` },

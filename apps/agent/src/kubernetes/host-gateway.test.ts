@@ -4,7 +4,7 @@ import { HostGateway } from './host-gateway.js';
 import type { Neighbours } from './neighbours.js';
 
 const node = (name: string, ...internalAddresses: string[]) => ({
-  name: name,
+  name,
   podCidrs: [`10.244.${name}.0/24`],
   internalAddresses,
   inPodRange: { dataPlane: `10.244.${name}.0`, host: `10.244.${name}.1` },

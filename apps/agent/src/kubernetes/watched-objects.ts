@@ -86,7 +86,7 @@ export class WatchedObjects {
       return new WatchedObjects(source, 'api', logger, () => source.clusterNetworking(), hint);
     }
     if (directory === undefined) return undefined;
-    return new WatchedObjects(new ManifestsSource({ directory: directory, onReport }), 'manifests', logger);
+    return new WatchedObjects(new ManifestsSource({ directory, onReport }), 'manifests', logger);
   }
 
   /**

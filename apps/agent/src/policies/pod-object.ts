@@ -18,7 +18,7 @@ export async function awaitPodObject(
   { namespace, name, nodeName }: PodOnNode,
   timeoutMs: number,
 ): Promise<string | undefined> {
-  const problem = () => problemOf(pods.get(namespace, name), { namespace, name: name, nodeName });
+  const problem = () => problemOf(pods.get(namespace, name), { namespace, name, nodeName });
   if (problem() === undefined) return undefined;
   await new Promise<void>((resolve, reject) => {
     const done = new Guard(reject).handler(() => {

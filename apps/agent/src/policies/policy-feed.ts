@@ -71,11 +71,7 @@ export class PolicyFeed implements PodPolicies {
     const { namespace, name } = pod;
     const isOfKubernetes = namespace !== '' && name !== '';
     if (isComplete && isOfKubernetes) {
-      const problem = await awaitPodObject(
-        source.pods,
-        { namespace, name: name, nodeName },
-        this.#podTimeoutMs,
-      );
+      const problem = await awaitPodObject(source.pods, { namespace, name, nodeName }, this.#podTimeoutMs);
       if (problem !== undefined) {
         const message = `${problem}, so it is not known which network policies hold for it`;
         throw new CniError(CniErrorCode.tryAgainLater, message);

@@ -41,11 +41,11 @@ export function toWanted(result: PolicyResult): WantedObject {
 export function referenceOfResult(kind: PolicyResultKind, name: string): ObjectReference {
   switch (kind) {
     case 'AddressSet':
-      return { kind: ObjectKind.OBJECT_KIND_ADDRESS_SET, name: name };
+      return { kind: ObjectKind.OBJECT_KIND_ADDRESS_SET, name };
     case 'NetworkPolicy':
-      return { kind: ObjectKind.OBJECT_KIND_NETWORK_POLICY, name: name };
+      return { kind: ObjectKind.OBJECT_KIND_NETWORK_POLICY, name };
     case 'PodIsolation':
-      return { kind: ObjectKind.OBJECT_KIND_POD_ISOLATION, name: name };
+      return { kind: ObjectKind.OBJECT_KIND_POD_ISOLATION, name };
     default:
       return kind satisfies never;
   }
@@ -53,7 +53,7 @@ export function referenceOfResult(kind: PolicyResultKind, name: string): ObjectR
 
 function toAddressSet({ name, addresses, addressPorts }: ResolvedSet): AddressSet {
   return {
-    name: name,
+    name,
     cidrs: addresses.filter(isIPv4),
     addressPorts: addressPorts
       .filter(({ address }) => isIPv4(address))
@@ -62,7 +62,7 @@ function toAddressSet({ name, addresses, addressPorts }: ResolvedSet): AddressSe
 }
 
 function toNetworkPolicy({ name, ingress, egress }: ResolvedPolicy): NetworkPolicy {
-  return { name: name, ingress: ingress.map(toRule), egress: egress.map(toRule), conditions: [] };
+  return { name, ingress: ingress.map(toRule), egress: egress.map(toRule), conditions: [] };
 }
 
 function toRule({ peers, ports }: AllowRule): PolicyRule {

@@ -10,7 +10,7 @@ function service(name: string, ...more: LoadBalancedService['frontends']): LoadB
   return {
     key: `default/${name}:http/TCP`,
     namespace: 'default',
-    name: name,
+    name,
     portName: 'http',
     protocol: 'TCP',
     frontends: [clusterIp, ...more],

@@ -117,7 +117,7 @@ export class HealthCheckPorts {
     const [namespace = '', name = ''] = key.split('/');
     const localEndpoints = this.#localEndpoints(key);
     const serviceProxyHealthy = this.#options.isProxyHealthy();
-    const body = { service: { namespace, name: name }, localEndpoints, serviceProxyHealthy };
+    const body = { service: { namespace, name }, localEndpoints, serviceProxyHealthy };
     return {
       status: localEndpoints > 0 && serviceProxyHealthy ? 200 : 503,
       body: `${JSON.stringify(body)}\n`,

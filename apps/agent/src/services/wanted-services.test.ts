@@ -45,7 +45,7 @@ const toGateway = ({ address, port }: { address: string; port: number }) => ({
 const outsidePort = (addresses: OutsidePort['addresses'], nodePort?: number): OutsidePort => ({
   protocol: 'TCP',
   nodePort,
-  addresses: addresses,
+  addresses,
 });
 const outer = [
   { address: '192.0.2.1', port: 80 },

@@ -195,7 +195,7 @@ function toService(
 ): Service {
   return {
     namespace,
-    name: name,
+    name,
     // Kubernetes' port names have no dots, and only the single port of a service has none.
     portName: [portName, suffix].filter((part) => part !== '').join('.'),
     protocol: protocolOf(protocol),

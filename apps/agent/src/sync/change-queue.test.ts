@@ -10,7 +10,7 @@ function service(name: string, endpoints = 1): WantedObject {
       $case: 'service',
       value: {
         namespace: 'default',
-        name: name,
+        name,
         portName: '',
         protocol: 1,
         frontends: [],
@@ -67,7 +67,7 @@ describe('ChangeQueue', () => {
 
   it('tells sets, policies, isolation and pods in this order, and removes them in the other', () => {
     const set = (name: string): WantedObject => ({
-      object: { $case: 'addressSet', value: { name: name, cidrs: [], addressPorts: [] } },
+      object: { $case: 'addressSet', value: { name, cidrs: [], addressPorts: [] } },
     });
     const policy: WantedObject = {
       object: { $case: 'networkPolicy', value: { name: 'p', ingress: [], egress: [], conditions: [] } },

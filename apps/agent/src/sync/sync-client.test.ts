@@ -55,7 +55,7 @@ function service(name: string, port = 80): WantedObject {
       $case: 'service',
       value: {
         namespace: 'default',
-        name: name,
+        name,
         portName: '',
         protocol: 1,
         frontends: [{ address: '10.96.0.1', port }],

@@ -39,7 +39,7 @@ export class FaultInjector {
 
   /** Everything that happens in `task` belongs to the operation; what the agent does beside it does not. */
   run<T>(name: Step['operation'], task: () => Promise<T>): Promise<T> {
-    return this.#operation.run({ name: name, counts: { command: 0, file: 0 } }, task);
+    return this.#operation.run({ name, counts: { command: 0, file: 0 } }, task);
   }
 
   arm(...faults: readonly Fault[]): void {
@@ -93,7 +93,7 @@ export class FaultInjector {
     const operation = this.#operation.getStore();
     if (operation === undefined) return undefined;
     const number = operation.counts[sort]++;
-    const step = { operation: operation.name, sort, number: number };
+    const step = { operation: operation.name, sort, number };
     this.steps.push({ ...step, what }, ...lines.map((text, line) => ({ ...step, line, what: text })));
     const index = this.#armed.findIndex(
       (fault) =>

@@ -10,7 +10,7 @@ const NEXT = ipv4('10.244.1.8');
 const set = (addresses: readonly IPv4[]): AddressSetObject => ({
   kind: 'set',
   name: 'peers',
-  addresses: addresses,
+  addresses,
   cidrs: [],
   addressPorts: [],
 });

@@ -33,13 +33,13 @@ const delta = (id: string, addedMembers: string[], removedMembers: string[]): Po
 const profile = (name: string, action = 'allow'): PolicyPayload => ({
   $case: 'activeProfileUpdate',
   value: {
-    id: { name: name },
+    id: { name },
     profile: { inboundRules: [felix.Rule.fromPartial({ action })], outboundRules: [] },
   },
 });
 const removeProfile = (name: string): PolicyPayload => ({
   $case: 'activeProfileRemove',
-  value: { id: { name: name } },
+  value: { id: { name } },
 });
 
 async function write(...payloads: PolicyPayload[]): Promise<void> {

@@ -34,7 +34,7 @@ export class FelixJournal {
   ): Promise<{ readonly journal: FelixJournal; readonly contents: JournalContents }> {
     const facts = new FelixFacts();
     const { log, found } = await LogFile.open(
-      { directory: directory, name: FILE, format: FORMAT, contents: () => encodeAll(facts), logger },
+      { directory, name: FILE, format: FORMAT, contents: () => encodeAll(facts), logger },
       (records) => {
         const payloads = records.map(decode);
         for (const payload of payloads) facts.apply(payload);

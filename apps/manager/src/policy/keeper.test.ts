@@ -20,13 +20,13 @@ function set(
   addresses: readonly IPv4[],
   more: Partial<AddressSetObject> = {},
 ): AddressSetObject {
-  return { kind: 'set', name: name, addresses: addresses, cidrs: [], addressPorts: [], ...more };
+  return { kind: 'set', name, addresses, cidrs: [], addressPorts: [], ...more };
 }
 
 function policy(name: string, from: string, port?: PolicyPort): PolicyObject {
   const peers = [{ negated: false, cidrs: [], sets: [from] }];
   const rule = { action: 'allow' as const, peers, ports: port === undefined ? [] : [port], notPorts: [] };
-  return { kind: 'policy', name: name, ingress: [rule], egress: [], agentConditions: [] };
+  return { kind: 'policy', name, ingress: [rule], egress: [], agentConditions: [] };
 }
 
 function isolation(i: number, ...policies: string[]): IsolationObject {

@@ -143,9 +143,9 @@ const step = fc.oneof(
 
 /** Something to begin with, so that there is something to change. */
 const start = fc.tuple(
-  ...SETS.map((name) => set.map((one) => ({ ...one, name: name }))),
-  ...POLICIES.map((name) => policy.map((one) => ({ ...one, name: name }))),
-  ...PODS.slice(0, 3).map(({ name }) => isolation.map((one) => ({ ...one, name: name }))),
+  ...SETS.map((name) => set.map((one) => ({ ...one, name }))),
+  ...POLICIES.map((name) => policy.map((one) => ({ ...one, name }))),
+  ...PODS.slice(0, 3).map(({ name }) => isolation.map((one) => ({ ...one, name }))),
   ...PODS.slice(0, 3).map((one) => fc.constant(one)),
 );
 

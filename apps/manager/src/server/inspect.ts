@@ -98,7 +98,7 @@ export class Inspector<Row> {
       entries.set(table, (entries.get(table) ?? 0n) + 1n);
     }
     return [...entries].map(([name, used]) => ({
-      name: name,
+      name,
       entries: used,
       size: BigInt(driver.program.findTable(name)?.size ?? driver.program.actionProfile(name).size),
     }));

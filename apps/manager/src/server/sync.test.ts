@@ -12,7 +12,7 @@ const END: ChangeBody = { $case: 'snapshotEnd', value: {} };
 const upsert = (value: ReturnType<typeof podObject>): ChangeBody => ({ $case: 'upsert', value });
 const removal = (name: string, kind = ObjectKind.OBJECT_KIND_POD): ChangeBody => ({
   $case: 'remove',
-  value: { kind, name: name },
+  value: { kind, name },
 });
 
 let server: CoreServer;

@@ -39,15 +39,19 @@ export function readConditions(check: Checker, conditions: readonly Condition[])
 
 /** Checks the fields of one object; every failure names object, field, value and what was expected. */
 export class Checker {
-  constructor(private readonly object: ObjectKey) {}
+  readonly #object: ObjectKey;
+
+  constructor(object: ObjectKey) {
+    this.#object = object;
+  }
 
   fail(field: string, value: string, expected: string): never {
-    const object = shortened(describeKey(this.object), MAX_NAME);
+    const object = shortened(describeKey(this.#object), MAX_NAME);
     throw new ManagerError(
       'INVALID_OBJECT',
       // The object's name is still what an agent has sent, whatever that is.
       `${JSON.stringify(object).slice(1, -1)}: ${field} is ${JSON.stringify(shortened(value, 80))}; expected ${expected}`,
-      { details: { object: this.object, field } },
+      { details: { object: this.#object, field } },
     );
   }
 

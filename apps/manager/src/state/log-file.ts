@@ -125,7 +125,7 @@ export class LogFile {
   stored(): Promise<void> {
     if (this.#problem !== undefined || this.#stored === this.#appended) return Promise.resolve();
     const upTo = this.#appended;
-    return new Promise((resolve) => this.#waiting.push({ upTo, resolve: resolve }));
+    return new Promise((resolve) => this.#waiting.push({ upTo, resolve }));
   }
 
   /** Stores what can be stored, and stops. */

@@ -64,7 +64,7 @@ export class StateStore {
   ): Promise<{ readonly store: StateStore; readonly contents: StoreContents }> {
     const values = new Map<string, StoredRecord | Note>();
     const contents = () => encodeAll(values);
-    const options = { directory: directory, name: FILE, format: FORMAT, contents, logger };
+    const options = { directory, name: FILE, format: FORMAT, contents, logger };
     const { log, found } = await LogFile.open(options, (records) => {
       const { values: read, contents } = decodeAll(records);
       for (const [key, value] of read) values.set(key, value);

@@ -104,7 +104,7 @@ export function readPod(wire: WirePod): PodObject {
 
 /** What is attached without a runtime of Kubernetes has neither. */
 function podName(check: Checker, { namespace, name }: WirePod): Pick<PodObject, 'namespace' | 'name'> {
-  if (namespace === '' && name === '') return { namespace, name: name };
+  if (namespace === '' && name === '') return { namespace, name };
   return { namespace: check.name('namespace', namespace), name: check.name('name', name) };
 }
 

@@ -82,7 +82,7 @@ export class TestAgent {
 
   /** Removes an object and waits until that is applied. */
   async remove(kind: number, name: string): Promise<void> {
-    await this.applied(this.send({ $case: 'remove', value: { kind, name: name } }));
+    await this.applied(this.send({ $case: 'remove', value: { kind, name } }));
   }
 
   /** Waits until a revision is applied. */
@@ -181,7 +181,7 @@ export function service(
 ): WantedObject {
   const value: Service = {
     namespace: 'default',
-    name: name,
+    name,
     portName: '',
     protocol: Protocol.PROTOCOL_TCP,
     frontends: frontends.map(endpoint),

@@ -195,7 +195,7 @@ export function aService(
   return {
     kind: 'service',
     namespace: 'default',
-    name: name,
+    name,
     portName: '',
     protocol: 'TCP',
     frontends: [{ address: ipv4(`10.96.0.${i}`), port: 80 }],

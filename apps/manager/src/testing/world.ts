@@ -20,13 +20,16 @@ export class TestWorld {
   readonly #agents: TestAgent[] = [];
   #addresses = { p4runtime: '127.0.0.1:0', gnmi: '127.0.0.1:0' };
 
-  constructor(private readonly portCount = 16) {
+  readonly #portCount: number;
+
+  constructor(portCount = 16) {
+    this.#portCount = portCount;
     this.ports = new MemoryPorts(portCount);
   }
 
   /** Starts the target, at the addresses of the last one. */
   async startTarget(): Promise<Softswitch> {
-    this.ports = new MemoryPorts(this.portCount);
+    this.ports = new MemoryPorts(this.#portCount);
     this.target = await Softswitch.start({
       p4runtimeAddress: this.#addresses.p4runtime,
       gnmiAddress: this.#addresses.gnmi,

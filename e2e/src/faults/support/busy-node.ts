@@ -49,6 +49,8 @@ interface Guest {
  * client keeps connections open that all of this must not break.
  */
 export class BusyNode {
+  readonly #client: TestPod;
+  readonly #empty: Census;
   readonly #guests: Guest[] = [];
   readonly #kept = new Set<string>();
   #servers: TestPod[] = [];
@@ -58,9 +60,12 @@ export class BusyNode {
 
   private constructor(
     readonly bed: Testbed,
-    private readonly client: TestPod,
-    private readonly empty: Census,
-  ) {}
+    client: TestPod,
+    empty: Census,
+  ) {
+    this.#client = client;
+    this.#empty = empty;
+  }
 
   static async start(): Promise<BusyNode> {
     const bed = await Testbed.start({
@@ -137,7 +142,7 @@ export class BusyNode {
       const name = `kept-${index}`;
       if (this.#kept.has(name)) continue;
       await eventually(`a connection to the service`, async () => {
-        await this.client.process.open(name, HTTP, 1_000);
+        await this.#client.process.open(name, HTTP, 1_000);
         return true;
       });
       this.#kept.add(name);
@@ -153,11 +158,11 @@ export class BusyNode {
     const answers = await Promise.all(
       [...this.#kept].map(async (name) => {
         try {
-          await this.client.process.ask(name, 20_000);
+          await this.#client.process.ask(name, 20_000);
           slowestMs = Math.max(slowestMs, Math.round(performance.now() - started));
           return true;
         } catch {
-          await this.client.process.close(name);
+          await this.#client.process.close(name);
           this.#kept.delete(name);
           return false;
         }
@@ -170,7 +175,7 @@ export class BusyNode {
   async nothingIsLeft(): Promise<void> {
     await this.settle();
     const spread = await eventually('new connections work', async () => {
-      const found = await this.client.process.spread(HTTP, 30, 1_000);
+      const found = await this.#client.process.spread(HTTP, 30, 1_000);
       return Object.keys(found.failures).length === 0 ? found : undefined;
     });
     expect(Object.keys(spread.servers).sort()).toEqual(SERVERS);
@@ -182,10 +187,10 @@ export class BusyNode {
   async nothingIsLeftOfAnything(): Promise<void> {
     await this.settle();
     this.bed.removeManifest('web.yaml');
-    for (const pod of [this.client, ...this.#servers]) await this.bed.removePod(pod);
+    for (const pod of [this.#client, ...this.#servers]) await this.bed.removePod(pod);
     this.#servers = [];
     await this.bed.inSync();
-    await this.empty.isNow(this.bed);
+    await this.#empty.isNow(this.bed);
   }
 
   #scale(servers: readonly TestPod[]): void {

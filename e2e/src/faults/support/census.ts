@@ -11,10 +11,13 @@ const GROWTH_MB = 48;
 
 /** What there is of a node, in its tables, in the kernel, on the disk and in memory. */
 export class Census {
-  private constructor(
-    private readonly things: object,
-    private readonly usage: ReadonlyMap<string, Usage>,
-  ) {}
+  readonly #things: object;
+  readonly #usage: ReadonlyMap<string, Usage>;
+
+  private constructor(things: object, usage: ReadonlyMap<string, Usage>) {
+    this.#things = things;
+    this.#usage = usage;
+  }
 
   static async take(bed: Testbed): Promise<Census> {
     return new Census(await thingsOf(bed), await usagesOf(bed));
@@ -25,8 +28,8 @@ export class Census {
     let found: object = {};
     await eventually('everything is as it was', async () => {
       found = await thingsOf(bed);
-      return JSON.stringify(found) === JSON.stringify(this.things) || undefined;
-    }).catch(() => expect(found).toEqual(this.things));
+      return JSON.stringify(found) === JSON.stringify(this.#things) || undefined;
+    }).catch(() => expect(found).toEqual(this.#things));
     await eventually('no process holds more than it did', async () => {
       const problems = this.#growthOf(await usagesOf(bed));
       if (problems.length > 0) throw new Error(problems.join('; '));
@@ -36,7 +39,7 @@ export class Census {
 
   #growthOf(now: ReadonlyMap<string, Usage>): string[] {
     return [...now].flatMap(([name, { descriptors, residentMb }]) => {
-      const before = this.usage.get(name);
+      const before = this.#usage.get(name);
       if (before === undefined) return [];
       return [
         ...(descriptors > before.descriptors + DESCRIPTORS_ASTRAY

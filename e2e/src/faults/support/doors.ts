@@ -23,13 +23,16 @@ export interface Door {
 
 /** How the two programs use the identities: an honest client's are made once. */
 export class Doors {
+  readonly #fixture: TlsFixture;
   readonly #settings = new Map<Role, TlsSettings>();
 
   private constructor(
-    private readonly fixture: TlsFixture,
+    fixture: TlsFixture,
     readonly all: readonly Door[],
     readonly ca: string,
-  ) {}
+  ) {
+    this.#fixture = fixture;
+  }
 
   /** Starts a softswitch and a manager that are connected, on ports of their own. */
   static async open(fixture: TlsFixture): Promise<Doors> {
@@ -125,7 +128,7 @@ export class Doors {
   }
 
   async #settingsOf(role: Role): Promise<TlsSettings> {
-    const settings = this.#settings.get(role) ?? (await this.fixture.put(await this.fixture.issue(role)));
+    const settings = this.#settings.get(role) ?? (await this.#fixture.put(await this.#fixture.issue(role)));
     this.#settings.set(role, settings);
     return settings;
   }
@@ -151,18 +154,22 @@ const REST_LOOKS = 5;
 
 /** Watches an honest client, and what a program holds, until told to stop. */
 export class Watch {
+  readonly #doors: Doors;
+  readonly #door: Door;
   slowestMs = 0;
   peakMb = 0;
   #isOver = false;
   readonly #watching: Promise<void>;
 
   private constructor(
-    private readonly doors: Doors,
-    private readonly door: Door,
+    doors: Doors,
+    door: Door,
     /** How long an honest client waits when nobody else is there. */
     readonly restMs: number,
     readonly restMb: number,
   ) {
+    this.#doors = doors;
+    this.#door = door;
     this.#watching = this.#watch();
     // It is told when the watch ends.
     this.#watching.catch(() => {});
@@ -194,7 +201,7 @@ export class Watch {
   }
 
   async #look(): Promise<void> {
-    this.slowestMs = Math.max(this.slowestMs, await this.doors.ask(this.door));
-    this.peakMb = Math.max(this.peakMb, usageOf(this.door.program.pid).residentMb);
+    this.slowestMs = Math.max(this.slowestMs, await this.#doors.ask(this.#door));
+    this.peakMb = Math.max(this.peakMb, usageOf(this.#door.program.pid).residentMb);
   }
 }

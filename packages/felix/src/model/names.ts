@@ -52,7 +52,7 @@ const KUBERNETES_NAME = /^[A-Za-z0-9]([-A-Za-z0-9._]*[A-Za-z0-9])?$/;
 export function podOf({ orchestrator, workload }: WorkloadEndpointId): PodName | undefined {
   const [namespace = '', name = '', ...rest] = workload.split('/');
   const isPod = [namespace, name].every((part) => part.length <= 253 && KUBERNETES_NAME.test(part));
-  return orchestrator === 'k8s' && rest.length === 0 && isPod ? { namespace, name: name } : undefined;
+  return orchestrator === 'k8s' && rest.length === 0 && isPod ? { namespace, name } : undefined;
 }
 
 export function podKey({ namespace, name }: PodName): string {

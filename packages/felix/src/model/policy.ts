@@ -83,7 +83,7 @@ export class CompiledPolicy {
         return isLeftOut ? [] : [{ ...rule, action: PolicyAction.POLICY_ACTION_DENY }];
       });
     return {
-      name: name,
+      name,
       ingress: rulesOf('ingress'),
       egress: rulesOf('egress'),
       conditions: conditionsOf(problems),

@@ -41,9 +41,9 @@ export function evaluateSet(
 ): AddressSet {
   const name = setName(expression);
   const [first, ...others] = expression.all.map(lookup);
-  if (first === undefined) return { name: name, cidrs: [], addressPorts: [] };
+  if (first === undefined) return { name, cidrs: [], addressPorts: [] };
   if (others.length === 0 && expression.any === undefined) {
-    return { name: name, cidrs: first.ranges(), addressPorts: wirePorts(first.ports()) };
+    return { name, cidrs: first.ranges(), addressPorts: wirePorts(first.ports()) };
   }
   const keysOf = (set: IpSet | undefined) => new Set(set === undefined ? [] : [...set.ports()].map(portKey));
   const required = others.map(keysOf);
@@ -63,5 +63,5 @@ export function evaluateSet(
       ) ?? true
     );
   };
-  return { name: name, cidrs: [], addressPorts: wirePorts([...first.ports()].filter(matches)) };
+  return { name, cidrs: [], addressPorts: wirePorts([...first.ports()].filter(matches)) };
 }

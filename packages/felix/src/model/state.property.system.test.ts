@@ -170,11 +170,11 @@ const message = (withUnsupported: boolean): fc.Arbitrary<FelixMessage> =>
       .map(([id, all]): FelixMessage => ({ type: 'policyUpdate', id, policy: policyOf(all) })),
     fc
       .tuple(fc.constantFrom(...profiles), rules(withUnsupported))
-      .map(([name, all]): FelixMessage => ({ type: 'profileUpdate', name: name, policy: policyOf(all) })),
+      .map(([name, all]): FelixMessage => ({ type: 'profileUpdate', name, policy: policyOf(all) })),
     endpointUpdate,
     fc.oneof(
       fc.constantFrom(...policyIds).map((id): FelixMessage => ({ type: 'policyRemove', id })),
-      fc.constantFrom(...profiles).map((name): FelixMessage => ({ type: 'profileRemove', name: name })),
+      fc.constantFrom(...profiles).map((name): FelixMessage => ({ type: 'profileRemove', name })),
       fc.constantFrom(...addressSets, ...portSets).map((id): FelixMessage => ({ type: 'ipSetRemove', id })),
       fc
         .constantFrom(...pods)
@@ -198,7 +198,7 @@ const world = (withUnsupported: boolean) =>
       ),
       ...profiles.map((name) =>
         rules(withUnsupported).map(
-          (all): FelixMessage => ({ type: 'profileUpdate', name: name, policy: policyOf(all) }),
+          (all): FelixMessage => ({ type: 'profileUpdate', name, policy: policyOf(all) }),
         ),
       ),
       endpointUpdate,
@@ -334,8 +334,7 @@ function retold(felixSide: FelixSemantics): WireSemantics {
     const known = felixSide.policies.get(JSON.stringify(id));
     if (known !== undefined) state.apply({ type: 'policyUpdate', id, policy: known });
   }
-  for (const [name, known] of felixSide.profiles)
-    state.apply({ type: 'profileUpdate', name: name, policy: known });
+  for (const [name, known] of felixSide.profiles) state.apply({ type: 'profileUpdate', name, policy: known });
   for (const [pod, known] of felixSide.endpoints) {
     state.apply({ type: 'workloadEndpointUpdate', id: podId(pod), endpoint: known });
   }

@@ -165,7 +165,7 @@ describe('FelixState', () => {
       const name = wire.isolations.get(pod)?.ingress?.tiers[0]?.policies[0] ?? '';
       const found = wire.policies.get(name);
       return {
-        name: name,
+        name,
         rules: found?.ingress.length,
         conditions: found?.conditions.map(({ reason }) => reason),
       };

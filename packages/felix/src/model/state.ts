@@ -240,7 +240,7 @@ export class FelixState {
 
   /** Wants a policy that does nothing but say what cannot be done. */
   #report(name: string, problem: Problem): void {
-    const value = { name: name, ingress: [], egress: [], conditions: conditionsOf([problem]) };
+    const value = { name, ingress: [], egress: [], conditions: conditionsOf([problem]) };
     this.#wantedPolicies.set(name, { $case: 'networkPolicy', value });
   }
 

@@ -49,7 +49,7 @@ export class WantedBodies<Case extends PolicyBody['$case']> {
   takeRemovals(): FelixChange[] {
     const gone = [...this.#touched].filter((name) => this.#told.delete(name));
     this.#touched.clear();
-    return gone.map((name) => ({ type: 'remove', reference: { kind: this.#kind, name: name } }));
+    return gone.map((name) => ({ type: 'remove', reference: { kind: this.#kind, name } }));
   }
 
   objects(): WantedObject[] {

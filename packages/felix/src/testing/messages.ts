@@ -18,7 +18,7 @@ export function rule(fields: Partial<felix.Rule> = {}): ReceivedRule {
 export const protocol = (name: string): felix.Protocol => ({ numberOrName: { $case: 'name', value: name } });
 
 export function policyId(name: string, tier = 'default'): PolicyId {
-  return { tier, name: name, namespace: '', kind: '' };
+  return { tier, name, namespace: '', kind: '' };
 }
 
 export function policyOf(rules: Partial<Pick<Policy, 'inbound' | 'outbound'>>): Policy {
@@ -34,7 +34,7 @@ export function policy(
 }
 
 export function profile(name: string, rules: Partial<Pick<Policy, 'inbound' | 'outbound'>>): FelixMessage {
-  return { type: 'profileUpdate', name: name, policy: policyOf(rules) };
+  return { type: 'profileUpdate', name, policy: policyOf(rules) };
 }
 
 export function podId(name: string): WorkloadEndpointId {
@@ -43,7 +43,7 @@ export function podId(name: string): WorkloadEndpointId {
 
 export function tier(name: string, ingress: readonly string[], egress: readonly string[] = []): Tier {
   const ids = (names: readonly string[]) => names.map((policy) => policyId(policy, name));
-  return { name: name, ingress: ids(ingress), egress: ids(egress), defaultAction: '' };
+  return { name, ingress: ids(ingress), egress: ids(egress), defaultAction: '' };
 }
 
 export function endpoint(name: string, fields: Partial<WorkloadEndpoint> = {}): FelixMessage {

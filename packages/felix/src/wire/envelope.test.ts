@@ -18,7 +18,7 @@ describe('decodeToDataplane', () => {
       ipv6Nets: ['fd00::2/128'],
       tiers: [{ name: 'default', ingressPolicies: ['ns/knp.default.a', 'b'], egressPolicies: ['c'] }],
     });
-    const listed = (name: string) => ({ tier: 'default', name: name, namespace: '', kind: '' });
+    const listed = (name: string) => ({ tier: 'default', name, namespace: '', kind: '' });
     expect(
       decodeToDataplane(envelope({ $case: 'workloadEndpointUpdate', value: { id, endpoint } }, 7n)),
     ).toEqual({

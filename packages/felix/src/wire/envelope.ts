@@ -125,7 +125,7 @@ function decodePayload(field: number, bytes: Uint8Array, dialect: Dialect): Feli
       return fromWire.hostMetadataRemove(felix.HostMetadataRemove.decode(bytes));
     default: {
       const name = UNUSED_PAYLOADS[field];
-      return name === undefined ? { type: 'unknown', field } : { type: 'unused', name: name };
+      return name === undefined ? { type: 'unknown', field } : { type: 'unused', name };
     }
   }
 }
@@ -170,7 +170,7 @@ function describeHostEndpoint(bytes: Uint8Array): { readonly name: string; reado
     name = reader.string();
     return true;
   });
-  return { name: name, hasPolicy };
+  return { name, hasPolicy };
 }
 
 /** What a dataplane tells Felix. */

@@ -115,7 +115,7 @@ function decodeTier(bytes: Uint8Array, dialect: Dialect): Tier {
     }
   });
   const ids = (items: readonly Uint8Array[]) => items.map((item) => decodeListed(item, name, dialect));
-  return { name: name, ingress: ids(lists.ingress), egress: ids(lists.egress), defaultAction };
+  return { name, ingress: ids(lists.ingress), egress: ids(lists.egress), defaultAction };
 }
 
 /**
@@ -131,7 +131,7 @@ function decodeListed(bytes: Uint8Array, tier: string, dialect: Dialect): Policy
   }
   const name = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   expectDialect(dialect, 'tier-names', `policy ${name} of tier "${tier}"`);
-  return { tier, name: name, namespace: '', kind: '' };
+  return { tier, name, namespace: '', kind: '' };
 }
 
 function expectDialect(expected: Dialect, found: Dialect, what: string): void {

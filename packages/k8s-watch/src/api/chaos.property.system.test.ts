@@ -162,8 +162,8 @@ function write({ server }: TestCluster, kind: (typeof KINDS)[number], name: stri
       ? serviceInput(name, 80 + value)
       : kind === 'EndpointSlice'
         ? sliceInput(name, NAMES[value % 3] ?? '', `10.0.0.${value + 1}`, '10.0.0.9')
-        : { kind, metadata: { name: name, labels: { 'topology.kubernetes.io/zone': `zöne-${value}` } } };
-  if (server.database.get({ kind, name: name }) === undefined) server.database.create(input);
+        : { kind, metadata: { name, labels: { 'topology.kubernetes.io/zone': `zöne-${value}` } } };
+  if (server.database.get({ kind, name }) === undefined) server.database.create(input);
   else server.database.update(input);
 }
 

@@ -304,7 +304,7 @@ export class Reflector<Kind extends ObjectKind> {
       case 'delete': {
         const { namespace, name } = nameOf(event.object);
         store.delete(namespace, name);
-        this.#problems.objectValid(objectName({ namespace, name: name }));
+        this.#problems.objectValid(objectName({ namespace, name }));
         break;
       }
       case 'bookmark':
@@ -339,5 +339,5 @@ function nameOf(value: unknown): { readonly namespace: string; readonly name: st
   if (typeof name !== 'string' || name === '') {
     throw new KubernetesApiError('BAD_RESPONSE', 'the server sent an object without a name');
   }
-  return { namespace: typeof namespace === 'string' ? namespace : '', name: name };
+  return { namespace: typeof namespace === 'string' ? namespace : '', name };
 }

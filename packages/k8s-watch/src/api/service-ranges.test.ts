@@ -7,7 +7,7 @@ afterEach(() => cluster?.close());
 
 const ranges = (name: string, ...cidrs: string[]) => ({
   kind: 'ServiceCIDR',
-  metadata: { name: name },
+  metadata: { name },
   spec: { cidrs },
 });
 

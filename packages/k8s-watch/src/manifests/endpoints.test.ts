@@ -32,7 +32,7 @@ subsets:
 
 async function read(files: Readonly<Record<string, string>>) {
   for (const [name, text] of Object.entries(files)) writeFileSync(join(directory, name), text);
-  const source = new ManifestsSource({ directory: directory });
+  const source = new ManifestsSource({ directory });
   try {
     await source.start();
     const tracker = new ServiceTracker({ source, node: { name: 'n1' } });
@@ -115,7 +115,7 @@ describe('v1 Endpoints among manifests', () => {
       tell = resolve;
     });
     const source = new ManifestsSource({
-      directory: directory,
+      directory,
       onReport: ({ problem }) => tell(problem.message),
     });
     await source.start();

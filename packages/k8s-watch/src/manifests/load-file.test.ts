@@ -6,7 +6,7 @@ const service = (name: string) =>
 const json = (name: string) => ({
   apiVersion: 'v1',
   kind: 'Service',
-  metadata: { name: name },
+  metadata: { name },
   spec: { clusterIP: '10.96.0.1', ports: [{ port: 80 }] },
 });
 

@@ -18,7 +18,7 @@ afterEach(() => {
 
 it('sees changes by polling where nothing can be watched, and tells', async () => {
   const directory = mkdtempSync(join(tmpdir(), 'manifests-'));
-  const source = new ManifestsSource({ directory: directory });
+  const source = new ManifestsSource({ directory });
   try {
     await source.start();
     expect(source.problems.map(({ code }) => code)).toEqual(['WATCH_FAILED']);

@@ -55,7 +55,7 @@ export const podSchema = z
       finished: status?.phase === 'Succeeded' || status?.phase === 'Failed',
       terminating,
       ports: ports.flatMap(({ name, protocol, containerPort }): PodPort[] =>
-        name ? [{ name: name, protocol, port: containerPort }] : [],
+        name ? [{ name, protocol, port: containerPort }] : [],
       ),
     };
   });

@@ -80,7 +80,7 @@ export const endpointSliceSchema = z
       addressType,
       endpoints,
       ports: ports.flatMap(({ name, protocol, port }) =>
-        typeof port === 'number' ? [{ name: name, protocol, port }] : [],
+        typeof port === 'number' ? [{ name, protocol, port }] : [],
       ),
     }),
   );

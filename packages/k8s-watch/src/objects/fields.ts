@@ -45,14 +45,14 @@ export const namespace = z
 export const labels = withDefault(z.record(z.string(), z.string()), {});
 
 export const metadata = z.object({
-  name: name,
+  name,
   namespace: withDefault(namespace, 'default').transform(intern),
   labels,
 });
 
 /** Of objects that belong to no namespace. */
 export const clusterMetadata = z
-  .object({ name: name, labels })
+  .object({ name, labels })
   .transform((fields) => ({ name: fields.name, namespace: '', labels: fields.labels }));
 
 /** The labels that somebody asks for; a cluster has thousands of objects, whose other labels would only cost memory. */

@@ -17,7 +17,7 @@ const slice = (fields: object) => ({
   ...fields,
 });
 const port = { port: 80 };
-const at = (...addresses: string[]) => ({ endpoints: [{ addresses: addresses }] });
+const at = (...addresses: string[]) => ({ endpoints: [{ addresses }] });
 
 function problems(value: unknown): string[] {
   const parsed = parseObject(value);

@@ -92,7 +92,7 @@ export class PodBook {
     if (known !== undefined) return known;
     const entry: Entry = {
       namespace: pod.namespace,
-      name: name,
+      name,
       labels: {},
       ports: [],
       addresses: [],

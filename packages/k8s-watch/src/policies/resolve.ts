@@ -92,7 +92,7 @@ class Resolver {
     return selections.flatMap((selection) =>
       ports.filter(isNamed).map(({ port: name, protocol }): PortMatch => {
         const setName = shortName(`${selection.text}:${name}/${protocol}`);
-        const addressSet = this.#set({ name: setName, selection, port: { name: name, protocol } });
+        const addressSet = this.#set({ name: setName, selection, port: { name, protocol } });
         return { type: 'NamedPort', addressSet };
       }),
     );

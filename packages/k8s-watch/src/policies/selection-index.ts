@@ -179,7 +179,7 @@ export class SelectionIndex<Item extends LabelledPod> {
   #namespace(name: string): Namespace<Item> {
     const known = this.#namespaces.get(name);
     if (known !== undefined) return known;
-    const namespace: Namespace<Item> = { name: name, pods: new NamespacePods(), scopes: new Set() };
+    const namespace: Namespace<Item> = { name, pods: new NamespacePods(), scopes: new Set() };
     this.#namespaces.set(name, namespace);
     for (const scope of this.#scopes.values()) {
       if (this.#includes(scope.namespaces, name)) this.#link(scope, namespace, true);

@@ -39,7 +39,7 @@ function selection(namespaces: NamespaceScope, podSelector: LabelSelector): Sele
 }
 
 function namedScope(name: string): NamespaceScope {
-  return { type: 'Name', text: name, name: name };
+  return { type: 'Name', text: name, name };
 }
 
 function scopeOf(namespaceSelector: LabelSelector): NamespaceScope {

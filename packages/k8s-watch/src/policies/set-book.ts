@@ -128,7 +128,7 @@ class TrackedSet implements SelectionListener<TrackedPod> {
     const addressPorts = this.#addressPorts.items();
     const { told } = this;
     if (told?.addresses === addresses && told.addressPorts === addressPorts) return false;
-    this.told = { kind: 'AddressSet', name: this.definition.name, addresses: addresses, addressPorts };
+    this.told = { kind: 'AddressSet', name: this.definition.name, addresses, addressPorts };
     return true;
   }
 }

@@ -23,7 +23,7 @@ export function pod(name: string, fields: PodFields = {}): Pod {
   const deletionTimestamp = fields.terminating ? '2026-01-01T00:00:00Z' : null;
   return parse('Pod', {
     apiVersion: 'v1',
-    metadata: { namespace, name: name, labels, deletionTimestamp },
+    metadata: { namespace, name, labels, deletionTimestamp },
     spec: {
       nodeName: node,
       hostNetwork,
@@ -35,23 +35,23 @@ export function pod(name: string, fields: PodFields = {}): Pod {
 
 function containerPort(name: string, text: string): Fields {
   const [protocol, port] = text.split('/');
-  return { name: name, protocol, containerPort: Number(port) };
+  return { name, protocol, containerPort: Number(port) };
 }
 
 export function namespace(name: string, labels: Labels = {}): Namespace {
-  return parse('Namespace', { apiVersion: 'v1', metadata: { name: name, labels } });
+  return parse('Namespace', { apiVersion: 'v1', metadata: { name, labels } });
 }
 
 export function node(name: string, address: string): Node {
   const addresses = [{ type: 'InternalIP', address }];
-  return parse('Node', { apiVersion: 'v1', metadata: { name: name }, status: { addresses: addresses } });
+  return parse('Node', { apiVersion: 'v1', metadata: { name }, status: { addresses } });
 }
 
 /** A policy of the namespace `default` for all its pods, unless `spec` and `in` say otherwise. */
 export function policy(name: string, spec: Fields = {}, namespace = 'default'): NetworkPolicy {
   return parse('NetworkPolicy', {
     apiVersion: 'networking.k8s.io/v1',
-    metadata: { namespace, name: name },
+    metadata: { namespace, name },
     spec: { podSelector: {}, ...spec },
   });
 }

@@ -73,7 +73,7 @@ const spec = fc.record(
 );
 const somePod = fc.record({
   namespace: namespaceName,
-  name: name,
+  name,
   fields: fc.record({
     labels: noneOrSome,
     node: fc.constantFrom(NODE, NODE, 'there', undefined),
@@ -91,19 +91,19 @@ const somePod = fc.record({
 const attachment = fc.record({
   id: fc.constantFrom('1', '2'),
   namespace: fc.oneof(namespaceName, fc.constant('')),
-  name: name,
+  name,
   address,
 });
 const setPod = fc.record({ type: fc.constant('pod'), pod: somePod });
-const setPolicy = fc.record({ type: fc.constant('policy'), namespace: namespaceName, name: name, spec });
+const setPolicy = fc.record({ type: fc.constant('policy'), namespace: namespaceName, name, spec });
 const setNamespace = fc.record({ type: fc.constant('namespace'), name: namespaceName, labels: noneOrSome });
 const flush = fc.record({ type: fc.constant('flush') });
 const action = fc.oneof(
   { weight: 4, arbitrary: setPod },
   { weight: 2, arbitrary: setPolicy },
   { weight: 2, arbitrary: setNamespace },
-  fc.record({ type: fc.constant('deletePod'), namespace: namespaceName, name: name }),
-  fc.record({ type: fc.constant('deletePolicy'), namespace: namespaceName, name: name }),
+  fc.record({ type: fc.constant('deletePod'), namespace: namespaceName, name }),
+  fc.record({ type: fc.constant('deletePolicy'), namespace: namespaceName, name }),
   fc.record({ type: fc.constant('deleteNamespace'), name: namespaceName }),
   fc.record({ type: fc.constant('attach'), attachment }),
   fc.record({ type: fc.constant('detach'), id: fc.constantFrom('1', '2') }),
@@ -197,7 +197,7 @@ class World {
 }
 
 function attach(tracker: PolicyTracker, { id, namespace, name, address }: Attachment): void {
-  tracker.attach(id, { namespace, name: name, addresses: [address] });
+  tracker.attach(id, { namespace, name, addresses: [address] });
 }
 
 function connections(): Connection[] {

@@ -263,7 +263,7 @@ export class PolicyTracker {
       case 'elsewhere':
         return undefined;
       case 'unknown':
-        return { kind: 'PodIsolation', name: name, ingress: DENIED, egress: DENIED };
+        return { kind: 'PodIsolation', name, ingress: DENIED, egress: DENIED };
       case 'known': {
         const objects = [...this.#isolating.get(pod)].map(({ object }) => object);
         const ingress = namesOf(objects.filter(({ policyTypes }) => policyTypes.includes('Ingress')));
@@ -271,7 +271,7 @@ export class PolicyTracker {
         if (objects.length === 0) return undefined;
         return {
           kind: 'PodIsolation',
-          name: name,
+          name,
           ...(ingress.length > 0 ? { ingress: { policies: ingress } } : {}),
           ...(egress.length > 0 ? { egress: { policies: egress } } : {}),
         };
@@ -291,5 +291,5 @@ function upsert(result: PolicyResult): PolicyChange {
 }
 
 function removal(kind: PolicyResultKind, name: string): PolicyChange {
-  return { type: 'remove', kind, name: name };
+  return { type: 'remove', kind, name };
 }

@@ -80,8 +80,8 @@ describe('which endpoints are selected', () => {
     expect(show(outside.endpoints)).toBe(expected.cluster);
   });
 
-  const zones = (...names: string[]) => ({ hints: { forZones: names.map((name) => ({ name: name })) } });
-  const nodes = (...names: string[]) => ({ hints: { forNodes: names.map((name) => ({ name: name })) } });
+  const zones = (...names: string[]) => ({ hints: { forZones: names.map((name) => ({ name })) } });
+  const nodes = (...names: string[]) => ({ hints: { forNodes: names.map((name) => ({ name })) } });
   const both = (nodeName: string, zone: string) => ({
     hints: { ...nodes(nodeName).hints, ...zones(zone).hints },
   });

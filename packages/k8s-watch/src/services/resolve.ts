@@ -34,7 +34,7 @@ export function isLoadBalanced(service: Service): boolean {
 export function serviceOfSlice(slice: EndpointSlice): string | undefined {
   const name = slice.labels[SERVICE_NAME_LABEL];
   if (!name || Object.hasOwn(slice.labels, HEADLESS_LABEL)) return undefined;
-  return objectName({ namespace: slice.namespace, name: name });
+  return objectName({ namespace: slice.namespace, name });
 }
 
 /**

@@ -9,7 +9,7 @@ import type { LoadBalancedService } from './types.js';
 
 const name = fc.constantFrom('web', 'db', 'dns');
 const someService = fc.record({
-  name: name,
+  name,
   clusterIP: fc.constantFrom('10.96.0.1', '10.96.0.2', 'None', ''),
   ports: fc.constantFrom(
     [{ port: 80 }],
@@ -41,7 +41,7 @@ const someSlice = fc.record({
 });
 const action = fc.oneof(
   fc.record({ type: fc.constant('service' as const), value: someService }),
-  fc.record({ type: fc.constant('deleteService' as const), name: name }),
+  fc.record({ type: fc.constant('deleteService' as const), name }),
   fc.record({ type: fc.constant('slice' as const), value: someSlice }),
   fc.record({ type: fc.constant('deleteSlice' as const), name: fc.constantFrom('s1', 's2', 's3') }),
   fc.record({ type: fc.constant('zone' as const), zone: fc.constantFrom('a', 'b') }),

@@ -121,7 +121,7 @@ describe('ServiceTracker', () => {
 
   it('selects anew for another node or zone', () => {
     const { services, endpointSlices, tracker, batches } = setUp();
-    const zone = (name: string) => ({ hints: { forZones: [{ name: name }] } });
+    const zone = (name: string) => ({ hints: { forZones: [{ name }] } });
     services.set(service('web'));
     endpointSlices.set(slice('web', 'a', [endpoint(1, 'R', zone('a')), endpoint(2, 'R', zone('b'))]));
     tracker.flush();

@@ -93,7 +93,7 @@ export class ServiceTracker {
 
   #onNode({ type, object: { name, zone } }: StoreEvent<Node>): void {
     if (name !== this.#node.name || type === 'removed') return;
-    this.setNode(zone === undefined ? { name: name } : { name: name, zone });
+    this.setNode(zone === undefined ? { name } : { name, zone });
   }
 
   #onSlice(event: StoreEvent<EndpointSlice>): void {

@@ -82,7 +82,7 @@ export class Database {
       const { plural } = resourceOfKind(input.kind);
       throw new StatusError(409, 'AlreadyExists', `${plural} "${name}" already exists`);
     }
-    const metadata = { ...input.metadata, ...(namespace ? { namespace } : {}), name: name };
+    const metadata = { ...input.metadata, ...(namespace ? { namespace } : {}), name };
     return this.#write({
       ...input,
       metadata: {
@@ -203,7 +203,7 @@ function located({ kind, namespace, name }: ObjectRef): {
   readonly namespace?: string;
   readonly name: string;
 } {
-  return resourceOfKind(kind).namespaced ? { namespace: namespace ?? 'default', name: name } : { name: name };
+  return resourceOfKind(kind).namespaced ? { namespace: namespace ?? 'default', name } : { name };
 }
 
 function missing(ref: ObjectRef): never {

@@ -64,7 +64,7 @@ async function main(): Promise<void> {
 function follow({ database }: FakeApiServer, directory: string): DirectoryFollower {
   return new DirectoryFollower({
     database,
-    directory: directory,
+    directory,
     onError: (message) => console.error(message),
   });
 }

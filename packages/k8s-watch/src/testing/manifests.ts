@@ -23,12 +23,12 @@ function unfold(value: unknown): ObjectInput[] {
   if (!isRecord(metadata) || typeof metadata.name !== 'string')
     throw new Error(`a ${kind} has no metadata.name`);
   const { name, namespace } = metadata;
-  if (!resource.namespaced) return [{ ...value, kind, metadata: { ...metadata, name: name } }];
+  if (!resource.namespaced) return [{ ...value, kind, metadata: { ...metadata, name } }];
   return [
     {
       ...value,
       kind,
-      metadata: { ...metadata, name: name, namespace: typeof namespace === 'string' ? namespace : 'default' },
+      metadata: { ...metadata, name, namespace: typeof namespace === 'string' ? namespace : 'default' },
     },
   ];
 }

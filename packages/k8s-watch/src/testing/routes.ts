@@ -26,5 +26,5 @@ export function routeOf(path: string, versions: Readonly<Record<string, string>>
   if (resource === undefined || more.length > 0) return undefined;
   if (version !== (versions[resource.plural] ?? 'v1')) return undefined;
   if (namespace !== undefined && !resource.namespaced) return undefined;
-  return { resource, namespace, name: name };
+  return { resource, namespace, name };
 }

@@ -13,7 +13,7 @@ afterEach(() => server.stop());
 
 const service = (name: string, labels: Record<string, string> = {}) => ({
   kind: 'Service',
-  metadata: { name: name, labels },
+  metadata: { name, labels },
   spec: { ports: [{ port: 80 }] },
 });
 
@@ -170,7 +170,7 @@ it('follows a directory of manifests', () => {
   const { database } = server;
   const follower = new DirectoryFollower({
     database,
-    directory: directory,
+    directory,
     onError: (message) => errors.push(message),
   });
   try {

@@ -79,7 +79,7 @@ export function statusOf(source: ApiSource, kind: ObjectKind) {
 export function serviceInput(name: string, port = 80, labels: Record<string, string> = {}): ObjectInput {
   return {
     kind: 'Service',
-    metadata: { name: name, labels },
+    metadata: { name, labels },
     spec: { clusterIP: '10.96.0.10', ports: [{ port, name: 'http' }] },
   };
 }
@@ -87,7 +87,7 @@ export function serviceInput(name: string, port = 80, labels: Record<string, str
 export function sliceInput(name: string, service: string, ...addresses: readonly string[]): ObjectInput {
   return {
     kind: 'EndpointSlice',
-    metadata: { name: name, labels: { 'kubernetes.io/service-name': service } },
+    metadata: { name, labels: { 'kubernetes.io/service-name': service } },
     addressType: 'IPv4',
     ports: [{ name: 'http', port: 8080 }],
     endpoints: addresses.map((address) => ({ addresses: [address], nodeName: 'nöde-1' })),

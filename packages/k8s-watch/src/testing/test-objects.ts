@@ -13,7 +13,7 @@ export function service(
   const object = parse({
     apiVersion: 'v1',
     kind: 'Service',
-    metadata: { name: name, labels: more.labels },
+    metadata: { name, labels: more.labels },
     spec: { clusterIP: '10.96.0.10', ports: [{ port: 80 }], ...spec },
     status: more.status,
   });
@@ -31,7 +31,7 @@ export function slice(
   const object = parse({
     apiVersion: 'discovery.k8s.io/v1',
     kind: 'EndpointSlice',
-    metadata: { name: name, labels: { 'kubernetes.io/service-name': serviceName, ...labels } },
+    metadata: { name, labels: { 'kubernetes.io/service-name': serviceName, ...labels } },
     addressType: 'IPv4',
     ports: [{ name: '', port: 8080 }],
     endpoints,

@@ -31,7 +31,7 @@ export function objectOf(preamble: Preamble | undefined, kind: string, path: str
     throw invalid(`a ${kind} has no name in its preamble`, path);
   const { id, name, alias, annotations } = preamble;
   if (id === 0) throw invalid(`${kind} '${name}' has no id (0 is none)`, path);
-  return { id, name: name, alias: alias === '' ? name : alias, annotations };
+  return { id, name, alias: alias === '' ? name : alias, annotations };
 }
 
 export function ownerOf({ name }: P4Object, kind: string, path: string): Owner {
@@ -55,7 +55,7 @@ export function fieldOf(
   }
   const typeName = field.typeName?.name;
   const isString = types.isString(typeName);
-  return { id, name: name, bitwidth: isString ? 0 : bitwidth, ...(typeName ? { typeName } : {}), isString };
+  return { id, name, bitwidth: isString ? 0 : bitwidth, ...(typeName ? { typeName } : {}), isString };
 }
 
 /** A size as a number; one that is none is told, and 0: not known. */

@@ -38,7 +38,7 @@ export function describeProgram(name: string, parts: ProgramParts): ProgramDescr
   });
 
   return {
-    name: name,
+    name,
     tables: record(parts.tables, describeTable),
     actionProfiles: record(parts.actionProfiles, (profile) => ({
       id: profile.id,

@@ -20,7 +20,7 @@ export class Schema {
       for (const descriptor of messages) {
         const name = prefix + (descriptor.getName() ?? '');
         const isMapEntry = descriptor.getOptions()?.getMapEntry() ?? false;
-        const type = { name: name, isMapEntry, fields: new Map(), fieldsByNumber: new Map() };
+        const type = { name, isMapEntry, fields: new Map(), fieldsByNumber: new Map() };
         this.#messages.set(name, type);
         declared.push({ type, descriptor });
         declare(`${name}.`, descriptor.getNestedTypeList(), descriptor.getEnumTypeList());
@@ -140,5 +140,5 @@ function enumType(name: string, descriptor: EnumDescriptor): EnumType {
   const values = descriptor
     .getValueList()
     .map((value) => [value.getName() ?? '', value.getNumber() ?? 0] as const);
-  return { name: name, values: new Map(values) };
+  return { name, values: new Map(values) };
 }

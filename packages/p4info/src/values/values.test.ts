@@ -331,6 +331,6 @@ describe('formatValue', () => {
     ['src_mac', 48, 'mac'],
     ['ipv6_dst', 128, 'ipv6'],
   ])('takes %s of %i bits for %s', (name, bitwidth, format) => {
-    expect(guessFormat({ name: name, bitwidth })).toBe(format);
+    expect(guessFormat({ name, bitwidth })).toBe(format);
   });
 });

@@ -43,7 +43,7 @@ class WireChecker {
       const { number, wire } = this.#tag(end);
       const field = type.fieldsByNumber.get(number);
       if (field === undefined) {
-        this.#onUnknown({ path: this.#path.join('.'), number: number, offset });
+        this.#onUnknown({ path: this.#path.join('.'), number, offset });
         this.#skip(wire, number, end, depth);
         continue;
       }
@@ -127,7 +127,7 @@ class WireChecker {
     const tag = this.#varint(end);
     const number = Math.floor(tag / 8);
     if (number === 0 || tag > 0xffffffff) throw this.#fault(offset, `field number ${number}`);
-    return { number: number, wire: tag % 8 };
+    return { number, wire: tag % 8 };
   }
 
   /** Reads a length; returns the offset where what it measures ends. */

@@ -95,7 +95,7 @@ describe('paths', () => {
     unit: fc.constantFrom('a', 'b', '/', '[', ']', '\\', '=', ':', '"', ' ', 'é'),
   });
   const element = fc.record({
-    name: name,
+    name,
     key: fc.dictionary(name, fc.string({ unit: 'binary' }), { noNullPrototype: true }),
   });
   it('round trip through text (property)', () => {

@@ -89,7 +89,7 @@ class Scanner {
       this.expect(']');
       Object.defineProperty(key, keyName, { value, enumerable: true, configurable: true, writable: true });
     }
-    return { name: name, key };
+    return { name, key };
   }
 
   fault(reason: string, position = this.#at): P4rtError<'PATH_SYNTAX'> {

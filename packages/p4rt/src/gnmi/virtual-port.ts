@@ -22,7 +22,7 @@ export function virtualPortPath(name: string, leaf: string): string {
     element: [],
     elem: [
       { name: 'interfaces', key: {} },
-      { name: 'virtual-interface', key: { name: name } },
+      { name: 'virtual-interface', key: { name } },
       { name: 'config', key: {} },
       { name: leaf, key: {} },
     ],

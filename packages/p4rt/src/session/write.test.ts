@@ -210,7 +210,7 @@ describe('batches', () => {
             if (key.entity?.$case === 'tableEntry') key.entity.value.metadata = new Uint8Array(size).fill(1);
             return { type, entity: key };
           });
-          const batches = planBatches(wanted, { maxUpdates, maxBytes: maxBytes });
+          const batches = planBatches(wanted, { maxUpdates, maxBytes });
           expect(batches.flatMap((batch) => batch.updates)).toEqual(wanted);
           let index = 0;
           const seen = new Map<string, number>();

@@ -6,11 +6,14 @@ export type Cut = 'reset' | 'end' | 'silence';
 
 /** A TCP proxy whose connections can be cut after so many bytes. */
 export class CuttingProxy {
+  readonly #port: number;
   #cut: { readonly kind: Cut; left: number } | undefined;
   readonly #sockets = new Set<Socket>();
   readonly #server = createServer((client) => this.#accept(client));
 
-  private constructor(private readonly port: number) {}
+  private constructor(port: number) {
+    this.#port = port;
+  }
 
   static async start(port: number): Promise<CuttingProxy> {
     const proxy = new CuttingProxy(port);
@@ -38,7 +41,7 @@ export class CuttingProxy {
   }
 
   #accept(client: Socket): void {
-    const server = connect(this.port, '127.0.0.1');
+    const server = connect(this.#port, '127.0.0.1');
     const pair = [client, server];
     let silent = false;
     for (const socket of pair) {

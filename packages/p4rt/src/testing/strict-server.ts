@@ -103,7 +103,7 @@ export class StrictServer {
     session.on('error', () => {});
     session.on('stream', (stream, headers) => {
       stream.on('error', () => {});
-      this.#serve(stream, String(headers[':path']), { socket, number: number });
+      this.#serve(stream, String(headers[':path']), { socket, number });
     });
   }
 

@@ -21,7 +21,7 @@ export class NamedValues {
     this.#owner = owner;
     this.#what = what;
     this.#values = Object.entries(descriptors).map(([name, { id, bitwidth }]) => ({
-      name: name,
+      name,
       id,
       codec: new ValueCodec(bitwidth, `${owner} ${what} '${name}'`),
     }));
@@ -62,7 +62,7 @@ export class NamedValues {
 
   #missing(name: string): P4rtError<'INVALID'> {
     const names = this.#values.map((one) => `'${one.name}'`).join(', ');
-    return invalid(`${this.#owner}: ${this.#what} '${name}' is missing; it takes ${names}`, { name: name });
+    return invalid(`${this.#owner}: ${this.#what} '${name}' is missing; it takes ${names}`, { name });
   }
 
   #refuseUnknown(values: Readonly<Record<string, Value>>): void {

@@ -6,15 +6,14 @@ export function schemaOf(spec: SwxSpec): PipelineSchema {
   const actions = new Map<string, ActionSchema>();
   for (const { name, args } of spec.actions.values()) {
     const params = args?.fields.map((field) => ({ name: field.name, width: field.bits })) ?? [];
-    actions.set(name, { name: name, params });
+    actions.set(name, { name, params });
   }
   const tables = new Map<string, TableSchema>();
   for (const table of spec.tables.values()) tables.set(table.name, tableSchema('table', table, actions));
   for (const learner of spec.learners.values())
     tables.set(learner.name, tableSchema('learner', learner, actions));
   const selectors = new Map<string, SelectorSchema>();
-  for (const { name, groups, slots } of spec.selectors.values())
-    selectors.set(name, { name: name, groups, slots });
+  for (const { name, groups, slots } of spec.selectors.values()) selectors.set(name, { name, groups, slots });
   const registers = new Map<string, number>();
   for (const { name, size } of spec.registers.values()) registers.set(name, size);
   return { tables, selectors, registers };

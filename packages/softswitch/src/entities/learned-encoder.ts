@@ -63,16 +63,18 @@ interface ActionShape {
  * end to its beginning, so that the length of each part is known when it is its turn.
  */
 export class LearnedEncoder {
+  readonly #table: BoundTable;
+  readonly #layout: LearnedLayout;
+  readonly #withTimes: boolean;
   readonly #key: readonly ValueLayout[];
   readonly #keyBytes: number;
   readonly #actions: readonly ActionShape[];
   readonly #entryBytes: number;
 
-  constructor(
-    private readonly table: BoundTable,
-    private readonly layout: LearnedLayout,
-    private readonly withTimes: boolean,
-  ) {
+  constructor(table: BoundTable, layout: LearnedLayout, withTimes: boolean) {
+    this.#table = table;
+    this.#layout = layout;
+    this.#withTimes = withTimes;
     const named = new Map([...table.actions.values()].map((action) => [action.target, action]));
     this.#key = table.fields.map(({ id }, i) => ({ id, bytes: layout.key[i] ?? 0 }));
     this.#keyBytes = sum(layout.key);
@@ -113,16 +115,16 @@ export class LearnedEncoder {
       writer.enclose(TAG.tableAction, mark);
     }
     writeValues(writer, this.#key, bytes, at + this.#keyBytes, MATCH);
-    writer.number(TAG.tableId, this.table.id);
+    writer.number(TAG.tableId, this.#table.id);
     writer.enclose(TAG.tableEntry, whole);
     writer.enclose(TAG.entities, whole);
     return timesAt + 6;
   }
 
   #times(writer: BackwardWriter, index: number, left: number): void {
-    const seconds = index === UNKNOWN_TIMEOUT ? undefined : this.layout.timeouts[index];
+    const seconds = index === UNKNOWN_TIMEOUT ? undefined : this.#layout.timeouts[index];
     if (seconds === undefined) return;
-    if (this.withTimes) {
+    if (this.#withTimes) {
       const mark = writer.mark();
       // What is left may be more than the timeout: that was changed, or is in larger steps.
       writer.number(TAG.elapsedNs, Math.max(0, seconds * 1000 - left) * 1e6);

@@ -8,22 +8,27 @@ import type { TableStore } from './tables.js';
 
 /** A read of what the data plane itself has learned (add on miss). */
 export class LearnedReading {
-  constructor(
-    private readonly store: TableStore,
-    private readonly filter: LearnedFilter,
-    private readonly withTimes: boolean,
-  ) {}
+  readonly #store: TableStore;
+  readonly #filter: LearnedFilter;
+  readonly #withTimes: boolean;
+
+  constructor(store: TableStore, filter: LearnedFilter, withTimes: boolean) {
+    this.#store = store;
+    this.#filter = filter;
+    this.#withTimes = withTimes;
+  }
 
   /** The entries as messages, from a data plane that runs on meanwhile. */
   async *messages(): AsyncGenerator<EncodedEntities> {
-    const { table, pipeline } = this.store;
-    const encoder = new LearnedEncoder(table, pipeline.learnedLayout(table.target), this.withTimes);
-    const { key } = this.filter;
+    const { table, pipeline } = this.#store;
+    const encoder = new LearnedEncoder(table, pipeline.learnedLayout(table.target), this.#withTimes);
+    const { key } = this.#filter;
     if (key?.every((value) => value !== undefined)) {
       yield* encoder.encode(pipeline.learnedFind(table.target, key));
       return;
     }
-    for await (const piece of pipeline.learnedPieces(table.target, this.filter)) yield* encoder.encode(piece);
+    for await (const piece of pipeline.learnedPieces(table.target, this.#filter))
+      yield* encoder.encode(piece);
   }
 }
 

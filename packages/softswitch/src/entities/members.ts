@@ -27,15 +27,16 @@ interface SharedMember {
  * same number where possible), and to numbers beyond, which no group can use, when those are taken.
  */
 export class MemberStore {
+  readonly #pipeline: Pipeline;
+  readonly #profile: BoundProfile;
   readonly #members = new Map<number, Member>();
   readonly #shared = new Map<string, SharedMember>();
   readonly #groupable: NumberPool;
   readonly #others: NumberPool;
 
-  constructor(
-    private readonly pipeline: Pipeline,
-    private readonly profile: BoundProfile,
-  ) {
+  constructor(pipeline: Pipeline, profile: BoundProfile) {
+    this.#pipeline = pipeline;
+    this.#profile = profile;
     const slots = profile.selector?.slots ?? 1;
     this.#groupable = new NumberPool(1, slots);
     this.#others = new NumberPool(slots, slots + profile.size);
@@ -47,20 +48,20 @@ export class MemberStore {
    */
   restore(): ReadonlyMap<number, Member> {
     const byNumber = new Map<number, Member>();
-    const { id: profileId, target, actions } = this.profile;
-    const { written } = this.pipeline;
+    const { id: profileId, target, actions } = this.#profile;
+    const { written } = this.#pipeline;
     for (const { key, action: name, args } of written.entries(target)) {
       const number = Number(key[0]?.value);
       const action =
         [...actions.values()].find((each) => each.target === name) ??
-        fail('INTERNAL', `action profile ${this.profile.name}: member ${number} has the action ${name}`);
+        fail('INTERNAL', `action profile ${this.#profile.name}: member ${number} has the action ${name}`);
       this.#groupable.claim(number);
       this.#others.claim(number);
       const call = { action, args };
       const note = written.noteOf(`${memberNotes(profileId)}${number}`);
-      if (note === undefined) this.#shared.set(actionText(call), { number: number, uses: 0 });
+      if (note === undefined) this.#shared.set(actionText(call), { number, uses: 0 });
       else {
-        const member = { id: decodeMember(note), number: number, call, uses: { count: 0 } };
+        const member = { id: decodeMember(note), number, call, uses: { count: 0 } };
         this.#members.set(member.id, member);
         byNumber.set(number, member);
       }
@@ -74,7 +75,9 @@ export class MemberStore {
 
   /** NOT_FOUND if there is none. */
   get(id: number): Member {
-    return this.#members.get(id) ?? fail('NOT_FOUND', `action profile ${this.profile.name}: no member ${id}`);
+    return (
+      this.#members.get(id) ?? fail('NOT_FOUND', `action profile ${this.#profile.name}: no member ${id}`)
+    );
   }
 
   find(id: number): Member | undefined {
@@ -82,13 +85,13 @@ export class MemberStore {
   }
 
   insert(entity: ActionProfileMember, journal: Journal | undefined): void {
-    const { name } = this.profile;
+    const { name } = this.#profile;
     const id = entity.memberId;
     if (id === 0) fail('INVALID_ARGUMENT', `action profile ${name}: member id 0 is reserved`);
     if (this.#members.has(id)) fail('ALREADY_EXISTS', `action profile ${name}: member ${id} exists already`);
     const call = this.#parse(entity);
     const number = this.#take(id);
-    this.#put({ id, number: number, call, uses: { count: 0 } });
+    this.#put({ id, number, call, uses: { count: 0 } });
     journal?.push(() => this.#drop(id));
   }
 
@@ -103,7 +106,7 @@ export class MemberStore {
     if (member.uses.count > 0) {
       fail(
         'FAILED_PRECONDITION',
-        `action profile ${this.profile.name}: member ${id} is used by ${member.uses.count} groups or entries`,
+        `action profile ${this.#profile.name}: member ${id} is used by ${member.uses.count} groups or entries`,
       );
     }
     this.#drop(id);
@@ -121,7 +124,7 @@ export class MemberStore {
     return members.map(({ id: memberId, call }) => ({
       entity: {
         $case: 'actionProfileMember',
-        value: { actionProfileId: this.profile.id, memberId, action: formatAction(call) },
+        value: { actionProfileId: this.#profile.id, memberId, action: formatAction(call) },
       },
     }));
   }
@@ -136,14 +139,14 @@ export class MemberStore {
     }
     const number = this.#groupable.take();
     if (number === undefined) {
-      const slots = this.profile.selector?.slots ?? 1;
+      const slots = this.#profile.selector?.slots ?? 1;
       fail(
         'RESOURCE_EXHAUSTED',
-        `action profile ${this.profile.name}: all ${slots - 1} members that groups can have are in use`,
+        `action profile ${this.#profile.name}: all ${slots - 1} members that groups can have are in use`,
       );
     }
     this.#set(number, call);
-    this.#shared.set(text, { number: number, uses: 1 });
+    this.#shared.set(text, { number, uses: 1 });
     return number;
   }
 
@@ -156,21 +159,21 @@ export class MemberStore {
   }
 
   #parse(entity: ActionProfileMember): ActionCall {
-    const owner = `action profile ${this.profile.name}, member ${entity.memberId}`;
+    const owner = `action profile ${this.#profile.name}, member ${entity.memberId}`;
     if (entity.action === undefined) fail('INVALID_ARGUMENT', `${owner}: the action is missing`);
-    return parseAction(owner, this.profile.actions, entity.action, 'entry');
+    return parseAction(owner, this.#profile.actions, entity.action, 'entry');
   }
 
   #take(id: number): number {
     const number =
-      this.#members.size < this.profile.size
+      this.#members.size < this.#profile.size
         ? (this.#groupable.take(id) ?? this.#others.take(id))
         : undefined;
     return (
       number ??
       fail(
         'RESOURCE_EXHAUSTED',
-        `action profile ${this.profile.name}: it holds ${this.profile.size} members, all in use`,
+        `action profile ${this.#profile.name}: it holds ${this.#profile.size} members, all in use`,
       )
     );
   }
@@ -190,16 +193,16 @@ export class MemberStore {
   }
 
   #note(number: number, note: Uint8Array): void {
-    this.pipeline.note(`${memberNotes(this.profile.id)}${number}`, note);
+    this.#pipeline.note(`${memberNotes(this.#profile.id)}${number}`, note);
   }
 
   #set(number: number, call: ActionCall): void {
     const entry = { key: [{ value: number }], action: call.action.target, args: call.args };
-    this.pipeline.tableSet(this.profile.target, entry);
+    this.#pipeline.tableSet(this.#profile.target, entry);
   }
 
   #clear(number: number): void {
-    this.pipeline.tableDelete(this.profile.target, [{ value: number }]);
+    this.#pipeline.tableDelete(this.#profile.target, [{ value: number }]);
     this.#groupable.release(number);
     this.#others.release(number);
   }

@@ -1,12 +1,13 @@
 /** Numbers first..end-1 that are handed out and taken back. */
 export class NumberPool {
+  readonly #first: number;
+  readonly #end: number;
   readonly #used = new Set<number>();
   #cursor: number;
 
-  constructor(
-    private readonly first: number,
-    private readonly end: number,
-  ) {
+  constructor(first: number, end: number) {
+    this.#first = first;
+    this.#end = end;
     this.#cursor = first;
   }
 
@@ -14,14 +15,14 @@ export class NumberPool {
   take(preferred?: number): number | undefined {
     if (
       preferred !== undefined &&
-      preferred >= this.first &&
-      preferred < this.end &&
+      preferred >= this.#first &&
+      preferred < this.#end &&
       !this.#used.has(preferred)
     ) {
       this.#used.add(preferred);
       return preferred;
     }
-    if (this.#used.size >= Math.max(0, this.end - this.first)) return undefined;
+    if (this.#used.size >= Math.max(0, this.#end - this.#first)) return undefined;
     while (this.#used.has(this.#cursor)) this.#advance();
     const number = this.#cursor;
     this.#used.add(number);
@@ -31,7 +32,7 @@ export class NumberPool {
 
   /** Takes this very number back into use; nothing if it belongs to another pool. */
   claim(number: number): void {
-    if (number >= this.first && number < this.end) this.#used.add(number);
+    if (number >= this.#first && number < this.#end) this.#used.add(number);
   }
 
   release(number: number): void {
@@ -39,6 +40,6 @@ export class NumberPool {
   }
 
   #advance(): void {
-    this.#cursor = this.#cursor + 1 < this.end ? this.#cursor + 1 : this.first;
+    this.#cursor = this.#cursor + 1 < this.#end ? this.#cursor + 1 : this.#first;
   }
 }

@@ -43,6 +43,7 @@ export interface RestoredProfile {
 
 /** Members and groups of one action profile. */
 export class ProfileStore {
+  readonly #pipeline: Pipeline;
   readonly members: MemberStore;
   readonly #groups = new Map<number, Group>();
   readonly #numbers: NumberPool;
@@ -51,9 +52,10 @@ export class ProfileStore {
   #oneShots = 0;
 
   constructor(
-    private readonly pipeline: Pipeline,
+    pipeline: Pipeline,
     readonly profile: BoundProfile,
   ) {
+    this.#pipeline = pipeline;
     this.members = new MemberStore(pipeline, profile);
     const groups = profile.selector?.groups ?? 0;
     this.#numbers = new NumberPool(1, groups);
@@ -63,7 +65,7 @@ export class ProfileStore {
   /** Takes the members and groups that the data plane has as its own, and gives them by their numbers. */
   restore(): RestoredProfile {
     const { id: profileId, selector, actions, name } = this.profile;
-    const { written } = this.pipeline;
+    const { written } = this.#pipeline;
     const members = this.members.restore();
     const groups = new Map<number, Group>();
     const sets = new Map<number, OneShot>();
@@ -74,7 +76,7 @@ export class ProfileStore {
       const { groupId: id, maxSize } = decodeGroup(note);
       const group: Group = {
         id,
-        number: number,
+        number,
         members: written
           .members(selector?.target ?? '', number)
           .map(({ member, weight }) => ({ member: memberOf(member), weight })),
@@ -89,7 +91,7 @@ export class ProfileStore {
       const number = this.#claimNumber(Number(text));
       const { actionProfileActions, actionSelectionMode: selectionMode, sizeSemantics } = decodeSet(note);
       const set: OneShot = {
-        number: number,
+        number,
         actions: actionProfileActions.map(({ action, weight }) => ({
           call: parseAction(
             `action profile ${name}`,
@@ -142,7 +144,7 @@ export class ProfileStore {
         const members = this.#parseGroup(entity);
         const number = this.#takeNumber();
         try {
-          this.#put({ id, number: number, members, maxSize: entity.maxSize, uses: { count: 0 } });
+          this.#put({ id, number, members, maxSize: entity.maxSize, uses: { count: 0 } });
         } catch (error) {
           this.#releaseNumber(number);
           throw error;
@@ -235,8 +237,8 @@ export class ProfileStore {
   }
 
   releaseSet(set: OneShot): void {
-    this.pipeline.selectorDelete(this.profile.selector?.target ?? '', set.number);
-    this.pipeline.note(`${setNotes(this.profile.id)}${set.number}`, NO_NOTE);
+    this.#pipeline.selectorDelete(this.profile.selector?.target ?? '', set.number);
+    this.#pipeline.note(`${setNotes(this.profile.id)}${set.number}`, NO_NOTE);
     this.#releaseNumber(set.number);
     for (const { call } of set.actions) this.members.releaseShared(call);
     this.#oneShots--;
@@ -253,15 +255,15 @@ export class ProfileStore {
         weights.set(member, (weights.get(member) ?? 0) + weight);
       }
       const members = [...weights].map(([member, weight]) => ({ member, weight }));
-      this.pipeline.selectorSet(this.profile.selector?.target ?? '', number, members);
+      this.#pipeline.selectorSet(this.profile.selector?.target ?? '', number, members);
     } catch (error) {
       for (const call of acquired) this.members.releaseShared(call);
       this.#releaseNumber(number);
       throw error;
     }
     this.#oneShots++;
-    const made = { ...set, number: number };
-    this.pipeline.note(`${setNotes(this.profile.id)}${number}`, encodeSet(formatSet(made)));
+    const made = { ...set, number };
+    this.#pipeline.note(`${setNotes(this.profile.id)}${number}`, encodeSet(formatSet(made)));
     return made;
   }
 
@@ -351,7 +353,7 @@ export class ProfileStore {
   #put(group: Group): void {
     const before = this.#groups.get(group.id);
     const members = group.members.map(({ member, weight }) => ({ member: member.number, weight }));
-    this.pipeline.selectorSet(this.profile.selector?.target ?? '', group.number, members);
+    this.#pipeline.selectorSet(this.profile.selector?.target ?? '', group.number, members);
     if (before === undefined) this.#noteGroup(group.number, encodeGroup(group.id, group.maxSize));
     for (const { member } of before?.members ?? []) member.uses.count--;
     for (const { member } of group.members) member.uses.count++;
@@ -363,13 +365,13 @@ export class ProfileStore {
     if (group === undefined) return;
     this.#groups.delete(id);
     for (const { member } of group.members) member.uses.count--;
-    this.pipeline.selectorDelete(this.profile.selector?.target ?? '', group.number);
+    this.#pipeline.selectorDelete(this.profile.selector?.target ?? '', group.number);
     this.#noteGroup(group.number, NO_NOTE);
     this.#releaseNumber(group.number);
   }
 
   #noteGroup(number: number, note: Uint8Array): void {
-    this.pipeline.note(`${groupNotes(this.profile.id)}${number}`, note);
+    this.#pipeline.note(`${groupNotes(this.profile.id)}${number}`, note);
   }
 
   #refuseMixing(mixed: boolean, reason: string): void {

@@ -170,5 +170,5 @@ function portRequest(
     return undefined;
   }
   if (type === undefined) fail('INVALID_ARGUMENT', `${where}: config/port-type is missing (TAP)`);
-  return mtu === undefined ? { name: name } : { name: name, mtu };
+  return mtu === undefined ? { name } : { name, mtu };
 }

@@ -113,7 +113,7 @@ export function pathOf(port: PortInfo, below: readonly string[]): gnmi.Path {
   const elem = [
     { name: CONTAINER, key: {} },
     { name: LIST, key: { name: port.name } },
-    ...below.map((name) => ({ name: name, key: {} })),
+    ...below.map((name) => ({ name, key: {} })),
   ];
   return { element: [], origin: '', elem, target: '' };
 }

@@ -35,6 +35,8 @@ export type BatchResult = (SoftswitchError | undefined)[];
 
 /** One P4Runtime device: who controls it, which pipeline it runs, and what is in it. Knows nothing of gRPC. */
 export class Device {
+  readonly #dataplane: Dataplane;
+  readonly #logger: Logger | undefined;
   readonly arbitration: Arbitration;
   /** What runs. */
   #committed: Installed | undefined;
@@ -45,9 +47,11 @@ export class Device {
 
   constructor(
     readonly id: bigint,
-    private readonly dataplane: Dataplane,
-    private readonly logger: Logger | undefined,
+    dataplane: Dataplane,
+    logger: Logger | undefined,
   ) {
+    this.#dataplane = dataplane;
+    this.#logger = logger;
     this.arbitration = new Arbitration(id);
   }
 
@@ -62,22 +66,22 @@ export class Device {
    */
   async resume(): Promise<void> {
     try {
-      const note = await this.dataplane.noteLeft(CONFIG_NOTE);
+      const note = await this.#dataplane.noteLeft(CONFIG_NOTE);
       if (note === undefined) return;
-      const { config, name, program, pipeline } = loadConfig(this.dataplane, decodeConfig(note));
-      await this.dataplane.resume(pipeline);
-      this.#committed = { config, name: name, forwarding: Forwarding.restore(program, pipeline) };
+      const { config, name, program, pipeline } = loadConfig(this.#dataplane, decodeConfig(note));
+      await this.#dataplane.resume(pipeline);
+      this.#committed = { config, name, forwarding: Forwarding.restore(program, pipeline) };
       const entries = [...this.#committed.forwarding.tables.values()].reduce(
         (sum, { size }) => sum + size,
         0,
       );
-      this.logger?.info({ program: name, entries }, 'the pipeline is as it was left');
+      this.#logger?.info({ program: name, entries }, 'the pipeline is as it was left');
     } catch (error) {
-      this.logger?.error(
+      this.#logger?.error(
         { reason: messageOf(error) },
         'the data plane that runs cannot be gone on with: ending it; packets pause until there is another pipeline',
       );
-      this.dataplane.activate(undefined);
+      this.#dataplane.activate(undefined);
     }
   }
 
@@ -95,7 +99,7 @@ export class Device {
         this.#saved = saved;
         committed?.forwarding.pipeline.note(CONFIG_NOTE, encodeConfig(committed.config));
         committed?.forwarding.pipeline.discard();
-        this.dataplane.activate(committed?.forwarding.pipeline);
+        this.#dataplane.activate(committed?.forwarding.pipeline);
         throw error;
       }
     });
@@ -197,13 +201,13 @@ export class Device {
   #applyPipeline({ action, config }: SetForwardingPipelineConfigRequest): void {
     switch (action) {
       case Action.VERIFY:
-        loadConfig(this.dataplane, config);
+        loadConfig(this.#dataplane, config);
         return;
       case Action.VERIFY_AND_SAVE:
-        this.#saved = this.#install(loadConfig(this.dataplane, config));
+        this.#saved = this.#install(loadConfig(this.#dataplane, config));
         return;
       case Action.VERIFY_AND_COMMIT:
-        this.#commit(this.#install(loadConfig(this.dataplane, config)));
+        this.#commit(this.#install(loadConfig(this.#dataplane, config)));
         return;
       case Action.COMMIT:
         if (config !== undefined)
@@ -221,17 +225,17 @@ export class Device {
   }
 
   #install({ config, name, program, pipeline }: LoadedConfig): Installed {
-    for (const warning of program.warnings) this.logger?.warn({ program: name }, warning);
+    for (const warning of program.warnings) this.#logger?.warn({ program: name }, warning);
     pipeline.note(CONFIG_NOTE, encodeConfig(config));
-    return { config: detach(config), name: name, forwarding: new Forwarding(program, pipeline) };
+    return { config: detach(config), name, forwarding: new Forwarding(program, pipeline) };
   }
 
   #commit(installed: Installed): void {
-    this.dataplane.activate(installed.forwarding.pipeline);
+    this.#dataplane.activate(installed.forwarding.pipeline);
     this.#committed = installed;
     this.#saved = undefined;
     const { tables, actions } = installed.forwarding.program.p4info;
-    this.logger?.info(
+    this.#logger?.info(
       { program: installed.name, tables: tables.length, actions: actions.length },
       'pipeline committed',
     );
@@ -240,7 +244,7 @@ export class Device {
   /** Keeps the entities. With the same program everything stays as it is, what the data plane learned included. */
   #reconcile(config: ForwardingPipelineConfig | undefined): void {
     const before = this.#saved ?? this.#committed;
-    const loaded = loadConfig(this.dataplane, config);
+    const loaded = loadConfig(this.#dataplane, config);
     if (before !== undefined && sameProgram(before.config, loaded.config)) {
       before.forwarding.pipeline.note(CONFIG_NOTE, encodeConfig(loaded.config));
       this.#commit({ ...before, config: detach(loaded.config) });

@@ -55,15 +55,18 @@ function read(device: Device): Map<string, Entity> {
 
 /** Sees an engine whose commits stop arriving, or being answered, as when the server is killed. */
 class Severed implements HostSource {
+  readonly #engine: LocalEngine;
   readonly name = 'the engine';
   readonly steadyRules = true;
   readonly inProcess = undefined;
   cut: 'before' | 'after' | undefined;
 
-  constructor(private readonly engine: LocalEngine) {}
+  constructor(engine: LocalEngine) {
+    this.#engine = engine;
+  }
 
   get left(): Host | undefined {
-    const host = this.engine.left;
+    const host = this.#engine.left;
     if (host === undefined) return undefined;
     const self = this;
     return new Proxy(host, {
@@ -82,7 +85,7 @@ class Severed implements HostSource {
   }
 
   start(spec: string): Promise<Host> {
-    return this.engine.start(spec);
+    return this.#engine.start(spec);
   }
 
   async close(): Promise<void> {}

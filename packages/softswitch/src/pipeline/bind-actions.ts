@@ -155,7 +155,7 @@ function matchKind(what: string, field: MatchField): MatchKind {
 function bindValue(what: string, id: number, name: string, width: number, targetWidth: number): BoundValue {
   if (width < 1) fail('INVALID_ARGUMENT', `${what}: P4Info gives no width`);
   // A translated type may be wider for the controller than in the program: values are checked against the smaller one.
-  return { id, name: name, width: Math.min(width, targetWidth), targetWidth, wide: targetWidth > 32 };
+  return { id, name, width: Math.min(width, targetWidth), targetWidth, wide: targetWidth > 32 };
 }
 
 function rejectDuplicates(what: string, values: readonly BoundValue[]): void {

@@ -26,7 +26,7 @@ export function bindProfile(
     .map((ref) => ({ id: ref.id, scope: 'both' as const }));
   return {
     id: preamble.id,
-    name: name,
+    name,
     target: members.name,
     actions: bindActions(`action profile ${name}`, refs, actions, members, false),
     size: profile.size > 0n ? Math.min(Number(profile.size), members.size) : members.size,

@@ -108,7 +108,7 @@ function bindTable(
   const initial = byTarget.get(schema.defaultAction.action);
   return {
     id: preamble.id,
-    name: name,
+    name,
     target: schema.name,
     kind: schema.kind,
     fields,

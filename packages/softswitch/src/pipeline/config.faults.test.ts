@@ -169,7 +169,7 @@ function withBinary(binary: Uint8Array): ForwardingPipelineConfig {
   const config = smallConfig();
   const { name, bfrtInfo, profiles } = decodeDeviceConfig(config.p4DeviceConfig);
   const changed = profiles.map((one) => ({ ...one, binary }));
-  return { ...config, p4DeviceConfig: encodeDeviceConfig({ name: name, bfrtInfo, profiles: changed }) };
+  return { ...config, p4DeviceConfig: encodeDeviceConfig({ name, bfrtInfo, profiles: changed }) };
 }
 
 /** A small program whose P4Info has more than the program keeps, and a context that names all of it. */

@@ -30,7 +30,7 @@ export function loadConfig(dataplane: Dataplane, config: ForwardingPipelineConfi
   }
   const pipeline = dataplane.load(spec, `${name || 'pipeline'}.spec`);
   const program = bindProgram(config.p4info, parseContext(context), pipeline.schema);
-  return { config, name: name, program, pipeline };
+  return { config, name, program, pipeline };
 }
 
 function readDeviceConfig(bytes: Uint8Array): { name: string; context: Uint8Array; spec: string } {
@@ -50,7 +50,7 @@ function readDeviceConfig(bytes: Uint8Array): { name: string; context: Uint8Arra
   }
   try {
     return {
-      name: name,
+      name,
       context: profile.context,
       spec: new TextDecoder('utf-8', { fatal: true }).decode(profile.binary),
     };

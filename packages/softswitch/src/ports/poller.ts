@@ -29,6 +29,7 @@ const SLICE_MS = 2;
  * Waits for many descriptors at once: one epoll set, one thread that sleeps in it, and no work while nothing is ready.
  */
 export class Poller {
+  readonly #libc: Libc;
   readonly #epoll: number;
   readonly #wake: number;
   readonly #events = Buffer.alloc(MAX_EVENTS * EVENT_SIZE);
@@ -39,15 +40,22 @@ export class Poller {
     if (!this.#isClosed()) this.#wait();
   });
 
+  readonly #onReady: (token: number) => void;
+
+  readonly #onFault: (error: unknown, token: number) => void;
+
   /**
    * @param onReady called for each ready descriptor with the token it was added with
    * @param onFault told of what `onReady` throws, which keeps nobody from the other descriptors
    */
   constructor(
-    private readonly libc: Libc,
-    private readonly onReady: (token: number) => void,
-    private readonly onFault: (error: unknown, token: number) => void,
+    libc: Libc,
+    onReady: (token: number) => void,
+    onFault: (error: unknown, token: number) => void,
   ) {
+    this.#onFault = onFault;
+    this.#onReady = onReady;
+    this.#libc = libc;
     this.#epoll = libc.epollCreate(EPOLL_CLOEXEC);
     this.#wake = libc.eventfd(EFD_NONBLOCK | EFD_CLOEXEC);
     if (this.#epoll < 0 || this.#wake < 0) fail('UNAVAILABLE', `cannot make an epoll set: ${libc.errno()}`);
@@ -66,7 +74,7 @@ export class Poller {
 
   /** Stops watching `fd`, which must still be open. */
   delete(fd: number): void {
-    this.libc.epollControl(this.#epoll, EPOLL_CTL_DEL, fd, Buffer.alloc(16));
+    this.#libc.epollControl(this.#epoll, EPOLL_CTL_DEL, fd, Buffer.alloc(16));
   }
 
   start(): void {
@@ -89,28 +97,28 @@ export class Poller {
       this.#wakeUp();
       await ended;
     }
-    this.libc.close(this.#wake);
-    this.libc.close(this.#epoll);
+    this.#libc.close(this.#wake);
+    this.#libc.close(this.#epoll);
   }
 
   #control(operation: number, fd: number, token: number, events: number): void {
     const event = Buffer.alloc(16);
     event.writeUInt32LE(events, 0);
     event.writeUInt32LE(token, EVENT_DATA);
-    if (this.libc.epollControl(this.#epoll, operation, fd, event) < 0) {
-      fail('UNAVAILABLE', `cannot watch descriptor ${fd}: ${this.libc.errno()}`);
+    if (this.#libc.epollControl(this.#epoll, operation, fd, event) < 0) {
+      fail('UNAVAILABLE', `cannot watch descriptor ${fd}: ${this.#libc.errno()}`);
     }
   }
 
   readonly #wakeUp = new Guard().handler(() => {
     const one = Buffer.alloc(8);
     one.writeUInt8(1, process.arch === 's390x' ? 7 : 0);
-    this.libc.write(this.#wake, one, 8);
+    this.#libc.write(this.#wake, one, 8);
   });
 
   #wait(): void {
     this.#state = 'waiting';
-    this.libc.epollWait(
+    this.#libc.epollWait(
       this.#epoll,
       this.#guard.handler(() => {
         if (this.#state === 'closed') this.#closed?.();
@@ -124,7 +132,7 @@ export class Poller {
     const end = performance.now() + SLICE_MS;
     let empty = 0;
     while (empty < IDLE_POLLS) {
-      const ready = this.libc.epollPoll(this.#epoll, this.#events, MAX_EVENTS);
+      const ready = this.#libc.epollPoll(this.#epoll, this.#events, MAX_EVENTS);
       if (ready <= 0) {
         empty++;
         continue;
@@ -146,9 +154,9 @@ export class Poller {
 
   #tell(token: number): void {
     try {
-      this.onReady(token);
+      this.#onReady(token);
     } catch (error) {
-      this.onFault(error, token);
+      this.#onFault(error, token);
     }
   }
 

@@ -17,11 +17,14 @@ export interface RegisteredPort {
 
 /** The numbers, names and counters of ports, the same for every provider. */
 export class PortRegistry<P extends RegisteredPort> {
+  readonly #kind: PortInfo['kind'];
   readonly #byNumber = new Map<number, P>();
   readonly #byName = new Map<string, P>();
   unknownPortDrops = 0;
 
-  constructor(private readonly kind: PortInfo['kind']) {}
+  constructor(kind: PortInfo['kind']) {
+    this.#kind = kind;
+  }
 
   /** Checks a request and fills it in; ALREADY_EXISTS or INVALID_ARGUMENT. */
   describe(request: PortRequest): PortInfo {
@@ -44,7 +47,7 @@ export class PortRegistry<P extends RegisteredPort> {
     if (holder !== undefined) {
       fail('ALREADY_EXISTS', `port ${name}: number ${number} is taken by ${holder.info.name}`);
     }
-    return { number: number, name: name, mtu, kind: this.kind, mac: macAddress(number) };
+    return { number, name, mtu, kind: this.#kind, mac: macAddress(number) };
   }
 
   add(port: P): void {

@@ -28,19 +28,20 @@ function namespace(): string {
 
 /** Serves ports as a data plane does, and gives their packets to `receive`. */
 class Served implements PortSink {
+  readonly #tap: TapPorts;
+  readonly #libc: Libc;
   #descriptors: DescriptorPorts | undefined;
   unknownPort = 0;
 
-  constructor(
-    private readonly tap: TapPorts,
-    private readonly libc: Libc,
-  ) {
+  constructor(tap: TapPorts, libc: Libc) {
+    this.#tap = tap;
+    this.#libc = libc;
     tap.lendTo(this);
   }
 
   start(receive: PacketHandler): void {
-    this.#descriptors = new DescriptorPorts(this.libc, receive, (port) => this.tap.lost(port));
-    for (const port of this.tap.lent()) this.attach(port);
+    this.#descriptors = new DescriptorPorts(this.#libc, receive, (port) => this.#tap.lost(port));
+    for (const port of this.#tap.lent()) this.attach(port);
     this.#descriptors.start();
   }
 
@@ -54,7 +55,7 @@ class Served implements PortSink {
   }
 
   attach({ number, descriptor }: AttachedPort): void {
-    if (descriptor !== undefined) this.#descriptors?.attach(number, this.libc.duplicate(descriptor));
+    if (descriptor !== undefined) this.#descriptors?.attach(number, this.#libc.duplicate(descriptor));
   }
 
   detach(number: number): void {
@@ -62,9 +63,9 @@ class Served implements PortSink {
   }
 
   statistics(): SinkStatistics {
-    const ports = this.tap.list().flatMap(({ number }) => {
+    const ports = this.#tap.list().flatMap(({ number }) => {
       const statistics: PortStatistics | undefined = this.#descriptors?.statistics(number);
-      return statistics === undefined ? [] : [{ number: number, ...statistics }];
+      return statistics === undefined ? [] : [{ number, ...statistics }];
     });
     return { unknownPort: this.unknownPort, ports };
   }
@@ -107,7 +108,7 @@ describe('TAP ports', () => {
   it('devices have the numbers, MAC addresses and MTU that were said, are up, and are gone after stop', async () => {
     const { ports, served, prefix } = await open(2);
     ports.create({ name: `${prefix}7`, mtu: 9000 });
-    expect(ports.list().map(({ number, mtu, mac }) => ({ number: number, mtu, mac }))).toEqual([
+    expect(ports.list().map(({ number, mtu, mac }) => ({ number, mtu, mac }))).toEqual([
       { number: 0, mtu: 1500, mac: '02:50:34:00:00:00' },
       { number: 1, mtu: 1500, mac: '02:50:34:00:00:01' },
       { number: 7, mtu: 9000, mac: '02:50:34:00:00:07' },

@@ -61,16 +61,17 @@ interface TapPort extends RegisteredPort {
  * its name and number, in ours.
  */
 export class TapPorts implements PortProvider {
+  readonly #libc: Libc;
+  readonly #options: TapOptions;
   readonly #ports = new PortRegistry<TapPort>('TAP');
   readonly #logger: Logger | undefined;
   readonly #guard = new Guard((error) => this.#logger?.error({ err: error }, 'internal error'));
   #sink: PortSink | undefined;
   #stopped = false;
 
-  private constructor(
-    private readonly libc: Libc,
-    private readonly options: TapOptions,
-  ) {
+  private constructor(libc: Libc, options: TapOptions) {
+    this.#libc = libc;
+    this.#options = options;
     this.#logger = options.logger;
   }
 
@@ -84,7 +85,7 @@ export class TapPorts implements PortProvider {
         const name = `${prefix}${number}`;
         // A number that another port has got since stays with it.
         if (ports.find(name) === undefined && ports.#ports.get(number) === undefined)
-          ports.create({ name: name, number: number });
+          ports.create({ name, number });
       }
     } catch (error) {
       await ports.stop();
@@ -102,8 +103,8 @@ export class TapPorts implements PortProvider {
   lent(): AttachedPort[] {
     const there = this.#ports.all().filter((port) => port.fd !== undefined);
     return there.map(({ info: { number, name, mtu }, fd }) => ({
-      number: number,
-      name: name,
+      number,
+      name,
       mtu,
       descriptor: fd,
     }));
@@ -134,7 +135,7 @@ export class TapPorts implements PortProvider {
 
   create(request: PortRequest): PortInfo {
     if (this.#stopped) fail('UNAVAILABLE', 'the ports are stopped');
-    const defaultMtu = this.options.mtu === undefined ? {} : { mtu: this.options.mtu };
+    const defaultMtu = this.#options.mtu === undefined ? {} : { mtu: this.#options.mtu };
     const info = this.#ports.describe({ ...defaultMtu, ...request });
     const port: TapPort = { info, statistics: newStatistics(), fd: undefined, retry: undefined };
     this.#attach(port);
@@ -170,17 +171,17 @@ export class TapPorts implements PortProvider {
   }
 
   #goOn({ number, name, mtu, descriptor: fd }: TapLeft): void {
-    const info: PortInfo = { number: number, name: name, kind: 'TAP', mtu, mac: macAddress(number) };
+    const info: PortInfo = { number, name, kind: 'TAP', mtu, mac: macAddress(number) };
     this.#ports.add({ info, statistics: newStatistics(), fd, retry: undefined });
   }
 
   #attach(port: TapPort): void {
-    const fd = openTap(this.libc, port.info);
+    const fd = openTap(this.#libc, port.info);
     try {
       const { number, name, mtu } = port.info;
-      this.#sink?.attach({ number: number, name: name, mtu, descriptor: fd });
+      this.#sink?.attach({ number, name, mtu, descriptor: fd });
     } catch (error) {
-      this.libc.close(fd);
+      this.#libc.close(fd);
       throw error;
     }
     port.fd = fd;
@@ -203,7 +204,7 @@ export class TapPorts implements PortProvider {
   #release(port: TapPort): void {
     clearTimeout(port.retry);
     port.retry = undefined;
-    if (port.fd !== undefined) this.libc.close(port.fd);
+    if (port.fd !== undefined) this.#libc.close(port.fd);
     port.fd = undefined;
   }
 
@@ -212,7 +213,7 @@ export class TapPorts implements PortProvider {
       this.#attach(port);
       port.retry = undefined;
       const { number, name } = port.info;
-      this.#logger?.info({ port: number, name: name }, 'TAP device is back');
+      this.#logger?.info({ port: number, name }, 'TAP device is back');
     } catch (error) {
       this.#logger?.warn(
         { port: port.info.number, name: port.info.name, reason: messageOf(error) },

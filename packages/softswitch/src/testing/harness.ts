@@ -144,11 +144,13 @@ export class Harness {
 
 /** One StreamChannel. */
 export class Controller {
+  readonly #stream: ClientDuplexStream<StreamMessageRequest, StreamMessageResponse>;
   readonly #messages: NonNullable<StreamMessageResponse['update']>[] = [];
   #arrived: (() => void) | undefined;
   #end: Outcome | undefined;
 
-  constructor(private readonly stream: ClientDuplexStream<StreamMessageRequest, StreamMessageResponse>) {
+  constructor(stream: ClientDuplexStream<StreamMessageRequest, StreamMessageResponse>) {
+    this.#stream = stream;
     stream.on('data', ({ update }: StreamMessageResponse) => {
       if (update !== undefined) this.#messages.push(update);
       this.#arrived?.();
@@ -168,7 +170,7 @@ export class Controller {
   }
 
   send(update: StreamMessageRequest['update']): void {
-    this.stream.write({ update });
+    this.#stream.write({ update });
   }
 
   /** The next message. */
@@ -194,8 +196,8 @@ export class Controller {
   }
 
   close(): void {
-    this.stream.end();
-    this.stream.cancel();
+    this.#stream.end();
+    this.#stream.cancel();
   }
 
   #ended(outcome: Outcome): void {

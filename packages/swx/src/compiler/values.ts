@@ -12,28 +12,32 @@ export interface Value {
 
 /** Reads and writes fields in generated code. `args` tells the words of the action's parameters. */
 export class Fields {
-  constructor(
-    private readonly layout: Layout,
-    private readonly args: ReadonlyMap<SpecField, number>,
-    private readonly where: (line: number) => string,
-  ) {}
+  readonly #layout: Layout;
+  readonly #args: ReadonlyMap<SpecField, number>;
+  readonly #where: (line: number) => string;
+
+  constructor(layout: Layout, args: ReadonlyMap<SpecField, number>, where: (line: number) => string) {
+    this.#layout = layout;
+    this.#args = args;
+    this.#where = where;
+  }
 
   header(operand: { readonly header: HeaderLayout['header'] }): HeaderLayout {
-    const header = this.layout.headers.get(operand.header);
+    const header = this.#layout.headers.get(operand.header);
     if (header === undefined)
       throw new SwxError('NOT_FOUND', `header '${operand.header.name}' is not in the spec`);
     return header;
   }
 
   metadataWord(field: SpecField): number {
-    const word = this.layout.metadata.get(field);
+    const word = this.#layout.metadata.get(field);
     if (word === undefined)
       throw new SwxError('NOT_FOUND', `metadata field '${field.name}' is not in the spec`);
     return word;
   }
 
   bits(operand: FieldOperand, line: number): number {
-    if (operand.kind === 'mailbox') throw this.mailbox(operand.text, line);
+    if (operand.kind === 'mailbox') throw this.#mailbox(operand.text, line);
     return operand.field.bits;
   }
 
@@ -47,22 +51,22 @@ export class Fields {
         return { bits, words: Array.from({ length: wordCount(bits) }, (_, i) => `M[${word + i}]`) };
       }
       case 'argument': {
-        const word = this.args.get(operand.field) ?? 0;
+        const word = this.#args.get(operand.field) ?? 0;
         const { bits } = operand.field;
         return { bits, words: Array.from({ length: wordCount(bits) }, (_, i) => `R[b+${word + i}]`) };
       }
       case 'header':
         return readBytes(this.headerPlace(operand), operand.field.bits);
       case 'mailbox':
-        throw this.mailbox(operand.text, line);
+        throw this.#mailbox(operand.text, line);
     }
   }
 
   /** Statements that write a value, cut or zero-extended to the width of the target. */
   write(target: FieldOperand, value: Value, line: number): string {
-    if (target.kind === 'mailbox') throw this.mailbox(target.text, line);
+    if (target.kind === 'mailbox') throw this.#mailbox(target.text, line);
     if (target.kind === 'argument')
-      throw new SwxError('SEMANTIC', `${this.where(line)}: parameters cannot be written`);
+      throw new SwxError('SEMANTIC', `${this.#where(line)}: parameters cannot be written`);
     const { bits } = target.field;
     const words = resize(value, bits);
     if (target.kind === 'metadata') {
@@ -78,8 +82,8 @@ export class Fields {
     return plus(`M[${this.header(operand).base}]`, operand.field.offset);
   }
 
-  private mailbox(text: string, line: number): SwxError {
-    const message = `${this.where(line)}: '${text}': this engine has no externs`;
+  #mailbox(text: string, line: number): SwxError {
+    const message = `${this.#where(line)}: '${text}': this engine has no externs`;
     return new SwxError('UNSUPPORTED', message, { details: { line, token: text } });
   }
 }

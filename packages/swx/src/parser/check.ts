@@ -24,13 +24,13 @@ export function resolveDefaultAction(
   }
   const fields = action.args?.fields ?? [];
   // p4c leaves the values out where the program never reaches the default action: they are zero then, as in DPDK.
-  if (words.length === 0) return { name: name, args: fields.map(() => 0n), isConst };
+  if (words.length === 0) return { name, args: fields.map(() => 0n), isConst };
   if (words.length !== fields.length * 2) {
     const usage = fields.length === 0 ? 'none' : fields.map((field) => `${field.name} <value>`).join(' ');
     throw syntaxError(file, line, `the arguments of '${name}': ${usage}`, words.join(' '));
   }
   const args = fields.map((field, i) => defaultArgument(field, words[i * 2], words[i * 2 + 1], file, line));
-  return { name: name, args, isConst };
+  return { name, args, isConst };
 }
 
 function defaultArgument(

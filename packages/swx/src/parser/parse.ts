@@ -162,7 +162,7 @@ function parseHeader(
   ) {
     throw syntaxError(file, line, `'header <name> instanceof <struct>'`, tokens.join(' '));
   }
-  return { name: name, line, struct: findStruct(type, structs, file, line) };
+  return { name, line, struct: findStruct(type, structs, file, line) };
 }
 
 /** `metadata instanceof <struct>` */
@@ -217,7 +217,7 @@ function parseAction(
   if (args?.fields.at(-1)?.varbit === true) {
     throw semanticError(file, line, `action '${name}': parameters cannot be varbit`, type);
   }
-  return { name: name, line, args, instructions: parseInstructions(body, scope.withAction(args)) };
+  return { name, line, args, instructions: parseInstructions(body, scope.withAction(args)) };
 }
 
 /** `regarray <name> size <n> initval <n>` */
@@ -230,7 +230,7 @@ function parseRegisterArray({ tokens, line, body }: Statement, file: string): Sp
   if (value === undefined || value >= 1n << 64n) {
     throw syntaxError(file, line, `an initial value of at most 64 bits`, initial);
   }
-  return { name: name, line, size: arraySize(size, file, line), initial: value };
+  return { name, line, size: arraySize(size, file, line), initial: value };
 }
 
 /** `metarray <name> size <n>` */
@@ -239,7 +239,7 @@ function parseMeterArray({ tokens, line, body }: Statement, file: string): SpecM
   if (name === undefined || sizeWord !== 'size' || tokens.length !== 4 || body !== undefined) {
     throw syntaxError(file, line, `'metarray <name> size <n>'`, tokens.join(' '));
   }
-  return { name: name, line, size: arraySize(size, file, line) };
+  return { name, line, size: arraySize(size, file, line) };
 }
 
 function arraySize(token: string | undefined, file: string, line: number): number {
@@ -263,7 +263,7 @@ function parseExtern({ tokens, line, body }: Statement, file: string): SpecExter
   ) {
     throw syntaxError(file, line, `'extobj <name> instanceof <type> [pragma <text>]'`, tokens.join(' '));
   }
-  return { name: name, line, type, pragma };
+  return { name, line, type, pragma };
 }
 
 /** `rss <name>` */

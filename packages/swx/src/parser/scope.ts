@@ -33,7 +33,7 @@ export class Scope {
     if (parts[0] !== 'h' || parts.length !== 2 || parts[1] === undefined) {
       throw syntaxError(this.file, line, `a header (h.<header>)`, token);
     }
-    return this.headerByName(parts[1], line);
+    return this.#headerByName(parts[1], line);
   }
 
   headerField(token: string, line: number): HeaderField {
@@ -41,13 +41,13 @@ export class Scope {
     if (space !== 'h' || header === undefined || field === undefined || rest.length > 0) {
       throw syntaxError(this.file, line, `a header field (h.<header>.<field>)`, token);
     }
-    const owner = this.headerByName(header, line);
-    return { kind: 'header', header: owner, field: this.field(owner.struct, field, token, line) };
+    const owner = this.#headerByName(header, line);
+    return { kind: 'header', header: owner, field: this.#field(owner.struct, field, token, line) };
   }
 
   metadataField(token: string, line: number): MetadataField {
     if (!token.startsWith('m.')) throw syntaxError(this.file, line, `a metadata field (m.<field>)`, token);
-    return { kind: 'metadata', field: this.field(this.metadata, token.slice(2), token, line) };
+    return { kind: 'metadata', field: this.#field(this.metadata, token.slice(2), token, line) };
   }
 
   argument(token: string, line: number): ArgumentField {
@@ -57,7 +57,7 @@ export class Scope {
       const where = this.inAction ? 'this action has no parameters' : 'only actions have parameters';
       throw semanticError(this.file, line, `'${token}': ${where}`, token);
     }
-    return { kind: 'argument', field: this.field(this.args, token.slice(2), token, line) };
+    return { kind: 'argument', field: this.#field(this.args, token.slice(2), token, line) };
   }
 
   /** A field of a header or of metadata: what tables match on. */
@@ -107,7 +107,7 @@ export class Scope {
     return field;
   }
 
-  private headerByName(name: string, line: number): SpecHeader {
+  #headerByName(name: string, line: number): SpecHeader {
     const header = this.headers.get(name);
     if (header === undefined) {
       throw unknownName(
@@ -121,7 +121,7 @@ export class Scope {
     return header;
   }
 
-  private field(struct: SpecStruct, name: string, token: string, line: number): SpecField {
+  #field(struct: SpecStruct, name: string, token: string, line: number): SpecField {
     const field = fieldsByName(struct).get(name);
     if (field === undefined) {
       const names = struct.fields.map((candidate) => candidate.name);

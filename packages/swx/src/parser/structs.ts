@@ -45,7 +45,7 @@ export function parseStruct(statement: Statement, file: string): SpecStruct {
       throw semanticError(file, entry.line, message, field.name);
     }
   }
-  return { name: name, line, fields, bytes: offset };
+  return { name, line, fields, bytes: offset };
 }
 
 function parseField({ tokens, line, body }: Statement, file: string, offset: number): SpecField {
@@ -59,5 +59,5 @@ function parseField({ tokens, line, body }: Statement, file: string, offset: num
   if (bits === undefined || bits === 0n || bits % 8n !== 0n || bits > MAX_FIELD_BITS) {
     throw syntaxError(file, line, `a width that is a multiple of 8, from 8 to ${MAX_FIELD_BITS}`, match[2]);
   }
-  return { name: name, bits: Number(bits), varbit: match[1] === 'varbit', offset };
+  return { name, bits: Number(bits), varbit: match[1] === 'varbit', offset };
 }

@@ -18,22 +18,24 @@ const MAX_SIZE = 2 ** 31;
 
 /** The parts of a table, selector or learner block, each at most once. */
 class Parts {
-  private readonly seen = new Set<string>();
+  readonly #file: string;
+  readonly #what: string;
+  readonly #seen = new Set<string>();
 
-  constructor(
-    private readonly file: string,
-    private readonly what: string,
-  ) {}
+  constructor(file: string, what: string) {
+    this.#file = file;
+    this.#what = what;
+  }
 
   once(part: string, line: number): void {
-    if (this.seen.has(part))
-      throw semanticError(this.file, line, `${this.what} has a '${part}' already`, part);
-    this.seen.add(part);
+    if (this.#seen.has(part))
+      throw semanticError(this.#file, line, `${this.#what} has a '${part}' already`, part);
+    this.#seen.add(part);
   }
 
   /** Fails unless a required part was there. */
   required<T>(value: T | undefined, part: string, line: number): T {
-    if (value === undefined) throw semanticError(this.file, line, `${this.what} lacks '${part}'`, part);
+    if (value === undefined) throw semanticError(this.#file, line, `${this.#what} lacks '${part}'`, part);
     return value;
   }
 }
@@ -78,7 +80,7 @@ export function parseTable(statement: Statement, scope: Scope): RawTable {
     }
   }
   return {
-    name: name,
+    name,
     line: statement.line,
     key,
     actions: parts.required(actions, 'actions', statement.line),
@@ -127,7 +129,7 @@ export function parseLearner(statement: Statement, scope: Scope): RawLearner {
   if (seconds.length === 0) throw semanticError(scope.file, line, `learner '${name}' has no timeout`, name);
   if (fields.length === 0) throw semanticError(scope.file, line, `learner '${name}' has no key fields`, name);
   return {
-    name: name,
+    name,
     line,
     key: fields,
     actions: parts.required(actions, 'actions', line),
@@ -188,7 +190,7 @@ export function parseSelector(statement: Statement, scope: Scope): SpecSelector 
     );
   }
   return {
-    name: name,
+    name,
     line,
     groupId: parts.required(groupId, 'group_id', line),
     memberId: parts.required(memberId, 'member_id', line),
@@ -206,7 +208,7 @@ function blockName(
   if (name === undefined || tokens.length !== 2 || body === undefined) {
     throw syntaxError(file, line, `'${kind} <name> {'`, tokens.join(' '));
   }
-  return { name: name, body };
+  return { name, body };
 }
 
 /** The body of a part such as `key {`. */
@@ -280,7 +282,7 @@ function parseActionRef({ tokens, line, body }: Statement, file: string): SpecAc
   if (name === undefined || tokens.length > 2 || !known || body !== undefined) {
     throw syntaxError(file, line, `'<action> [@tableonly|@defaultonly]'`, tokens.join(' '));
   }
-  return { name: name, forEntries: annotation !== '@defaultonly', forDefault: annotation !== '@tableonly' };
+  return { name, forEntries: annotation !== '@defaultonly', forDefault: annotation !== '@tableonly' };
 }
 
 /** `default_action <action> args none|(<parameter> <value>)… [const]` */
@@ -297,5 +299,5 @@ function parseDefaultAction({ tokens, line, body }: Statement, file: string): Ra
   const isConst = rest.at(-1) === 'const';
   const words = isConst ? rest.slice(0, -1) : rest;
   const none = words.length === 1 && words[0] === 'none';
-  return { name: name, words: none ? [] : words, isConst, line };
+  return { name, words: none ? [] : words, isConst, line };
 }

@@ -16,6 +16,8 @@ const SWEEP_WHEN_FULL = 64;
  * entry for a miss at once, and its row is freed by a sweep that moves on a few rows with each learned entry.
  */
 export class LearnerTable {
+  /** Time of the packet in ms. */
+  readonly #now: () => number;
   readonly index: HashIndex;
   /** The key of the last lookup. */
   readonly key: Int32Array;
@@ -23,9 +25,9 @@ export class LearnerTable {
   last = 0;
   /** What instructions have done with it, as DPDK counts it. */
   readonly counts = { learned: 0, notLearned: 0, rearmed: 0, forgotten: 0 };
-  private readonly timeouts: number[];
-  private readonly timeoutMask: number;
-  private cursor = 1;
+  readonly #timeouts: number[];
+  readonly #timeoutMask: number;
+  #cursor = 1;
 
   readonly store: RowStore;
 
@@ -34,26 +36,26 @@ export class LearnerTable {
     /** Greatest number of entries. */
     size: number,
     timeoutSeconds: readonly number[],
-    /** Time of the packet in ms. */
-    private readonly now: () => number,
+    now: () => number,
   ) {
+    this.#now = now;
     const reserved = Math.min(size, RESERVED);
     this.store = new RowStore(shape, size, reserved);
     this.index = new HashIndex(this.store, reserved);
     this.key = new Int32Array(shape.keyWords);
-    this.timeouts = timeoutSeconds.map((seconds) => seconds * 1000);
+    this.#timeouts = timeoutSeconds.map((seconds) => seconds * 1000);
     // As in DPDK: the number of timeouts is rounded up to a power of two, filled with the first.
     const count = 2 ** Math.ceil(Math.log2(timeoutSeconds.length));
-    while (this.timeouts.length < count) this.timeouts.push(this.timeouts[0] ?? 0);
-    this.timeoutMask = count - 1;
+    while (this.#timeouts.length < count) this.#timeouts.push(this.#timeouts[0] ?? 0);
+    this.#timeoutMask = count - 1;
   }
 
   timeoutSeconds(index: number): number {
-    return (this.timeouts[index] ?? 0) / 1000;
+    return (this.#timeouts[index] ?? 0) / 1000;
   }
 
   setTimeoutSeconds(index: number, seconds: number): void {
-    this.timeouts[index] = seconds * 1000;
+    this.#timeouts[index] = seconds * 1000;
   }
 
   /**
@@ -61,14 +63,14 @@ export class LearnerTable {
    * write, then `arm` must be called.
    */
   claim(): number {
-    const row = this.last !== 0 ? this.last : this.take();
+    const row = this.last !== 0 ? this.last : this.#take();
     if (row === 0) this.counts.notLearned++;
     else this.counts.learned++;
     return row;
   }
 
-  private take(): number {
-    this.sweep(SWEEP_STEP);
+  #take(): number {
+    this.#sweep(SWEEP_STEP);
     const known = this.index.find(this.key);
     if (known !== 0) {
       this.last = known;
@@ -76,7 +78,7 @@ export class LearnerTable {
     }
     let row = this.store.allocate();
     if (row === 0) {
-      this.sweep(SWEEP_WHEN_FULL);
+      this.#sweep(SWEEP_WHEN_FULL);
       row = this.store.allocate();
     }
     if (row === 0) return 0;
@@ -89,9 +91,9 @@ export class LearnerTable {
   /** Starts the time of a row anew, with another timeout index. */
   arm(row: number, timeoutIndex: number): void {
     const { store } = this;
-    const index = timeoutIndex & this.timeoutMask;
+    const index = timeoutIndex & this.#timeoutMask;
     store.rows[row * store.stride + store.timeoutAt] = index;
-    store.times[row * (store.stride >> 1) + store.expiryAt] = this.now() + (this.timeouts[index] ?? 0);
+    store.times[row * (store.stride >> 1) + store.expiryAt] = this.#now() + (this.#timeouts[index] ?? 0);
   }
 
   /** `rearm`: starts the time of the entry that was hit anew, with its own timeout. */
@@ -113,7 +115,7 @@ export class LearnerTable {
     const row = this.last;
     if (row === 0) return;
     this.key.set(this.store.key(row));
-    this.remove(row);
+    this.#remove(row);
     this.last = 0;
   }
 
@@ -127,7 +129,7 @@ export class LearnerTable {
 
   /** Numbers of the rows that have not expired. */
   *live(): IterableIterator<number> {
-    const now = this.now();
+    const now = this.#now();
     for (const row of this.store.used()) if (this.expiry(row) > now) yield row;
   }
 
@@ -136,7 +138,7 @@ export class LearnerTable {
     const { store } = this;
     const [key, args, action] = [store.key(row), store.args(row), store.word(row, store.actionAt)];
     const [timeout, expiry] = [store.word(row, store.timeoutAt), this.expiry(row)];
-    this.remove(row);
+    this.#remove(row);
     this.last = 0;
     return () => {
       // Rows are given out in the reverse order of their release, so that this is the same one again.
@@ -149,17 +151,17 @@ export class LearnerTable {
     };
   }
 
-  private sweep(steps: number): void {
+  #sweep(steps: number): void {
     const { store } = this;
-    const now = this.now();
+    const now = this.#now();
     for (let i = 0; i < steps; i++) {
-      if (this.cursor >= store.highWater) this.cursor = 1;
-      const row = this.cursor++;
-      if (store.isUsed(row) && this.expiry(row) <= now) this.remove(row);
+      if (this.#cursor >= store.highWater) this.#cursor = 1;
+      const row = this.#cursor++;
+      if (store.isUsed(row) && this.expiry(row) <= now) this.#remove(row);
     }
   }
 
-  private remove(row: number): void {
+  #remove(row: number): void {
     this.index.remove(row);
     this.store.release(row);
   }

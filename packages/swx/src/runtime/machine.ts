@@ -37,6 +37,8 @@ export interface MachineCounts {
 
 /** What generated code works on: the state of one packet, and the objects of the pipeline. */
 export class Machine {
+  readonly #clock: () => number;
+  readonly #onTransmit: (port: number, packet: Uint8Array) => void;
   readonly state: Int32Array;
   readonly buffer: Uint8Array;
   readonly view: DataView;
@@ -62,21 +64,25 @@ export class Machine {
     learned: 0,
     notLearned: 0,
   };
-  private time = -1;
-  private mirrors: Map<number, number> | undefined;
-  private readonly assembly: Uint8Array;
-  private readonly views: (Uint8Array | undefined)[] = new Array(CACHED_VIEWS);
+  #time = -1;
+  #mirrors: Map<number, number> | undefined;
+  readonly #assembly: Uint8Array;
+  readonly #views: (Uint8Array | undefined)[] = new Array(CACHED_VIEWS);
+  readonly #layout: Layout;
 
   constructor(
     spec: SwxSpec,
-    private readonly layout: Layout,
-    private readonly clock: () => number,
-    private readonly onTransmit: (port: number, packet: Uint8Array) => void,
+    layout: Layout,
+    clock: () => number,
+    onTransmit: (port: number, packet: Uint8Array) => void,
   ) {
+    this.#layout = layout;
+    this.#clock = clock;
+    this.#onTransmit = onTransmit;
     this.state = Int32Array.from(layout.initial);
     this.buffer = new Uint8Array(layout.bufferBytes);
     this.view = new DataView(this.buffer.buffer);
-    this.assembly = new Uint8Array(layout.bufferBytes);
+    this.#assembly = new Uint8Array(layout.bufferBytes);
     const structBytes = [spec.metadata, ...spec.structs.values()].map(({ bytes }) => bytes);
     this.scratch = new Uint8Array(structBytes.reduce((most, bytes) => Math.max(most, bytes), 0));
     const now = () => this.now();
@@ -104,24 +110,25 @@ export class Machine {
 
   /** The time of the packet in ms: the clock is read at most once for each packet. */
   now(): number {
-    if (this.time < 0) this.time = this.clock();
-    return this.time;
+    if (this.#time < 0) this.#time = this.#clock();
+    return this.#time;
   }
 
   /** Lets the next look at the clock be a new one, between packets. */
   forgetTime(): void {
-    this.time = -1;
+    this.#time = -1;
   }
 
   /** Runs a packet, and again for as long as it is recirculated. */
   process(run: () => number, port: number, packet: Uint8Array, length: number): void {
-    const { state, layout, buffer, counts } = this;
+    const { state, buffer, counts } = this;
+    const layout = this.#layout;
     counts.received++;
-    this.time = -1;
+    this.#time = -1;
     state.set(layout.initial);
     state[STATE.port] = port;
     buffer.set(length === packet.length ? packet : packet.subarray(0, length), layout.packetBase);
-    this.begin(length);
+    this.#begin(length);
     run();
     while (state[STATE.recirculate] !== 0) {
       state[STATE.recirculate] = 0;
@@ -136,20 +143,20 @@ export class Machine {
       buffer.copyWithin(layout.packetBase, start, end);
       state.set(layout.initial.subarray(layout.headerWords), layout.headerWords);
       state[STATE.pass] = pass;
-      this.begin(end - start);
+      this.#begin(end - start);
       run();
     }
   }
 
   /** `tx`: puts the emitted headers in front of what was not extracted, and sends it or keeps it for the next pass. */
   transmit(port: number): void {
-    const start = this.assemble();
-    const end = start < 0 ? -1 : this.outputEnd(start);
+    const start = this.#assemble();
+    const end = start < 0 ? -1 : this.#outputEnd(start);
     if (end <= start) {
       this.giveUp();
       return;
     }
-    if (this.mirrors !== undefined) this.sendMirrors(start, end);
+    if (this.#mirrors !== undefined) this.#sendMirrors(start, end);
     if (this.state[STATE.recirculate] !== 0) {
       this.state[STATE.pointer] = start;
       this.state[STATE.end] = end;
@@ -157,17 +164,17 @@ export class Machine {
       return;
     }
     this.counts.transmitted++;
-    const packet = this.slice(start, end - start);
+    const packet = this.#slice(start, end - start);
     this.tracer?.transmitted(port, packet);
-    this.onTransmit(port, packet);
+    this.#onTransmit(port, packet);
   }
 
   drop(): void {
     this.state[STATE.recirculate] = 0;
-    if (this.mirrors !== undefined) {
-      const start = this.assemble();
-      const end = start < 0 ? -1 : this.outputEnd(start);
-      if (end > start) this.sendMirrors(start, end);
+    if (this.#mirrors !== undefined) {
+      const start = this.#assemble();
+      const end = start < 0 ? -1 : this.#outputEnd(start);
+      if (end > start) this.#sendMirrors(start, end);
     }
     this.counts.dropped++;
     this.tracer?.dropped('drop');
@@ -175,8 +182,8 @@ export class Machine {
 
   /** `mirror`: a copy of the packet, as it leaves, is to go to a session. */
   mirror(slot: number, session: number): void {
-    this.mirrors ??= new Map();
-    this.mirrors.set(slot & (MIRROR_SLOTS - 1), session >>> 0);
+    this.#mirrors ??= new Map();
+    this.#mirrors.set(slot & (MIRROR_SLOTS - 1), session >>> 0);
   }
 
   /**
@@ -185,7 +192,7 @@ export class Machine {
    */
   overrun(end: number): boolean {
     const { state, buffer } = this;
-    if (end > buffer.length - this.layout.scratchBytes) {
+    if (end > buffer.length - this.#layout.scratchBytes) {
       this.giveUp();
       return true;
     }
@@ -217,18 +224,19 @@ export class Machine {
     return toeplitz(this.rssKeys[object] ?? new Uint8Array(40), bytes, from, count);
   }
 
-  private begin(length: number): void {
-    const { state, layout, buffer } = this;
+  #begin(length: number): void {
+    const { state, buffer } = this;
+    const layout = this.#layout;
     buffer.fill(0, 0, layout.scratchBytes);
     state[STATE.pointer] = layout.packetBase;
     state[STATE.end] = layout.packetBase + length;
     state[STATE.clean] = layout.packetBase + length;
     this.emits[0] = 0;
-    this.mirrors = undefined;
+    this.#mirrors = undefined;
   }
 
   /** Where the outgoing packet starts; negative when its headers do not fit in front of it. */
-  private assemble(): number {
+  #assemble(): number {
     const { emits, buffer, state } = this;
     const pointer = state[STATE.pointer] ?? 0;
     const pieces = emits[0] ?? 0;
@@ -239,15 +247,15 @@ export class Machine {
     let total = 0;
     for (let i = 1; i <= pieces; i++) total += emits[2 * i] ?? 0;
     // Not into the scratch space, where the headers that were not extracted are.
-    if (total > pointer - this.layout.scratchBytes) return -1;
+    if (total > pointer - this.#layout.scratchBytes) return -1;
     let at = 0;
     for (let i = 1; i <= pieces; i++) {
       const from = emits[2 * i - 1] ?? 0;
       const bytes = emits[2 * i] ?? 0;
-      this.assembly.set(buffer.subarray(from, from + bytes), at);
+      this.#assembly.set(buffer.subarray(from, from + bytes), at);
       at += bytes;
     }
-    buffer.set(this.assembly.subarray(0, total), pointer - total);
+    buffer.set(this.#assembly.subarray(0, total), pointer - total);
     return pointer - total;
   }
 
@@ -255,30 +263,30 @@ export class Machine {
    * Where the outgoing packet ends. What was extracted beyond the end of the packet does not count: a truncated header
    * goes out as truncated as it came in.
    */
-  private outputEnd(start: number): number {
+  #outputEnd(start: number): number {
     const end = this.state[STATE.end] ?? 0;
     return end > start + MAX_PACKET_BYTES ? -1 : end;
   }
 
-  private sendMirrors(start: number, end: number): void {
-    for (const [, session] of [...(this.mirrors ?? [])].sort(([a], [b]) => a - b)) {
+  #sendMirrors(start: number, end: number): void {
+    for (const [, session] of [...(this.#mirrors ?? [])].sort(([a], [b]) => a - b)) {
       const target = this.mirrorSessions.get(session);
       if (target === undefined) continue;
       this.counts.mirrored++;
-      const packet = this.slice(start, Math.min(end - start, target.truncateBytes));
+      const packet = this.#slice(start, Math.min(end - start, target.truncateBytes));
       this.tracer?.mirrored(target.port, packet);
-      this.onTransmit(target.port, packet);
+      this.#onTransmit(target.port, packet);
     }
-    this.mirrors = undefined;
+    this.#mirrors = undefined;
   }
 
-  private slice(start: number, length: number): Uint8Array {
-    if (start !== this.layout.packetBase || length >= CACHED_VIEWS)
+  #slice(start: number, length: number): Uint8Array {
+    if (start !== this.#layout.packetBase || length >= CACHED_VIEWS)
       return this.buffer.subarray(start, start + length);
-    let view = this.views[length];
+    let view = this.#views[length];
     if (view === undefined) {
       view = this.buffer.subarray(start, start + length);
-      this.views[length] = view;
+      this.#views[length] = view;
     }
     return view;
   }

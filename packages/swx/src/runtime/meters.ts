@@ -30,24 +30,26 @@ interface Meter {
 
 /** An array of trTCM meters. A meter without a profile lets everything through green, as in DPDK. */
 export class MeterArray {
-  private readonly meters = new Map<number, Meter>();
-  private readonly mask: number;
+  readonly #now: () => number;
+  readonly #meters = new Map<number, Meter>();
+  readonly #mask: number;
   /** Number of meters: the declared size rounded up to a power of two. */
   readonly size: number;
 
   constructor(
     readonly name: string,
     size: number,
-    private readonly now: () => number,
+    now: () => number,
   ) {
+    this.#now = now;
     this.size = 2 ** Math.ceil(Math.log2(size));
-    this.mask = this.size - 1;
+    this.#mask = this.size - 1;
   }
 
   /** The colour (0 green, 1 yellow, 2 red) of a packet of `length` bytes that comes in with `colorIn`. */
   run(index: number, length: number, colorIn: number): number {
-    const meter = this.meter((index & this.mask) >>> 0);
-    const color = meter.profile === undefined ? 0 : check(meter, meter.profile, length, colorIn, this.now());
+    const meter = this.#meter((index & this.#mask) >>> 0);
+    const color = meter.profile === undefined ? 0 : check(meter, meter.profile, length, colorIn, this.#now());
     meter.packets[color] = (meter.packets[color] ?? 0) + 1;
     meter.bytes[color] = (meter.bytes[color] ?? 0) + length;
     return color;
@@ -55,33 +57,33 @@ export class MeterArray {
 
   /** Gives a meter a profile (undefined: none) and full buckets. Its counts start anew. */
   set(index: number, profile: MeterProfile | undefined): void {
-    this.checkIndex(index);
-    if (profile !== undefined) this.checkProfile(profile);
-    this.meters.set(index, {
+    this.#checkIndex(index);
+    if (profile !== undefined) this.#checkProfile(profile);
+    this.#meters.set(index, {
       profile,
       committed: Number(profile?.cbs ?? 0n),
       peak: Number(profile?.pbs ?? 0n),
-      time: this.now(),
+      time: this.#now(),
       packets: new Float64Array(COLORS.length),
       bytes: new Float64Array(COLORS.length),
     });
   }
 
   stats(index: number): MeterStats {
-    this.checkIndex(index);
-    const meter = this.meters.get(index);
+    this.#checkIndex(index);
+    const meter = this.#meters.get(index);
     const of = (color: number) => ({ packets: meter?.packets[color] ?? 0, bytes: meter?.bytes[color] ?? 0 });
     return { green: of(0), yellow: of(1), red: of(2) };
   }
 
-  private meter(index: number): Meter {
-    const meter = this.meters.get(index);
+  #meter(index: number): Meter {
+    const meter = this.#meters.get(index);
     if (meter !== undefined) return meter;
     this.set(index, undefined);
-    return this.meter(index);
+    return this.#meter(index);
   }
 
-  private checkIndex(index: number): void {
+  #checkIndex(index: number): void {
     if (Number.isInteger(index) && index >= 0 && index < this.size) return;
     throw new SwxError(
       'INVALID_VALUE',
@@ -95,7 +97,7 @@ export class MeterArray {
     );
   }
 
-  private checkProfile({ cir, cbs, pir, pbs }: MeterProfile): void {
+  #checkProfile({ cir, cbs, pir, pbs }: MeterProfile): void {
     // The conditions of rte_meter's trTCM (RFC 2698, section 2).
     if (cir > 0n && cbs > 0n && pbs > 0n && pir >= cir) return;
     const message = `metarray '${this.name}': a profile needs cir, cbs and pbs above 0 and pir of at least cir`;

@@ -29,7 +29,7 @@ export class RowStore {
   /** Rows 1 … highWater-1 have been used at some time. */
   highWater = 1;
   count = 0;
-  private readonly free: number[] = [];
+  readonly #free: number[] = [];
 
   constructor(
     readonly shape: RowShape,
@@ -50,13 +50,13 @@ export class RowStore {
 
   /** Takes a free row; 0 when there is none, or no memory for one. The caller fills it. */
   allocate(): number {
-    const reused = this.free.pop();
+    const reused = this.#free.pop();
     if (reused !== undefined) {
       this.count++;
       return reused;
     }
     if (this.highWater > this.limit) return 0;
-    if (this.highWater * this.stride >= this.rows.length && !this.grow()) return 0;
+    if (this.highWater * this.stride >= this.rows.length && !this.#grow()) return 0;
     this.count++;
     return this.highWater++;
   }
@@ -65,7 +65,7 @@ export class RowStore {
     const base = row * this.stride;
     this.rows.fill(0, base, base + this.stride);
     this.rows[base + this.actionAt] = FREE;
-    this.free.push(row);
+    this.#free.push(row);
     this.count--;
   }
 
@@ -111,7 +111,7 @@ export class RowStore {
     return found;
   }
 
-  private grow(): boolean {
+  #grow(): boolean {
     const rows = Math.min(this.limit + 1, Math.max(FIRST_ROWS, (this.rows.length / this.stride) * 2));
     try {
       const larger = new Int32Array(rows * this.stride);

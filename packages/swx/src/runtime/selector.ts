@@ -18,13 +18,13 @@ const ceilPowerOfTwo = (value: number): number => 2 ** Math.ceil(Math.log2(value
 export class Selector {
   /** The bytes of the selector fields, as they lie in memory, zero where there are none. The caller fills them. */
   readonly key: Uint8Array;
-  private readonly keyView: DataView;
-  private readonly keySize: number;
-  private readonly slots: number;
-  private readonly slotMask: number;
-  private readonly groupMask: number;
-  private readonly tables = new Map<number, Int32Array>();
-  private readonly groups = new Map<number, readonly SelectorMember[]>();
+  readonly #keyView: DataView;
+  readonly #keySize: number;
+  readonly #slots: number;
+  readonly #slotMask: number;
+  readonly #groupMask: number;
+  readonly #tables = new Map<number, Int32Array>();
+  readonly #groups = new Map<number, readonly SelectorMember[]>();
 
   constructor(
     readonly name: string,
@@ -41,37 +41,37 @@ export class Selector {
       const message = `selector '${name}' has ${slots} slots a group; this engine has at most ${MAX_SLOTS}`;
       throw new SwxError('UNSUPPORTED', message, { details: { object: name } });
     }
-    this.keySize = Math.max(8, ceilPowerOfTwo(keyBytes));
-    this.key = new Uint8Array(this.keySize);
-    this.keyView = new DataView(this.key.buffer);
-    this.slots = ceilPowerOfTwo(slots);
-    this.slotMask = this.slots - 1;
-    this.groupMask = ceilPowerOfTwo(maxGroups) - 1;
+    this.#keySize = Math.max(8, ceilPowerOfTwo(keyBytes));
+    this.key = new Uint8Array(this.#keySize);
+    this.#keyView = new DataView(this.key.buffer);
+    this.#slots = ceilPowerOfTwo(slots);
+    this.#slotMask = this.#slots - 1;
+    this.#groupMask = ceilPowerOfTwo(maxGroups) - 1;
   }
 
   /** The member for `key` in a group; 0 for an empty group. */
   select(group: number): number {
-    const table = this.tables.get((group & this.groupMask) >>> 0);
+    const table = this.#tables.get((group & this.#groupMask) >>> 0);
     if (table === undefined) return 0;
-    return table[selectorHash(this.keyView, this.keySize) & this.slotMask] ?? 0;
+    return table[selectorHash(this.#keyView, this.#keySize) & this.#slotMask] ?? 0;
   }
 
   members(group: number): readonly SelectorMember[] | undefined {
-    return this.groups.get(group);
+    return this.#groups.get(group);
   }
 
   *entries(): IterableIterator<{ readonly group: number; readonly members: readonly SelectorMember[] }> {
-    for (const [group, members] of this.groups) yield { group, members };
+    for (const [group, members] of this.#groups) yield { group, members };
   }
 
   set(group: number, members: readonly SelectorMember[]): void {
-    this.checkGroup(group);
+    this.#checkGroup(group);
     const seen = new Set<number>();
     for (const { member, weight } of members) {
       const where = `selector '${this.name}', group ${group}`;
       const details = { object: this.name, token: String(member) };
-      if (!Number.isInteger(member) || member < 0 || member >= this.slots) {
-        const message = `${where}: member ${member} is not one of 0 … ${this.slots - 1} (a group has ${this.slots} slots)`;
+      if (!Number.isInteger(member) || member < 0 || member >= this.#slots) {
+        const message = `${where}: member ${member} is not one of 0 … ${this.#slots - 1} (a group has ${this.#slots} slots)`;
         throw new SwxError('INVALID_VALUE', message, { details });
       }
       if (!Number.isInteger(weight) || weight < 1 || weight > 0xffffffff) {
@@ -83,21 +83,21 @@ export class Selector {
       }
       seen.add(member);
     }
-    if (members.length === 0) this.tables.delete(group);
-    else this.tables.set(group, this.fillSlots(group, members));
-    this.groups.set(
+    if (members.length === 0) this.#tables.delete(group);
+    else this.#tables.set(group, this.#fillSlots(group, members));
+    this.#groups.set(
       group,
       members.map(({ member, weight }) => ({ member, weight })),
     );
   }
 
   delete(group: number): boolean {
-    this.checkGroup(group);
-    this.tables.delete(group);
-    return this.groups.delete(group);
+    this.#checkGroup(group);
+    this.#tables.delete(group);
+    return this.#groups.delete(group);
   }
 
-  private checkGroup(group: number): void {
+  #checkGroup(group: number): void {
     if (Number.isInteger(group) && group >= 0 && group < this.maxGroups) return;
     const message = `selector '${this.name}': group ${group} is not one of 0 … ${this.maxGroups - 1}`;
     throw new SwxError('INVALID_VALUE', message, { details: { object: this.name, token: String(group) } });
@@ -107,16 +107,16 @@ export class Selector {
    * Each member gets its weight, in lowest terms, times the whole number of times that the sum of the weights fits the
    * slots; slots that are left go to the first members, up to their weight. Members fill the slots in their order.
    */
-  private fillSlots(group: number, members: readonly SelectorMember[]): Int32Array {
+  #fillSlots(group: number, members: readonly SelectorMember[]): Int32Array {
     const weights = lowestTerms(members.map(({ weight }) => weight));
     const sum = weights.reduce((total, weight) => total + weight, 0);
-    if (sum > this.slots) {
-      const message = `selector '${this.name}', group ${group}: the weights add up to ${sum}, more than its ${this.slots} slots`;
+    if (sum > this.#slots) {
+      const message = `selector '${this.name}', group ${group}: the weights add up to ${sum}, more than its ${this.#slots} slots`;
       throw new SwxError('TABLE_FULL', message, { details: { object: this.name } });
     }
-    const rounds = Math.floor(this.slots / sum);
-    let left = this.slots % sum;
-    const table = new Int32Array(this.slots);
+    const rounds = Math.floor(this.#slots / sum);
+    let left = this.#slots % sum;
+    const table = new Int32Array(this.#slots);
     let slot = 0;
     members.forEach(({ member }, i) => {
       const weight = weights[i] ?? 0;

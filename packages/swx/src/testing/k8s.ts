@@ -35,8 +35,8 @@ export class Node {
   readonly pods: Pod[] = [];
   now = 1000;
   readonly pipeline: SwxPipeline;
-  private base = 0;
-  private epoch = 0;
+  #base = 0;
+  #epoch = 0;
 
   constructor(spec: SwxSpec = k8sSpec()) {
     this.pipeline = new SwxPipeline(spec, {
@@ -66,12 +66,12 @@ export class Node {
 
   /** Has all flows checked with their next packets, as the control plane does after it has changed something. */
   raiseEpoch(flags = EPOCH_ASK_POLICY): void {
-    const args = [++this.epoch, flags];
+    const args = [++this.#epoch, flags];
     this.pipeline.tableSetDefault('flow_epoch', 'set_flow_epoch', args);
   }
 
   addPod(address: string, port = this.pods.length + 2): Pod {
-    const since = this.epoch + 1;
+    const since = this.#epoch + 1;
     const pod = { port, ip: address, mac: `02:00:00:00:00:${port.toString(16).padStart(2, '0')}` };
     this.pods.push(pod);
     this.pipeline.tableSet('port_table', {
@@ -114,7 +114,7 @@ export class Node {
     /** There are endpoints, but none that this node may use. */
     isElsewhere?: boolean;
   }) {
-    const number = ++this.base;
+    const number = ++this.#base;
     const base = number * 256;
     const { pipeline } = this;
     const setEndpoint = (i: number, flags: number): void => {

@@ -22,11 +22,13 @@ export function channelCredentials(source: CertificateSource, server: Role): Cha
 }
 
 class SourceCredentials extends ChannelCredentials {
-  constructor(
-    private readonly source: CertificateSource,
-    private readonly server: Role,
-  ) {
+  readonly #source: CertificateSource;
+  readonly #server: Role;
+
+  constructor(source: CertificateSource, server: Role) {
     super();
+    this.#source = source;
+    this.#server = server;
   }
 
   override _isSecure(): boolean {
@@ -55,7 +57,7 @@ class SourceCredentials extends ChannelCredentials {
     return new Promise((resolve, reject) => {
       const secure = connect({
         socket,
-        secureContext: this.source.secureContext,
+        secureContext: this.#source.secureContext,
         // TLS has no way to ask for an address by name (RFC 6066, 3).
         servername: isIP(name) === 0 ? name : '',
         ALPNProtocols: ['h2'],
@@ -76,7 +78,7 @@ class SourceCredentials extends ChannelCredentials {
         'secureConnect',
         guard.handler(() => {
           secure.off('close', closed);
-          const reason = whyRefused(secure, name, this.server);
+          const reason = whyRefused(secure, name, this.#server);
           if (reason !== undefined) {
             fail(reason);
             return;

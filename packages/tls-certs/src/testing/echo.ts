@@ -29,12 +29,21 @@ export interface EchoListener extends Listener {
 /** Listeners with gRPC servers behind them that answer with their name. */
 export class EchoServers {
   readonly #cleanups: (() => unknown)[] = [];
+  readonly #files: IdentityFiles;
 
   /** @param files of the servers, where a test has none of its own. */
-  constructor(private readonly files: IdentityFiles) {}
+  constructor(files: IdentityFiles) {
+    this.#files = files;
+  }
 
   async serve(options: ServeOptions = {}): Promise<EchoListener> {
-    const { address = '127.0.0.1:0', mode = 'mtls', files = this.files, cipherSuites, limits = {} } = options;
+    const {
+      address = '127.0.0.1:0',
+      mode = 'mtls',
+      files = this.#files,
+      cipherSuites,
+      limits = {},
+    } = options;
     const lines: string[] = [];
     const write = (fields: object, message: string) =>
       void lines.push(`${message} ${JSON.stringify(fields)}`);

@@ -16,7 +16,7 @@ const service = (name: string, spec: object) => {
   const object = parse({
     apiVersion: 'v1',
     kind: 'Service',
-    metadata: { name: name, namespace: 'shop' },
+    metadata: { name, namespace: 'shop' },
     spec,
   });
   if (object.kind !== 'Service') throw new Error(object.kind);
@@ -57,7 +57,7 @@ const zone = zoneOf(
 
 /** The answers as "type data", or the RCODE and whether it is authoritative about that. */
 function ask(name: string, type: RecordType): string[] | string {
-  const query: Packet = { type: 'query', id: 7, flags: RECURSION_DESIRED, questions: [{ name: name, type }] };
+  const query: Packet = { type: 'query', id: 7, flags: RECURSION_DESIRED, questions: [{ name, type }] };
   const { id, flags = 0, answers = [], authorities = [] } = answer(DOMAIN, zone, query);
   expect(id).toBe(7);
   expect(flags & RECURSION_DESIRED).toBe(RECURSION_DESIRED);

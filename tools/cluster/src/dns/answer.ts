@@ -41,10 +41,10 @@ function recordsFor(domain: string, zone: Zone, { name: asked, type }: Question)
     const records = zone.get(name.toLowerCase()) ?? ofPod(domain, name);
     // In the case that was asked for.
     const matching = records.filter((record) => record.type === type);
-    found.push(...matching.map((record) => ({ ...record, name: name })));
+    found.push(...matching.map((record) => ({ ...record, name })));
     const alias = records.find(isAlias);
     if (alias === undefined || matching.includes(alias)) break;
-    found.push({ ...alias, name: name });
+    found.push({ ...alias, name });
     name = alias.data;
   }
   return found;
@@ -56,7 +56,7 @@ function isAlias(record: ZoneRecord): record is StringAnswer {
 
 function ofPod(domain: string, name: string): ZoneRecord[] {
   const data = podAddress(domain, name.toLowerCase());
-  return data === undefined ? [] : [{ type: 'A', name: name, data, ttl: NEGATIVE_SECONDS }];
+  return data === undefined ? [] : [{ type: 'A', name, data, ttl: NEGATIVE_SECONDS }];
 }
 
 function authority(domain: string): Answer {

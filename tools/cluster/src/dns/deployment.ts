@@ -17,7 +17,7 @@ export async function installDns(cluster: Cluster): Promise<void> {
 
 function manifests(): object[] {
   const metadata = { name: NAME, namespace: NAMESPACE };
-  const port = (name: string, protocol: string) => ({ name: name, protocol, port: 53 });
+  const port = (name: string, protocol: string) => ({ name, protocol, port: 53 });
   return [
     { apiVersion: 'v1', kind: 'ServiceAccount', metadata },
     {

@@ -11,10 +11,13 @@ const IDLE_MS = 10_000;
 
 /** DNS over UDP and TCP on one port. What cannot be read is not answered. */
 export class DnsServer {
-  private constructor(
-    private readonly udp: Socket,
-    private readonly tcp: Server,
-  ) {}
+  readonly #udp: Socket;
+  readonly #tcp: Server;
+
+  private constructor(udp: Socket, tcp: Server) {
+    this.#udp = udp;
+    this.#tcp = tcp;
+  }
 
   /** @param port 0: one that is free */
   static async listen(
@@ -38,13 +41,13 @@ export class DnsServer {
   }
 
   get port(): number {
-    const address = this.tcp.address();
+    const address = this.#tcp.address();
     return address !== null && typeof address === 'object' ? address.port : 0;
   }
 
   close(): void {
-    this.udp.close();
-    this.tcp.close();
+    this.#udp.close();
+    this.#tcp.close();
   }
 }
 

@@ -31,7 +31,7 @@ export function zoneOf(domain: string, services: Iterable<Service>, slices: Iter
     if (service.externalName !== undefined) {
       zone.add({
         type: 'CNAME',
-        name: name,
+        name,
         data: service.externalName.replace(/\.$/, ''),
         ttl: TTL_SECONDS,
       });
@@ -82,7 +82,7 @@ class ZoneBuilder {
   }
 
   addAddress(name: string, address: string): void {
-    this.add({ type: isIPv4(address) ? 'A' : 'AAAA', name: name, data: address, ttl: TTL_SECONDS });
+    this.add({ type: isIPv4(address) ? 'A' : 'AAAA', name, data: address, ttl: TTL_SECONDS });
   }
 
   /** With the way back from the address. */

@@ -79,7 +79,7 @@ export const FLOODS: readonly Flood[] = [
 
 function repeated(name: string, make: (index: number, path: string) => Uint8Array): Flood {
   return {
-    name: name,
+    name,
     perChunk: BATCH,
     chunk: (index, path) =>
       Buffer.concat(Array.from({ length: BATCH }, (_, i) => make(index * BATCH + i, path))),

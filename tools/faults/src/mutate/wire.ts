@@ -118,7 +118,7 @@ function fieldsOf(message: Uint8Array): readonly Field[] | undefined {
     const [number, type] = [Number(tag.value >> 3n), Number(tag.value & 7n)];
     const extent = extentOf(message, tag.end, type);
     if (extent === undefined || extent.end > message.length) return undefined;
-    fields.push({ start, ...extent, number: number, type });
+    fields.push({ start, ...extent, number, type });
     start = extent.end;
   }
   return fields;

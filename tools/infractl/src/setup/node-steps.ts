@@ -156,7 +156,7 @@ export function commsChannelStep(name: string, cidr: string): Step {
 /** Somebody listens at a TCP address. */
 export function listenerStep(name: string, address: string, hint: string): Step {
   return {
-    name: name,
+    name,
     async check() {
       const [, host = '', port = ''] = /^(.*):(\d+)$/.exec(address) ?? [];
       await new Promise<void>((resolve, reject) => {
@@ -184,7 +184,7 @@ export function listenerStep(name: string, address: string, hint: string): Step 
 /** Files that are to be there already. */
 export function filesStep(name: string, files: readonly string[], hint: string): Step {
   return {
-    name: name,
+    name,
     async check() {
       const missing = files.filter((file) => !existsSync(file));
       if (missing.length > 0) throw new SetupError(`${missing.join(', ')}: no such file. ${hint}`);

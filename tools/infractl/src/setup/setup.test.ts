@@ -25,7 +25,7 @@ describe('steps', () => {
     const made = new Set<string>();
     let isBroken = true;
     const step = (name: string): Step => ({
-      name: name,
+      name,
       check: async () => (made.has(name) ? 'there' : undefined),
       async apply() {
         if (name === 'two' && isBroken) throw new Error('no\nluck');

@@ -89,6 +89,8 @@ export class KernelWorld implements World {
 }
 
 class KernelLane implements Lane {
+  readonly #id: string;
+  readonly #node: NetworkNamespace;
   readonly service: string;
   readonly #sockets = new Sockets();
   readonly #pods = new Map<PodName, NetworkNamespace>();
@@ -96,9 +98,11 @@ class KernelLane implements Lane {
 
   constructor(
     readonly index: number,
-    private readonly id: string,
-    private readonly node: NetworkNamespace,
+    id: string,
+    node: NetworkNamespace,
   ) {
+    this.#id = id;
+    this.#node = node;
     this.service = serviceAddress(index);
   }
 
@@ -132,7 +136,7 @@ class KernelLane implements Lane {
     const left = this.#endpoints.filter((pod) => !pods.includes(pod));
     const gone = new Set(left.map(this.address));
     if (gone.size > 0)
-      await endFlows(this.node, ({ protocol, to, server }) => {
+      await endFlows(this.#node, ({ protocol, to, server }) => {
         return protocol === 'udp' && to === this.service && gone.has(server);
       });
     this.#endpoints = pods;
@@ -141,7 +145,7 @@ class KernelLane implements Lane {
   async setPolicies(policies: readonly Policy[], change: 'cut' | 'keep'): Promise<void> {
     await this.#nft(policyRules(this.index, policies, this.address));
     if (change === 'cut' && policies.length > 0)
-      await endFlows(this.node, ({ protocol, client, server }) => {
+      await endFlows(this.#node, ({ protocol, client, server }) => {
         const from = this.podAt(client);
         const to = this.podAt(server);
         return from !== undefined && to !== undefined && !isAllowed(policies, from, to, protocol);
@@ -159,12 +163,12 @@ class KernelLane implements Lane {
   }
 
   async #addPod(pod: PodName): Promise<void> {
-    const namespace = await NetworkNamespace.create(`iof-${this.id}-k${this.index}-${pod}`);
+    const namespace = await NetworkNamespace.create(`iof-${this.#id}-k${this.index}-${pod}`);
     this.#pods.set(pod, namespace);
     const far = this.#interface(pod);
     const address = this.address(pod);
-    await ip(this.node, `link add ${far} type veth peer name eth0 netns ${namespace.name}`);
-    await ip(this.node, `link set ${far} up`, `route add ${address}/32 dev ${far} scope link`);
+    await ip(this.#node, `link add ${far} type veth peer name eth0 netns ${namespace.name}`);
+    await ip(this.#node, `link set ${far} up`, `route add ${address}/32 dev ${far} scope link`);
     await ip(namespace, `address add ${address}/32 dev eth0`, 'link set eth0 up');
     await ip(
       namespace,
@@ -176,7 +180,7 @@ class KernelLane implements Lane {
 
   async #removePod(pod: PodName): Promise<void> {
     await this.#sockets.stop(pod);
-    await run('ip', ['-n', this.node.name, 'link', 'delete', this.#interface(pod)]);
+    await run('ip', ['-n', this.#node.name, 'link', 'delete', this.#interface(pod)]);
     await this.#pods.get(pod)?.remove();
     this.#pods.delete(pod);
   }
@@ -186,7 +190,7 @@ class KernelLane implements Lane {
   }
 
   async #nft(input: string): Promise<void> {
-    await this.node.must('nft', ['-f', '-'], { input: `${input}\n` });
+    await this.#node.must('nft', ['-f', '-'], { input: `${input}\n` });
   }
 }
 

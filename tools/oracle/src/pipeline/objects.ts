@@ -62,7 +62,7 @@ function podObject(namespace: string, name: PodName, ip: string): object {
   return {
     apiVersion: 'v1',
     kind: 'Pod',
-    metadata: { namespace, name: name, labels: { role: name } },
+    metadata: { namespace, name, labels: { role: name } },
     spec: { nodeName: 'node-1', containers: [{ name: 'main' }] },
     status: { phase: 'Running', podIP: ip, podIPs: [{ ip }] },
   };
@@ -80,7 +80,7 @@ function networkPolicy(namespace: string, name: string, { pod, direction, allow 
   return {
     apiVersion: 'networking.k8s.io/v1',
     kind: 'NetworkPolicy',
-    metadata: { namespace, name: name },
+    metadata: { namespace, name },
     spec: {
       podSelector: { matchLabels: { role: pod } },
       policyTypes: [direction === 'ingress' ? 'Ingress' : 'Egress'],

@@ -17,13 +17,16 @@ import { laneObjects, nameOfPolicy, namespaceOf, SERVICE } from './objects.js';
 
 /** Our node: softswitch (TARGET says whether with the engine or DPDK), manager and agent, pods attached through CNI. */
 export class PipelineWorld implements World {
+  readonly #bed: Testbed;
   readonly lanes: PipelineLane[] = [];
   #outside: NetworkNamespace | undefined;
 
   private constructor(
     readonly name: string,
-    private readonly bed: Testbed,
-  ) {}
+    bed: Testbed,
+  ) {
+    this.#bed = bed;
+  }
 
   /** Whoever calls this calls `stop` in the end. */
   static async start(count: number): Promise<PipelineWorld> {
@@ -40,12 +43,12 @@ export class PipelineWorld implements World {
 
   async stop(): Promise<void> {
     await Promise.all(this.lanes.map((lane) => lane.stop()));
-    await this.bed.stop();
+    await this.#bed.stop();
     await this.#outside?.remove();
   }
 
   async #start(count: number): Promise<void> {
-    const { node } = this.bed;
+    const { node } = this.#bed;
     const outside = await NetworkNamespace.create(`iof-${randomBytes(3).toString('hex')}-outside`);
     this.#outside = outside;
     for (const [namespace, commands] of [
@@ -60,12 +63,13 @@ export class PipelineWorld implements World {
       ['node', node],
       ['outside', outside],
     ]);
-    this.lanes.push(...Array.from({ length: count }, (_, index) => new PipelineLane(index, this.bed)));
+    this.lanes.push(...Array.from({ length: count }, (_, index) => new PipelineLane(index, this.#bed)));
     await allDone(this.lanes.map((lane) => lane.start(lane.index === 0 ? others : new Map())));
   }
 }
 
 class PipelineLane implements Lane {
+  readonly #bed: Testbed;
   readonly service: string;
   readonly #sockets = new Sockets();
   readonly #pods = new Map<PodName, TestPod>();
@@ -76,8 +80,9 @@ class PipelineLane implements Lane {
 
   constructor(
     readonly index: number,
-    private readonly bed: Testbed,
+    bed: Testbed,
   ) {
+    this.#bed = bed;
     this.service = serviceAddress(index);
   }
 
@@ -114,8 +119,8 @@ class PipelineLane implements Lane {
     this.#apply();
     const addresses = pods.map((pod) => this.address(pod));
     for (const port of ['tcp/TCP', 'udp/UDP'])
-      await this.bed.balanced(`${namespaceOf(this.index)}/${SERVICE}:${port}`, addresses);
-    await this.bed.inSync();
+      await this.#bed.balanced(`${namespaceOf(this.index)}/${SERVICE}:${port}`, addresses);
+    await this.#bed.inSync();
   }
 
   /** Flows that policies deny by now end, as is the manager's default. */
@@ -127,7 +132,7 @@ class PipelineLane implements Lane {
     const prefix = `${namespaceOf(this.index)}/`;
     const wanted = policies.map((_, index) => prefix + nameOfPolicy(this.#revision, index)).sort();
     await eventually(`policies ${wanted.join()} are in force, and no others`, async () => {
-      const { target, pending, objects } = await this.bed.client.status(true);
+      const { target, pending, objects } = await this.#bed.client.status(true);
       const found = objects
         .filter(({ object }) => object?.kind === ObjectKind.OBJECT_KIND_NETWORK_POLICY)
         .filter(({ object }) => object?.name.startsWith(prefix));
@@ -141,10 +146,10 @@ class PipelineLane implements Lane {
     const before = this.#pods.get(pod);
     if (!before) throw new Error(`there is no ${pod}`);
     await this.#sockets.stop(pod);
-    await this.bed.removePod(before);
+    await this.#bed.removePod(before);
     this.#pods.delete(pod);
     await this.#addPod(pod, before.ip);
-    await this.bed.inSync();
+    await this.#bed.inSync();
   }
 
   stop(): Promise<void> {
@@ -152,7 +157,7 @@ class PipelineLane implements Lane {
   }
 
   async #addPod(name: PodName, ip?: string): Promise<void> {
-    const pod = await this.bed.addPod(`${this.index}-${name}`, {
+    const pod = await this.#bed.addPod(`${this.index}-${name}`, {
       podNamespace: namespaceOf(this.index),
       podName: name,
       ...(ip === undefined ? {} : { ip }),
@@ -162,7 +167,7 @@ class PipelineLane implements Lane {
   }
 
   #apply(): void {
-    this.bed.apply(
+    this.#bed.apply(
       `${namespaceOf(this.index)}.yaml`,
       laneObjects({
         lane: this.index,

@@ -53,20 +53,23 @@ class Generator {
   /** Nobody could tell the pods of `WEBS` apart yet. */
   #alike = true;
 
-  constructor(private readonly random: Random) {
+  readonly #random: Random;
+
+  constructor(random: Random) {
+    this.#random = random;
     this.#endpoints = random.chance(60) ? WEBS : [random.pick(WEBS)];
     if (this.#endpoints.length === 1) this.#alike = false;
   }
 
   scenario(name: string): Scenario {
     const endpoints = this.#endpoints;
-    const length = 5 + this.random.below(14);
+    const length = 5 + this.#random.below(14);
     while (this.#steps.length < length) this.#step();
-    return { name: name, endpoints, steps: this.#steps };
+    return { name, endpoints, steps: this.#steps };
   }
 
   #step(): void {
-    const kind = this.random.below(100);
+    const kind = this.#random.below(100);
     if (kind < 30 || this.#flows.length === 0) this.#open();
     else if (kind < 60) this.#send();
     else if (kind < 82) this.#finish();
@@ -76,7 +79,7 @@ class Generator {
   }
 
   #open(): void {
-    const { random } = this;
+    const random = this.#random;
     const again = this.#flows.filter((flow) => flow.free && this.#isCertain(flow.from, flow.to));
     const before = again.length > 0 && random.chance(50) ? random.pick(again) : undefined;
     if (before?.resetByServer && !this.#isOnlyEndpoint(before)) return;
@@ -116,10 +119,10 @@ class Generator {
 
   #destination(from: PodName): Destination | undefined {
     const service = { service: true } as const;
-    if (this.random.chance(5)) return { ...service, port: 'unserved' };
-    if (this.random.chance(60)) return this.#isCertain(from, service) ? service : undefined;
-    const pod = this.random.pick(POD_NAMES.filter((other) => other !== from));
-    return this.random.chance(10) ? { pod, port: 'unserved' } : { pod };
+    if (this.#random.chance(5)) return { ...service, port: 'unserved' };
+    if (this.#random.chance(60)) return this.#isCertain(from, service) ? service : undefined;
+    const pod = this.#random.pick(POD_NAMES.filter((other) => other !== from));
+    return this.#random.chance(10) ? { pod, port: 'unserved' } : { pod };
   }
 
   /** Who will answer: with several endpoints, only the first choice of all has a name that is known before. */
@@ -138,11 +141,11 @@ class Generator {
     const own = this.#flows.filter((flow) => flow.from === from && flow.protocol === protocol);
     // What is over may be forgotten later here than on netfilter (expected.ts).
     const elsewhere = own.filter((flow) => !flow.over && isElsewhere(flow.to, to));
-    const taken = this.random.chance(25) ? elsewhere.map(({ port }) => port) : [];
+    const taken = this.#random.chance(25) ? elsewhere.map(({ port }) => port) : [];
     const candidates = taken.filter((port) =>
       own.every((flow) => flow.port !== port || (!flow.over && isElsewhere(flow.to, to))),
     );
-    if (candidates.length > 0) return this.random.pick(candidates);
+    if (candidates.length > 0) return this.#random.pick(candidates);
     const fresh = Array.from({ length: PORTS }, (_, port) => port);
     return fresh.find((port) => this.#flows.every((flow) => flow.port !== port));
   }
@@ -152,27 +155,27 @@ class Generator {
       BOTH.filter((side) => flow.sends.has(side) && !flow.over).map((side) => ({ flow, side })),
     );
     if (able.length === 0) return;
-    const { flow, side } = this.random.pick(able);
-    const size = this.random.chance(10) ? { size: flow.protocol === 'tcp' ? LARGE : FRAGMENTED } : {};
+    const { flow, side } = this.#random.pick(able);
+    const size = this.#random.chance(10) ? { size: flow.protocol === 'tcp' ? LARGE : FRAGMENTED } : {};
     this.#steps.push({ do: 'send', flow: flow.name, side, ...size });
   }
 
   #finish(): void {
     const able = this.#flows.filter((flow) => !flow.over);
     if (able.length === 0) return;
-    const flow = this.random.pick(able);
+    const flow = this.#random.pick(able);
     if (flow.protocol === 'udp') {
-      if (!this.random.chance(25)) return;
+      if (!this.#random.chance(25)) return;
       flow.over = true;
       this.#steps.push({ do: 'close', flow: flow.name, side: 'client' });
       return;
     }
-    const side = this.random.pick(BOTH);
+    const side = this.#random.pick(BOTH);
     const other = otherOf(side);
     const kinds = flow.sends.has(side)
       ? (['end', 'close', 'close', 'reset', 'vanish'] as const)
       : (['close', 'reset'] as const);
-    const kind = this.random.pick(kinds);
+    const kind = this.#random.pick(kinds);
     this.#steps.push({ do: kind, flow: flow.name, side });
     if (kind === 'end') {
       flow.sends.delete(side);
@@ -194,12 +197,12 @@ class Generator {
   }
 
   #changeEndpoints(): void {
-    const single = this.random.pick(POD_NAMES);
+    const single = this.#random.pick(POD_NAMES);
     const onService = this.#flows.filter(
       (flow) => 'service' in flow.to && flow.protocol === 'udp' && !flow.over,
     );
     const stay = onService.every(({ server }) => WEBS.some((web) => web === server));
-    const next = this.random.chance(10) ? [] : stay && this.random.chance(30) ? WEBS : [single];
+    const next = this.#random.chance(10) ? [] : stay && this.#random.chance(30) ? WEBS : [single];
     if (next.join() === this.#endpoints.join()) return;
     this.#alike = false;
     this.#endpoints = next;
@@ -214,7 +217,7 @@ class Generator {
   }
 
   #changePolicies(): void {
-    const count = this.random.below(3);
+    const count = this.#random.below(3);
     this.#policies = Array.from({ length: count }, () => this.#policy());
     this.#alike = false;
     this.#steps.push({ do: 'policies', policies: this.#policies });
@@ -222,26 +225,26 @@ class Generator {
       if (flow.over || isAllowed(this.#policies, flow.from, flow.server, flow.protocol)) continue;
       // The flow has ended, and the client finds out, if it looks. Another endpoint would answer what it does not know.
       flow.over = true;
-      if (flow.sends.has('client') && this.#isOnlyEndpoint(flow) && this.random.chance(60))
+      if (flow.sends.has('client') && this.#isOnlyEndpoint(flow) && this.#random.chance(60))
         this.#steps.push({ do: 'send', flow: flow.name, side: 'client' });
     }
   }
 
   #policy(): Policy {
-    const pod = this.random.pick(POD_NAMES);
-    const rules = Array.from({ length: this.random.below(3) }, () => ({
-      peers: POD_NAMES.filter((peer) => peer !== pod && this.random.chance(50)),
-      ...(this.random.chance(40) ? { protocol: this.random.pick(['tcp', 'udp'] as const) } : {}),
+    const pod = this.#random.pick(POD_NAMES);
+    const rules = Array.from({ length: this.#random.below(3) }, () => ({
+      peers: POD_NAMES.filter((peer) => peer !== pod && this.#random.chance(50)),
+      ...(this.#random.chance(40) ? { protocol: this.#random.pick(['tcp', 'udp'] as const) } : {}),
     }));
     return {
       pod,
-      direction: this.random.pick(['ingress', 'egress'] as const),
+      direction: this.#random.pick(['ingress', 'egress'] as const),
       allow: rules.filter(({ peers }) => peers.length > 0),
     };
   }
 
   #replace(): void {
-    const pod = this.random.pick(POD_NAMES);
+    const pod = this.#random.pick(POD_NAMES);
     this.#alike = false;
     this.#steps.push({ do: 'replace', pod });
     for (const flow of this.#flows) {

@@ -11,7 +11,7 @@ const tell = (message: SocketMessage) => process.stdout.write(`${JSON.stringify(
 const tcp = new TcpSockets(tell);
 const udp = new UdpSockets(tell);
 const sctp = new SctpSockets(tell);
-const sockets = { tcp: tcp, udp, sctp };
+const sockets = { tcp, udp, sctp };
 
 async function execute(command: SocketCommand): Promise<void> {
   switch (command.kind) {

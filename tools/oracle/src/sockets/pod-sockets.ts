@@ -13,11 +13,11 @@ export class PodSockets {
   readonly #pending = new Map<number, { resolve: () => void; reject: (error: Error) => void }>();
   #nextId = 1;
 
+  readonly #onEvent: (event: SocketEvent) => void;
+
   /** @param onEvent what its sockets see */
-  constructor(
-    namespace: NetworkNamespace,
-    private readonly onEvent: (event: SocketEvent) => void,
-  ) {
+  constructor(namespace: NetworkNamespace, onEvent: (event: SocketEvent) => void) {
+    this.#onEvent = onEvent;
     const [command, args] = namespace.wrap(process.execPath, ['--enable-source-maps', PROGRAM]);
     this.#child = spawn(command, args, { stdio: ['pipe', 'pipe', 'inherit'], detached: true });
     if (this.#child.stdout)
@@ -32,7 +32,7 @@ export class PodSockets {
   command(command: SocketCommand): Promise<void> {
     const id = this.#nextId++;
     return new Promise((resolve, reject) => {
-      this.#pending.set(id, { resolve: resolve, reject });
+      this.#pending.set(id, { resolve, reject });
       this.#child.stdin?.write(`${JSON.stringify({ id, ...command })}\n`, (error) => {
         if (error) reject(error);
       });
@@ -50,7 +50,7 @@ export class PodSockets {
   #onMessage(line: string): void {
     const message = JSON.parse(line) as SocketMessage;
     if ('event' in message) {
-      this.onEvent(message);
+      this.#onEvent(message);
       return;
     }
     const pending = this.#pending.get(message.id);

@@ -28,11 +28,14 @@ const recv = libc.func('long recv(int fd, void *data, unsigned long size, int fl
 
 /** INIT chunks over a raw socket: Node.js has no sockets of SCTP, and the kernel need not have any. */
 export class SctpSockets {
+  readonly #tell: (event: SocketEvent) => void;
   readonly #ports = new Set<number>();
   readonly #clients = new Map<string, { readonly to: Peer; readonly localPort: number }>();
   #fd = -1;
 
-  constructor(private readonly tell: (event: SocketEvent) => void) {}
+  constructor(tell: (event: SocketEvent) => void) {
+    this.#tell = tell;
+  }
 
   listen(port: number): void {
     this.#ports.add(port);
@@ -86,7 +89,7 @@ export class SctpSockets {
     const text = sctp.toString('latin1', MESSAGE, parameter + sctp.readUInt16BE(parameter + 2));
     const { flow, number } = readMessage(text);
     const peer = { address, port: sctp.readUInt16BE(0) };
-    this.tell({ flow, side: 'server', event: 'received', number: number, size: text.length, peer });
+    this.#tell({ flow, side: 'server', event: 'received', number, size: text.length, peer });
   }
 }
 

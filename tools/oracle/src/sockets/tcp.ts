@@ -9,12 +9,15 @@ const AGAIN_MS = 5;
 
 /** TCP sockets by flow and side. */
 export class TcpSockets {
+  readonly #tell: (event: SocketEvent) => void;
   readonly #servers = new Map<number, Server>();
   readonly #sockets = new Map<string, Socket>();
   /** Those of which was told that they have failed, perhaps while the next command was under way. */
   readonly #failed = new Set<string>();
 
-  constructor(private readonly tell: (event: SocketEvent) => void) {}
+  constructor(tell: (event: SocketEvent) => void) {
+    this.#tell = tell;
+  }
 
   async listen(port: number): Promise<void> {
     const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => this.#accept(socket));
@@ -88,28 +91,28 @@ export class TcpSockets {
         this.#sockets.set(keyOf(flow, 'server'), socket);
         socket.off('error', early);
         this.#watch(socket, flow, 'server', () => false);
-        this.tell({ flow, side: 'server', event: 'accepted', peer });
+        this.#tell({ flow, side: 'server', event: 'accepted', peer });
         socket.write(`${GREETING}\n`);
       } else this.#onLine(flow, 'server', line, peer);
     });
   }
 
   #onLine(flow: string, side: Side, line: string, peer: Peer): void {
-    if (line === GREETING) this.tell({ flow, side, event: 'greeted' });
+    if (line === GREETING) this.#tell({ flow, side, event: 'greeted' });
     else {
       const { number } = readMessage(line);
-      this.tell({ flow, side, event: 'received', number: number, size: line.length + 1, peer });
+      this.#tell({ flow, side, event: 'received', number, size: line.length + 1, peer });
     }
   }
 
   #watch(socket: Socket, flow: string, side: Side, handled: (error: string) => boolean): void {
-    socket.on('end', () => this.tell({ flow, side, event: 'ended' }));
+    socket.on('end', () => this.#tell({ flow, side, event: 'ended' }));
     socket.on('error', (error: NodeJS.ErrnoException) => {
       const code = error.code ?? error.message;
       if (handled(code)) return;
       this.#sockets.delete(keyOf(flow, side));
       this.#failed.add(keyOf(flow, side));
-      this.tell({ flow, side, event: 'failed', error: code });
+      this.#tell({ flow, side, event: 'failed', error: code });
     });
   }
 

@@ -4,12 +4,15 @@ import { messageOf, type Peer, readMessage, type Side, type SocketEvent } from '
 
 /** UDP sockets: one for each client, which is connected and so learns of errors, and one for each port of the server. */
 export class UdpSockets {
+  readonly #tell: (event: SocketEvent) => void;
   readonly #listeners = new Map<number, Socket>();
   readonly #clients = new Map<string, Socket>();
   /** Who sent the last datagram of a flow, and where it came in. */
   readonly #servers = new Map<string, { readonly socket: Socket; readonly peer: Peer }>();
 
-  constructor(private readonly tell: (event: SocketEvent) => void) {}
+  constructor(tell: (event: SocketEvent) => void) {
+    this.#tell = tell;
+  }
 
   async listen(port: number): Promise<void> {
     const socket = createSocket('udp4');
@@ -17,7 +20,7 @@ export class UdpSockets {
       const { flow, number } = readMessage(data.toString('latin1'));
       const peer = { address, port: from };
       this.#servers.set(flow, { socket, peer });
-      this.tell({ flow, side: 'server', event: 'received', number: number, size: data.length, peer });
+      this.#tell({ flow, side: 'server', event: 'received', number, size: data.length, peer });
     });
     // An ICMP error about an answer; sockets that are not connected are not told which.
     socket.on('error', () => undefined);
@@ -37,17 +40,17 @@ export class UdpSockets {
     const side = 'client';
     socket.on('message', (data, { address, port }) => {
       const { number } = readMessage(data.toString('latin1'));
-      this.tell({
+      this.#tell({
         flow,
         side,
         event: 'received',
-        number: number,
+        number,
         size: data.length,
         peer: { address, port },
       });
     });
     socket.on('error', (error: NodeJS.ErrnoException) => {
-      this.tell({ flow, side, event: 'failed', error: error.code ?? error.message });
+      this.#tell({ flow, side, event: 'failed', error: error.code ?? error.message });
     });
     socket.bind(localPort, '0.0.0.0');
     await once(socket, 'listening');

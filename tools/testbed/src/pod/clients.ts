@@ -63,7 +63,7 @@ async function openTcp({ address, port, localPort }: Target, timeoutMs: number):
         'answer timeout',
         new Promise<Answer>((resolve, reject) => {
           if (failure) reject(failure);
-          waiting.push({ resolve: resolve, reject });
+          waiting.push({ resolve, reject });
           socket.write(first ? `${ASK_MODE}\n` : '\n');
           first = false;
         }),
@@ -90,7 +90,7 @@ async function openUdp({ address, port, localPort }: Target): Promise<Connection
         timeoutMs,
         'answer timeout',
         new Promise<Answer>((resolve, reject) => {
-          waiting.push({ resolve: resolve, reject });
+          waiting.push({ resolve, reject });
           socket.send('\n', port, address);
         }),
       ),

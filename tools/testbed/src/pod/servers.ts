@@ -9,10 +9,13 @@ export const ASK_MODE = 'A';
 
 /** The servers of one pod. */
 export class Servers {
+  readonly #name: string;
   readonly #tcp = new Map<number, Server>();
   readonly #udp = new Map<number, UdpSocket>();
 
-  constructor(private readonly name: string) {}
+  constructor(name: string) {
+    this.#name = name;
+  }
 
   async serve(protocol: Protocol, port: number): Promise<void> {
     if (protocol === 'tcp') {
@@ -22,7 +25,7 @@ export class Servers {
         socket.on('error', () => socket.destroy());
         socket.once('data', (first: Buffer) => {
           if (first.toString('latin1', 0, 1) === ECHO_MODE) {
-            socket.write(`${JSON.stringify({ server: this.name })}\n`);
+            socket.write(`${JSON.stringify({ server: this.#name })}\n`);
             if (first.length > 1) socket.write(first.subarray(1));
             socket.pipe(socket);
             return;
@@ -50,14 +53,14 @@ export class Servers {
 
   async unserve(protocol: Protocol, port: number): Promise<void> {
     const server = protocol === 'tcp' ? this.#tcp.get(port) : this.#udp.get(port);
-    if (!server) throw new Error(`${this.name} does not serve ${protocol} port ${port}`);
+    if (!server) throw new Error(`${this.#name} does not serve ${protocol} port ${port}`);
     if (protocol === 'tcp') this.#tcp.delete(port);
     else this.#udp.delete(port);
     server.close();
   }
 
   #answer(address: string | undefined, port: number | undefined): string {
-    const answer: Answer = { server: this.name, clientAddress: address ?? '', clientPort: port ?? 0 };
+    const answer: Answer = { server: this.#name, clientAddress: address ?? '', clientPort: port ?? 0 };
     return `${JSON.stringify(answer)}\n`;
   }
 }

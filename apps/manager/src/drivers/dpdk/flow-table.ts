@@ -75,7 +75,7 @@ export const dpdkFlowTable = (timeouts: ConntrackTimeouts): FlowTable => ({
     const timeoutMs = Number(idleTimeoutNs / NS_PER_MS);
     const times = {
       idleMs: Number(idleNs / NS_PER_MS),
-      timeoutMs: timeoutMs,
+      timeoutMs,
       state: stateOfTimeout(tuple.protocol, timeoutMs / 1000, timeouts),
     };
     // Both ports of an echo are its identifier, and translated alike.

@@ -16,7 +16,7 @@ function tablesOf(rows: readonly PolicyRow[]): PolicyTables {
 }
 
 const set = (name: string, addresses: readonly string[]): ResolvedSet => ({
-  name: name,
+  name,
   addresses: addresses.map(ipv4).sort((a, b) => a - b),
   cidrs: [],
   addressPorts: [],

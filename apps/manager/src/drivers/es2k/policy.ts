@@ -129,7 +129,7 @@ function compileGroup(group: RuleGroup, { everywhere, peers }: PolicyRegions): C
     return [prefix, ...inside];
   };
   add(everywhere, 0);
-  return { group, ranges, addresses: addresses };
+  return { group, ranges, addresses };
 }
 
 function groupRows(

@@ -103,7 +103,7 @@ function bindTable(
     }
     actions.set(action, { params: bound });
   }
-  return { name: name, table, keys, actions, size: described.size, bits: (of) => bits.get(of) };
+  return { name, table, keys, actions, size: described.size, bits: (of) => bits.get(of) };
 }
 
 /** By name, or by the last part of the name if that tells it. */

@@ -237,11 +237,11 @@ describe('the choice of the driver', () => {
       'context.json': context,
     }))
       writeFileSync(join(directory, file), text);
-    await expect(world.startManager({ pipeline: { directory: directory } })).rejects.toThrow(
+    await expect(world.startManager({ pipeline: { directory } })).rejects.toThrow(
       /pipeline\.directory .*: it lacks the binary of the package .*; it has context\.json, tdi\.json/,
     );
     writeFileSync(join(directory, 'k8s_dp.spec'), spec);
-    const { agent } = await startReady(world, { pipeline: { directory: directory } });
+    const { agent } = await startReady(world, { pipeline: { directory } });
     await agent.snapshot(node(), ...pods(1, 2), web(socket(2)));
     expect(net.connect(podHost(1), 'tcp', VIP, 80)?.server).toEqual(podHost(2));
   });

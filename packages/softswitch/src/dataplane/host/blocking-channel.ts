@@ -23,16 +23,17 @@ type Fd = number;
  * counters, and ports. Descriptors go over it, too, which Node's sockets cannot carry.
  */
 export class BlockingChannel {
+  readonly #sockets: Sockets;
+  readonly #path: string;
   #sequence = 0;
   #fd: Fd;
   #closed = false;
   #received: Buffer = Buffer.alloc(0);
   #descriptors: Fd[] = [];
 
-  private constructor(
-    private readonly sockets: Sockets,
-    private readonly path: string,
-  ) {
+  private constructor(sockets: Sockets, path: string) {
+    this.#sockets = sockets;
+    this.#path = path;
     this.#fd = sockets.connect(path, GREET_MS);
   }
 
@@ -43,13 +44,13 @@ export class BlockingChannel {
 
   /** Process id of the host. */
   get peer(): number {
-    return this.sockets.peer(this.#fd);
+    return this.#sockets.peer(this.#fd);
   }
 
   /** The answer to HELLO. UNAVAILABLE if none comes in time. */
   greet(): ByteReader {
     const greeting = this.#exchange(Operation.HELLO, helloBody(), undefined);
-    this.sockets.close(this.#fd);
+    this.#sockets.close(this.#fd);
     this.#connect();
     return greeting;
   }
@@ -72,15 +73,15 @@ export class BlockingChannel {
   }
 
   #connect(): void {
-    this.#fd = this.sockets.connect(this.path, TIMEOUT_MS);
+    this.#fd = this.#sockets.connect(this.#path, TIMEOUT_MS);
     this.#exchange(Operation.HELLO, helloBody(), undefined);
   }
 
   #disconnect(): void {
-    if (this.#fd >= 0) this.sockets.close(this.#fd);
+    if (this.#fd >= 0) this.#sockets.close(this.#fd);
     this.#fd = -1;
     this.#received = Buffer.alloc(0);
-    for (const descriptor of this.#descriptors.splice(0)) this.sockets.close(descriptor);
+    for (const descriptor of this.#descriptors.splice(0)) this.#sockets.close(descriptor);
   }
 
   #exchange(operation: Operation, body: Uint8Array, descriptor: Fd | undefined): ByteReader {
@@ -93,7 +94,7 @@ export class BlockingChannel {
 
   #send(bytes: Uint8Array, descriptor: Fd | undefined): void {
     for (let sent = 0; sent < bytes.length; ) {
-      const written = this.sockets.send(this.#fd, bytes.subarray(sent), sent === 0 ? descriptor : undefined);
+      const written = this.#sockets.send(this.#fd, bytes.subarray(sent), sent === 0 ? descriptor : undefined);
       if (written >= 0) sent += written;
       else this.#checkInterrupted('send');
     }
@@ -101,7 +102,7 @@ export class BlockingChannel {
 
   #read(length: number): Buffer {
     while (this.#received.length < length) {
-      const received = this.sockets.receive(this.#fd);
+      const received = this.#sockets.receive(this.#fd);
       if (received === undefined) this.#checkInterrupted('read');
       else if (received.data.length === 0) this.#lost('it was closed');
       else {
@@ -116,7 +117,7 @@ export class BlockingChannel {
 
   /** With a timeout, even signals whose handlers restart calls interrupt them. */
   #checkInterrupted(what: string): void {
-    const errno = this.sockets.errno();
+    const errno = this.#sockets.errno();
     if (errno !== 'EINTR') this.#lost(`${what}: ${errno === 'EAGAIN' ? 'no answer' : errno}`);
   }
 

@@ -33,6 +33,7 @@ const RETRY_MS = 10;
 
 /** A connection to a data plane host whose requests are answered in their order, without holding up this process. */
 export class Channel {
+  readonly #socket: Socket;
   readonly #waiting: Waiting[] = [];
   #received: Buffer[] = [];
   #length = 0;
@@ -41,7 +42,8 @@ export class Channel {
   #onClose: () => void = () => undefined;
   #onEvent: (event: number, body: ByteReader) => void = () => undefined;
 
-  private constructor(private readonly socket: Socket) {
+  private constructor(socket: Socket) {
+    this.#socket = socket;
     const guard = new Guard(() => this.close());
     socket.on(
       'data',
@@ -94,16 +96,16 @@ export class Channel {
         reject(lost());
         return;
       }
-      this.#waiting.push({ operation, since: performance.now(), resolve: resolve, reject });
+      this.#waiting.push({ operation, since: performance.now(), resolve, reject });
       this.#sequence = (this.#sequence + 1) % EVENT;
-      this.socket.write(encodeRequest(this.#sequence, operation, body));
+      this.#socket.write(encodeRequest(this.#sequence, operation, body));
     });
   }
 
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.socket.destroy();
+    this.#socket.destroy();
     for (const { reject } of this.#waiting.splice(0)) reject(lost());
     this.#onClose();
   }

@@ -34,6 +34,9 @@ export interface HostDataplaneOptions {
  * traffic survive it, and this process, too; the packets of other ports are carried to and fro, which is for tests.
  */
 export class HostDataplane implements Dataplane, PortSink {
+  readonly #ports: PortProvider;
+  readonly #source: HostSource;
+  readonly #options: HostDataplaneOptions;
   readonly #logger: Logger | undefined;
   readonly #guard = new Guard((error) => this.#logger?.error({ err: error }, 'internal error'));
   #active: HostPipeline | undefined;
@@ -50,23 +53,22 @@ export class HostDataplane implements Dataplane, PortSink {
   readonly #runner: PipelineRunner;
   readonly #inactive: PipelineRunner;
 
-  constructor(
-    private readonly ports: PortProvider,
-    private readonly source: HostSource,
-    private readonly options: HostDataplaneOptions = {},
-  ) {
+  constructor(ports: PortProvider, source: HostSource, options: HostDataplaneOptions = {}) {
+    this.#ports = ports;
+    this.#source = source;
+    this.#options = options;
     this.#logger = options.logger;
     const { name, steadyRules } = source;
     const self = this;
     this.#runner = {
-      name: name,
+      name,
       steadyRules,
       get host() {
         return self.#host;
       },
       whenReady: () => this.whenReady(),
     };
-    this.#inactive = { name: name, steadyRules, host: undefined, whenReady: () => undefined };
+    this.#inactive = { name, steadyRules, host: undefined, whenReady: () => undefined };
     if (ports instanceof TapPorts) ports.lendTo(this);
     source.inProcess?.deliver((port, packet) => ports.transmit(port, packet));
   }
@@ -97,7 +99,7 @@ export class HostDataplane implements Dataplane, PortSink {
 
   activate(pipeline: Pipeline | undefined): void {
     const next = this.#own(pipeline);
-    const left = this.#host === undefined ? this.source.left : undefined;
+    const left = this.#host === undefined ? this.#source.left : undefined;
     if (next === this.#active && !this.#failed && left === undefined) return;
     this.#failed = false;
     this.#active = next;
@@ -113,7 +115,7 @@ export class HostDataplane implements Dataplane, PortSink {
   }
 
   async noteLeft(key: string): Promise<Uint8Array | undefined> {
-    const { left } = this.source;
+    const { left } = this.#source;
     if (left === undefined) return undefined;
     const note = (await left.request(Operation.READ_NOTE, new ByteWriter().text(key).view())).blob();
     return note.length === 0 ? undefined : new Uint8Array(note);
@@ -121,7 +123,7 @@ export class HostDataplane implements Dataplane, PortSink {
 
   async resume(pipeline: Pipeline): Promise<void> {
     const next = this.#own(pipeline);
-    const { left } = this.source;
+    const { left } = this.#source;
     if (next === undefined || left === undefined) fail('INTERNAL', 'there is nothing to go on with');
     await next.adopt(left);
     const attached = new Set(readPorts(await left.request(Operation.LIST_PORTS)).map(({ number }) => number));
@@ -131,13 +133,13 @@ export class HostDataplane implements Dataplane, PortSink {
     const { pid } = left.greeting;
     this.#logger?.info(
       { pid, software: softwareOf(left.greeting) },
-      `${this.source.name} has been running all the time: going on with it`,
+      `${this.#source.name} has been running all the time: going on with it`,
     );
     this.#adopt(next, left, ++this.#run, performance.now());
   }
 
   readonly receive = (port: number, buffer: Uint8Array, length: number): void => {
-    const { inProcess } = this.source;
+    const { inProcess } = this.#source;
     if (inProcess !== undefined) {
       inProcess.receive(port, buffer, length);
       return;
@@ -149,7 +151,7 @@ export class HostDataplane implements Dataplane, PortSink {
     host
       .request(Operation.INJECT, body)
       .then((reader) => {
-        for (const emitted of readPackets(reader)) this.ports.transmit(emitted.port, emitted.packet);
+        for (const emitted of readPackets(reader)) this.#ports.transmit(emitted.port, emitted.packet);
       })
       .catch((error: unknown) => this.#logger?.debug({ port, error }, 'a packet was not taken'))
       .finally(() => {
@@ -190,10 +192,10 @@ export class HostDataplane implements Dataplane, PortSink {
     this.#active = undefined;
     this.#run++;
     await this.#ready?.catch(() => undefined);
-    const host = this.#host ?? this.source.left;
+    const host = this.#host ?? this.#source.left;
     this.#host = undefined;
     if (host !== undefined) await end(host);
-    await this.source.close();
+    await this.#source.close();
   }
 
   #own(pipeline: Pipeline | undefined): HostPipeline | undefined {
@@ -203,7 +205,7 @@ export class HostDataplane implements Dataplane, PortSink {
 
   async #start(pipeline: HostPipeline, run: number): Promise<Host> {
     const started = performance.now();
-    const host = await this.source.start(pipeline.text);
+    const host = await this.#source.start(pipeline.text);
     try {
       await pipeline.program(host);
       if (this.#obsolete(run)) fail('ABORTED', 'the pipeline was replaced');
@@ -213,19 +215,19 @@ export class HostDataplane implements Dataplane, PortSink {
     } catch (error) {
       await host.stop();
       if (SoftswitchError.from(error).code !== 'UNAVAILABLE') throw error;
-      const reason = `${this.source.name} ended while it was made ready: ${await host.ended}`;
+      const reason = `${this.#source.name} ended while it was made ready: ${await host.ended}`;
       throw new SoftswitchError('UNAVAILABLE', reason, { cause: error });
     }
     const { pid, interpretedBecause } = host.greeting;
     const milliseconds = Math.round(performance.now() - started);
     this.#logger?.info(
       { pid, software: softwareOf(host.greeting), milliseconds },
-      `${this.source.name} is ready`,
+      `${this.#source.name} is ready`,
     );
     if (interpretedBecause !== '') {
       this.#logger?.warn(
         { reason: interpretedBecause },
-        `${this.source.name} interprets the program, at half the speed of compiled code or less`,
+        `${this.#source.name} interprets the program, at half the speed of compiled code or less`,
       );
     }
     this.#adopt(pipeline, host, run, started);
@@ -236,14 +238,14 @@ export class HostDataplane implements Dataplane, PortSink {
   #adopt(pipeline: HostPipeline, host: Host, run: number, started: number): void {
     this.#host = host;
     host.onPortLost((port) => {
-      if (this.ports instanceof TapPorts) this.ports.lost(port);
+      if (this.#ports instanceof TapPorts) this.#ports.lost(port);
     });
-    this.options.onReady?.(host);
+    this.#options.onReady?.(host);
     this.#guard.run(async () => {
       const reason = await host.ended;
       if (this.#obsolete(run)) return;
       if (performance.now() - started > SETTLED_MS) this.#restarting.reset();
-      this.#logger?.error({ reason }, `${this.source.name} has ended: starting it again`);
+      this.#logger?.error({ reason }, `${this.#source.name} has ended: starting it again`);
       this.#restart(pipeline, run);
     });
   }
@@ -256,7 +258,7 @@ export class HostDataplane implements Dataplane, PortSink {
     this.#ready = ready;
     ready.catch((error: unknown) => {
       if (this.#obsolete(run)) return;
-      this.#logger?.error({ reason: messageOf(error) }, `${this.source.name} does not start: trying again`);
+      this.#logger?.error({ reason: messageOf(error) }, `${this.#source.name} does not start: trying again`);
       const again = () => {
         if (!this.#obsolete(run)) this.#restart(pipeline, run);
       };
@@ -269,18 +271,18 @@ export class HostDataplane implements Dataplane, PortSink {
   }
 
   #portsToAttach(host: Host): AttachedPort[] {
-    if (this.ports instanceof TapPorts) return this.ports.lent();
+    if (this.#ports instanceof TapPorts) return this.#ports.lent();
     // Their packets do not go through the protocol.
-    if (this.source.inProcess !== undefined) return [];
-    const all = this.ports.list();
+    if (this.#source.inProcess !== undefined) return [];
+    const all = this.#ports.list();
     const tooHigh = all.find(({ number }) => number >= host.greeting.slots);
     if (tooHigh !== undefined) {
       fail(
         'RESOURCE_EXHAUSTED',
-        `port ${tooHigh.name}: ${this.source.name} has ${host.greeting.slots} ports`,
+        `port ${tooHigh.name}: ${this.#source.name} has ${host.greeting.slots} ports`,
       );
     }
-    return all.map(({ number, name, mtu }) => ({ number: number, name: name, mtu, descriptor: undefined }));
+    return all.map(({ number, name, mtu }) => ({ number, name, mtu, descriptor: undefined }));
   }
 }
 

@@ -47,6 +47,7 @@ export interface PipelineRunner {
  * was written stays here, for a host that has to be given it anew.
  */
 export class HostPipeline implements Pipeline {
+  readonly #runner: (pipeline: HostPipeline) => PipelineRunner;
   readonly schema: PipelineSchema;
   readonly layout: Layout;
   readonly #mirror = new Mirror();
@@ -65,8 +66,9 @@ export class HostPipeline implements Pipeline {
   constructor(
     readonly text: string,
     spec: SwxSpec,
-    private readonly runner: (pipeline: HostPipeline) => PipelineRunner,
+    runner: (pipeline: HostPipeline) => PipelineRunner,
   ) {
+    this.#runner = runner;
     this.schema = schemaOf(spec);
     this.layout = new Layout(spec);
   }
@@ -93,10 +95,10 @@ export class HostPipeline implements Pipeline {
 
   entryIndex(name: string, key: readonly KeyField[], priority?: number): number {
     const table = this.layout.table(name);
-    if (!table.exact && !this.runner(this).steadyRules) {
+    if (!table.exact && !this.#runner(this).steadyRules) {
       fail(
         'UNIMPLEMENTED',
-        `table ${name}: ${this.runner(this).name} moves the entries of ternary and lpm tables about, so they cannot have direct counters`,
+        `table ${name}: ${this.#runner(this).name} moves the entries of ternary and lpm tables about, so they cannot have direct counters`,
       );
     }
     const slot = this.#mirror.slotOf(table, key, priority);
@@ -156,7 +158,7 @@ export class HostPipeline implements Pipeline {
       // A new host counts from 0 by itself.
       if (
         value === 0n &&
-        this.runner(this).whenReady() === undefined &&
+        this.#runner(this).whenReady() === undefined &&
         this.#written.get(name)?.get(index) === undefined
       )
         return;
@@ -186,7 +188,7 @@ export class HostPipeline implements Pipeline {
    * While the host is being restarted this waits for the next one, which is given everything.
    */
   commit(): Promise<void> | undefined {
-    const ready = this.runner(this).whenReady();
+    const ready = this.#runner(this).whenReady();
     const changes = this.#changes;
     for (const { learner, key } of this.#forgotten) this.layout.writeForget(changes.next(), learner, key);
     this.#forgotten.clear();
@@ -237,16 +239,16 @@ export class HostPipeline implements Pipeline {
     } catch (error) {
       // A host that ended in the middle of it: the next one is given this, too.
       if (this.#host().host === host && !(await hasEnded(host))) throw error;
-      await this.runner(this).whenReady();
+      await this.#runner(this).whenReady();
     }
   }
 
   #restarting(): never {
-    fail('UNAVAILABLE', `${this.runner(this).name} is being restarted`);
+    fail('UNAVAILABLE', `${this.#runner(this).name} is being restarted`);
   }
 
   #host(): { readonly host: Host | undefined; readonly active: boolean } {
-    const runner = this.runner(this);
+    const runner = this.#runner(this);
     const { host } = runner;
     return { host, active: host !== undefined || runner.whenReady() !== undefined };
   }

@@ -42,6 +42,11 @@ export interface HostProcessOptions {
  * not. A host that does not answer any more is killed.
  */
 export class HostProcess implements Host {
+  /** As this process sees it; the host may have another number for itself. */
+  readonly #processId: number;
+  readonly #channel: Channel;
+  readonly #blocking: BlockingChannel;
+  readonly #options: HostProcessOptions;
   readonly ended: Promise<string>;
   readonly #listeners = new Listeners<[port: number]>();
   readonly #watchdog: NodeJS.Timeout;
@@ -52,12 +57,15 @@ export class HostProcess implements Host {
   private constructor(
     readonly greeting: Greeting,
     readonly description: Description,
-    /** As this process sees it; the host may have another number for itself. */
-    private readonly processId: number,
-    private readonly channel: Channel,
-    private readonly blocking: BlockingChannel,
-    private readonly options: HostProcessOptions,
+    processId: number,
+    channel: Channel,
+    blocking: BlockingChannel,
+    options: HostProcessOptions,
   ) {
+    this.#processId = processId;
+    this.#channel = channel;
+    this.#blocking = blocking;
+    this.#options = options;
     const closed = new Promise<void>((resolve) => channel.onClose(resolve));
     const { child, reasonOf = () => '', logger } = options;
     const exited = child === undefined ? undefined : exitOf(child);
@@ -94,11 +102,11 @@ export class HostProcess implements Host {
   }
 
   request(operation: Operation, body: Uint8Array = NOTHING): Promise<ByteReader> {
-    return this.channel.request(operation, body);
+    return this.#channel.request(operation, body);
   }
 
   requestNow(operation: Operation, body: Uint8Array = NOTHING, descriptor?: number): ByteReader {
-    return this.blocking.request(operation, body, descriptor);
+    return this.#blocking.request(operation, body, descriptor);
   }
 
   onPortLost(listener: (port: number) => void): void {
@@ -110,7 +118,7 @@ export class HostProcess implements Host {
   async stop(): Promise<void> {
     // A host that hangs does not answer; one that is in another container cannot be sent signals.
     const asked = this.request(Operation.STOP).catch(() => undefined);
-    const guard = new Guard((error) => this.options.logger?.error({ err: error }, 'internal error'));
+    const guard = new Guard((error) => this.#options.logger?.error({ err: error }, 'internal error'));
     const timer = setTimeout(
       guard.handler(() => this.#kill()),
       STOP_MS,
@@ -121,12 +129,12 @@ export class HostProcess implements Host {
   }
 
   leave(): void {
-    if (this.options.temporary) {
+    if (this.#options.temporary) {
       new Guard().run(() => this.stop());
       return;
     }
     this.#left = true;
-    this.channel.close();
+    this.#channel.close();
   }
 
   #event(event: number, body: ByteReader): void {
@@ -136,7 +144,7 @@ export class HostProcess implements Host {
   }
 
   #watch(): void {
-    const { outstanding } = this.channel;
+    const { outstanding } = this.#channel;
     if (outstanding === undefined) {
       this.#overdue = 0;
       this.request(Operation.PING).catch(() => undefined);
@@ -148,14 +156,14 @@ export class HostProcess implements Host {
     this.#overdue = milliseconds > limit ? this.#overdue + 1 : 0;
     if (this.#overdue < 2) return;
     this.#why = `it did not answer for ${milliseconds} ms and was killed`;
-    this.options.logger?.error({ pid: this.processId, milliseconds }, 'the data plane hangs: killing it');
+    this.#options.logger?.error({ pid: this.#processId, milliseconds }, 'the data plane hangs: killing it');
     this.#kill();
-    this.channel.close();
+    this.#channel.close();
   }
 
   #kill(): void {
     try {
-      process.kill(this.processId, 'SIGKILL');
+      process.kill(this.#processId, 'SIGKILL');
     } catch {
       // It has gone by itself.
     }
@@ -163,7 +171,7 @@ export class HostProcess implements Host {
 
   async #gone(): Promise<void> {
     const deadline = performance.now() + STOP_MS;
-    for (let killed = false; isAlive(this.processId); ) {
+    for (let killed = false; isAlive(this.#processId); ) {
       await new Promise((resolve) => setTimeout(resolve, GONE_POLL_MS));
       if (killed || performance.now() < deadline) continue;
       killed = true;

@@ -55,19 +55,30 @@ export interface HostProcessesOptions {
  * whoever comes next finds the host there, with its program, tables and ports.
  */
 export class HostProcesses implements HostSource {
+  readonly #program: HostProgram;
+  readonly #sockets: Sockets;
+  readonly #directory: RunDirectory;
+  readonly #temporary: boolean;
   readonly steadyRules: boolean;
   readonly inProcess = undefined;
   #left: HostProcess | undefined;
   #leftPorts: TapLeft[] = [];
   #found = false;
 
+  readonly #logger: Logger | undefined;
+
   private constructor(
-    private readonly program: HostProgram,
-    private readonly sockets: Sockets,
-    private readonly directory: RunDirectory,
-    private readonly temporary: boolean,
-    private readonly logger: Logger | undefined,
+    program: HostProgram,
+    sockets: Sockets,
+    directory: RunDirectory,
+    temporary: boolean,
+    logger: Logger | undefined,
   ) {
+    this.#logger = logger;
+    this.#program = program;
+    this.#sockets = sockets;
+    this.#directory = directory;
+    this.#temporary = temporary;
     this.steadyRules = program.kind === 'engine';
   }
 
@@ -91,7 +102,7 @@ export class HostProcesses implements HostSource {
   }
 
   get name(): string {
-    return this.program.name;
+    return this.#program.name;
   }
 
   get left(): Host | undefined {
@@ -109,8 +120,8 @@ export class HostProcesses implements HostSource {
   }
 
   async start(spec: string): Promise<Host> {
-    const { command, args, name } = this.program;
-    const { socket, specFile, logFile } = this.directory;
+    const { command, args, name } = this.#program;
+    const { socket, specFile, logFile } = this.#directory;
     await writeFile(specFile, spec, { mode: 0o600 });
     await rm(socket, { force: true });
     const log = openSync(logFile, 'w', 0o600);
@@ -123,7 +134,7 @@ export class HostProcesses implements HostSource {
     child.unref();
     try {
       await listening(child, socket, name, () => this.#reason());
-      return await this.#connect({ child, temporary: this.temporary });
+      return await this.#connect({ child, temporary: this.#temporary });
     } catch (error) {
       child.kill('SIGKILL');
       throw error;
@@ -131,19 +142,19 @@ export class HostProcesses implements HostSource {
   }
 
   async close(): Promise<void> {
-    for (const { descriptor } of this.takePorts()) this.sockets.close(descriptor);
-    this.directory.release();
-    if (this.temporary) await rm(this.directory.path, { recursive: true, force: true });
+    for (const { descriptor } of this.takePorts()) this.#sockets.close(descriptor);
+    this.#directory.release();
+    if (this.#temporary) await rm(this.#directory.path, { recursive: true, force: true });
   }
 
   async #find(): Promise<void> {
-    const { socket } = this.directory;
+    const { socket } = this.#directory;
     if (!existsSync(socket)) return;
     let channel: BlockingChannel;
     try {
-      channel = BlockingChannel.open(this.sockets, socket);
+      channel = BlockingChannel.open(this.#sockets, socket);
     } catch (error) {
-      this.logger?.debug({ reason: messageOf(error) }, 'no data plane listens any more');
+      this.#logger?.debug({ reason: messageOf(error) }, 'no data plane listens any more');
       return;
     }
     this.#found = true;
@@ -157,7 +168,7 @@ export class HostProcesses implements HostSource {
         this.#left = undefined;
       });
     } else {
-      this.logger?.warn(
+      this.#logger?.warn(
         { pid: peer, reason: unfit, ports: this.#leftPorts.length },
         'the data plane that runs cannot be gone on with: ending it; packets pause until there is another',
       );
@@ -167,8 +178,8 @@ export class HostProcesses implements HostSource {
   }
 
   #connect(options: HostProcessOptions): Promise<HostProcess> {
-    const { logger } = this;
-    return HostProcess.connect(this.sockets, this.directory.socket, {
+    const logger = this.#logger;
+    return HostProcess.connect(this.#sockets, this.#directory.socket, {
       reasonOf: () => this.#reason(),
       ...(logger !== undefined && { logger }),
       ...options,
@@ -182,7 +193,7 @@ export class HostProcesses implements HostSource {
       this.#leftPorts = takePorts(channel);
       if (version !== PROTOCOL_VERSION)
         return `it speaks version ${version}, this softswitch ${PROTOCOL_VERSION}`;
-      if (kind !== this.program.kind) return `it is of the kind ${kind}, not ${this.program.kind}`;
+      if (kind !== this.#program.kind) return `it is of the kind ${kind}, not ${this.#program.kind}`;
       return started ? undefined : 'it was not made ready';
     } catch (error) {
       return messageOf(error);
@@ -194,7 +205,7 @@ export class HostProcesses implements HostSource {
     try {
       channel.request(Operation.STOP, new Uint8Array(0));
     } catch (error) {
-      this.logger?.debug({ pid, reason: messageOf(error) }, 'the data plane does not take STOP');
+      this.#logger?.debug({ pid, reason: messageOf(error) }, 'the data plane does not take STOP');
       signal(pid, 'SIGTERM');
     }
     const deadline = performance.now() + STOP_MS;
@@ -209,7 +220,7 @@ export class HostProcesses implements HostSource {
 
   #reason(): string {
     try {
-      const lines = readFileSync(this.directory.logFile, 'utf8').trimEnd().split('\n');
+      const lines = readFileSync(this.#directory.logFile, 'utf8').trimEnd().split('\n');
       // The line that says that all is well is none of them.
       return lines
         .filter((line) => !/^\S+ ready: /.test(line))
@@ -226,7 +237,7 @@ function takePorts(channel: BlockingChannel): TapLeft[] {
     .filter(({ kind }) => kind === PortKind.DESCRIPTOR)
     .map(({ number, name, mtu }) => {
       channel.request(Operation.TAKE_PORT, new ByteWriter().u16(number).view());
-      return { number: number, name: name, mtu, descriptor: channel.takeDescriptor() };
+      return { number, name, mtu, descriptor: channel.takeDescriptor() };
     });
 }
 
@@ -280,7 +291,7 @@ async function takesConnections(socket: string): Promise<boolean> {
 export async function stopLeft(directory: string): Promise<boolean> {
   if (!existsSync(directory)) return false;
   const program: HostProgram = { kind: 'engine', name: 'the data plane', command: '', args: [] };
-  const source = await HostProcesses.open(program, { directory: directory });
+  const source = await HostProcesses.open(program, { directory });
   await source.left?.stop();
   await source.close();
   return source.found;

@@ -51,7 +51,7 @@ function messages(): Messages {
 /** A switch without its services: TAP ports and a program in a host. */
 async function open(program: HostProgram, directory: string, prefix: string, count = 2) {
   const { logger, lines } = messages();
-  const source = await HostProcesses.open(program, { directory: directory, logger });
+  const source = await HostProcesses.open(program, { directory, logger });
   const ports = await TapPorts.open({ prefix, count, left: source.takePorts(), logger });
   const dataplane = new HostDataplane(ports, source, { logger });
   return { ports, dataplane, source, lines };
@@ -170,13 +170,13 @@ describe.each(KINDS)('a host that outlives its switch, %s', (_kind, programOf) =
   it('is another switch’s as long as that one lives', async () => {
     const directory = runDirectory();
     const { dataplane, ports } = await open(programOf(), directory, tapPrefix(), 0);
-    await expect(HostProcesses.open(programOf(), { directory: directory })).rejects.toMatchObject({
+    await expect(HostProcesses.open(programOf(), { directory })).rejects.toMatchObject({
       code: 'UNAVAILABLE',
       message: `run directory ${directory}: the softswitch with the process id ${process.pid} has it; give each its own`,
     });
     await ports.stop();
     await dataplane.stop();
-    const next = await HostProcesses.open(programOf(), { directory: directory });
+    const next = await HostProcesses.open(programOf(), { directory });
     expect(next.found).toBe(false);
     await next.close();
   });
@@ -215,7 +215,7 @@ describe('a host that cannot be gone on with', () => {
       const directory = runDirectory();
       const child = await strangeHost(join(directory, 'control'), version);
       const { logger, lines } = messages();
-      const source = await HostProcesses.open(engineFromSource(), { directory: directory, logger });
+      const source = await HostProcesses.open(engineFromSource(), { directory, logger });
       expect(lines[0]).toMatch(reason);
       expect(source.left).toBeUndefined();
       expect(child.exitCode ?? child.signalCode).not.toBeNull();

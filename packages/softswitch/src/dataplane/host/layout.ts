@@ -50,7 +50,7 @@ export class Layout {
     this.learners = layOutTables(true, spec.learners);
     this.actions = [...spec.actions.values()].map(({ name, args }, id) => ({
       id,
-      name: name,
+      name,
       params: args?.fields.map((field) => field.bits / 8) ?? [],
     }));
     this.selectors = [...spec.selectors.keys()];
@@ -180,7 +180,7 @@ function layOutTables(
 ): readonly TableLayout[] {
   return [...tables.values()].map(({ name, key }, id) => ({
     id,
-    name: name,
+    name,
     isLearner,
     exact: key.every((field) => field.match === 'exact'),
     fields: key.map(({ match, operand }) => {

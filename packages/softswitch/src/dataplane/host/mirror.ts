@@ -118,7 +118,7 @@ export class Mirror implements MirrorVisitor, WrittenState {
     if (known === undefined) return undefined;
     if (known.slot === undefined) {
       const number = this.#freeSlots.pop() ?? this.#slots.length;
-      known.slot = { number: number, table, key: known.entry.key, priority };
+      known.slot = { number, table, key: known.entry.key, priority };
       this.#slots[number] = known.slot;
     }
     return known.slot;

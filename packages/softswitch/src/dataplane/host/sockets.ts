@@ -162,7 +162,7 @@ async function load(): Promise<Sockets> {
         const end = Math.min(Number(control.bytes.readBigUInt64LE(0)), controlLength);
         for (let at = CMSGHDR; at + 4 <= end; at += 4) descriptors.push(control.bytes.readInt32LE(at));
       }
-      return { data: buffer.bytes.subarray(0, length), descriptors: descriptors };
+      return { data: buffer.bytes.subarray(0, length), descriptors };
     },
     peer(fd) {
       const credentials = Buffer.alloc(12);

@@ -246,8 +246,8 @@ describe.skipIf(!dpdkInstalled)('TAP ports on DPDK', () => {
     cleanups.push(() => session.close());
     await session.setPipeline(k8sDpP4Info(), k8sDpDeviceConfig(), { action: 'VERIFY_AND_COMMIT' });
     await make(3);
-    expect(dataplane.statistics()?.ports.map(({ number, name }) => ({ number: number, name: name }))).toEqual(
-      [0, 1, 2, 3].map((number) => ({ number: number, name: `${prefix}${number}` })),
+    expect(dataplane.statistics()?.ports.map(({ number, name }) => ({ number, name }))).toEqual(
+      [0, 1, 2, 3].map((number) => ({ number, name: `${prefix}${number}` })),
     );
     // There are 8 places.
     await expect(

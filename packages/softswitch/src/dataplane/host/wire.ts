@@ -96,26 +96,30 @@ export class ByteWriter {
 export class ByteReader {
   #at = 0;
 
-  constructor(private readonly buffer: Buffer) {}
+  readonly #buffer: Buffer;
+
+  constructor(buffer: Buffer) {
+    this.#buffer = buffer;
+  }
 
   get atEnd(): boolean {
-    return this.#at >= this.buffer.length;
+    return this.#at >= this.#buffer.length;
   }
 
   u8(): number {
-    return this.buffer.readUInt8(this.#skip(1));
+    return this.#buffer.readUInt8(this.#skip(1));
   }
 
   u16(): number {
-    return this.buffer.readUInt16LE(this.#skip(2));
+    return this.#buffer.readUInt16LE(this.#skip(2));
   }
 
   u32(): number {
-    return this.buffer.readUInt32LE(this.#skip(4));
+    return this.#buffer.readUInt32LE(this.#skip(4));
   }
 
   u64(): bigint {
-    return this.buffer.readBigUInt64LE(this.#skip(8));
+    return this.#buffer.readBigUInt64LE(this.#skip(8));
   }
 
   /** A counter as a number; they stay below 2^53. */
@@ -126,8 +130,8 @@ export class ByteReader {
   /** A view of the message. */
   bytes(length: number): Uint8Array {
     const at = this.#skip(length);
-    if (this.#at > this.buffer.length) throw new RangeError('the message is too short');
-    return this.buffer.subarray(at, at + length);
+    if (this.#at > this.#buffer.length) throw new RangeError('the message is too short');
+    return this.#buffer.subarray(at, at + length);
   }
 
   /** The reverse of {@link ByteWriter.blob}. */
@@ -138,8 +142,8 @@ export class ByteReader {
   /** The reverse of {@link ByteWriter.integer}: a number up to 4 bytes, a bigint beyond. */
   integer(width: number): number | bigint {
     const at = this.#skip(width);
-    if (this.#at > this.buffer.length) throw new RangeError('the message is too short');
-    const { buffer } = this;
+    if (this.#at > this.#buffer.length) throw new RangeError('the message is too short');
+    const buffer = this.#buffer;
     if (width <= 4) {
       let value = 0;
       for (let i = 0; i < width; i++) value = value * 256 + (buffer[at + i] ?? 0);
@@ -154,7 +158,7 @@ export class ByteReader {
 
   /** Bytes that have not been read. */
   get rest(): number {
-    return this.buffer.length - this.#at;
+    return this.#buffer.length - this.#at;
   }
 
   text(): string {

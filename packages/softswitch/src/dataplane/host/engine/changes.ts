@@ -11,15 +11,21 @@ const MEMBERS_MAX = 4096;
 
 /** Makes the changes of BATCH messages in a pipeline. */
 export class ChangeReader {
-  constructor(
-    private readonly swx: SwxPipeline,
-    private readonly layout: Layout,
-    private readonly notes: Notes,
-  ) {}
+  readonly #notes: Notes;
+  readonly #swx: SwxPipeline;
+
+  readonly #layout: Layout;
+
+  constructor(swx: SwxPipeline, layout: Layout, notes: Notes) {
+    this.#layout = layout;
+    this.#swx = swx;
+    this.#notes = notes;
+  }
 
   /** Makes the next one; throws if it cannot be made. */
   apply(reader: ByteReader): void {
-    const { swx, layout } = this;
+    const swx = this.#swx;
+    const layout = this.#layout;
     const code = reader.u8();
     switch (code) {
       case Change.SET: {
@@ -74,7 +80,7 @@ export class ChangeReader {
       }
       case Change.NOTE: {
         const { key, value } = readNote(reader);
-        this.notes.set(key, value);
+        this.#notes.set(key, value);
         return;
       }
       default:
@@ -83,19 +89,19 @@ export class ChangeReader {
   }
 
   learner(id: number): TableLayout {
-    return this.layout.learners[id] ?? fail('NOT_FOUND', `no learner ${id}`);
+    return this.#layout.learners[id] ?? fail('NOT_FOUND', `no learner ${id}`);
   }
 
   register(id: number): string {
-    return this.layout.registers[id] ?? fail('NOT_FOUND', `no register array ${id}`);
+    return this.#layout.registers[id] ?? fail('NOT_FOUND', `no register array ${id}`);
   }
 
   selector(id: number): string {
-    return this.layout.selectors[id] ?? fail('NOT_FOUND', `no selector ${id}`);
+    return this.#layout.selectors[id] ?? fail('NOT_FOUND', `no selector ${id}`);
   }
 
   #table(id: number): TableLayout {
-    return this.layout.tables[id] ?? fail('NOT_FOUND', `no table ${id}`);
+    return this.#layout.tables[id] ?? fail('NOT_FOUND', `no table ${id}`);
   }
 
   /** A table with a key. */
@@ -113,7 +119,7 @@ export class ChangeReader {
     if (count > MEMBERS_MAX)
       fail('RESOURCE_EXHAUSTED', `a group of ${count} members: ${MEMBERS_MAX} is the limit`);
     const members = reader.list(count, () => ({ member: reader.u32(), weight: reader.u32() }));
-    if (members.length === 0) this.swx.selectorDelete(selector, group);
-    else this.swx.selectorSet(selector, group, members);
+    if (members.length === 0) this.#swx.selectorDelete(selector, group);
+    else this.#swx.selectorSet(selector, group, members);
   }
 }

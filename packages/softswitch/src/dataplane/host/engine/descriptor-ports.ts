@@ -22,16 +22,20 @@ export class DescriptorPorts {
   readonly #ports = new Map<number, DescriptorPort>();
   readonly #frame = new Uint8Array(FRAME_SIZE);
   readonly #poller: Poller;
+  readonly #libc: Libc;
+
+  readonly #receive: PacketHandler;
+
+  readonly #onLost: (port: number) => void;
 
   /**
    * @param receive takes the packets
    * @param onLost told when the device of a port is gone; its descriptor is not asked any more
    */
-  constructor(
-    private readonly libc: Libc,
-    private readonly receive: PacketHandler,
-    private readonly onLost: (port: number) => void,
-  ) {
+  constructor(libc: Libc, receive: PacketHandler, onLost: (port: number) => void) {
+    this.#onLost = onLost;
+    this.#receive = receive;
+    this.#libc = libc;
     this.#poller = new Poller(
       libc,
       (token) => this.#read(token),
@@ -54,7 +58,7 @@ export class DescriptorPorts {
     const port = this.#ports.get(number);
     if (port === undefined) return;
     if (!port.lost) this.#poller.delete(port.fd);
-    this.libc.close(port.fd);
+    this.#libc.close(port.fd);
     this.#ports.delete(number);
   }
 
@@ -76,7 +80,7 @@ export class DescriptorPorts {
     if (port === undefined) return false;
     const { statistics, fd } = port;
     // Link down, queue full, frame too short or too long, device gone: all are packets that did not leave.
-    if (this.libc.write(fd, packet, packet.length) < 0) statistics.txErrors++;
+    if (this.#libc.write(fd, packet, packet.length) < 0) statistics.txErrors++;
     else {
       statistics.txPackets++;
       statistics.txBytes += packet.length;
@@ -100,7 +104,7 @@ export class DescriptorPorts {
   #read(number: number): void {
     const port = this.#ports.get(number);
     if (port === undefined) return;
-    const { libc } = this;
+    const libc = this.#libc;
     const { statistics } = port;
     const frame = this.#frame;
     for (let i = 0; i < BURST; i++) {
@@ -108,7 +112,7 @@ export class DescriptorPorts {
       if (length > 0) {
         statistics.rxPackets++;
         statistics.rxBytes += length;
-        this.receive(number, frame, length);
+        this.#receive(number, frame, length);
         continue;
       }
       const errno = libc.errno();
@@ -116,7 +120,7 @@ export class DescriptorPorts {
       // A device that is gone would be ready for ever.
       this.#poller.delete(port.fd);
       port.lost = true;
-      this.onLost(number);
+      this.#onLost(number);
       return;
     }
   }

@@ -58,6 +58,7 @@ export interface EngineHostOptions {
  * Packets run between, never during, the handling of a message.
  */
 export class EngineHost {
+  readonly #options: EngineHostOptions;
   readonly ports: EnginePorts;
   readonly #swx: SwxPipeline;
   readonly #layout: Layout;
@@ -72,11 +73,8 @@ export class EngineHost {
   #loggedAt = Number.NEGATIVE_INFINITY;
 
   /** @throws SoftswitchError INVALID_ARGUMENT if the engine cannot run the program */
-  constructor(
-    spec: string,
-    file: string,
-    private readonly options: EngineHostOptions,
-  ) {
+  constructor(spec: string, file: string, options: EngineHostOptions) {
+    this.#options = options;
     const { now, onPortLost, transmit } = options;
     this.ports = new EnginePorts({
       slots: options.slots,
@@ -99,7 +97,7 @@ export class EngineHost {
   }
 
   get greeting(): Greeting {
-    const { slots, software } = this.options;
+    const { slots, software } = this.#options;
     return {
       version: PROTOCOL_VERSION,
       kind: 'engine',
@@ -189,13 +187,13 @@ export class EngineHost {
         this.ports.start();
         return NOTHING;
       case Operation.STOP:
-        this.options.onStop?.();
+        this.#options.onStop?.();
         return NOTHING;
       case Operation.PING:
         return NOTHING;
       case Operation.WATCH:
         client.watches = true;
-        for (const port of this.ports.lost()) this.options.onPortLost?.(port);
+        for (const port of this.ports.lost()) this.#options.onPortLost?.(port);
         return NOTHING;
       case Operation.LIST_PORTS:
         return writePorts(this.ports.list());
@@ -298,7 +296,7 @@ export class EngineHost {
     const now = performance.now();
     if (now - this.#loggedAt < LOG_INTERVAL_MS) return;
     this.#loggedAt = now;
-    this.options.logger?.error(
+    this.#options.logger?.error(
       { port, error, failures: this.#failures },
       'the program failed on a packet, which is dropped',
     );

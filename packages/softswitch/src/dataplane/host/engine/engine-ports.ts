@@ -31,6 +31,7 @@ interface EnginePort {
 
 /** The ports of an engine: descriptors of TAP devices, queues in memory. */
 export class EnginePorts {
+  readonly #options: EnginePortsOptions;
   readonly #ports = new Map<number, EnginePort>();
   #descriptors: DescriptorPorts | undefined;
   #started = false;
@@ -38,7 +39,9 @@ export class EnginePorts {
   #cause = 0;
   unknownPortDrops = 0;
 
-  constructor(private readonly options: EnginePortsOptions) {}
+  constructor(options: EnginePortsOptions) {
+    this.#options = options;
+  }
 
   start(): void {
     this.#started = true;
@@ -51,8 +54,8 @@ export class EnginePorts {
     try {
       const [name, mtu] = [reader.text(), reader.u32()];
       if (reader.rest > 0) fail('INVALID_ARGUMENT', `the message is ${reader.rest} bytes too long`);
-      if (number >= this.options.slots)
-        fail('NOT_FOUND', `no port ${number}: there are ${this.options.slots} slots`);
+      if (number >= this.#options.slots)
+        fail('NOT_FOUND', `no port ${number}: there are ${this.#options.slots} slots`);
       const holder = this.#ports.get(number);
       if (holder !== undefined) fail('ALREADY_EXISTS', `port ${number} is ${holder.name} already`);
       let statistics = newStatistics();
@@ -60,7 +63,7 @@ export class EnginePorts {
         if (fd === undefined) fail('INVALID_ARGUMENT', `port ${name}: no descriptor came with the message`);
         statistics = this.#attach(number, fd);
       } else if (kind !== PortKind.MEMORY) fail('INVALID_ARGUMENT', `port ${name}: no kind ${kind}`);
-      this.#ports.set(number, { name: name, kind, mtu, queue: [], statistics });
+      this.#ports.set(number, { name, kind, mtu, queue: [], statistics });
     } catch (error) {
       if (fd !== undefined) loadedLibc()?.close(fd);
       throw error;
@@ -75,9 +78,9 @@ export class EnginePorts {
 
   list(): ListedPort[] {
     return [...this.#ports].map(([number, { kind, name, mtu }]) => ({
-      number: number,
+      number,
       kind,
-      name: name,
+      name,
       mtu,
       lost: this.#descriptors?.isLost(number) === true,
     }));
@@ -96,9 +99,9 @@ export class EnginePorts {
 
   statistics(): HostPortStatistics[] {
     return [...this.#ports].map(([number, { kind, name, statistics }]) => ({
-      number: number,
+      number,
       kind,
-      name: name,
+      name,
       ...statistics,
     }));
   }
@@ -107,7 +110,7 @@ export class EnginePorts {
     if (this.#descriptors?.transmit(number, packet)) return;
     const port = this.#ports.get(number);
     if (port === undefined) {
-      if (this.options.elsewhere !== undefined) this.options.elsewhere(number, packet);
+      if (this.#options.elsewhere !== undefined) this.#options.elsewhere(number, packet);
       else this.unknownPortDrops++;
       return;
     }
@@ -151,8 +154,8 @@ export class EnginePorts {
   #attach(number: number, fd: number): PortStatistics {
     const libc = loadedLibc() ?? fail('INTERNAL', 'a descriptor without a C library');
     if (this.#descriptors === undefined) {
-      this.#descriptors = new DescriptorPorts(libc, this.options.receive, (port) =>
-        this.options.onPortLost?.(port),
+      this.#descriptors = new DescriptorPorts(libc, this.#options.receive, (port) =>
+        this.#options.onPortLost?.(port),
       );
       if (this.#started) this.#descriptors.start();
     }

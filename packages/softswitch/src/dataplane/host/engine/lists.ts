@@ -15,42 +15,48 @@ const LEARNED_MAX = 512;
 
 /** What clients may read of tables, selectors, learners, registers and notes. */
 export class Lists {
+  readonly #noted: Notes;
+  readonly #objects: ChangeReader;
   /** The keys that a list of notes goes through, from its first piece on. */
   #noteKeys: string[] = [];
 
-  constructor(
-    private readonly swx: SwxPipeline,
-    private readonly layout: Layout,
-    private readonly noted: Notes,
-    private readonly objects: ChangeReader,
-  ) {}
+  readonly #swx: SwxPipeline;
+  readonly #layout: Layout;
+
+  constructor(swx: SwxPipeline, layout: Layout, noted: Notes, objects: ChangeReader) {
+    this.#layout = layout;
+    this.#swx = swx;
+    this.#noted = noted;
+    this.#objects = objects;
+  }
 
   registers(reader: ByteReader): Uint8Array {
-    const register = this.objects.register(reader.u16());
+    const register = this.#objects.register(reader.u16());
     const [first, count] = [reader.u32(), reader.u32()];
     limit(count);
     const writer = new ByteWriter(count * 8);
-    for (let i = 0; i < count; i++) writer.u64(this.swx.registerRead(register, first + i));
+    for (let i = 0; i < count; i++) writer.u64(this.#swx.registerRead(register, first + i));
     return writer.view();
   }
 
   counters(reader: ByteReader): Uint8Array {
-    const register = this.objects.register(reader.u16());
-    const table = this.objects.keyed(reader.u16());
+    const register = this.#objects.register(reader.u16());
+    const table = this.#objects.keyed(reader.u16());
     const count = reader.u32();
     limit(count);
     const writer = new ByteWriter(count * 8);
     for (let i = 0; i < count; i++) {
-      const { key, priority } = this.layout.readKey(reader, table);
-      const index = this.swx.entryIndex(table.name, key, priority);
-      writer.u64(index === 0 ? 0n : this.swx.registerRead(register, index));
+      const { key, priority } = this.#layout.readKey(reader, table);
+      const index = this.#swx.entryIndex(table.name, key, priority);
+      writer.u64(index === 0 ? 0n : this.#swx.registerRead(register, index));
     }
     return writer.view();
   }
 
   entries(reader: ByteReader): Uint8Array {
-    const { swx, layout } = this;
-    const table = this.objects.keyed(reader.u16());
+    const swx = this.#swx;
+    const layout = this.#layout;
+    const table = this.#objects.keyed(reader.u16());
     const [cursor, count] = piece(reader);
     const found = swx.tableEntriesFrom(table.name, cursor, count);
     const last = found.at(-1);
@@ -64,22 +70,22 @@ export class Lists {
 
   defaults(): Uint8Array {
     const writer = new ByteWriter();
-    for (const { name } of this.layout.tables) {
-      const { action, args } = this.swx.tableDefault(name);
-      this.layout.writeCall(writer, action, args);
+    for (const { name } of this.#layout.tables) {
+      const { action, args } = this.#swx.tableDefault(name);
+      this.#layout.writeCall(writer, action, args);
     }
-    for (const { name } of this.layout.learners) {
-      const { action, args } = this.swx.learnerDefault(name);
-      this.layout.writeCall(writer, action, args);
+    for (const { name } of this.#layout.learners) {
+      const { action, args } = this.#swx.learnerDefault(name);
+      this.#layout.writeCall(writer, action, args);
     }
     return writer.view();
   }
 
   groups(reader: ByteReader): Uint8Array {
-    const selector = this.objects.selector(reader.u16());
+    const selector = this.#objects.selector(reader.u16());
     const [cursor, count] = piece(reader);
     // Groups are few, next to entries.
-    const all = [...this.swx.selectorGroups(selector)].sort((a, b) => a.group - b.group);
+    const all = [...this.#swx.selectorGroups(selector)].sort((a, b) => a.group - b.group);
     const found = all.filter(({ group }) => group >= cursor).slice(0, count);
     const last = found.at(-1);
     const writer = list(found.length < count || last === undefined ? LIST_END : last.group + 1, found.length);
@@ -92,24 +98,24 @@ export class Lists {
 
   notes(reader: ByteReader): Uint8Array {
     const [cursor, count] = piece(reader);
-    if (cursor === 0) this.#noteKeys = this.noted.keys();
+    if (cursor === 0) this.#noteKeys = this.#noted.keys();
     const keys = this.#noteKeys.slice(cursor, cursor + count);
     const ends = cursor + count >= this.#noteKeys.length;
     const writer = list(ends ? LIST_END : cursor + count, keys.length);
-    for (const key of keys) writer.text(key).blob(this.noted.get(key) ?? new Uint8Array(0));
+    for (const key of keys) writer.text(key).blob(this.#noted.get(key) ?? new Uint8Array(0));
     if (ends) this.#noteKeys = [];
     return writer.view();
   }
 
   note(reader: ByteReader): Uint8Array {
-    return new ByteWriter().blob(this.noted.get(reader.text()) ?? new Uint8Array(0)).view();
+    return new ByteWriter().blob(this.#noted.get(reader.text()) ?? new Uint8Array(0)).view();
   }
 
   learned(reader: ByteReader): Uint8Array {
-    const learner = this.objects.learner(reader.u16());
+    const learner = this.#objects.learner(reader.u16());
     const [cursor, count] = piece(reader);
     const filter = this.#filter(reader, learner);
-    const { entries, next } = this.swx.learnerEntriesFrom(
+    const { entries, next } = this.#swx.learnerEntriesFrom(
       learner.name,
       cursor,
       Math.min(count, LEARNED_MAX),
@@ -117,27 +123,27 @@ export class Lists {
     );
     const writer = list(next === 0 ? LIST_END : next, entries.length);
     for (const entry of entries) {
-      this.layout.writeValues(writer, learner, entry.key);
+      this.#layout.writeValues(writer, learner, entry.key);
       this.#learned(writer, entry);
     }
     return writer.view();
   }
 
   countLearned(reader: ByteReader): Uint8Array {
-    const learner = this.objects.learner(reader.u16());
+    const learner = this.#objects.learner(reader.u16());
     const cursor = reader.u32();
-    const { count, next } = this.swx.learnerCountFrom(learner.name, cursor, this.#filter(reader, learner));
+    const { count, next } = this.#swx.learnerCountFrom(learner.name, cursor, this.#filter(reader, learner));
     return list(next === 0 ? LIST_END : next, count).view();
   }
 
   readLearned(reader: ByteReader): Uint8Array {
-    const learner = this.objects.learner(reader.u16());
+    const learner = this.#objects.learner(reader.u16());
     const count = reader.u32();
     limit(count);
     const writer = new ByteWriter();
     for (let i = 0; i < count; i++) {
-      const { key } = this.layout.readKey(reader, learner);
-      const entry = this.swx.learnerGet(
+      const { key } = this.#layout.readKey(reader, learner);
+      const entry = this.#swx.learnerGet(
         learner.name,
         key.map(({ value }) => value),
       );
@@ -148,14 +154,14 @@ export class Lists {
   }
 
   timeouts(reader: ByteReader): Uint8Array {
-    const timeouts = this.swx.learnerTimeouts(this.objects.learner(reader.u16()).name);
+    const timeouts = this.#swx.learnerTimeouts(this.#objects.learner(reader.u16()).name);
     const writer = new ByteWriter().u16(timeouts.length);
     for (const seconds of timeouts) writer.u32(seconds);
     return writer.view();
   }
 
   #learned(writer: ByteWriter, { action, args, timeoutIndex, expiresInMs }: LearnedEntry): void {
-    this.layout.writeCall(writer, action, args);
+    this.#layout.writeCall(writer, action, args);
     writer.u16(timeoutIndex).u32(Math.min(0xffff_ffff, Math.max(0, Math.round(expiresInMs))));
   }
 
@@ -164,16 +170,17 @@ export class Lists {
     if (reader.rest === 0) return {};
     const id = reader.u16();
     // An action that there is not has no entries.
-    const action = id === ANY_ACTION ? {} : { action: this.layout.actions[id]?.name ?? '' };
+    const action = id === ANY_ACTION ? {} : { action: this.#layout.actions[id]?.name ?? '' };
     if (reader.u8() === 0) return action;
-    const values = this.layout.readKey(reader, learner).key;
-    const masks = this.layout.readKey(reader, learner).key;
+    const values = this.#layout.readKey(reader, learner).key;
+    const masks = this.#layout.readKey(reader, learner).key;
     const key = values.map(({ value }, i) => ({ value, mask: masks[i]?.value ?? 0 }));
     return { ...action, key };
   }
 
   statistics(ports: EnginePorts): HostStatistics {
-    const { swx, layout } = this;
+    const swx = this.#swx;
+    const layout = this.#layout;
     const { stats } = swx;
     const lookups = (name: string) => stats.tables[name] ?? { hits: 0, misses: 0 };
     return {

@@ -19,13 +19,15 @@ export interface LocalEngineOptions {
 
 /** The engine in this process: what a host is for tests and for programs that embed a switch. */
 export class LocalEngine implements HostSource {
+  readonly #options: LocalEngineOptions;
   readonly name = 'the engine';
   readonly steadyRules = true;
   readonly inProcess: InProcess;
   #running: LocalHost | undefined;
   #transmit: ((port: number, packet: Uint8Array) => void) | undefined;
 
-  constructor(private readonly options: LocalEngineOptions = {}) {
+  constructor(options: LocalEngineOptions = {}) {
+    this.#options = options;
     const receive: PacketHandler = (port, buffer, length) =>
       this.#running?.engine.receive(port, buffer, length);
     this.inProcess = {
@@ -42,7 +44,7 @@ export class LocalEngine implements HostSource {
 
   async start(spec: string): Promise<Host> {
     const engine = new EngineHost(spec, 'pipeline.spec', {
-      ...this.options,
+      ...this.#options,
       slots: SLOTS,
       software: 'engine',
       transmit: (port, packet) => this.#transmit?.(port, packet),
@@ -59,6 +61,7 @@ export class LocalEngine implements HostSource {
 }
 
 class LocalHost implements Host, EngineClient {
+  readonly #onStop: () => void;
   readonly ended: Promise<string>;
   version: number | undefined;
   watches = false;
@@ -69,8 +72,9 @@ class LocalHost implements Host, EngineClient {
 
   constructor(
     readonly engine: EngineHost,
-    private readonly onStop: () => void,
+    onStop: () => void,
   ) {
+    this.#onStop = onStop;
     this.version = engine.greeting.version;
     this.ended = new Promise((resolve) => {
       this.#end = resolve;
@@ -104,7 +108,7 @@ class LocalHost implements Host, EngineClient {
   async stop(): Promise<void> {
     if (this.#gone) return;
     this.#gone = true;
-    this.onStop();
+    this.#onStop();
     await this.engine.stop();
     this.#end('it was stopped');
   }

@@ -21,6 +21,10 @@ const LISTENER = 0;
 
 /** Serves the control protocol for an engine at a unix socket. */
 export class ControlServer {
+  readonly #sockets: Sockets;
+  readonly #path: string;
+  readonly #engine: EngineHost;
+  readonly #logger: Logger | undefined;
   readonly #poller: Poller;
   readonly #listener: number;
   readonly #clients = new Map<number, Client>();
@@ -28,20 +32,18 @@ export class ControlServer {
   #accepting = true;
 
   /** Listens at once; UNAVAILABLE if it cannot. */
-  constructor(
-    libc: Libc,
-    private readonly sockets: Sockets,
-    private readonly path: string,
-    private readonly engine: EngineHost,
-    private readonly logger: Logger | undefined,
-  ) {
+  constructor(libc: Libc, sockets: Sockets, path: string, engine: EngineHost, logger: Logger | undefined) {
+    this.#sockets = sockets;
+    this.#path = path;
+    this.#engine = engine;
+    this.#logger = logger;
     rmSync(path, { force: true });
     this.#listener = sockets.listen(path);
     this.#poller = new Poller(
       libc,
       (token) => this.#ready(token),
       (error, token) => {
-        this.logger?.warn({ reason: messageOf(error) }, 'a client was hung up on');
+        this.#logger?.warn({ reason: messageOf(error) }, 'a client was hung up on');
         this.#drop(token);
       },
     );
@@ -61,10 +63,10 @@ export class ControlServer {
 
   async stop(): Promise<void> {
     // First of all: whoever sees a connection end may start another engine here.
-    rmSync(this.path, { force: true });
+    rmSync(this.#path, { force: true });
     for (const token of [...this.#clients.keys()]) this.#drop(token);
     await this.#poller.close();
-    this.sockets.close(this.#listener);
+    this.#sockets.close(this.#listener);
   }
 
   #ready(token: number): void {
@@ -77,17 +79,17 @@ export class ControlServer {
   }
 
   #accept(): void {
-    const fd = this.sockets.accept(this.#listener);
+    const fd = this.#sockets.accept(this.#listener);
     if (fd === undefined) return;
     const token = this.#next++;
-    this.#clients.set(token, new Client(this.sockets, fd));
+    this.#clients.set(token, new Client(this.#sockets, fd));
     this.#poller.add(fd, token);
     this.#accepting = this.#clients.size < MAX_CLIENTS;
     if (!this.#accepting) this.#poller.modify(this.#listener, LISTENER, 0);
   }
 
   #receive(token: number, client: Client): void {
-    if (!client.receive((operation, body) => this.engine.handle(client, operation, body))) this.#drop(token);
+    if (!client.receive((operation, body) => this.#engine.handle(client, operation, body))) this.#drop(token);
     else this.#flush(token, client);
   }
 
@@ -105,7 +107,7 @@ export class ControlServer {
     const client = this.#clients.get(token);
     if (client === undefined) return;
     this.#clients.delete(token);
-    this.engine.leave(client);
+    this.#engine.leave(client);
     this.#poller.delete(client.fd);
     client.close();
     if (!this.#accepting) this.#poller.modify(this.#listener, LISTENER, EPOLLIN);
@@ -115,6 +117,7 @@ export class ControlServer {
 
 /** One connection: messages in, answers out. */
 class Client implements EngineClient {
+  readonly #sockets: Sockets;
   version: number | undefined;
   watches = false;
   /** It waits for the client to read. */
@@ -127,9 +130,11 @@ class Client implements EngineClient {
   #given: number | undefined;
 
   constructor(
-    private readonly sockets: Sockets,
+    sockets: Sockets,
     readonly fd: number,
-  ) {}
+  ) {
+    this.#sockets = sockets;
+  }
 
   get hasOutput(): boolean {
     return this.#out.length > 0;
@@ -149,8 +154,8 @@ class Client implements EngineClient {
 
   /** Reads and answers what there is. False when the client has gone, or sends what is no message. */
   receive(handle: (operation: number, body: Buffer) => Uint8Array): boolean {
-    const received = this.sockets.receive(this.fd);
-    if (received === undefined) return isTemporary(this.sockets.errno());
+    const received = this.#sockets.receive(this.fd);
+    if (received === undefined) return isTemporary(this.#sockets.errno());
     this.#descriptors.push(...received.descriptors);
     if (received.data.length === 0) return false;
     // The bytes are only lent; a message that is whole is handled before they are taken back.
@@ -178,8 +183,8 @@ class Client implements EngineClient {
   /** Sends what the socket takes. False when the client has gone. */
   flush(): boolean {
     for (let first = this.#out[0]; first !== undefined; first = this.#out[0]) {
-      const sent = this.sockets.send(this.fd, first, this.#given);
-      if (sent < 0) return isTemporary(this.sockets.errno());
+      const sent = this.#sockets.send(this.fd, first, this.#given);
+      if (sent < 0) return isTemporary(this.#sockets.errno());
       this.#given = undefined;
       if (sent < first.length) this.#out[0] = first.subarray(sent);
       else this.#out.shift();
@@ -188,8 +193,8 @@ class Client implements EngineClient {
   }
 
   close(): void {
-    for (const descriptor of this.#descriptors) this.sockets.close(descriptor);
-    this.sockets.close(this.fd);
+    for (const descriptor of this.#descriptors) this.#sockets.close(descriptor);
+    this.#sockets.close(this.fd);
   }
 
   /** All that has come, once the message that it begins with is whole; joining each piece would take squares of time. */
