@@ -3,8 +3,8 @@
  * with what the Kubernetes API defines; then how fast profiles compile. Arguments: connections to compare, first seed.
  */
 import { ipv4 } from '@infra-offload/net';
+import type { PolicyProfile, ProfileRule, ResolvedSet } from '@infra-offload/policy-compiler';
 import { compilePolicy } from '../../apps/manager/src/drivers/dpdk/policy.js';
-import type { PolicyProfile, ProfileRule, ResolvedSet } from '../../apps/manager/src/policy/profile.js';
 import { RandomCluster } from '../../e2e/src/policies/random-cluster.js';
 import { PolicyPath } from '../../e2e/src/policies/semantics.js';
 

@@ -1,5 +1,4 @@
-import type { Mac } from '@infra-offload/net';
-import { parseMac } from '@infra-offload/net';
+import { type Mac, parseMac } from '@infra-offload/net';
 import type { Lifecycle } from '@infra-offload/service';
 import type { Config } from './config/config.js';
 import { Controller } from './controller/controller.js';

@@ -2,11 +2,11 @@ import type { ReadinessReason } from '@infra-offload/infra-api';
 import type { CertificateSource, PeerCounts } from '@infra-offload/tls-certs/grpc';
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import type { Controller } from './controller/controller.js';
+import { kindOf } from './model/objects.js';
 import type { Problem } from './readiness.js';
 import type { Reconciler } from './reconciler/reconciler.js';
 import type { Security } from './security.js';
 import type { Inspector } from './server/inspect.js';
-import { kindOf } from './state/objects.js';
 import type { TargetState } from './target/connection.js';
 
 /** What the metrics are read from. */

@@ -1,6 +1,7 @@
 export { Backoff, type BackoffOptions, longestDelayMs, type WaitOptions } from './backoff.js';
 export { Listeners, type Unsubscribe } from './listeners.js';
 export { MultiMap } from './multi-map.js';
+export { Queue } from './queue.js';
 export { didYouMean, listNames, nearestNames, suggestion } from './suggestions.js';
 export { isSystemError, messageOf } from './thrown.js';
 export {

@@ -1,5 +1,4 @@
-import type { Position } from './error.js';
-import { YamlError } from './error.js';
+import { type Position, YamlError } from './error.js';
 import { extentOf, tooDeep } from './json.js';
 import type { Limits } from './limits.js';
 import { LineIndex } from './position.js';

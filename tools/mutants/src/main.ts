@@ -14,6 +14,7 @@ const FOLDERS = [
   'apps/manager/src/server',
   'apps/manager/src/target',
   'apps/manager/src/reconciler',
+  'packages/reconciler/src',
   'packages/p4rt/src/session',
   'packages/k8s-watch/src/api',
   'packages/lb-model/src',

@@ -1,8 +1,8 @@
 import { isIPv4 } from 'node:net';
 import { messageOf } from '@infra-offload/base';
 import { Guard } from '@infra-offload/guard';
-import type { EndpointSlice } from '@infra-offload/k8s-watch';
 import {
+  type EndpointSlice,
   isLoadBalanced,
   type ObjectSource,
   type Service,

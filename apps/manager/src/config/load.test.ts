@@ -78,7 +78,7 @@ describe('loadConfig', () => {
     ['dataPlane: {conntrack: {tcpTimeoutEstablished: 59}}', /conntrack\.tcpTimeoutEstablished: .*>=60/],
     ['dataPlane: {conntrack: {udpTimeout: 4}}', /conntrack\.udpTimeout: .*>=5/],
     ['dataPlane: {conntrack: {udpTimeoutStream: 1e9}}', /conntrack\.udpTimeoutStream: .*<=432000/],
-    ['dataPlane: {conntrack: {tcpTimeoutFoo: 60}}', /unknown key "dataPlane\.conntrack\.tcpTimeoutFoo"/],
+    ['dataPlane: {conntrack: {tcpTimeoutFoo: 60}}', /unknown key 'dataPlane\.conntrack\.tcpTimeoutFoo'/],
     ['log: {level: loud}', /log\.level: .*"fatal"/],
     ['metrics: {listen: off}', /:1:10: 'metrics' is called 'monitoring'/],
     ['log: {modules: {metrics: info}}', /'log\.modules\.metrics' is called 'log\.modules\.monitoring'/],

@@ -1,6 +1,6 @@
 import { MultiMap } from '@infra-offload/base';
 import type { IPv4 } from '@infra-offload/net';
-import type { ObjectKey } from '../state/objects.js';
+import type { ObjectKey } from '../model/objects.js';
 
 /** Which objects asked who has an address, so that they are told when that changes. */
 export class AddressUsers {

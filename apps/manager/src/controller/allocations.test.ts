@@ -1,6 +1,6 @@
 import { ipv4 } from '@infra-offload/net';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { condition } from '../drivers/condition.js';
+import { condition } from '../model/condition.js';
 import { aPod, aService, Core, coreDriver } from '../testing/core.js';
 import { MemoryStore } from '../testing/policy-world.js';
 

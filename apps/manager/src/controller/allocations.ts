@@ -16,7 +16,7 @@ import {
   type PodObject,
   protocolOf,
   type ServiceObject,
-} from '../state/objects.js';
+} from '../model/objects.js';
 import type { StateStore, StoreContents } from '../state/store.js';
 import { DepartedAddresses } from './departed.js';
 import { Drains } from './drains.js';

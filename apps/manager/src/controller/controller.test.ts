@@ -1,6 +1,6 @@
 import { ipv4, mac } from '@infra-offload/net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { ObjectKey } from '../state/objects.js';
+import type { ObjectKey } from '../model/objects.js';
 import { aNode, aPod, aService, Core, coreDriver } from '../testing/core.js';
 
 const POD: ObjectKey = 'pod/c1/eth0';

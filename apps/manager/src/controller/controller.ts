@@ -1,12 +1,9 @@
 import { Listeners } from '@infra-offload/base';
 import { Guard } from '@infra-offload/guard';
 import type { IPv4, Mac } from '@infra-offload/net';
-import { type Condition, condition } from '../drivers/condition.js';
+import { Owner, type RowFailure, type RowKey } from '@infra-offload/reconciler';
 import type { Driver, PortLookup } from '../drivers/driver.js';
-import type { Consequences } from '../policy/keeper.js';
-import { Owner, type RowFailure, type RowKey } from '../reconciler/model.js';
-import type { Reconciler } from '../reconciler/reconciler.js';
-import { Claims } from '../state/claims.js';
+import { type Condition, condition } from '../model/condition.js';
 import {
   belongsToSync,
   describeKey,
@@ -16,7 +13,10 @@ import {
   objectKey,
   type PodObject,
   type WantedState,
-} from '../state/objects.js';
+} from '../model/objects.js';
+import type { Consequences } from '../policy/keeper.js';
+import type { Reconciler } from '../reconciler/reconciler.js';
+import { Claims } from '../state/claims.js';
 import { isUnchanged } from '../state/same.js';
 import type { StoreContents } from '../state/store.js';
 import { AddressUsers } from './address-users.js';

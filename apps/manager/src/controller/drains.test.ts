@@ -1,7 +1,7 @@
 import { emptyGroupPlan, type GroupPlan } from '@infra-offload/lb-model';
 import { ipv4 } from '@infra-offload/net';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import type { ObjectKey } from '../state/objects.js';
+import type { ObjectKey } from '../model/objects.js';
 import { Drains } from './drains.js';
 
 let due: (readonly ObjectKey[])[];

@@ -1,6 +1,6 @@
 import { Guard } from '@infra-offload/guard';
 import type { GroupPlan } from '@infra-offload/lb-model';
-import type { ObjectKey } from '../state/objects.js';
+import type { ObjectKey } from '../model/objects.js';
 
 /** Longest time that a timer of Node can wait. */
 const MAX_TIMER_MS = 2 ** 31 - 1;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { Remark } from '../drivers/condition.js';
+import type { Remark } from '../model/condition.js';
 import { aPod } from '../testing/core.js';
 import { Entry, sameStatus, statusOf } from './entry.js';
 

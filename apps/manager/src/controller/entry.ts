@@ -1,10 +1,10 @@
 import type { ManagerReason } from '@infra-offload/infra-api';
 import type { GroupPlan } from '@infra-offload/lb-model';
 import type { IPv4 } from '@infra-offload/net';
-import type { Remark } from '../drivers/condition.js';
+import { Owner, type RowFailure, type RowKey } from '@infra-offload/reconciler';
+import type { Remark } from '../model/condition.js';
+import type { Frontend, ObjectKey, WantedState } from '../model/objects.js';
 import { conflictsOf, failuresOf } from '../reconciler/failures.js';
-import { Owner, type RowFailure, type RowKey } from '../reconciler/model.js';
-import type { Frontend, ObjectKey, WantedState } from '../state/objects.js';
 
 export type State = 'pending' | 'programmed' | 'degraded';
 

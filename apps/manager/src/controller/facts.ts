@@ -1,6 +1,6 @@
 import type { IPv4, Mac } from '@infra-offload/net';
-import type { Remark } from '../drivers/condition.js';
-import { kindOf, type ObjectKey, type RowObject, type WantedState } from '../state/objects.js';
+import type { Remark } from '../model/condition.js';
+import { kindOf, type ObjectKey, type RowObject, type WantedState } from '../model/objects.js';
 
 /** Whether an object has rows of its own. */
 export function hasRows(object: WantedState | undefined): object is RowObject {

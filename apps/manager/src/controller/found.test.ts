@@ -1,7 +1,7 @@
 import { ipv4 } from '@infra-offload/net';
 import { expect, it } from 'vitest';
 import type { FoundService } from '../drivers/driver.js';
-import type { Protocol } from '../state/objects.js';
+import type { Protocol } from '../model/objects.js';
 import { aService } from '../testing/core.js';
 import { FoundServices } from './found.js';
 

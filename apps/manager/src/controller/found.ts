@@ -1,6 +1,6 @@
 import { frontendKey } from '../drivers/common.js';
 import type { FoundService } from '../drivers/driver.js';
-import type { ServiceObject } from '../state/objects.js';
+import type { ServiceObject } from '../model/objects.js';
 
 /** Services that a device has and nobody here remembers, until one with the same frontend is wanted. */
 export class FoundServices {

@@ -1,16 +1,16 @@
 import type { IPv4 } from '@infra-offload/net';
 import { addressKey } from '../drivers/common.js';
-import { condition } from '../drivers/condition.js';
 import type { Claim, CompileContext, Compiled, Driver, Resident } from '../drivers/driver.js';
 import { unreachable } from '../errors.js';
-import type { Claims } from '../state/claims.js';
+import { condition } from '../model/condition.js';
 import {
   kindOf,
   type ObjectKey,
   type PodObject,
   type ServiceObject,
   type WantedState,
-} from '../state/objects.js';
+} from '../model/objects.js';
+import type { Claims } from '../state/claims.js';
 import type { Allocations } from './allocations.js';
 import type { Entry } from './entry.js';
 import { hasRows, interfaceOf } from './facts.js';

@@ -1,8 +1,8 @@
 import type { Driver } from '../drivers/driver.js';
 import type { Logger } from '../log.js';
+import type { ObjectKey } from '../model/objects.js';
 import type { Epochs } from '../reconciler/epochs.js';
 import type { Reconciler } from '../reconciler/reconciler.js';
-import type { ObjectKey } from '../state/objects.js';
 import type { StateStore } from '../state/store.js';
 
 export interface ControllerOptions<Row> {

@@ -1,6 +1,6 @@
 import { type IPv4, ipv4, mac } from '@infra-offload/net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { AddressSetObject, IsolationObject, PolicyObject } from '../state/policy-objects.js';
+import type { AddressSetObject, IsolationObject, PolicyObject } from '../model/policy-objects.js';
 import { aNode, aPod, Core } from '../testing/core.js';
 
 const POD = 'pod/c1/eth0';

@@ -1,11 +1,11 @@
 import type { Guard } from '@infra-offload/guard';
 import { POD_GATEWAY } from '@infra-offload/net';
+import type { Owner } from '@infra-offload/reconciler';
 import { NODE_CLAIM_KEY } from '../drivers/common.js';
-import type { Remark } from '../drivers/condition.js';
+import type { Remark } from '../model/condition.js';
+import { kindOf, type ObjectKey } from '../model/objects.js';
 import { type Consequences, type KeeperOptions, type PodPolicy, PolicyKeeper } from '../policy/keeper.js';
 import type { StoredProfiles } from '../policy/profiles.js';
-import type { Owner } from '../reconciler/model.js';
-import { kindOf, type ObjectKey } from '../state/objects.js';
 import type { Entry } from './entry.js';
 
 /** Tells the policies what they depend on, and carries out what comes of it: at once for all that changes together. */

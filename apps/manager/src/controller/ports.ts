@@ -1,6 +1,6 @@
 import { MultiMap } from '@infra-offload/base';
 import type { PortLookup } from '../drivers/driver.js';
-import type { ObjectKey } from '../state/objects.js';
+import type { ObjectKey } from '../model/objects.js';
 
 const UNKNOWN: PortLookup = { kind: 'unknown' };
 

@@ -1,6 +1,6 @@
 import { mac } from '@infra-offload/net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { ObjectKey } from '../state/objects.js';
+import type { ObjectKey } from '../model/objects.js';
 import { aPod, aService, Core, type InstantDevice } from '../testing/core.js';
 
 const POD: ObjectKey = 'pod/c1/eth0';

@@ -1,6 +1,6 @@
 import type { Driver, FoundPod } from '../drivers/driver.js';
+import { kindOf, type PodObject } from '../model/objects.js';
 import type { Reconciler } from '../reconciler/reconciler.js';
-import { kindOf, type PodObject } from '../state/objects.js';
 import type { Allocations } from './allocations.js';
 import type { Entry } from './entry.js';
 import { hasRows } from './facts.js';

@@ -1,12 +1,12 @@
 import { formatIPv4, type IPv4 } from '@infra-offload/net';
+import { type Condition, condition } from '../model/condition.js';
 import {
   describeKey,
   type Frontend,
   type PodObject,
   type Protocol,
   type ServiceObject,
-} from '../state/objects.js';
-import { type Condition, condition } from './condition.js';
+} from '../model/objects.js';
 import type { Claim, CompileContext } from './driver.js';
 
 /** An address, an interface and a port belong to one pod. */

@@ -3,9 +3,9 @@ import type { GroupPlan, GroupView } from '@infra-offload/lb-model';
 import type { IPv4, Mac } from '@infra-offload/net';
 import type { P4Program } from '@infra-offload/p4info';
 import type { Entity } from '@infra-offload/p4rt/proto';
-import type { Direction, PolicyProfile } from '../policy/profile.js';
-import type { FlowEpochs } from '../reconciler/epochs.js';
-import type { RowKey, RowModel } from '../reconciler/model.js';
+import type { Direction, PolicyProfile } from '@infra-offload/policy-compiler';
+import type { RowKey, RowModel } from '@infra-offload/reconciler';
+import type { Condition } from '../model/condition.js';
 import type {
   Endpoint,
   Frontend,
@@ -15,8 +15,8 @@ import type {
   Protocol,
   RowObject,
   ServiceObject,
-} from '../state/objects.js';
-import type { Condition } from './condition.js';
+} from '../model/objects.js';
+import type { FlowEpochs } from '../reconciler/epochs.js';
 
 /** What an object becomes on the device. */
 export interface Compiled<Row> {

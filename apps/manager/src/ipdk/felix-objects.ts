@@ -1,6 +1,6 @@
 import type { ObjectReference, WantedObject } from '@infra-offload/infra-api';
-import { keyOfReference, type ObjectKey, type WantedState } from '../state/objects.js';
-import type { AddressSetObject, IsolationObject, PolicyObject, PolicyRule } from '../state/policy-objects.js';
+import { keyOfReference, type ObjectKey, type WantedState } from '../model/objects.js';
+import type { AddressSetObject, IsolationObject, PolicyObject, PolicyRule } from '../model/policy-objects.js';
 import { readObject } from '../state/validate.js';
 import { IPDK } from './names.js';
 

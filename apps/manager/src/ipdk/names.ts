@@ -1,5 +1,5 @@
 import { formatIPv4, type IPv4, ipv4 } from '@infra-offload/net';
-import type { ObjectKey, PodObject, Protocol } from '../state/objects.js';
+import type { ObjectKey, PodObject, Protocol } from '../model/objects.js';
 
 /**
  * What an IPDK agent's objects are called. Kubernetes allows no name with "~", so that they never meet those of a Sync

@@ -2,8 +2,8 @@ import { closedIsolation, type FelixChange, FelixState } from '@infra-offload/fe
 import type { Controller } from '../controller/controller.js';
 import { ManagerError } from '../errors.js';
 import type { Logger } from '../log.js';
+import { isolationKey, type ObjectKey, objectKey, type PodObject } from '../model/objects.js';
 import type { Pods } from '../server/pods.js';
-import { isolationKey, type ObjectKey, objectKey, type PodObject } from '../state/objects.js';
 import { messageOf, type PolicyPayload } from './felix-facts.js';
 import type { FelixJournal, JournalContents } from './felix-journal.js';
 import { ipdkKey, ipdkObject } from './felix-objects.js';

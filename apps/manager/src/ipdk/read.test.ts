@@ -2,7 +2,7 @@ import { infra } from '@infra-offload/infra-api';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ManagerError } from '../errors.js';
-import { belongsToSync, objectKey, type WantedState } from '../state/objects.js';
+import { belongsToSync, objectKey, type WantedState } from '../model/objects.js';
 import { fromJson, toJson } from '../state/record.js';
 import { readPod } from '../state/validate.js';
 import { isIpdkPod, sandboxKey } from './names.js';

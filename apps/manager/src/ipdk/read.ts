@@ -1,7 +1,6 @@
 import type { infra } from '@infra-offload/infra-api';
 import { formatIPv4, type IPv4, isUnicastIPv4, type Mac, parseIPv4 } from '@infra-offload/net';
 import { ManagerError } from '../errors.js';
-import { Checker } from '../state/checker.js';
 import type {
   Endpoint,
   NodeObject,
@@ -9,7 +8,8 @@ import type {
   PodObject,
   Protocol,
   ServiceObject,
-} from '../state/objects.js';
+} from '../model/objects.js';
+import { Checker } from '../state/checker.js';
 import { socketKey } from '../state/validate.js';
 import { attachmentId, IPDK, type Sandbox, translationKey } from './names.js';
 

@@ -5,7 +5,6 @@ import { formatMac } from '@infra-offload/net';
 import type { Controller } from '../controller/controller.js';
 import { ManagerError } from '../errors.js';
 import type { Logger } from '../log.js';
-import type { Pods } from '../server/pods.js';
 import {
   describeKey,
   type NodeObject,
@@ -13,7 +12,8 @@ import {
   objectKey,
   type PodObject,
   type ServiceObject,
-} from '../state/objects.js';
+} from '../model/objects.js';
+import type { Pods } from '../server/pods.js';
 import type { PolicyPayload } from './felix-facts.js';
 import type { FelixJournal, JournalContents } from './felix-journal.js';
 import { collide, hasNoNetns, isInNetns, isIpdkPod, sandboxKey } from './names.js';

@@ -1,8 +1,8 @@
 import { MultiMap } from '@infra-offload/base';
 import type { IPv4 } from '@infra-offload/net';
-import { isolationKey, type ObjectKey, type PodObject } from '../state/objects.js';
-import type { AddressSetObject, IsolationObject, PolicyObject, PolicyTier } from '../state/policy-objects.js';
-import type { Direction } from './profile.js';
+import type { Direction } from '@infra-offload/policy-compiler';
+import { isolationKey, type ObjectKey, type PodObject } from '../model/objects.js';
+import type { AddressSetObject, IsolationObject, PolicyObject, PolicyTier } from '../model/policy-objects.js';
 import { dependenciesOf, type Names, portsOf } from './resolve.js';
 import { NO_DEPENDENCIES, Stack, Subject } from './stack.js';
 

@@ -1,7 +1,7 @@
 import { type IPv4, ipv4, mac } from '@infra-offload/net';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import type { ObjectKey, PodObject } from '../state/objects.js';
-import type { AddressSetObject, IsolationObject, PolicyObject, PolicyPort } from '../state/policy-objects.js';
+import type { ObjectKey, PodObject } from '../model/objects.js';
+import type { AddressSetObject, IsolationObject, PolicyObject, PolicyPort } from '../model/policy-objects.js';
 import { type Fate, MemoryStore, SlowDevice, startController } from '../testing/policy-world.js';
 
 beforeEach(() => {

@@ -1,11 +1,11 @@
 import type { IPv4 } from '@infra-offload/net';
+import type { Direction } from '@infra-offload/policy-compiler';
+import type { Owner, RowKey, RowModel } from '@infra-offload/reconciler';
 import type { PolicyDriver } from '../drivers/driver.js';
-import type { Owner, RowKey, RowModel } from '../reconciler/model.js';
+import { isolationKey, type ObjectKey, type PodObject } from '../model/objects.js';
+import type { AddressSetObject, IsolationObject, PolicyObject } from '../model/policy-objects.js';
 import type { Reconciler } from '../reconciler/reconciler.js';
-import { isolationKey, type ObjectKey, type PodObject } from '../state/objects.js';
-import type { AddressSetObject, IsolationObject, PolicyObject } from '../state/policy-objects.js';
 import { PolicyBook } from './book.js';
-import type { Direction } from './profile.js';
 import { type ProfileStore, Profiles, type StoredProfiles, type Wish } from './profiles.js';
 import { portsOf, resolveTiers } from './resolve.js';
 import { type ProfileIds, type Stack, type Subject, Variant } from './stack.js';

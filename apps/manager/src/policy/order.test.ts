@@ -1,12 +1,12 @@
 import { type IPv4, ipv4, ipv4Prefix, mac } from '@infra-offload/net';
+import type { Direction } from '@infra-offload/policy-compiler';
+import type { PolicyPacket } from '@infra-offload/policy-compiler/testing';
 import fc from 'fast-check';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import { isolationKey, type ObjectKey, objectKey, type PodObject } from '../state/objects.js';
-import type { AddressSetObject, IsolationObject, PolicyObject, PolicyTier } from '../state/policy-objects.js';
-import type { PolicyPacket } from '../testing/policy-tables.js';
+import { isolationKey, type ObjectKey, objectKey, type PodObject } from '../model/objects.js';
+import type { AddressSetObject, IsolationObject, PolicyObject, PolicyTier } from '../model/policy-objects.js';
 import { allowedByDataPlane } from '../testing/policy-verdict.js';
 import { type Fate, MemoryStore, SlowDevice, startController } from '../testing/policy-world.js';
-import type { Direction } from './profile.js';
 import { type Names, portsOf, resolveTiers } from './resolve.js';
 
 beforeEach(() => {

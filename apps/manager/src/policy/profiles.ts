@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
 import { IdPool } from '@infra-offload/lb-model';
+import type { Direction } from '@infra-offload/policy-compiler';
+import type { Owner, RowKey } from '@infra-offload/reconciler';
 import type { CompiledProfile, PolicyDriver } from '../drivers/driver.js';
-import type { Owner, RowKey } from '../reconciler/model.js';
 import type { Reconciler } from '../reconciler/reconciler.js';
 import type { StateStore } from '../state/store.js';
-import type { Direction } from './profile.js';
 import { Profile, type Variant } from './stack.js';
 
 /** How long the id of a profile rests after the last row that named it has left the device. */

@@ -1,12 +1,19 @@
 import type { IPv4 } from '@infra-offload/net';
 import type {
+  AddressPort,
+  Direction,
+  PortMatch,
+  ProfileRule,
+  ProfileTier,
+  ResolvedSet,
+} from '@infra-offload/policy-compiler';
+import type {
   AddressSetObject,
   PolicyObject,
   PolicyPort,
   PolicyRule,
   PolicyTier,
-} from '../state/policy-objects.js';
-import type { AddressPort, Direction, PortMatch, ProfileRule, ProfileTier, ResolvedSet } from './profile.js';
+} from '../model/policy-objects.js';
 
 /** Where names lead. */
 export interface Names {

@@ -1,8 +1,8 @@
-import type { Condition } from '../drivers/condition.js';
-import { Owner, type RowKey } from '../reconciler/model.js';
-import type { ObjectKey, PodObject } from '../state/objects.js';
-import type { PolicyTier } from '../state/policy-objects.js';
-import type { Direction } from './profile.js';
+import type { Direction } from '@infra-offload/policy-compiler';
+import { Owner, type RowKey } from '@infra-offload/reconciler';
+import type { Condition } from '../model/condition.js';
+import type { ObjectKey, PodObject } from '../model/objects.js';
+import type { PolicyTier } from '../model/policy-objects.js';
 import type { Dependencies } from './resolve.js';
 
 /** Ids of the profiles that hold for a pod; undefined: it is not isolated in that direction. */

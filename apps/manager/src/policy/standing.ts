@@ -1,8 +1,8 @@
-import { type Condition, condition, type Remark } from '../drivers/condition.js';
+import type { Owner } from '@infra-offload/reconciler';
+import { type Condition, condition, type Remark } from '../model/condition.js';
+import type { ObjectKey } from '../model/objects.js';
 import { failuresOf } from '../reconciler/failures.js';
-import type { Owner } from '../reconciler/model.js';
 import type { Reconciler } from '../reconciler/reconciler.js';
-import type { ObjectKey } from '../state/objects.js';
 import type { Profile, Stack, Standing, Subject } from './stack.js';
 
 const DIRECTIONS = ['ingress', 'egress'] as const;

@@ -13,3 +13,7 @@ it('epochs grow, with the time where they can', () => {
   epochs.seen(1_000);
   expect(epochs.next()).toBe(1_001);
 });
+
+it('epochs begin at 1: 0 is that of a device that has never had one', () => {
+  expect(new Epochs(() => 0).next()).toBe(1);
+});

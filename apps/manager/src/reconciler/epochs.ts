@@ -1,5 +1,5 @@
 import type { Entity } from '@infra-offload/p4rt/proto';
-import type { Operation } from './model.js';
+import type { Operation } from '@infra-offload/reconciler';
 
 /**
  * Flows that a target remembers without the control plane. They are checked anew when an epoch is raised: with the epoch's

@@ -1,8 +1,7 @@
+import { Owner, Planner } from '@infra-offload/reconciler';
+import { drain, ToyDevice, type ToyRow, toyModel } from '@infra-offload/reconciler/testing';
 import { describe, expect, it } from 'vitest';
 import { conflictsOf, failuresOf } from './failures.js';
-import { Owner } from './model.js';
-import { Planner } from './planner.js';
-import { drain, ToyDevice, type ToyRow, toyModel } from './testing.js';
 
 const leaf = (id: number, value = 0): ToyRow => ({ table: 'leaf', id, value });
 const group = (id: number, ...leaves: number[]): ToyRow => ({ table: 'group', id, leaves });

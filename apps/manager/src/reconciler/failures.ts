@@ -1,5 +1,5 @@
 import type { ManagerReason } from '@infra-offload/infra-api';
-import type { Owner, RowFailure, RowKey } from './model.js';
+import type { Owner, RowFailure, RowKey } from '@infra-offload/reconciler';
 
 /** What is wrong, in the words of a status. */
 export interface Problem {

@@ -1,8 +1,8 @@
 import type { WriteFailure } from '@infra-offload/p4rt';
+import type { Operation } from '@infra-offload/reconciler';
+import type { ToyRow } from '@infra-offload/reconciler/testing';
 import { describe, expect, it } from 'vitest';
-import type { Operation } from './model.js';
 import { outcomeOf } from './outcome.js';
-import type { ToyRow } from './testing.js';
 
 type Code = WriteFailure['code'];
 type Kind = Operation<ToyRow>['kind'];

@@ -1,6 +1,6 @@
 import type { ManagerReason } from '@infra-offload/infra-api';
 import type { WriteFailure } from '@infra-offload/p4rt';
-import type { Operation, Outcome } from './model.js';
+import type { Operation, Outcome } from '@infra-offload/reconciler';
 
 /** What a failed update means for the rest of the connection. */
 export type Suspicion =

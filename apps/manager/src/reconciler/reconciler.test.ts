@@ -1,9 +1,9 @@
 import { P4rtError } from '@infra-offload/p4rt';
+import { Owner } from '@infra-offload/reconciler';
+import type { ToyRow } from '@infra-offload/reconciler/testing';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { group, leaf, NotingDevice, RPC, settled, ToyReconcilers, toyCodec } from '../testing/toy-device.js';
-import { Owner } from './model.js';
 import type { RowCodec } from './reconciler.js';
-import type { ToyRow } from './testing.js';
 
 let world: ToyReconcilers;
 let device: NotingDevice;

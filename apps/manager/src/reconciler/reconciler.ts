@@ -3,12 +3,19 @@ import { MultiMap, messageOf } from '@infra-offload/base';
 import { Guard } from '@infra-offload/guard';
 import { insert, modify, P4rtError, remove } from '@infra-offload/p4rt';
 import type { Entity, Update } from '@infra-offload/p4rt/proto';
+import {
+  type Bundle,
+  type Cell,
+  type Operation,
+  type Outcome,
+  type Owner,
+  Planner,
+  type RowKey,
+  type RowModel,
+} from '@infra-offload/reconciler';
 import type { Logger } from '../log.js';
-import type { Bundle } from './bundles.js';
 import type { Epochs, FlowEpochs } from './epochs.js';
-import type { Cell, Operation, Outcome, Owner, RowKey, RowModel } from './model.js';
 import { outcomeOf, type Suspicion } from './outcome.js';
-import { Planner } from './planner.js';
 import { RetrySchedule } from './retry.js';
 
 /** The part of a P4Runtime session that the reconciler needs. */

@@ -1,7 +1,7 @@
+import { Cell } from '@infra-offload/reconciler';
+import type { ToyRow } from '@infra-offload/reconciler/testing';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { Cell } from './model.js';
 import { RetrySchedule } from './retry.js';
-import type { ToyRow } from './testing.js';
 
 let due: (readonly (readonly [number, string | number])[])[];
 let retries: RetrySchedule<ToyRow>;

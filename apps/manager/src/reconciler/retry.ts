@@ -1,7 +1,6 @@
-import { longestDelayMs } from '@infra-offload/base';
+import { longestDelayMs, Queue } from '@infra-offload/base';
 import { Guard } from '@infra-offload/guard';
-import type { Cell } from './model.js';
-import { Queue } from './queue.js';
+import type { Cell } from '@infra-offload/reconciler';
 
 const FIRST_DELAY_MS = 100;
 

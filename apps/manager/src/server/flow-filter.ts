@@ -2,7 +2,7 @@ import type { FlowFilter } from '@infra-offload/infra-api';
 import { type IPv4, PROTOCOL_NUMBERS, parseIPv4 } from '@infra-offload/net';
 import type { FlowEntry, FlowSelection, FlowSocket } from '../drivers/driver.js';
 import { ManagerError } from '../errors.js';
-import type { ObjectKey, WantedState } from '../state/objects.js';
+import type { ObjectKey, WantedState } from '../model/objects.js';
 
 /** What the manager wants; of the controller. */
 export interface WantedObjects {

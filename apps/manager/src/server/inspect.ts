@@ -11,14 +11,14 @@ import type {
 import { P4InfoError } from '@infra-offload/p4info';
 import { formatEntity } from '@infra-offload/p4rt';
 import type { Entity } from '@infra-offload/p4rt/proto';
+import type { Cell, Owner } from '@infra-offload/reconciler';
 import type { Controller } from '../controller/controller.js';
 import type { CounterFace, Driver, DropCounter } from '../drivers/driver.js';
 import { ManagerError } from '../errors.js';
 import type { Logger } from '../log.js';
+import { keyOfReference, type ObjectKey, referenceOf } from '../model/objects.js';
 import type { Problem } from '../readiness.js';
-import type { Cell, Owner } from '../reconciler/model.js';
 import type { Reconciler } from '../reconciler/reconciler.js';
-import { keyOfReference, type ObjectKey, referenceOf } from '../state/objects.js';
 import type { TargetState } from '../target/connection.js';
 import { toObjectStatus } from './sync.js';
 

@@ -1,7 +1,7 @@
 import type { ManagerReason } from '@infra-offload/infra-api';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { condition } from '../drivers/condition.js';
 import { ManagerError } from '../errors.js';
+import { condition } from '../model/condition.js';
 import { pod } from '../testing/agent.js';
 import { aPod, Core, coreDriver } from '../testing/core.js';
 import { CoreServer } from '../testing/core-server.js';

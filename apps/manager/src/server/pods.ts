@@ -8,7 +8,7 @@ import type { Mac } from '@infra-offload/net';
 import type { Controller } from '../controller/controller.js';
 import type { Status } from '../controller/entry.js';
 import { ManagerError } from '../errors.js';
-import { describeKey, type ObjectKey, type PodObject } from '../state/objects.js';
+import { describeKey, type ObjectKey, type PodObject } from '../model/objects.js';
 import { readPod } from '../state/validate.js';
 
 export interface PodsContext<Row> {

@@ -1,5 +1,5 @@
 import type { ServerDuplexStream } from '@grpc/grpc-js';
-import { messageOf } from '@infra-offload/base';
+import { messageOf, Queue } from '@infra-offload/base';
 import { Guard } from '@infra-offload/guard';
 import {
   type Change,
@@ -12,8 +12,7 @@ import type { Controller } from '../controller/controller.js';
 import { type State, type Status, sameStatus } from '../controller/entry.js';
 import { ManagerError, unreachable } from '../errors.js';
 import type { Logger } from '../log.js';
-import { Queue } from '../reconciler/queue.js';
-import { belongsToSync, describeKey, keyOfReference, type ObjectKey, referenceOf } from '../state/objects.js';
+import { belongsToSync, describeKey, keyOfReference, type ObjectKey, referenceOf } from '../model/objects.js';
 import { readObject, wireKey } from '../state/validate.js';
 import { toServiceError } from './errors.js';
 

@@ -13,8 +13,8 @@ import {
   parseMac,
 } from '@infra-offload/net';
 import { ManagerError } from '../errors.js';
-import type { AgentCondition } from './agent-condition.js';
-import { describeKey, type ObjectKey } from './objects.js';
+import type { AgentCondition } from '../model/agent-condition.js';
+import { describeKey, type ObjectKey } from '../model/objects.js';
 
 /** Longest part of a name: a Kubernetes DNS subdomain. */
 export const MAX_NAME = 253;

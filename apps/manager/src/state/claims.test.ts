@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
+import type { ObjectKey } from '../model/objects.js';
 import { Claims } from './claims.js';
-import type { ObjectKey } from './objects.js';
 
 const claim = (key: string) => ({ key, what: key, reason: 'AddressConflict' as const });
 const a: ObjectKey = 'pod/a';

@@ -1,5 +1,5 @@
 import type { Claim } from '../drivers/driver.js';
-import type { ObjectKey } from './objects.js';
+import type { ObjectKey } from '../model/objects.js';
 
 /**
  * Who holds what only one object can have. The first to claim a thing holds it until it lets go; then the next in

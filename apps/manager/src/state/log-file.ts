@@ -1,5 +1,4 @@
-import type { FileHandle } from 'node:fs/promises';
-import { lstat, open, rename, rm } from 'node:fs/promises';
+import { type FileHandle, lstat, open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { messageOf } from '@infra-offload/base';
 import { Guard } from '@infra-offload/guard';

@@ -9,7 +9,7 @@ import {
 } from '@infra-offload/infra-api';
 import { describe, expect, it } from 'vitest';
 import { ManagerError } from '../errors.js';
-import { keyOfReference, objectKey, referenceOf } from './objects.js';
+import { keyOfReference, objectKey, referenceOf } from '../model/objects.js';
 import { fromJson, toJson } from './record.js';
 import { isUnchanged } from './same.js';
 import { readObject, wireKey } from './validate.js';

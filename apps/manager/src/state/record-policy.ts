@@ -6,7 +6,7 @@ import type {
   PolicyObject,
   PolicyPort,
   PolicyRule,
-} from './policy-objects.js';
+} from '../model/policy-objects.js';
 
 /** How sets, policies and isolations are stored: as they are, except that members of sets are plain rows of numbers. */
 

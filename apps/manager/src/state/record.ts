@@ -3,7 +3,7 @@ import { ipv4, mac } from '@infra-offload/net';
 import { safeParse } from '@infra-offload/yaml';
 import * as z from 'zod';
 import { ManagerError } from '../errors.js';
-import type { Frontend, WantedState } from './objects.js';
+import type { Frontend, WantedState } from '../model/objects.js';
 import {
   isolationRecord,
   policyRecord,

@@ -1,5 +1,5 @@
-import type { WantedState } from './objects.js';
-import type { AddressSetObject } from './policy-objects.js';
+import type { WantedState } from '../model/objects.js';
+import type { AddressSetObject } from '../model/policy-objects.js';
 
 /**
  * Whether two versions of a set, a policy or an isolation say the same, so that nothing has to be worked out anew. For

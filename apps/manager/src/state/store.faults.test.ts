@@ -9,8 +9,8 @@ import { afterAll, beforeAll, expect } from 'vitest';
 import type { PolicyPayload } from '../ipdk/felix-facts.js';
 import { FelixJournal } from '../ipdk/felix-journal.js';
 import { createLoggers } from '../log.js';
+import type { ServiceObject } from '../model/objects.js';
 import { StateDirectory } from './directory.js';
-import type { ServiceObject } from './objects.js';
 import { StateStore, type StoreContents } from './store.js';
 
 const logger = createLoggers({ level: 'silent', modules: {} }).state;

@@ -5,8 +5,8 @@ import { emptyGroupPlan } from '@infra-offload/lb-model';
 import { ipv4 } from '@infra-offload/net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createLoggers } from '../log.js';
+import type { ServiceObject } from '../model/objects.js';
 import { StateDirectory } from './directory.js';
-import type { ServiceObject } from './objects.js';
 import { StateStore } from './store.js';
 
 const logger = createLoggers({ level: 'silent', modules: {} }).state;

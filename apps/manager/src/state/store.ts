@@ -3,9 +3,9 @@ import { safeParse } from '@infra-offload/yaml';
 import * as z from 'zod';
 import { ManagerError } from '../errors.js';
 import type { Logger } from '../log.js';
+import { isObjectKey, type ObjectKey } from '../model/objects.js';
 import type { StateDirectory } from './directory.js';
 import { LogFile, type StorageProblem } from './log-file.js';
-import { isObjectKey, type ObjectKey } from './objects.js';
 import { fromJson, type StoredRecord, toJson } from './record.js';
 
 /**

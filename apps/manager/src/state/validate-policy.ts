@@ -10,8 +10,7 @@ import {
   type PolicyRule as WireRule,
 } from '@infra-offload/infra-api';
 import { type IPv4, type IPv4Prefix, ipv4, parseIPv4, parseIPv4Prefix } from '@infra-offload/net';
-import type { AddressPort, PolicyAction } from '../policy/profile.js';
-import { Checker, isIPv6Cidr, readConditions } from './checker.js';
+import type { AddressPort, PolicyAction } from '@infra-offload/policy-compiler';
 import type {
   AddressSetObject,
   IsolationObject,
@@ -19,7 +18,8 @@ import type {
   PolicyPort,
   PolicyRule,
   PolicyTier,
-} from './policy-objects.js';
+} from '../model/policy-objects.js';
+import { Checker, isIPv6Cidr, readConditions } from './checker.js';
 
 const ACTIONS: Partial<Record<WireAction, PolicyAction>> = {
   [WireAction.POLICY_ACTION_ALLOW]: 'allow',

@@ -3,8 +3,8 @@ import { infra, PolicyAction, WantedObject } from '@infra-offload/infra-api';
 import { ManagerError } from '../errors.js';
 import { readHost, readNetwork, readRelease, readTranslation, readTranslationKey } from '../ipdk/read.js';
 import { addRequest, network, translation } from '../ipdk/testing.js';
+import { belongsToSync, objectKey } from '../model/objects.js';
 import { node, podObject, service } from '../testing/agent.js';
-import { belongsToSync, objectKey } from './objects.js';
 import { readObject, wireKey } from './validate.js';
 
 const isRefusal = (error: unknown) =>

@@ -9,7 +9,6 @@ import {
 } from '@infra-offload/infra-api';
 import { type IPv4, type IPv4Prefix, parseIPv4Prefix } from '@infra-offload/net';
 import { ManagerError, unreachable } from '../errors.js';
-import { Checker, isIPv6Cidr, MAX_NAME, readConditions } from './checker.js';
 import type {
   Endpoint,
   Frontend,
@@ -20,7 +19,8 @@ import type {
   Route,
   ServiceObject,
   WantedState,
-} from './objects.js';
+} from '../model/objects.js';
+import { Checker, isIPv6Cidr, MAX_NAME, readConditions } from './checker.js';
 import { readIsolation, readPolicy, readSet } from './validate-policy.js';
 
 /** Longest affinity timeout, as in Kubernetes. */

@@ -1,5 +1,4 @@
-import type { ClientDuplexStream, ServiceError } from '@grpc/grpc-js';
-import { credentials } from '@grpc/grpc-js';
+import { type ClientDuplexStream, credentials, type ServiceError } from '@grpc/grpc-js';
 import {
   type AddPodResponse,
   type Change,

@@ -6,9 +6,9 @@ import { dpdkDriver } from '../drivers/dpdk/driver.js';
 import type { DpdkRow } from '../drivers/dpdk/rows.js';
 import type { Driver } from '../drivers/driver.js';
 import { createLoggers } from '../log.js';
+import type { NodeObject, ObjectKey, PodObject, ServiceObject } from '../model/objects.js';
 import { Epochs } from '../reconciler/epochs.js';
 import { type Device, Reconciler } from '../reconciler/reconciler.js';
-import type { NodeObject, ObjectKey, PodObject, ServiceObject } from '../state/objects.js';
 import type { StoreContents } from '../state/store.js';
 import { MemoryStore } from './policy-world.js';
 

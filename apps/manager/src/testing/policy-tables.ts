@@ -1,16 +1,9 @@
 import { type IPv4, ipv4 } from '@infra-offload/net';
 import type { Entity } from '@infra-offload/p4rt/proto';
 import { k8sDp } from '@infra-offload/p4src';
+import type { PolicyPacket } from '@infra-offload/policy-compiler/testing';
 
 const { policy_cidr: cidrs, policy_peer: peers, policy_port: ports } = k8sDp.tables;
-
-/** A packet without a flow, as the policy tables are asked for it. */
-export interface PolicyPacket {
-  readonly peer: IPv4;
-  readonly protocol: number;
-  /** Undefined: a fragment, or a protocol without ports. */
-  readonly port: number | undefined;
-}
 
 /** The tables of one policy, looked up entry by entry as the pipeline does: the reference for what entries mean. */
 export class PolicyTables {

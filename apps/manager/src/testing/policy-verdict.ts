@@ -1,6 +1,6 @@
 import { type IPv4, PROTOCOL_NUMBERS, prefixContains, TRANSPORT_PROTOCOLS } from '@infra-offload/net';
-import type { PolicyProfile, PortMatch, ProfilePeer, ProfileRule } from '../policy/profile.js';
-import type { PolicyPacket } from './policy-tables.js';
+import type { PolicyProfile, PortMatch, ProfilePeer, ProfileRule } from '@infra-offload/policy-compiler';
+import type { PolicyPacket } from '@infra-offload/policy-compiler/testing';
 
 const PORTED: readonly number[] = TRANSPORT_PROTOCOLS.map((name) => PROTOCOL_NUMBERS[name]);
 

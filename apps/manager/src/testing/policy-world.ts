@@ -1,18 +1,19 @@
 import { type IPv4, POD_GATEWAY_MAC } from '@infra-offload/net';
 import { P4rtError, type WriteFailure } from '@infra-offload/p4rt';
 import { type Entity, type Update, Update_Type } from '@infra-offload/p4rt/proto';
+import type { PolicyPacket } from '@infra-offload/policy-compiler/testing';
+import type { RowKey } from '@infra-offload/reconciler';
 import { Controller } from '../controller/controller.js';
 import { dpdkDriver } from '../drivers/dpdk/driver.js';
 import type { DpdkRow } from '../drivers/dpdk/rows.js';
 import type { Driver } from '../drivers/driver.js';
 import { createLoggers } from '../log.js';
+import type { ObjectKey } from '../model/objects.js';
 import { Epochs } from '../reconciler/epochs.js';
-import type { RowKey } from '../reconciler/model.js';
 import { type Device, Reconciler } from '../reconciler/reconciler.js';
-import type { ObjectKey } from '../state/objects.js';
 import { fromJson, toJson } from '../state/record.js';
 import type { StateStore, StoreContents } from '../state/store.js';
-import { type PolicyPacket, PolicyTables } from './policy-tables.js';
+import { PolicyTables } from './policy-tables.js';
 
 const { INSERT, DELETE } = Update_Type;
 const loggers = createLoggers({ level: 'silent', modules: {} });

@@ -1,10 +1,10 @@
 import { P4rtError, type WriteFailure } from '@infra-offload/p4rt';
 import { type Entity, type Update, Update_Type } from '@infra-offload/p4rt/proto';
+import { Owner } from '@infra-offload/reconciler';
+import { type ToyRow, toyModel } from '@infra-offload/reconciler/testing';
 import { createLoggers } from '../log.js';
 import { Epochs } from '../reconciler/epochs.js';
-import { Owner } from '../reconciler/model.js';
 import { type Device, Reconciler, type ReconcilerOptions, type RowCodec } from '../reconciler/reconciler.js';
-import { type ToyRow, toyModel } from '../reconciler/testing.js';
 
 const logger = createLoggers({ level: 'silent', modules: {} }).reconciler;
 const TABLES = ['leaf', 'group', 'head'];

@@ -1,6 +1,5 @@
 import { describe, expect, expectTypeOf, it } from 'vitest';
-import type { P4rtErrorCode } from '../errors.js';
-import { P4rtError } from '../errors.js';
+import { P4rtError, type P4rtErrorCode } from '../errors.js';
 import { Entity, type TableEntry } from '../gen/p4/v1/p4runtime.js';
 import { fixture } from '../testing/fixture.js';
 import { typedProgram } from './program.js';

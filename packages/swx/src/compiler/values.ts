@@ -1,7 +1,6 @@
 import { SwxError } from '../errors.js';
 import type { FieldOperand, Operand, SpecField } from '../spec.js';
-import type { HeaderLayout, Layout } from './layout.js';
-import { wordCount } from './layout.js';
+import { type HeaderLayout, type Layout, wordCount } from './layout.js';
 
 /** A value in generated code: JavaScript expressions for its words (int32, most significant first). */
 export interface Value {

@@ -4,7 +4,7 @@ import { Entity } from '@infra-offload/p4rt/proto';
 import { k8sDp } from '@infra-offload/p4src';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { NodeObject, PodObject, ServiceObject } from '../../state/objects.js';
+import type { NodeObject, PodObject, ServiceObject } from '../../model/objects.js';
 import type { CompileContext } from '../driver.js';
 import { dpdkDriver } from './driver.js';
 import type { DpdkRow } from './rows.js';

@@ -1,6 +1,7 @@
 import { formatPrefix, type IPv4, ipv4, type Mac, POD_GATEWAY, prefixContains } from '@infra-offload/net';
 import { HOST_PORT, PortKind } from '@infra-offload/p4src';
-import type { HostInterface, NodeObject } from '../../state/objects.js';
+import { type Condition, condition } from '../../model/condition.js';
+import type { HostInterface, NodeObject } from '../../model/objects.js';
 import {
   addressClaim,
   conflictOf,
@@ -9,7 +10,6 @@ import {
   NODE_CLAIM,
   unsupportedAddresses,
 } from '../common.js';
-import { type Condition, condition } from '../condition.js';
 import type { Claim, CompileContext, Compiled } from '../driver.js';
 import type { DpdkRow } from './rows.js';
 

@@ -1,5 +1,5 @@
 import type { Mac } from '@infra-offload/net';
-import type { PodObject } from '../../state/objects.js';
+import type { PodObject } from '../../model/objects.js';
 import { conflictOf, missingPort, podClaims } from '../common.js';
 import type { CompileContext, Compiled } from '../driver.js';
 import { isolationRows } from './policy.js';

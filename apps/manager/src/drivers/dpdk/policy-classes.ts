@@ -1,5 +1,4 @@
-import type { Region } from '../../policy/port-space.js';
-import type { PolicyRegions } from '../../policy/regions.js';
+import type { PolicyRegions, Region } from '@infra-offload/policy-compiler';
 
 /** Bits of a mask. */
 export const MAX_CLASSES = 64;

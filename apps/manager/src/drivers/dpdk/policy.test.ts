@@ -1,8 +1,8 @@
 import { ipv4, ipv4Prefix } from '@infra-offload/net';
+import type { PolicyProfile, PortMatch, ProfileRule, ResolvedSet } from '@infra-offload/policy-compiler';
+import { anyProfile, telltalePackets } from '@infra-offload/policy-compiler/testing';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { PolicyProfile, PortMatch, ProfileRule, ResolvedSet } from '../../policy/profile.js';
-import { anyProfile, telltalePackets } from '../../testing/policy-arbitraries.js';
 import { PolicyTables } from '../../testing/policy-tables.js';
 import { allowedByDataPlane } from '../../testing/policy-verdict.js';
 import { compilePolicy } from './policy.js';

@@ -1,10 +1,17 @@
 import { createHash } from 'node:crypto';
 import { type IPv4, ipv4 } from '@infra-offload/net';
-import type { PortSpace, Region } from '../../policy/port-space.js';
-import type { Direction, PolicyProfile } from '../../policy/profile.js';
-import { type ExactPeer, evaluateProfile, type PeerRange, type PolicyRegions } from '../../policy/regions.js';
-import type { PodObject } from '../../state/objects.js';
-import { type Condition, condition } from '../condition.js';
+import {
+  type Direction,
+  type ExactPeer,
+  evaluateProfile,
+  type PeerRange,
+  type PolicyProfile,
+  type PolicyRegions,
+  type PortSpace,
+  type Region,
+} from '@infra-offload/policy-compiler';
+import { type Condition, condition } from '../../model/condition.js';
+import type { PodObject } from '../../model/objects.js';
 import type { CompiledProfile, PolicyDriver } from '../driver.js';
 import { type ClassPlan, MAX_CLASSES, planClasses } from './policy-classes.js';
 import { fewestPrefixes, narrowing, type Prefix, type Step } from './policy-prefixes.js';

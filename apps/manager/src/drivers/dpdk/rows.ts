@@ -1,6 +1,6 @@
 import type { Entity } from '@infra-offload/p4rt/proto';
 import type { k8sDp } from '@infra-offload/p4src';
-import type { RowKey, RowModel } from '../../reconciler/model.js';
+import type { RowKey, RowModel } from '@infra-offload/reconciler';
 import {
   type AnswerSourceRow,
   type ArpRow,

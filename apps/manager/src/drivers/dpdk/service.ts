@@ -1,9 +1,9 @@
 import type { GroupPlan } from '@infra-offload/lb-model';
 import { PROTOCOL_NUMBERS } from '@infra-offload/net';
 import { AFFINITY_TIMEOUTS, ServiceFlag } from '@infra-offload/p4src';
-import { describeKey, type Frontend, type ServiceObject } from '../../state/objects.js';
+import { type Condition, condition } from '../../model/condition.js';
+import { describeKey, type Frontend, type ServiceObject } from '../../model/objects.js';
 import { formatFrontend, frontendKey, unsupportedAddresses } from '../common.js';
-import { type Condition, condition } from '../condition.js';
 import type { CompileContext, Compiled, ServiceAllocation } from '../driver.js';
 import type { DpdkRow } from './rows.js';
 import { endpointNumber, GROUP_SLOTS, type GroupRow, groupRow } from './tables/services.js';

@@ -5,7 +5,7 @@ import { es2kDpArtifacts, es2kDpDeviceConfig, es2kDpP4Info } from '@infra-offloa
 import { ServiceError } from '@infra-offload/service';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { PodObject, ServiceObject } from '../../state/objects.js';
+import type { PodObject, ServiceObject } from '../../model/objects.js';
 import type { CompileContext, Resident, ServiceAllocation } from '../driver.js';
 import { es2kDriver } from './driver.js';
 import { isEs2kProgram } from './program.js';

@@ -1,7 +1,7 @@
 import { NO_SLOT, type SlotEndpoint } from '@infra-offload/lb-model';
 import { type IPv4, ipv4, transportProtocol } from '@infra-offload/net';
 import { ES2K_BUCKETS } from '@infra-offload/p4src';
-import type { Protocol } from '../../state/objects.js';
+import type { Protocol } from '../../model/objects.js';
 import type { FoundService } from '../driver.js';
 import type { Es2kContext } from './interface.js';
 import { endpointOfPointer } from './limits.js';

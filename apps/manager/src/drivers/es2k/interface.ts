@@ -1,6 +1,6 @@
 import type { IPv4, Mac } from '@infra-offload/net';
+import type { Condition } from '../../model/condition.js';
 import { missingPort } from '../common.js';
-import type { Condition } from '../condition.js';
 import type { CompileContext, Compiled } from '../driver.js';
 import { type Es2kLimits, podPointer, portProblem } from './limits.js';
 import { type Es2kRow, type Es2kRows, rowKey } from './rows.js';

@@ -1,5 +1,5 @@
 import { ES2K_BUCKETS } from '@infra-offload/p4src';
-import { type Condition, condition } from '../condition.js';
+import { type Condition, condition } from '../../model/condition.js';
 import type { DriverLimits } from '../driver.js';
 import type { BoundProgram } from './program.js';
 

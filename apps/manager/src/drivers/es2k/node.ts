@@ -1,7 +1,7 @@
 import { formatPrefix, type IPv4, POD_GATEWAY } from '@infra-offload/net';
-import type { HostInterface, NodeObject } from '../../state/objects.js';
+import { type Condition, condition } from '../../model/condition.js';
+import type { HostInterface, NodeObject } from '../../model/objects.js';
 import { addressClaim, conflictOf, interfaceClaims, NODE_CLAIM, unsupportedAddresses } from '../common.js';
-import { type Condition, condition } from '../condition.js';
 import type { Claim, CompileContext, Compiled } from '../driver.js';
 import { arpRow, type Es2kContext, interfaceRows, portOf, refused } from './interface.js';
 import type { Es2kRow } from './rows.js';

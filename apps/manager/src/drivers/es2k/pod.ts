@@ -1,4 +1,4 @@
-import type { PodObject } from '../../state/objects.js';
+import type { PodObject } from '../../model/objects.js';
 import { conflictOf, podClaims } from '../common.js';
 import type { CompileContext, Compiled } from '../driver.js';
 import { type Es2kContext, interfaceRows, portOf, refused } from './interface.js';

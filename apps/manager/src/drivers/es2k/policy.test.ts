@@ -1,10 +1,10 @@
 import { formatIPv4, ipv4, ipv4Prefix, mac } from '@infra-offload/net';
 import { es2kDpDeviceConfig, es2kDpP4Info } from '@infra-offload/p4src';
+import type { PolicyProfile, PortMatch, ProfileRule } from '@infra-offload/policy-compiler';
+import type { PolicyPacket } from '@infra-offload/policy-compiler/testing';
+import { anyProfile, telltalePackets } from '@infra-offload/policy-compiler/testing';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { PolicyProfile, PortMatch, ProfileRule } from '../../policy/profile.js';
-import { anyProfile, telltalePackets } from '../../testing/policy-arbitraries.js';
-import type { PolicyPacket } from '../../testing/policy-tables.js';
 import { allowedByDataPlane } from '../../testing/policy-verdict.js';
 import { es2kDriver } from './driver.js';
 import { groupId } from './policy-ids.js';

@@ -2,10 +2,15 @@ import { createHash } from 'node:crypto';
 import type { ManagerReason } from '@infra-offload/infra-api';
 import type { IPv4 } from '@infra-offload/net';
 import { ES2K_RULES_PER_GROUP, Es2kDirection } from '@infra-offload/p4src';
-import type { Direction, PolicyProfile } from '../../policy/profile.js';
-import { evaluateProfile, type PeerRange, type PolicyRegions } from '../../policy/regions.js';
-import type { PodObject } from '../../state/objects.js';
-import { type Condition, condition } from '../condition.js';
+import {
+  type Direction,
+  evaluateProfile,
+  type PeerRange,
+  type PolicyProfile,
+  type PolicyRegions,
+} from '@infra-offload/policy-compiler';
+import { type Condition, condition } from '../../model/condition.js';
+import type { PodObject } from '../../model/objects.js';
 import type { CompiledProfile, PolicyDriver } from '../driver.js';
 import type { KeyValue } from './contract.js';
 import { groupId, type Profiles, policyBundle } from './policy-ids.js';

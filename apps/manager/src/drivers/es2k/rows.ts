@@ -1,5 +1,5 @@
 import type { Entity } from '@infra-offload/p4rt/proto';
-import type { RowKey, RowModel } from '../../reconciler/model.js';
+import type { RowKey, RowModel } from '@infra-offload/reconciler';
 import type { ActionName, KeyValue, KeyValues, ParamValues, TableName } from './contract.js';
 import { bundleNamedBy, bundleOf } from './policy-ids.js';
 import { type BoundProgram, type BoundTable, keyValues } from './program.js';

@@ -1,6 +1,6 @@
 import { PROTOCOL_NUMBERS } from '@infra-offload/net';
 import { ES2K_RULES_PER_GROUP } from '@infra-offload/p4src';
-import type { PortSpace, Region } from '../../policy/port-space.js';
+import type { PortSpace, Region } from '@infra-offload/policy-compiler';
 
 /** What a rule group judges: TCP, UDP, or whatever else. */
 export type GroupKind = 'tcp' | 'udp' | 'other';

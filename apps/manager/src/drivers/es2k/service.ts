@@ -1,9 +1,9 @@
 import type { ManagerReason } from '@infra-offload/infra-api';
 import { NO_SLOT, type Slot } from '@infra-offload/lb-model';
 import { formatIPv4, PROTOCOL_NUMBERS } from '@infra-offload/net';
-import { describeKey, type Endpoint, type Frontend, type ServiceObject } from '../../state/objects.js';
+import { type Condition, condition } from '../../model/condition.js';
+import { describeKey, type Endpoint, type Frontend, type ServiceObject } from '../../model/objects.js';
 import { formatFrontend, frontendClaims, frontendKey, unsupportedAddresses } from '../common.js';
-import { type Condition, condition } from '../condition.js';
 import type { Claim, CompileContext, Compiled, ServiceAllocation } from '../driver.js';
 import type { Es2kContext } from './interface.js';
 import { endpointPointer } from './limits.js';

@@ -1,5 +1,4 @@
-import type { ByteReader } from './wire.js';
-import { ByteWriter } from './wire.js';
+import { type ByteReader, ByteWriter } from './wire.js';
 
 export interface HostStatistics {
   readonly received: number;

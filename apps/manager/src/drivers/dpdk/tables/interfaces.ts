@@ -1,7 +1,7 @@
 import { type IPv4, ipv4, type Mac, mac } from '@infra-offload/net';
 import { k8sDp } from '@infra-offload/p4src';
+import type { RowKey } from '@infra-offload/reconciler';
 import { unreachable } from '../../../errors.js';
-import type { RowKey } from '../../../reconciler/model.js';
 import { isolationKeys } from './policies.js';
 import { foreign, found, type TableRecord } from './record.js';
 

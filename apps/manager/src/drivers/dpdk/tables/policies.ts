@@ -1,6 +1,6 @@
 import { type IPv4, ipv4 } from '@infra-offload/net';
 import { k8sDp } from '@infra-offload/p4src';
-import type { RowKey } from '../../../reconciler/model.js';
+import type { RowKey } from '@infra-offload/reconciler';
 import { foreign, found, type TableRecord } from './record.js';
 
 const {

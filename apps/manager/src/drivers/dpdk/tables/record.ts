@@ -1,5 +1,5 @@
 import type { Entity } from '@infra-offload/p4rt/proto';
-import type { RowKey } from '../../../reconciler/model.js';
+import type { RowKey } from '@infra-offload/reconciler';
 
 /** All that the manager knows of one table of the device, or of one half of an action profile. */
 export interface TableRecord<Row> {

@@ -1,6 +1,6 @@
 import { type IPv4, ipv4 } from '@infra-offload/net';
 import { EndpointFlag, k8sDp, MAX_MEMBER, ServiceFlag } from '@infra-offload/p4src';
-import type { RowKey } from '../../../reconciler/model.js';
+import type { RowKey } from '@infra-offload/reconciler';
 import { foreign, found, type TableRecord } from './record.js';
 
 const { endpoint, endpoint_group: endpointGroup, service, service_address: serviceAddress } = k8sDp.tables;

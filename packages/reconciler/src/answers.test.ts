@@ -1,9 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { Epochs } from './epochs.js';
 import { type Operation, type Outcome, Owner } from './model.js';
 import { Planner } from './planner.js';
-import { Queue } from './queue.js';
-import { drain, ToyDevice, type ToyRow, toyModel } from './testing.js';
+import { drain, ToyDevice, type ToyRow, toyModel } from './testing/index.js';
 
 const leaf = (id: number, value = 0): ToyRow => ({ table: 'leaf', id, value });
 const group = (id: number, ...leaves: number[]): ToyRow => ({ table: 'group', id, leaves });
@@ -173,18 +171,4 @@ it('a batch is cut at its limits', () => {
   expect(planner.nextBatch({ updates: 9, bytes: 20 })).toHaveLength(2);
   expect(planner.nextBatch({ updates: 9, bytes: 20 })).toHaveLength(1);
   expect([planner.flying, planner.moving, planner.settled]).toEqual([5, 5, false]);
-});
-
-it('a queue goes on where it was when it has let go of what is through', () => {
-  const queue = new Queue<number>();
-  for (let i = 0; i < 3_000; i++) queue.push(i);
-  for (let i = 0; i < 2_900; i++) expect(queue.shift()).toBe(i);
-  queue.push(3_000);
-  expect([queue.size, queue.peek()]).toEqual([101, 2_900]);
-  for (let i = 2_900; i <= 3_000; i++) expect(queue.shift()).toBe(i);
-  expect([queue.size, queue.shift()]).toEqual([0, undefined]);
-});
-
-it('epochs begin at 1: 0 is that of a device that has never had one', () => {
-  expect(new Epochs(() => 0).next()).toBe(1);
 });

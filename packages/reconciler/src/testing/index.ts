@@ -1,5 +1,5 @@
-import type { BatchLimits, Operation, Outcome, RowKey, RowModel } from './model.js';
-import type { Planner } from './planner.js';
+import type { BatchLimits, Operation, Outcome, RowKey, RowModel } from '../model.js';
+import type { Planner } from '../planner.js';
 
 /** A small world in the shape of the real one: leaves, groups of leaves, and heads that name a group. */
 export type ToyRow =

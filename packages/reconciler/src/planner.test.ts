@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type Operation, Owner, type RowKey } from './model.js';
 import { Planner } from './planner.js';
-import { drain, ToyDevice, type ToyRow, toyModel } from './testing.js';
+import { drain, ToyDevice, type ToyRow, toyModel } from './testing/index.js';
 
 const leaf = (id: number, value = 0): ToyRow => ({ table: 'leaf', id, value });
 const group = (id: number, ...leaves: number[]): ToyRow => ({ table: 'group', id, leaves });

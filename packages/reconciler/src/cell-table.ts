@@ -1,7 +1,6 @@
-import { MultiMap } from '@infra-offload/base';
+import { MultiMap, Queue } from '@infra-offload/base';
 import { Bundles } from './bundles.js';
 import { type Bucket, Cell, type CellState, type Owner, type RowKey, type RowModel } from './model.js';
-import { Queue } from './queue.js';
 
 /**
  * The cells of a planner: by key, in queues by phase, waiting for one another, and counted by their owners. It decides

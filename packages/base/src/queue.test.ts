@@ -29,3 +29,13 @@ it('a queue through which much has gone keeps nothing of it', () => {
   }
   expect(queue.size).toBe(10_000);
 });
+
+it('a queue goes on where it was when it has let go of what is through', () => {
+  const queue = new Queue<number>();
+  for (let i = 0; i < 3_000; i++) queue.push(i);
+  for (let i = 0; i < 2_900; i++) expect(queue.shift()).toBe(i);
+  queue.push(3_000);
+  expect([queue.size, queue.peek()]).toEqual([101, 2_900]);
+  for (let i = 2_900; i <= 3_000; i++) expect(queue.shift()).toBe(i);
+  expect([queue.size, queue.shift()]).toEqual([0, undefined]);
+});

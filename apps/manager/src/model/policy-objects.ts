@@ -1,5 +1,5 @@
 import type { IPv4, IPv4Prefix } from '@infra-offload/net';
-import type { AddressPort, PolicyAction } from '../policy/profile.js';
+import type { AddressPort, PolicyAction } from '@infra-offload/policy-compiler';
 import type { AgentCondition } from './agent-condition.js';
 
 /** Addresses that policies name together. Everything is in ascending order, and nothing twice. */

@@ -1,4 +1,4 @@
-import { type IPv4Prefix, ipv4, ipv4Prefix } from '@infra-offload/net';
+import { type IPv4, type IPv4Prefix, ipv4, ipv4Prefix } from '@infra-offload/net';
 import fc from 'fast-check';
 import type {
   AddressPort,
@@ -7,8 +7,15 @@ import type {
   ProfilePeer,
   ProfileRule,
   ResolvedSet,
-} from '../policy/profile.js';
-import type { PolicyPacket } from './policy-tables.js';
+} from '../profile.js';
+
+/** A packet without a flow, as the policy tables are asked for it. */
+export interface PolicyPacket {
+  readonly peer: IPv4;
+  readonly protocol: number;
+  /** Undefined: a fragment, or a protocol without ports. */
+  readonly port: number | undefined;
+}
 
 const PROTOCOLS = [6, 17, 132, 1, 47] as const;
 

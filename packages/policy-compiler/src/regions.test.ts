@@ -1,9 +1,9 @@
 import { formatIPv4, type IPv4Prefix, ipv4, ipv4Prefix, prefixContains } from '@infra-offload/net';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { anyProfile } from '../testing/policy-arbitraries.js';
 import type { PolicyProfile, ProfileRule } from './profile.js';
 import { evaluateProfile, type PeerRange } from './regions.js';
+import { anyProfile } from './testing/index.js';
 
 const cidr = (address: string, length: number): IPv4Prefix => ipv4Prefix(ipv4(address), length);
 

@@ -1,0 +1,13 @@
+export { type PortPiece, PortSpace, type Region } from './port-space.js';
+export type {
+  AddressPort,
+  Direction,
+  PolicyAction,
+  PolicyProfile,
+  PortMatch,
+  ProfilePeer,
+  ProfileRule,
+  ProfileTier,
+  ResolvedSet,
+} from './profile.js';
+export { type ExactPeer, evaluateProfile, type PeerRange, type PolicyRegions } from './regions.js';
