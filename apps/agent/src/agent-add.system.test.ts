@@ -217,7 +217,7 @@ describe('ADD', () => {
   it.each([
     ['/var/run/netns/no-such-netns', 8, /does not exist/],
     ['/etc/hostname', 8, /is not a network namespace/],
-    ['/proc/1/ns/mnt', 8, /./],
+    ['/proc/self/ns/mnt', 8, /is not a network namespace/],
     ['/proc/self/ns/net', 8, /of the node itself/],
   ])('refuses the namespace %s', async (netns, code, message) => {
     await harness.start(2);

@@ -1,5 +1,6 @@
 import { statSync } from 'node:fs';
-import { stat } from 'node:fs/promises';
+import { readFile, readlink, realpath, stat } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
 import { isSystemError } from '@infra-offload/base';
 import { CniError, CniErrorCode } from '@infra-offload/cni-types';
 
@@ -15,6 +16,9 @@ export interface NetnsReference {
 
 /** The agent's own network namespace, in a form that stays right inside other namespaces. */
 export const ownNetnsPath = `/proc/${process.pid}/ns/net`;
+
+/** As the kernel calls a namespace. */
+const NAMESPACE = /^(\w+):\[\d+\]$/;
 
 let ownInode: string | undefined;
 
@@ -41,13 +45,32 @@ export async function resolveNetns(path: string): Promise<NetnsReference> {
   } catch (cause) {
     throw new CniError(CniErrorCode.invalidNetns, `network namespace ${path} does not exist`, { cause });
   }
-  if (found.dev !== own.dev) {
+  if (found.dev !== own.dev || !['net', undefined].includes(await kindOf(path))) {
     throw new CniError(CniErrorCode.invalidNetns, `${path} is not a network namespace`);
   }
   if (found.ino === own.ino) {
     throw new CniError(CniErrorCode.invalidNetns, `${path} is the network namespace of the node itself`);
   }
   return { path, inode: String(found.ino) };
+}
+
+/** The kernel's name for the kind of namespace that a path leads to: "net", "mnt"; undefined if nothing tells. */
+async function kindOf(path: string): Promise<string | undefined> {
+  try {
+    // /proc/PID/ns/net is a link to "net:[4026531840]", which is no path; a bind mount of it has that as its root.
+    const target = await readlink(path).catch(() => undefined);
+    if (target !== undefined && !NAMESPACE.test(target)) return await kindOf(resolve(dirname(path), target));
+    const name = target ?? rootOf(await realpath(path), await readFile('/proc/self/mountinfo', 'utf8'));
+    return NAMESPACE.exec(name ?? '')?.[1];
+  } catch {
+    return undefined;
+  }
+}
+
+/** What is mounted at a path, the last mount first; see proc(5). */
+function rootOf(path: string, mountinfo: string): string | undefined {
+  const lines = mountinfo.split('\n').map((line) => line.split(' '));
+  return lines.findLast(([, , , , point]) => point === path)?.[3];
 }
 
 /** Whether the path leads to a namespace with the inode that it led to before. What is inside tells whether it is the same. */
