@@ -52,7 +52,7 @@ export class Manager {
       const run = <R>(chosen: Driver<R>) => Manager.#run(lifecycle, config, loggers, security, chosen);
       if (driver !== undefined) return run(driver);
       const chosen = await chooseDriver(config, security.p4runtime, loggers.manager);
-      return chosen.kind === 'dpdk' ? run(chosen.driver) : run(chosen.driver);
+      return chosen.use(run);
     });
   }
 

@@ -8,18 +8,19 @@ import { ServiceError } from '@infra-offload/service';
 import type { Config } from '../config/config.js';
 import type { Logger } from '../log.js';
 import { dpdkDriver } from './dpdk/driver.js';
-import type { DpdkRow } from './dpdk/rows.js';
 import { timeoutsOf } from './dpdk/timeouts.js';
 import type { Driver } from './driver.js';
 import { es2kDriver } from './es2k/driver.js';
 import { type PipelinePackage, readPackage } from './es2k/package.js';
 import { isEs2kProgram } from './es2k/program.js';
-import type { Es2kRow } from './es2k/rows.js';
 
-/** The driver for the target's pipeline. */
-export type ChosenDriver =
-  | { readonly kind: 'dpdk'; readonly driver: Driver<DpdkRow> }
-  | { readonly kind: 'es2k'; readonly driver: Driver<Es2kRow> };
+/** The driver for the target's pipeline, whatever its rows are. */
+export interface ChosenDriver {
+  use<Result>(run: <Row>(driver: Driver<Row>) => Result): Result;
+}
+
+/** What `pipeline.kind` can name; each has its function in {@link DRIVERS}. */
+type Kind = Exclude<Config['pipeline']['kind'], 'auto'>;
 
 /** Lowest election id there is: whoever else drives the target stays its primary. */
 const LOOK_ELECTION_ID = 1n;
@@ -37,11 +38,12 @@ export async function chooseDriver(
   credentials: ChannelCredentials,
   logger: Logger,
 ): Promise<ChosenDriver> {
-  const { pipeline } = config;
-  if (pipeline.kind === 'dpdk') return dpdk(config);
-  if (pipeline.directory !== undefined) return es2k(config, fromDirectory(pipeline.directory));
-  const found = pipeline.kind === 'es2k' ? PORTABLE : await onTarget(config, credentials, logger);
-  return found === undefined ? dpdk(config) : es2k(config, found);
+  const { kind, directory } = config.pipeline;
+  if (kind === 'dpdk') return DRIVERS.dpdk(config);
+  if (directory !== undefined) return DRIVERS.es2k(config, fromDirectory(directory));
+  if (kind === 'es2k') return DRIVERS.es2k(config);
+  const found = await onTarget(config, credentials, logger);
+  return found === undefined ? DRIVERS.dpdk(config) : DRIVERS.es2k(config, found);
 }
 
 const PORTABLE: PipelinePackage = {
@@ -53,17 +55,22 @@ const PORTABLE: PipelinePackage = {
   },
 };
 
-function dpdk({ dataPlane }: Config): ChosenDriver {
-  const gatewayMac = mac(dataPlane.gatewayMac);
-  const endsDeniedFlows = dataPlane.policyChange === 'cut';
-  const timeouts = timeoutsOf(dataPlane.conntrack);
-  return { kind: 'dpdk', driver: dpdkDriver({ gatewayMac, endsDeniedFlows, timeouts }) };
-}
+const DRIVERS = {
+  dpdk: ({ dataPlane }: Config) => {
+    const gatewayMac = mac(dataPlane.gatewayMac);
+    const endsDeniedFlows = dataPlane.policyChange === 'cut';
+    const timeouts = timeoutsOf(dataPlane.conntrack);
+    return chosen(dpdkDriver({ gatewayMac, endsDeniedFlows, timeouts }));
+  },
+  es2k: ({ dataPlane }: Config, { program, deviceConfig }: PipelinePackage = PORTABLE) => {
+    const gatewayMac = mac(dataPlane.gatewayMac);
+    const { arpProxyInterface } = dataPlane;
+    return chosen(es2kDriver({ program, deviceConfig, gatewayMac, arpProxyInterface }));
+  },
+} satisfies { readonly [kind in Kind]: (config: Config) => ChosenDriver };
 
-function es2k({ dataPlane }: Config, { program, deviceConfig }: PipelinePackage): ChosenDriver {
-  const gatewayMac = mac(dataPlane.gatewayMac);
-  const { arpProxyInterface } = dataPlane;
-  return { kind: 'es2k', driver: es2kDriver({ program, deviceConfig, gatewayMac, arpProxyInterface }) };
+function chosen<Row>(driver: Driver<Row>): ChosenDriver {
+  return { use: (run) => run(driver) };
 }
 
 function fromDirectory(directory: string): PipelinePackage {
