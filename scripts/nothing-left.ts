@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -13,6 +13,8 @@ const TSX_CACHE = `tsx-${process.getuid?.()}`;
 export default function nothingLeft(): () => void {
   // Short: sockets in it may have paths of at most 107 bytes.
   const directory = mkdtempSync(join(tmpdir(), 'iof-'));
+  // Programs of other users find their files in there.
+  chmodSync(directory, 0o711);
   process.env.TMPDIR = directory;
   const before = machine();
   return () => {

@@ -90,7 +90,7 @@ export class Credentials {
     const stamp = this.#access.type === 'kubeconfig' ? fileStamp(this.#access.path) : '';
     if (this.#config === undefined || (stamp !== '' && stamp !== this.#stamp)) {
       // Loaded here, since it costs 70 MB and half a second, which only users of the API should pay.
-      const { KubeConfig } = await import('@kubernetes/client-node');
+      const { KubeConfig } = await import('./kube-config.js');
       this.#config = loadConfig(new KubeConfig(), this.#access);
       this.#stamp = stamp;
       this.#generation++;

@@ -17,7 +17,12 @@ export const APART: readonly string[] =
           '--kill-child',
           '--mount-proc',
         ],
-        ...['sh', '-c', 'mkdir -p /run/netns && mount -t tmpfs tmpfs /run/netns && "$@"; exit $?', 'sh'],
+        ...[
+          'sh',
+          '-c',
+          'mkdir -p /run/netns && mount -t tmpfs tmpfs /run/netns && mount --make-shared /run/netns && "$@"; exit $?',
+          'sh',
+        ],
       ]
     : [];
 
