@@ -2,7 +2,7 @@ import type { AttachmentKey, ResultRoute } from '@infra-offload/cni-types';
 import type { LogLevelChange } from '@infra-offload/service';
 import type { LogModule } from '../log.js';
 
-/**
+/*
  * What infra-cni says to infra-agent: HTTP/1.1 over a unix socket, `POST /v1/<operation>`, JSON both ways. Success is 200;
  * anything else has a CNI error as its body.
  */

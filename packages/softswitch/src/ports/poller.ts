@@ -41,7 +41,6 @@ export class Poller {
   });
 
   readonly #onReady: (token: number) => void;
-
   readonly #onFault: (error: unknown, token: number) => void;
 
   /**
@@ -53,9 +52,9 @@ export class Poller {
     onReady: (token: number) => void,
     onFault: (error: unknown, token: number) => void,
   ) {
-    this.#onFault = onFault;
-    this.#onReady = onReady;
     this.#libc = libc;
+    this.#onReady = onReady;
+    this.#onFault = onFault;
     this.#epoll = libc.epollCreate(EPOLL_CLOEXEC);
     this.#wake = libc.eventfd(EFD_NONBLOCK | EFD_CLOEXEC);
     if (this.#epoll < 0 || this.#wake < 0) fail('UNAVAILABLE', `cannot make an epoll set: ${libc.errno()}`);

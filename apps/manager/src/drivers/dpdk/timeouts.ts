@@ -8,35 +8,22 @@ import type { Config } from '../../config/config.js';
 
 /** The timeouts of `conntrack`, in seconds by index, that a configuration stands for. */
 export function timeoutsOf(conntrack: Config['dataPlane']['conntrack']): ConntrackTimeouts {
-  const {
-    tcpTimeoutSynSent,
-    tcpTimeoutSynRecv,
-    tcpTimeoutEstablished,
-    tcpTimeoutCloseWait,
-    tcpTimeoutTimeWait,
-    tcpTimeoutClose,
-    udpTimeout,
-    udpTimeoutStream,
-    icmpTimeout,
-    sctpTimeoutCookieWait,
-    sctpTimeoutEstablished,
-  } = conntrack;
   // No flow has the first one.
   const [unused] = CONNTRACK_TIMEOUTS;
   return [
     unused,
-    tcpTimeoutSynSent,
-    tcpTimeoutSynRecv,
-    tcpTimeoutEstablished,
-    tcpTimeoutCloseWait,
-    tcpTimeoutCloseWait,
-    tcpTimeoutTimeWait,
-    tcpTimeoutClose,
-    udpTimeout,
-    udpTimeoutStream,
-    icmpTimeout,
-    sctpTimeoutCookieWait,
-    sctpTimeoutEstablished,
+    conntrack.tcpTimeoutSynSent,
+    conntrack.tcpTimeoutSynRecv,
+    conntrack.tcpTimeoutEstablished,
+    conntrack.tcpTimeoutCloseWait,
+    conntrack.tcpTimeoutCloseWait,
+    conntrack.tcpTimeoutTimeWait,
+    conntrack.tcpTimeoutClose,
+    conntrack.udpTimeout,
+    conntrack.udpTimeoutStream,
+    conntrack.icmpTimeout,
+    conntrack.sctpTimeoutCookieWait,
+    conntrack.sctpTimeoutEstablished,
   ];
 }
 

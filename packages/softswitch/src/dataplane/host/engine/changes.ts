@@ -11,14 +11,13 @@ const MEMBERS_MAX = 4096;
 
 /** Makes the changes of BATCH messages in a pipeline. */
 export class ChangeReader {
-  readonly #notes: Notes;
   readonly #swx: SwxPipeline;
-
   readonly #layout: Layout;
+  readonly #notes: Notes;
 
   constructor(swx: SwxPipeline, layout: Layout, notes: Notes) {
-    this.#layout = layout;
     this.#swx = swx;
+    this.#layout = layout;
     this.#notes = notes;
   }
 

@@ -23,9 +23,7 @@ export class DescriptorPorts {
   readonly #frame = new Uint8Array(FRAME_SIZE);
   readonly #poller: Poller;
   readonly #libc: Libc;
-
   readonly #receive: PacketHandler;
-
   readonly #onLost: (port: number) => void;
 
   /**
@@ -33,9 +31,9 @@ export class DescriptorPorts {
    * @param onLost told when the device of a port is gone; its descriptor is not asked any more
    */
   constructor(libc: Libc, receive: PacketHandler, onLost: (port: number) => void) {
-    this.#onLost = onLost;
-    this.#receive = receive;
     this.#libc = libc;
+    this.#receive = receive;
+    this.#onLost = onLost;
     this.#poller = new Poller(
       libc,
       (token) => this.#read(token),

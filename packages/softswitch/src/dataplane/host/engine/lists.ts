@@ -24,8 +24,8 @@ export class Lists {
   readonly #layout: Layout;
 
   constructor(swx: SwxPipeline, layout: Layout, noted: Notes, objects: ChangeReader) {
-    this.#layout = layout;
     this.#swx = swx;
+    this.#layout = layout;
     this.#noted = noted;
     this.#objects = objects;
   }
