@@ -122,10 +122,11 @@ function setUpOurs(pipeline: Pipeline): void {
     [CLIENT_PORT, CLIENT],
     [SERVER_PORT, SERVER],
   ] as const) {
-    set('port_table', [port], 'set_pod_port', [pod, 0]);
-    set('pod_forward', [pod], 'forward', [port, 2n, 3n, 0]);
+    set('port_table', [port], 'set_pod_port', [pod, 1]);
+    set('pod_forward', [pod], 'forward', [port, 2n, 3n, 1]);
   }
   set('port_table', [UPLINK_PORT], 'set_uplink_port', []);
+  if (tables.has('flow_epoch')) pipeline.tableSetDefault('flow_epoch', 'set_flow_epoch', [1, 0]);
   set('endpoint_selector', [1], 'select_endpoint', [1]);
   pipeline.selectorSet('endpoint_selector_sel', 1, [{ member: 1, weight: 1 }]);
   set('endpoint_group', [1], 'endpoint_group_set_group_id', [1]);

@@ -115,13 +115,14 @@ function setUp(): Update[] {
   ];
   const service = { group_id: 1, endpoint_base: 256, service_id: 1, flags: 0, affinity_profile: 0 };
   const key = { dst_ip: VIP, protocol: 6, dst_port: 80 };
-  return [
+  const epoch = t.flow_epoch.defaultActions.set_flow_epoch({ epoch: 1, flags: 0 });
+  const entries = [
     t.port_table.entry({ input_port: 1 }, t.port_table.actions.set_uplink_port({})),
     ...pods.flatMap(([port, pod]) => [
-      t.port_table.entry({ input_port: port }, t.port_table.actions.set_pod_port({ pod_ip: pod, since: 0 })),
+      t.port_table.entry({ input_port: port }, t.port_table.actions.set_pod_port({ pod_ip: pod, since: 1 })),
       t.pod_forward.entry(
         { pod_ip: pod },
-        t.pod_forward.actions.forward({ port, dst_mac: 2, src_mac: 3, since: 0 }),
+        t.pod_forward.actions.forward({ port, dst_mac: 2, src_mac: 3, since: 1 }),
       ),
     ]),
     t.endpoint.entry(
@@ -132,7 +133,8 @@ function setUp(): Update[] {
     profile.group(1, [{ member: 1, weight: 1 }]),
     t.endpoint_group.entry({ group_id: 1 }, t.endpoint_group.group(1)),
     t.service.entry(key, t.service.actions.set_service(service)),
-  ].map(insert);
+  ];
+  return [...entries.map(insert), modify(t.flow_epoch.defaultEntry(epoch))];
 }
 
 /** Runs a load in this process, as swx-host does in its own: packets for each second of CPU time. */

@@ -250,7 +250,6 @@ replay_run(struct host *host, uint32_t milliseconds, struct writer *out)
 	struct ports *ports = &host->ports;
 	uint64_t sent, received, dropped, start, cpu;
 
-	worker_pause(&host->worker);
 	ports->discard = true;
 	ports->closed = false;
 	sent = transmitted(host);
@@ -269,7 +268,6 @@ replay_run(struct host *host, uint32_t milliseconds, struct writer *out)
 	ports->closed = true;
 	worker_drain(&host->worker);
 	ports->discard = false;
-	worker_resume(&host->worker);
 }
 
 enum status
@@ -282,6 +280,8 @@ request_replay(struct host *host, struct reader *in, struct writer *out, struct 
 	if (milliseconds > REPLAY_MS_MAX || wanted > REPLAY_PORTS)
 		return fault_set(fault, STATUS_BAD_REQUEST, "replay: at most %d ms and %d ports", REPLAY_MS_MAX,
 				 REPLAY_PORTS);
+	/* The worker must not see a port that replays. */
+	worker_pause(&host->worker);
 	while (status == STATUS_OK && count < wanted) {
 		struct port *port = NULL;
 
@@ -307,5 +307,6 @@ request_replay(struct host *host, struct reader *in, struct writer *out, struct 
 		while (ports[i]->rx_at < ports[i]->rx_count)
 			rte_pktmbuf_free(ports[i]->rx[ports[i]->rx_at++]);
 	}
+	worker_resume(&host->worker);
 	return status;
 }

@@ -66,8 +66,6 @@ faultTest(
     promise:
       'success, or one CNI error with a code in JSON on standard output; never a fault of the plugin itself',
     sample: 500,
-    // Each is a process of its own; what it reads is tried far more often in packages/cni-types.
-    most: 5_000,
   },
   async ({ cases, random }) => {
     const codes = new Map<number, number>();
