@@ -22,21 +22,23 @@
     }
 
     // Where the first one went, and what became of its addresses.
-    action follow_first(bit<32> epoch, bit<32> src_ip, bit<32> dst_ip, bit<48> dst_mac, bit<32> out_port) {
+    action follow_first(bit<32> epoch, bit<16> out_port, bit<16> src_ip_high, bit<48> dst_mac,
+                        bit<32> dst_ip, bit<16> src_ip_low) {
         if (meta.ct_op == CT_LOOKUP && epoch == meta.epoch) {
             follows = true;
-            meta.out_port = out_port;
+            meta.out_port = (bit<32>) out_port;
+            meta.to_src_ip = ((bit<32>) src_ip_high << 16) | (bit<32>) src_ip_low;
             ip_sum.clear();
             ip_sum.subtract(hdr.ipv4.header_checksum);
             ip_sum.subtract(hdr.ipv4.src_addr);
             ip_sum.subtract(hdr.ipv4.dst_addr);
-            hdr.ipv4.src_addr = src_ip;
+            hdr.ipv4.src_addr = meta.to_src_ip;
             hdr.ipv4.dst_addr = dst_ip;
             ip_sum.add(hdr.ipv4.src_addr);
             ip_sum.add(hdr.ipv4.dst_addr);
             hdr.ipv4.header_checksum = ip_sum.get();
             if (dst_mac != TO_HOST) {
-                hdr.ethernet.src_mac = src_macs.read(out_port);
+                hdr.ethernet.src_mac = src_macs.read(meta.out_port);
                 hdr.ethernet.dst_mac = dst_mac;
                 decrement_ttl();
             }
@@ -50,10 +52,11 @@
             add_entry(action_name = "follow_first",
                       action_params = (follow_first_params_t) {
                           epoch = meta.epoch,
-                          src_ip = meta.to_src_ip,
-                          dst_ip = meta.to_dst_ip,
+                          out_port = (bit<16>) meta.out_port,
+                          src_ip_high = (bit<16>) (meta.to_src_ip >> 16),
                           dst_mac = meta.out_mac,
-                          out_port = meta.out_port
+                          dst_ip = meta.to_dst_ip,
+                          src_ip_low = (bit<16>) meta.to_src_ip
                       },
                       expire_time_profile_id = EXPIRE_FRAGMENTS);
         }
