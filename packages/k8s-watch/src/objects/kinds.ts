@@ -24,11 +24,24 @@ interface WatchedKind<Item extends NamespacedObject, Plural extends string> {
   readonly formerGroup?: string;
 }
 
+/** So that the compiler knows a kind by its type and the name of its store alone, not by all of its schema. */
+function kind<Item extends NamespacedObject, const Plural extends string>(
+  definition: WatchedKind<Item, Plural>,
+): WatchedKind<Item, Plural> {
+  return definition;
+}
+
 /** One entry for each kind that is watched, in the order in which sources begin to list them. */
 const DEFINITIONS = {
-  Namespace: { group: '', version: 'v1', plural: 'namespaces', namespaced: false, schema: namespaceSchema },
-  Node: { group: '', version: 'v1', plural: 'nodes', namespaced: false, schema: nodeSchema },
-  ServiceCIDR: {
+  Namespace: kind({
+    group: '',
+    version: 'v1',
+    plural: 'namespaces',
+    namespaced: false,
+    schema: namespaceSchema,
+  }),
+  Node: kind({ group: '', version: 'v1', plural: 'nodes', namespaced: false, schema: nodeSchema }),
+  ServiceCIDR: kind({
     group: 'networking.k8s.io',
     version: 'v1',
     plural: 'serviceCIDRs',
@@ -36,25 +49,25 @@ const DEFINITIONS = {
     schema: serviceCidrSchema,
     // Kubernetes 1.31 and 1.32 have v1beta1 if that was switched on.
     olderVersions: ['v1beta1'],
-  },
-  Service: { group: '', version: 'v1', plural: 'services', namespaced: true, schema: serviceSchema },
-  EndpointSlice: {
+  }),
+  Service: kind({ group: '', version: 'v1', plural: 'services', namespaced: true, schema: serviceSchema }),
+  EndpointSlice: kind({
     group: 'discovery.k8s.io',
     version: 'v1',
     plural: 'endpointSlices',
     namespaced: true,
     schema: endpointSliceSchema,
-  },
-  NetworkPolicy: {
+  }),
+  NetworkPolicy: kind({
     group: 'networking.k8s.io',
     version: 'v1',
     plural: 'networkPolicies',
     namespaced: true,
     schema: networkPolicySchema,
     formerGroup: 'extensions',
-  },
-  Pod: { group: '', version: 'v1', plural: 'pods', namespaced: true, schema: podSchema },
-} as const satisfies Readonly<Record<string, WatchedKind<NamespacedObject, string>>>;
+  }),
+  Pod: kind({ group: '', version: 'v1', plural: 'pods', namespaced: true, schema: podSchema }),
+};
 
 type Definitions = typeof DEFINITIONS;
 
