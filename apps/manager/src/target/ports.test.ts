@@ -1,3 +1,4 @@
+import { Backoff } from '@infra-offload/base';
 import { type Mac, mac } from '@infra-offload/net';
 import { MemoryPorts, Softswitch } from '@infra-offload/softswitch';
 import { afterEach, describe, expect, it, vi } from 'vitest';
@@ -135,6 +136,7 @@ describe('a resolver of ports', () => {
 
   it('goes on asking until there is an answer, and tells that the interface is missing meanwhile', async () => {
     const warnings = vi.spyOn(logger, 'warn');
+    const pauses = vi.spyOn(Backoff.prototype, 'next');
     const { resolver: ports, asked, found } = resolver(away, missing, 4);
     ports.request('a');
     // Not without a pause.
@@ -148,6 +150,9 @@ describe('a resolver of ports', () => {
       ['a', { kind: 'known', port: 4 }],
     ]);
     expect(asked).toHaveLength(3);
+    const [first, second] = pauses.mock.results.map(({ value }) => value);
+    expect(first).toBeGreaterThanOrEqual(100);
+    expect(second).toBeGreaterThanOrEqual(200);
     ports.stop();
   });
 
