@@ -166,8 +166,8 @@ describe('a resolver of ports', () => {
     await expect.poll(() => other.asked.length).toBe(1);
     other.resolver.stop();
     other.resolver.request('a');
-    // One that began later has asked again by now.
-    const later = resolver(missing, 1);
+    // Two pauses of one that began later, however short, are longer than the first of another, however long.
+    const later = resolver(missing, missing, 1);
     later.resolver.request('a');
     await expect.poll(() => later.found).toContainEqual(['a', { kind: 'known', port: 1 }]);
     expect([asked.length, other.asked.length]).toEqual([1, 1]);
