@@ -47,10 +47,8 @@ function checkReferences(p4: P4Program): void {
     }
   }
   const ids = new Set<number>();
-  const { tables, actions, actionProfiles, counters, directCounters, registers } = p4;
-  const { meters, directMeters, digests } = p4;
-  const objects = [tables, actions, actionProfiles, counters, directCounters, registers].flat();
-  for (const { id, name } of [...objects, ...meters, ...directMeters, ...digests]) {
+  const entities = [p4.tables, p4.actions, p4.actionProfiles, p4.counters, p4.directCounters, p4.registers];
+  for (const { id, name } of [...entities, p4.meters, p4.directMeters, p4.digests].flat()) {
     if (ids.has(id)) fail('INVALID_ARGUMENT', `P4Info uses the id ${id} twice (${name})`);
     ids.add(id);
   }
