@@ -1,6 +1,7 @@
 export type { Unsubscribe } from '@infra-offload/base';
 export { ManifestsSource, type ManifestsSourceOptions } from './manifests/manifests-source.js';
 export type { ManifestProblem, ManifestProblemCode, ManifestReport } from './manifests/problem.js';
+export type { ObjectKind, ObjectKinds, WatchedObject } from './objects/kinds.js';
 export { matchesLabels } from './objects/labels.js';
 export { type ObjectIssue, type ParsedObject, parseObject } from './objects/parse.js';
 export type {
@@ -13,8 +14,6 @@ export type {
   NamespacedObject,
   NetworkPolicy,
   Node,
-  ObjectKind,
-  ObjectKinds,
   Pod,
   PodPort,
   PolicyPeer,
@@ -26,7 +25,6 @@ export type {
   ServicePort,
   SliceEndpoint,
   TrafficPolicy,
-  WatchedObject,
 } from './objects/types.js';
 export type { AttachedPod } from './policies/pod-book.js';
 export { type PolicyChange, PolicyTracker, type PolicyTrackerOptions } from './policies/tracker.js';
@@ -61,6 +59,6 @@ export type {
   NodeIdentity,
   ServiceCondition,
 } from './services/types.js';
-export type { ObjectSource } from './source.js';
+export type { ObjectSource, ObjectStores } from './source.js';
 export { ObjectStore, type ReadableStore, type StoreEvent } from './store.js';
 export { StoreIndex } from './store-index.js';

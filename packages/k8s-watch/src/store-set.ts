@@ -1,16 +1,17 @@
-import type { ObjectKind, ObjectKinds, WatchedObject } from './objects/types.js';
+import {
+  KINDS,
+  OBJECT_KINDS,
+  type ObjectKind,
+  type ObjectKinds,
+  type WatchedObject,
+} from './objects/kinds.js';
+import type { ObjectStores } from './source.js';
 import { ObjectStore } from './store.js';
 
 /** A store for each kind, as sources fill them. */
 export class StoreSet {
-  readonly #stores: { readonly [Kind in ObjectKind]: ObjectStore<ObjectKinds[Kind]> } = {
-    Service: new ObjectStore(),
-    EndpointSlice: new ObjectStore(),
-    NetworkPolicy: new ObjectStore(),
-    Pod: new ObjectStore(),
-    Namespace: new ObjectStore(),
-    Node: new ObjectStore(),
-    ServiceCIDR: new ObjectStore(),
+  readonly #stores = Object.fromEntries(OBJECT_KINDS.map((kind) => [kind, new ObjectStore()])) as {
+    readonly [Kind in ObjectKind]: ObjectStore<ObjectKinds[Kind]>;
   };
 
   of<Kind extends ObjectKind>(kind: Kind): ObjectStore<ObjectKinds[Kind]> {
@@ -18,34 +19,21 @@ export class StoreSet {
   }
 
   set(object: WatchedObject): void {
-    switch (object.kind) {
-      case 'Service':
-        this.#stores.Service.set(object);
-        break;
-      case 'EndpointSlice':
-        this.#stores.EndpointSlice.set(object);
-        break;
-      case 'NetworkPolicy':
-        this.#stores.NetworkPolicy.set(object);
-        break;
-      case 'Pod':
-        this.#stores.Pod.set(object);
-        break;
-      case 'Namespace':
-        this.#stores.Namespace.set(object);
-        break;
-      case 'Node':
-        this.#stores.Node.set(object);
-        break;
-      case 'ServiceCIDR':
-        this.#stores.ServiceCIDR.set(object);
-        break;
-      default:
-        object satisfies never;
-    }
+    this.of(object.kind).set(object);
   }
 
   delete({ kind, namespace, name }: WatchedObject): void {
-    this.#stores[kind].delete(namespace, name);
+    this.of(kind).delete(namespace, name);
   }
 }
+
+class StoresByName {
+  constructor(stores: StoreSet) {
+    for (const kind of OBJECT_KINDS) {
+      Object.defineProperty(this, KINDS[kind].plural, { value: stores.of(kind) });
+    }
+  }
+}
+
+/** What every source is: the stores of a set under their names, as the constructor defines them from `KINDS`. */
+export const NamedStores = StoresByName as new (stores: StoreSet) => ObjectStores;

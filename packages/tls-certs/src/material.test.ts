@@ -185,6 +185,9 @@ describe('checks of a certificate', () => {
     expect(() => chainTo(own, [], [parse(server)], files)).toThrow(
       refusal('CA_MISMATCH', /in ca\.crt \(there: CN=inframanager-server\)$/, 'x.crt'),
     );
+    expect(() => chainTo(own, [], [parse(server), parse(server)], files)).toThrow(
+      refusal('CA_MISMATCH', /\(there: CN=inframanager-server, CN=inframanager-server\)$/, 'x.crt'),
+    );
   });
 });
 

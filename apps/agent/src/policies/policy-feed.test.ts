@@ -1,4 +1,10 @@
-import { ManifestsSource, ObjectStore, type Pod, parseObject } from '@infra-offload/k8s-watch';
+import {
+  type Namespace,
+  type NetworkPolicy,
+  ObjectStore,
+  type Pod,
+  parseObject,
+} from '@infra-offload/k8s-watch';
 import { pino } from 'pino';
 import { describe, expect, it } from 'vitest';
 import { type ObjectKey, WantedState } from '../sync/wanted-state.js';
@@ -22,11 +28,10 @@ function feed({ isComplete = true, podTimeoutMs = 30 } = {}) {
   const wanted = new WantedState();
   const changes: ObjectKey[] = [];
   wanted.onChange((key) => changes.push(key));
-  const empty = new ManifestsSource({ directory: '/nonexistent' });
   const source = {
-    ...{ services: empty.services, endpointSlices: empty.endpointSlices, nodes: empty.nodes },
-    ...{ namespaces: empty.namespaces, networkPolicies: empty.networkPolicies, pods },
-    ...{ serviceCIDRs: empty.serviceCIDRs, hasSynced: true, start: async () => {}, stop: async () => {} },
+    namespaces: new ObjectStore<Namespace>(),
+    networkPolicies: new ObjectStore<NetworkPolicy>(),
+    pods,
   };
   const logger = pino({ level: 'silent' });
   const feed = new PolicyFeed({ source, nodeName: 'node-1', isComplete, wanted, logger, podTimeoutMs });

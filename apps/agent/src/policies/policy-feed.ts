@@ -1,9 +1,9 @@
 import { CniError, CniErrorCode } from '@infra-offload/cni-types';
 import {
-  type ObjectSource,
   type PolicyChange,
   type PolicyResult,
   PolicyTracker,
+  type PolicyTrackerOptions,
 } from '@infra-offload/k8s-watch';
 import type { Logger } from 'pino';
 import { keyOf, type ObjectKey, referenceOf, type WantedState } from '../sync/wanted-state.js';
@@ -12,7 +12,7 @@ import type { AttachedPod, PodPolicies } from './pod-policies.js';
 import { referenceOfResult, toWanted } from './wanted-policies.js';
 
 export interface PolicyFeedOptions {
-  readonly source: ObjectSource;
+  readonly source: PolicyTrackerOptions['source'];
   readonly nodeName: string;
   /** The source is the Kubernetes API: what it does not have is unknown, and kept isolated. */
   readonly isComplete: boolean;

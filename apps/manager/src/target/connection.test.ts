@@ -1,4 +1,5 @@
 import { ChannelCredentials } from '@grpc/grpc-js';
+import { Backoff } from '@infra-offload/base';
 import { P4RuntimeSession } from '@infra-offload/p4rt';
 import { MemoryPorts, Softswitch } from '@infra-offload/softswitch';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
@@ -70,11 +71,14 @@ describe('the connection to a target', () => {
   it('waits for a target that is away, and says why', async () => {
     await target?.stop();
     target = undefined;
+    const pauses = vi.spyOn(Backoff.prototype, 'next');
     connection.start();
     await expect
       .poll(() => connection.state)
       .toMatchObject({ lastError: expect.stringMatching(/ECONNREFUSED|UNAVAILABLE/) });
     expect(connection.session).toBeUndefined();
+    await expect.poll(() => pauses.mock.results.length).toBeGreaterThan(1);
+    expect(Math.min(...pauses.mock.results.map(({ value }) => value))).toBeGreaterThanOrEqual(50);
     await startTarget();
     await reach('ready');
   });

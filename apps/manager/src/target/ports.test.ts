@@ -1,3 +1,4 @@
+import { Backoff } from '@infra-offload/base';
 import { type Mac, mac } from '@infra-offload/net';
 import { MemoryPorts, Softswitch } from '@infra-offload/softswitch';
 import { afterEach, describe, expect, it, vi } from 'vitest';
@@ -135,6 +136,7 @@ describe('a resolver of ports', () => {
 
   it('goes on asking until there is an answer, and tells that the interface is missing meanwhile', async () => {
     const warnings = vi.spyOn(logger, 'warn');
+    const pauses = vi.spyOn(Backoff.prototype, 'next');
     const { resolver: ports, asked, found } = resolver(away, missing, 4);
     ports.request('a');
     // Not without a pause.
@@ -148,6 +150,9 @@ describe('a resolver of ports', () => {
       ['a', { kind: 'known', port: 4 }],
     ]);
     expect(asked).toHaveLength(3);
+    const [first, second] = pauses.mock.results.map(({ value }) => value);
+    expect(first).toBeGreaterThanOrEqual(100);
+    expect(second).toBeGreaterThanOrEqual(200);
     ports.stop();
   });
 
@@ -161,8 +166,8 @@ describe('a resolver of ports', () => {
     await expect.poll(() => other.asked.length).toBe(1);
     other.resolver.stop();
     other.resolver.request('a');
-    // One that began later has asked again by now.
-    const later = resolver(missing, 1);
+    // Two pauses of one that began later, however short, are longer than the first of another, however long.
+    const later = resolver(missing, missing, 1);
     later.resolver.request('a');
     await expect.poll(() => later.found).toContainEqual(['a', { kind: 'known', port: 1 }]);
     expect([asked.length, other.asked.length]).toEqual([1, 1]);

@@ -1,22 +1,12 @@
-import type {
-  EndpointSlice,
-  Namespace,
-  NetworkPolicy,
-  Node,
-  ObjectKind,
-  Pod,
-  Service,
-  ServiceCIDR,
-} from '../objects/types.js';
+import { OBJECT_KINDS, type ObjectKind } from '../objects/kinds.js';
 import type { ObjectSource } from '../source.js';
-import type { ReadableStore } from '../store.js';
-import { StoreSet } from '../store-set.js';
+import { NamedStores, StoreSet } from '../store-set.js';
 import { type ClusterAccess, Credentials } from './cluster-access.js';
 import { type ClusterNetworking, readClusterNetworking } from './cluster-networking.js';
 import { ApiClient } from './http.js';
 import type { ApiProblem, ApiReport } from './problem.js';
 import { Reflector, type ReflectorCounts, type ReflectorState } from './reflector.js';
-import { OBJECT_KINDS, type ResourceSelection, type ResourceSelector } from './resources.js';
+import type { ResourceSelection, ResourceSelector } from './resources.js';
 import { type ApiTiming, DEFAULT_TIMING } from './timing.js';
 
 export interface ApiSourceOptions {
@@ -45,8 +35,8 @@ export interface ResourceStatus extends ReflectorCounts {
  * Whatever happens to connections and servers, the stores become what the server has; while it cannot be reached they
  * keep what was known. Only the fields that this package uses are kept of each object.
  */
-export class ApiSource implements ObjectSource {
-  readonly #stores = new StoreSet();
+export class ApiSource extends NamedStores implements ObjectSource {
+  readonly #stores: StoreSet;
   readonly #credentials: Credentials;
   readonly #client: ApiClient;
   readonly #timing: ApiTiming;
@@ -57,6 +47,9 @@ export class ApiSource implements ObjectSource {
   #settle: () => void = () => undefined;
 
   constructor({ access, resources, onReport, userAgent, timing }: ApiSourceOptions) {
+    const stores = new StoreSet();
+    super(stores);
+    this.#stores = stores;
     this.#credentials = new Credentials(access);
     const client = new ApiClient(this.#credentials, userAgent ?? 'infra-offload');
     this.#client = client;
@@ -77,34 +70,6 @@ export class ApiSource implements ObjectSource {
       });
       return [reflector];
     });
-  }
-
-  get services(): ReadableStore<Service> {
-    return this.#stores.of('Service');
-  }
-
-  get endpointSlices(): ReadableStore<EndpointSlice> {
-    return this.#stores.of('EndpointSlice');
-  }
-
-  get networkPolicies(): ReadableStore<NetworkPolicy> {
-    return this.#stores.of('NetworkPolicy');
-  }
-
-  get pods(): ReadableStore<Pod> {
-    return this.#stores.of('Pod');
-  }
-
-  get namespaces(): ReadableStore<Namespace> {
-    return this.#stores.of('Namespace');
-  }
-
-  get nodes(): ReadableStore<Node> {
-    return this.#stores.of('Node');
-  }
-
-  get serviceCIDRs(): ReadableStore<ServiceCIDR> {
-    return this.#stores.of('ServiceCIDR');
   }
 
   /** Whether everything that is watched has been listed once. */

@@ -1,4 +1,4 @@
-import type { ObjectKind } from '../objects/types.js';
+import type { ObjectKind } from '../objects/kinds.js';
 import type { KubernetesApiError } from './error.js';
 import { apiResource } from './resources.js';
 

@@ -1,4 +1,4 @@
-import type { ObjectKind } from '../objects/types.js';
+import type { ObjectKind } from '../objects/kinds.js';
 import type { KubernetesApiErrorCode } from './error.js';
 
 /** Those of `KubernetesApiError`, and `INVALID_OBJECT`: an object that cannot be read; its last good state stays. */

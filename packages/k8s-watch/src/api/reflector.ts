@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Backoff } from '@infra-offload/base';
+import type { ObjectKind, ObjectKinds } from '../objects/kinds.js';
 import { formatPath, parseObjectAs } from '../objects/parse.js';
-import { type ObjectKind, type ObjectKinds, objectName } from '../objects/types.js';
+import { objectName } from '../objects/types.js';
 import { isRecord, plainEquals } from '../plain-values.js';
 import type { ObjectStore } from '../store.js';
 import { KubernetesApiError } from './error.js';

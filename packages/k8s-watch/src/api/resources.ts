@@ -1,5 +1,4 @@
-import { KIND_SCHEMAS } from '../objects/schema.js';
-import type { ObjectKind } from '../objects/types.js';
+import { KINDS, type ObjectKind } from '../objects/kinds.js';
 
 /** Which objects of a kind to watch, in the API's own selector syntax; the server does the selecting. */
 export interface ResourceSelector {
@@ -38,39 +37,10 @@ interface ApiResource {
   readonly version: string;
 }
 
-const PLURALS: { readonly [Kind in ObjectKind]: string } = {
-  Service: 'services',
-  EndpointSlice: 'endpointslices',
-  NetworkPolicy: 'networkpolicies',
-  Pod: 'pods',
-  Namespace: 'namespaces',
-  Node: 'nodes',
-  ServiceCIDR: 'servicecidrs',
-};
-
-export const OBJECT_KINDS: readonly ObjectKind[] = [
-  'Namespace',
-  'Node',
-  'ServiceCIDR',
-  'Service',
-  'EndpointSlice',
-  'NetworkPolicy',
-  'Pod',
-];
-
-/**
- * Kinds that not every server has, with versions of the same fields that older ones have. A server that has none of them,
- * or does not let us list them, counts as one without such objects.
- */
-const OPTIONAL_KINDS: { readonly [Kind in ObjectKind]?: readonly string[] } = {
-  // Kubernetes 1.31 and 1.32 have v1beta1 if that was switched on.
-  ServiceCIDR: ['v1beta1'],
-};
-
 /** The versions in which a kind may be served, the best first; undefined if every server has it. */
 export function optionalVersions(kind: ObjectKind): readonly string[] | undefined {
-  const older = OPTIONAL_KINDS[kind];
-  return older && [KIND_SCHEMAS[kind].version, ...older];
+  const { version, olderVersions } = KINDS[kind];
+  return olderVersions && [version, ...olderVersions];
 }
 
 /**
@@ -79,9 +49,9 @@ export function optionalVersions(kind: ObjectKind): readonly string[] | undefine
  * @param inVersion instead of the one that every server has.
  */
 export function apiResource(kind: ObjectKind, inVersion?: string): ApiResource {
-  const { group, version: usual } = KIND_SCHEMAS[kind];
+  const { group, version: usual, plural: storeName } = KINDS[kind];
   const version = inVersion ?? usual;
-  const plural = PLURALS[kind];
+  const plural = storeName.toLowerCase();
   const path = group === '' ? `api/${version}/${plural}` : `apis/${group}/${version}/${plural}`;
   return { path, name: group === '' ? plural : `${plural}.${group}`, plural, group, version };
 }

@@ -7,9 +7,8 @@ import {
   YamlError,
 } from '@infra-offload/yaml';
 import { parseEndpoints } from '../objects/endpoints-schema.js';
+import { isObjectKind, objectKey, type WatchedObject } from '../objects/kinds.js';
 import { formatPath, type InvalidObject, type ObjectIssue, parseObject } from '../objects/parse.js';
-import { isObjectKind } from '../objects/schema.js';
-import { objectKey, type WatchedObject } from '../objects/types.js';
 import { isRecord } from '../plain-values.js';
 import { type ManifestProblem, manifestProblem, type ProblemFields } from './problem.js';
 

@@ -1,17 +1,7 @@
 import { Guard } from '@infra-offload/guard';
-import type {
-  EndpointSlice,
-  Namespace,
-  NetworkPolicy,
-  Node,
-  Pod,
-  Service,
-  ServiceCIDR,
-  WatchedObject,
-} from '../objects/types.js';
+import type { WatchedObject } from '../objects/kinds.js';
 import type { ObjectSource } from '../source.js';
-import type { ReadableStore } from '../store.js';
-import { StoreSet } from '../store-set.js';
+import { NamedStores, StoreSet } from '../store-set.js';
 import { DirectoryWatch } from './directory-watch.js';
 import { mergeFiles } from './merge.js';
 import { type ManifestProblem, type ManifestReport, manifestProblem } from './problem.js';
@@ -37,8 +27,8 @@ const POLL_SHARE = 20;
  * object that is wrong, the last good version stays in force, and all of a file that is not well formed; `onReport`
  * tells the place.
  */
-export class ManifestsSource implements ObjectSource {
-  readonly #stores = new StoreSet();
+export class ManifestsSource extends NamedStores implements ObjectSource {
+  readonly #stores: StoreSet;
   readonly #directory: string;
   readonly #onReport: (report: ManifestReport) => void;
   readonly #watch: DirectoryWatch;
@@ -55,37 +45,12 @@ export class ManifestsSource implements ObjectSource {
   #hintedAt: number | undefined;
 
   constructor({ directory, onReport }: ManifestsSourceOptions) {
+    const stores = new StoreSet();
+    super(stores);
+    this.#stores = stores;
     this.#directory = directory;
     this.#onReport = onReport ?? (() => {});
     this.#watch = new DirectoryWatch(directory, () => this.#onHint());
-  }
-
-  get services(): ReadableStore<Service> {
-    return this.#stores.of('Service');
-  }
-
-  get endpointSlices(): ReadableStore<EndpointSlice> {
-    return this.#stores.of('EndpointSlice');
-  }
-
-  get networkPolicies(): ReadableStore<NetworkPolicy> {
-    return this.#stores.of('NetworkPolicy');
-  }
-
-  get pods(): ReadableStore<Pod> {
-    return this.#stores.of('Pod');
-  }
-
-  get namespaces(): ReadableStore<Namespace> {
-    return this.#stores.of('Namespace');
-  }
-
-  get nodes(): ReadableStore<Node> {
-    return this.#stores.of('Node');
-  }
-
-  get serviceCIDRs(): ReadableStore<ServiceCIDR> {
-    return this.#stores.of('ServiceCIDR');
   }
 
   get hasSynced(): boolean {

@@ -1,4 +1,5 @@
-import { objectKey, objectName, type WatchedObject } from '../objects/types.js';
+import { objectKey, type WatchedObject } from '../objects/kinds.js';
+import { objectName } from '../objects/types.js';
 import { type ManifestProblem, manifestProblem } from './problem.js';
 import type { ManifestFile } from './scan.js';
 

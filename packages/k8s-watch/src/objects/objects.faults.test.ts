@@ -1,8 +1,8 @@
 import { faultTest, type Json, mutateJson, Trial } from '@infra-offload/faults';
 import { expect } from 'vitest';
 import { parseEndpoints } from './endpoints-schema.js';
+import { isObjectKind } from './kinds.js';
 import { parseObject, parseObjectAs } from './parse.js';
-import { isObjectKind } from './schema.js';
 
 const metadata = {
   name: 'web',

@@ -1,8 +1,7 @@
 import { safeParse } from '@infra-offload/yaml';
 import type * as z from 'zod';
 import { isRecord } from '../plain-values.js';
-import { isObjectKind, KIND_SCHEMAS } from './schema.js';
-import type { ObjectKind, ObjectKinds, WatchedObject } from './types.js';
+import { isObjectKind, KINDS, type ObjectKind, type ObjectKinds, type WatchedObject } from './kinds.js';
 
 export interface ObjectIssue {
   /** From the object's root. */
@@ -33,9 +32,6 @@ export interface ObjectIdentity {
   readonly name: string | undefined;
 }
 
-/** Groups that kinds had in Kubernetes before the present ones. */
-const FORMER_GROUPS: Partial<Record<ObjectKind, string>> = { NetworkPolicy: 'extensions' };
-
 /** Longer than any that Kubernetes allows. */
 const MAX_DESCRIPTION = 400;
 
@@ -50,11 +46,11 @@ export function parseObject(value: unknown): ParsedObject {
     return invalid(value, [{ path: ['apiVersion'], message: 'is needed: a string, such as "v1"' }]);
   }
   if (!isObjectKind(kind)) return { result: 'ignored' };
-  const { group, version, schema } = KIND_SCHEMAS[kind];
+  const { group, version, schema, formerGroup } = KINDS[kind];
   const slash = apiVersion.lastIndexOf('/');
   const own = apiVersion.slice(0, Math.max(slash, 0));
   // Other groups have kinds of the same name (Knative's Service, for instance): not ours.
-  if (own !== group && own !== FORMER_GROUPS[kind]) return { result: 'ignored' };
+  if (own !== group && own !== formerGroup) return { result: 'ignored' };
   if (own !== group || apiVersion.slice(slash + 1) !== version) {
     const supported = group === '' ? version : `${group}/${version}`;
     const message = `'${apiVersion}' is not supported, only '${supported}'`;
@@ -72,7 +68,7 @@ export function parseObjectAs<Kind extends ObjectKind>(
   value: unknown,
 ): Extract<ParsedObject<ObjectKinds[Kind]>, { result: 'object' | 'invalid' }> {
   if (!isRecord(value)) return notAnObject(value);
-  return checkObject(KIND_SCHEMAS[kind].schema, { ...value, kind });
+  return checkObject(KINDS[kind].schema, { ...value, kind });
 }
 
 /** Checks an object of a known kind. */
@@ -100,7 +96,7 @@ function identify(value: Record<string, unknown>): ObjectIdentity {
   const metadata = isRecord(value.metadata) ? value.metadata : {};
   const kind = typeof value.kind === 'string' && value.kind !== '' ? value.kind : undefined;
   if (typeof metadata.name !== 'string') return { kind, name: undefined };
-  const namespaced = kind === undefined || !isObjectKind(kind) || KIND_SCHEMAS[kind].namespaced;
+  const namespaced = kind === undefined || !isObjectKind(kind) || KINDS[kind].namespaced;
   const namespace = typeof metadata.namespace === 'string' ? metadata.namespace : 'default';
   return { kind, name: namespaced ? `${namespace}/${metadata.name}` : metadata.name };
 }

@@ -179,20 +179,6 @@ export interface ServiceCIDR extends NamespacedObject {
   readonly cidrs: readonly string[];
 }
 
-/** Every kind that a source watches. */
-export interface ObjectKinds {
-  readonly Service: Service;
-  readonly EndpointSlice: EndpointSlice;
-  readonly NetworkPolicy: NetworkPolicy;
-  readonly Pod: Pod;
-  readonly Namespace: Namespace;
-  readonly Node: Node;
-  readonly ServiceCIDR: ServiceCIDR;
-}
-
-export type ObjectKind = keyof ObjectKinds;
-export type WatchedObject = ObjectKinds[ObjectKind];
-
 /** The service that a slice belongs to is named by this label. */
 export const SERVICE_NAME_LABEL = 'kubernetes.io/service-name';
 /** Services with this label belong to another proxy. */
@@ -206,9 +192,4 @@ export const REGION_LABEL = 'topology.kubernetes.io/region';
 /** "namespace/name", or the name alone for what has no namespace. */
 export function objectName({ namespace, name }: Pick<NamespacedObject, 'namespace' | 'name'>): string {
   return namespace === '' ? name : `${namespace}/${name}`;
-}
-
-/** "Service default/web". */
-export function objectKey(object: WatchedObject): string {
-  return `${object.kind} ${objectName(object)}`;
 }

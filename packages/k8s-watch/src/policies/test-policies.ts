@@ -1,5 +1,6 @@
+import type { WatchedObject } from '../objects/kinds.js';
 import { parseObject } from '../objects/parse.js';
-import type { Namespace, NetworkPolicy, Node, Pod, WatchedObject } from '../objects/types.js';
+import type { Namespace, NetworkPolicy, Node, Pod } from '../objects/types.js';
 
 /** Objects for tests of policies, by the way that real ones take. */
 

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { ApiSource, type ApiSourceOptions } from '../api/api-source.js';
 import type { ApiReport } from '../api/problem.js';
 import type { ApiTiming } from '../api/timing.js';
-import type { ObjectKind } from '../objects/types.js';
+import type { ObjectKind } from '../objects/kinds.js';
 import { FakeApiServer, type FakeApiServerOptions, type ObjectInput } from './index.js';
 
 /** An API server and sources for tests, fast enough not to wait for. */

@@ -1,5 +1,6 @@
+import type { WatchedObject } from '../objects/kinds.js';
 import { parseObject } from '../objects/parse.js';
-import type { EndpointSlice, Service, WatchedObject } from '../objects/types.js';
+import type { EndpointSlice, Service } from '../objects/types.js';
 
 /** Objects for tests, by the way that real ones take. */
 

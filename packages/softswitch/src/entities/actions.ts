@@ -22,12 +22,12 @@ export function parseAction(
 ): ActionCall {
   const bound = actions.get(action.actionId);
   if (bound === undefined) {
-    const known = [...actions.values()].map(({ id, name }) => `${id} ${name}`).join(', ');
+    const known = [...actions.values()].map(({ p4 }) => `${p4.id} ${p4.alias}`).join(', ');
     fail('INVALID_ARGUMENT', `${owner}: no action ${action.actionId}; it has ${known}`);
   }
   if (bound.scope === (use === 'entry' ? 'default' : 'table')) {
     const only = use === 'entry' ? 'the default action' : 'an entry';
-    fail('PERMISSION_DENIED', `${owner}: action ${bound.name} may only be ${only}`);
+    fail('PERMISSION_DENIED', `${owner}: action ${bound.p4.alias} may only be ${only}`);
   }
   const { params } = bound;
   const given = action.params;
@@ -36,38 +36,39 @@ export function parseAction(
   for (let i = 0; i < given.length; i++) {
     const one = given[i];
     if (one === undefined) break;
-    const at = params[i]?.id === one.paramId ? i : params.findIndex((param) => param.id === one.paramId);
+    const at =
+      params[i]?.p4.id === one.paramId ? i : params.findIndex((param) => param.p4.id === one.paramId);
     const param = params[at];
     if (param === undefined) {
-      const known = params.map(({ id, name }) => `${id} ${name}`).join(', ') || 'none';
+      const known = params.map(({ p4 }) => `${p4.id} ${p4.name}`).join(', ') || 'none';
       fail(
         'INVALID_ARGUMENT',
-        `${owner}, action ${bound.name}: no parameter ${one.paramId}; it has ${known}`,
+        `${owner}, action ${bound.p4.alias}: no parameter ${one.paramId}; it has ${known}`,
       );
     }
     if (args[at] !== undefined)
-      fail('INVALID_ARGUMENT', `${owner}, action ${bound.name}: ${param.name} given twice`);
+      fail('INVALID_ARGUMENT', `${owner}, action ${bound.p4.alias}: ${param.p4.name} given twice`);
     const value =
       parseValue(one.value, param.width) ??
-      refuseValue(one.value, param.width, `${owner}, action ${bound.name}, parameter ${param.name}`);
+      refuseValue(one.value, param.width, `${owner}, action ${bound.p4.alias}, parameter ${param.p4.name}`);
     args[at] = param.wide && typeof value === 'number' ? BigInt(value) : value;
     filled++;
   }
   if (filled !== params.length) {
-    const missing = params.filter((_, i) => args[i] === undefined).map((param) => param.name);
-    fail('INVALID_ARGUMENT', `${owner}, action ${bound.name}: parameters missing: ${missing.join(', ')}`);
+    const missing = params.filter((_, i) => args[i] === undefined).map((param) => param.p4.name);
+    fail('INVALID_ARGUMENT', `${owner}, action ${bound.p4.alias}: parameters missing: ${missing.join(', ')}`);
   }
   return { action: bound, args };
 }
 
 export function formatAction({ action, args }: ActionCall): Action {
   return {
-    actionId: action.id,
-    params: action.params.map((param, i) => ({ paramId: param.id, value: writeValue(args[i] ?? 0) })),
+    actionId: action.p4.id,
+    params: action.params.map((param, i) => ({ paramId: param.p4.id, value: writeValue(args[i] ?? 0) })),
   };
 }
 
 /** A text that is the same for the same action with the same arguments. */
 export function actionText({ action, args }: ActionCall): string {
-  return `${action.id}(${args.join()})`;
+  return `${action.p4.id}(${args.join()})`;
 }

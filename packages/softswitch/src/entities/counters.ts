@@ -20,7 +20,7 @@ export function writeCounter(
   journal: Journal | undefined,
 ): void {
   if (data.packetCount < 0n || data.byteCount < 0n) {
-    fail('INVALID_ARGUMENT', `counter ${counter.name}: counts cannot be negative`);
+    fail('INVALID_ARGUMENT', `counter ${counter.p4.alias}: counts cannot be negative`);
   }
   if (journal !== undefined) {
     const before = readCounter(pipeline, counter, index);

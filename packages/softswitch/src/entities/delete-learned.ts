@@ -13,7 +13,7 @@ export function deleteLearned(
 ): void {
   const key = parseKey(table, entry.match, entry.priority).fields.map(({ value }) => value);
   if (pipeline.learnedFind(table.target, key).count === 0)
-    fail('NOT_FOUND', `table ${table.name}: no such entry, or it has expired`);
+    fail('NOT_FOUND', `table ${table.p4.alias}: no such entry, or it has expired`);
   const keep = pipeline.learnedForget(table.target, key);
   journal?.push(keep);
 }

@@ -26,10 +26,11 @@ export class Forwarding {
     readonly pipeline: Pipeline,
   ) {
     for (const profile of program.profiles.values())
-      this.profiles.set(profile.id, new ProfileStore(pipeline, profile));
+      this.profiles.set(profile.p4.id, new ProfileStore(pipeline, profile));
     for (const table of program.tables.values()) {
-      const profile = table.indirect === undefined ? undefined : this.profiles.get(table.indirect.profile.id);
-      this.tables.set(table.id, new TableStore(pipeline, table, profile));
+      const profile =
+        table.indirect === undefined ? undefined : this.profiles.get(table.indirect.profile.p4.id);
+      this.tables.set(table.p4.id, new TableStore(pipeline, table, profile));
     }
   }
 
@@ -38,7 +39,7 @@ export class Forwarding {
     const forwarding = new Forwarding(program, pipeline);
     const profiles = new Map([...forwarding.profiles].map(([id, profile]) => [id, profile.restore()]));
     for (const store of forwarding.tables.values())
-      store.restore(profiles.get(store.table.indirect?.profile.id ?? 0));
+      store.restore(profiles.get(store.table.indirect?.profile.p4.id ?? 0));
     return forwarding;
   }
 
@@ -87,8 +88,8 @@ export class Forwarding {
     const counter =
       this.program.counters.get(entry.counterId) ??
       fail('NOT_FOUND', `the program has no counter ${entry.counterId}`);
-    onlyModify(type, `counter ${counter.name}`);
-    const { first, end } = cellRange(`counter ${counter.name}`, entry.index, counter.size);
+    onlyModify(type, `counter ${counter.p4.alias}`);
+    const { first, end } = cellRange(`counter ${counter.p4.alias}`, entry.index, counter.size);
     if (entry.data === undefined) return;
     for (let index = first; index < end; index++)
       writeCounter(this.pipeline, counter, index, entry.data, journal);
@@ -100,12 +101,12 @@ export class Forwarding {
     const store = this.table(tableEntry.tableId);
     const { table } = store;
     if (table.directCounter === undefined)
-      fail('INVALID_ARGUMENT', `table ${table.name} has no direct counter`);
-    onlyModify(type, `the direct counter of table ${table.name}`);
+      fail('INVALID_ARGUMENT', `table ${table.p4.alias} has no direct counter`);
+    onlyModify(type, `the direct counter of table ${table.p4.alias}`);
     let index = 0;
     if (!tableEntry.isDefaultAction) {
       const key = parseKey(table, tableEntry.match, tableEntry.priority);
-      if (store.find(key) === undefined) fail('NOT_FOUND', `table ${table.name}: no such entry`);
+      if (store.find(key) === undefined) fail('NOT_FOUND', `table ${table.p4.alias}: no such entry`);
       index = store.counterIndex(key);
     }
     if (data !== undefined) writeCounter(this.pipeline, table.directCounter, index, data, journal);
@@ -113,17 +114,19 @@ export class Forwarding {
 
   #writeRegister(type: Update_Type, entry: RegisterEntry, journal: Journal | undefined): void {
     const register = this.register(entry.registerId);
-    onlyModify(type, `register ${register.name}`);
-    const { first, end } = cellRange(`register ${register.name}`, entry.index, register.size);
+    onlyModify(type, `register ${register.p4.alias}`);
+    const { first, end } = cellRange(`register ${register.p4.alias}`, entry.index, register.size);
     if (entry.data?.data?.$case !== 'bitstring') {
       fail(
         'INVALID_ARGUMENT',
-        `register ${register.name}: the data must be a bit string of ${register.width} bits`,
+        `register ${register.p4.alias}: the data must be a bit string of ${register.width} bits`,
       );
     }
-    const value = BigInt(readValue(entry.data.data.value, register.width, () => `register ${register.name}`));
+    const value = BigInt(
+      readValue(entry.data.data.value, register.width, () => `register ${register.p4.alias}`),
+    );
     const target =
-      register.target ?? fail('UNIMPLEMENTED', `the program does not keep the register ${register.name}`);
+      register.target ?? fail('UNIMPLEMENTED', `the program does not keep the register ${register.p4.alias}`);
     for (let index = first; index < end; index++) {
       const before = journal === undefined ? 0n : this.pipeline.registerRead(target, index);
       journal?.push(() => this.pipeline.registerWrite(target, index, before));
@@ -135,7 +138,7 @@ export class Forwarding {
   register(id: number): BoundRegister {
     const register = this.program.registers.get(id) ?? fail('NOT_FOUND', `the program has no register ${id}`);
     if (register.width === 0)
-      fail('UNIMPLEMENTED', `register ${register.name}: only bit<W> cells are supported`);
+      fail('UNIMPLEMENTED', `register ${register.p4.alias}: only bit<W> cells are supported`);
     return register;
   }
 }

@@ -27,12 +27,12 @@ const HIGHEST_PRIORITY = 0x7fff_ffff;
  * canonical form, and for a priority where none belongs or none where one does; OUT_OF_RANGE for values too large.
  */
 export function parseKey(table: BoundTable, match: readonly FieldMatch[], priority: number): ParsedKey {
-  if (table.needsPriority ? priority <= 0 : priority !== 0) {
+  if (table.p4.needsPriority ? priority <= 0 : priority !== 0) {
     fail(
       'INVALID_ARGUMENT',
-      table.needsPriority
-        ? `table ${table.name}: priority must be above 0, because the key has ternary or optional fields`
-        : `table ${table.name}: priority must be 0, because the key has no ternary or optional fields`,
+      table.p4.needsPriority
+        ? `table ${table.p4.alias}: priority must be above 0, because the key has ternary or optional fields`
+        : `table ${table.p4.alias}: priority must be 0, because the key has no ternary or optional fields`,
     );
   }
   const { fields } = table;
@@ -40,7 +40,7 @@ export function parseKey(table: BoundTable, match: readonly FieldMatch[], priori
   for (let i = 0; i < fields.length; i++) {
     if (key[i] !== undefined) continue;
     const field = fields[i] ?? fail('INTERNAL', 'field');
-    if (field.kind === 'exact')
+    if (field.p4.kind === 'exact')
       fail('INVALID_ARGUMENT', `${where(table, field)}: missing, and exact matches must be given`);
     key[i] = field.wide ? ANY_WIDE : ANY;
   }
@@ -55,11 +55,11 @@ export function parseFields(table: BoundTable, match: readonly FieldMatch[]): (K
   for (let i = 0; i < match.length; i++) {
     const one = match[i];
     if (one === undefined) break;
-    const at = fields[i]?.id === one.fieldId ? i : table.fieldIndex.get(one.fieldId);
+    const at = fields[i]?.p4.id === one.fieldId ? i : table.fieldIndex.get(one.fieldId);
     const field = at === undefined ? undefined : fields[at];
     if (at === undefined || field === undefined) {
-      const known = fields.map(({ id, name }) => `${id} ${name}`).join(', ') || 'none';
-      fail('INVALID_ARGUMENT', `table ${table.name}: no match field ${one.fieldId}; it has ${known}`);
+      const known = fields.map(({ p4 }) => `${p4.id} ${p4.name}`).join(', ') || 'none';
+      fail('INVALID_ARGUMENT', `table ${table.p4.alias}: no match field ${one.fieldId}; it has ${known}`);
     }
     if (parsed[at] !== undefined) fail('INVALID_ARGUMENT', `${where(table, field)}: given twice`);
     parsed[at] = parseField(table, field, one);
@@ -75,16 +75,16 @@ export function restoreKey(
 ): ParsedKey {
   const fields = key.map(({ value, mask }, i): KeyField => {
     // A program may match with a mask what P4Info says is exact.
-    if (table.fields[i]?.kind === 'exact' || mask === undefined) return { value };
+    if (table.fields[i]?.p4.kind === 'exact' || mask === undefined) return { value };
     return { value, mask };
   });
-  const own = table.needsPriority ? HIGHEST_PRIORITY - (priority ?? 0) : 0;
+  const own = table.p4.needsPriority ? HIGHEST_PRIORITY - (priority ?? 0) : 0;
   return { fields, text: keyText(table, fields, own), priority: own };
 }
 
 /** The same for the same key. */
 function keyText(table: BoundTable, key: readonly KeyField[], priority: number): string {
-  let text = table.needsPriority ? `${priority}` : '';
+  let text = table.p4.needsPriority ? `${priority}` : '';
   for (const { value, mask } of key) text += mask === undefined ? `,${value}` : `,${value}/${mask}`;
   return text;
 }
@@ -94,7 +94,7 @@ const ANY_WIDE: KeyField = { value: 0n, mask: 0n };
 
 function parseField(table: BoundTable, field: BoundField, match: FieldMatch): KeyField {
   const type = match.fieldMatchType;
-  switch (field.kind) {
+  switch (field.p4.kind) {
     case 'exact':
       if (type?.$case !== 'exact') break;
       return { value: read(table, field, type.value.value) };
@@ -129,13 +129,13 @@ function parseField(table: BoundTable, field: BoundField, match: FieldMatch): Ke
       return { value, mask };
     }
     default: {
-      const never: never = field.kind;
+      const never: never = field.p4.kind;
       return never;
     }
   }
   fail(
     'INVALID_ARGUMENT',
-    `${where(table, field)}: it matches ${field.kind}, not ${type?.$case ?? 'nothing'}`,
+    `${where(table, field)}: it matches ${field.p4.kind}, not ${type?.$case ?? 'nothing'}`,
   );
 }
 
@@ -153,7 +153,7 @@ function spareBits(field: BoundField): number {
 }
 
 function where(table: BoundTable, field: BoundField): string {
-  return `table ${table.name}, match field ${field.name}`;
+  return `table ${table.p4.alias}, match field ${field.p4.name}`;
 }
 
 /** The key as the wire has it: canonical, don't-care fields left out. */
@@ -164,13 +164,13 @@ export function formatKey(table: BoundTable, key: readonly KeyField[]): FieldMat
     const part = key[i];
     if (field === undefined || part === undefined) break;
     const { value, mask } = part;
-    const fieldId = field.id;
+    const fieldId = field.p4.id;
     if (mask === undefined) {
       match.push({ fieldId, fieldMatchType: { $case: 'exact', value: { value: writeValue(value) } } });
       continue;
     }
     if (mask === 0 || mask === 0n) continue;
-    switch (field.kind) {
+    switch (field.p4.kind) {
       case 'lpm': {
         const prefixLen = prefixLength(mask, field.targetWidth) - spareBits(field);
         match.push({
@@ -197,11 +197,11 @@ export function formatKey(table: BoundTable, key: readonly KeyField[]): FieldMat
  */
 export function targetPriority(table: BoundTable, key: ParsedKey): number | undefined {
   if (table.exact) return undefined;
-  if (table.needsPriority) return HIGHEST_PRIORITY - key.priority;
+  if (table.p4.needsPriority) return HIGHEST_PRIORITY - key.priority;
   for (let i = 0; i < table.fields.length; i++) {
     const field = table.fields[i];
     const mask = key.fields[i]?.mask;
-    if (field?.kind === 'lpm' && mask !== undefined) {
+    if (field?.p4.kind === 'lpm' && mask !== undefined) {
       return field.targetWidth - (mask === 0 || mask === 0n ? 0 : prefixLength(mask, field.targetWidth));
     }
   }

@@ -76,11 +76,11 @@ export class LearnedEncoder {
     this.#layout = layout;
     this.#withTimes = withTimes;
     const named = new Map([...table.actions.values()].map((action) => [action.target, action]));
-    this.#key = table.fields.map(({ id }, i) => ({ id, bytes: layout.key[i] ?? 0 }));
+    this.#key = table.fields.map(({ p4 }, i) => ({ id: p4.id, bytes: layout.key[i] ?? 0 }));
     this.#keyBytes = sum(layout.key);
     this.#actions = layout.actions.map(({ name, params }) => ({
-      id: named.get(name)?.id,
-      params: params.map((bytes, i) => ({ id: named.get(name)?.params[i]?.id ?? i + 1, bytes })),
+      id: named.get(name)?.p4.id,
+      params: params.map((bytes, i) => ({ id: named.get(name)?.params[i]?.p4.id ?? i + 1, bytes })),
       bytes: sum(params),
     }));
     const values = this.#key.length + Math.max(0, ...layout.actions.map(({ params }) => params.length));
@@ -115,7 +115,7 @@ export class LearnedEncoder {
       writer.enclose(TAG.tableAction, mark);
     }
     writeValues(writer, this.#key, bytes, at + this.#keyBytes, MATCH);
-    writer.number(TAG.tableId, this.#table.id);
+    writer.number(TAG.tableId, this.#table.p4.id);
     writer.enclose(TAG.tableEntry, whole);
     writer.enclose(TAG.entities, whole);
     return timesAt + 6;

@@ -46,7 +46,7 @@ export function readLearned(forwarding: Forwarding, { entity }: Entity): Learned
   if (filter.priority !== 0 || filter.metadata.length > 0 || filter.controllerMetadata !== 0n)
     fail(
       'INVALID_ARGUMENT',
-      `table ${table.name} is filled by the data plane: its entries have no priority and no metadata`,
+      `table ${table.p4.alias} is filled by the data plane: its entries have no priority and no metadata`,
     );
   return new LearnedReading(
     store,
@@ -58,9 +58,10 @@ export function readLearned(forwarding: Forwarding, { entity }: Entity): Learned
 function actionFilter({ table }: TableStore, { action }: TableEntry): LearnedFilter {
   if (action === undefined) return {};
   if (action.type?.$case !== 'action')
-    fail('INVALID_ARGUMENT', `table ${table.name}: entries can only be filtered by an action`);
+    fail('INVALID_ARGUMENT', `table ${table.p4.alias}: entries can only be filtered by an action`);
   const id = action.type.value.actionId;
-  const wanted = table.actions.get(id) ?? fail('INVALID_ARGUMENT', `table ${table.name}: no action ${id}`);
+  const wanted =
+    table.actions.get(id) ?? fail('INVALID_ARGUMENT', `table ${table.p4.alias}: no action ${id}`);
   return { action: wanted.target };
 }
 

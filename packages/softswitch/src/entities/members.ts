@@ -48,17 +48,17 @@ export class MemberStore {
    */
   restore(): ReadonlyMap<number, Member> {
     const byNumber = new Map<number, Member>();
-    const { id: profileId, target, actions } = this.#profile;
+    const { p4, target, actions } = this.#profile;
     const { written } = this.#pipeline;
     for (const { key, action: name, args } of written.entries(target)) {
       const number = Number(key[0]?.value);
       const action =
         [...actions.values()].find((each) => each.target === name) ??
-        fail('INTERNAL', `action profile ${this.#profile.name}: member ${number} has the action ${name}`);
+        fail('INTERNAL', `action profile ${p4.alias}: member ${number} has the action ${name}`);
       this.#groupable.claim(number);
       this.#others.claim(number);
       const call = { action, args };
-      const note = written.noteOf(`${memberNotes(profileId)}${number}`);
+      const note = written.noteOf(`${memberNotes(p4.id)}${number}`);
       if (note === undefined) this.#shared.set(actionText(call), { number, uses: 0 });
       else {
         const member = { id: decodeMember(note), number, call, uses: { count: 0 } };
@@ -76,7 +76,7 @@ export class MemberStore {
   /** NOT_FOUND if there is none. */
   get(id: number): Member {
     return (
-      this.#members.get(id) ?? fail('NOT_FOUND', `action profile ${this.#profile.name}: no member ${id}`)
+      this.#members.get(id) ?? fail('NOT_FOUND', `action profile ${this.#profile.p4.alias}: no member ${id}`)
     );
   }
 
@@ -85,7 +85,7 @@ export class MemberStore {
   }
 
   insert(entity: ActionProfileMember, journal: Journal | undefined): void {
-    const { name } = this.#profile;
+    const name = this.#profile.p4.alias;
     const id = entity.memberId;
     if (id === 0) fail('INVALID_ARGUMENT', `action profile ${name}: member id 0 is reserved`);
     if (this.#members.has(id)) fail('ALREADY_EXISTS', `action profile ${name}: member ${id} exists already`);
@@ -106,7 +106,7 @@ export class MemberStore {
     if (member.uses.count > 0) {
       fail(
         'FAILED_PRECONDITION',
-        `action profile ${this.#profile.name}: member ${id} is used by ${member.uses.count} groups or entries`,
+        `action profile ${this.#profile.p4.alias}: member ${id} is used by ${member.uses.count} groups or entries`,
       );
     }
     this.#drop(id);
@@ -124,7 +124,7 @@ export class MemberStore {
     return members.map(({ id: memberId, call }) => ({
       entity: {
         $case: 'actionProfileMember',
-        value: { actionProfileId: this.#profile.id, memberId, action: formatAction(call) },
+        value: { actionProfileId: this.#profile.p4.id, memberId, action: formatAction(call) },
       },
     }));
   }
@@ -142,7 +142,7 @@ export class MemberStore {
       const slots = this.#profile.selector?.slots ?? 1;
       fail(
         'RESOURCE_EXHAUSTED',
-        `action profile ${this.#profile.name}: all ${slots - 1} members that groups can have are in use`,
+        `action profile ${this.#profile.p4.alias}: all ${slots - 1} members that groups can have are in use`,
       );
     }
     this.#set(number, call);
@@ -159,7 +159,7 @@ export class MemberStore {
   }
 
   #parse(entity: ActionProfileMember): ActionCall {
-    const owner = `action profile ${this.#profile.name}, member ${entity.memberId}`;
+    const owner = `action profile ${this.#profile.p4.alias}, member ${entity.memberId}`;
     if (entity.action === undefined) fail('INVALID_ARGUMENT', `${owner}: the action is missing`);
     return parseAction(owner, this.#profile.actions, entity.action, 'entry');
   }
@@ -173,7 +173,7 @@ export class MemberStore {
       number ??
       fail(
         'RESOURCE_EXHAUSTED',
-        `action profile ${this.#profile.name}: it holds ${this.#profile.size} members, all in use`,
+        `action profile ${this.#profile.p4.alias}: it holds ${this.#profile.size} members, all in use`,
       )
     );
   }
@@ -193,7 +193,7 @@ export class MemberStore {
   }
 
   #note(number: number, note: Uint8Array): void {
-    this.#pipeline.note(`${memberNotes(this.#profile.id)}${number}`, note);
+    this.#pipeline.note(`${memberNotes(this.#profile.p4.id)}${number}`, note);
   }
 
   #set(number: number, call: ActionCall): void {

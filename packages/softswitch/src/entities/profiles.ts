@@ -64,7 +64,8 @@ export class ProfileStore {
 
   /** Takes the members and groups that the data plane has as its own, and gives them by their numbers. */
   restore(): RestoredProfile {
-    const { id: profileId, selector, actions, name } = this.profile;
+    const { p4, selector, actions } = this.profile;
+    const { id: profileId, alias: name } = p4;
     const { written } = this.#pipeline;
     const members = this.members.restore();
     const groups = new Map<number, Group>();
@@ -113,7 +114,9 @@ export class ProfileStore {
 
   /** NOT_FOUND if there is none. */
   group(id: number): Group {
-    return this.#groups.get(id) ?? fail('NOT_FOUND', `action profile ${this.profile.name}: no group ${id}`);
+    return (
+      this.#groups.get(id) ?? fail('NOT_FOUND', `action profile ${this.profile.p4.alias}: no group ${id}`)
+    );
   }
 
   updateMember(type: Update_Type, member: ActionProfileMember, journal: Journal | undefined): void {
@@ -131,7 +134,8 @@ export class ProfileStore {
   }
 
   updateGroup(type: Update_Type, entity: ActionProfileGroup, journal: Journal | undefined): void {
-    const { name, selector } = this.profile;
+    const { p4, selector } = this.profile;
+    const name = p4.alias;
     const id = entity.groupId;
     if (selector === undefined)
       fail('INVALID_ARGUMENT', `action profile ${name} has no selector, so no groups`);
@@ -189,7 +193,7 @@ export class ProfileStore {
       entity: {
         $case: 'actionProfileGroup',
         value: {
-          actionProfileId: this.profile.id,
+          actionProfileId: this.profile.p4.id,
           groupId,
           maxSize,
           members: members.map(({ member, weight }) => ({
@@ -204,18 +208,15 @@ export class ProfileStore {
 
   /** Checks a one-shot action set and makes its group; {@link releaseSet} takes it away again. */
   acquireSet(set: ActionProfileActionSet): OneShot {
-    const { name, selector, actions } = this.profile;
+    const { p4, selector, actions } = this.profile;
+    const name = p4.alias;
     if (selector === undefined)
       fail('INVALID_ARGUMENT', `action profile ${name} has no selector, so no action sets`);
     this.#refuseMixing(
       this.members.count > 0 || this.#groups.size > 0,
       'it is programmed with members and groups',
     );
-    this.#checkSize(
-      `action profile ${name}, action set`,
-      set.actionProfileActions,
-      this.profile.maxGroupSize,
-    );
+    this.#checkSize(`action profile ${name}, action set`, set.actionProfileActions, p4.maxGroupSize);
     const parsed = set.actionProfileActions.map((one, i) => {
       if (one.action === undefined)
         fail('INVALID_ARGUMENT', `action profile ${name}, action set, #${i}: the action is missing`);
@@ -238,7 +239,7 @@ export class ProfileStore {
 
   releaseSet(set: OneShot): void {
     this.#pipeline.selectorDelete(this.profile.selector?.target ?? '', set.number);
-    this.#pipeline.note(`${setNotes(this.profile.id)}${set.number}`, NO_NOTE);
+    this.#pipeline.note(`${setNotes(this.profile.p4.id)}${set.number}`, NO_NOTE);
     this.#releaseNumber(set.number);
     for (const { call } of set.actions) this.members.releaseShared(call);
     this.#oneShots--;
@@ -263,13 +264,14 @@ export class ProfileStore {
     }
     this.#oneShots++;
     const made = { ...set, number };
-    this.#pipeline.note(`${setNotes(this.profile.id)}${number}`, encodeSet(formatSet(made)));
+    this.#pipeline.note(`${setNotes(this.profile.p4.id)}${number}`, encodeSet(formatSet(made)));
     return made;
   }
 
   #parseGroup(entity: ActionProfileGroup): Group['members'] {
-    const { name, maxGroupSize, selector } = this.profile;
-    const what = `action profile ${name}, group ${entity.groupId}`;
+    const { p4, selector } = this.profile;
+    const { alias, maxGroupSize, selectorSize } = p4;
+    const what = `action profile ${alias}, group ${entity.groupId}`;
     const { maxSize } = entity;
     const slots = selector?.slots ?? 0;
     if (maxGroupSize > 0 ? maxSize < 1 || maxSize > maxGroupSize : maxSize < 0) {
@@ -278,7 +280,7 @@ export class ProfileStore {
         `${what}: max_size ${maxSize} is not in ${maxGroupSize > 0 ? `1..${maxGroupSize}` : '0..'}`,
       );
     }
-    if (this.profile.sizeSemantics === 'members' && maxSize > slots) {
+    if (selectorSize.counts === 'members' && maxSize > slots) {
       fail('RESOURCE_EXHAUSTED', `${what}: max_size ${maxSize} is more than the ${slots} slots of a group`);
     }
     this.#checkSize(what, entity.members, maxSize);
@@ -303,23 +305,25 @@ export class ProfileStore {
     members: readonly (ActionProfileGroup_Member | ActionProfileAction)[],
     maxSize: number,
   ): void {
-    const { sizeSemantics, maxMemberWeight, weightsDisallowed, selector } = this.profile;
+    const { p4, selector } = this.profile;
+    const { selectorSize, weightsDisallowed } = p4;
+    const maxWeight = selectorSize.counts === 'members' ? selectorSize.maxMemberWeight : 0;
     let weights = 0;
     for (const { weight, watchKind } of members) {
       if (weight < 1) fail('INVALID_ARGUMENT', `${what}: weight ${weight}; it must be at least 1`);
       if (weightsDisallowed && weight !== 1)
         fail('INVALID_ARGUMENT', `${what}: weight ${weight}; the selector has no weights`);
-      if (sizeSemantics === 'members' && maxMemberWeight > 0 && weight > maxMemberWeight) {
-        fail('INVALID_ARGUMENT', `${what}: weight ${weight} is above the largest, ${maxMemberWeight}`);
+      if (maxWeight > 0 && weight > maxWeight) {
+        fail('INVALID_ARGUMENT', `${what}: weight ${weight} is above the largest, ${maxWeight}`);
       }
       if (watchKind?.$case === 'watch' ? watchKind.value !== 0 : (watchKind?.value.length ?? 0) > 0) {
         fail('UNIMPLEMENTED', `${what}: watch ports are not supported`);
       }
       weights += weight;
     }
-    const size = sizeSemantics === 'members' ? members.length : weights;
+    const size = selectorSize.counts === 'members' ? members.length : weights;
     if (maxSize > 0 && size > maxSize) {
-      const unit = sizeSemantics === 'members' ? 'members' : 'the sum of weights';
+      const unit = selectorSize.counts === 'members' ? 'members' : 'the sum of weights';
       fail('INVALID_ARGUMENT', `${what}: ${unit} ${size} is more than ${maxSize}`);
     }
     const slots = selector?.slots ?? 0;
@@ -333,7 +337,7 @@ export class ProfileStore {
       this.#lastNumber.take() ??
       fail(
         'RESOURCE_EXHAUSTED',
-        `action profile ${this.profile.name}: all ${this.profile.selector?.groups} groups are in use`,
+        `action profile ${this.profile.p4.alias}: all ${this.profile.selector?.groups} groups are in use`,
       )
     );
   }
@@ -371,12 +375,12 @@ export class ProfileStore {
   }
 
   #noteGroup(number: number, note: Uint8Array): void {
-    this.#pipeline.note(`${groupNotes(this.profile.id)}${number}`, note);
+    this.#pipeline.note(`${groupNotes(this.profile.p4.id)}${number}`, note);
   }
 
   #refuseMixing(mixed: boolean, reason: string): void {
     if (mixed)
-      fail('INVALID_ARGUMENT', `action profile ${this.profile.name}: ${reason}; the two cannot be mixed`);
+      fail('INVALID_ARGUMENT', `action profile ${this.profile.p4.alias}: ${reason}; the two cannot be mixed`);
   }
 }
 

@@ -64,8 +64,8 @@ function readTables(forwarding: Forwarding, filter: TableEntry): Iterable<Entity
     return chain(stores.map((store) => readTable(store, filter)));
   }
   const store = forwarding.table(filter.tableId);
-  if (filter.timeSinceLastHit !== undefined && !store.table.supportsIdleTimeout) {
-    fail('INVALID_ARGUMENT', `table ${store.table.name} has no idle timeouts`);
+  if (filter.timeSinceLastHit !== undefined && !store.table.p4.supportsIdleTimeout) {
+    fail('INVALID_ARGUMENT', `table ${store.table.p4.alias} has no idle timeouts`);
   }
   return readTable(store, filter);
 }
@@ -74,7 +74,7 @@ function readTable(store: TableStore, filter: TableEntry): Iterable<Entity> {
   const { table } = store;
   if (filter.isDefaultAction) {
     if (filter.match.length > 0)
-      fail('INVALID_ARGUMENT', `table ${table.name}: the default entry has no match`);
+      fail('INVALID_ARGUMENT', `table ${table.p4.alias}: the default entry has no match`);
     return [toEntity(defaultEntry(store, filter))];
   }
   let entries: StoredEntry[];
@@ -90,12 +90,14 @@ function readTable(store: TableStore, filter: TableEntry): Iterable<Entity> {
     if (action.$case !== 'action' || table.indirect !== undefined) {
       fail(
         'INVALID_ARGUMENT',
-        `table ${table.name}: entries can only be filtered by the action of a direct table`,
+        `table ${table.p4.alias}: entries can only be filtered by the action of a direct table`,
       );
     }
     const id = action.value.actionId;
-    if (!table.actions.has(id)) fail('INVALID_ARGUMENT', `table ${table.name}: no action ${id}`);
-    entries = entries.filter((entry) => entry.action.kind === 'action' && entry.action.call.action.id === id);
+    if (!table.actions.has(id)) fail('INVALID_ARGUMENT', `table ${table.p4.alias}: no action ${id}`);
+    entries = entries.filter(
+      (entry) => entry.action.kind === 'action' && entry.action.call.action.p4.id === id,
+    );
   }
   if (filter.controllerMetadata !== 0n) {
     entries = entries.filter((entry) => entry.controllerMetadata === filter.controllerMetadata);
@@ -108,7 +110,7 @@ function readTable(store: TableStore, filter: TableEntry): Iterable<Entity> {
 
 function tableEntry(store: TableStore, entry: StoredEntry, withCounter: boolean): TableEntry {
   const { table } = store;
-  const message = bareEntry(table.id);
+  const message = bareEntry(table.p4.id);
   message.match = formatKey(table, entry.key.fields);
   message.priority = entry.key.priority;
   message.action = formatTableAction(entry.action);
@@ -123,7 +125,7 @@ function tableEntry(store: TableStore, entry: StoredEntry, withCounter: boolean)
 
 function defaultEntry(store: TableStore, filter: TableEntry): TableEntry {
   const { table, defaultEntry: entry } = store;
-  const message = bareEntry(table.id);
+  const message = bareEntry(table.p4.id);
   message.isDefaultAction = true;
   message.isConst = table.constDefault;
   message.metadata = entry.metadata;
@@ -149,7 +151,7 @@ function readCounters(forwarding: Forwarding, filter: CounterEntry): Iterable<En
   const counter =
     program.counters.get(filter.counterId) ??
     fail('NOT_FOUND', `the program has no counter ${filter.counterId}`);
-  const { first, end } = cellRange(`counter ${counter.name}`, filter.index, counter.size);
+  const { first, end } = cellRange(`counter ${counter.p4.alias}`, filter.index, counter.size);
   return cells(counter, first, end);
 
   function cells(counter: BoundCounter, first: number, end: number): Iterable<Entity> {
@@ -157,7 +159,7 @@ function readCounters(forwarding: Forwarding, filter: CounterEntry): Iterable<En
       entity: {
         $case: 'counterEntry',
         value: {
-          counterId: counter.id,
+          counterId: counter.p4.id,
           index: { index: BigInt(index) },
           data: readCounter(pipeline, counter, index),
         },
@@ -172,15 +174,11 @@ function readDirectCounters(
 ): Iterable<Entity> {
   if (filter === undefined || filter.tableId === 0) {
     refuseFilter((filter?.match.length ?? 0) > 0, 'a match');
-    return chain(
-      [...forwarding.program.directCounters.values()].map((table) =>
-        read(forwarding.table(table.id), undefined),
-      ),
-    );
+    return chain([...forwarding.tables.values()].map((store) => read(store, undefined)));
   }
   const store = forwarding.table(filter.tableId);
   if (store.table.directCounter === undefined) {
-    fail('INVALID_ARGUMENT', `table ${store.table.name} has no direct counter`);
+    fail('INVALID_ARGUMENT', `table ${store.table.p4.alias} has no direct counter`);
   }
   return read(store, filter);
 
@@ -189,17 +187,17 @@ function readDirectCounters(
     const counter = table.directCounter;
     if (counter === undefined) return [];
     if (filter?.isDefaultAction === true) {
-      const message = { ...bareEntry(table.id), isDefaultAction: true };
+      const message = { ...bareEntry(table.p4.id), isDefaultAction: true };
       return [directCounter(message, readCounter(store.pipeline, counter, 0))];
     }
     let entries: StoredEntry[];
     if (filter !== undefined && filter.match.length > 0) {
       const entry = store.find(parseKey(table, filter.match, filter.priority));
-      entries = [entry ?? fail('NOT_FOUND', `table ${table.name}: no such entry`)];
+      entries = [entry ?? fail('NOT_FOUND', `table ${table.p4.alias}: no such entry`)];
     } else entries = store.snapshot();
     return flatMap(entries, (entry) => {
       if (store.find(entry.key) === undefined) return [];
-      const message = bareEntry(table.id);
+      const message = bareEntry(table.p4.id);
       message.match = formatKey(table, entry.key.fields);
       message.priority = entry.key.priority;
       return [directCounter(message, readCounter(store.pipeline, counter, store.counterIndex(entry.key)))];
@@ -218,17 +216,20 @@ function readRegisters(forwarding: Forwarding, filter: RegisterEntry): Iterable<
     return chain(registers.map((register) => cells(register, 0, register.size)));
   }
   const register = forwarding.register(filter.registerId);
-  const { first, end } = cellRange(`register ${register.name}`, filter.index, register.size);
+  const { first, end } = cellRange(`register ${register.p4.alias}`, filter.index, register.size);
   return cells(register, first, end);
 
   function cells(register: BoundRegister, first: number, end: number): Iterable<Entity> {
-    const { target, width, id: registerId } = register;
+    const { target, width, p4 } = register;
     if (target === undefined) return [];
     return map(range(first, end), (index) => {
       const value = writeValue(BigInt.asUintN(width, forwarding.pipeline.registerRead(target, index)));
       const data = { data: { $case: 'bitstring' as const, value } };
       return {
-        entity: { $case: 'registerEntry', value: { registerId, index: { index: BigInt(index) }, data } },
+        entity: {
+          $case: 'registerEntry',
+          value: { registerId: p4.id, index: { index: BigInt(index) }, data },
+        },
       };
     });
   }

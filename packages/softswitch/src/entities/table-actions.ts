@@ -22,7 +22,7 @@ export function acquireAction(
   action: TableAction,
 ): EntryAction {
   const { type } = action;
-  const owner = `table ${table.name}`;
+  const owner = `table ${table.p4.alias}`;
   if (profile === undefined) {
     if (type?.$case !== 'action')
       fail('INVALID_ARGUMENT', `${owner}: it takes an action, not ${type?.$case ?? 'nothing'}`);
@@ -83,7 +83,7 @@ export function restoreAction(
   }
   return fail(
     'INTERNAL',
-    `table ${table.name}: an entry has ${target}(${args.join()}), of which nothing is known`,
+    `table ${table.p4.alias}: an entry has ${target}(${args.join()}), of which nothing is known`,
   );
 }
 
@@ -134,7 +134,7 @@ export function targetAction(
   if (action.kind === 'action') return { action: action.call.action.target, args: action.call.args };
   const { indirect } = table;
   if (profile === undefined || indirect === undefined)
-    fail('INTERNAL', `table ${table.name} has no action profile`);
+    fail('INTERNAL', `table ${table.p4.alias} has no action profile`);
   const { setMember = '', setGroup = '' } = indirect;
   switch (action.kind) {
     case 'member':

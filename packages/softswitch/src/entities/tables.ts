@@ -54,7 +54,7 @@ export class TableStore {
     for (const entry of written.entries(table.target)) {
       const key = restoreKey(table, entry.key, entry.priority);
       const action = restoreAction(table, profile, entry);
-      const note = written.noteOf(entryNote(table.id, key.text));
+      const note = written.noteOf(entryNote(table.p4.id, key.text));
       this.#entries.set(key.text, { key, action, ...decodeAttached(note) });
     }
     const call = written.defaultOf(table.target);
@@ -62,7 +62,7 @@ export class TableStore {
     const action = actionOf(table, call.action);
     this.#default = {
       call: action && { action, args: call.args },
-      ...decodeAttached(written.noteOf(defaultNote(table.id))),
+      ...decodeAttached(written.noteOf(defaultNote(table.p4.id))),
     };
   }
 
@@ -92,17 +92,18 @@ export class TableStore {
       }
       fail(
         'PERMISSION_DENIED',
-        `table ${table.name} is filled by the data plane (add_on_miss): its entries can be read and deleted`,
+        `table ${table.p4.alias} is filled by the data plane (add_on_miss): its entries can be read and deleted`,
       );
     }
-    if (entry.isConst) fail('INVALID_ARGUMENT', `table ${table.name}: is_const must not be set in a write`);
+    if (entry.isConst)
+      fail('INVALID_ARGUMENT', `table ${table.p4.alias}: is_const must not be set in a write`);
     if (entry.isDefaultAction) {
       this.#updateDefault(type, entry, journal);
       return;
     }
     if (type !== Update_Type.DELETE) this.#checkAttached(entry);
-    if (table.isConst && (type !== Update_Type.MODIFY || entry.action !== undefined)) {
-      fail('PERMISSION_DENIED', `table ${table.name} is constant`);
+    if (table.p4.isConst && (type !== Update_Type.MODIFY || entry.action !== undefined)) {
+      fail('PERMISSION_DENIED', `table ${table.p4.alias} is constant`);
     }
     switch (type) {
       case Update_Type.INSERT:
@@ -124,12 +125,14 @@ export class TableStore {
   #insert(entry: TableEntry, journal: Journal | undefined): void {
     const { table } = this;
     if (table.fields.length === 0)
-      fail('INVALID_ARGUMENT', `table ${table.name} has no key: it has a default entry only`);
+      fail('INVALID_ARGUMENT', `table ${table.p4.alias} has no key: it has a default entry only`);
     const key = parseKey(table, entry.match, entry.priority);
-    if (this.#entries.has(key.text)) fail('ALREADY_EXISTS', `table ${table.name}: the entry exists already`);
-    if (entry.action === undefined) fail('INVALID_ARGUMENT', `table ${table.name}: the action is missing`);
+    if (this.#entries.has(key.text))
+      fail('ALREADY_EXISTS', `table ${table.p4.alias}: the entry exists already`);
+    if (entry.action === undefined)
+      fail('INVALID_ARGUMENT', `table ${table.p4.alias}: the action is missing`);
     if (this.#entries.size >= table.size) {
-      fail('RESOURCE_EXHAUSTED', `table ${table.name} is full: it holds ${table.size} entries`);
+      fail('RESOURCE_EXHAUSTED', `table ${table.p4.alias} is full: it holds ${table.size} entries`);
     }
     const action = acquireAction(table, this.profile, entry.action);
     const stored: StoredEntry = { key, action, ...attached(entry) };
@@ -180,7 +183,7 @@ export class TableStore {
 
   #existing(entry: TableEntry): StoredEntry {
     const key = parseKey(this.table, entry.match, entry.priority);
-    return this.#entries.get(key.text) ?? fail('NOT_FOUND', `table ${this.table.name}: no such entry`);
+    return this.#entries.get(key.text) ?? fail('NOT_FOUND', `table ${this.table.p4.alias}: no such entry`);
   }
 
   #put(entry: StoredEntry): void {
@@ -198,7 +201,7 @@ export class TableStore {
   /** Remembers a version of an entry, here, and in the data plane as far as that does not know it already. */
   #keep(entry: StoredEntry): void {
     const { text } = entry.key;
-    if (hasAttached(entry)) this.pipeline.note(entryNote(this.table.id, text), encodeAttached(entry));
+    if (hasAttached(entry)) this.pipeline.note(entryNote(this.table.p4.id, text), encodeAttached(entry));
     else this.#dropNote(text);
     this.#entries.set(text, entry);
   }
@@ -206,7 +209,7 @@ export class TableStore {
   #dropNote(text: string): void {
     const before = this.#entries.get(text);
     if (before !== undefined && hasAttached(before))
-      this.pipeline.note(entryNote(this.table.id, text), NO_NOTE);
+      this.pipeline.note(entryNote(this.table.p4.id, text), NO_NOTE);
   }
 
   /** Puts another version in an entry's place and gives back what the old one used. */
@@ -235,23 +238,24 @@ export class TableStore {
     if (type !== Update_Type.MODIFY) {
       fail(
         'INVALID_ARGUMENT',
-        `table ${table.name}: the default entry always exists, it can only be modified`,
+        `table ${table.p4.alias}: the default entry always exists, it can only be modified`,
       );
     }
     if (entry.match.length > 0 || entry.priority !== 0) {
-      fail('INVALID_ARGUMENT', `table ${table.name}: the default entry has no match and no priority`);
+      fail('INVALID_ARGUMENT', `table ${table.p4.alias}: the default entry has no match and no priority`);
     }
     if (entry.idleTimeoutNs !== 0n)
-      fail('INVALID_ARGUMENT', `table ${table.name}: the default entry has no idle timeout`);
+      fail('INVALID_ARGUMENT', `table ${table.p4.alias}: the default entry has no idle timeout`);
     this.#checkAttached(entry);
-    if (table.constDefault) fail('PERMISSION_DENIED', `table ${table.name}: the default action is constant`);
+    if (table.constDefault)
+      fail('PERMISSION_DENIED', `table ${table.p4.alias}: the default action is constant`);
     const before = this.#default;
     const requested = entry.action?.type;
     if (entry.action === undefined) this.#setDefault(this.#initialDefault());
     else if (requested?.$case === 'action') {
-      const call = parseAction(`table ${table.name}`, table.actions, requested.value, 'default');
+      const call = parseAction(`table ${table.p4.alias}`, table.actions, requested.value, 'default');
       this.#setDefault({ call, ...attached(entry) });
-    } else fail('INVALID_ARGUMENT', `table ${table.name}: the default entry takes an action`);
+    } else fail('INVALID_ARGUMENT', `table ${table.p4.alias}: the default entry takes an action`);
     journal?.push(() => this.#setDefault(before));
     const counted = entry.action === undefined ? NO_COUNT : entry.counterData;
     if (table.directCounter !== undefined && counted !== undefined) {
@@ -265,8 +269,8 @@ export class TableStore {
     if (entry.call === undefined)
       this.pipeline.tableSetDefault(this.table.target, defaultAction.action, defaultAction.args);
     else this.pipeline.tableSetDefault(this.table.target, entry.call.action.target, entry.call.args);
-    if (hasAttached(entry)) this.pipeline.note(defaultNote(this.table.id), encodeAttached(entry));
-    else if (hasAttached(this.#default)) this.pipeline.note(defaultNote(this.table.id), NO_NOTE);
+    if (hasAttached(entry)) this.pipeline.note(defaultNote(this.table.p4.id), encodeAttached(entry));
+    else if (hasAttached(this.#default)) this.pipeline.note(defaultNote(this.table.p4.id), NO_NOTE);
     this.#default = entry;
   }
 
@@ -280,29 +284,31 @@ export class TableStore {
     if (entry.metadata.length > MAX_METADATA_BYTES) {
       fail(
         'RESOURCE_EXHAUSTED',
-        `table ${table.name}: metadata of ${entry.metadata.length} bytes is more than ${MAX_METADATA_BYTES}`,
+        `table ${table.p4.alias}: metadata of ${entry.metadata.length} bytes is more than ${MAX_METADATA_BYTES}`,
       );
     }
     if (entry.idleTimeoutNs !== 0n) {
-      if (!table.supportsIdleTimeout) fail('INVALID_ARGUMENT', `table ${table.name} has no idle timeouts`);
+      if (!table.p4.supportsIdleTimeout)
+        fail('INVALID_ARGUMENT', `table ${table.p4.alias} has no idle timeouts`);
       fail(
         'UNIMPLEMENTED',
-        `table ${table.name}: SWX keeps no idle times of entries that the controller writes`,
+        `table ${table.p4.alias}: SWX keeps no idle times of entries that the controller writes`,
       );
     }
     if (entry.timeSinceLastHit !== undefined) {
-      fail('INVALID_ARGUMENT', `table ${table.name}: time_since_last_hit must not be set in a write`);
+      fail('INVALID_ARGUMENT', `table ${table.p4.alias}: time_since_last_hit must not be set in a write`);
     }
     if (entry.meterConfig !== undefined || entry.meterCounterData !== undefined) {
-      if (!table.hasDirectMeter) fail('INVALID_ARGUMENT', `table ${table.name} has no direct meter`);
-      fail('UNIMPLEMENTED', `table ${table.name}: meters are not supported`);
+      if (table.p4.directMeter === undefined)
+        fail('INVALID_ARGUMENT', `table ${table.p4.alias} has no direct meter`);
+      fail('UNIMPLEMENTED', `table ${table.p4.alias}: meters are not supported`);
     }
     const { counterData } = entry;
     if (counterData === undefined) return;
     if (table.directCounter === undefined)
-      fail('INVALID_ARGUMENT', `table ${table.name} has no direct counter`);
+      fail('INVALID_ARGUMENT', `table ${table.p4.alias} has no direct counter`);
     if (counterData.packetCount < 0n || counterData.byteCount < 0n) {
-      fail('INVALID_ARGUMENT', `table ${table.name}: counts cannot be negative`);
+      fail('INVALID_ARGUMENT', `table ${table.p4.alias}: counts cannot be negative`);
     }
   }
 }

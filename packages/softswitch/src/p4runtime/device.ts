@@ -57,7 +57,8 @@ export class Device {
 
   /** Whether the program that runs has headers for packets to and from the controller. */
   get hasPacketIo(): boolean {
-    return (this.#saved ?? this.#committed)?.forwarding.program.hasPacketIo ?? false;
+    const installed = this.#saved ?? this.#committed;
+    return installed !== undefined && installed.forwarding.program.p4.packetMetadata.length > 0;
   }
 
   /**
@@ -234,7 +235,7 @@ export class Device {
     this.#dataplane.activate(installed.forwarding.pipeline);
     this.#committed = installed;
     this.#saved = undefined;
-    const { tables, actions } = installed.forwarding.program.p4info;
+    const { tables, actions } = installed.forwarding.program.p4;
     this.#logger?.info(
       { program: installed.name, tables: tables.length, actions: actions.length },
       'pipeline committed',

@@ -19,7 +19,9 @@ const MOST_CELLS = 1 << 20;
 export function transferState(from: Forwarding, to: Forwarding): void {
   const counterData = { byteCount: 0n, packetCount: 0n };
   const tables = [...from.tables.values()].filter((store) => store.table.kind === 'table');
-  const entries: Entity[] = tables.map(({ table }) => tableRequest({ ...bareEntry(table.id), counterData }));
+  const entries: Entity[] = tables.map(({ table }) =>
+    tableRequest({ ...bareEntry(table.p4.id), counterData }),
+  );
   const requests: Entity[] = [
     {
       entity: { $case: 'actionProfileMember', value: { actionProfileId: 0, memberId: 0, action: undefined } },
@@ -37,7 +39,7 @@ export function transferState(from: Forwarding, to: Forwarding): void {
   }
   for (const { table } of tables) {
     if (table.constDefault) continue;
-    const request = tableRequest({ ...bareEntry(table.id), isDefaultAction: true, counterData });
+    const request = tableRequest({ ...bareEntry(table.p4.id), isDefaultAction: true, counterData });
     for (const entity of readEntity(from, request)) apply(to, Update_Type.MODIFY, entity);
   }
   copyCells(from, to);
@@ -68,13 +70,13 @@ function copyCells(from: Forwarding, to: Forwarding): void {
       to.pipeline.registerWrite(target, i, from.pipeline.registerRead(source, i));
   };
   for (const counter of from.program.counters.values()) {
-    const target = to.program.counters.get(counter.id);
+    const target = to.program.counters.get(counter.p4.id);
     if (target === undefined || target.size !== counter.size) continue;
     copy(counter.packets, target.packets, counter.size);
     copy(counter.bytes, target.bytes, counter.size);
   }
   for (const register of from.program.registers.values()) {
-    const target = to.program.registers.get(register.id);
+    const target = to.program.registers.get(register.p4.id);
     if (register.size > MOST_CELLS) continue;
     if (target?.size === register.size && target.width === register.width) {
       copy(register.target, target.target, register.size);

@@ -245,6 +245,36 @@ describe('pipeline configuration', () => {
       },
       /no action 5/,
     ],
+    [
+      'P4Info with an unknown action profile',
+      () => smallConfig({ p4info: p4info.replace('implementation_id: 285212673', 'implementation_id: 7') }),
+      /table nexthop: P4Info has no action profile 7/,
+    ],
+    [
+      'P4Info with one id for objects of two kinds',
+      () =>
+        smallConfig({
+          p4info: p4info.replace('counters { preamble { id: 301989889', 'counters { preamble { id: 33554433'),
+        }),
+      /uses the id 33554433 twice \(c\.bytes\)/,
+    ],
+    [
+      'P4Info with one id for two tables',
+      () => {
+        const config = smallConfig();
+        const [table] = config.p4info?.tables ?? [];
+        return {
+          ...config,
+          p4info: config.p4info && { ...config.p4info, tables: table ? [table, table] : [] },
+        };
+      },
+      /p4info: tables\[1\]: .* have the same id 33554433/,
+    ],
+    [
+      'P4Info with a parameter of no width',
+      () => smallConfig({ p4info: p4info.replace('name: "value" bitwidth: 8', 'name: "value"') }),
+      /table acl, action mark, parameter value: P4Info gives no width/,
+    ],
   ];
   it.each(faults)('P6 %s is INVALID_ARGUMENT, and says so', async (_what, config, message) => {
     await started();

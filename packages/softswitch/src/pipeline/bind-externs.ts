@@ -1,105 +1,74 @@
-import {
-  type ActionProfile,
-  ActionRef_Scope,
-  CounterSpec_Unit,
-  type Preamble,
-  type Register,
-  type Table,
-} from '@infra-offload/p4info/proto';
+import type {
+  P4ActionProfile,
+  P4Counter,
+  P4DirectCounter,
+  P4Object,
+  P4Register,
+  P4Table,
+} from '@infra-offload/p4info';
 import { fail } from '../errors.js';
-import { type ActionShape, bindActions } from './bind-actions.js';
+import { bindActions } from './bind-actions.js';
 import { type BindInput, findTable } from './bind-input.js';
 import type { BoundCounter, BoundProfile, BoundRegister } from './bound.js';
 
 /** The program's objects for an action profile: the member table, and the selector if it has groups. */
-export function bindProfile(
-  input: BindInput,
-  profile: ActionProfile,
-  preamble: Preamble,
-  owner: Table,
-  actions: ReadonlyMap<number, ActionShape>,
-): BoundProfile {
-  const name = preamble.alias || preamble.name;
-  const members = findTable(input, preamble);
-  const refs = owner.actionRefs
-    .filter((ref) => ref.scope !== ActionRef_Scope.DEFAULT_ONLY)
-    .map((ref) => ({ id: ref.id, scope: 'both' as const }));
+export function bindProfile(input: BindInput, profile: P4ActionProfile, owner: P4Table): BoundProfile {
+  const members = findTable(input, profile);
   return {
-    id: preamble.id,
-    name,
+    p4: profile,
     target: members.name,
-    actions: bindActions(`action profile ${name}`, refs, actions, members, false),
-    size: profile.size > 0n ? Math.min(Number(profile.size), members.size) : members.size,
-    maxGroupSize: profile.maxGroupSize,
-    sizeSemantics: profile.selectorSizeSemantics?.$case === 'sumOfMembers' ? 'members' : 'weights',
-    maxMemberWeight:
-      profile.selectorSizeSemantics?.$case === 'sumOfMembers'
-        ? profile.selectorSizeSemantics.value.maxMemberWeight
-        : 0,
-    weightsDisallowed: profile.weightsDisallowed,
-    selector: profile.withSelector ? bindSelector(input, preamble, owner) : undefined,
+    actions: bindActions(`action profile ${profile.alias}`, profile.actions, members, false),
+    size: profile.size > 0 ? Math.min(profile.size, members.size) : members.size,
+    selector: profile.withSelector ? bindSelector(input, profile, owner) : undefined,
   };
 }
 
-function bindSelector(input: BindInput, preamble: Preamble, owner: Table): BoundProfile['selector'] {
-  const { context, schema } = input;
-  const ownerEntry = context.tables.get(owner.preamble?.name ?? '');
-  const wanted = ownerEntry?.selection_table_refs?.[0]?.name ?? `${preamble.name}_sel`;
-  const entry = context.selectors.get(wanted);
-  const target = entry?.target_name ?? `${preamble.alias}_sel`;
+function bindSelector(
+  { context, schema }: BindInput,
+  profile: P4ActionProfile,
+  owner: P4Table,
+): BoundProfile['selector'] {
+  const wanted = context.tables.get(owner.name)?.selection_table_refs?.[0]?.name ?? `${profile.name}_sel`;
+  const target = context.selectors.get(wanted)?.target_name ?? `${profile.alias}_sel`;
   const selector = schema.selectors.get(target);
   if (selector === undefined) {
-    fail('INVALID_ARGUMENT', `action profile ${preamble.name}: the program has no selector '${target}'`);
+    fail('INVALID_ARGUMENT', `action profile ${profile.name}: the program has no selector '${target}'`);
   }
   return { target, groups: selector.groups, slots: selector.slots };
 }
 
 /** The register arrays of a counter: `X` for one unit, `X_packets` and `X_bytes` for both. */
-export function bindCounter(
-  input: BindInput,
-  preamble: Preamble,
-  unit: CounterSpec_Unit | undefined,
-  size: number,
-): BoundCounter {
-  const base = externTarget(input, preamble);
+export function bindCounter(input: BindInput, counter: P4Counter | P4DirectCounter): BoundCounter {
+  const { unit } = counter;
+  const base = externTarget(input, counter);
   const { registers } = input.schema;
-  const find = (suffix: string, only: CounterSpec_Unit): string | undefined => {
-    const names = unit === only ? [base, `${base}_${suffix}`] : [`${base}_${suffix}`];
-    return unit === only || unit === CounterSpec_Unit.BOTH
-      ? names.find((name) => registers.has(name))
-      : undefined;
+  const find = (only: 'packets' | 'bytes'): string | undefined => {
+    const names = unit === only ? [base, `${base}_${only}`] : [`${base}_${only}`];
+    return unit === only || unit === 'both' ? names.find((name) => registers.has(name)) : undefined;
   };
-  const packets = find('packets', CounterSpec_Unit.PACKETS);
-  const bytes = find('bytes', CounterSpec_Unit.BYTES);
+  const packets = find('packets');
+  const bytes = find('bytes');
   if (packets === undefined && bytes === undefined) {
-    input.warnings.push(`the program does not keep the counter ${preamble.name}`);
+    input.warnings.push(`the program does not keep the counter ${counter.name}`);
   }
   const sizes = [packets, bytes].flatMap((name) => (name === undefined ? [] : (registers.get(name) ?? 0)));
-  return {
-    id: preamble.id,
-    name: preamble.alias || preamble.name,
-    size: Math.min(size, ...sizes),
-    packets,
-    bytes,
-  };
+  const size = 'size' in counter ? counter.size : Number.POSITIVE_INFINITY;
+  return { p4: counter, size: Math.min(size, ...sizes), packets, bytes };
 }
 
-export function bindRegister(input: BindInput, preamble: Preamble, register: Register): BoundRegister {
-  const target = externTarget(input, preamble);
-  const spec = register.typeSpec?.typeSpec;
-  const bits = spec?.$case === 'bitstring' ? spec.value.typeSpec : undefined;
+export function bindRegister(input: BindInput, register: P4Register): BoundRegister {
+  const target = externTarget(input, register);
   const size = input.schema.registers.get(target);
-  if (size === undefined) input.warnings.push(`the program does not keep the register ${preamble.name}`);
+  if (size === undefined) input.warnings.push(`the program does not keep the register ${register.name}`);
+  const { type, bitwidth = 0 } = register.dataType;
   return {
-    id: preamble.id,
-    name: preamble.alias || preamble.name,
+    p4: register,
     size: Math.min(register.size, size ?? register.size),
-    width: bits?.$case === 'bit' ? bits.value.bitwidth : 0,
+    width: type === `bit<${bitwidth}>` ? bitwidth : 0,
     target: size === undefined ? undefined : target,
   };
 }
 
-function externTarget(input: BindInput, preamble: Preamble): string {
-  const entry = input.context.externs.get(preamble.name);
-  return entry?.target_name ?? `${preamble.alias}_0`;
+function externTarget({ context }: BindInput, { name, alias }: P4Object): string {
+  return context.externs.get(name)?.target_name ?? `${alias}_0`;
 }

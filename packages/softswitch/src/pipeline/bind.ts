@@ -1,131 +1,84 @@
-import {
-  ActionRef_Scope,
-  type P4Info,
-  type Preamble,
-  type Table,
-  Table_IdleTimeoutBehavior,
-} from '@infra-offload/p4info/proto';
+import type { P4Program, P4Table } from '@infra-offload/p4info';
 import type { PipelineSchema, TableSchema } from '../dataplane/dataplane.js';
 import { fail } from '../errors.js';
-import { type ActionShape, bindActions, bindFields, readActions } from './bind-actions.js';
+import { bindActions, bindFields } from './bind-actions.js';
 import { bindCounter, bindProfile, bindRegister } from './bind-externs.js';
 import { type BindInput, findTable } from './bind-input.js';
 import type { BoundCounter, BoundProfile, BoundProgram, BoundTable } from './bound.js';
 import type { TargetContext } from './context.js';
 
 /**
- * Ties a P4Info to the SWX program that p4c made with it, through context.json and the program itself. Nothing is
+ * Ties a P4 program to the SWX program that p4c made with it, through context.json and the program itself. Nothing is
  * taken on trust: key widths, actions, parameters and sizes have to agree. INVALID_ARGUMENT names what does not.
  */
-export function bindProgram(p4info: P4Info, context: TargetContext, schema: PipelineSchema): BoundProgram {
-  const metered = new Set(p4info.directMeters.map(({ directTableId }) => directTableId));
-  const input: BindInput = { p4info, context, schema, metered, warnings: [] };
-  const ids = new Set<number>();
-  const unique = (preamble: Preamble | undefined, kind: string): Preamble => {
-    if (preamble === undefined || preamble.id === 0)
-      fail('INVALID_ARGUMENT', `P4Info has a ${kind} without an id`);
-    if (ids.has(preamble.id))
-      fail('INVALID_ARGUMENT', `P4Info uses the id ${preamble.id} twice (${preamble.name})`);
-    ids.add(preamble.id);
-    return preamble;
-  };
-
-  const actions = readActions(p4info.actions, unique);
+export function bindProgram(p4: P4Program, context: TargetContext, schema: PipelineSchema): BoundProgram {
+  checkReferences(p4);
+  const input: BindInput = { context, schema, warnings: [] };
   const profiles = new Map<number, BoundProfile>();
-  const owners = new Map(p4info.tables.toReversed().map((table) => [table.implementationId, table]));
-  for (const profile of p4info.actionProfiles) {
-    const preamble = unique(profile.preamble, 'action profile');
-    const owner = owners.get(preamble.id);
-    if (owner === undefined) {
-      input.warnings.push(`action profile ${preamble.name} belongs to no table`);
-      continue;
-    }
-    profiles.set(preamble.id, bindProfile(input, profile, preamble, owner, actions));
+  for (const profile of p4.actionProfiles) {
+    const [owner] = profile.tables;
+    if (owner === undefined) input.warnings.push(`action profile ${profile.name} belongs to no table`);
+    else profiles.set(profile.id, bindProfile(input, profile, owner));
   }
-
-  const counters = new Map<number, BoundCounter>();
-  for (const counter of p4info.counters) {
-    const preamble = unique(counter.preamble, 'counter');
-    counters.set(preamble.id, bindCounter(input, preamble, counter.spec?.unit, Number(counter.size)));
-  }
-  const directCounters = new Map<number, BoundCounter>();
-  for (const counter of p4info.directCounters) {
-    const preamble = unique(counter.preamble, 'direct counter');
-    directCounters.set(
-      preamble.id,
-      bindCounter(input, preamble, counter.spec?.unit, Number.POSITIVE_INFINITY),
-    );
-  }
-
-  const tables = new Map<number, BoundTable>();
-  const counted = new Map<number, BoundTable>();
-  for (const table of p4info.tables) {
-    const preamble = unique(table.preamble, 'table');
-    const bound = bindTable(input, table, preamble, actions, profiles, directCounters);
-    tables.set(preamble.id, bound);
-    if (bound.directCounter !== undefined) counted.set(bound.directCounter.id, bound);
-  }
-
+  const counters = new Map(p4.counters.map((counter) => [counter.id, bindCounter(input, counter)]));
+  const directCounters = new Map(
+    p4.directCounters.map((counter) => [counter.id, bindCounter(input, counter)]),
+  );
   return {
-    p4info,
-    tables,
+    p4,
+    tables: new Map(p4.tables.map((table) => [table.id, bindTable(input, table, profiles, directCounters)])),
     profiles,
     counters,
-    directCounters: counted,
-    registers: new Map(
-      p4info.registers.map((register) => {
-        const preamble = unique(register.preamble, 'register');
-        return [preamble.id, bindRegister(input, preamble, register)];
-      }),
-    ),
-    meterIds: new Set(
-      [...p4info.meters, ...p4info.directMeters].map((meter) => unique(meter.preamble, 'meter').id),
-    ),
-    digestIds: new Set(p4info.digests.map((digest) => unique(digest.preamble, 'digest').id)),
-    hasPacketIo: p4info.controllerPacketMetadata.length > 0,
+    registers: new Map(p4.registers.map((register) => [register.id, bindRegister(input, register)])),
     warnings: input.warnings,
   };
 }
 
+/** Refuses what P4Program lets pass with a warning: who reads a program can do without it, who runs it cannot. */
+function checkReferences(p4: P4Program): void {
+  const profiles = new Set(p4.actionProfiles.map(({ id }) => id));
+  for (const { preamble, actionRefs, implementationId } of p4.p4info.tables) {
+    const what = `table ${preamble?.alias || preamble?.name}`;
+    for (const { id } of actionRefs) {
+      if (p4.findAction(id) === undefined) fail('INVALID_ARGUMENT', `${what}: P4Info has no action ${id}`);
+    }
+    if (implementationId !== 0 && !profiles.has(implementationId)) {
+      fail('INVALID_ARGUMENT', `${what}: P4Info has no action profile ${implementationId}`);
+    }
+  }
+  const ids = new Set<number>();
+  const entities = [p4.tables, p4.actions, p4.actionProfiles, p4.counters, p4.directCounters, p4.registers];
+  for (const { id, name } of [...entities, p4.meters, p4.directMeters, p4.digests].flat()) {
+    if (ids.has(id)) fail('INVALID_ARGUMENT', `P4Info uses the id ${id} twice (${name})`);
+    ids.add(id);
+  }
+}
+
 function bindTable(
   input: BindInput,
-  table: Table,
-  preamble: Preamble,
-  actions: ReadonlyMap<number, ActionShape>,
+  table: P4Table,
   profiles: ReadonlyMap<number, BoundProfile>,
   directCounters: ReadonlyMap<number, BoundCounter>,
 ): BoundTable {
-  const name = preamble.alias || preamble.name;
-  const schema = findTable(input, preamble);
-  const fields = bindFields(input.p4info, name, table.matchFields, schema);
-  const profile = table.implementationId === 0 ? undefined : profiles.get(table.implementationId);
-  if (table.implementationId !== 0 && profile === undefined) {
-    fail('INVALID_ARGUMENT', `table ${name}: P4Info has no action profile ${table.implementationId}`);
-  }
-  const scoped = table.actionRefs.map((ref) => ({ id: ref.id, scope: scopeOf(ref.scope) }));
-  const bound = bindActions(`table ${name}`, scoped, actions, schema, profile !== undefined);
-  const byTarget = new Map([...bound.values()].map((action) => [action.target, action]));
-  const initial = byTarget.get(schema.defaultAction.action);
+  const schema = findTable(input, table);
+  const fields = bindFields(table, schema);
+  const profile = table.actionProfile && profiles.get(table.actionProfile.id);
+  const actions = bindActions(`table ${table.alias}`, table.actions, schema, profile !== undefined);
+  const initial = [...actions.values()].find(({ target }) => target === schema.defaultAction.action);
   return {
-    id: preamble.id,
-    name,
+    p4: table,
     target: schema.name,
     kind: schema.kind,
     fields,
-    fieldIndex: new Map(fields.map((field, i) => [field.id, i])),
-    needsPriority: fields.some((field) => field.kind === 'ternary' || field.kind === 'optional'),
+    fieldIndex: new Map(fields.map((field, i) => [field.p4.id, i])),
     exact: schema.key.every((field) => field.match === 'exact'),
-    actions: bound,
+    actions,
     size: schema.size,
-    isConst: table.isConstTable,
-    constDefault: table.constDefaultActionId !== 0 || schema.defaultAction.isConst || profile !== undefined,
+    constDefault:
+      table.constDefaultAction !== undefined || schema.defaultAction.isConst || profile !== undefined,
     defaultAction: initial === undefined ? undefined : { action: initial, args: schema.defaultAction.args },
-    supportsIdleTimeout: table.idleTimeoutBehavior === Table_IdleTimeoutBehavior.NOTIFY_CONTROL,
-    hasDirectMeter: input.metered.has(preamble.id),
-    directCounter: table.directResourceIds
-      .map((id) => directCounters.get(id))
-      .find((counter) => counter !== undefined),
-    indirect: profile === undefined ? undefined : { profile, ...groupActions(name, schema, profile) },
+    directCounter: table.directCounter && directCounters.get(table.directCounter.id),
+    indirect: profile === undefined ? undefined : { profile, ...groupActions(table.alias, schema, profile) },
   };
 }
 
@@ -152,15 +105,4 @@ function groupActions(
     fail('INVALID_ARGUMENT', `table ${name}: the program has no action '…${missing}' there`);
   }
   return actions;
-}
-
-function scopeOf(scope: ActionRef_Scope): 'both' | 'table' | 'default' {
-  switch (scope) {
-    case ActionRef_Scope.TABLE_ONLY:
-      return 'table';
-    case ActionRef_Scope.DEFAULT_ONLY:
-      return 'default';
-    default:
-      return 'both';
-  }
 }

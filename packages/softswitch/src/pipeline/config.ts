@@ -1,4 +1,6 @@
 import { messageOf } from '@infra-offload/base';
+import { P4Program } from '@infra-offload/p4info';
+import type { P4Info } from '@infra-offload/p4info/proto';
 import { decodeDeviceConfig } from '@infra-offload/p4rt';
 import type { ForwardingPipelineConfig } from '@infra-offload/p4rt/proto';
 import type { Dataplane, Pipeline } from '../dataplane/dataplane.js';
@@ -29,8 +31,16 @@ export function loadConfig(dataplane: Dataplane, config: ForwardingPipelineConfi
     fail('INVALID_ARGUMENT', 'the program asks for multicast groups, which this target does not have');
   }
   const pipeline = dataplane.load(spec, `${name || 'pipeline'}.spec`);
-  const program = bindProgram(config.p4info, parseContext(context), pipeline.schema);
+  const program = bindProgram(readP4Info(config.p4info), parseContext(context), pipeline.schema);
   return { config, name, program, pipeline };
+}
+
+function readP4Info(p4info: P4Info): P4Program {
+  try {
+    return P4Program.fromP4Info(p4info);
+  } catch (error) {
+    throw new SoftswitchError('INVALID_ARGUMENT', `p4info: ${messageOf(error)}`, { cause: error });
+  }
 }
 
 function readDeviceConfig(bytes: Uint8Array): { name: string; context: Uint8Array; spec: string } {

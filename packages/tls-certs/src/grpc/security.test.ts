@@ -1,5 +1,6 @@
 import { rmSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
+import { connect as connectTls } from 'node:tls';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { IdentityFiles } from '../layout.js';
 import { call, EchoServers } from '../testing/echo.js';
@@ -129,3 +130,31 @@ it('a server says of a client in the log what kept TLS from being set up', async
   socket.end(Buffer.from([0x16, 3, 1, 0, 4, 9, 9, 9, 9]));
   await expect.poll(() => lines.join('\n')).toMatch(/a client was refused .*TLS could not be set up: /);
 });
+
+it('a server says in the log that it is the client who refused', async () => {
+  const { address, lines } = await servers.serve();
+  const hello = await firstBytesOfClient();
+  const socket = connect(Number(address.split(':')[1]), '127.0.0.1');
+  socket.on('error', () => {});
+  // An alert, unknown_ca (RFC 8446, 6.2). Clients of Node only hang up.
+  socket.end(Buffer.concat([hello, Buffer.from([0x15, 3, 3, 0, 2, 2, 48])]));
+  await expect
+    .poll(() => lines.join('\n'))
+    .toMatch(/TLS could not be set up: the client refused: .*unknown ca/);
+});
+
+function firstBytesOfClient(): Promise<Buffer> {
+  return new Promise((resolve) => {
+    const server = createServer((socket) => {
+      socket.once('data', (bytes) => {
+        socket.destroy();
+        server.close(() => resolve(bytes));
+      });
+    });
+    server.listen(0, '127.0.0.1', () => {
+      const bound = server.address();
+      const port = typeof bound === 'object' ? bound?.port : undefined;
+      connectTls({ port, host: '127.0.0.1', ALPNProtocols: ['h2'] }).on('error', () => {});
+    });
+  });
+}

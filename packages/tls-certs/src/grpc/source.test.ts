@@ -138,6 +138,17 @@ describe('CertificateSource.refresh', () => {
     expect(source.problem).toBeUndefined();
   });
 
+  it('tells nobody any more when it is closed', async () => {
+    const files = await scratch.put(await scratch.issue('agent'));
+    const source = open(files);
+    const changes: unknown[] = [];
+    source.onChange((options) => changes.push(options));
+    source.close();
+    write(files, await scratch.issue('agent'));
+    await source.refresh();
+    expect(changes).toEqual([]);
+  });
+
   it('looks by itself, and says when what is in use ends', async () => {
     const files = await scratch.put(await scratch.issue('agent'));
     const source = open(files);

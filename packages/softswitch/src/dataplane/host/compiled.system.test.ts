@@ -19,10 +19,11 @@ import { ByteWriter } from './wire.js';
 
 /** What compiled code does with packets is in differential.system.test.ts. */
 describe.runIf(dpdkInstalled && dpdkHeaders !== undefined)('compiled code', () => {
-  const directory = mkdtempSync(join(tmpdir(), 'compiled-'));
+  let directory: string;
   let library: string[];
 
   beforeAll(() => {
+    directory = mkdtempSync(join(tmpdir(), 'compiled-'));
     library = compiled(smallArtifacts.spec, 4, directory);
   });
   afterAll(() => rmSync(directory, { recursive: true }));
@@ -49,7 +50,11 @@ describe.runIf(dpdkInstalled && dpdkHeaders !== undefined)('compiled code', () =
 });
 
 describe.runIf(dpdkInstalled)('code that is compiled when it is needed', () => {
-  const directory = mkdtempSync(join(tmpdir(), 'code-cache-'));
+  let directory: string;
+
+  beforeAll(() => {
+    directory = mkdtempSync(join(tmpdir(), 'code-cache-'));
+  });
   afterAll(() => rmSync(directory, { recursive: true }));
 
   async function greeting(
