@@ -17,7 +17,7 @@ E2E ?=
 # Where it writes what became of them, such as docs/conformance.md.
 DOCUMENT ?=
 
-.PHONY: help setup build test faults mutants oracle cluster demo lint bench docs clean swx-host p4 images deploy deploy-split undeploy gen-certs tls-secrets
+.PHONY: help setup build test faults mutants oracle cluster demo lint bench docs clean swx-host p4 images manifests deploy deploy-split undeploy gen-certs tls-secrets
 
 # What runs the pipeline in the demo: engine (the softswitch's own) or dpdk.
 TARGET ?= engine
@@ -47,7 +47,7 @@ oracle: build $(if $(filter dpdk,$(TARGET)),swx-host) ## Compares connections wi
 	@scripts/setup.sh --oracle
 	@ORACLE_SCENARIOS=$(SCENARIOS) ORACLE_SEED=$(or $(SEED),1) pnpm exec vitest run --project e2e e2e/src/oracle.test.ts
 
-cluster: build $(if $(filter dpdk,$(TARGET)),swx-host) ## A real Kubernetes cluster until Ctrl-C, from KUBE_BIN; NODES=n, TARGET=dpdk; E2E=regexp runs its tests
+cluster: build ## A real Kubernetes cluster until Ctrl-C, from KUBE_BIN; NODES=n, TARGET=dpdk; E2E=regexp runs its tests
 	@scripts/setup.sh --cluster
 	@node tools/cluster/dist/main.js --nodes $(NODES) --target $(TARGET) $(if $(E2E),--e2e '$(E2E)') $(if $(DOCUMENT),--document $(DOCUMENT))
 
@@ -78,12 +78,16 @@ docs: setup ## Builds the API reference of the packages into api-reference/
 images: ## Builds the container images with docker, podman or buildah; REGISTRY and TAG name them
 	@scripts/images.sh
 
-# What to deploy: standalone, host or calico (deploy/overlays).
+manifests: ## Writes a file for kubectl apply -f for each overlay into dist/manifests; REGISTRY and TAG name the images, API_SERVER=host:port
+	@mkdir -p dist/manifests
+	@scripts/deploy.sh manifests dist/manifests
+
+# What to deploy: standalone, host or calico (deploy/overlays), or the directory of an overlay of one's own.
 OVERLAY ?= standalone
 # Where nodes reach the API server, host:port; looked up if empty.
 export API_SERVER ?=
 
-deploy: ## Installs on the cluster of the current kubectl context; OVERLAY=standalone|host|calico
+deploy: ## Installs on the cluster of the current kubectl context; OVERLAY=standalone|host|calico|directory
 	@scripts/deploy.sh up $(OVERLAY)
 
 deploy-split: ## Installs the agents for split mode
@@ -104,4 +108,4 @@ tls-secrets: build ## Applies the certificates as Secrets to the cluster of the 
 	@$(TLS_CERTS) secrets --directory $(CERTS) --namespace infra-offload --apply
 
 clean: ## Removes build output
-	@rm -rf packages/*/dist apps/*/dist tools/*/dist tools/swx-host/build p4src/dist packages/*/src/gen p4src/src/gen api-reference .turbo */*/.turbo
+	@rm -rf packages/*/dist apps/*/dist tools/*/dist tools/swx-host/build p4src/dist packages/*/src/gen p4src/src/gen api-reference dist .turbo */*/.turbo

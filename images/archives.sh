@@ -37,7 +37,7 @@ git ls-files -z --cached --others --exclude-standard |
 
 # save NAME FILE
 save() { rm -f "$target/$2.tar" && buildah push --quiet "$1" "oci-archive:$target/$2.tar:$1"; }
-for app in agent manager; do save "$REGISTRY/$app:$TAG" "$app"; done
+for program in agent manager softswitch; do save "$REGISTRY/$program:$TAG" "$program"; done
 
 # The tests run curl, nc, dig, ip and ping in the image of agnhost, which serves TLS with a certificate of its own.
 if [ -n "${AGNHOST:-}" ]; then

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Inside the build stage of the images: builds both apps from the sources, and bundles them.
+# Inside the build stage of the images: builds the programs from the sources, and bundles them.
 #     images/build.sh DIRECTORY
 set -eu
 cd "$(dirname "$0")/.."
@@ -8,4 +8,4 @@ pnpm install --frozen-lockfile --silent
 pnpm exec turbo run generate --output-logs=errors-only
 # The plugins; the rest is bundled from the sources.
 pnpm --silent --filter @infra-offload/agent run build
-for app in agent manager; do node images/bundle.mjs "$app" "$1/$app"; done
+for program in agent manager softswitch; do node images/bundle.mjs "$program" "$1/$program"; done

@@ -1,24 +1,34 @@
-// Puts what an image needs of an app into a directory: one file of JavaScript, and the packages that cannot be part of it
-// because they read files of their own.
+// Puts what an image needs of a program into a directory: one file of JavaScript for each of its executables, and the packages
+// that cannot be part of them because they read files of their own.
 //
-//     node images/bundle.mjs agent|manager DIRECTORY
+//     node images/bundle.mjs agent|manager|softswitch DIRECTORY
 import { cpSync, existsSync, mkdirSync, readFileSync, realpathSync, rmSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
-const OUTSIDE = ['grpc-health-check'];
+/** Where each program's sources are, and what its image needs of them. */
+const PROGRAMS = {
+  agent: { folder: 'apps/agent', entries: ['src/cli.ts'], outside: ['grpc-health-check'] },
+  manager: { folder: 'apps/manager', entries: ['src/cli.ts'], outside: ['grpc-health-check'] },
+  softswitch: {
+    folder: 'packages/softswitch',
+    entries: ['src/cli.ts', 'src/swx-engine.ts'],
+    outside: ['koffi'],
+  },
+};
 /** A package whose modules do nothing when they are loaded, so that those that nobody uses can be left out (13 MB). */
 const LAZY = '@kubernetes/client-node';
 /** What running a package does not take. */
 const UNUSED = /\.(d\.[cm]?ts|[cm]?ts|map|md)$|\/(docs?|test|tests|example|examples)$/;
 
-const [app, target] = process.argv.slice(2);
-if ((app !== 'agent' && app !== 'manager') || target === undefined) {
-  console.error('usage: node images/bundle.mjs agent|manager DIRECTORY');
+const [name, target] = process.argv.slice(2);
+const program = PROGRAMS[name];
+if (program === undefined || target === undefined) {
+  console.error(`usage: node images/bundle.mjs ${Object.keys(PROGRAMS).join('|')} DIRECTORY`);
   process.exit(2);
 }
-const source = join(dirname(fileURLToPath(import.meta.url)), '..', 'apps', app);
+const source = join(dirname(fileURLToPath(import.meta.url)), '..', program.folder);
 const output = resolve(target);
 
 rmSync(output, { recursive: true, force: true });
@@ -26,15 +36,15 @@ mkdirSync(join(output, 'dist'), { recursive: true });
 cpSync(join(source, 'package.json'), join(output, 'package.json'));
 await build({
   absWorkingDir: source,
-  entryPoints: ['src/cli.ts'],
+  entryPoints: program.entries,
   // The workspace's packages as sources, so that none of them needs to be built.
   conditions: ['@infra-offload/source', 'node', 'import', 'default'],
-  outfile: join(output, 'dist', 'cli.js'),
+  outdir: join(output, 'dist'),
   bundle: true,
   platform: 'node',
   target: 'node20',
   format: 'esm',
-  external: OUTSIDE,
+  external: program.outside,
   plugins: [{ name: 'lazy', setup: leaveOutUnused }],
   logLevel: 'error',
   // CommonJS packages call `require` for Node's own modules.
@@ -42,11 +52,11 @@ await build({
     js: "import { createRequire as createRequireOfBundle } from 'node:module'; const require = createRequireOfBundle(import.meta.url);",
   },
 });
-for (const program of ['infra-cni.js', 'felix-api-proxy.js']) {
-  const file = join(source, 'dist', program);
-  if (existsSync(file)) cpSync(file, join(output, 'dist', program));
+for (const plugin of ['infra-cni.js', 'felix-api-proxy.js']) {
+  const file = join(source, 'dist', plugin);
+  if (existsSync(file)) cpSync(file, join(output, 'dist', plugin));
 }
-for (const name of OUTSIDE) copyPackage(name, source);
+for (const outside of program.outside) copyPackage(outside, source);
 
 /** Tells esbuild that modules of {@link LAZY} have no side effects, which its package.json does not say. */
 function leaveOutUnused({ onResolve, resolve }) {

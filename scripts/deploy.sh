@@ -1,9 +1,12 @@
 #!/usr/bin/env bash
-# Installs on the cluster of the current kubectl context, or removes everything again.
-#     scripts/deploy.sh up standalone|host|calico|split
+# Installs on the cluster of the current kubectl context, or removes everything again, or writes what it would apply into files.
+#     scripts/deploy.sh up standalone|host|calico|split|DIRECTORY
 #     scripts/deploy.sh down
-# KUBECTL is the client to use. API_SERVER is the API server's own address, host:port, if it cannot be found. Images are named as in deploy/overlays/*/kustomization.yaml.
+#     scripts/deploy.sh manifests DIRECTORY
+# DIRECTORY of up is an overlay of one's own. KUBECTL is the client to use. API_SERVER is the API server's own address, host:port, if it cannot be found. Images are named as in
+# deploy/overlays/*/kustomization.yaml, or by REGISTRY and TAG as scripts/images.sh does.
 set -euo pipefail
+here=$PWD
 cd "$(dirname "$0")/../deploy"
 
 kubectl=${KUBECTL:-kubectl}
@@ -28,11 +31,26 @@ api_server() {
   echo "$url"
 }
 
+# The manifests of a folder of deploy/, with the images named.
+rendered() {
+  $kubectl kustomize "$1" | sed -E \
+    -e "${TAG:+s|(image: infra-offload/.*):.*|\1:$TAG|}" \
+    -e "${REGISTRY:+s|(image: )infra-offload/|\1$REGISTRY/|}"
+}
+
+# The ConfigMap that tells the agents where the API server is.
+endpoint() {
+  $kubectl --namespace "$namespace" create configmap kubernetes-services-endpoint --dry-run=client --output yaml \
+    --from-literal "KUBERNETES_SERVICE_HOST=$(sed 's/^\[\(.*\)\]$/\1/' <<<"${1%:*}")" \
+    --from-literal "KUBERNETES_SERVICE_PORT=${1##*:}" | sed '/creationTimestamp: null/d'
+}
+
 up() {
-  local overlay=$1
-  [ -d "overlays/$overlay" ] || fail "no overlay '$overlay'; there are: $(ls overlays | tr '\n' ' ')"
+  local overlay=$1 folder=overlays/$1
+  case $overlay in */*) folder=$(cd "$here" && realpath "$overlay") ;; esac
+  [ -d "$folder" ] || fail "no overlay '$overlay'; there are: $(ls overlays | tr '\n' ' ')"
   local secrets=(agent-client-secret)
-  [ "$overlay" = split ] || secrets+=(manager-server-secret manager-client-secret)
+  [ "$overlay" = split ] || secrets+=(manager-server-secret manager-client-secret target-server-secret)
   $kubectl apply -f base/common/namespace.yaml
   for secret in "${secrets[@]}"; do
     $kubectl --namespace "$namespace" get secret "$secret" >/dev/null 2>&1 ||
@@ -40,28 +58,44 @@ up() {
   done
   local server
   server=$(api_server)
-  $kubectl --namespace "$namespace" create configmap kubernetes-services-endpoint --dry-run=client --output yaml \
-    --from-literal "KUBERNETES_SERVICE_HOST=$(sed 's/^\[\(.*\)\]$/\1/' <<<"${server%:*}")" \
-    --from-literal "KUBERNETES_SERVICE_PORT=${server##*:}" | $kubectl apply -f -
-  $kubectl apply -k "overlays/$overlay"
-  for set in $($kubectl --namespace "$namespace" get daemonsets --output name); do
+  endpoint "$server" | $kubectl apply -f -
+  rendered "$folder" | $kubectl apply -f -
+  # Others are replaced when somebody deletes their pods, and agents are not ready without them.
+  local rolling='jsonpath={range .items[?(@.spec.updateStrategy.type=="RollingUpdate")]}daemonset/{.metadata.name}{"\n"}{end}'
+  for set in $($kubectl --namespace "$namespace" get daemonsets --output "$rolling"); do
     $kubectl --namespace "$namespace" rollout status "$set" --timeout "${TIMEOUT:-300s}"
   done
 }
 
 down() {
   $kubectl get namespace "$namespace" >/dev/null 2>&1 || { echo "deploy: nothing is deployed"; return; }
+  local image cleanup
+  image=$($kubectl --namespace "$namespace" get daemonset infraagent-ds --ignore-not-found \
+    --output 'jsonpath={.spec.template.spec.containers[0].image}')
   $kubectl --namespace "$namespace" delete daemonset --all --wait
-  # Files, state and addresses on the nodes.
-  $kubectl apply -k cleanup
+  # Files, state and addresses on the nodes, by the image that they have.
+  cleanup=$(rendered cleanup | sed "${image:+s|image: .*/agent:.*|image: $image|}")
+  $kubectl apply -f - <<<"$cleanup"
   $kubectl --namespace "$namespace" rollout status daemonset/infra-offload-cleanup --timeout "${TIMEOUT:-300s}"
   $kubectl delete -k cleanup --wait
   $kubectl delete clusterrole,clusterrolebinding --selector app.kubernetes.io/part-of=infra-offload
   $kubectl --namespace kube-system delete role,rolebinding --selector app.kubernetes.io/part-of=infra-offload
 }
 
+manifests() {
+  local overlay
+  for overlay in overlays/*/; do
+    overlay=$(basename "$overlay")
+    {
+      rendered "overlays/$overlay"
+      [ -z "${API_SERVER:-}" ] || { echo ---; endpoint "$API_SERVER"; }
+    } >"$1/$overlay.yaml"
+  done
+}
+
 case ${1:-} in
-  up) up "${2:?usage: deploy.sh up standalone|host|calico|split}" ;;
+  up) up "${2:?usage: deploy.sh up OVERLAY}" ;;
   down) down ;;
-  *) fail "usage: deploy.sh up standalone|host|calico|split, or deploy.sh down" ;;
+  manifests) manifests "$(cd "$here" && realpath "${2:?usage: deploy.sh manifests DIRECTORY}")" ;;
+  *) fail "usage: deploy.sh up OVERLAY, deploy.sh down, or deploy.sh manifests DIRECTORY" ;;
 esac

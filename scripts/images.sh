@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds the images with docker, podman or buildah, whichever is there.
 #     scripts/images.sh [option of the builder …]
-# REGISTRY and TAG say how they are called: $REGISTRY/agent:$TAG, $REGISTRY/manager:$TAG.
+# REGISTRY and TAG say how they are called: $REGISTRY/agent:$TAG, $REGISTRY/manager:$TAG, $REGISTRY/softswitch:$TAG.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -15,8 +15,8 @@ for builder in docker podman buildah; do
   break
 done
 [ -n "${found:-}" ] || { echo "images: docker, podman or buildah is needed; on Debian: apt-get install buildah" >&2; exit 1; }
-for app in agent manager; do
-  options=(--file "images/$app/Dockerfile" --tag "$registry/$app:$tag")
+for program in agent manager softswitch; do
+  options=(--file "images/$program/Dockerfile" --tag "$registry/$program:$tag")
   [ "$found" = docker ] || options+=(--layers)
   "$found" build "${options[@]}" "$@" .
 done

@@ -47,9 +47,9 @@ describe.runIf(bin !== undefined)('a cluster without kube-proxy and any other ne
     const images = await buildImages(bin, archives);
     image = (await testImages(bin)).agnhost;
     cluster = await Cluster.create({ bin, images });
-    await prepare(cluster, target);
+    await prepare(cluster);
     before = await tracesOnNode();
-    await deploy(cluster);
+    await deploy(cluster, target);
     await cluster.nodesAreReady();
     await installDns(cluster);
   });
@@ -67,13 +67,26 @@ describe.runIf(bin !== undefined)('a cluster without kube-proxy and any other ne
        ip -oneline link | cut -d: -f2
        ip -oneline -4 address
        ip -4 route
-       find /etc/cni /opt /var/lib/cni /run/infra-offload /var/lib/infra-offload -type f 2>/dev/null |
+       ls -d /run/infra-* 2>/dev/null
+       find /etc/cni /opt /var/lib/cni /var/lib/infra-offload -type f 2>/dev/null |
          grep -vE '/(lock|last_reserved_ip.0)$' | sort`,
     ]);
   const apply = (...items: object[]) =>
     cluster.must(['apply', '--filename', '-'], JSON.stringify({ apiVersion: 'v1', kind: 'List', items }));
   const inClient = (...command: string[]) => cluster.must(['exec', 'client', '--', ...command]);
   const fetch = ['curl', '--silent', '--fail', '--max-time', '5'];
+  const inProduct = ['--namespace', 'infra-offload'];
+  /** Has a pod of a DaemonSet replaced, and waits for the next one. */
+  const replacePod = async (set: string) => {
+    await cluster.must([...inProduct, 'delete', 'pod', `--selector=app.kubernetes.io/name=${set}`, '--wait']);
+    await isReady(set);
+  };
+  const isReady = (set: string) =>
+    eventually(`the pod of ${set} is ready`, async () => {
+      const selector = `--selector=app.kubernetes.io/name=${set}`;
+      const wait = [...inProduct, 'wait', '--for=condition=Ready', 'pod', '--timeout=5s', selector];
+      return (await cluster.kubectl(wait)).code === 0 || undefined;
+    });
   const rolledOut = () => cluster.must(['rollout', 'status', 'deployment/web', '--timeout=110s']);
   const restartWeb = async () => {
     await cluster.must(['rollout', 'restart', 'deployment/web']);
@@ -188,6 +201,43 @@ describe.runIf(bin !== undefined)('a cluster without kube-proxy and any other ne
     const [requests = 0, failed] = (await counted).trim().split(' ').map(Number);
     expect(failed).toBe(0);
     expect(requests).toBeGreaterThan(100);
+  });
+
+  it('loses no packet when the softswitch is replaced', async () => {
+    // Not one of those that the rolling update has left to end.
+    const ready = '{.items[0].endpoints[?(@.conditions.ready==true)].addresses[0]}';
+    const [address = ''] = (
+      await cluster.must([
+        ...['get', 'endpointslices', '--selector=kubernetes.io/service-name=web'],
+        `--output=jsonpath=${ready}`,
+      ])
+    ).split(' ');
+    const pings = inClient(
+      'sh',
+      '-c',
+      `ping -q -i 0.05 ${address} & ping=$!
+       until [ -e /tmp/replaced ]; do sleep 0.1; done
+       kill -INT $ping
+       wait $ping`,
+    );
+    await replacePod('infra-softswitch');
+    await isReady('inframanager');
+    await inClient('touch', '/tmp/replaced');
+    const [, sent, received] = /(\d+) packets transmitted, (\d+) received/.exec(await pings) ?? [];
+    expect(received).toBe(sent);
+    expect(Number(sent)).toBeGreaterThan(20);
+  });
+
+  it('goes on by itself when the data plane is replaced', async () => {
+    await replacePod('infra-dataplane');
+    await eventually('the service answers', async () => {
+      const { code } = await cluster.kubectl([
+        ...['exec', 'client', '--', ...fetch.slice(0, -1)],
+        ...['1', `http://${WEB}/hostname`],
+      ]);
+      return code === 0 || undefined;
+    });
+    expect(await inClient(...fetch, 'http://web.default/hostname')).toMatch(/^web-/);
   });
 
   it('passes a sample of Kubernetes’ own tests', async () => {

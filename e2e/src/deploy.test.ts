@@ -1,15 +1,17 @@
 import { spawnSync } from 'node:child_process';
-import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { LEAVES } from '@infra-offload/tls-certs';
+import type { V1DaemonSetSpec, V1PodSpec } from '@kubernetes/client-node';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { loadConfig as loadAgentConfig } from '../../apps/agent/src/config/load.js';
 import { loadConfig as loadManagerConfig } from '../../apps/manager/src/config/load.js';
+import { readConfig as readSoftswitchConfig } from '../../packages/softswitch/src/config.js';
 import { apiRightsOf } from './deploy/api-rights.js';
 import { API_RIGHTS, EXCEPTIONS } from './deploy/exceptions.js';
 import { schemaProblems } from './deploy/manifest-schema.js';
-import { built, containersOf, DEPLOYABLE, podsOf, ROOT } from './deploy/manifests.js';
+import { built, containersOf, DEPLOYABLE, manifestsIn, OVERLAYS, podsOf, ROOT } from './deploy/manifests.js';
 import { rightsOf } from './deploy/rights.js';
 
 /** Values of a key, wherever it is. */
@@ -81,6 +83,32 @@ describe.each(DEPLOYABLE)('deploy/%s', (folder) => {
   });
 });
 
+describe('the data plane of the target', () => {
+  const sets = built('overlays/standalone').filter(({ kind }) => kind === 'DaemonSet');
+  const setOf = (wanted: string) =>
+    sets.find(({ metadata }) => metadata.name === wanted)?.spec as V1DaemonSetSpec;
+
+  it('outlives upgrades: a pod of its own, which nothing but its deletion replaces', () => {
+    expect(setOf('infra-dataplane').updateStrategy).toEqual({ type: 'OnDelete' });
+    expect(setOf('infra-softswitch').updateStrategy?.type).toBe('RollingUpdate');
+  });
+
+  it('and the softswitch have one run directory and the same settings', () => {
+    const shared = ['infra-dataplane', 'infra-softswitch'].map((name) => {
+      const { volumes = [], containers } = setOf(name).template.spec as V1PodSpec;
+      return [
+        volumes.filter(({ name }) => ['run', 'config'].includes(name)),
+        containers.map(({ image, volumeMounts = [] }) => [
+          image,
+          volumeMounts.find(({ name }) => name === 'run')?.mountPath,
+        ]),
+      ];
+    });
+    expect(shared[0]).toEqual(shared[1]);
+    expect(JSON.stringify(shared)).toContain('/run/softswitch');
+  });
+});
+
 describe('settings in the ConfigMaps', () => {
   let directory: string;
   beforeEach(() => {
@@ -113,6 +141,20 @@ describe('settings in the ConfigMaps', () => {
       expect([tls.mode, target.p4runtimeTls.mode, target.gnmiTls.mode]).toEqual(['mtls', 'mtls', 'mtls']);
     }
   });
+
+  it.each(['standalone', 'host', 'calico'])(
+    'are what the softswitch takes, with mutual TLS: %s',
+    (overlay) => {
+      const files = settingsOf(`overlays/${overlay}`, 'softswitch.yaml');
+      expect(files).toHaveLength(1);
+      for (const file of files) {
+        const { tls, keptDataplane, taps } = readSoftswitchConfig(file);
+        expect([tls.mode, keptDataplane]).toEqual(['mtls', true]);
+        // kubelet's own default, and the node.
+        expect(taps.count).toBeGreaterThan(110);
+      }
+    },
+  );
 
   it('are what the manager takes on the IPU', () => {
     const file = join(ROOT, 'deploy/ipu/inframanager-config.yaml');
@@ -155,7 +197,8 @@ case "$*" in *${fails}*) exit 1;; *"get daemonsets"*) echo daemonset/infraagent-
   it('applies an overlay and waits for it', () => {
     const { status, calls } = deploy(['up', 'standalone']);
     expect(status).toBe(0);
-    expect(calls).toContain('apply -k overlays/standalone');
+    expect(calls).toContain('kustomize overlays/standalone');
+    expect(calls.filter((call) => call === 'apply -f -')).toHaveLength(2);
     expect(calls.at(-1)).toBe(
       '--namespace infra-offload rollout status daemonset/inframanager-ds --timeout 300s',
     );
@@ -167,7 +210,7 @@ case "$*" in *${fails}*) exit 1;; *"get daemonsets"*) echo daemonset/infraagent-
     expect(stderr).toBe(
       'deploy: Secret manager-server-secret is missing in namespace infra-offload: run make tls-secrets first\n',
     );
-    expect(calls).not.toContain('apply -k overlays/host');
+    expect(calls).not.toContain('apply -f -');
   });
 
   it('needs the agent’s certificate only in split mode', () => {
@@ -199,7 +242,7 @@ case "$*" in *${fails}*) exit 1;; *"get daemonsets"*) echo daemonset/infraagent-
     expect(stderr).toBe(
       "deploy: the API server's address is not known: API_SERVER=host:port, as nodes reach it\n",
     );
-    expect(calls).not.toContain('apply -k overlays/standalone');
+    expect(calls).not.toContain('apply -f -');
   });
 
   it('takes everything away: DaemonSets, what they left on the nodes, the namespace, roles', () => {
@@ -207,13 +250,40 @@ case "$*" in *${fails}*) exit 1;; *"get daemonsets"*) echo daemonset/infraagent-
     expect(status).toBe(0);
     expect(calls).toEqual([
       'get namespace infra-offload',
+      expect.stringMatching(/^--namespace infra-offload get daemonset infraagent-ds .*image\}$/),
       '--namespace infra-offload delete daemonset --all --wait',
-      'apply -k cleanup',
+      'kustomize cleanup',
+      'apply -f -',
       '--namespace infra-offload rollout status daemonset/infra-offload-cleanup --timeout 300s',
       'delete -k cleanup --wait',
       'delete clusterrole,clusterrolebinding --selector app.kubernetes.io/part-of=infra-offload',
       '--namespace kube-system delete role,rolebinding --selector app.kubernetes.io/part-of=infra-offload',
     ]);
+  });
+
+  it('writes what it would apply into a file for each overlay, with the images and the API server it is told', () => {
+    const env = { REGISTRY: 'registry.example.org:5000/infra', TAG: '9.9', API_SERVER: '192.0.2.20:8443' };
+    const { status } = spawnSync(join(ROOT, 'scripts/deploy.sh'), ['manifests', directory], {
+      env: { ...process.env, ...env },
+    });
+    expect(status).toBe(0);
+    expect(readdirSync(directory).sort()).toEqual([...OVERLAYS].sort().map((name) => `${name}.yaml`));
+    for (const name of OVERLAYS) {
+      const manifests = manifestsIn(readFileSync(join(directory, `${name}.yaml`), 'utf8'));
+      for (const manifest of manifests) expect(schemaProblems(manifest), manifest.kind).toEqual([]);
+      const images = [...podsOf(manifests).values()].flatMap(containersOf).map(({ image }) => image);
+      for (const image of images)
+        expect(image).toMatch(/^registry\.example\.org:5000\/infra\/(agent|manager|softswitch):9\.9$/);
+      expect(manifests.map(({ kind }) => kind).filter((kind) => kind === 'DaemonSet')).toHaveLength(
+        name === 'split' ? 1 : 4,
+      );
+      expect(
+        manifests.find(({ metadata }) => metadata.name === 'kubernetes-services-endpoint')?.data,
+      ).toEqual({
+        KUBERNETES_SERVICE_HOST: '192.0.2.20',
+        KUBERNETES_SERVICE_PORT: '8443',
+      });
+    }
   });
 
   it('is content when nothing is deployed, and names what it knows', () => {

@@ -90,16 +90,18 @@ describe('the images', () => {
   const images = new ImageBuild();
   let agent = '';
   let manager = '';
+  let softswitch = '';
 
   beforeAll(() => {
     images.build();
     agent = images.mount('agent');
     manager = images.mount('manager');
+    softswitch = images.mount('softswitch');
   });
   afterAll(() => images.remove());
 
   it('are small, and run as who they should', () => {
-    for (const app of ['agent', 'manager']) {
+    for (const app of ['agent', 'manager', 'softswitch']) {
       const { size } = images.inspect(app);
       console.log(`image ${app}: ${size / MEGABYTE} MB`);
       expect(size).toBeLessThan(200 * MEGABYTE);
@@ -111,6 +113,10 @@ describe('the images', () => {
     expect(images.inspect('manager')).toMatchObject({
       user: `${MANAGER_USER}:${MANAGER_USER}`,
       entrypoint: ['node', '/opt/infra/manager/dist/cli.js'],
+    });
+    expect(images.inspect('softswitch')).toMatchObject({
+      user: '0:0',
+      entrypoint: ['node', '/opt/infra/softswitch/dist/cli.js'],
     });
   });
 
@@ -126,6 +132,10 @@ describe('the images', () => {
       'infra-cni.js',
     ]);
     expect(readdirSync(join(manager, 'opt/infra/manager/dist'))).toEqual(['cli.js']);
+    expect(readdirSync(join(softswitch, 'opt/infra/softswitch/dist')).sort()).toEqual([
+      'cli.js',
+      'swx-engine.js',
+    ]);
   });
 
   it('do the job: pods reach each other and a service; the manager is nobody in particular', async () => {
@@ -140,6 +150,7 @@ describe('the images', () => {
       programs: {
         agent: { root: agent, file: '/opt/infra/agent/dist/cli.js' },
         manager: { root: manager, file: '/opt/infra/manager/dist/cli.js', user: MANAGER_USER },
+        softswitch: { root: softswitch, file: '/opt/infra/softswitch/dist/cli.js' },
         cni: join(agent, 'host/opt/cni/bin/infra-cni'),
       },
     });

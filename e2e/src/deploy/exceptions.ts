@@ -31,6 +31,18 @@ const MANAGER = [
   'own-state: capability CHOWN',
 ];
 
+const TARGET = {
+  'infra-softswitch': [
+    'pod: hostNetwork',
+    'softswitch: root',
+    'softswitch: capability NET_ADMIN',
+    'softswitch: probed at 127.0.0.1',
+    'softswitch: writes /dev/net/tun',
+    'softswitch: writes /var/run/infra-softswitch',
+  ],
+  'infra-dataplane': ['pod: hostNetwork', 'dataplane: root', 'dataplane: writes /var/run/infra-softswitch'],
+};
+
 const CLEANUP = [
   'pod: hostNetwork',
   'agent: capability NET_ADMIN',
@@ -44,8 +56,9 @@ export const EXCEPTIONS: Readonly<Record<string, Readonly<Record<string, readonl
   'overlays/standalone': {
     'infraagent-ds': [...AGENT, WRITES_CNI_CONFIGURATION],
     'inframanager-ds': MANAGER,
+    ...TARGET,
   },
-  'overlays/host': { 'infraagent-ds': AGENT, 'inframanager-ds': MANAGER },
+  'overlays/host': { 'infraagent-ds': AGENT, 'inframanager-ds': MANAGER, ...TARGET },
   'overlays/calico': {
     'infraagent-ds': [
       ...AGENT,
@@ -53,6 +66,7 @@ export const EXCEPTIONS: Readonly<Record<string, Readonly<Record<string, readonl
       ...installer('install-felix-proxy', '/var/lib/calico/felix-plugins'),
     ],
     'inframanager-ds': MANAGER,
+    ...TARGET,
   },
   'overlays/split': { 'infraagent-ds': [...AGENT, WRITES_CNI_CONFIGURATION] },
   cleanup: { 'infra-offload-cleanup': CLEANUP },
@@ -68,6 +82,13 @@ export const AGAINST_RESTRICTED: Readonly<Record<string, readonly string[]>> = {
   'inframanager-ds': [
     ...['host namespaces', 'probe or lifecycle host', 'restricted volume types'],
     ...['runAsNonRoot != true', 'runAsUser=0', 'unrestricted capabilities'],
+  ],
+  'infra-softswitch': [
+    ...['host namespaces', 'probe or lifecycle host', 'restricted volume types'],
+    ...['runAsNonRoot != true', 'runAsUser=0', 'unrestricted capabilities'],
+  ],
+  'infra-dataplane': [
+    ...['host namespaces', 'restricted volume types', 'runAsNonRoot != true', 'runAsUser=0'],
   ],
   'infra-offload-cleanup': [
     ...['host namespaces', 'restricted volume types'],
@@ -91,4 +112,5 @@ export const API_RIGHTS: Readonly<Record<string, readonly string[]>> = {
     ]),
   ],
   'inframanager-sa': [],
+  'infra-softswitch-sa': [],
 };

@@ -17,7 +17,13 @@ export interface Manifest {
 
 /** What kubectl makes of a folder of deploy/. */
 export function built(folder: string): Manifest[] {
-  const text = execFileSync('kubectl', ['kustomize', join(ROOT, 'deploy', folder)], { encoding: 'utf8' });
+  return manifestsIn(
+    execFileSync('kubectl', ['kustomize', join(ROOT, 'deploy', folder)], { encoding: 'utf8' }),
+  );
+}
+
+/** The objects in a file of manifests. */
+export function manifestsIn(text: string): Manifest[] {
   return parseAllDocuments(text).map((document) => document.toJS({ maxAliasCount: 0 }) as Manifest);
 }
 

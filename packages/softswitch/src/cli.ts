@@ -11,8 +11,9 @@ import {
 import { Option } from 'commander';
 import { type Config, LOG_MODULES, readConfig, SETTINGS, securityOf } from './config.js';
 import { greetingOf, stopLeft } from './dataplane/host/host-processes.js';
+import { HostKeeper } from './dataplane/host/keeper.js';
 import { softwareOf } from './dataplane/host/protocol.js';
-import { openSwitch } from './dataplane/open.js';
+import { hostProgram, openSwitch } from './dataplane/open.js';
 import { Softswitch } from './softswitch.js';
 
 async function start(config: Config, logger: Logger): Promise<Softswitch> {
@@ -58,6 +59,22 @@ command.action(async () => {
   // Whoever has read this may send a signal.
   console.log(readyLine(softswitch, config));
 });
+
+command
+  .command('dataplane')
+  .description(
+    'Runs data planes for a softswitch in another container, with keptDataplane and the same settings',
+  )
+  .action(async () => {
+    const config = configOf();
+    const { softswitch: logger } = createLoggers('dataplane', LOG_MODULES, config.log);
+    await runService(
+      logger,
+      () => HostKeeper.open(hostProgram(config), config.runDirectory, logger),
+      (keeper) => keeper.stop(),
+    );
+    console.log(`dataplane ready: ${config.runDirectory}`);
+  });
 
 command
   .command('stop')

@@ -30,6 +30,7 @@ it('everything has a default', () => {
   expect(readConfig(undefined)).toEqual({
     p4runtime: '127.0.0.1:9559',
     gnmi: '127.0.0.1:9339',
+    keptDataplane: false,
     deviceId: 1,
     taps: { prefix: 'P4TAP_', count: 16, mtu: 1500 },
     dataplane: 'engine',

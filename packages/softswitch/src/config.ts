@@ -50,6 +50,8 @@ export const configSchema = z.strictObject({
     .regex(/^\//, 'must be an absolute path')
     .max(90, 'must be 90 characters at most: a socket is in it')
     .default('/run/softswitch'),
+  /** The data plane is a child of `softswitch dataplane`, which has the same run directory, and not of the softswitch. */
+  keptDataplane: z.boolean().default(false),
   dpdk: z
     .strictObject({
       /** The program swx-host: a file, or a name to look for in PATH. */

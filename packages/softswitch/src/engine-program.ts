@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url';
-import type { HostProgram } from './dataplane/host/host-processes.js';
+import type { HostProgram } from './dataplane/host/host-program.js';
 
 /** The engine as a process of its own: the program next to this one, built or not. */
 export function engineProgram(ports: number): HostProgram {

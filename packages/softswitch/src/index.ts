@@ -17,11 +17,8 @@ export type {
 export { LocalEngine, type LocalEngineOptions } from './dataplane/host/engine/local.js';
 export type { Host, HostSource } from './dataplane/host/host.js';
 export { HostDataplane, type HostDataplaneOptions } from './dataplane/host/host-dataplane.js';
-export {
-  HostProcesses,
-  type HostProcessesOptions,
-  type HostProgram,
-} from './dataplane/host/host-processes.js';
+export { HostProcesses, type HostProcessesOptions } from './dataplane/host/host-processes.js';
+export type { HostProgram } from './dataplane/host/host-program.js';
 export { type ReplayedPacket, type ReplayResult, replay } from './dataplane/host/replay.js';
 export { schemaOf } from './dataplane/schema.js';
 export { SoftswitchError, type StatusName } from './errors.js';

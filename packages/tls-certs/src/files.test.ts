@@ -111,7 +111,7 @@ it('the tree has the places that manager, agent, target and their clients look i
     `manager ${standard('inframanager/server')} manager-server-secret`,
     `controller ${standard('inframanager/client')} manager-client-secret`,
     `agent ${standard('infraagent/client')} agent-client-secret`,
-    `target ${ofTarget('stratum')}`,
+    `target ${ofTarget('stratum')} target-server-secret`,
     `controller ${ofTarget('client')}`,
     `operator ${standard('infractl')}`,
   ]);

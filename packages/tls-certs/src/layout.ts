@@ -17,7 +17,13 @@ export const LEAVES: readonly Leaf[] = [
   { role: 'manager', directory: 'inframanager/server', ...STANDARD, secret: 'manager-server-secret' },
   { role: 'controller', directory: 'inframanager/client', ...STANDARD, secret: 'manager-client-secret' },
   { role: 'agent', directory: 'infraagent/client', ...STANDARD, secret: 'agent-client-secret' },
-  { role: 'target', directory: 'infrap4d', cert: 'stratum.crt', key: 'stratum.key' },
+  {
+    role: 'target',
+    directory: 'infrap4d',
+    cert: 'stratum.crt',
+    key: 'stratum.key',
+    secret: 'target-server-secret',
+  },
   { role: 'controller', directory: 'infrap4d', cert: 'client.crt', key: 'client.key' },
   { role: 'operator', directory: 'infractl', ...STANDARD },
 ];

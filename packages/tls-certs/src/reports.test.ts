@@ -171,10 +171,10 @@ describe('a table of reports', () => {
 describe('secrets', () => {
   it('are of the namespace of the system, unless told otherwise', () => {
     const manifests = secretManifests(root);
-    expect(manifests.map(({ metadata }) => metadata.namespace)).toEqual(Array(3).fill('kube-system'));
+    expect(manifests.map(({ metadata }) => metadata.namespace)).toEqual(Array(4).fill('kube-system'));
     for (const { apiVersion, kind, type } of manifests)
       expect([apiVersion, kind, type]).toEqual(['v1', 'Secret', 'Opaque']);
-    expect(formatSecrets(manifests).split('---\n')).toHaveLength(3);
+    expect(formatSecrets(manifests).split('---\n')).toHaveLength(4);
   });
 
   it('are not made of certificates that have ended, or that nobody there has issued', async () => {

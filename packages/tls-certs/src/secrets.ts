@@ -16,7 +16,7 @@ export interface SecretManifest {
 }
 
 /**
- * The Secrets of a tree: `manager-server-secret`, `manager-client-secret`, `agent-client-secret`.
+ * The Secrets of a tree: `manager-server-secret`, `manager-client-secret`, `agent-client-secret`, `target-server-secret`.
  *
  * @throws TlsCertsError if a certificate is missing or cannot be used
  */

@@ -196,15 +196,14 @@ describe('inspectTree', () => {
 });
 
 describe('secrets', () => {
-  it('are three manifests with what pods mount', () => {
+  it('are four manifests with what pods mount', () => {
     const documents = parseAllDocuments(formatSecrets(secretManifests(root, 'infra'))).map((document) =>
       document.toJS(),
     );
     expect(documents.map(({ metadata }) => metadata)).toEqual(
-      ['manager-server-secret', 'manager-client-secret', 'agent-client-secret'].map((name) => ({
-        name,
-        namespace: 'infra',
-      })),
+      ['manager-server-secret', 'manager-client-secret', 'agent-client-secret', 'target-server-secret'].map(
+        (name) => ({ name, namespace: 'infra' }),
+      ),
     );
     const agent = LEAVES.find(({ role }) => role === 'agent');
     if (agent === undefined) throw new Error('unreachable');

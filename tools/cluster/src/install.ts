@@ -1,55 +1,66 @@
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { must, programs } from '@infra-offload/testbed';
+import { must } from '@infra-offload/testbed';
+import { parse, stringify } from 'yaml';
 import type { Cluster } from './cluster.js';
 import { installDns } from './dns/deployment.js';
-import { type TargetKind, targetConfig } from './node-config.js';
+import type { TargetKind } from './node-config.js';
 
+/** There is no compiler in the image. */
+const DPDK = { compile: false };
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 
 /** Installs infra-offload by the commands of its guide, the targets included, and then DNS. */
 export async function install(cluster: Cluster, target: TargetKind): Promise<void> {
-  await prepare(cluster, target);
-  await deploy(cluster);
+  await prepare(cluster);
+  await deploy(cluster, target);
   await cluster.nodesAreReady();
   await installDns(cluster);
 }
 
-/** Certificates, and a target on each node. */
-export async function prepare(cluster: Cluster, target: TargetKind): Promise<void> {
+/** Certificates. */
+export async function prepare(cluster: Cluster): Promise<void> {
   await make(cluster, 'gen-certs');
   await make(cluster, 'tls-secrets');
-  for (const node of cluster.nodes) {
-    const config = join(cluster.directory, node.name, 'softswitch.yaml');
-    writeFileSync(config, targetConfig(certificates(cluster), target));
-    const softswitch = node.service('softswitch', process.execPath, [
-      programs.softswitch,
-      '--config',
-      config,
-    ]);
-    await softswitch.start(async () => softswitch.tail().includes('softswitch ready'));
-  }
 }
 
-export function deploy(cluster: Cluster): Promise<void> {
-  return make(cluster, 'deploy', 'OVERLAY=standalone');
+export function deploy(cluster: Cluster, target: TargetKind): Promise<void> {
+  return make(cluster, 'deploy', `OVERLAY=${target === 'engine' ? 'standalone' : dpdkOverlay(cluster)}`);
 }
 
-/** Removes it from the cluster, and from what is on the nodes, all but the targets. */
+/** Removes it from the cluster, and what of it is on the nodes. */
 export function uninstall(cluster: Cluster): Promise<void> {
   return make(cluster, 'undeploy');
 }
 
-function certificates(cluster: Cluster): string {
-  return join(cluster.directory, 'certs');
+/** An overlay of one's own: standalone, with other settings of the softswitch. */
+function dpdkOverlay(cluster: Cluster): string {
+  const directory = join(cluster.directory, 'overlay');
+  mkdirSync(directory, { recursive: true });
+  const settings = 'softswitch.yaml';
+  const base = readFileSync(join(ROOT, 'deploy/base/softswitch', settings), 'utf8');
+  writeFileSync(join(directory, settings), stringify({ ...parse(base), dataplane: 'dpdk', dpdk: DPDK }));
+  const overlay = {
+    resources: [relative(directory, join(ROOT, 'deploy/overlays/standalone'))],
+    configMapGenerator: [
+      {
+        name: 'infra-softswitch-config',
+        namespace: 'infra-offload',
+        behavior: 'replace',
+        files: [settings],
+      },
+    ],
+  };
+  writeFileSync(join(directory, 'kustomization.yaml'), stringify(overlay));
+  return directory;
 }
 
 /** As the guide has it, but what is built is not built again. */
 async function make(cluster: Cluster, ...words: readonly string[]): Promise<void> {
   await must(
     'make',
-    ['--directory', ROOT, '--assume-old=build', `CERTS=${certificates(cluster)}`, ...words],
+    ['--directory', ROOT, '--assume-old=build', `CERTS=${join(cluster.directory, 'certs')}`, ...words],
     { env: cluster.environment, timeoutMs: 600_000 },
   );
 }

@@ -1,9 +1,3 @@
-import { join } from 'node:path';
-import { programs } from '@infra-offload/testbed';
-import { stringify } from 'yaml';
-
-const TAPS = 128;
-
 /** Which data plane the target has. */
 export type TargetKind = 'engine' | 'dpdk';
 
@@ -55,19 +49,4 @@ export function kubeletConfig(node: string, socket: string): object {
     imageGCLowThresholdPercent: 99,
     evictionHard: { 'memory.available': '50Mi', 'nodefs.available': '0%', 'imagefs.available': '0%' },
   };
-}
-
-/** The softswitch's configuration, YAML. @param certificates a tree of `tls-certs create` */
-export function targetConfig(certificates: string, target: TargetKind): string {
-  const files = join(certificates, 'infrap4d');
-  return stringify({
-    taps: { count: TAPS },
-    dataplane: target,
-    ...(target === 'dpdk' && { dpdk: { host: programs.swxHost, ports: TAPS } }),
-    tls: {
-      cert: join(files, 'stratum.crt'),
-      key: join(files, 'stratum.key'),
-      ca: join(files, 'ca.crt'),
-    },
-  });
 }

@@ -12,6 +12,7 @@ export type AgentSettings = Readonly<Record<string, unknown>>;
 export interface TestbedPrograms {
   readonly agent?: Program;
   readonly manager?: Program;
+  readonly softswitch?: Program;
   readonly cni?: string;
 }
 

@@ -67,7 +67,7 @@ export class Testbed {
     this.#programs = { ...programs, ...(typeof own === 'function' ? own(this.layout) : own) };
     this.softswitch = this.#process(
       'softswitch',
-      programs.softswitch,
+      this.#programs.softswitch,
       softswitchConfig(this.layout, options.tapCount ?? 9, dataplane()),
     );
     this.manager = this.#process('manager', this.#programs.manager, managerConfig(this.layout, options));

@@ -6,7 +6,8 @@ import type { PortProvider } from '../ports/provider.js';
 import { TapPorts } from '../ports/tap.js';
 import type { Dataplane } from './dataplane.js';
 import { HostDataplane } from './host/host-dataplane.js';
-import { HostProcesses, type HostProgram } from './host/host-processes.js';
+import { HostProcesses } from './host/host-processes.js';
+import type { HostProgram } from './host/host-program.js';
 
 /** Ethernet header and one VLAN tag, which come on top of the MTU. */
 const FRAME_OVERHEAD = 18;
@@ -23,8 +24,11 @@ export async function openSwitch(
   config: Config,
   logger: Logger,
 ): Promise<{ ports: PortProvider; dataplane: Dataplane }> {
-  const program = config.dataplane === 'engine' ? engineProgram(ENGINE_PORTS) : dpdkProgram(config);
-  const hosts = await HostProcesses.open(program, { directory: config.runDirectory, logger });
+  const hosts = await HostProcesses.open(hostProgram(config), {
+    directory: config.runDirectory,
+    kept: config.keptDataplane,
+    logger,
+  });
   try {
     const ports = await TapPorts.open({ ...config.taps, left: hosts.takePorts(), logger });
     return { ports, dataplane: new HostDataplane(ports, hosts, { logger }) };
@@ -33,6 +37,11 @@ export async function openSwitch(
     await hosts.close();
     throw error;
   }
+}
+
+/** What processes packets. */
+export function hostProgram(config: Config): HostProgram {
+  return config.dataplane === 'engine' ? engineProgram(ENGINE_PORTS) : dpdkProgram(config);
 }
 
 function dpdkProgram({ dpdk, taps }: Config): HostProgram {

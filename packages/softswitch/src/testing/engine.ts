@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url';
-import type { HostProgram } from '../dataplane/host/host-processes.js';
+import type { HostProgram } from '../dataplane/host/host-program.js';
 
 /** The engine as a process of its own, from the sources; nothing is left of it when the test is killed. */
 export function engineFromSource(): HostProgram {

@@ -3,7 +3,8 @@ import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Host } from '../dataplane/host/host.js';
-import { HostProcesses, type HostProgram } from '../dataplane/host/host-processes.js';
+import { HostProcesses } from '../dataplane/host/host-processes.js';
+import type { HostProgram } from '../dataplane/host/host-program.js';
 
 const DIRECTORY = fileURLToPath(new URL('../../../../tools/swx-host', import.meta.url));
 

@@ -1,10 +1,10 @@
-import type { ChildProcess } from 'node:child_process';
 import { Listeners } from '@infra-offload/base';
 import { Guard } from '@infra-offload/guard';
 import type { Logger } from '../../logger.js';
 import { BlockingChannel } from './blocking-channel.js';
 import { Channel } from './channel.js';
 import type { Host } from './host.js';
+import type { HostHandle } from './host-program.js';
 import {
   type Description,
   type Greeting,
@@ -28,8 +28,7 @@ const GONE_POLL_MS = 5;
 const NOTHING = new Uint8Array(0);
 
 export interface HostProcessOptions {
-  /** The process, if it was started here. */
-  readonly child?: ChildProcess;
+  readonly handle: HostHandle;
   /** Nobody can find it again: it ends when it is left. */
   readonly temporary?: boolean;
   /** What it has said last, when it has ended. */
@@ -42,8 +41,6 @@ export interface HostProcessOptions {
  * not. A host that does not answer any more is killed.
  */
 export class HostProcess implements Host {
-  /** As this process sees it; the host may have another number for itself. */
-  readonly #processId: number;
   readonly #channel: Channel;
   readonly #blocking: BlockingChannel;
   readonly #options: HostProcessOptions;
@@ -57,25 +54,24 @@ export class HostProcess implements Host {
   private constructor(
     readonly greeting: Greeting,
     readonly description: Description,
-    processId: number,
     channel: Channel,
     blocking: BlockingChannel,
     options: HostProcessOptions,
   ) {
-    this.#processId = processId;
     this.#channel = channel;
     this.#blocking = blocking;
     this.#options = options;
     const closed = new Promise<void>((resolve) => channel.onClose(resolve));
-    const { child, reasonOf = () => '', logger } = options;
-    const exited = child === undefined ? undefined : exitOf(child);
+    const { handle, reasonOf = () => '', logger } = options;
     this.ended = closed.then(async () => {
       clearInterval(this.#watchdog);
       blocking.close();
       if (this.#left) return 'this process has left it';
       // Whoever has hung up is of no use any more, also if it lives.
       await this.#gone();
-      return [this.#why ?? (await exited) ?? 'it ended', reasonOf()].filter((text) => text !== '').join(': ');
+      return [this.#why ?? (await handle.exit)?.how ?? 'it ended', reasonOf()]
+        .filter((text) => text !== '')
+        .join(': ');
     });
     channel.onEvent((event, body) => this.#event(event, body));
     const guard = new Guard((error) => logger?.error({ err: error }, 'internal error'));
@@ -94,7 +90,7 @@ export class HostProcess implements Host {
       const description = readDescription(await channel.request(Operation.DESCRIBE, NOTHING));
       const blocking = BlockingChannel.open(sockets, path);
       blocking.greet();
-      return new HostProcess(greeting, description, blocking.peer, channel, blocking, options);
+      return new HostProcess(greeting, description, channel, blocking, options);
     } catch (error) {
       channel.close();
       throw error;
@@ -120,7 +116,7 @@ export class HostProcess implements Host {
     const asked = this.request(Operation.STOP).catch(() => undefined);
     const guard = new Guard((error) => this.#options.logger?.error({ err: error }, 'internal error'));
     const timer = setTimeout(
-      guard.handler(() => this.#kill()),
+      guard.handler(() => this.#options.handle.kill()),
       STOP_MS,
     );
     await asked;
@@ -156,47 +152,22 @@ export class HostProcess implements Host {
     this.#overdue = milliseconds > limit ? this.#overdue + 1 : 0;
     if (this.#overdue < 2) return;
     this.#why = `it did not answer for ${milliseconds} ms and was killed`;
-    this.#options.logger?.error({ pid: this.#processId, milliseconds }, 'the data plane hangs: killing it');
-    this.#kill();
+    this.#options.logger?.error({ pid: this.greeting.pid, milliseconds }, 'the data plane hangs: killing it');
+    this.#options.handle.kill();
     this.#channel.close();
   }
 
-  #kill(): void {
-    try {
-      process.kill(this.#processId, 'SIGKILL');
-    } catch {
-      // It has gone by itself.
-    }
-  }
-
   async #gone(): Promise<void> {
+    const { handle } = this.#options;
     const deadline = performance.now() + STOP_MS;
-    for (let killed = false; isAlive(this.#processId); ) {
+    for (let killed = false; handle.isAlive(); ) {
       await new Promise((resolve) => setTimeout(resolve, GONE_POLL_MS));
       if (killed || performance.now() < deadline) continue;
       killed = true;
-      this.#kill();
+      handle.kill();
       // One that nobody waits for stays as a zombie: it holds nothing any more.
       await new Promise((resolve) => setTimeout(resolve, GONE_POLL_MS));
       return;
     }
   }
-}
-
-export function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-/** How a child ended. */
-export function exitOf(child: ChildProcess): Promise<string> {
-  return new Promise((resolve) => {
-    const tell = (): void => resolve(`it ended with ${child.signalCode ?? `code ${child.exitCode}`}`);
-    if (child.exitCode !== null || child.signalCode !== null) tell();
-    else child.once('exit', tell);
-  });
 }

@@ -1,5 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,10 +10,18 @@ import type { TapLeft } from '../../ports/tap.js';
 import { BlockingChannel } from './blocking-channel.js';
 import { Channel } from './channel.js';
 import type { Host, HostSource } from './host.js';
-import { exitOf, HostProcess, type HostProcessOptions, isAlive } from './host-process.js';
+import { HostProcess, type HostProcessOptions } from './host-process.js';
+import {
+  type HostHandle,
+  type HostProgram,
+  handleOfChild,
+  handleOfProcess,
+  lastWords,
+  spawnHost,
+} from './host-program.js';
+import { startKept, watchKept } from './kept-host.js';
 import {
   type Greeting,
-  type HostKind,
   helloBody,
   Operation,
   PortKind,
@@ -22,31 +29,20 @@ import {
   readGreeting,
   readPorts,
 } from './protocol.js';
-import { RunDirectory } from './run-directory.js';
+import { RunDirectory, runFiles } from './run-directory.js';
 import { loadSockets, type Sockets } from './sockets.js';
 import { ByteWriter } from './wire.js';
 
 /** How long a host may take to start; DPDK clears its memory first, and a program may have to be compiled. */
 const START_MS = 60_000;
 const CONNECT_POLL_MS = 5;
-/** Exit status when the host refuses the program. */
-const EXIT_REFUSED = 2;
-/** Lines of the host's log that tell why it ended. */
-const REASON_LINES = 20;
 const STOP_MS = 2_000;
-
-export interface HostProgram {
-  readonly kind: HostKind;
-  /** What hosts of the kind are called in messages. */
-  readonly name: string;
-  readonly command: string;
-  /** More arguments: `--ports`, `--memory`, `--huge`, … */
-  readonly args: readonly string[];
-}
 
 export interface HostProcessesOptions {
   /** Where the socket, the log and the lock are. A temporary one, and hosts that nobody finds again, if left out. */
   readonly directory?: string;
+  /** Hosts are started by a {@link HostKeeper} in the directory, not by this process. */
+  readonly kept?: boolean;
   readonly logger?: Logger;
 }
 
@@ -59,6 +55,7 @@ export class HostProcesses implements HostSource {
   readonly #sockets: Sockets;
   readonly #directory: RunDirectory;
   readonly #temporary: boolean;
+  readonly #kept: boolean;
   readonly steadyRules: boolean;
   readonly inProcess = undefined;
   #left: HostProcess | undefined;
@@ -71,14 +68,14 @@ export class HostProcesses implements HostSource {
     program: HostProgram,
     sockets: Sockets,
     directory: RunDirectory,
-    temporary: boolean,
-    logger: Logger | undefined,
+    { directory: path, kept = false, logger }: HostProcessesOptions,
   ) {
     this.#logger = logger;
     this.#program = program;
     this.#sockets = sockets;
     this.#directory = directory;
-    this.#temporary = temporary;
+    this.#temporary = path === undefined;
+    this.#kept = kept;
     this.steadyRules = program.kind === 'engine';
   }
 
@@ -90,8 +87,7 @@ export class HostProcesses implements HostSource {
     const sockets = await loadSockets();
     const path = options.directory ?? (await mkdtemp(join(tmpdir(), 'softswitch-')));
     const directory = await RunDirectory.take(sockets, path);
-    const temporary = options.directory === undefined;
-    const source = new HostProcesses(program, sockets, directory, temporary, options.logger);
+    const source = new HostProcesses(program, sockets, directory, options);
     try {
       await source.#find();
       return source;
@@ -120,23 +116,15 @@ export class HostProcesses implements HostSource {
   }
 
   async start(spec: string): Promise<Host> {
-    const { command, args, name } = this.#program;
-    const { socket, specFile, logFile } = this.#directory;
-    await writeFile(specFile, spec, { mode: 0o600 });
-    await rm(socket, { force: true });
-    const log = openSync(logFile, 'w', 0o600);
-    // In a session of its own, with a file to write to: nothing of it ends with this process.
-    const child = spawn(command, [...args, '--spec', specFile, '--socket', socket], {
-      detached: true,
-      stdio: ['ignore', log, log],
-    });
-    closeSync(log);
-    child.unref();
+    const { files } = this.#directory;
+    await writeFile(files.specFile, spec, { mode: 0o600 });
+    await rm(files.socket, { force: true });
+    const handle = this.#kept ? await startKept(files) : this.#spawn();
     try {
-      await listening(child, socket, name, () => this.#reason());
-      return await this.#connect({ child, temporary: this.#temporary });
+      await listening(handle, files.socket, this.name, () => lastWords(files));
+      return await this.#connect({ handle, temporary: this.#temporary });
     } catch (error) {
-      child.kill('SIGKILL');
+      handle.kill();
       throw error;
     }
   }
@@ -147,8 +135,15 @@ export class HostProcesses implements HostSource {
     if (this.#temporary) await rm(this.#directory.path, { recursive: true, force: true });
   }
 
+  #spawn(): HostHandle {
+    const child = spawnHost(this.#program, this.#directory.files);
+    child.unref();
+    return handleOfChild(child);
+  }
+
   async #find(): Promise<void> {
-    const { socket } = this.#directory;
+    const { files } = this.#directory;
+    const { socket } = files;
     if (!existsSync(socket)) return;
     let channel: BlockingChannel;
     try {
@@ -158,10 +153,10 @@ export class HostProcesses implements HostSource {
       return;
     }
     this.#found = true;
-    const { peer } = channel;
+    const handle = this.#kept ? await watchKept(files) : handleOfProcess(channel.peer);
     const unfit = this.#takeOver(channel);
     if (unfit === undefined) {
-      this.#left = await this.#connect({});
+      this.#left = await this.#connect({ handle });
       const { ended } = this.#left;
       new Guard().run(async () => {
         await ended;
@@ -169,18 +164,19 @@ export class HostProcesses implements HostSource {
       });
     } else {
       this.#logger?.warn(
-        { pid: peer, reason: unfit, ports: this.#leftPorts.length },
+        { reason: unfit, ports: this.#leftPorts.length },
         'the data plane that runs cannot be gone on with: ending it; packets pause until there is another',
       );
-      await this.#end(channel, peer);
+      await this.#end(channel, handle);
     }
     channel.close();
   }
 
   #connect(options: HostProcessOptions): Promise<HostProcess> {
     const logger = this.#logger;
-    return HostProcess.connect(this.#sockets, this.#directory.socket, {
-      reasonOf: () => this.#reason(),
+    const { files } = this.#directory;
+    return HostProcess.connect(this.#sockets, files.socket, {
+      reasonOf: () => lastWords(files),
       ...(logger !== undefined && { logger }),
       ...options,
     });
@@ -201,33 +197,20 @@ export class HostProcesses implements HostSource {
   }
 
   /** By its own means, or else by force. */
-  async #end(channel: BlockingChannel, pid: number): Promise<void> {
+  async #end(channel: BlockingChannel, handle: HostHandle): Promise<void> {
     try {
       channel.request(Operation.STOP, new Uint8Array(0));
     } catch (error) {
-      this.#logger?.debug({ pid, reason: messageOf(error) }, 'the data plane does not take STOP');
-      signal(pid, 'SIGTERM');
+      this.#logger?.debug({ reason: messageOf(error) }, 'the data plane does not take STOP');
+      handle.kill();
     }
     const deadline = performance.now() + STOP_MS;
-    while (isAlive(pid)) {
+    while (handle.isAlive()) {
       if (performance.now() > deadline) {
-        signal(pid, 'SIGKILL');
+        handle.kill();
         return;
       }
       await new Promise((resolve) => setTimeout(resolve, CONNECT_POLL_MS));
-    }
-  }
-
-  #reason(): string {
-    try {
-      const lines = readFileSync(this.#directory.logFile, 'utf8').trimEnd().split('\n');
-      // The line that says that all is well is none of them.
-      return lines
-        .filter((line) => !/^\S+ ready: /.test(line))
-        .slice(-REASON_LINES)
-        .join('; ');
-    } catch {
-      return '';
     }
   }
 }
@@ -241,36 +224,25 @@ function takePorts(channel: BlockingChannel): TapLeft[] {
     });
 }
 
-function signal(pid: number, name: NodeJS.Signals): void {
-  try {
-    process.kill(pid, name);
-  } catch {
-    // It is gone.
-  }
-}
-
 /** Waits until the host can be connected to. */
 async function listening(
-  child: ChildProcess,
+  handle: HostHandle,
   socket: string,
   name: string,
   reasonOf: () => string,
 ): Promise<void> {
-  const failed = (why: string): SoftswitchError => {
-    const code = child.exitCode === EXIT_REFUSED ? 'INVALID_ARGUMENT' : 'UNAVAILABLE';
-    return new SoftswitchError(code, `${name} does not start: ${why}`);
-  };
-  let ended: string | undefined;
-  child.once('error', (error) => {
-    ended = `cannot run ${child.spawnfile}: ${messageOf(error)}`;
-  });
+  const failed = (why: string, code: 'INVALID_ARGUMENT' | 'UNAVAILABLE' = 'UNAVAILABLE'): SoftswitchError =>
+    new SoftswitchError(code, `${name} does not start: ${why}`);
+  let failure: SoftswitchError | undefined;
   new Guard().run(async () => {
-    const how = await exitOf(child);
-    ended ??= [how, reasonOf()].filter((text) => text !== '').join(': ');
+    const exit = await handle.exit;
+    if (exit === undefined) return;
+    const why = [exit.how, reasonOf()].filter((text) => text !== '').join(': ');
+    failure = failed(why, exit.refused ? 'INVALID_ARGUMENT' : 'UNAVAILABLE');
   });
   const deadline = performance.now() + START_MS;
   while (!(await takesConnections(socket))) {
-    if (ended !== undefined) throw failed(ended);
+    if (failure !== undefined) throw failure;
     if (performance.now() > deadline) throw failed(`not ready within ${START_MS} ms`);
     await new Promise((resolve) => setTimeout(resolve, CONNECT_POLL_MS));
   }
@@ -299,7 +271,7 @@ export async function stopLeft(directory: string): Promise<boolean> {
 
 /** What the data plane of a run directory says of itself, whoever controls it; undefined if there is none. */
 export async function greetingOf(directory: string): Promise<Greeting | undefined> {
-  const channel = await Channel.open(RunDirectory.socketOf(directory)).catch(() => undefined);
+  const channel = await Channel.open(runFiles(directory).socket).catch(() => undefined);
   if (channel === undefined) return undefined;
   try {
     return readGreeting(await channel.request(Operation.HELLO, helloBody()));

@@ -11,7 +11,7 @@ import { smallArtifacts } from '../../testing/forwarding.js';
 import { damaged, hostileMessage } from '../../testing/hostile-messages.js';
 import { dpdkInstalled, dpdkProgram, swxHost } from '../../testing/swx-host.js';
 import { Channel } from './channel.js';
-import type { HostProgram } from './host-processes.js';
+import type { HostProgram } from './host-program.js';
 import { encodeRequest, helloBody, Operation } from './protocol.js';
 import { readStatistics } from './statistics.js';
 

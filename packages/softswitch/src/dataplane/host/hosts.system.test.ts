@@ -10,14 +10,19 @@ import { engineFromSource } from '../../testing/engine.js';
 import { smallArtifacts } from '../../testing/forwarding.js';
 import { dpdkInstalled, dpdkProgram } from '../../testing/swx-host.js';
 import { HostDataplane } from './host-dataplane.js';
-import { isAlive } from './host-process.js';
-import { HostProcesses, type HostProgram, stopLeft } from './host-processes.js';
+import { HostProcesses, stopLeft } from './host-processes.js';
+import { type HostProgram, isAlive } from './host-program.js';
+import { HostKeeper } from './keeper.js';
 import { HEADER_BYTES, LENGTH_BYTES, Operation, PROTOCOL_VERSION, writeGreeting } from './protocol.js';
+import { runFiles } from './run-directory.js';
 
 const SPEC = smallArtifacts.spec;
-const KINDS: readonly (readonly [string, () => HostProgram])[] = [
-  ['the engine', engineFromSource],
-  ...(dpdkInstalled ? ([['DPDK', () => dpdkProgram(['--ports', '8', '--memory', '256'])]] as const) : []),
+const KINDS: readonly (readonly [name: string, programOf: () => HostProgram, kept: boolean])[] = [
+  ['the engine', engineFromSource, false],
+  ['the engine, started by a keeper', engineFromSource, true],
+  ...(dpdkInstalled
+    ? ([['DPDK', () => dpdkProgram(['--ports', '8', '--memory', '256']), false]] as const)
+    : []),
 ];
 
 const cleanups: (() => unknown)[] = [];
@@ -48,10 +53,19 @@ function messages(): Messages {
   return { lines, logger: { debug: () => undefined, info: note, warn: note, error: note } };
 }
 
+/** A run directory with a keeper, which is where it should be to the end. */
+async function keptDirectory(program: HostProgram): Promise<string> {
+  const directory = runDirectory();
+  const keeper = await HostKeeper.open(program, directory);
+  cleanups.push(() => keeper.stop());
+  return directory;
+}
+
 /** A switch without its services: TAP ports and a program in a host. */
 async function open(program: HostProgram, directory: string, prefix: string, count = 2) {
   const { logger, lines } = messages();
-  const source = await HostProcesses.open(program, { directory, logger });
+  const kept = existsSync(runFiles(directory).keeper);
+  const source = await HostProcesses.open(program, { directory, kept, logger });
   const ports = await TapPorts.open({ prefix, count, left: source.takePorts(), logger });
   const dataplane = new HostDataplane(ports, source, { logger });
   return { ports, dataplane, source, lines };
@@ -60,9 +74,11 @@ async function open(program: HostProgram, directory: string, prefix: string, cou
 const tapPrefix = (): string => `h${randomBytes(3).toString('hex')}_`;
 const isThere = (name: string): boolean => existsSync(`/sys/class/net/${name}`);
 
-describe.each(KINDS)('a host that outlives its switch, %s', (_kind, programOf) => {
+describe.each(KINDS)('a host that outlives its switch, %s', (_kind, programOf, kept) => {
+  const newDirectory = async () => (kept ? await keptDirectory(programOf()) : runDirectory());
+
   it('is found again with program, tables, notes and ports; its devices stay all the time', async () => {
-    const [directory, prefix] = [runDirectory(), tapPrefix()];
+    const [directory, prefix] = [await newDirectory(), tapPrefix()];
     const first = await open(programOf(), directory, prefix);
     const pipeline = first.dataplane.load(SPEC, 'small.spec');
     pipeline.tableSet('fixed', { key: [{ value: 7 }], action: 'send', args: [1, 2n] });
@@ -136,7 +152,7 @@ describe.each(KINDS)('a host that outlives its switch, %s', (_kind, programOf) =
   });
 
   it('a device that was lost while there was no switch is made again by the next one', async () => {
-    const [directory, prefix] = [runDirectory(), tapPrefix()];
+    const [directory, prefix] = [await newDirectory(), tapPrefix()];
     const first = await open(programOf(), directory, prefix);
     const pipeline = first.dataplane.load(SPEC, 'small.spec');
     first.dataplane.activate(pipeline);
@@ -152,7 +168,7 @@ describe.each(KINDS)('a host that outlives its switch, %s', (_kind, programOf) =
   });
 
   it('that hangs is killed, and another one made', async () => {
-    const { dataplane, ports, lines } = await open(programOf(), runDirectory(), tapPrefix(), 0);
+    const { dataplane, ports, lines } = await open(programOf(), await newDirectory(), tapPrefix(), 0);
     cleanups.push(() => dataplane.stop());
     cleanups.push(() => ports.stop());
     const pipeline = dataplane.load(SPEC, 'small.spec');
@@ -168,7 +184,7 @@ describe.each(KINDS)('a host that outlives its switch, %s', (_kind, programOf) =
   });
 
   it('is another switch’s as long as that one lives', async () => {
-    const directory = runDirectory();
+    const directory = await newDirectory();
     const { dataplane, ports } = await open(programOf(), directory, tapPrefix(), 0);
     await expect(HostProcesses.open(programOf(), { directory })).rejects.toMatchObject({
       code: 'UNAVAILABLE',
@@ -179,6 +195,50 @@ describe.each(KINDS)('a host that outlives its switch, %s', (_kind, programOf) =
     const next = await HostProcesses.open(programOf(), { directory });
     expect(next.found).toBe(false);
     await next.close();
+  });
+});
+
+describe('a keeper of hosts', () => {
+  const opened = async (directory: string, prefix: string) => {
+    const { dataplane, ports, lines } = await open(engineFromSource(), directory, prefix, 1);
+    cleanups.push(() => dataplane.stop());
+    cleanups.push(() => ports.stop());
+    const pipeline = dataplane.load(SPEC, 'small.spec');
+    return { dataplane, pipeline, lines };
+  };
+
+  it('that ends takes its host along; another one starts it again, with the same ports', async () => {
+    const [directory, prefix] = [runDirectory(), tapPrefix()];
+    const keeper = await HostKeeper.open(engineFromSource(), directory);
+    const { dataplane, pipeline } = await opened(directory, prefix);
+    dataplane.activate(pipeline);
+    await pipeline.commit();
+    const pid = dataplane.host?.greeting.pid ?? 0;
+    await keeper.stop();
+    expect(isAlive(pid)).toBe(false);
+    const next = await HostKeeper.open(engineFromSource(), directory);
+    cleanups.push(() => next.stop());
+    await expect.poll(() => dataplane.restarts).toBe(1);
+    await dataplane.whenReady();
+    expect(dataplane.statistics()?.ports).toHaveLength(1);
+  });
+
+  it('is the only one of its run directory', async () => {
+    const directory = await keptDirectory(engineFromSource());
+    await expect(HostKeeper.open(engineFromSource(), directory)).rejects.toMatchObject({
+      code: 'UNAVAILABLE',
+      message: `run directory ${directory}: the keeper with the process id ${process.pid} has it; give each its own`,
+    });
+  });
+
+  it('tells why a host does not start', async () => {
+    const directory = await keptDirectory({ ...engineFromSource(), args: ['-e', 'process.exit(2)', '--'] });
+    const { dataplane, pipeline } = await opened(directory, tapPrefix());
+    dataplane.activate(pipeline);
+    await expect(dataplane.whenReady()).rejects.toMatchObject({
+      code: 'INVALID_ARGUMENT',
+      message: 'swx-engine does not start: it ended with code 2',
+    });
   });
 });
 
