@@ -144,6 +144,32 @@ it('SIGTERM leaves the data plane running, the next one goes on with it, and sto
   expect(nothing.stdout).toBe(`no data plane runs in ${directory}\n`);
 });
 
+it('a data plane that `softswitch dataplane` has started goes on without the softswitch, and ends with its keeper', async () => {
+  const prefix = `c${randomBytes(3).toString('hex')}_`;
+  const directory = mkdtempSync(join(tmpdir(), 'softswitch-kept-'));
+  cleanups.push(() => rmSync(directory, { recursive: true }));
+  const config = join(directory, 'softswitch.yaml');
+  writeFileSync(config, `keptDataplane: true\nrunDirectory: ${directory}\n`);
+  const keeper = softswitch('--config', config, 'dataplane');
+  await expect.poll(() => keeper.stdout).toBe(`dataplane ready: ${directory}\n`);
+  const flags = [...ANY_PORTS, '--config', config, '--run-directory', directory];
+  const first = softswitch(...flags, '--tap-prefix', prefix, '--taps', '1');
+  await expect.poll(() => first.stdout).toContain('\n');
+  const [, address = ''] = /p4runtime (\S+),/.exec(first.stdout) ?? [];
+  const session = await P4RuntimeSession.open({ address, deviceId: 1, electionId: 1n });
+  await session.setPipeline(k8sDpP4Info(), k8sDpDeviceConfig(), { action: 'VERIFY_AND_COMMIT' });
+  await session.close();
+  first.child.kill('SIGTERM');
+  expect(await first.exit).toBe(0);
+  const status = softswitch('--config', config, 'status');
+  expect(await status.exit).toBe(0);
+  expect(status.stdout).toMatch(/^engine: .*, packets run\n$/);
+  expect(existsSync(`/sys/class/net/${prefix}0`)).toBe(true);
+  keeper.child.kill('SIGTERM');
+  expect(await keeper.exit).toBe(0);
+  expect(existsSync(`/sys/class/net/${prefix}0`)).toBe(false);
+});
+
 it.each([
   ['the softswitch', CLI, [...ANY_PORTS, '--taps', '0', '--run-directory'], 'softswitch ready'],
   [
