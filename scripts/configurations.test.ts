@@ -14,7 +14,6 @@ import {
   SETTINGS as SOFTSWITCH_SETTINGS,
   configSchema as softswitchSchema,
 } from '../packages/softswitch/src/config.js';
-import { targetConfig } from '../tools/cluster/src/node-config.js';
 import { agentConfig, managerConfig, softswitchConfig } from '../tools/testbed/src/configs.js';
 import { Layout } from '../tools/testbed/src/layout.js';
 import { filesBelow, ROOT, read } from './docs/files.js';
@@ -33,6 +32,7 @@ const FILES: Readonly<Record<string, ProgramName>> = {
   'agent.yaml': 'agent',
   'inframanager-config.yaml': 'manager',
   'manager.yaml': 'manager',
+  'softswitch.yaml': 'softswitch',
 };
 
 function accepts(program: ProgramName, text: string): void {
@@ -75,8 +75,6 @@ describe('what tests and tools run with', () => {
   it.each([
     ['engine', softswitchConfig(layout, 8, 'engine')],
     ['dpdk', softswitchConfig(layout, 8, 'dpdk')],
-    ['engine, in a cluster', targetConfig('/certs', 'engine')],
-    ['dpdk, in a cluster', targetConfig('/certs', 'dpdk')],
   ])('softswitch: %s', (_, text) => {
     expect(() => accepts('softswitch', text)).not.toThrow();
   });
