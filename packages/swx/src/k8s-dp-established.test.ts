@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { beforeEach, describe, expect, it } from 'vitest';
 import {
   answer,
@@ -17,7 +18,7 @@ import {
   udp,
   VIP,
 } from './testing/flows.js';
-import { ip, TCP } from './testing/packets.js';
+import { ip, packet, TCP } from './testing/packets.js';
 
 const { syn, ack, rst } = TCP;
 
@@ -61,6 +62,48 @@ describe('packets of an established flow', () => {
     const first = node.sent.at(-1)?.packet;
     expect(tables(() => request(ack))).toEqual(ONE_LOOKUP);
     expect(node.sent.at(-1)?.packet).toEqual(first);
+  });
+
+  it.each(['tcp', 'udp'] as const)('have right checksums whatever they carry: %s', (protocol) => {
+    service(protocol === 'tcp' ? 6 : 17, [server]);
+    const carry = (from: typeof client, target: string, ports: [number, number], payload: Uint8Array) =>
+      send(
+        from,
+        packet({
+          source: from.ip,
+          target,
+          l4: { protocol, sourcePort: ports[0], targetPort: ports[1], flags: ack, payload },
+        }),
+      );
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1024, max: 65_535 }),
+        fc.array(fc.uint8Array({ maxLength: 40 }), { minLength: 1, maxLength: 8 }),
+        (port, payloads) => {
+          if (protocol === 'udp') [ask(port), answer(server, port)];
+          else [request(syn, port), reply(syn | ack, server, port), request(ack, port)];
+          // `send` looks at the checksums.
+          for (const payload of payloads) {
+            expect(carry(client, VIP, [port, 80], payload)?.port).toBe(server.port);
+            expect(carry(server, client.ip, [8080, port], payload)?.port).toBe(client.port);
+          }
+        },
+      ),
+    );
+    expect(node.pipeline.learnerCount('established')).toBeGreaterThan(100);
+  });
+
+  it('of a service are not remembered by a datagram without a checksum, and those without one stay so', () => {
+    service(17, [server]);
+    const l4 = { protocol: 'udp', sourcePort: 4000, targetPort: 80, noChecksum: true } as const;
+    const bare = () => send(client, packet({ source: client.ip, target: VIP, l4 }));
+    ask();
+    answer();
+    for (let i = 0; i < 3; i++) expect(bare()?.l4Checksum).toBe(0);
+    expect(tables(ask)).not.toEqual(ONE_LOOKUP);
+    expect(tables(ask)).toEqual(ONE_LOOKUP);
+    expect(bare()?.l4Checksum).toBe(0);
+    expect(ask()?.l4Checksum).not.toBe(0);
   });
 
   it('to the node stay as they are, those that are remembered and those after them', () => {
