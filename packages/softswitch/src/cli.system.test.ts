@@ -103,20 +103,25 @@ it('a flag that there is not is one line, and a wrong configuration', async () =
   expect(run.stderr).toMatch(/^softswitch: unknown option '--tabs'\n/);
 });
 
+/** A softswitch that gets a pipeline, and is ended. */
+async function runAndStop(...flags: string[]): Promise<void> {
+  const run = softswitch(...flags);
+  await expect.poll(() => run.stdout).toContain('\n');
+  const [, address = ''] = /p4runtime (\S+),/.exec(run.stdout) ?? [];
+  const session = await P4RuntimeSession.open({ address, deviceId: 1, electionId: 1n });
+  await session.setPipeline(k8sDpP4Info(), k8sDpDeviceConfig(), { action: 'VERIFY_AND_COMMIT' });
+  await session.close();
+  run.child.kill('SIGTERM');
+  expect(await run.exit).toBe(0);
+}
+
 it('SIGTERM leaves the data plane running, the next one goes on with it, and stop ends it', async () => {
   const prefix = `c${randomBytes(3).toString('hex')}_`;
   const directory = mkdtempSync(join(tmpdir(), 'softswitch-run-'));
   cleanups.push(() => rmSync(directory, { recursive: true }));
   const tap = `/sys/class/net/${prefix}0`;
   const flags = [...ANY_PORTS, '--run-directory', directory, '--tap-prefix', prefix, '--taps', '1'];
-  const first = softswitch(...flags);
-  await expect.poll(() => first.stdout).toContain('\n');
-  const [, address = ''] = /p4runtime (\S+),/.exec(first.stdout) ?? [];
-  const session = await P4RuntimeSession.open({ address, deviceId: 1, electionId: 1n });
-  await session.setPipeline(k8sDpP4Info(), k8sDpDeviceConfig(), { action: 'VERIFY_AND_COMMIT' });
-  await session.close();
-  first.child.kill('SIGTERM');
-  expect(await first.exit).toBe(0);
+  await runAndStop(...flags);
   expect(existsSync(tap)).toBe(true);
 
   const second = softswitch(...flags);
@@ -153,14 +158,7 @@ it('a data plane that `softswitch dataplane` has started goes on without the sof
   const keeper = softswitch('--config', config, 'dataplane');
   await expect.poll(() => keeper.stdout).toBe(`dataplane ready: ${directory}\n`);
   const flags = [...ANY_PORTS, '--config', config, '--run-directory', directory];
-  const first = softswitch(...flags, '--tap-prefix', prefix, '--taps', '1');
-  await expect.poll(() => first.stdout).toContain('\n');
-  const [, address = ''] = /p4runtime (\S+),/.exec(first.stdout) ?? [];
-  const session = await P4RuntimeSession.open({ address, deviceId: 1, electionId: 1n });
-  await session.setPipeline(k8sDpP4Info(), k8sDpDeviceConfig(), { action: 'VERIFY_AND_COMMIT' });
-  await session.close();
-  first.child.kill('SIGTERM');
-  expect(await first.exit).toBe(0);
+  await runAndStop(...flags, '--tap-prefix', prefix, '--taps', '1');
   const status = softswitch('--config', config, 'status');
   expect(await status.exit).toBe(0);
   expect(status.stdout).toMatch(/^engine: .*, packets run\n$/);
