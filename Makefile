@@ -17,7 +17,7 @@ E2E ?=
 # Where it writes what became of them, such as docs/conformance.md.
 DOCUMENT ?=
 
-.PHONY: help setup build test faults mutants oracle cluster demo lint bench docs clean swx-host p4 images manifests deploy deploy-split undeploy gen-certs tls-secrets
+.PHONY: help setup build test faults mutants oracle cluster demo lint bench docs clean swx-host p4 images manifests chart deploy deploy-split undeploy gen-certs tls-secrets
 
 # What runs the pipeline in the demo: engine (the softswitch's own) or dpdk.
 TARGET ?= engine
@@ -81,6 +81,10 @@ images: ## Builds the container images with docker, podman or buildah; REGISTRY 
 manifests: ## Writes a file for kubectl apply -f for each overlay into dist/manifests; REGISTRY and TAG name the images, API_SERVER=host:port
 	@mkdir -p dist/manifests
 	@scripts/deploy.sh manifests dist/manifests
+
+chart: ## Builds the Helm chart of deploy/helm into dist/chart; REGISTRY and TAG name the images
+	@mkdir -p dist/chart
+	@scripts/deploy.sh chart dist/chart
 
 # What to deploy: standalone, host or calico (deploy/overlays), or the directory of an overlay of one's own.
 OVERLAY ?= standalone

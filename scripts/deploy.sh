@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# Installs on the cluster of the current kubectl context, or removes everything again, or writes what it would apply into files.
+# Installs on the cluster of the current kubectl context, or removes everything again, or writes what it would apply into files or a Helm chart.
 #     scripts/deploy.sh up standalone|host|calico|split|DIRECTORY
 #     scripts/deploy.sh down
 #     scripts/deploy.sh manifests DIRECTORY
+#     scripts/deploy.sh chart DIRECTORY
 # DIRECTORY of up is an overlay of one's own. KUBECTL is the client to use. API_SERVER is the API server's own address, host:port, if it cannot be found. Images are named as in
 # deploy/overlays/*/kustomization.yaml, or by REGISTRY and TAG as scripts/images.sh does.
 set -euo pipefail
@@ -72,7 +73,7 @@ down() {
   local image cleanup
   image=$($kubectl --namespace "$namespace" get daemonset infraagent-ds --ignore-not-found \
     --output 'jsonpath={.spec.template.spec.containers[0].image}')
-  $kubectl --namespace "$namespace" delete daemonset --all --wait
+  $kubectl --namespace "$namespace" delete daemonset --all --cascade=foreground --wait
   # Files, state and addresses on the nodes, by the image that they have.
   cleanup=$(rendered cleanup | sed "${image:+s|image: .*/agent:.*|image: $image|}")
   $kubectl apply -f - <<<"$cleanup"
@@ -93,9 +94,25 @@ manifests() {
   done
 }
 
+# The chart of helm/, with the manifests of every overlay in it; as a folder and as what `helm package` makes of it.
+chart() {
+  local chart=$1/infra-offload folder
+  rm -rf "$chart"
+  mkdir -p "$chart/files"
+  cp -R helm/infra-offload/. "$chart"
+  for folder in overlays/*/ cleanup; do
+    rendered "$folder" >"$chart/files/$(basename "$folder").yaml"
+  done
+  sed -i.old "${TAG:+s|^appVersion: .*|appVersion: \"$TAG\"|}" "$chart/Chart.yaml"
+  rm "$chart/Chart.yaml.old"
+  tar --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner --create --directory "$1" infra-offload |
+    gzip --no-name >"$1/infra-offload-$(sed -n 's/^version: //p' "$chart/Chart.yaml").tgz"
+}
+
 case ${1:-} in
   up) up "${2:?usage: deploy.sh up OVERLAY}" ;;
   down) down ;;
   manifests) manifests "$(cd "$here" && realpath "${2:?usage: deploy.sh manifests DIRECTORY}")" ;;
-  *) fail "usage: deploy.sh up OVERLAY, deploy.sh down, or deploy.sh manifests DIRECTORY" ;;
+  chart) chart "$(cd "$here" && realpath "${2:?usage: deploy.sh chart DIRECTORY}")" ;;
+  *) fail "usage: deploy.sh up OVERLAY, deploy.sh down, or deploy.sh manifests|chart DIRECTORY" ;;
 esac

@@ -11,15 +11,22 @@ export const DEPLOYABLE = [...OVERLAYS.map((name) => `overlays/${name}`), 'clean
 
 export interface Manifest {
   readonly kind: string;
-  readonly metadata: { readonly name: string; readonly namespace?: string };
+  readonly metadata: {
+    readonly name: string;
+    readonly namespace?: string;
+    readonly labels?: Readonly<Record<string, string>>;
+  };
   readonly [field: string]: unknown;
 }
 
 /** What kubectl makes of a folder of deploy/. */
 export function built(folder: string): Manifest[] {
-  return manifestsIn(
-    execFileSync('kubectl', ['kustomize', join(ROOT, 'deploy', folder)], { encoding: 'utf8' }),
-  );
+  return builtFrom(join(ROOT, 'deploy', folder));
+}
+
+/** What it makes of an overlay of one's own. */
+export function builtFrom(directory: string): Manifest[] {
+  return manifestsIn(execFileSync('kubectl', ['kustomize', directory], { encoding: 'utf8' }));
 }
 
 /** The objects in a file of manifests. */

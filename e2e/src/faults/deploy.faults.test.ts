@@ -29,6 +29,7 @@ describe.runIf(bin !== undefined)('a cluster without nodes', () => {
     await plane.startControllers([
       'namespace-controller',
       'daemonset-controller',
+      'garbage-collector-controller',
       'serviceaccount-controller',
     ]);
   });

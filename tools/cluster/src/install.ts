@@ -1,14 +1,12 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { must } from '@infra-offload/testbed';
-import { parse, stringify } from 'yaml';
+import { stringify } from 'yaml';
 import type { Cluster } from './cluster.js';
 import { installDns } from './dns/deployment.js';
 import type { TargetKind } from './node-config.js';
 
-/** There is no compiler in the image. */
-const DPDK = { compile: false };
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 
 /** Installs infra-offload by the commands of its guide, the targets included, and then DNS. */
@@ -34,24 +32,12 @@ export function uninstall(cluster: Cluster): Promise<void> {
   return make(cluster, 'undeploy');
 }
 
-/** An overlay of one's own: standalone, with other settings of the softswitch. */
+/** An overlay of one's own: standalone, with DPDK. */
 function dpdkOverlay(cluster: Cluster): string {
   const directory = join(cluster.directory, 'overlay');
   mkdirSync(directory, { recursive: true });
-  const settings = 'softswitch.yaml';
-  const base = readFileSync(join(ROOT, 'deploy/base/softswitch', settings), 'utf8');
-  writeFileSync(join(directory, settings), stringify({ ...parse(base), dataplane: 'dpdk', dpdk: DPDK }));
-  const overlay = {
-    resources: [relative(directory, join(ROOT, 'deploy/overlays/standalone'))],
-    configMapGenerator: [
-      {
-        name: 'infra-softswitch-config',
-        namespace: 'infra-offload',
-        behavior: 'replace',
-        files: [settings],
-      },
-    ],
-  };
+  const there = (folder: string) => relative(directory, join(ROOT, 'deploy', folder));
+  const overlay = { resources: [there('overlays/standalone')], components: [there('components/dpdk')] };
   writeFileSync(join(directory, 'kustomization.yaml'), stringify(overlay));
   return directory;
 }
