@@ -8,12 +8,14 @@ import * as z from 'zod';
 import { loadConfig as loadAgentConfig } from '../../apps/agent/src/config/load.js';
 import { loadConfig as loadManagerConfig } from '../../apps/manager/src/config/load.js';
 import { readConfig as readSoftswitchConfig } from '../../packages/softswitch/src/config.js';
+import { EXCEPTIONS } from './deploy/exceptions.js';
 import { Chart, HAS_HELM, type Release } from './deploy/helm/chart.js';
 import { Templates } from './deploy/helm/evaluate.js';
 import type { Dict } from './deploy/helm/functions.js';
 import { parseTemplate, TemplateError } from './deploy/helm/parse.js';
 import { schemaProblems } from './deploy/manifest-schema.js';
 import { built, builtFrom, containersOf, type Manifest, OVERLAYS, podsOf, ROOT } from './deploy/manifests.js';
+import { rightsOf } from './deploy/rights.js';
 
 if (!HAS_HELM)
   console.log("Helm is not installed: the chart is rendered by this project's own reading of it");
@@ -268,6 +270,16 @@ describe('DPDK', () => {
     writeFileSync(join(overlay, 'kustomization.yaml'), stringify(kustomization));
     const objects = rendered({ flavour, dataplane: { kind: 'dpdk', hugePages } });
     expect(byName(read(withoutChecksums(objects)))).toEqual(byName(read(asInAChart(builtFrom(overlay)))));
+  });
+
+  it('has one right more in huge pages', () => {
+    const rights = (hugePages: string) => {
+      const pod = podsOf(rendered({ dataplane: { kind: 'dpdk', hugePages } })).get('infra-dataplane');
+      return pod === undefined ? [] : rightsOf(pod);
+    };
+    const usual = EXCEPTIONS['overlays/standalone']?.['infra-dataplane'] ?? [];
+    expect(rights('')).toEqual([...usual].sort());
+    expect(rights('2Mi')).toEqual([...usual, 'dataplane: capability SYS_NICE'].sort());
   });
 
   it('gets the memory that it allocates', () => {

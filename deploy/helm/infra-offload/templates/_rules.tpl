@@ -111,7 +111,11 @@ port: {{ $port | quote }}
 {{- $_ := set $container "imagePullPolicy" $values.image.pullPolicy }}
 {{- end }}
 {{- end }}
-{{- include "infra-offload.resources" (dict "container" (index $pod.containers 0) "values" $values) }}
+{{- $main := index $pod.containers 0 }}
+{{- if and (eq $main.name "dataplane") (eq $values.dataplane.kind "dpdk") }}
+{{- include "infra-offload.dpdk" (dict "container" $main "values" $values) }}
+{{- end }}
+{{- include "infra-offload.resources" (dict "container" $main "values" $values) }}
 {{- end }}
 
 {{- define "infra-offload.image" }}
@@ -122,21 +126,23 @@ port: {{ $port | quote }}
 {{- $own | default (printf "%s/%s:%s" ($image.registry | default (dir .image)) $program ($image.tag | default $tag)) }}
 {{- end }}
 
-{{- define "infra-offload.resources" }}
-{{- $dataplane := .values.dataplane }}
-{{- $resources := .container.resources }}
-{{- if and (eq .container.name "dataplane") (eq $dataplane.kind "dpdk") }}
+{{- /* As deploy/components/dpdk and dpdk-huge-pages. */}}
+{{- define "infra-offload.dpdk" }}
 {{- $dpdk := get .values.softswitch.config "dpdk" | default (dict) }}
 {{- $memoryMb := get $dpdk "memoryMb" | default 1024 | int }}
-{{- if $dataplane.hugePages }}
-{{- $_ := set $resources "limits" (dict (printf "hugepages-%s" $dataplane.hugePages) (printf "%dMi" $memoryMb)) }}
+{{- $resources := .container.resources }}
+{{- if .values.dataplane.hugePages }}
+{{- $_ := set $resources "limits" (dict (printf "hugepages-%s" .values.dataplane.hugePages) (printf "%dMi" $memoryMb)) }}
+{{- $_ := set .container.securityContext.capabilities "add" (list "SYS_NICE") }}
 {{- else }}
 {{- $base := trimSuffix "Mi" $resources.requests.memory | int }}
 {{- $_ := set $resources.requests "memory" (printf "%dMi" (add $base $memoryMb)) }}
 {{- end }}
 {{- end }}
+
+{{- define "infra-offload.resources" }}
 {{- $component := get (dict "infraagent" "agent" "inframanager" "manager" "softswitch" "softswitch" "dataplane" "dataplane") .container.name }}
 {{- if $component }}
-{{- include "infra-offload.merge" (dict "into" $resources "from" (get .values $component).resources) }}
+{{- include "infra-offload.merge" (dict "into" .container.resources "from" (get .values $component).resources) }}
 {{- end }}
 {{- end }}
