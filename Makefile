@@ -17,7 +17,7 @@ E2E ?=
 # Where it writes what became of them, such as docs/conformance.md.
 DOCUMENT ?=
 
-.PHONY: help setup build test faults mutants oracle cluster demo lint bench docs clean swx-host p4 images manifests chart deploy deploy-split undeploy gen-certs tls-secrets
+.PHONY: help setup build test faults mutants oracle cluster demo lint bench docs clean swx-host p4 images manifests chart deploy deploy-split undeploy tls-certs gen-certs tls-secrets
 
 # What runs the pipeline in the demo: engine (the softswitch's own) or dpdk.
 TARGET ?= engine
@@ -104,10 +104,14 @@ undeploy: ## Removes everything again, including what is on the nodes
 CERTS ?= scripts/tls/certs
 TLS_CERTS = node packages/tls-certs/dist/cli.js
 
-gen-certs: build ## Creates an authority and certificates in CERTS, or renews the certificates; SPLIT=address for split mode
+# Only what makes certificates, and what that needs.
+tls-certs: setup
+	@pnpm exec turbo run build --filter @infra-offload/tls-certs --output-logs=errors-only
+
+gen-certs: tls-certs ## Creates an authority and certificates in CERTS, or renews the certificates; SPLIT=address for split mode
 	@$(TLS_CERTS) $(if $(wildcard $(CERTS)/ca.crt),renew,create) --directory $(CERTS) $(if $(SPLIT),--split $(SPLIT))
 
-tls-secrets: build ## Applies the certificates as Secrets to the cluster of the current kubectl context
+tls-secrets: tls-certs ## Applies the certificates as Secrets to the cluster of the current kubectl context
 	@kubectl apply -f deploy/base/common/namespace.yaml
 	@$(TLS_CERTS) secrets --directory $(CERTS) --namespace infra-offload --apply
 

@@ -62,14 +62,13 @@ describe.runIf(bin !== undefined)('a cluster without kube-proxy and any other ne
   const tracesOnNode = () =>
     cluster.first.must('sh', [
       '-c',
-      // Not what the plugins that the node had before keep: portmap's chains and host-local's last address.
+      // Not the chains that portmap keeps, which the node had before.
       `nft list tables | grep -v '^table ip nat$'
        ip -oneline link | cut -d: -f2
        ip -oneline -4 address
        ip -4 route
        ls -d /run/infra-* 2>/dev/null
-       find /etc/cni /opt /var/lib/cni /var/lib/infra-offload -type f 2>/dev/null |
-         grep -vE '/(lock|last_reserved_ip.0)$' | sort`,
+       find /etc/cni /opt /var/lib/cni /var/lib/infra-offload -type f 2>/dev/null | sort`,
     ]);
   const apply = (...items: object[]) =>
     cluster.must(['apply', '--filename', '-'], JSON.stringify({ apiVersion: 'v1', kind: 'List', items }));

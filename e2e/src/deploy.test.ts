@@ -164,6 +164,15 @@ describe('settings in the ConfigMaps', () => {
   });
 });
 
+it.each(['gen-certs', 'tls-secrets'])(
+  'make %s builds what makes certificates, and nothing else',
+  (target) => {
+    const { stdout } = spawnSync('make', ['--directory', ROOT, '--dry-run', target], { encoding: 'utf8' });
+    const builds = stdout.split('\n').filter((line) => /pnpm .*\bbuild\b/.test(line));
+    expect(builds).toEqual([expect.stringContaining('--filter @infra-offload/tls-certs ')]);
+  },
+);
+
 const KNOWN_SERVER = { KUBECTL_SERVER: 'https://192.0.2.10:6443' };
 
 describe('scripts/deploy.sh', () => {

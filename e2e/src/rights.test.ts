@@ -3,7 +3,16 @@
  * these capabilities and this seccomp profile, and do their work on real network namespaces.
  */
 import { execFileSync } from 'node:child_process';
-import { chownSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chownSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
@@ -97,6 +106,40 @@ it('are enough: pods are attached, found again after a restart of the target, an
   } finally {
     await bed.stop();
   }
+});
+
+describe('of the manager’s init container', () => {
+  let directory: string;
+  let state: string;
+  beforeAll(() => {
+    directory = mkdtempSync(join(tmpdir(), 'infra-offload-rights-'));
+    state = join(directory, 'state');
+  });
+  afterAll(() => rmSync(directory, { recursive: true, force: true }));
+
+  it('give the manager what a manager that ran as root has left, each time', async () => {
+    const set = pods.get('inframanager-ds');
+    const init = set?.initContainers?.find(({ name }) => name === 'own-state');
+    const [mount] = init?.volumeMounts ?? [];
+    if (init === undefined || mount === undefined) throw new Error('there is no own-state');
+    const rights = rightsForRuntime(init, () => PROFILE);
+    const mounts = [{ source: state, destination: mount.mountPath }];
+    // As the manager makes it.
+    mkdirSync(state, { mode: 0o700 });
+    const outside = join(directory, 'outside');
+    writeFileSync(outside, '');
+    symlinkSync(outside, join(state, 'link'));
+    const files = ['state.log', 'state.log.damaged'];
+    for (let time = 0; time < 2; time++) {
+      for (const file of files) writeFileSync(join(state, file), '', { mode: 0o600 });
+      const program = { runc: 'runc', command: init.command ?? [], args: [], rights, mounts };
+      const { code, stderr } = await run(...containerCommand(program, []));
+      expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+      for (const path of [state, ...files.map((file) => join(state, file))])
+        expect(statSync(path).uid, path).toBe(MANAGER.user);
+      expect(statSync(outside).uid).toBe(0);
+    }
+  });
 });
 
 describe('of the agent', () => {

@@ -9,6 +9,7 @@ import { type Check, calicoConfigCheck, managerCheck, parseDuration, waitFor } f
 import { DEFAULT_CONFIG_PATH, loadConfig } from './config/load.js';
 import type { AgentConfig } from './config/schema.js';
 import { SETTINGS } from './config/settings.js';
+import { removeNetworkFiles } from './install/network-files.js';
 import { installPlugin, type PluginPlaces, removePlugin } from './install/plugin-files.js';
 import { releaseHostInterface } from './install/release-interfaces.js';
 import { createPodInterfaces } from './interfaces/kinds.js';
@@ -87,14 +88,17 @@ places(
   program
     .command('uninstall')
     .description(
-      "takes away what was installed, the agent's network configuration and state, and what the node's kernel and interface got",
+      "takes away what was installed, the agent's network configuration with its pods' addresses, state, and what the node's kernel and interface got",
     ),
 ).action(async (options: PluginPlaces) => {
   const { root } = options;
   const config = configOf();
   const { cniConfiguration, stateDirectory } = config;
   // The configuration first: without it the runtime does not look for the plugin.
-  if (cniConfiguration !== undefined) await rm(join(root, cniConfiguration), { force: true });
+  if (cniConfiguration !== undefined) {
+    await rm(join(root, cniConfiguration), { force: true });
+    await removeNetworkFiles(root);
+  }
   await removePlugin('infra-cni', options);
   await removePlugin('felix-api-proxy', { root, binDirectory: FELIX_PLUGINS, nodeDirectory: FELIX_PLUGINS });
   await rm(join(root, stateDirectory), { recursive: true, force: true });

@@ -46,7 +46,7 @@ function dpdkOverlay(cluster: Cluster): string {
 async function make(cluster: Cluster, ...words: readonly string[]): Promise<void> {
   await must(
     'make',
-    ['--directory', ROOT, '--assume-old=build', `CERTS=${join(cluster.directory, 'certs')}`, ...words],
+    ['--directory', ROOT, '--assume-old=tls-certs', `CERTS=${join(cluster.directory, 'certs')}`, ...words],
     { env: cluster.environment, timeoutMs: 600_000 },
   );
 }

@@ -1,4 +1,4 @@
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { readdir, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseAddressPrefix } from '@infra-offload/cni-types';
 import { safeParse } from '@infra-offload/yaml';
@@ -35,6 +35,14 @@ export async function readResultCache(directory: string): Promise<CachedResult[]
   const names = await readdir(directory).catch(() => []);
   const read = await Promise.all(names.map((name) => readResult(join(directory, name))));
   return read.filter((result) => result !== undefined);
+}
+
+/** Takes away what the runtime remembers of a network. */
+export async function removeResults(directory: string, network: string): Promise<void> {
+  for (const name of await readdir(directory).catch(() => [])) {
+    const path = join(directory, name);
+    if ((await readResult(path))?.network === network) await rm(path, { force: true });
+  }
 }
 
 async function readResult(path: string): Promise<CachedResult | undefined> {

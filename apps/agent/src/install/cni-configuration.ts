@@ -4,6 +4,9 @@ import { isSystemError, messageOf } from '@infra-offload/base';
 import type { Logger } from 'pino';
 import { DEFAULT_SOCKET_PATH } from '../cni-socket.js';
 
+/** Of the network that the agent configures. */
+export const NETWORK_NAME = 'infra-offload';
+
 export interface CniConfigurationOptions {
   /** The configuration's path in the runtime's directory, such as /etc/cni/net.d/10-infra-offload.conflist. */
   readonly path: string;
@@ -57,7 +60,7 @@ export function configurationText(podCidrs: readonly string[], socketPath: strin
   const ranges = podCidrs.map((subnet) => [{ subnet }]);
   const plugin = { type: 'infra-cni', ...socket, ipam: { type: 'host-local', ranges } };
   const hostPorts = { type: 'portmap', snat: true, capabilities: { portMappings: true } };
-  const list = { cniVersion: '1.0.0', name: 'infra-offload', plugins: [plugin, hostPorts] };
+  const list = { cniVersion: '1.0.0', name: NETWORK_NAME, plugins: [plugin, hostPorts] };
   return `${JSON.stringify(list, undefined, 2)}\n`;
 }
 

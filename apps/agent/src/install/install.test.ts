@@ -1,10 +1,11 @@
-import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { DEFAULT_SOCKET_PATH } from '../cni-socket.js';
 import { CniConfiguration, configurationText } from './cni-configuration.js';
+import { removeNetworkFiles } from './network-files.js';
 import { installPlugin, removePlugin } from './plugin-files.js';
 
 let root: string;
@@ -86,5 +87,42 @@ describe('the network configuration', () => {
   it('names the socket only where it is not the default', () => {
     expect(configurationText(['10.0.0.0/24'], '/run/other.sock')).toContain('"socket": "/run/other.sock"');
     expect(configurationText(['10.0.0.0/24'], DEFAULT_SOCKET_PATH)).not.toContain('socket');
+  });
+});
+
+describe('what is remembered of pods', () => {
+  const cached = (networkName: string) =>
+    JSON.stringify({
+      kind: 'cniCacheV1',
+      containerId: 'c1',
+      ifName: 'eth0',
+      networkName,
+      result: { ips: [] },
+    });
+  const names = async (folder: string) => (await readdir(join(root, 'var/lib/cni', folder))).sort();
+
+  it('goes with the network that the agent configured, and no other', async () => {
+    const write = async (path: string, text: string) => {
+      await mkdir(join(root, 'var/lib/cni', dirname(path)), { recursive: true });
+      await writeFile(join(root, 'var/lib/cni', path), text);
+    };
+    for (const network of ['infra-offload', 'infra-offload-2', 'other']) {
+      await write(`networks/${network}/10.244.0.2`, 'c1\r\neth0');
+      await write(`networks/${network}/last_reserved_ip.0`, '10.244.0.2');
+      await write(`results/${network}-c1-eth0`, cached(network));
+    }
+    await write('results/infra-offload-torn', '{');
+    await removeNetworkFiles(root);
+    expect(await names('networks')).toEqual(['infra-offload-2', 'other']);
+    expect(await names('results')).toEqual([
+      'infra-offload-2-c1-eth0',
+      'infra-offload-torn',
+      'other-c1-eth0',
+    ]);
+  });
+
+  it('need not be there', async () => {
+    await removeNetworkFiles(root);
+    expect(await readdir(root)).toEqual([]);
   });
 });
