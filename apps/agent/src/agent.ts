@@ -1,12 +1,6 @@
 import { join } from 'node:path';
 import { credentials } from '@grpc/grpc-js';
-import {
-  assemble,
-  type Lifecycle,
-  LogLevels,
-  type MonitoringOptions,
-  MonitoringServer,
-} from '@infra-offload/service';
+import { assemble, type Lifecycle, LogLevels, MonitoringServer } from '@infra-offload/service';
 import type { ClientSecurity } from '@infra-offload/tls-certs/grpc';
 import { CalicoServer, exposureOf } from './cni/calico-server.js';
 import { CniServer } from './cni/server.js';
@@ -15,6 +9,7 @@ import { checkHealth } from './health-client.js';
 import { AttachmentStore } from './interfaces/attachment-store.js';
 import type { Loggers } from './log.js';
 import { AgentMetrics } from './metrics.js';
+import { ProxyHealthServer } from './monitoring/proxy-health-server.js';
 import { Readiness } from './monitoring/readiness.js';
 import { healthRoutes, monitoringRoutes } from './monitoring/routes.js';
 import { NodeKeeper } from './node-keeper.js';
@@ -30,7 +25,7 @@ const HEALTH_TIMEOUT_MS = 2_000;
 interface Addresses {
   /** Metrics and health checks. */
   readonly monitoringAddress: string | undefined;
-  /** Where load balancers ask for the node's health. */
+  /** Where load balancers ask for the node's health; undefined also where kube-proxy answers them. */
   readonly healthzAddress: string | undefined;
   /** Calico. */
   readonly calicoAddress: string | undefined;
@@ -75,7 +70,10 @@ export class Agent {
       lifecycle.add(() => cniServer.stop());
       const directory = join(config.stateDirectory, config.interfaceType);
       const store = await AttachmentStore.open(directory, loggers.interfaces);
-      const serve = monitoringOf(lifecycle, loggers);
+      // There until everything else has stopped.
+      let monitoring: MonitoringServer | undefined;
+      let healthz: ProxyHealthServer | undefined;
+      lifecycle.add(() => Promise.all([monitoring?.stop(), healthz?.stop()]));
 
       const parts: AgentParts = makeParts(lifecycle, {
         config,
@@ -87,7 +85,8 @@ export class Agent {
         onNodesChanged: () => keeper.onNodesChanged(),
         onFelixSynced: () => keeper.startSync(),
       });
-      const readiness = makeReadiness(config, security, store, parts, metrics);
+      const healthzProblem = () => healthz?.problem;
+      const readiness = makeReadiness(config, security, store, parts, metrics, healthzProblem);
       const problems = () => readiness.problems();
       const keeper = new NodeKeeper({ config, loggers, metrics, store, parts, problems });
       lifecycle.add(() => keeper.stop());
@@ -95,16 +94,21 @@ export class Agent {
       const { objects, felix, attacher, health } = parts;
       let calico: CalicoServer | undefined;
       const calicoProblems = () => problemsOfCalico(config, security, calico, parts);
-      const monitoring = await serve({
-        setting: 'monitoring.listen',
-        address: config.monitoring.listen,
-        routes: monitoringRoutes({ registry: metrics.registry, health, levels, readiness, calicoProblems }),
-      });
-      const healthz = await serve({
-        setting: 'healthzAddress',
-        address: config.healthzAddress ?? 'off',
-        routes: healthRoutes(health, readiness),
-      });
+      if (config.monitoring.listen !== 'off') {
+        monitoring = await MonitoringServer.start({
+          setting: 'monitoring.listen',
+          address: config.monitoring.listen,
+          routes: monitoringRoutes({ registry: metrics.registry, health, levels, readiness, calicoProblems }),
+          logger: loggers.monitoring,
+        });
+      }
+      if (config.healthzAddress !== undefined) {
+        healthz = await ProxyHealthServer.start({
+          address: config.healthzAddress,
+          routes: healthRoutes(health, readiness),
+          logger: loggers.monitoring,
+        });
+      }
       if (config.calico !== undefined) {
         const { onRequest } = metrics;
         calico = await CalicoServer.start({ ...config.calico, logger: loggers.cni, onRequest });
@@ -118,10 +122,13 @@ export class Agent {
       cniServer.serve(attacher);
       calico?.serve(attacher);
       const { nodeName: node, managerAddress: manager, cniSocket: socket } = config;
-      loggers.agent.info({ node, manager, socket, calico: calico?.address, monitoring }, 'infra-agent runs');
+      loggers.agent.info(
+        { node, manager, socket, calico: calico?.address, monitoring: monitoring?.address },
+        'infra-agent runs',
+      );
       const addresses = {
-        monitoringAddress: monitoring,
-        healthzAddress: healthz,
+        monitoringAddress: monitoring?.address,
+        healthzAddress: healthz?.address,
         calicoAddress: calico?.address,
       };
       return new Agent(addresses, readiness, lifecycle);
@@ -139,24 +146,13 @@ export class Agent {
   }
 }
 
-/** Serves metrics or health; they are there until everything else has stopped. */
-function monitoringOf(lifecycle: Lifecycle, { monitoring: logger }: Loggers) {
-  const servers: MonitoringServer[] = [];
-  lifecycle.add(() => Promise.all(servers.map((server) => server.stop())));
-  return async (options: Omit<MonitoringOptions, 'logger'>): Promise<string | undefined> => {
-    if (options.address === 'off') return undefined;
-    const server = await MonitoringServer.start({ ...options, logger });
-    servers.push(server);
-    return server.address;
-  };
-}
-
 function makeReadiness(
   { calico }: AgentConfig,
   security: ClientSecurity,
   store: AttachmentStore,
   { network, interfaces, kernel, objects, felix, sync }: AgentParts,
   { registry }: AgentMetrics,
+  healthzProblem: () => string | undefined,
 ): Readiness {
   return new Readiness(
     [
@@ -171,6 +167,7 @@ function makeReadiness(
       { reason: 'felix', problem: () => felix?.whyNotSynced() },
       { reason: 'manager', problem: () => sync.whyNotSynchronised() },
       { reason: 'calico_tcp', problem: () => calico && exposureOf(calico.listen), isWarning: true },
+      { reason: 'healthz', problem: healthzProblem, isWarning: true },
     ],
     registry,
   );

@@ -9,7 +9,8 @@ export type ReadinessReason =
   | 'kubernetes_api'
   | 'felix'
   | 'manager'
-  | 'calico_tcp';
+  | 'calico_tcp'
+  | 'healthz';
 
 /** One thing that is looked at. */
 export interface ReadinessCheck {
