@@ -16,6 +16,7 @@ export const EPOLLOUT = 0x4;
 export const EFD_NONBLOCK = 0x800;
 export const EFD_CLOEXEC = 0x8_0000;
 export const AF_INET = 2;
+export const AF_NETLINK = 16;
 export const SOCK_DGRAM = 2;
 export const TUNSETIFF = 0x4004_54ca;
 export const SIOCGIFFLAGS = 0x8913;

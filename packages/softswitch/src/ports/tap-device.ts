@@ -1,4 +1,5 @@
 import { fail } from '../errors.js';
+import { stopAddressGeneration } from './address-generation.js';
 import {
   AF_INET,
   ARPHRD_ETHER,
@@ -24,8 +25,8 @@ import type { PortInfo } from './provider.js';
 const IFREQ_DATA = 16;
 
 /**
- * Makes the TAP device of a port in the network namespace of this process, with its MAC address and MTU, and brings
- * it up. The device lives as long as the returned descriptor is open, wherever it is moved to.
+ * Makes the TAP device of a port in the network namespace of this process, with its MAC address and MTU, without
+ * IPv6 addresses, and brings it up. The device lives as long as the returned descriptor is open, wherever it is moved to.
  * UNAVAILABLE or ALREADY_EXISTS, with what to do about it.
  */
 export function openTap(libc: Libc, port: PortInfo): number {
@@ -66,6 +67,11 @@ function configure(libc: Libc, control: number, port: PortInfo): void {
   const mtu = ifreq(port.name);
   mtu.writeInt32LE(port.mtu, IFREQ_DATA);
   check(libc.ioctl(control, SIOCSIFMTU, mtu), `the MTU ${port.mtu}`);
+
+  // The ports of a switch have no addresses, and the kernel would send into the data plane because of them.
+  const errno = stopAddressGeneration(libc, port.name);
+  if (errno !== undefined)
+    fail('UNAVAILABLE', `TAP ${port.name}: cannot do without IPv6 addresses: ${explain(errno)}`);
 
   const flags = ifreq(port.name);
   check(libc.ioctl(control, SIOCGIFFLAGS, flags), 'the link up');

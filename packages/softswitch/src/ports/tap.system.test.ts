@@ -121,6 +121,16 @@ describe('TAP ports', () => {
     expect(existsSync(`/sys/class/net/${prefix}7`)).toBe(false);
   });
 
+  it('devices send nothing of their own: they have no IPv6 addresses', async () => {
+    const { ports, prefix } = await open(1);
+    ports.create({ name: `${prefix}7`, mtu: 1000 });
+    for (const number of [0, 7]) {
+      expect(ip('-6', 'address', 'show', 'dev', `${prefix}${number}`)).toBe('');
+      const { flags } = JSON.parse(ip('-json', 'link', 'show', `${prefix}${number}`))[0];
+      expect(flags).toContain('UP');
+    }
+  });
+
   it('packets flow between namespaces and are counted', async () => {
     const { ports, served, prefix } = await open(2);
     const [a, b] = [namespace(), namespace()];
