@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Installs on the cluster of the current kubectl context, or removes everything again, or writes what it would apply into files or a Helm chart.
+# Installs on the cluster of the current kubectl context, or removes everything again, or writes what it would apply into files or a
+# Helm chart.
 #     scripts/deploy.sh up standalone|host|calico|split|DIRECTORY
 #     scripts/deploy.sh down
 #     scripts/deploy.sh manifests DIRECTORY
@@ -73,7 +74,8 @@ down() {
   local image cleanup
   image=$($kubectl --namespace "$namespace" get daemonset infraagent-ds --ignore-not-found \
     --output 'jsonpath={.spec.template.spec.containers[0].image}')
-  $kubectl --namespace "$namespace" delete daemonset --all --cascade=foreground --wait
+  # With their pods, which would write their files once more.
+  $kubectl --namespace "$namespace" delete daemonset --all --cascade=foreground --wait --timeout "${TIMEOUT:-300s}"
   # Files, state and addresses on the nodes, by the image that they have.
   cleanup=$(rendered cleanup | sed "${image:+s|image: .*/agent:.*|image: $image|}")
   $kubectl apply -f - <<<"$cleanup"
@@ -103,8 +105,7 @@ chart() {
   for folder in overlays/*/ cleanup; do
     rendered "$folder" >"$chart/files/$(basename "$folder").yaml"
   done
-  sed -i.old "${TAG:+s|^appVersion: .*|appVersion: \"$TAG\"|}" "$chart/Chart.yaml"
-  rm "$chart/Chart.yaml.old"
+  sed "${TAG:+s|^appVersion: .*|appVersion: \"$TAG\"|}" helm/infra-offload/Chart.yaml >"$chart/Chart.yaml"
   tar --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner --create --directory "$1" infra-offload |
     gzip --no-name >"$1/infra-offload-$(sed -n 's/^version: //p' "$chart/Chart.yaml").tgz"
 }

@@ -260,7 +260,7 @@ case "$*" in *${fails}*) exit 1;; *"get daemonsets"*) echo daemonset/infraagent-
     expect(calls).toEqual([
       'get namespace infra-offload',
       expect.stringMatching(/^--namespace infra-offload get daemonset infraagent-ds .*image\}$/),
-      '--namespace infra-offload delete daemonset --all --cascade=foreground --wait',
+      '--namespace infra-offload delete daemonset --all --cascade=foreground --wait --timeout 300s',
       'kustomize cleanup',
       'apply -f -',
       '--namespace infra-offload rollout status daemonset/infra-offload-cleanup --timeout 300s',

@@ -19,6 +19,7 @@ import {
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ManifestRunner } from './deploy/container.js';
 import { AGAINST_RESTRICTED, API_RIGHTS } from './deploy/exceptions.js';
+import { Chart } from './deploy/helm/chart.js';
 import { built, DEPLOYABLE, podsOf, ROOT } from './deploy/manifests.js';
 
 const NAMESPACE = 'infra-offload';
@@ -108,6 +109,28 @@ describe.runIf(bin !== undefined)('deploy/ and a real API server', () => {
         );
       }
     });
+  });
+
+  it('the Helm chart is admitted, with every value that changes pods', async () => {
+    const chart = new Chart();
+    try {
+      const items = chart.manifests({
+        name: 'net',
+        namespace: NAMESPACE,
+        values: {
+          image: { pullPolicy: 'Always', pullSecrets: [{ name: 'registry' }] },
+          apiServer: { host: '192.0.2.10' },
+          nodeSelector: { network: 'offload' },
+          tolerations: [{ key: 'only', operator: 'Exists' }],
+          agent: { config: { mtu: 9000 }, resources: { limits: { memory: '2Gi' } } },
+          dataplane: { kind: 'dpdk', hugePages: '2Mi' },
+        },
+      });
+      const list = { apiVersion: 'v1', kind: 'List', items };
+      await plane.must(['apply', '--dry-run=server', '--filename', '-'], JSON.stringify(list));
+    } finally {
+      chart.remove();
+    }
   });
 
   it('the deployed agent and manager work, and the agent asks what it may and is never refused', async () => {
