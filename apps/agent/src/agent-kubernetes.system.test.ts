@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
@@ -168,6 +169,22 @@ describe('the face of kube-proxy', () => {
     await eventually(async () => (await status('/healthz')) === 503, 'not eligible');
     expect(await status('/livez')).toBe(200);
     expect(await status('/metrics')).toBe(404);
+  });
+
+  it('runs beside kube-proxy, which has that port, and warns', async () => {
+    const kubeProxy = createServer().listen(0, '127.0.0.1');
+    await once(kubeProxy, 'listening');
+    const address = kubeProxy.address();
+    if (address === null || typeof address === 'string') throw new Error('no port');
+    try {
+      const healthzAddress = `127.0.0.1:${address.port}`;
+      const { agent } = await harness.start(1, settings({ healthzAddress }));
+      expect(agent?.healthzAddress).toBeUndefined();
+      const readyz = await (await fetch(`http://${agent?.monitoringAddress}/readyz`)).text();
+      expect(readyz).toContain(`warning: healthzAddress: cannot listen on ${healthzAddress}: `);
+    } finally {
+      kubeProxy.close();
+    }
   });
 });
 
