@@ -27,7 +27,7 @@ describe.each(programs)('the recorded hashes of $name', ({ name }) => {
     const now = createHash('sha256')
       .update(readFileSync(new URL(file, folder)))
       .digest('hex');
-    const advice = `${file} has changed: run p4c and record anew (see README, "Rebuilding the artifacts")`;
+    const advice = `${file} has changed: run p4c and record anew (see README, "Compiling")`;
     expect(now, advice).toBe(hash);
   });
 });
