@@ -32,53 +32,53 @@ setup: ## Installs Debian packages, pnpm and the npm dependencies
 build: setup ## Generates code and builds every package and app
 	@pnpm run --silent build
 
-test: ## Lint, types, build, unit and system tests, end-to-end tests with real packets
+test: ## Checks style and types, builds, and runs unit, system and end-to-end tests
 	@scripts/setup.sh --test
 	@node scripts/test.mjs
 
-faults: build ## Tries every fault CASES times; SEED=n repeats a run, FILES=part selects tests, MINUTES=n limits it
+faults: build ## Tries every fault CASES times; SEED=n repeats a run, FILES=part selects tests, MINUTES=n limits the time
 	@node scripts/faults.mjs --cases $(CASES) $(if $(SEED),--seed $(SEED)) $(if $(MINUTES),--minutes $(MINUTES)) $(FILES)
 
-mutants: setup ## Tells which changes of the sources the tests beside them notice; SAMPLE=n of each file or all, SEED=n, FILES=part
+mutants: setup ## Shows which changes to the sources their unit tests notice; SAMPLE=n per file or all, SEED=n, FILES=part
 	@pnpm run --silent generate
 	@node scripts/mutants.mjs --sample $(SAMPLE) $(if $(SEED),--seed $(SEED)) --survivors $(FILES)
 
-oracle: build $(if $(filter dpdk,$(TARGET)),swx-host) ## Compares connections with the kernel's: SCENARIOS=n random ones, SEED=n
+oracle: build $(if $(filter dpdk,$(TARGET)),swx-host) ## Compares connections with the kernel's; SCENARIOS=n random ones, SEED=n, TARGET=dpdk
 	@scripts/setup.sh --oracle
 	@ORACLE_SCENARIOS=$(SCENARIOS) ORACLE_SEED=$(or $(SEED),1) pnpm exec vitest run --project e2e e2e/src/oracle.test.ts
 
-cluster: build ## A real Kubernetes cluster until Ctrl-C, from KUBE_BIN; NODES=n, TARGET=dpdk; E2E=regexp runs its tests
+cluster: build ## Runs a real Kubernetes cluster from KUBE_BIN until Ctrl-C; NODES=n, TARGET=dpdk; E2E=regexp runs Kubernetes' tests
 	@scripts/setup.sh --cluster
 	@node tools/cluster/dist/main.js --nodes $(NODES) --target $(TARGET) $(if $(E2E),--e2e '$(E2E)') $(if $(DOCUMENT),--document $(DOCUMENT))
 
-demo: build $(if $(filter dpdk,$(TARGET)),swx-host) ## Pods and services with real packets; TARGET=dpdk runs it on DPDK
+demo: build $(if $(filter dpdk,$(TARGET)),swx-host) ## Shows pods and services with real packets; TARGET=dpdk runs it on DPDK
 	@node tools/demo/dist/main.js
 
-swx-host: ## Builds the DPDK host of the softswitch
+swx-host: ## Builds the softswitch's DPDK host
 	@scripts/setup.sh --dpdk
 	@$(MAKE) --no-print-directory -C tools/swx-host
 	@$(MAKE) --no-print-directory -C tools/swx-host headers || \
 		echo 'swx-host: without the headers of DPDK programs are interpreted (tools/swx-host/README.md)'
 
-p4: setup ## Recompiles p4src with p4c-dpdk; P4C=path if it is not on PATH, CHECK=1 only compares
+p4: setup ## Compiles p4src with p4c-dpdk; P4C=path if it is not on PATH, CHECK=1 only compares
 	@pnpm run --silent generate
 	@pnpm --silent --filter @infra-offload/p4src run compile $(if $(CHECK),--check)
 	@$(if $(CHECK),,pnpm run --silent generate)
 
-lint: setup ## Style and static checks
+lint: setup ## Runs style and static checks
 	@pnpm run --silent lint
 
 bench: build ## Runs the benchmarks; prints figures and ratios
 	@node scripts/bench.mjs
 
-docs: setup ## Builds the API reference of the packages into api-reference/
+docs: setup ## Builds the packages' API reference into api-reference/
 	@pnpm run --silent generate
 	@node scripts/api-reference.mjs
 
 images: ## Builds the container images with docker, podman or buildah; REGISTRY and TAG name them
 	@scripts/images.sh
 
-manifests: ## Writes a file for kubectl apply -f for each overlay into dist/manifests; REGISTRY and TAG name the images, API_SERVER=host:port
+manifests: ## Writes a manifest for each overlay into dist/manifests; REGISTRY and TAG name the images, API_SERVER=host:port
 	@mkdir -p dist/manifests
 	@scripts/deploy.sh manifests dist/manifests
 
@@ -97,7 +97,7 @@ deploy: ## Installs on the cluster of the current kubectl context; OVERLAY=stand
 deploy-split: ## Installs the agents for split mode
 	@scripts/deploy.sh up split
 
-undeploy: ## Removes everything again, including what is on the nodes
+undeploy: ## Removes everything from the cluster and its nodes
 	@scripts/deploy.sh down
 
 # Where certificates are created, and what to add to them: SPLIT=10.10.0.2, the manager's address in split mode.
@@ -108,7 +108,7 @@ TLS_CERTS = node packages/tls-certs/dist/cli.js
 tls-certs: setup
 	@pnpm exec turbo run build --filter @infra-offload/tls-certs --output-logs=errors-only
 
-gen-certs: tls-certs ## Creates an authority and certificates in CERTS, or renews the certificates; SPLIT=address for split mode
+gen-certs: tls-certs ## Creates an authority and certificates in CERTS, or renews them; SPLIT=address for split mode
 	@$(TLS_CERTS) $(if $(wildcard $(CERTS)/ca.crt),renew,create) --directory $(CERTS) $(if $(SPLIT),--split $(SPLIT))
 
 tls-secrets: tls-certs ## Applies the certificates as Secrets to the cluster of the current kubectl context
