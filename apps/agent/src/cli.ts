@@ -23,7 +23,7 @@ const program = programCommand(
   version,
 )
   .addOption(
-    new Option('-c, --config <file>', `YAML file; default ${DEFAULT_CONFIG_PATH} if it exists`).env(
+    new Option('-c, --config <file>', `YAML file (default: ${DEFAULT_CONFIG_PATH} if it exists)`).env(
       'INFRA_AGENT_CONFIG',
     ),
   )
@@ -37,14 +37,14 @@ const duration = (text: string) => {
 };
 const timeout = [
   '--timeout <duration>',
-  'how long to wait, such as 30s; 0s is for ever',
+  'how long to wait, such as 30s; 0s waits forever',
   duration,
   0,
 ] as const;
 
 program
   .command('checkManager')
-  .description('waits until infra-manager serves')
+  .description('waits until infra-manager answers')
   .option(...timeout)
   .action((options: { timeout: number }) => check(managerCheck, options.timeout));
 
@@ -52,7 +52,7 @@ program
   .command('checkCalicoConfig')
   .description("waits until a CNI configuration sends Calico's plugin to an agent")
   .option(...timeout)
-  .option('--cni-config-directory <path>', 'where CNI configurations are', '/etc/cni/net.d')
+  .option('--cni-config-directory <path>', 'directory of CNI configurations', '/etc/cni/net.d')
   .action(({ timeout, cniConfigDirectory }: { timeout: number; cniConfigDirectory: string }) =>
     check((config) => calicoConfigCheck(cniConfigDirectory, config), timeout),
   );
@@ -65,20 +65,26 @@ const ROOT_OPTION = [
 const places = (command: Command) =>
   command
     .option(...ROOT_OPTION)
-    .option('--bin-directory <path>', 'of CNI plugins, on the node', '/opt/cni/bin')
-    .option('--node-directory <path>', 'for the Node.js that runs the plugin, on the node', '/opt/infra/bin');
+    .option('--bin-directory <path>', 'directory of CNI plugins on the node', '/opt/cni/bin')
+    .option(
+      '--node-directory <path>',
+      'directory on the node for the Node.js that runs the plugin',
+      '/opt/infra/bin',
+    );
 /** Where calico-node looks for drivers of Felix, which run in its container. */
 const FELIX_PLUGINS = '/var/lib/calico/felix-plugins';
 
 places(
   program
     .command('install-cni')
-    .description('puts the CNI plugin infra-cni, and what runs it, onto the node'),
+    .description('installs the CNI plugin infra-cni on the node, with the Node.js that runs it'),
 ).action((options: PluginPlaces) => install('infra-cni.js', options));
 
 program
   .command('install-felix-proxy')
-  .description(`puts Felix's driver felix-api-proxy, and what runs it, into ${FELIX_PLUGINS} of the node`)
+  .description(
+    `installs Felix's driver felix-api-proxy in ${FELIX_PLUGINS} on the node, with the Node.js that runs it`,
+  )
   .option(...ROOT_OPTION)
   .action(({ root }: Pick<PluginPlaces, 'root'>) =>
     install('felix-api-proxy.js', { root, binDirectory: FELIX_PLUGINS, nodeDirectory: FELIX_PLUGINS }),
@@ -88,7 +94,7 @@ places(
   program
     .command('uninstall')
     .description(
-      "takes away what was installed, the agent's network configuration with its pods' addresses, state, and what the node's kernel and interface got",
+      "removes what was installed, the agent's network configuration with its pods' addresses, its state, and its changes to the node's kernel and interface",
     ),
 ).action(async (options: PluginPlaces) => {
   const { root } = options;

@@ -8,10 +8,10 @@ import { Manager } from './manager.js';
 
 const command = programCommand(
   'infra-manager',
-  'Keeps a P4 target equal to what infra-agent wants. Flags win over environment variables, which win over the file.',
+  'Keeps a P4 target in the state that infra-agent wants. Flags override environment variables, which override the file.',
   '0.1.0',
 )
-  .addOption(new Option('-c, --config <file>', 'YAML file; defaults without one').env('INFRA_MANAGER_CONFIG'))
+  .addOption(new Option('-c, --config <file>', 'YAML file').env('INFRA_MANAGER_CONFIG'))
   .action(async ({ config: file }: { readonly config?: string }) => {
     const notices: string[] = [];
     const config = loadConfig(file, commandLayer(command, SETTINGS), (notice) => notices.push(notice));

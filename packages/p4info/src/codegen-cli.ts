@@ -25,7 +25,7 @@ export async function runCodegen(args: readonly string[], { stdout, stderr }: Ou
   const command = new Command('p4info-codegen')
     .description('Writes the typed descriptor of a P4 program, or an overview of it, from its P4Info.')
     .argument('<file>', 'P4Info in text format (.txtpb) or binary (.binpb)')
-    .option('--name <name>', 'start of the name of the constant; made from the name of the file if not given')
+    .option('--name <name>', 'name of the constant, before Descriptor (default: derived from the file name)')
     .option('--out <file>', 'file to write instead of standard output')
     .option('--overview', 'write a readable overview instead of TypeScript')
     .exitOverride()
@@ -62,7 +62,7 @@ async function generate(file: string, flags: Flags, warn: (text: string) => void
   if (flags.overview) return formatProgram(program);
   const name = flags.name ?? nameFromFile(file);
   if (name === undefined)
-    throw new P4InfoError('CODEGEN', 'no name can be made from the name of the file; give --name');
+    throw new P4InfoError('CODEGEN', 'no name can be derived from the file name; give --name');
   return generateDescriptor(program, name);
 }
 

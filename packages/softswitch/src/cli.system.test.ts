@@ -132,7 +132,7 @@ it('SIGTERM leaves the data plane running, the next one goes on with it, and sto
   expect(refused.stderr).toContain(`the softswitch with the process id ${second.child.pid} has it`);
   const status = softswitch('--run-directory', directory, 'status');
   expect(await status.exit).toBe(0);
-  expect(status.stdout).toMatch(/^engine: swx-engine \S+; pid \d+, 65536 ports, packets run\n$/);
+  expect(status.stdout).toMatch(/^engine: swx-engine \S+; pid \d+, 65536 ports, processing packets\n$/);
   second.child.kill('SIGKILL');
   await second.exit;
   expect(existsSync(tap)).toBe(true);
@@ -161,7 +161,7 @@ it('a data plane that `softswitch dataplane` has started goes on without the sof
   await runAndStop(...flags, '--tap-prefix', prefix, '--taps', '1');
   const status = softswitch('--config', config, 'status');
   expect(await status.exit).toBe(0);
-  expect(status.stdout).toMatch(/^engine: .*, packets run\n$/);
+  expect(status.stdout).toMatch(/^engine: .*, processing packets\n$/);
   expect(existsSync(`/sys/class/net/${prefix}0`)).toBe(true);
   keeper.child.kill('SIGTERM');
   expect(await keeper.exit).toBe(0);

@@ -38,7 +38,7 @@ function readyLine({ p4runtimeAddress, gnmiAddress, ports }: Softswitch, { devic
 
 const command = programCommand(
   'softswitch',
-  'A P4Runtime and gNMI target that runs SWX pipelines over TAP ports. Flags win over environment variables, which win over the file.',
+  'A P4Runtime and gNMI target that runs SWX pipelines on TAP ports. Flags override environment variables, which override the file.',
   '0.1.0',
 ).addOption(new Option('-c, --config <file>', 'YAML configuration').env('SOFTSWITCH_CONFIG'));
 addSettings(command, SETTINGS);
@@ -63,7 +63,7 @@ command.action(async () => {
 command
   .command('dataplane')
   .description(
-    'Runs data planes for a softswitch in another container, with keptDataplane and the same settings',
+    'runs data planes for a softswitch in another container, with keptDataplane and the same settings',
   )
   .action(async () => {
     const config = configOf();
@@ -78,7 +78,7 @@ command
 
 command
   .command('stop')
-  .description('Ends the data plane that goes on without a softswitch, and its ports with it')
+  .description('ends a data plane that runs without a softswitch, and its ports with it')
   .action(async () => {
     const { runDirectory } = configOf();
     const ended = await stopLeft(runDirectory);
@@ -89,7 +89,7 @@ command
 
 command
   .command('status')
-  .description('Tells what runs packets: engine or DPDK, and whether the program is compiled')
+  .description('shows what processes packets, engine or DPDK, and whether the program is compiled')
   .action(async () => {
     const { runDirectory } = configOf();
     const greeting = await greetingOf(runDirectory);
@@ -97,7 +97,7 @@ command
       greeting === undefined
         ? `no data plane runs in ${runDirectory}`
         : `${greeting.kind}: ${softwareOf(greeting)}; pid ${greeting.pid}, ${greeting.slots} ports, ` +
-            (greeting.started ? 'packets run' : 'it is being made ready'),
+            (greeting.started ? 'processing packets' : 'being prepared'),
     );
   });
 

@@ -48,7 +48,7 @@ export const configSchema = z.strictObject({
   runDirectory: z
     .string()
     .regex(/^\//, 'must be an absolute path')
-    .max(90, 'must be 90 characters at most: a socket is in it')
+    .max(90, 'must be at most 90 characters, because it contains a socket')
     .default('/run/softswitch'),
   /** The data plane is a child of `softswitch dataplane`, which has the same run directory, and not of the softswitch. */
   keptDataplane: z.boolean().default(false),
@@ -106,14 +106,14 @@ export const SETTINGS: readonly SettingOption[] = [
     path: 'taps.count',
     flags: '--taps <count>',
     env: 'SOFTSWITCH_TAPS',
-    description: 'TAP ports to make at the start (16)',
+    description: 'TAP ports created at startup (16)',
     parse: parseInteger,
   },
   {
     path: 'taps.prefix',
     flags: '--tap-prefix <text>',
     env: 'SOFTSWITCH_TAP_PREFIX',
-    description: 'names of the TAP ports, before the number (P4TAP_)',
+    description: 'prefix of the names of the TAP ports (P4TAP_)',
   },
   {
     path: 'taps.mtu',
@@ -126,13 +126,13 @@ export const SETTINGS: readonly SettingOption[] = [
     path: 'dataplane',
     flags: '--dataplane <kind>',
     env: 'SOFTSWITCH_DATAPLANE',
-    description: 'engine (swx-engine), or dpdk (swx-host) (engine)',
+    description: 'what processes packets: engine (swx-engine) or dpdk (swx-host) (engine)',
   },
   {
     path: 'runDirectory',
     flags: '--run-directory <path>',
     env: 'SOFTSWITCH_RUN_DIRECTORY',
-    description: 'where the data plane is, which runs on without this (/run/softswitch)',
+    description: 'directory of the data plane, which outlives the softswitch (/run/softswitch)',
   },
   {
     path: 'dpdk.host',
@@ -144,13 +144,13 @@ export const SETTINGS: readonly SettingOption[] = [
     path: 'dpdk.library',
     flags: '--swx-library <file>',
     env: 'SOFTSWITCH_SWX_LIBRARY',
-    description: 'the pipeline as swx-host has compiled it, for dpdk (compiled when it starts)',
+    description: 'the pipeline compiled by swx-host, for dpdk (compiled at startup)',
   },
   {
     path: 'tls.mode',
     flags: '--tls-mode <mode>',
     env: 'SOFTSWITCH_TLS_MODE',
-    description: 'mtls: clients need a certificate, too; tls; insecure, plain text (mtls)',
+    description: 'mtls (clients need a certificate too), tls or insecure (mtls)',
   },
   {
     path: 'tls.cert',
@@ -168,7 +168,7 @@ export const SETTINGS: readonly SettingOption[] = [
     path: 'tls.ca',
     flags: '--tls-ca <file>',
     env: 'SOFTSWITCH_TLS_CA',
-    description: `authority of clients, PEM (${CERTIFICATES}/ca.crt)`,
+    description: `authority that signs clients, PEM (${CERTIFICATES}/ca.crt)`,
   },
   {
     path: 'log.level',

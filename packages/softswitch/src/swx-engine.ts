@@ -77,12 +77,10 @@ function count(text: string): number {
 }
 
 await new Command('swx-engine')
-  .description(
-    'Runs a SWX pipeline; tables and ports are controlled through the socket, as those of swx-host are',
-  )
+  .description('Runs an SWX pipeline; tables and ports are controlled through the socket, as with swx-host')
   .requiredOption('--spec <file>', 'the program, as p4c-dpdk writes it')
-  .requiredOption('--socket <path>', 'unix socket to listen on, for this user only')
+  .requiredOption('--socket <path>', 'unix socket to listen on, accessible only to this user')
   .option('--ports <count>', 'slots for ports', count, MAX_PORTS)
-  .option('--die-with-parent', 'end when the process that started this one ends')
+  .option('--die-with-parent', 'exit with the process that started this one')
   .action((flags: Flags) => run(flags).catch(fatal))
   .parseAsync();

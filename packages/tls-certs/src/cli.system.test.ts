@@ -44,7 +44,7 @@ it.each([
     1,
     /^tls-certs: tree\/ca\.crt and \d+ more files are there already: .*--force\n$/,
   ],
-  [['create', '--bits', '1024'], 2, /argument '1024' is invalid. it is 3072 or 4096\./],
+  [['create', '--bits', '1024'], 2, /argument '1024' is invalid. it must be 3072 or 4096\./],
   [['create', '--days', '0'], 2, /argument '0' is invalid/],
   [
     ['renew', '-d', 'nowhere'],

@@ -11,7 +11,7 @@ import { createTree, renewTree } from './tree.js';
 /** Where the manager is in split mode, as the target's own tools set it up. */
 const SPLIT_ADDRESS = '10.10.0.2';
 
-const DIRECTORY = ['-d, --directory <path>', 'where the certificates are', 'certs'] as const;
+const DIRECTORY = ['-d, --directory <path>', 'directory of the certificates', 'certs'] as const;
 
 interface IssueFlags {
   readonly directory: string;
@@ -25,14 +25,14 @@ interface IssueFlags {
 const EXIT_CONFIG = 2;
 
 const program = new Command('tls-certs')
-  .description('Certificates for infra-agent, infra-manager, the target and infractl')
+  .description('Manages certificates for infra-agent, infra-manager, the target and infractl')
   .version('0.1.0')
   .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : EXIT_CONFIG))
   .showHelpAfterError("('tls-certs --help' lists commands and options)");
 
 issuing(program.command('create'))
-  .description('makes an authority and all certificates')
-  .option('--force', 'replaces what is there, the authority too')
+  .description('creates an authority and all certificates')
+  .option('--force', 'replaces existing files, including the authority')
   .action(async ({ force, ...flags }: IssueFlags & { force?: true }) => {
     const files = await createTree(flags.directory, { ...issueOptions(flags), force: force === true });
     console.log(`made ${files.length} files in ${resolve(flags.directory)}`);
@@ -40,7 +40,7 @@ issuing(program.command('create'))
 
 issuing(program.command('renew'))
   .description(
-    'replaces all certificates and keys; the authority stays, so both old and new ones are trusted',
+    'replaces all certificates and keys; the authority stays, so old and new ones are both trusted',
   )
   .action(async (flags: IssueFlags) => {
     const { files, warnings } = await renewTree(flags.directory, issueOptions(flags));
@@ -52,8 +52,8 @@ issuing(program.command('renew'))
 
 program
   .command('inspect')
-  .description('shows all certificates of a directory; fails if anything is wrong')
-  .argument('[directory]', 'where the certificates are', 'certs')
+  .description('shows all certificates in a directory; fails if anything is wrong')
+  .argument('[directory]', 'directory of the certificates', 'certs')
   .action((root: string) => {
     const reports = inspectTree(root);
     console.log(formatReports(reports));
@@ -64,8 +64,8 @@ program
   .command('secrets')
   .description('prints the Secrets that the pods of agent and manager mount')
   .option(...DIRECTORY)
-  .option('-n, --namespace <name>', 'of the Secrets', 'kube-system')
-  .option('--apply', 'has kubectl apply them instead of printing them')
+  .option('-n, --namespace <name>', 'namespace of the Secrets', 'kube-system')
+  .option('--apply', 'applies them with kubectl instead of printing them')
   .action((flags: { directory: string; namespace: string; apply?: true }) => {
     const manifests = secretManifests(flags.directory, flags.namespace);
     process.stdout.write(flags.apply === true ? applySecrets(manifests) : formatSecrets(manifests));
@@ -76,11 +76,11 @@ function issuing(command: Command): Command {
   return command
     .option(...DIRECTORY)
     .addOption(bits.argParser(parseBits))
-    .option('--days <number>', 'how long certificates are valid; 365 unless told otherwise', parseDays)
-    .option('--split [address]', `the manager is elsewhere: at this address, or ${SPLIT_ADDRESS}`)
+    .option('--days <number>', 'how many days certificates are valid (default: 365)', parseDays)
+    .option('--split [address]', `address of the manager in split mode (default: ${SPLIT_ADDRESS})`)
     .option(
       '--name <name>',
-      'DNS name or address of manager and target beside the standard ones; may be repeated',
+      'additional DNS name or address of manager and target; may be repeated',
       (name: string, names: readonly string[]) => [...names, name],
       [],
     );
@@ -97,12 +97,13 @@ function issueOptions({ bits, days, split, name }: IssueFlags) {
 
 function parseBits(text: string): KeyBits {
   const bits = KEY_BITS.find((size) => size >= 3072 && String(size) === text);
-  if (bits === undefined) throw new InvalidArgumentError('it is 3072 or 4096.');
+  if (bits === undefined) throw new InvalidArgumentError('it must be 3072 or 4096.');
   return bits;
 }
 
 function parseDays(text: string): number {
-  if (!/^[1-9]\d{0,4}$/.test(text)) throw new InvalidArgumentError('it is a whole number from 1 on.');
+  if (!/^[1-9]\d{0,4}$/.test(text))
+    throw new InvalidArgumentError('it must be a whole number of at least 1.');
   return Number(text);
 }
 

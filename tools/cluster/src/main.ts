@@ -13,11 +13,11 @@ import { install } from './install.js';
 
 const EXIT_INTERRUPTED = 130;
 const USAGE = `usage: cluster [--nodes N] [--target engine|dpdk] [--e2e REGEXP [--document FILE]]
-Sets a Kubernetes cluster up on this machine, with infra-offload as its only network, until Ctrl-C.
-  --nodes N       how many nodes; default 1
-  --target KIND   what the nodes' packets run through; default engine
-  --e2e REGEXP    runs those of Kubernetes' own tests whose names match, and ends
-  --document FILE writes what became of them into FILE, such as docs/conformance.md
+Runs a Kubernetes cluster on this machine, with infra-offload as its only network, until Ctrl-C.
+  --nodes N       number of nodes (default: 1)
+  --target KIND   what processes the nodes' packets: engine or dpdk (default: engine)
+  --e2e REGEXP    runs Kubernetes' own tests whose names match, and exits
+  --document FILE writes their results into FILE, such as docs/conformance.md
 KUBE_BIN is the directory with Kubernetes' programs, etcd and containerd.`;
 
 async function main(): Promise<number> {

@@ -43,7 +43,7 @@ const program = new Command('infractl')
       .env('INFRACTL_CA')
       .default(`${DIRECTORY}/ca.crt`),
   )
-  .addOption(new Option('--insecure', 'without TLS').env('INFRACTL_INSECURE'))
+  .addOption(new Option('--insecure', 'connect without TLS').env('INFRACTL_INSECURE'))
   .addOption(new Option('-o, --output <format>', 'output format').choices(['text', 'json']).default('text'));
 
 async function withManager(
@@ -67,8 +67,8 @@ async function withManager(
 
 program
   .command('status')
-  .description('target, agent, objects that are not programmed, table usage, counters')
-  .option('--all', 'name every object', false)
+  .description('shows target, agent, objects that need attention, table usage and counters')
+  .option('--all', 'show every object', false)
   .action(({ all }: { all: boolean }) =>
     withManager(async (manager, { output }) => {
       const response = await manager.status({ allObjects: all });
@@ -78,11 +78,11 @@ program
 
 program
   .command('entries')
-  .description('the table entries that the manager keeps in the device')
-  .option('--table <name>', 'only this table or action profile', '')
+  .description('shows the table entries that the manager keeps in the device')
+  .option('--table <name>', 'only entries of this table or action profile', '')
   .option(
     '--object <kind/name>',
-    'only what belongs to this object, for instance service/default/web:http/TCP',
+    'only entries of this object, such as service/default/web:http/TCP',
     (text) => {
       const reference = parseReference(text);
       if (!reference)

@@ -28,16 +28,25 @@ type WithManager = (
 export function addFlowsCommand(program: Command, withManager: WithManager): void {
   program
     .command('flows')
-    .description('the connections that the data plane remembers')
-    .option('--pod <namespace/name>', 'only those of this pod, as client or endpoint', '')
-    .option('--service <namespace/name>', 'only those to this service', '')
-    .option('--address <address>', 'only those with this address: of client, service or endpoint', '')
-    .option('--port <number>', 'only those with this port: of client, service or endpoint', parsePort, 0)
-    .option('--protocol <name>', 'only tcp, udp, sctp, icmp, or a number', protocolNumber, 0)
-    .addOption(new Option('--state <state>', 'only those in this state').choices(STATES).default(''))
-    .option('--count', 'only how many there are', false)
-    .option('--end', 'end them, as their next packets find none; takes the certificate of an agent', false)
-    .option('--all', 'with --end and no other option: every one', false)
+    .description('shows the connections that the data plane knows')
+    .option('--pod <namespace/name>', 'only flows of this pod, as client or endpoint', '')
+    .option('--service <namespace/name>', 'only flows to this service', '')
+    .option('--address <address>', 'only flows with this address, of client, service or endpoint', '')
+    .option('--port <number>', 'only flows with this port, of client, service or endpoint', parsePort, 0)
+    .option(
+      '--protocol <name>',
+      'only flows of this protocol: tcp, udp, sctp, icmp, or a number',
+      protocolNumber,
+      0,
+    )
+    .addOption(new Option('--state <state>', 'only flows in this state').choices(STATES).default(''))
+    .option('--count', 'show only how many there are', false)
+    .option(
+      '--end',
+      'end these flows, so that their next packets begin new ones; requires the certificate of an agent',
+      false,
+    )
+    .option('--all', 'with --end and no other option: end every flow', false)
     .action(({ count, end, all, ...filter }: FlowOptions) =>
       withManager(async (manager, { output }) => {
         if (end) print(output, { ended: await manager.endFlows({ filter, all }) }, 'ended');

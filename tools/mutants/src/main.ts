@@ -22,10 +22,10 @@ const FOLDERS = [
 ];
 
 const USAGE = `usage: node scripts/mutants.mjs [options] [part of a file's name ...]
-  --sample N   mutants of each file that are tried, 20 if left out; all for all of them
-  --seed N     which ones, 1 if left out
-  --survivors  lists what no test noticed
-exit status: 0 all was tried, 1 a test fails without a mutant, 2 wrong arguments`;
+  --sample N   number of mutants tried per file, or all (default: 20)
+  --seed N     chooses which ones (default: 1)
+  --survivors  lists the mutants that no test noticed
+exit status: 0 all were tried, 1 a test fails without a mutant, 2 wrong arguments`;
 
 /** Tries mutants and prints how many the tests beside them notice. @returns the exit status. */
 export async function main(args: readonly string[]): Promise<number> {
@@ -48,7 +48,7 @@ export async function main(args: readonly string[]): Promise<number> {
     console.log(`\n${renderRows([...rows, total(folder, rows)])}`);
     if (survivors) console.log(`\n${rows.flatMap((row) => row.survivors).join('\n')}`);
     for (const test of outcome.broken)
-      console.log(`\nfails without a mutant, so nothing can be said: ${test}`);
+      console.log(`\nfails without a mutant, so it says nothing about mutants: ${test}`);
     if (outcome.broken.length > 0) status = 1;
     totals.push(total(folder, rows));
   }

@@ -13,13 +13,13 @@ const ROOT = fileURLToPath(new URL('../../../../', import.meta.url));
 const GUIDE = join(ROOT, 'docs/reliability.md');
 
 const USAGE = `usage: node scripts/faults.mjs [options] [part of a file's name ...]
-  --cases N     how many messages are sent to each entrance of a program, 100000 if left out; code that only computes
-                gets ten times as many inputs, what stops or starts programs is done once for 2000, and a test may
-                know a smaller most
-  --seed N      where the cases come from, to try again what failed
-  --minutes N   ends after so long, with what is done by then
-  --write       puts the rows into the table of docs/reliability.md
-exit status: 0 all held, 1 one did not, 2 wrong arguments, 124 out of time, 130 interrupted`;
+  --cases N     messages sent to each entrance of a program (default: 100000); code that only computes gets ten times
+                as many inputs, tests that stop or start programs do so once per 2000, and a test may have a limit
+                of its own
+  --seed N      seed of the cases, to repeat a failed run
+  --minutes N   ends after this time, with what has been done by then
+  --write       puts the rows into the table in docs/reliability.md
+exit status: 0 all promises held, 1 one did not, 2 wrong arguments, 124 out of time, 130 interrupted`;
 
 class UsageError extends Error {}
 
@@ -59,7 +59,7 @@ function optionsOf(args: readonly string[]): Options {
 function natural(name: string, text: string, least: number): number {
   const value = Number(text);
   if (/^\d+$/.test(text) && Number.isSafeInteger(value) && value >= least) return value;
-  throw new UsageError(`${name} ${text}: not a number of at least ${least}`);
+  throw new UsageError(`${name} ${text}: must be a number of at least ${least}`);
 }
 
 function filesNamed(parts: readonly string[]): string[] {
@@ -104,7 +104,7 @@ export async function main(args: readonly string[]): Promise<number> {
     );
     const rows = rowsOf(report);
     console.log(`\n${renderTable(rows)}`);
-    if (status === 124) console.log(`out of time after ${minutes} min: only what is above was done`);
+    if (status === 124) console.log(`out of time after ${minutes} min: only the tests above were run`);
     if (write) {
       const guide = readFileSync(GUIDE, 'utf8');
       const before = readTable(guide).filter(({ test }) => existsSync(join(ROOT, test)));

@@ -10,7 +10,7 @@ import { dpdkSteps, es2kHostSteps, es2kSplitSteps } from './targets.js';
 const JOURNALS = '/var/lib/infra-offload/setup';
 const CERTIFICATES = [
   '--certificates <directory>',
-  'certificates to check and use; without it there is no TLS',
+  'certificates to check and use; without them, TLS is off',
 ] as const;
 
 interface Common {
@@ -23,17 +23,15 @@ interface Common {
 export function addSetupCommand(program: Command): void {
   const setup = program
     .command('setup')
-    .description(
-      'brings a node into shape for its target, and tells the outcome of each step; may run again',
-    );
+    .description('prepares a node for its target, and reports each step; can be repeated');
 
-  common(setup.command('dpdk').description('a node with infrap4d for DPDK, or the softswitch'))
-    .option('--p4runtime <address>', 'of the target', 'localhost:9559')
-    .option('--gnmi <address>', 'of the target', 'localhost:9339')
-    .option('--ports <count>', 'TAP ports, a power of two', powerOfTwo, 8)
-    .option('--prefix <text>', 'of their names', 'P4TAP_')
-    .option('--mtu <bytes>', 'of the ports', mtu, 1500)
-    .option('--huge-pages <count>', 'of 2 MB; 0 for none', count, 0)
+  common(setup.command('dpdk').description('prepares a node with infrap4d for DPDK, or the softswitch'))
+    .option('--p4runtime <address>', 'P4Runtime address of the target', 'localhost:9559')
+    .option('--gnmi <address>', 'gNMI address of the target', 'localhost:9339')
+    .option('--ports <count>', 'number of TAP ports, a power of two', powerOfTwo, 8)
+    .option('--prefix <text>', 'prefix of their names', 'P4TAP_')
+    .option('--mtu <bytes>', 'MTU of the ports', mtu, 1500)
+    .option('--huge-pages <count>', 'number of huge pages of 2 MB, or 0', count, 0)
     .action(async (options: Common & Dpdk) => {
       const { p4runtime, gnmi: address, ports, hugePages, ...rest } = options;
       const security = clientSecurity(options.certificates);
@@ -55,12 +53,14 @@ export function addSetupCommand(program: Command): void {
     });
 
   common(
-    setup.command('es2k-host').description('the node of an IPU: the agent runs here, the manager on the IPU'),
+    setup
+      .command('es2k-host')
+      .description('prepares the node of an IPU: the agent runs here, the manager on the IPU'),
   )
     .requiredOption('--interface <name>', 'physical function whose subfunctions pods get')
-    .requiredOption('--comms-interface <name>', 'of the communication channel to the IPU')
-    .option('--comms-address <cidr>', 'of the node on it', '10.10.0.1/16')
-    .option('--manager <address>', 'infra-manager on the IPU', '10.10.0.2:50002')
+    .requiredOption('--comms-interface <name>', 'interface of the communication channel to the IPU')
+    .option('--comms-address <cidr>', "the node's address on the channel", '10.10.0.1/16')
+    .option('--manager <address>', 'address of infra-manager on the IPU', '10.10.0.2:50002')
     .action((options: Common & Es2kHost) =>
       run(
         'es2k-host',
@@ -74,12 +74,16 @@ export function addSetupCommand(program: Command): void {
       ),
     );
 
-  common(setup.command('es2k-split').description('the ARM cores of an IPU: manager and infrap4d run here'))
-    .requiredOption('--comms-interface <name>', 'of the communication channel to the node')
-    .option('--comms-address <cidr>', 'of the IPU on it', '10.10.0.2/16')
-    .option('--p4runtime <address>', 'of infrap4d', 'localhost:9559')
-    .option('--gnmi <address>', 'of infrap4d', 'localhost:9339')
-    .option('--package <directory>', 'of the P4 package, if the manager is to load it')
+  common(
+    setup
+      .command('es2k-split')
+      .description('prepares the ARM cores of an IPU: manager and infrap4d run here'),
+  )
+    .requiredOption('--comms-interface <name>', 'interface of the communication channel to the node')
+    .option('--comms-address <cidr>', "the IPU's address on the channel", '10.10.0.2/16')
+    .option('--p4runtime <address>', 'P4Runtime address of infrap4d', 'localhost:9559')
+    .option('--gnmi <address>', 'gNMI address of infrap4d', 'localhost:9339')
+    .option('--package <directory>', 'directory of the P4 package, if the manager is to load it')
     .action((options: Common & Es2kSplit) =>
       run(
         'es2k-split',
@@ -122,8 +126,8 @@ interface Es2kSplit {
 function common(command: Command): Command {
   return command
     .option(...CERTIFICATES)
-    .option('--undo', 'takes back what earlier runs changed')
-    .option('--journals <directory>', 'where runs note what they change', JOURNALS);
+    .option('--undo', 'reverts what earlier runs changed')
+    .option('--journals <directory>', 'directory where runs record what they change', JOURNALS);
 }
 
 async function run(target: string, steps: readonly Step[], options: Common): Promise<void> {
