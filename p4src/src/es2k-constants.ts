@@ -45,7 +45,7 @@ export const Es2kTimeout = {
  */
 export const ES2K_DROP_REASONS: readonly { readonly reason: number; readonly text: string }[] = [
   { reason: 1, text: 'neither ARP nor IPv4' },
-  { reason: 2, text: 'nobody has the address asked for by ARP' },
+  { reason: 2, text: 'ARP for an address that nobody has' },
   { reason: 3, text: 'destination unknown' },
   { reason: 4, text: 'destination unknown on the receiving side' },
   { reason: 5, text: 'sending and receiving side name different ports' },

@@ -85,7 +85,7 @@ describe('policies of Felix', () => {
     const felix = startFelix();
     felix.say(session.set, session.policy, session.profile, endpointOf('ns/web'));
     await eventually(
-      () => agent.problems().some((problem) => problem.includes('Felix has not said everything')),
+      () => agent.problems().some((problem) => problem.includes('Felix has not sent all of them')),
       'Felix is connected',
     );
     expect((await fetch(`http://${agent.monitoringAddress}/readyz`)).status).toBe(503);
@@ -214,9 +214,7 @@ describe('policies of Felix', () => {
     };
     await eventually(() => set()?.join() === '10.244.7.10', 'the change');
     const texts = harness.log.map(({ msg }) => msg);
-    expect(texts).toContainEqual(
-      expect.stringMatching(/change of IP set s:unknown, of which nothing is known/),
-    );
+    expect(texts).toContainEqual(expect.stringMatching(/change to the unknown IP set s:unknown/));
     expect(texts).toContainEqual(expect.stringMatching(/unknown kind \(99\)/));
   });
 });
@@ -251,7 +249,7 @@ describe('the socket', () => {
     writeFileSync(path, '');
     await expect(harness.startAgent({ ...settings(), felix: { socket: path } })).rejects.toMatchObject({
       code: 'SOCKET',
-      message: expect.stringMatching(/felix\.socket .*no socket/),
+      message: expect.stringMatching(/felix\.socket .*not a socket/),
     });
   });
 });

@@ -341,7 +341,8 @@ describe('services of the Kubernetes API', () => {
     await harness.start(1, settings());
     await api.stop();
     harness.manager.cutStream();
-    const away = /^the Kubernetes API does not serve the agent since 20[0-9TZ:-]+ \([0-9]+ s\): cannot watch/;
+    const away =
+      /^the Kubernetes API has not been serving the agent since 20[0-9TZ:-]+ \([0-9]+ s\): cannot watch/;
     await eventually(() => {
       const [problem = '', ...others] = harness.agent?.problems() ?? [];
       return harness.manager.streams === 2 && away.test(problem) && others.length === 0;

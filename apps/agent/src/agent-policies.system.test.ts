@@ -149,7 +149,7 @@ describe('policies of the Kubernetes API', () => {
     expect(json).toMatchObject({
       code: 11,
       msg: expect.stringMatching(
-        /pod shop\/cart is on node node-2 .* and this is node node-1, so it is not known/,
+        /pod shop\/cart is on node node-2, but this is node node-1, so it is not known/,
       ),
     });
     expect(manager.addPodCalls).toEqual([]);

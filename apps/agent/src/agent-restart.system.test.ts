@@ -88,7 +88,7 @@ describe('an agent that starts again', () => {
     await harness.start(1);
     await harness.agent?.stop();
     writeFileSync(harness.socket, 'precious');
-    await expect(harness.startAgent()).rejects.toThrow(/which is no socket/);
+    await expect(harness.startAgent()).rejects.toThrow(/that is not a socket/);
     harness.agent = undefined;
   });
 });

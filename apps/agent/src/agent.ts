@@ -186,8 +186,8 @@ async function problemsOfCalico(
     checkHealth(calico.address, credentials.createInsecure(), HEALTH_TIMEOUT_MS),
   ]);
   const problems: string[] = [];
-  if (!manager.serving) problems.push(`infra-manager does not serve: ${manager.reason}`);
-  if (!own.serving) problems.push(`${calico.address} does not serve: ${own.reason}`);
+  if (!manager.serving) problems.push(`infra-manager is not serving: ${manager.reason}`);
+  if (!own.serving) problems.push(`${calico.address} is not serving: ${own.reason}`);
   const unknown = [objects?.whyNotSynced(), felix?.whyNotSynced()];
   return [...problems, ...unknown.filter((reason) => reason !== undefined)];
 }

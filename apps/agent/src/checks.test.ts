@@ -33,9 +33,9 @@ describe('managerCheck', () => {
     );
     expect(await check()).toBeUndefined();
     manager.health.setStatus('', 'NOT_SERVING');
-    expect(await check()).toMatch(/does not serve: it says NOT_SERVING/);
+    expect(await check()).toMatch(/is not serving: it says NOT_SERVING/);
     manager.kill();
-    expect(await check()).toMatch(/does not serve: .*ECONNREFUSED/);
+    expect(await check()).toMatch(/is not serving: .*ECONNREFUSED/);
   });
 });
 

@@ -32,7 +32,7 @@ export function managerCheck(config: Pick<AgentConfig, 'managerAddress'> & Secur
   const { credentials } = managerSecurity(config);
   return async () => {
     const health = await checkHealth(managerAddress, credentials, 1_000);
-    return health.serving ? undefined : `infra-manager ${managerAddress} does not serve: ${health.reason}`;
+    return health.serving ? undefined : `infra-manager ${managerAddress} is not serving: ${health.reason}`;
   };
 }
 

@@ -86,7 +86,7 @@ describe('infra-agent', () => {
     [
       ['checkManager', '--timeout', '200ms', '--managerAddr', '127.0.0.1', '--managerPort', '9'],
       1,
-      /infra-manager 127\.0\.0\.1:9 does not serve/,
+      /infra-manager 127\.0\.0\.1:9 is not serving/,
     ],
     [['checkCalicoConfig', '--timeout=100ms', '--cni-config-directory', '/nonexistent'], 1, /cannot be read/],
     [['checkManager', '--timeout', 'soon'], 2, /not a duration such as 30s/],

@@ -117,7 +117,7 @@ describe('felix-api-proxy', () => {
     const [code] = await once(child, 'close');
     expect([code, (await said).toString()]).toEqual([
       1,
-      expect.stringMatching(/^felix-api-proxy: descriptor 3 is no pipe: Felix starts this program/),
+      expect.stringMatching(/^felix-api-proxy: descriptor 3 is not a pipe: Felix starts this program/),
     ]);
   });
 });

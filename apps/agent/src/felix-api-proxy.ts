@@ -21,7 +21,7 @@ function open(fd: number, mode: { readonly readable: boolean; readonly writable:
   try {
     return new Socket({ fd, ...mode });
   } catch (cause) {
-    const message = `descriptor ${fd} is no pipe: Felix starts this program, and gives it 3 and 4 (${messageOf(cause)})`;
+    const message = `descriptor ${fd} is not a pipe: Felix starts this program with descriptors 3 and 4 (${messageOf(cause)})`;
     throw new Error(message, { cause });
   }
 }

@@ -144,7 +144,9 @@ describe('an agent that has lost its state directory', () => {
     });
     expect([...manager.pods.keys()]).toEqual(['a/eth0']);
     expect(manager.pods.get('a/eth0')).toMatchObject({ namespace: 'real', name: 'name' });
-    expect(harness.log.filter(({ msg }) => /claims what another one has/.test(msg))).toHaveLength(2);
+    expect(harness.log.filter(({ msg }) => /claims something that another one has/.test(msg))).toHaveLength(
+      2,
+    );
   });
 
   it('takes over pods of an agent that has written no marks, and marks them', async () => {

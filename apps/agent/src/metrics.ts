@@ -10,7 +10,7 @@ export interface MetricsSources {
   readonly sync: SyncClient;
   readonly statuses: StatusBook;
   readonly wantedObjects: () => number;
-  /** Since when the Kubernetes API does not serve the agent; undefined if it does. */
+  /** Since when the Kubernetes API has not been serving the agent; undefined if it is. */
   readonly apiOutage: () => { readonly since: Date } | undefined;
   /** Undefined without TLS to the manager. */
   readonly certificates: () => { readonly notAfter: Date } | undefined;

@@ -71,7 +71,7 @@ async function assertPrivateDirectory(directory: string, what: string): Promise<
 async function removeStaleSocket(path: string, what: string): Promise<void> {
   try {
     if (!(await lstat(path)).isSocket()) {
-      throw new AgentError('SOCKET', `${what} ${path}: there is a file of that name which is no socket`);
+      throw new AgentError('SOCKET', `${what} ${path}: there is a file of that name that is not a socket`);
     }
   } catch (error) {
     if (isSystemError(error, 'ENOENT')) return;

@@ -51,12 +51,12 @@ describe('the Sync protocol', () => {
 
   it.each([
     ['an upsert before the snapshot', [{ $case: 'upsert' as const, value: web() }], /before the snapshot/],
-    ['an end without begin', [end], /has not begun/],
+    ['an end without begin', [end], /none has begun/],
     ['a begin within a snapshot', [begin, begin], /begins within another/],
     [
       'an upsert of nothing',
       [begin, { $case: 'upsert' as const, value: { object: undefined } }],
-      /holds no object/,
+      /contains no object/,
     ],
     [
       'a removal of nothing',

@@ -186,7 +186,7 @@ it('what cannot be is told: unknown policies deny, wrong objects keep the versio
   expect(agent.statuses.get('default/pod-2')).toMatchObject({
     state: DEGRADED,
     reason: 'PolicyUnknown',
-    message: 'ingress: policy default/nowhere is not known, so everything that reaches it is denied',
+    message: 'ingress: policy default/nowhere is unknown, so everything that reaches it is denied',
   });
   expect(reaches(1, 2, 80)).toBe(false);
   await agent.upsert(

@@ -226,7 +226,7 @@ describe('what the agent wants', () => {
     expect(status('default/big:/TCP')).toEqual([
       DEGRADED,
       'TooManyEndpoints',
-      expect.stringMatching(/^298 endpoints, 255 of them are served/),
+      expect.stringMatching(/^298 endpoints, 255 of which are served/),
     ]);
     expect(status('default/sctp:/SCTP')).toEqual([
       DEGRADED,

@@ -59,14 +59,14 @@ export function createMetrics<Row>(sources: MetricsSources<Row>): Registry {
   gauge('target_in_sync', '1 while the target holds everything wanted.', () => Number(reconciler.inSync));
   gauge('agent_connected', '1 while there is a Sync stream.', () => Number(agentConnected()));
   gauge('peer_connections', 'Connections of agents and operators.', () => peers().connections);
-  counter('peers_refused', 'Clients that were not let in.', () => peers().refused);
+  counter('peers_refused', 'Clients that were refused.', () => peers().refused);
   counter('peers_ended', 'Connections that were ended because of a limit.', () => peers().ended);
   gauge('agent_snapshot_complete', '1 when a whole snapshot has been taken since the start.', () =>
     Number(controller.recovery.hasSnapshot),
   );
   gauge(
     'kept_entities',
-    'Entities of the target that nobody has asked for, kept until a snapshot tells whether somebody does.',
+    'Entities on the target that nothing wants so far, kept until a snapshot says whether they are wanted.',
     () => reconciler.kept,
   );
   const sinceOf = (reason: ReadinessReason) =>
@@ -96,7 +96,7 @@ export function createMetrics<Row>(sources: MetricsSources<Row>): Registry {
     });
   certificateGauge(
     'expiry_timestamp_seconds',
-    'When the first of the certificates in use, or of those above them, ends.',
+    'When the first of the certificates in use, or of those above them, expires.',
     ({ notAfter }) => notAfter.getTime() / 1000,
   );
   certificateGauge(
@@ -115,7 +115,7 @@ export function createMetrics<Row>(sources: MetricsSources<Row>): Registry {
     () => reconciler.backlog,
   );
   counter('writes', 'Write requests sent to the target.', () => reconciler.stats.writeRequests);
-  counter('updates_written', 'Entities that the target took.', () => reconciler.stats.updatesWritten);
+  counter('updates_written', 'Entities that the target accepted.', () => reconciler.stats.updatesWritten);
   counter(
     'updates_failed',
     'Entities that the target refused, or that got no answer.',

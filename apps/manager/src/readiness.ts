@@ -106,7 +106,7 @@ export class Readiness {
       case 'backup': {
         const message =
           state.primaryElectionId === undefined
-            ? 'the target has no primary yet: becoming it'
+            ? 'the target has no primary yet: this manager is becoming the primary'
             : 'another manager is the primary of the target';
         return this.#problem('NotPrimary', message, { isServing: false });
       }
@@ -135,7 +135,7 @@ export class Readiness {
   #snapshot(): Problem | undefined {
     if (!this.#sources.recovery.awaitsSnapshot) return undefined;
     const message =
-      'the state of the last run was lost: what the target holds stays until a snapshot of the agent tells what is wanted';
+      'the state of the last run was lost: entries stay on the target until a snapshot from the agent says what is wanted';
     return this.#problem('SnapshotAwaited', message, { isServing: true });
   }
 

@@ -80,6 +80,6 @@ describe('stopOnSignals', () => {
       'SIGINT',
     );
     expect(status).toBe(1);
-    expect(output).toMatch(/could not stop in order \{"err":"cause"\}/);
+    expect(output).toMatch(/could not stop cleanly \{"err":"cause"\}/);
   });
 });

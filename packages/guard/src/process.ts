@@ -40,7 +40,7 @@ export function endOnUncaught(report: (error: unknown, message: string) => void)
     for (const event of EVENTS) process.removeAllListeners(event);
     for (const signal of STOP_SIGNALS) process.removeAllListeners(signal);
     try {
-      report(error, 'nobody caught this: the process ends');
+      report(error, 'uncaught error: the process ends');
     } finally {
       process.exit(EXIT_FAILED);
     }
@@ -61,11 +61,11 @@ export function stopOnSignals(stop: (signal: NodeJS.Signals) => Promise<unknown>
     stop(signal).then(
       () => process.exit(0),
       (error: unknown) => {
-        log.fatal({ err: error }, 'could not stop in order');
+        log.fatal({ err: error }, 'could not stop cleanly');
         process.exit(EXIT_FAILED);
       },
     );
   };
-  const guard = new Guard((error) => log.fatal({ err: error }, 'could not stop in order'));
+  const guard = new Guard((error) => log.fatal({ err: error }, 'could not stop cleanly'));
   for (const signal of STOP_SIGNALS) process.on(signal, guard.handler(onSignal));
 }

@@ -126,7 +126,7 @@ it('SIGTERM leaves the data plane running, the next one goes on with it, and sto
 
   const second = softswitch(...flags);
   await expect.poll(() => second.stdout).toContain(`ports ${prefix}0\n`);
-  expect(second.stderr).toContain('the pipeline is as it was left');
+  expect(second.stderr).toContain('the pipeline is as before');
   const refused = softswitch('--run-directory', directory, 'stop');
   expect(await refused.exit).toBe(1);
   expect(refused.stderr).toContain(`the softswitch with the process id ${second.child.pid} has it`);
@@ -190,6 +190,6 @@ it.each([
   await expect.poll(() => run.stdout).toContain(ready);
   run.child.kill('SIGUSR2');
   expect(await run.exit).toBe(1);
-  expect(run.stderr.match(/nobody caught this/g)).toHaveLength(1);
+  expect(run.stderr.match(/uncaught error/g)).toHaveLength(1);
   expect(run.stderr).toContain('nobody catches this');
 });

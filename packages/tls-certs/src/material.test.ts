@@ -122,7 +122,7 @@ describe('checks of a certificate', () => {
     expect(() => checkKey(parse(root), key, files, [parse(server), own])).toThrow(
       refusal(
         'KEY_MISMATCH',
-        'x.crt: the first certificate is CN=infra-server_ca, but the private key is that of CN=infraagent-client: put that one first, and those that issued it behind it',
+        'x.crt: the first certificate is CN=infra-server_ca, but the private key is that of CN=infraagent-client: put that one first, followed by its issuers',
         'x.crt',
       ),
     );
@@ -204,7 +204,7 @@ describe('authorities', () => {
     expect(rootless([lone, authority])).toEqual([]);
     expect(rootless([lone, parse(other)]).map(({ authority: one }) => one)).toEqual([lone]);
     const message =
-      'ca.crt: the authority CN=infraagent-client is no root, and that of its issuer CN=infra-server_ca is not in the file: add it';
+      'ca.crt: the authority CN=infraagent-client is not a root, and the certificate of its issuer CN=infra-server_ca is not in the file: add it';
     expect(() => checkRoots([lone], 'ca.crt')).toThrow(refusal('NO_ROOT', message, 'ca.crt'));
     // Others in the file do not matter, unless it is the one that does more than the others.
     expect(() => checkRoots([lone, parse(other)], 'ca.crt')).not.toThrow();

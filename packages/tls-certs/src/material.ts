@@ -85,7 +85,7 @@ export function checkKey(
   if (certificate.checkPrivateKey(key)) return;
   const owner = others.find((other) => other.checkPrivateKey(key));
   if (owner !== undefined) {
-    const order = `${files.cert}: the first certificate is ${nameOf(certificate)}, but the private key is that of ${nameOf(owner)}: put that one first, and those that issued it behind it`;
+    const order = `${files.cert}: the first certificate is ${nameOf(certificate)}, but the private key is that of ${nameOf(owner)}: put that one first, followed by its issuers`;
     throw new TlsCertsError('KEY_MISMATCH', order, { details: { file: files.cert } });
   }
   const message = `${files.key}: the private key is not that of the certificate in ${files.cert} (${nameOf(certificate)})`;
@@ -191,7 +191,7 @@ export function checkRoots(
 
 /** What is wrong with an authority without its root, and what to do. */
 export function describeRootless({ authority, issuer }: ReturnType<typeof rootless>[number]): string {
-  return `the authority ${nameOf(authority)} is no root, and that of its issuer ${issuer} is not in the file: add it`;
+  return `the authority ${nameOf(authority)} is not a root, and the certificate of its issuer ${issuer} is not in the file: add it`;
 }
 
 /** A root, or a certificate that is trusted for itself. */

@@ -36,7 +36,7 @@ async function leafOfIntermediate(): Promise<{ files: IdentityFiles; between: Id
 
 const open = (files: Partial<IdentityFiles>) => CertificateSource.open({ files, usage: 'client' }).close();
 const LACKS_ROOT =
-  /ca\.crt: the authority CN=between is no root, and that of its issuer CN=.* is not in the file: add it$/;
+  /ca\.crt: the authority CN=between is not a root, and the certificate of its issuer CN=.* is not in the file: add it$/;
 
 describe('a file of authorities', () => {
   it('that lacks the root is refused, for then every handshake would fail', async () => {
@@ -69,7 +69,7 @@ it('a file in which the own certificate does not stand first is refused with wha
   const { files, between } = await leafOfIntermediate();
   writeFileSync(files.cert, between.certificate + readFileSync(files.cert, 'utf8'));
   expect(() => open(files)).toThrow(
-    /tls\.crt: the first certificate is CN=between, but the private key is that of CN=.*: put that one first, and those that issued it behind it$/,
+    /tls\.crt: the first certificate is CN=between, but the private key is that of CN=.*: put that one first, followed by its issuers$/,
   );
 });
 

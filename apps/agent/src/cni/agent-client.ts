@@ -23,9 +23,13 @@ export class AgentClient {
     try {
       json = JSON.parse(text);
     } catch (cause) {
-      throw new CniError(CniErrorCode.decodeFailure, `infra-agent answered no JSON: ${excerpt(text)}`, {
-        cause,
-      });
+      throw new CniError(
+        CniErrorCode.decodeFailure,
+        `infra-agent did not answer with JSON: ${excerpt(text)}`,
+        {
+          cause,
+        },
+      );
     }
     // What the agent of the same build answers is not checked again.
     if (status === 200) return json as Operations[Name]['response'];

@@ -174,7 +174,7 @@ export class Attacher {
       }
       const status = pods.status(attachmentId(request));
       if (status?.state === ObjectState.OBJECT_STATE_DEGRADED) {
-        problems.push(`the data plane has it not in full: ${status.reason}: ${status.message}`);
+        problems.push(`it is not fully in the data plane: ${status.reason}: ${status.message}`);
       }
       if (problems.length > 0) throw new CniError(InfraCniErrorCode.checkFailed, problems.join('; '));
     });

@@ -138,7 +138,7 @@ function onlyAddress(addresses: readonly string[]): string {
     const given = addresses.join(', ') || 'none';
     throw new CniError(
       InfraCniErrorCode.unusableAddress,
-      `container_ips: a pod gets exactly one IPv4 address, given are ${given}`,
+      `container_ips: a pod gets exactly one IPv4 address; given: ${given}`,
     );
   }
   const parsed = parseAddressPrefix(text.includes('/') ? text : `${text}/32`);

@@ -92,11 +92,7 @@ describe('cni.CniDataplane', () => {
   });
 
   it.each<[string, Partial<AddRequest>, RegExp]>([
-    [
-      'no address',
-      { containerIps: [] },
-      /container_ips: a pod gets exactly one IPv4 address, given are none/,
-    ],
+    ['no address', { containerIps: [] }, /container_ips: a pod gets exactly one IPv4 address; given: none/],
     [
       'IPv6 beside IPv4',
       {
@@ -105,7 +101,7 @@ describe('cni.CniDataplane', () => {
           { address: 'fd00::9/128', gateway: '' },
         ],
       },
-      /container_ips: a pod gets exactly one IPv4 address, given are 10\.244\.7\.9\/32, fd00::9\/128/,
+      /container_ips: a pod gets exactly one IPv4 address; given: 10\.244\.7\.9\/32, fd00::9\/128/,
     ],
     ['IPv6', { containerIps: [{ address: 'fd00::9/128', gateway: '' }] }, /'fd00::9\/128' is not an IPv4/],
     ['no namespace', { netns: '' }, /CNI_NETNS/],
@@ -184,11 +180,11 @@ describe('cni.CniDataplane', () => {
     };
     expect(await check()).toEqual([200, 'ok\n']);
     manager.health.setStatus('', 'NOT_SERVING');
-    expect(await check()).toEqual([500, 'infra-manager does not serve: it says NOT_SERVING\n']);
+    expect(await check()).toEqual([500, 'infra-manager is not serving: it says NOT_SERVING\n']);
     manager.kill();
     expect(await check()).toEqual([
       500,
-      expect.stringMatching(/^infra-manager does not serve: .*ECONNREFUSED/),
+      expect.stringMatching(/^infra-manager is not serving: .*ECONNREFUSED/),
     ]);
   });
 

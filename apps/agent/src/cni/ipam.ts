@@ -72,7 +72,7 @@ export function selectIpam(command: CniCommand, context: IpamContext): Ipam {
   if (addresses === undefined) {
     throw new CniError(
       CniErrorCode.invalidConfig,
-      'the network configuration says not where addresses come from: set ipam.type, for instance to host-local, or give the pod runtimeConfig.ips',
+      'the network configuration does not say where addresses come from: set ipam.type, for instance to host-local, or give the pod runtimeConfig.ips',
     );
   }
   return new StaticIpam(addresses);

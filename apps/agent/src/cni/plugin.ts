@@ -173,7 +173,7 @@ async function collectGarbage({ config, agent, ipam }: Context): Promise<void> {
   if (config.validAttachments === undefined) {
     throw new CniError(
       CniErrorCode.invalidConfig,
-      'GC without cni.dev/valid-attachments would detach every pod of the network; an empty list says that this is meant',
+      'GC without cni.dev/valid-attachments would detach every pod of the network; give an empty list if that is intended',
     );
   }
   const { garbage } = await agent.call('garbage', { network: config.name, valid: config.validAttachments });

@@ -115,7 +115,7 @@ export class AttachmentRecovery {
     }
     const condition = await interfaces.locate(attachment).catch((error: unknown) => {
       // One pod that cannot be looked at must not keep the agent from the others.
-      logger.error({ ...fields, reason: messageOf(error) }, 'cannot be looked at; taken to be in place');
+      logger.error({ ...fields, reason: messageOf(error) }, 'cannot be checked; assumed to be in place');
       return 'in-place' as const;
     });
     switch (condition) {
@@ -131,7 +131,7 @@ export class AttachmentRecovery {
         await this.#restore(attachment);
         break;
       case 'missing':
-        logger.warn(fields, 'its interface is nowhere; waiting for the target to make it');
+        logger.warn(fields, 'its interface does not exist; waiting for the target to create it');
         break;
       default:
         condition satisfies never;
@@ -153,7 +153,7 @@ export class AttachmentRecovery {
     const fields = fieldsOf(attachment);
     try {
       await interfaces.configure(attachment);
-      logger.warn(fields, 'the target has made its interface anew; moved back into the pod');
+      logger.warn(fields, 'the target has created its interface again; moved back into the pod');
     } catch (error) {
       logger.error({ ...fields, reason: messageOf(error) }, 'its interface cannot be moved back');
     }

@@ -53,7 +53,7 @@ export function translateIpdkNames(layer: Layer, below: Settings): Layer {
   if (mode !== undefined) {
     const [insecure, mtls] = TLS_MODE.map((name) => values.get(name));
     if (insecure === true && mtls === true) {
-      const message = 'insecure and mtls are both true: set mtls: false, too, to go without TLS';
+      const message = 'insecure and mtls are both true: set mtls: false as well to go without TLS';
       throw new ServiceError('CONFIG', `${layer.placeOf(['insecure'])}: ${message}`);
     }
     set(mode, 'tls.mode', tlsMode(insecure, mtls, valueAt(below, ['tls', 'mode'])));

@@ -75,7 +75,7 @@ describe('loadConfig', () => {
     ['hostInterface: { addresses: [x] }', /hostInterface\.addresses\.0: is not an IPv4 address/],
     ['log: { level: loud }', /log\.level: /],
     ['manifestsDirectory: /m\nkubernetes: {}', /kubernetes: and manifestsDirectory are both given/],
-    ['kubernetes: { context: c }', /kubernetes\.context: .*name that, too/],
+    ['kubernetes: { context: c }', /kubernetes\.context: .*give the kubeconfig as well/],
     ['kubernetes: { kubeconfig: k }', /kubernetes\.kubeconfig: is not an absolute path/],
     ['uplink: { mac: "02:00:00:00:00:01" }', /uplink\.interface: /],
     ['uplink: { interface: u, mac: "01:00:00:00:00:01" }', /uplink\.mac: is not a unicast MAC/],

@@ -68,7 +68,7 @@ const keysSchema = z.strictObject({
     .strictObject({ kubeconfig: absolutePath.optional(), context: z.string().min(1).optional() })
     .refine(({ kubeconfig, context }) => kubeconfig !== undefined || context === undefined, {
       path: ['context'],
-      message: 'is a context of a kubeconfig: name that, too',
+      message: 'is a context of a kubeconfig: give the kubeconfig as well',
     })
     .optional(),
   /** The data plane's own way to other nodes. Without `mac`, packets leave it with the MAC address of the host interface. */

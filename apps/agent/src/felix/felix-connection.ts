@@ -107,7 +107,7 @@ export class FelixConnection {
       if (!FelixError.is(error)) throw error;
       this.#options.logger.error(
         { code: error.code, reason: error.message },
-        'Felix sends what cannot be read',
+        'Felix sent something unreadable',
       );
       this.close(error.message);
       return;

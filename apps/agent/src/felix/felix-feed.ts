@@ -62,7 +62,7 @@ export class FelixFeed implements PodPolicies {
     if (!isNamed(pod)) {
       throw new CniError(
         CniErrorCode.invalidEnvironment,
-        'CNI_ARGS names no pod (K8S_POD_NAMESPACE, K8S_POD_NAME), but only pods of Kubernetes have policies of Felix',
+        'CNI_ARGS names no pod (K8S_POD_NAMESPACE, K8S_POD_NAME), but Felix has policies only for Kubernetes pods',
       );
     }
     this.expect(pod);

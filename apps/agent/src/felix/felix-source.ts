@@ -92,7 +92,7 @@ export class FelixSource {
     const { socket } = this.#options;
     return this.#connection === undefined
       ? `policies are not known yet: Felix has not connected to ${socket}`
-      : 'policies are not known yet: Felix has not said everything';
+      : 'policies are not known yet: Felix has not sent all of them';
   }
 
   /** What pods are admitted by. */
@@ -103,7 +103,7 @@ export class FelixSource {
   #onSocket(socket: Socket): void {
     const { dialect, logger } = this.#options;
     this.#connections.inc();
-    this.#connection?.close('Felix has connected anew');
+    this.#connection?.close('Felix has connected again');
     logger.info({ socket: this.#options.socket }, 'Felix has connected');
     this.#isAdopted = false;
     const connection = new FelixConnection({

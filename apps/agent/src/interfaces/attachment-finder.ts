@@ -54,7 +54,7 @@ async function lookEverywhere(logger: Logger): Promise<Attachment[]> {
         found.push(...(await attachmentsIn(netns)));
       } catch (error) {
         // Most likely it has gone.
-        logger.debug({ netns: netns.path, reason: messageOf(error) }, 'namespace cannot be looked into');
+        logger.debug({ netns: netns.path, reason: messageOf(error) }, 'namespace cannot be inspected');
       }
     }
   };
@@ -72,7 +72,7 @@ function withoutRivals(
     if (rival === undefined) return true;
     logger.error(
       { attachment: attachmentId(attachment), other: attachmentId(rival), netns: attachment.netns.path },
-      'the mark of an interface claims what another one has; left alone',
+      'the mark on an interface claims something that another one has; left alone',
     );
     return false;
   });

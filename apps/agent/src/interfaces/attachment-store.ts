@@ -199,7 +199,7 @@ export class AttachmentStore {
     if (uid === own && (mode & 0o077) === 0) return;
     this.#logger.warn(
       { directory: this.#directory, uid, mode: (mode & 0o7777).toString(8) },
-      'the state directory was open to others; closed',
+      'the state directory was accessible to others; access removed',
     );
     if (uid !== own) await chown(this.#directory, own, process.getegid?.() ?? 0);
     await chmod(this.#directory, 0o700);

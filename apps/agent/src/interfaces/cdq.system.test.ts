@@ -229,7 +229,9 @@ describe('a subfunction that is made', () => {
     commands.expect(show(), refused);
     await expect(interfaces.allocate()).rejects.toMatchObject({
       code: 11,
-      message: expect.stringMatching(/0 are attached .* no other subfunction: .* Operation not supported$/),
+      message: expect.stringMatching(
+        /0 are attached .* cannot create another subfunction: .* Operation not supported$/,
+      ),
     });
     commands.expect({ command: 'devlink -json port show', code: 1, stderr: 'Failed to connect to devlink' });
     await expect(interfaces.allocate()).rejects.toMatchObject({ code: 11 });
@@ -243,7 +245,7 @@ describe('a subfunction that is made', () => {
     await expect(interfaces.allocate()).rejects.toMatchObject({
       code: 11,
       message: expect.stringContaining(
-        'subfunction 103 of ens801f0 has no interface 0.1 s after it was made',
+        'subfunction 103 of ens801f0 has no interface 0.1 s after it was created',
       ),
     });
   });

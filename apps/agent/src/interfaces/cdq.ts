@@ -111,8 +111,8 @@ export class CdqPool implements InterfacePool {
       if (!port.isActive) await devlink.activate(port);
     } catch (error) {
       return {
-        reason: `${this.#pf} makes no other subfunction: ${messageOf(error)}`,
-        advice: 'delete pods, or make subfunctions by the means of the device',
+        reason: `${this.#pf} cannot create another subfunction: ${messageOf(error)}`,
+        advice: 'delete pods, or create subfunctions with the tools of the device',
       };
     }
     if (!(await this.#appears(numberOf(port.sfnum)))) {
@@ -121,7 +121,7 @@ export class CdqPool implements InterfacePool {
         this.#logger.warn({ port: port.handle, reason: messageOf(error) }, 'subfunction cannot be removed');
       });
       return {
-        reason: `subfunction ${port.sfnum} of ${this.#pf} has no interface ${this.#attachTimeoutMs / 1000} s after it was made`,
+        reason: `subfunction ${port.sfnum} of ${this.#pf} has no interface ${this.#attachTimeoutMs / 1000} s after it was created`,
         advice: 'see the log of the kernel; is the driver of the subfunction loaded?',
       };
     }

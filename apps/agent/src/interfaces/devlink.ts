@@ -44,7 +44,7 @@ export class Devlink {
     const command = ['port', 'add', this.#device, 'flavour', 'pcisf', 'pfnum', this.#pfnum];
     const [port] = await this.#ports([...command, 'sfnum', String(sfnum)]);
     if (port !== undefined) return port;
-    throw new AgentError('COMMAND_FAILED', `devlink told nothing of the new subfunction ${sfnum}`);
+    throw new AgentError('COMMAND_FAILED', `devlink did not report the new subfunction ${sfnum}`);
   }
 
   /** @throws AgentError COMMAND_FAILED */

@@ -144,7 +144,7 @@ describe('the pool', () => {
     await expect(interfaces.allocate()).rejects.toMatchObject({
       code: 11,
       message: 'no free interface: 0 are attached to pods and ens801f0 has no virtual functions',
-      details: 'write how many to /sys/class/net/ens801f0/device/sriov_numvfs',
+      details: 'write their number to /sys/class/net/ens801f0/device/sriov_numvfs',
     });
   });
 });

@@ -54,7 +54,7 @@ export class SriovPool implements InterfacePool {
       return isThere
         ? {
             reason: `${this.#pf} has no virtual functions`,
-            advice: `write how many to /sys/class/net/${this.#pf}/device/sriov_numvfs`,
+            advice: `write their number to /sys/class/net/${this.#pf}/device/sriov_numvfs`,
           }
         : { reason: `there is no interface ${this.#pf}`, advice: 'see `interface` of the configuration' };
     }
@@ -64,7 +64,7 @@ export class SriovPool implements InterfacePool {
     const count = `${this.#pf} has ${functions.length} virtual functions, 0 and 1 reserved`;
     return {
       reason: [count, ...unusable].join('; '),
-      advice: `delete pods, or make more virtual functions of ${this.#pf}`,
+      advice: `delete pods, or create more virtual functions of ${this.#pf}`,
     };
   }
 

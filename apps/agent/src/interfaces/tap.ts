@@ -37,7 +37,7 @@ export class TapPool implements InterfacePool {
   async explainExhaustion(): Promise<Exhaustion> {
     return {
       reason: `none of ${this.#prefix}1, ${this.#prefix}2, … is left`,
-      advice: 'delete pods, or let the target make more TAP ports',
+      advice: 'delete pods, or have the target create more TAP ports',
     };
   }
 

@@ -46,7 +46,10 @@ export class LinuxKernel implements NodeKernel {
     }
     const problem = problems.length === 0 ? undefined : problems.join('; ');
     if (problem !== undefined && problem !== this.#problem) {
-      this.#logger.error({ reason: problem }, 'pods may not get out of the cluster, nor clients outside in');
+      this.#logger.error(
+        { reason: problem },
+        'pods may be unable to leave the cluster, and clients outside to reach it',
+      );
     }
     this.#problem = problem;
   }

@@ -100,7 +100,7 @@ export class ClusterRanges {
       }
     } catch (error) {
       if (!this.#isStopped)
-        logger.warn({ reason: messageOf(error) }, 'the ranges of the cluster cannot be looked for');
+        logger.warn({ reason: messageOf(error) }, 'the ranges of the cluster cannot be looked up');
     }
     if (this.#isStopped) return;
     if (!this.#isComplete) {

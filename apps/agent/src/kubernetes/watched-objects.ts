@@ -149,7 +149,7 @@ export class WatchedObjects {
   /** What keeps new pods from what they need to know; undefined if nothing does. */
   whyNotServed(): string | undefined {
     const { outage } = this;
-    const away = outage && `the Kubernetes API does not serve the agent ${since(outage.since)}`;
+    const away = outage && `the Kubernetes API has not been serving the agent ${since(outage.since)}`;
     const unknown = this.whyNotSynced();
     if (away === undefined) return unknown;
     return `${away}: ${unknown ?? outage?.reason}`;

@@ -36,12 +36,12 @@ export async function awaitPodObject(
 
 function problemOf(pod: Pod | undefined, { namespace, name, nodeName }: PodOnNode): string | undefined {
   const described = `pod ${namespace}/${name}`;
-  if (pod === undefined) return `the Kubernetes API has told of no ${described}`;
+  if (pod === undefined) return `the Kubernetes API has not reported ${described}`;
   if (pod.nodeName !== nodeName) {
     const where = pod.nodeName === undefined ? 'on no node' : `on node ${pod.nodeName}`;
-    return `${described} is ${where} for the Kubernetes API, and this is node ${nodeName}`;
+    return `according to the Kubernetes API, ${described} is ${where}, but this is node ${nodeName}`;
   }
-  if (pod.finished) return `${described} has ended, as the Kubernetes API has it`;
-  if (pod.terminating) return `${described} is being deleted, as the Kubernetes API has it`;
+  if (pod.finished) return `${described} has ended, according to the Kubernetes API`;
+  if (pod.terminating) return `${described} is being deleted, according to the Kubernetes API`;
   return undefined;
 }

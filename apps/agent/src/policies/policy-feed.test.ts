@@ -42,9 +42,12 @@ const attached = { attachmentId: 'c1/eth0', namespace: 'shop', name: 'cart', add
 
 describe('PolicyFeed', () => {
   it.each([
-    [undefined, /the Kubernetes API has told of no pod shop\/cart, so it is not known/],
-    [pod({ nodeName: undefined }), /pod shop\/cart is on no node for the Kubernetes API/],
-    [pod({ nodeName: 'node-2' }), /is on node node-2 for the Kubernetes API, and this is node node-1/],
+    [undefined, /the Kubernetes API has not reported pod shop\/cart, so it is not known/],
+    [pod({ nodeName: undefined }), /according to the Kubernetes API, pod shop\/cart is on no node/],
+    [
+      pod({ nodeName: 'node-2' }),
+      /according to the Kubernetes API, pod shop\/cart is on node node-2, but this is node node-1/,
+    ],
     [pod({}, {}, { phase: 'Succeeded' }), /has ended/],
     [pod({}, { deletionTimestamp: '2026-01-01T00:00:00Z' }), /is being deleted/],
   ])('admits no pod whose object is %j', async (object, message) => {

@@ -73,7 +73,7 @@ export class PolicyFeed implements PodPolicies {
     if (isComplete && isOfKubernetes) {
       const problem = await awaitPodObject(source.pods, { namespace, name, nodeName }, this.#podTimeoutMs);
       if (problem !== undefined) {
-        const message = `${problem}, so it is not known which network policies hold for it`;
+        const message = `${problem}, so it is not known which network policies apply to it`;
         throw new CniError(CniErrorCode.tryAgainLater, message);
       }
     }

@@ -69,7 +69,7 @@ export function toServices(
   const outside = external && outsidePort(balanced, external, gatewayPort);
   if (external !== undefined) {
     if (outside === undefined) {
-      const message = 'no port of 169.254.1.1 is left, so clients outside of the cluster are not served';
+      const message = 'no port of 169.254.1.1 is left, so clients outside the cluster are not served';
       conditions.push({ reason: 'GatewayPortsExhausted', message });
     } else {
       const frontends = gatewayPortsOf(outside).map((port) => ({ address: podGateway, port }));

@@ -79,7 +79,7 @@ function fromDirectory(directory: string): PipelinePackage {
   const tables = found.program.tables.map(({ alias }) => alias).join(', ');
   throw new ServiceError(
     'CONFIG',
-    `pipeline.directory ${directory}: its P4Info is of no ES2K package; its tables are ${tables}`,
+    `pipeline.directory ${directory}: its P4Info is not that of an ES2K package; its tables are ${tables}`,
   );
 }
 
@@ -107,7 +107,7 @@ async function onTarget(
     if (deviceConfig !== undefined && deviceConfig.length > 0) return { program, deviceConfig };
     throw new ServiceError(
       'CONFIG',
-      'the target runs an ES2K package but does not tell its device config: name the folder of the package in pipeline.directory',
+      'the target runs an ES2K package but does not report its device config: set pipeline.directory to the folder of the package',
     );
   } catch (error) {
     if (ServiceError.is(error)) throw error;
@@ -115,7 +115,7 @@ async function onTarget(
     const why = none ? 'it runs none' : messageOf(error);
     logger.info(
       { target: target.p4runtimeAddress, why },
-      'the pipeline is not told by the target: using the one for DPDK',
+      'the target does not report its pipeline: using the one for DPDK',
     );
     return undefined;
   } finally {

@@ -62,7 +62,7 @@ export function missingPort(
   if (found.kind === 'missing') {
     return condition('InterfaceNotFound', found.message);
   }
-  return condition('InterfaceUnknown', `the target has not told the port of ${interfaceName} yet`);
+  return condition('InterfaceUnknown', `the target has not reported the port of ${interfaceName} yet`);
 }
 
 /** Every frontend may be claimed by one service. */

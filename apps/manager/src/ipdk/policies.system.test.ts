@@ -154,7 +154,7 @@ describe('policies that an IPDK agent passes on', () => {
     );
     expect(connects(1, 2)).toBe(true);
     const unknown = { id: 's:unknown', addedMembers: ['10.0.0.1'], removedMembers: [] };
-    expect((await call(ipdk.client.updateIpSetDelta, unknown)).errorMessage).toMatch(/nothing is known/);
+    expect((await call(ipdk.client.updateIpSetDelta, unknown)).errorMessage).toMatch(/unknown IP set/);
     expect((await call(ipdk.client.activePolicyRemove, { id: undefined })).errorMessage).toMatch(
       /about a policy, but does not name it/,
     );

@@ -229,7 +229,7 @@ describe('translations', () => {
     const many = Array.from({ length: 256 }, (_, i) => `10.244.${2 + (i >> 7)}.${1 + (i & 127)}:80`);
     const tooMany = await ipdk.addTranslation(translation('10.96.0.12:80', many));
     expect(tooMany.successful).toBe(false);
-    expect(tooMany.errorMessage).toMatch(/256 endpoints, 255 of them are served.*it is kept/);
+    expect(tooMany.errorMessage).toMatch(/256 endpoints, 255 of which are served.*it is kept/);
   });
 
   it('without a target they are kept, and programmed when it is back', async () => {

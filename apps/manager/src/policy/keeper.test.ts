@@ -118,7 +118,7 @@ it('while the target keeps what it should forget, everything is denied', async (
   const reasons = status('isolation/n/pod-1');
   expect(reasons).toMatchObject({
     state: 'degraded',
-    message: expect.stringContaining('all ingress is denied'),
+    message: expect.stringContaining('all ingress traffic is denied'),
   });
   expect(status('policy/p')).toMatchObject({ state: 'degraded', reason: 'WriteFailed' });
   await vi.advanceTimersByTimeAsync(1000);

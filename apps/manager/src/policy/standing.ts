@@ -103,7 +103,7 @@ function refusedRows<Row>({ owner }: Profile<Row>, reconciler: Reconciler<Row>):
 }
 
 function closed(direction: string): Condition {
-  const message = `all ${direction} is denied until the target takes the entries that it refused, since what it holds may allow too much`;
+  const message = `all ${direction} traffic is denied until the target accepts the entries that it refused, since its present ones may allow too much`;
   return condition('EverythingDenied', message);
 }
 
@@ -113,6 +113,6 @@ function cutOff(pod: ObjectKey): Condition {
 }
 
 function unknownPolicy(direction: string, name: string): Condition {
-  const message = `${direction}: policy ${name} is not known, so everything that reaches it is denied`;
+  const message = `${direction}: policy ${name} is unknown, so everything that reaches it is denied`;
   return condition('PolicyUnknown', message);
 }

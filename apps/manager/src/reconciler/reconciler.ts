@@ -114,7 +114,7 @@ export class Reconciler<Row> {
     this.#events = events;
     this.#logger = logger;
     this.#guard = new Guard((error) => {
-      logger.error({ err: error }, 'internal error: synchronising anew');
+      logger.error({ err: error }, 'internal error: synchronising again');
       this.detach();
       events.suspected('disconnected');
     });

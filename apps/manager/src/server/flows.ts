@@ -72,7 +72,7 @@ export class Flows {
     const { driver, controller } = this.#context;
     const table = driver.flowTable;
     if (table === undefined)
-      throw new ManagerError('UNSUPPORTED', 'the pipeline of this target does not tell its flows');
+      throw new ManagerError('UNSUPPORTED', 'the pipeline of this target does not list its flows');
     return { table, match: matchOfFilter(filter, controller) };
   }
 

@@ -43,7 +43,7 @@ describe('AddPod', () => {
   });
 
   it.each<[string, () => Promise<unknown> | undefined, string, RegExp]>([
-    ['no pod', () => server.pods.add({ pod: undefined }, never), 'INVALID_OBJECT', /holds no pod/],
+    ['no pod', () => server.pods.add({ pod: undefined }, never), 'INVALID_OBJECT', /contains no pod/],
     [
       'a pod that makes no sense',
       () => server.pods.add({ pod: pod(1, { mac: '' }) }, never),
@@ -121,7 +121,7 @@ describe('AddPod', () => {
     expect(await adding).toEqual({
       code: 'CANCELLED',
       message:
-        'it was not done in the time given; so far: InterfaceUnknown: the target has not told the port of mem1 yet',
+        'it was not done in time; so far: InterfaceUnknown: the target has not reported the port of mem1 yet',
     });
     expect(server.core.controller.object(KEY)).toBeUndefined();
   });

@@ -31,7 +31,7 @@ export class Pods<Row> {
 
   /** @throws ManagerError as the contract says; the pod is not kept then. */
   async add({ pod }: AddPodRequest, cancelled: AbortSignal): Promise<AddPodResponse> {
-    if (pod === undefined) throw new ManagerError('INVALID_OBJECT', 'AddPod: the request holds no pod');
+    if (pod === undefined) throw new ManagerError('INVALID_OBJECT', 'AddPod: the request contains no pod');
     // A pod must not be open before its isolation is known.
     if (this.#context.controller.recovery.awaitsSnapshot) throw stateLost();
     return { port: await this.attach(readPod(pod), cancelled) };
@@ -110,9 +110,7 @@ export class Pods<Row> {
         const status = controller.status(key);
         if (status?.state !== 'pending') finish(() => resolve(status));
         else if (cancelled.aborted)
-          finish(() =>
-            reject(new ManagerError('CANCELLED', `it was not done in the time given${because(status)}`)),
-          );
+          finish(() => reject(new ManagerError('CANCELLED', `it was not done in time${because(status)}`)));
         else if (!this.#context.isReady()) finish(() => reject(targetAway()));
       };
       const stopListening = controller.onStatus((changed) => {
@@ -142,7 +140,7 @@ function targetAway(): ManagerError {
 function stateLost(): ManagerError {
   return new ManagerError(
     'TARGET_UNAVAILABLE',
-    'the state of the last run was lost, and the snapshot of the agent is not there yet: try again',
+    'the state of the last run was lost, and the agent has not sent its snapshot yet: try again',
   );
 }
 

@@ -112,7 +112,7 @@ describe('the calls of an operator', () => {
     expect(await code(endFlows({ filter: undefined, all: true }, operator))).toBe(denied);
     operator.connect();
     await expect.poll(() => operator.error?.code).toBe(denied);
-    expect(operator.error?.details).toMatch(/operators may look, and change nothing/);
+    expect(operator.error?.details).toMatch(/operators have read-only access/);
   });
 });
 

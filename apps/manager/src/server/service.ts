@@ -77,7 +77,7 @@ export class OffloadService<Row> {
   operatorImplementation(): OffloadServer {
     const denied = ending(
       status.PERMISSION_DENIED,
-      'operators may look, and change nothing: that takes the certificate of an agent',
+      'operators have read-only access: changes require the certificate of an agent',
     );
     return {
       ...this.implementation(),

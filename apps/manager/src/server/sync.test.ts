@@ -102,8 +102,12 @@ describe('a Sync stream', () => {
   it.each<[string, readonly ChangeBody[], RegExp]>([
     ['an upsert before a snapshot', [upsert(podObject(1))], /^revision 1: an upsert before the snapshot/],
     ['a removal before a snapshot', [removal('c1/eth0')], /^revision 1: a removal before the snapshot/],
-    ['the end of no snapshot', [END], /^revision 1: a snapshot ends that has not begun/],
-    ['the end of a snapshot twice', [BEGIN, END, END], /^revision 3: a snapshot ends that has not begun/],
+    ['the end of no snapshot', [END], /^revision 1: a snapshot ends although none has begun/],
+    [
+      'the end of a snapshot twice',
+      [BEGIN, END, END],
+      /^revision 3: a snapshot ends although none has begun/,
+    ],
     ['a snapshot in another', [BEGIN, BEGIN], /^revision 2: a snapshot begins within another one/],
     [
       'a snapshot of no node',
@@ -113,7 +117,7 @@ describe('a Sync stream', () => {
     [
       'an upsert of nothing',
       [BEGIN, { $case: 'upsert', value: { object: undefined } }],
-      /^revision 2: the upsert holds no object/,
+      /^revision 2: the upsert contains no object/,
     ],
     [
       'a removal of nothing',
@@ -156,7 +160,7 @@ describe('a Sync stream', () => {
     other.write({ changes: [{ revision: 1n, change: undefined }] });
     expect(await unknown).toMatchObject({
       code: status.INVALID_ARGUMENT,
-      details: 'revision 1 holds no change, or one that this version does not know',
+      details: 'revision 1 contains no change, or one that this version does not know',
     });
   });
 

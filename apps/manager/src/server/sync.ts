@@ -109,7 +109,10 @@ export class SyncStream<Row> {
       'error',
       this.#guard.handler((error) => {
         if (this.#ended) return;
-        context.logger.info({ reason: messageOf(error) }, 'the agent sent what cannot be read, or went away');
+        context.logger.info(
+          { reason: messageOf(error) },
+          'the agent sent something unreadable, or went away',
+        );
         this.#close();
       }),
     );
@@ -191,7 +194,7 @@ export class SyncStream<Row> {
       case undefined:
         throw new ManagerError(
           'PROTOCOL',
-          `revision ${revision} holds no change, or one that this version does not know`,
+          `revision ${revision} contains no change, or one that this version does not know`,
         );
       case 'snapshotBegin':
         this.#begin(revision, change.value.nodeName);
@@ -203,7 +206,7 @@ export class SyncStream<Row> {
         this.#requireSnapshot(revision, 'an upsert');
         const key = wireKey(change.value);
         if (key === undefined)
-          throw new ManagerError('PROTOCOL', `revision ${revision}: the upsert holds no object`);
+          throw new ManagerError('PROTOCOL', `revision ${revision}: the upsert contains no object`);
         this.#requireOwn(revision, key);
         try {
           this.#context.controller.upsert(readObject(change.value));
@@ -245,7 +248,7 @@ export class SyncStream<Row> {
 
   #end(revision: bigint): void {
     if (typeof this.#snapshot !== 'object') {
-      throw new ManagerError('PROTOCOL', `revision ${revision}: a snapshot ends that has not begun`);
+      throw new ManagerError('PROTOCOL', `revision ${revision}: a snapshot ends although none has begun`);
     }
     const gone = this.#context.controller.sweep(this.#snapshot.generation);
     this.#snapshot = 'complete';

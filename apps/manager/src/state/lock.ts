@@ -43,7 +43,7 @@ export class DirectoryLock {
         if (holder.kind === 'alive') throw new Error(`in use by another manager (${describe(holder.pid)})`);
         if (holder.kind === 'stale' && inodeOf(path) === holder.inode) unlinkSync(path);
       }
-      throw new Error('in use by another manager that starts or stops now');
+      throw new Error('in use by another manager that is starting or stopping');
     } catch (error) {
       closeSync(fd);
       throw error;

@@ -159,7 +159,7 @@ export class LogFile {
     } catch (error) {
       if (codeOf(error) === 'ENOENT') return { kind: 'nothing' };
       const why = messageOf(error);
-      logger.error({ file: this.#path, why }, 'the state is unusable: beginning anew');
+      logger.error({ file: this.#path, why }, 'the state is unusable: starting with an empty one');
       this.#isInTheWay = true;
       await this.#clearTheWay().catch(() => {});
       return { kind: 'unusable', hadRecords: size > HEADER_BYTES };
@@ -171,7 +171,7 @@ export class LogFile {
     const there = await lstat(this.#path).catch(() => undefined);
     if (there !== undefined && (this.#isInTheWay || !there.isFile())) {
       const movedTo = await setAside(this.#path);
-      this.#options.logger.warn({ file: this.#path, movedTo }, 'what is unusable is kept');
+      this.#options.logger.warn({ file: this.#path, movedTo }, 'the unusable file was moved aside');
     }
     this.#isInTheWay = false;
   }

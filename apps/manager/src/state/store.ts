@@ -203,7 +203,7 @@ function decodeAll(records: readonly Buffer[]): Decoded {
 function checkIds(key: ObjectKey, { id, plan }: StoredRecord, ids: Set<number>): void {
   const contradicts = (id === undefined) !== (plan === undefined) || (plan !== undefined && plan.key !== key);
   if (contradicts || ids.has(id ?? 0))
-    throw new ManagerError('STORE', `record ${key}: its ids contradict themselves or another record`);
+    throw new ManagerError('STORE', `record ${key}: its ids contradict each other or another record`);
   if (id !== undefined) ids.add(id);
 }
 

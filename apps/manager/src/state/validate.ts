@@ -64,7 +64,7 @@ export function readObject(wire: WantedObject): WantedState {
   const object = wire.object;
   switch (object?.$case) {
     case undefined:
-      throw new ManagerError('INVALID_OBJECT', 'the message holds no object');
+      throw new ManagerError('INVALID_OBJECT', 'the message contains no object');
     case 'node':
       return readNode(object.value);
     case 'pod':

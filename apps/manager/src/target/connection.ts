@@ -94,7 +94,7 @@ export class TargetConnection<Row> {
       this.#guard.run(() => this.#checkPipeline(session, this.#term));
       return;
     }
-    this.#logger.warn({ suspicion }, 'writes fail: synchronising anew');
+    this.#logger.warn({ suspicion }, 'writes fail: synchronising again');
     this.#retrySynchronise(session, ++this.#term);
   }
 
@@ -105,7 +105,7 @@ export class TargetConnection<Row> {
     try {
       if (await runsPipeline(session, this.#driver)) return;
       if (!this.#isCurrent(term)) return;
-      this.#logger.warn('the target has lost our pipeline: synchronising anew');
+      this.#logger.warn('the target has lost our pipeline: synchronising again');
       this.#retrySynchronise(session, ++this.#term);
     } catch (error) {
       this.#logger.warn({ reason: messageOf(error) }, 'the pipeline of the target cannot be checked');
@@ -249,7 +249,7 @@ export class TargetConnection<Row> {
   /** After an error of our own, everything begins anew. */
   #fault(error: unknown): void {
     if (this.#stop.signal.aborted) return;
-    this.#logger.error({ err: error }, 'internal error: connecting anew');
+    this.#logger.error({ err: error }, 'internal error: connecting again');
     this.#session?.close();
     this.#session = undefined;
     this.#away(messageOf(error));

@@ -29,7 +29,7 @@ export class InterfacePorts implements PortSource {
       case 'known':
         return id.port;
       case 'none': {
-        const message = `${interfaceName} is no port of the target: interfaceType is ${this.#interfaceType}; use tap, sriov or cdq`;
+        const message = `${interfaceName} is not a port of the target: interfaceType is ${this.#interfaceType}; use tap, sriov or cdq`;
         throw new ManagerError('NOT_FOUND', message, { details: { interface: interfaceName } });
       }
       default:

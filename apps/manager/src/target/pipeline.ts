@@ -53,7 +53,7 @@ export async function ensurePipeline(
   const done = await session.reconcilePipeline(program, deviceConfig, { cookie });
   if (done === 'VERIFY_AND_COMMIT') {
     logger.warn(
-      'the target does not implement RECONCILE_AND_COMMIT: committed the pipeline anew, without its entries',
+      'the target does not implement RECONCILE_AND_COMMIT: committed the pipeline again, without its entries',
     );
   }
   return done;

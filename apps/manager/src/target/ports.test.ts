@@ -49,7 +49,7 @@ describe('ports of interfaces', () => {
   it('are none where the kind has none', async () => {
     await expect(ports('ipvlan').portOf('eth0', MAC)).rejects.toMatchObject({
       code: 'NOT_FOUND',
-      message: 'eth0 is no port of the target: interfaceType is ipvlan; use tap, sriov or cdq',
+      message: 'eth0 is not a port of the target: interfaceType is ipvlan; use tap, sriov or cdq',
       details: { interface: 'eth0' },
     });
   });

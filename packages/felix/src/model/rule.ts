@@ -66,7 +66,7 @@ export function compileRule({ rule, unknownFields }: ReceivedRule, context: Rule
 
   const action = actionOf(rule.action);
   if (action === 'log') {
-    const message = conditions.describe('what it matches is not logged');
+    const message = conditions.describe('packets that it matches are not logged');
     return { ...none, problems: [{ reason: 'LogNotSupported', message }] };
   }
   const problems = [...conditions.problems];
@@ -80,7 +80,7 @@ export function compileRule({ rule, unknownFields }: ReceivedRule, context: Rule
   if (action === 'pass' && isProfile) {
     problems.push({
       reason: 'RuleInvalid',
-      message: conditions.describe('profiles have nobody to pass to: it denies'),
+      message: conditions.describe('a profile has no tier to pass to: it denies'),
     });
   }
   const compiled = { rule: { action: wireActions[carried], peers, ports, notPorts }, own };
@@ -285,7 +285,7 @@ class Conditions {
 
   #isUsable(id: string): boolean {
     const set = this.#context.lookup(id);
-    if (set === undefined) this.unsupported('IpSetUnknown', `IP set ${id} has not been told`);
+    if (set === undefined) this.unsupported('IpSetUnknown', `IP set ${id} has not been sent`);
     else if (set.problem !== undefined) this.unsupported('IpSetInvalid', set.problem);
     return set !== undefined && set.problem === undefined;
   }

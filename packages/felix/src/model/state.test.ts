@@ -183,11 +183,11 @@ describe('FelixState', () => {
     const state = stateOf(policy('p', allowFromA), endpoint('ns/web', { tiers: [tier('default', ['p'])] }));
     const conditions = () => contents(state).policies.get('policy/default/p')?.conditions;
     const delta: FelixMessage = { type: 'ipSetDelta', id: 's:a', added: ['10.0.0.1'], removed: [] };
-    expect(state.apply(delta)).toMatch(/IP set s:a, of which nothing is known/);
+    expect(state.apply(delta)).toMatch(/unknown IP set s:a/);
     expect(conditions()).toEqual([
       {
         reason: 'IpSetUnknown',
-        message: 'ingress rule 1 (allow): IP set s:a has not been told: it is left out',
+        message: 'ingress rule 1 (allow): IP set s:a has not been sent: it is left out',
       },
     ]);
     state.apply(setA('10.0.0.1'));
@@ -255,7 +255,7 @@ describe('FelixState', () => {
       { type: 'workloadEndpointRemove', id: podId('ns/web') },
       { type: 'hostMetadataRemove', hostname: 'node-2' },
     ];
-    for (const message of never) expect(state.apply(message)).toMatch(/never told|passed over/);
+    for (const message of never) expect(state.apply(message)).toMatch(/never sent|: ignored/);
     expect(state.takeChanges()).toEqual([]);
   });
 

@@ -120,8 +120,7 @@ export class FelixState {
       case 'ipSetDelta': {
         const { id, added, removed } = message;
         const ipSet = this.#ipSets.get(id);
-        if (ipSet === undefined)
-          return `a change of IP set ${id}, of which nothing is known: it is passed over`;
+        if (ipSet === undefined) return `a change to the unknown IP set ${id}: ignored`;
         ipSet.change(added, removed);
         this.#changedIpSets.add(id);
         return undefined;
@@ -154,7 +153,7 @@ export class FelixState {
       case 'unused':
         return undefined;
       case 'unknown':
-        return `a message of an unknown kind (${message.field}): it is passed over`;
+        return `a message of an unknown kind (${message.field}): ignored`;
       default:
         return message satisfies never;
     }
@@ -206,7 +205,7 @@ export class FelixState {
     const pod = podOf(id);
     this.#endpoints.set(key, { id, pod, endpoint });
     if (pod === undefined) {
-      const what = `${id.orchestrator}/${id.workload} is no pod of Kubernetes: nothing of it is in force`;
+      const what = `${id.orchestrator}/${id.workload} is not a Kubernetes pod: none of its policies are in force`;
       this.#report(workloadName(id), { reason: 'WorkloadNotSupported', message: what });
       return;
     }
@@ -372,7 +371,7 @@ export class FelixState {
 }
 
 function unknown(what: string, name: string): string {
-  return `${what} ${name} is removed, but was never told`;
+  return `${what} ${name} is removed, but was never sent`;
 }
 
 function hostEndpointName(id: string): string {

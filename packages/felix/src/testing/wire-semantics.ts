@@ -24,7 +24,7 @@ export class WireSemantics {
       const removed = [undefined, undefined, undefined, undefined, this.sets, this.policies, this.isolations][
         kind
       ];
-      if (removed?.delete(name) !== true) throw new Error(`${kind} ${name} is removed, but was never told`);
+      if (removed?.delete(name) !== true) throw new Error(`${kind} ${name} is removed, but was never sent`);
     }
   }
 

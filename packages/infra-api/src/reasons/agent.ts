@@ -20,12 +20,12 @@ export const SERVICE_REASONS = {
   GatewayPortsExhausted: {
     severity: 'degraded',
     meaning:
-      'more than 32,536 service ports have external addresses and no node port: this one is not served outside of the cluster',
+      'more than 32,536 service ports have external addresses and no node port: this one is not served outside the cluster',
     remedy: 'give it a node port',
   },
   AddressInPodRange: {
     severity: 'degraded',
-    meaning: 'the address of a service lies in a range of pods, and may be assigned to a pod',
+    meaning: 'a service address is in a pod range, and may be assigned to a pod',
     remedy: 'choose ranges that do not overlap',
   },
 } as const satisfies Readonly<Record<string, ConditionExplanation>>;
@@ -41,7 +41,7 @@ export const FELIX_REASONS = {
   },
   IcmpTypeNotSupported: {
     severity: 'degraded',
-    meaning: 'the data plane does not look at types and codes of ICMP',
+    meaning: 'the data plane does not look at ICMP types and codes',
     remedy: 'allow ICMP as a whole',
   },
   HttpMatchNotSupported: {
@@ -82,22 +82,22 @@ export const FELIX_REASONS = {
   IpSetInvalid: {
     severity: 'degraded',
     meaning: 'a set has a member that cannot be read',
-    remedy: 'compare the version of Calico with those that are supported',
+    remedy: 'compare your version of Calico with the supported ones',
   },
   RuleInvalid: {
     severity: 'degraded',
     meaning: 'a rule is not in the form of any known version of Felix',
-    remedy: 'compare the version of Calico with those that are supported',
+    remedy: 'compare your version of Calico with the supported ones',
   },
   FieldUnknown: {
     severity: 'degraded',
     meaning: 'a rule has a field that may be a condition of a newer version of Felix',
-    remedy: 'compare the version of Calico with those that are supported',
+    remedy: 'compare your version of Calico with the supported ones',
   },
   ActionUnknown: {
     severity: 'degraded',
-    meaning: 'the action of a rule or of a tier is none of a known version of Felix',
-    remedy: 'compare the version of Calico with those that are supported',
+    meaning: 'a rule or tier has an action that no known version of Felix has',
+    remedy: 'compare your version of Calico with the supported ones',
   },
   SeveralEndpoints: {
     severity: 'degraded',

@@ -15,7 +15,7 @@ export const MANAGER_REASONS = {
   NoEndpoints: {
     severity: 'note',
     meaning: 'the service has no endpoints: connections are refused (reject counter 4); ES2K drops them',
-    remedy: 'start pods that the service selects, and see whether they are ready',
+    remedy: 'check that the service selects running pods, and that they are ready',
   },
   NoLocalEndpoints: {
     severity: 'note',
@@ -51,7 +51,7 @@ export const MANAGER_REASONS = {
   },
   NodeConflict: {
     severity: 'degraded',
-    meaning: 'the target has a node already',
+    meaning: 'the target already has a node',
     remedy: 'run one agent per manager; it resolves when the other node goes away',
   },
   TooManyEndpoints: {
@@ -87,21 +87,21 @@ export const MANAGER_REASONS = {
   RouteNotSupported: {
     severity: 'degraded',
     meaning: 'ES2K: there are no routes; only pods of this node are reached',
-    remedy: 'leave `uplink` out of the configuration of the agent',
+    remedy: "leave `uplink` out of the agent's configuration",
   },
   ServicesNotInPackage: {
     severity: 'degraded',
-    meaning: 'ES2K: the package on the target lacks the tables of services',
+    meaning: 'ES2K: the package on the target has no service tables',
     remedy: 'use a package that has them, or kube-proxy',
   },
   PolicyNotInPackage: {
     severity: 'degraded',
-    meaning: 'ES2K: the package on the target lacks the tables of policies, which are not in force',
+    meaning: 'ES2K: the package on the target has no policy tables; policies are not in force',
     remedy: 'use a package that has them',
   },
   PortOutOfRange: {
     severity: 'degraded',
-    meaning: 'the port of the interface does not fit the fields of the program',
+    meaning: "the interface's port does not fit into the fields of the program",
     remedy: 'use an interface with a lower port',
   },
   ProtocolNotSupported: {
@@ -123,12 +123,12 @@ export const MANAGER_REASONS = {
   InterfaceNotFound: {
     severity: 'degraded',
     meaning: 'the target has no such interface; asked again every 5 s',
-    remedy: 'compare `interfaceType` and the prefix of interfaces of agent, manager and target',
+    remedy: 'compare `interfaceType` and the interface prefix in agent, manager and target',
   },
   HostPortMismatch: {
     severity: 'degraded',
     meaning: 'the host interface is not port 0 of the target',
-    remedy: 'let the target number its interfaces from 0',
+    remedy: 'have the target number its interfaces from 0',
   },
   IdsExhausted: {
     severity: 'degraded',
@@ -137,14 +137,14 @@ export const MANAGER_REASONS = {
   },
   PolicyUnknown: {
     severity: 'degraded',
-    meaning: 'an isolation names a policy that nobody has sent: what it would decide is denied',
-    remedy: 'nothing: it resolves when the agent sends the policy; see the log of the agent if it does not',
+    meaning: 'an isolation refers to a policy that has not been sent: whatever it would decide is denied',
+    remedy: "nothing: it resolves when the agent sends the policy; if it does not, see the agent's log",
   },
   TooManyRuleClasses: {
     severity: 'degraded',
     meaning:
-      'a profile has more combinations of ports than the masks of the pipeline hold (64; ES2K: 8 ranges each for TCP and UDP): what did not fit is denied',
-    remedy: 'use fewer different ports in the policies that the message names',
+      "a profile has more combinations of ports than the pipeline's masks hold (64; ES2K: 8 ranges each for TCP and UDP): whatever does not fit is denied",
+    remedy: 'use fewer different ports in the policies named in the message',
   },
   ProtocolsNotTold: {
     severity: 'degraded',
@@ -164,38 +164,38 @@ export const MANAGER_REASONS = {
   EverythingDenied: {
     severity: 'degraded',
     meaning:
-      'the target refused to change or remove entries of a profile and may therefore allow too much: its pods are under a profile that denies everything',
-    remedy: 'see why the target refuses; it is tried again until that is repaired',
+      "the target refused to change or remove entries of a profile and may therefore allow too much: everything is denied to the profile's pods",
+    remedy: 'find out why the target refuses; it is retried until that is repaired',
   },
   PodCutOff: {
     severity: 'degraded',
     meaning: 'the target refused to isolate a pod, which therefore has no network',
-    remedy: 'see why the target refuses; it is tried again until it accepts',
+    remedy: 'find out why the target refuses; it is retried until the target accepts',
   },
   TableFull: {
     severity: 'degraded',
-    meaning: 'the table of the target is full',
-    remedy: 'remove objects, or use a pipeline with larger tables; it is tried again when an entry leaves',
+    meaning: "the target's table is full",
+    remedy: 'remove objects, or use a pipeline with larger tables; it is retried when an entry is removed',
   },
   WriteFailed: {
     severity: 'degraded',
     meaning: 'the target refused an entry; the message names table, key and cause',
-    remedy: 'see the cause; it is tried again',
+    remedy: 'see the cause; it is retried',
   },
   WriteTimeout: {
     severity: 'degraded',
     meaning: 'the target did not answer a write; the message names table and key',
-    remedy: 'see whether the target is overloaded; it is tried again',
+    remedy: 'see whether the target is overloaded; it is retried',
   },
   DependencyFailed: {
     severity: 'degraded',
     meaning: 'the target refused an entry that this one needs',
-    remedy: 'see the cause in the message; it is tried again',
+    remedy: 'see the cause in the message; it is retried',
   },
   EntryConflict: {
     severity: 'degraded',
     meaning: 'another object already has the same entry with different content',
-    remedy: 'give one of the two something else; this one gets the entry when the other releases it',
+    remedy: 'change one of the two; this one gets the entry when the other releases it',
   },
 } as const satisfies Readonly<Record<string, ConditionExplanation>>;
 

@@ -3,7 +3,7 @@ import type { Explanation } from './reason.js';
 /** Why infra-manager is not ready. */
 export const READINESS_REASONS = {
   TargetAway: {
-    meaning: 'there is no session with the target; the last error is given',
+    meaning: 'there is no session with the target; the message has the last error',
     remedy: 'see whether the target runs, and at which address',
   },
   NotPrimary: {
@@ -24,7 +24,7 @@ export const READINESS_REASONS = {
     remedy: 'free some disk space, or make the disk writable',
   },
   SnapshotAwaited: {
-    meaning: 'the state was lost; what the target holds stays until the snapshot of the agent',
+    meaning: 'the state was lost; entries stay on the target until the agent sends its snapshot',
     remedy: 'see whether the agent runs',
   },
 } as const satisfies Readonly<Record<string, Explanation>>;

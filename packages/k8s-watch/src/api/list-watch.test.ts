@@ -64,7 +64,7 @@ describe('a list', () => {
     ['{"metadata":{}}', 'the list has no resourceVersion'],
     ['{"metadata":{"resourceVersion":""}}', 'the list has no resourceVersion'],
     ['{"metadata":{"resourceVersion":7}}', 'the list has no resourceVersion'],
-    ['{"metadata":{"resourceVersion":"7"},"items":{}}', 'the items of the list are no array'],
+    ['{"metadata":{"resourceVersion":"7"},"items":{}}', 'the items of the list are not an array'],
     ['{', /^the list is not JSON: /],
     [`${'['.repeat(200_000)}`, /^the list /],
   ])('that is %s is refused', async (text, message) => {

@@ -72,7 +72,7 @@ function decodeList(text: string): List {
     throw bad('the list has no resourceVersion');
   // Go writes a list without items as null.
   const items = value.items ?? [];
-  if (!Array.isArray(items)) throw bad('the items of the list are no array');
+  if (!Array.isArray(items)) throw bad('the items of the list are not an array');
   return {
     items,
     metadata: { resourceVersion, continue: typeof next === 'string' && next !== '' ? next : undefined },

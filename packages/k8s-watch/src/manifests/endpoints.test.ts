@@ -103,7 +103,7 @@ describe('v1 Endpoints among manifests', () => {
     });
     expect(served).toEqual([]);
     expect(problems).toEqual([
-      'endpoints.yaml:2:1: Endpoints prod/db: is skipped, since its service has a selector: give EndpointSlices, or take the selector away',
+      'endpoints.yaml:2:1: Endpoints prod/db: is skipped because its service has a selector: use EndpointSlices, or remove the selector',
     ]);
   });
 

@@ -23,7 +23,7 @@ export function mergeFiles(files: readonly ManifestFile[]): MergedObjects {
       const key = objectKey(object);
       if (source.startsWith('Endpoints ') && selecting.has(source.slice('Endpoints '.length))) {
         const cause =
-          'is skipped, since its service has a selector: give EndpointSlices, or take the selector away';
+          'is skipped because its service has a selector: use EndpointSlices, or remove the selector';
         problems.push(
           manifestProblem({ code: 'NOT_MIRRORED', file: path, ...position, object: source, cause }),
         );

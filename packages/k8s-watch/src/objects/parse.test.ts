@@ -133,7 +133,7 @@ describe('parseObject', () => {
     ],
     [
       service({ ports: [{ ...port, name: 'a' }, { port: 81 }] }),
-      'spec.ports[1].name: is needed when there are several ports',
+      'spec.ports[1].name: is required when there are several ports',
     ],
     [
       service({

@@ -30,7 +30,7 @@ const servicePorts = listOf(servicePort).check((context) => {
   const numbers = new Set<string>();
   for (const [i, port] of ports.entries()) {
     const number = `${port.port}/${port.protocol}`;
-    if (ports.length > 1 && port.name === '') refuse([i, 'name'], 'is needed when there are several ports');
+    if (ports.length > 1 && port.name === '') refuse([i, 'name'], 'is required when there are several ports');
     else if (names.has(port.name)) refuse([i, 'name'], `'${port.name}' is the name of another port, too`);
     else if (numbers.has(number)) refuse([i, 'port'], `${number} is there twice`);
     names.add(port.name);

@@ -83,7 +83,7 @@ export function restoreAction(
   }
   return fail(
     'INTERNAL',
-    `table ${table.p4.alias}: an entry has ${target}(${args.join()}), of which nothing is known`,
+    `table ${table.p4.alias}: an entry has ${target}(${args.join()}), which is unknown here`,
   );
 }
 

@@ -164,7 +164,7 @@ function portRequest(
     if (mtu !== undefined && mtu !== known.mtu) {
       fail(
         'FAILED_PRECONDITION',
-        `${where}: the mtu is ${known.mtu} and cannot be changed; delete the port and set it anew`,
+        `${where}: the mtu is ${known.mtu} and cannot be changed; delete the port and create it again`,
       );
     }
     return undefined;

@@ -76,11 +76,11 @@ export class Device {
         (sum, { size }) => sum + size,
         0,
       );
-      this.#logger?.info({ program: name, entries }, 'the pipeline is as it was left');
+      this.#logger?.info({ program: name, entries }, 'the pipeline is as before');
     } catch (error) {
       this.#logger?.error(
         { reason: messageOf(error) },
-        'the data plane that runs cannot be gone on with: ending it; packets pause until there is another pipeline',
+        'the running data plane cannot be taken over: ending it; packets pause until there is another pipeline',
       );
       this.#dataplane.activate(undefined);
     }

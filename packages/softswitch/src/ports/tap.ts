@@ -114,7 +114,7 @@ export class TapPorts implements PortProvider {
   lost(number: number): void {
     const port = this.#ports.get(number);
     if (port?.fd === undefined) return;
-    this.#logger?.info({ port: number, name: port.info.name }, 'TAP device is gone: making it again');
+    this.#logger?.info({ port: number, name: port.info.name }, 'TAP device is gone: creating it again');
     this.#detach(port);
     port.retry = setTimeout(
       this.#guard.handler(() => this.#recreate(port, RECREATE_MS)),
@@ -217,7 +217,7 @@ export class TapPorts implements PortProvider {
     } catch (error) {
       this.#logger?.warn(
         { port: port.info.number, name: port.info.name, reason: messageOf(error) },
-        'cannot make the TAP device again yet',
+        'cannot create the TAP device again yet',
       );
       const next = Math.min(pause * 2, RECREATE_MAX_MS);
       port.retry = setTimeout(

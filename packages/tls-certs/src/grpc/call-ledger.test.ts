@@ -118,7 +118,7 @@ describe('CallLedger', () => {
 
   it.each([
     ['no preface', [Buffer.from('GET / HTTP/1.1\r\nHost: x\r\n\r\n')]],
-    ['no SETTINGS at first', [PREFACE, ping()]],
+    ['no SETTINGS at the beginning', [PREFACE, ping()]],
     ['DATA of no stream', [BEGIN, data(1, 1)]],
     ['a stream of the server', [BEGIN, call(2)]],
     ['CONTINUATION of nothing', [BEGIN, frame(FrameType.continuation, Flag.endHeaders, 1)]],

@@ -154,7 +154,7 @@ export class CallLedger {
         this.#spend(RESET_COST);
         return;
       case FrameType.settings:
-        if (length > MAX_SETTINGS_BYTES) this.#violation = 'it sends SETTINGS that do not end';
+        if (length > MAX_SETTINGS_BYTES) this.#violation = 'it sends SETTINGS without end';
         this.#spend(1);
         return;
       default:

@@ -23,8 +23,8 @@ function check(...frames: FrameHeader[]): string | undefined {
 describe('the first frame', () => {
   it('is SETTINGS of the client', () => {
     expect(check(SETTINGS)).toBeUndefined();
-    expect(check(frame('settings', { flags: Flag.ack }))).toBe('no SETTINGS at first');
-    expect(check(call(1))).toBe('no SETTINGS at first');
+    expect(check(frame('settings', { flags: Flag.ack }))).toBe('no SETTINGS at the beginning');
+    expect(check(call(1))).toBe('no SETTINGS at the beginning');
     expect(check(SETTINGS, frame('settings', { flags: Flag.ack }))).toBeUndefined();
   });
 });
@@ -51,46 +51,50 @@ it.each<[string, FrameHeader, string | undefined]>([
   ['of the largest size', frame('data', { stream: 3, length: 16_384 }), undefined],
   ['that is too long', frame('data', { stream: 3, length: 16_385 }), 'a frame that is too long'],
   ['of a call before the last one', frame('data', { stream: 1 }), undefined],
-  ['of a call that is not there yet', frame('data', { stream: 5 }), 'a frame of a stream that there is not'],
-  ['of a stream of the server', frame('data', { stream: 2 }), 'a frame of a stream that there is not'],
-  ['of data on no stream', frame('data'), 'a frame of a stream that there is not'],
+  [
+    'of a call that is not there yet',
+    frame('data', { stream: 5 }),
+    'a frame of a stream that does not exist',
+  ],
+  ['of a stream of the server', frame('data', { stream: 2 }), 'a frame of a stream that does not exist'],
+  ['of data on no stream', frame('data'), 'a frame of a stream that does not exist'],
   ['that resets a call', frame('rstStream', { stream: 3, length: 4 }), undefined],
   [
     'that resets nothing',
     frame('rstStream', { stream: 7, length: 4 }),
-    'a frame of a stream that there is not',
+    'a frame of a stream that does not exist',
   ],
-  ['that resets in 5 bytes', frame('rstStream', { stream: 3, length: 5 }), 'a frame of a wrong size'],
+  ['that resets in 5 bytes', frame('rstStream', { stream: 3, length: 5 }), 'a frame of the wrong size'],
   ['with a window for all', frame('windowUpdate', { length: 4 }), undefined],
   ['with a window for a call', frame('windowUpdate', { stream: 3, length: 4 }), undefined],
   [
     'with a window for nothing',
     frame('windowUpdate', { stream: 5, length: 4 }),
-    'WINDOW_UPDATE of a stream that there is not',
+    'WINDOW_UPDATE of a stream that does not exist',
   ],
-  ['with a window of 3 bytes', frame('windowUpdate', { length: 3 }), 'a frame of a wrong size'],
+  ['with a window of 3 bytes', frame('windowUpdate', { length: 3 }), 'a frame of the wrong size'],
   ['with two settings', frame('settings', { length: 12 }), undefined],
-  ['with half a setting', frame('settings', { length: 9 }), 'a frame of a wrong size'],
+  ['with half a setting', frame('settings', { length: 9 }), 'a frame of the wrong size'],
   ['that acknowledges', frame('settings', { flags: Flag.ack }), undefined],
   [
     'that acknowledges too much',
     frame('settings', { flags: Flag.ack, length: 6 }),
-    'a frame of a wrong size',
+    'a frame of the wrong size',
   ],
   ['with settings of a call', frame('settings', { stream: 3 }), 'a frame of the connection on a stream'],
   ['that pings', frame('ping', { length: 8 }), undefined],
-  ['that pings in 7 bytes', frame('ping', { length: 7 }), 'a frame of a wrong size'],
+  ['that pings in 7 bytes', frame('ping', { length: 7 }), 'a frame of the wrong size'],
   ['that pings a call', frame('ping', { stream: 3, length: 8 }), 'a frame of the connection on a stream'],
   ['that says good-bye', frame('goaway', { length: 8 }), undefined],
   ['that says more', frame('goaway', { length: 9 }), undefined],
-  ['that says less', frame('goaway', { length: 7 }), 'a frame of a wrong size'],
+  ['that says less', frame('goaway', { length: 7 }), 'a frame of the wrong size'],
   [
     'that says good-bye to a call',
     frame('goaway', { stream: 3, length: 8 }),
     'a frame of the connection on a stream',
   ],
   ['with a priority', frame('priority', { stream: 9, length: 5 }), undefined],
-  ['with half a priority', frame('priority', { stream: 9, length: 4 }), 'a frame of a wrong size'],
+  ['with half a priority', frame('priority', { stream: 9, length: 4 }), 'a frame of the wrong size'],
   ['that promises', frame('pushPromise', { stream: 3 }), 'PUSH_PROMISE from a client'],
   // Unknown types are to be ignored (RFC 9113, 4.1).
   ['of an unknown type', { type: 0x20, flags: 0, length: 1, stream: 8 }, undefined],

@@ -20,7 +20,8 @@ export class FrameRules {
     const isFirst = this.#isFirst;
     this.#isFirst = false;
     if (length > MAX_FRAME) return 'a frame that is too long';
-    if (isFirst && (type !== FrameType.settings || (flags & Flag.ack) !== 0)) return 'no SETTINGS at first';
+    if (isFirst && (type !== FrameType.settings || (flags & Flag.ack) !== 0))
+      return 'no SETTINGS at the beginning';
     if (type === FrameType.continuation) {
       if (stream !== this.#block) return 'CONTINUATION of nothing';
       if ((flags & Flag.endHeaders) !== 0) this.#block = undefined;
@@ -40,11 +41,11 @@ export class FrameRules {
     switch (type) {
       case FrameType.data:
       case FrameType.rstStream:
-        return this.#isCall(stream) ? undefined : 'a frame of a stream that there is not';
+        return this.#isCall(stream) ? undefined : 'a frame of a stream that does not exist';
       case FrameType.windowUpdate:
         return stream === 0 || this.#isCall(stream)
           ? undefined
-          : 'WINDOW_UPDATE of a stream that there is not';
+          : 'WINDOW_UPDATE of a stream that does not exist';
       case FrameType.settings:
       case FrameType.ping:
       case FrameType.goaway:
@@ -79,5 +80,5 @@ function checkSize({ type, length, flags }: FrameHeader): string | undefined {
         return true;
     }
   };
-  return isRight() ? undefined : 'a frame of a wrong size';
+  return isRight() ? undefined : 'a frame of the wrong size';
 }

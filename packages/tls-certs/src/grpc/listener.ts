@@ -40,7 +40,7 @@ export interface ListenOptions {
 export interface PeerCounts {
   /** Connections that gRPC servers have. */
   readonly connections: number;
-  /** Clients that were not let in. */
+  /** Clients that were refused. */
   readonly refused: number;
   /** Connections that were ended because of a limit. */
   readonly ended: number;
@@ -206,7 +206,7 @@ class Gate {
     }
     const goes = this.#silent.add(address, socket);
     if (goes !== undefined) {
-      this.#limited(addressOf(goes), 'too many connections that say nothing');
+      this.#limited(addressOf(goes), 'too many silent connections');
       goes.destroy();
     }
     const timer = setTimeout(() => socket.destroy(), this.#limits.setupMs);
@@ -333,7 +333,7 @@ class Gate {
         this.#warn(
           socket,
           address,
-          'too many of its calls come to nothing, or are not read',
+          'too many of its calls fail, or their answers are not read',
           'a client is slowed down',
         ),
       onViolation: (_, reason) => this.#limited(address, reason),
@@ -359,7 +359,7 @@ class Gate {
       connections,
       ({ ledger }) => ledger.heldBytes,
       requestBytesPerAddress,
-      'too much of requests that are incomplete or not answered',
+      'too much data in incomplete or unanswered requests',
     );
   }
 
@@ -369,7 +369,7 @@ class Gate {
     for (const [address, connections] of this.#admitted) {
       for (const connection of connections) {
         if (connection.stalledMs < unreadMs && connection.ledger.unread(unreadMs) === 0) continue;
-        this.#limited(address, `what was asked for was not read for ${unreadMs / 1000} s`);
+        this.#limited(address, `answers were not read for ${unreadMs / 1000} s`);
         connection.abort();
       }
       this.#endMost(

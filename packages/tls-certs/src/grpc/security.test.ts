@@ -72,7 +72,7 @@ describe('a mode', () => {
       warn: write,
       error: write,
     });
-    expect(lines).toEqual(['the certificate ends soon: renew it']);
+    expect(lines).toEqual(['the certificate expires soon: renew it']);
     rmSync(files.key);
     await source?.refresh();
     await source?.refresh();

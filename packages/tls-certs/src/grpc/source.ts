@@ -89,7 +89,7 @@ export class CertificateSource {
     this.#loaded = load(options, this.#contents);
     this.#warnOfEnd();
     const guard = new Guard((error) =>
-      options.logger?.error({ err: error }, 'certificates could not be looked at'),
+      options.logger?.error({ err: error }, 'certificates could not be checked'),
     );
     this.#timer = setInterval(
       guard.handler(() => this.refresh()),
@@ -181,7 +181,7 @@ export class CertificateSource {
 
   #warnOfEnd(): void {
     const left = this.#loaded.notAfter.getTime() - Date.now();
-    if (left < SOON_MS) this.#options.logger?.warn(this.#fields(), 'the certificate ends soon: renew it');
+    if (left < SOON_MS) this.#options.logger?.warn(this.#fields(), 'the certificate expires soon: renew it');
   }
 
   #fields(): object {

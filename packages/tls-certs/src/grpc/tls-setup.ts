@@ -83,7 +83,7 @@ export class TlsSetup {
         this.#options.guard.handler(() => this.#done(client)),
       );
       if (goes !== undefined) {
-        this.#options.onLimit(addressOf(goes), 'too many connections that set TLS up');
+        this.#options.onLimit(addressOf(goes), 'too many TLS handshakes at once');
         goes.destroy();
       }
     }

@@ -216,7 +216,7 @@ function conditionsOf(regions: PolicyRegions, plan: ClassPlan): readonly Conditi
   }
   if (regions.portZeroDenied) {
     const message =
-      'rules treat port 0 unlike other ports; packets to it look like fragments without ports, so both are denied';
+      'rules treat port 0 differently from other ports; packets to it look like fragments without ports, so both are denied';
     conditions.push(condition('PortZeroDenied', message));
   }
   return conditions;

@@ -72,7 +72,7 @@ export function compileService(
     conditions.push(condition('SctpPortChanged', message));
   }
   if (plan.overflow.length > 0) {
-    const message = `${service.endpoints.length} endpoints, ${GROUP_SLOTS} of them are served: a group has ${GROUP_SLOTS} slots`;
+    const message = `${service.endpoints.length} endpoints, ${GROUP_SLOTS} of which are served: a group has ${GROUP_SLOTS} slots`;
     conditions.push(condition('TooManyEndpoints', message));
   }
   if (service.unsupportedAddresses.length > 0)

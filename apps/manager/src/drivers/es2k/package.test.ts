@@ -62,7 +62,7 @@ describe('a package from a folder', () => {
     [
       'has a context of something else',
       { 'p4Info.txt': p4info, 'tdi.json': bfrt, 'context.json': '[]', 'a.pkg': '' },
-      /context\.json: it is no context\.json of p4c/,
+      /context\.json: it is not a context\.json written by p4c/,
     ],
   ])('is refused when it %s', (_, files, message) => {
     const directory = folder(files);

@@ -96,7 +96,7 @@ function programName(directory: string, file: string, bytes: Uint8Array): string
   try {
     return context.parse(JSON.parse(Buffer.from(bytes).toString('utf8'))).program_name ?? PROGRAM_NAME;
   } catch (error) {
-    const reason = error instanceof z.ZodError ? 'it is no context.json of p4c' : messageOf(error);
+    const reason = error instanceof z.ZodError ? 'it is not a context.json written by p4c' : messageOf(error);
     throw unusable(directory, `${file}: ${reason}`, error);
   }
 }

@@ -214,7 +214,7 @@ function conditionsOf(regions: PolicyRegions, groups: readonly CompiledGroup[]):
   say(
     ['other'],
     'ProtocolsNotTold',
-    'protocols other than TCP and UDP are allowed all alike or not at all; rules for some of them are denied',
+    'protocols other than TCP and UDP can only be allowed all together; rules for individual ones are denied',
   );
   conditions.push(STATELESS);
   return conditions;
@@ -222,7 +222,7 @@ function conditionsOf(regions: PolicyRegions, groups: readonly CompiledGroup[]):
 
 const STATELESS = condition(
   'StatelessPolicy',
-  'replies are judged like all packets, but those of services: connections that a pod opens need rules both ways',
+  'replies are judged like any other packet, except those of services: connections that a pod opens need rules in both directions',
 );
 
 /** For a package without policy tables: policies are reported, and not in force. */

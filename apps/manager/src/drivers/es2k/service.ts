@@ -141,20 +141,20 @@ function conditionsOf(
     const wanted = plan.overflow.length + buckets.length;
     say(
       'TooManyEndpoints',
-      `${wanted} endpoints, ${buckets.length} of them are served: a service port has as many buckets`,
+      `${wanted} endpoints, ${buckets.length} of which are served: a service port has no more buckets`,
     );
   }
   if (remote.length > 0)
-    say('EndpointsNotLocal', `the pipeline reaches the pods of this node only, left out: ${list(remote)}`);
+    say('EndpointsNotLocal', `the pipeline reaches only the pods of this node; left out: ${list(remote)}`);
   if (others.length > 0)
     say(
       'OneFrontend',
-      `replies carry one address of a service, left out: ${list(others.map(formatFrontend))}`,
+      `replies can carry only one address of a service; left out: ${list(others.map(formatFrontend))}`,
     );
   if (service.affinitySeconds !== undefined)
     say(
       'AffinityNotSupported',
-      'the pipeline has no session affinity: each connection is balanced by itself',
+      'the pipeline has no session affinity: each connection is balanced on its own',
     );
   const starved = plan.slots.filter((slot) => slot.state === 'active' && !buckets.includes(slot.slot));
   if (starved.length > 0)

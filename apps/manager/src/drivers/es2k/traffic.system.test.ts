@@ -62,7 +62,7 @@ describe('ES2K', () => {
     await agent.snapshot(node(), ...pods(...PODS), web(...PODS.slice(1, 66).map((i) => socket(i))));
     const said = await agent.status('default/web:/TCP', ({ state }) => state === DEGRADED);
     expect(said.reason).toBe('TooManyEndpoints');
-    expect(said.message).toContain('65 endpoints, 64 of them are served');
+    expect(said.message).toContain('65 endpoints, 64 of which are served');
     const before = await bucketsOf(agent);
     expect(new Set(before).size).toBe(64);
     const seen = new Set<string | undefined>();

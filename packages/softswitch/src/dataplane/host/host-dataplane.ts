@@ -124,7 +124,7 @@ export class HostDataplane implements Dataplane, PortSink {
   async resume(pipeline: Pipeline): Promise<void> {
     const next = this.#own(pipeline);
     const { left } = this.#source;
-    if (next === undefined || left === undefined) fail('INTERNAL', 'there is nothing to go on with');
+    if (next === undefined || left === undefined) fail('INTERNAL', 'there is nothing to continue with');
     await next.adopt(left);
     const attached = new Set(readPorts(await left.request(Operation.LIST_PORTS)).map(({ number }) => number));
     for (const port of this.#portsToAttach(left)) if (!attached.has(port.number)) attachTo(left, port);
@@ -133,7 +133,7 @@ export class HostDataplane implements Dataplane, PortSink {
     const { pid } = left.greeting;
     this.#logger?.info(
       { pid, software: softwareOf(left.greeting) },
-      `${this.#source.name} has been running all the time: going on with it`,
+      `${this.#source.name} is still running: continuing with it`,
     );
     this.#adopt(next, left, ++this.#run, performance.now());
   }
@@ -215,7 +215,7 @@ export class HostDataplane implements Dataplane, PortSink {
     } catch (error) {
       await host.stop();
       if (SoftswitchError.from(error).code !== 'UNAVAILABLE') throw error;
-      const reason = `${this.#source.name} ended while it was made ready: ${await host.ended}`;
+      const reason = `${this.#source.name} ended while it was being prepared: ${await host.ended}`;
       throw new SoftswitchError('UNAVAILABLE', reason, { cause: error });
     }
     const { pid, interpretedBecause } = host.greeting;

@@ -165,7 +165,7 @@ export class HostProcesses implements HostSource {
     } else {
       this.#logger?.warn(
         { reason: unfit, ports: this.#leftPorts.length },
-        'the data plane that runs cannot be gone on with: ending it; packets pause until there is another',
+        'the running data plane cannot be taken over: ending it; packets pause until there is another',
       );
       await this.#end(channel, handle);
     }
@@ -182,7 +182,7 @@ export class HostProcesses implements HostSource {
     });
   }
 
-  /** Takes the ports; tells why the host cannot be gone on with, if so. */
+  /** Takes the ports; tells why the host cannot be taken over, if so. */
   #takeOver(channel: BlockingChannel): string | undefined {
     try {
       const { version, kind, started } = readGreeting(channel.greet());
@@ -190,7 +190,7 @@ export class HostProcesses implements HostSource {
       if (version !== PROTOCOL_VERSION)
         return `it speaks version ${version}, this softswitch ${PROTOCOL_VERSION}`;
       if (kind !== this.#program.kind) return `it is of the kind ${kind}, not ${this.#program.kind}`;
-      return started ? undefined : 'it was not made ready';
+      return started ? undefined : 'it was not prepared';
     } catch (error) {
       return messageOf(error);
     }
@@ -201,7 +201,7 @@ export class HostProcesses implements HostSource {
     try {
       channel.request(Operation.STOP, new Uint8Array(0));
     } catch (error) {
-      this.#logger?.debug({ reason: messageOf(error) }, 'the data plane does not take STOP');
+      this.#logger?.debug({ reason: messageOf(error) }, 'the data plane does not accept STOP');
       handle.kill();
     }
     const deadline = performance.now() + STOP_MS;

@@ -242,7 +242,7 @@ describe('a keeper of hosts', () => {
   });
 });
 
-describe('a host that cannot be gone on with', () => {
+describe('a host that cannot be taken over', () => {
   it('of another kind is ended, and its ports stay', async () => {
     const [directory, prefix] = [runDirectory(), tapPrefix()];
     const first = await open(engineFromSource(), directory, prefix);
@@ -254,7 +254,7 @@ describe('a host that cannot be gone on with', () => {
     await first.dataplane.leave();
     const second = await open({ ...engineFromSource(), kind: 'dpdk' }, directory, prefix);
     expect(second.lines[0]).toMatch(
-      /cannot be gone on with.*packets pause.*it is of the kind engine, not dpdk/,
+      /cannot be taken over.*packets pause.*it is of the kind engine, not dpdk/,
     );
     expect(isAlive(pid)).toBe(false);
     expect(second.source.left).toBeUndefined();
@@ -267,8 +267,8 @@ describe('a host that cannot be gone on with', () => {
 
   it.each([
     ['of another version', PROTOCOL_VERSION + 1, /it speaks version 3, this softswitch 2/],
-    ['that was not made ready', PROTOCOL_VERSION, /it was not made ready/],
-    ['that speaks another language', undefined, /cannot be gone on with/],
+    ['that was not made ready', PROTOCOL_VERSION, /it was not prepared/],
+    ['that speaks another language', undefined, /cannot be taken over/],
   ])(
     '%s is ended',
     async (_what, version, reason) => {

@@ -43,7 +43,7 @@ export class ControlServer {
       libc,
       (token) => this.#ready(token),
       (error, token) => {
-        this.#logger?.warn({ reason: messageOf(error) }, 'a client was hung up on');
+        this.#logger?.warn({ reason: messageOf(error) }, 'a client was disconnected');
         this.#drop(token);
       },
     );
