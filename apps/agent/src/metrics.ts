@@ -30,13 +30,13 @@ export class AgentMetrics {
   });
   readonly #applied = new Histogram({
     name: 'infra_agent_sync_apply_duration_seconds',
-    help: 'From a Sync message sent to applied by the manager',
+    help: 'Time from sending a Sync message until the manager has applied it',
     buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 10],
     registers: [this.registry],
   });
   readonly #rules = new Histogram({
     name: 'kubeproxy_sync_proxy_rules_duration_seconds',
-    help: 'One round of programming: from a Sync message sent to applied by the manager',
+    help: 'One round of programming: from sending a Sync message until the manager has applied it',
     buckets: Array.from({ length: 15 }, (_, i) => 0.001 * 2 ** i),
     registers: [this.registry],
   });
@@ -76,7 +76,7 @@ export class AgentMetrics {
     });
     new Gauge({
       name: 'infra_agent_manager_away_seconds',
-      help: 'How long the manager has not followed the state of the node; 0 if it does',
+      help: 'How long the manager has not been following the state of the node; 0 if it is',
       registers,
       collect() {
         this.set(secondsSince(sources.sync.awaySince));
@@ -92,7 +92,7 @@ export class AgentMetrics {
     });
     new Gauge({
       name: 'infra_agent_certificates_end_timestamp_seconds',
-      help: 'When the first of the certificates in use for the manager ends; absent without TLS',
+      help: 'When the first of the certificates in use for the manager expires; absent without TLS',
       registers,
       collect() {
         const end = sources.certificates()?.notAfter;
@@ -110,7 +110,7 @@ export class AgentMetrics {
     });
     new Gauge({
       name: 'infra_agent_object_status',
-      help: "Objects by what the manager has last said of them; an object's programmed state may go unsaid",
+      help: 'Objects by the state that the manager last reported; that an object is programmed may go unreported',
       labelNames: ['kind', 'state'] as const,
       registers,
       collect() {

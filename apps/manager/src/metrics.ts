@@ -56,12 +56,12 @@ export function createMetrics<Row>(sources: MetricsSources<Row>): Registry {
     const { kind } = targetState();
     return Number(kind === 'ready' || kind === 'synchronising');
   });
-  gauge('target_in_sync', '1 while the target holds everything wanted.', () => Number(reconciler.inSync));
+  gauge('target_in_sync', '1 while the target has everything wanted.', () => Number(reconciler.inSync));
   gauge('agent_connected', '1 while there is a Sync stream.', () => Number(agentConnected()));
   gauge('peer_connections', 'Connections of agents and operators.', () => peers().connections);
   counter('peers_refused', 'Clients that were refused.', () => peers().refused);
   counter('peers_ended', 'Connections that were ended because of a limit.', () => peers().ended);
-  gauge('agent_snapshot_complete', '1 when a whole snapshot has been taken since the start.', () =>
+  gauge('agent_snapshot_complete', '1 once a whole snapshot has been received since the start.', () =>
     Number(controller.recovery.hasSnapshot),
   );
   gauge(
@@ -76,12 +76,12 @@ export function createMetrics<Row>(sources: MetricsSources<Row>): Registry {
   );
   gauge(
     'target_away_timestamp_seconds',
-    'Since when there has been no session with the target; 0: there is.',
+    'Since when there has been no session with the target; 0 if there is one.',
     () => sinceOf('TargetAway') / 1000,
   );
   gauge(
     'state_not_storable_timestamp_seconds',
-    'Since when the state has been kept in memory only; 0: it is stored.',
+    'Since when the state has been kept only in memory; 0 if it is stored.',
     () => sinceOf('StateNotStorable') / 1000,
   );
   const certificateGauge = (name: string, help: string, read: (source: CertificateSource) => number) =>
@@ -111,7 +111,7 @@ export function createMetrics<Row>(sources: MetricsSources<Row>): Registry {
   );
   gauge(
     'backlog_entities',
-    'Entities on their way to the target, or about to leave.',
+    'Entities waiting to be written to the target or removed from it.',
     () => reconciler.backlog,
   );
   counter('writes', 'Write requests sent to the target.', () => reconciler.stats.writeRequests);
@@ -149,8 +149,12 @@ export function createMetrics<Row>(sources: MetricsSources<Row>): Registry {
         for (const { reason, text, packets } of counts) this.inc({ reason, text }, packets);
       },
     });
-  packetsCounter('dropped', 'Packets that the target has dropped, by reason.', 'drops');
-  packetsCounter('refused', 'Packets that the target has answered with a reset or ICMP error.', 'rejects');
+  packetsCounter('dropped', 'Packets that the target dropped, by reason.', 'drops');
+  packetsCounter(
+    'refused',
+    'Packets that the target answered with a reset or ICMP error, by reason.',
+    'rejects',
+  );
 
   const tableGauge = (name: string, help: string, field: 'entries' | 'size') =>
     new Gauge({

@@ -108,8 +108,10 @@ describe('extendSpec', () => {
     );
   });
 
-  it('refuses timeouts for what is no learner', () => {
+  it('refuses timeouts for what is not a learner', () => {
     const spec = learner('flow').replace('learner', 'table');
-    expect(() => extendSpec(spec, info('@swx_timeouts("1")'))).toThrow('flow has timeouts but is no learner');
+    expect(() => extendSpec(spec, info('@swx_timeouts("1")'))).toThrow(
+      'flow has timeouts but is not a learner',
+    );
   });
 });

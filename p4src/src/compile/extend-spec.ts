@@ -114,7 +114,7 @@ function setTimeouts(spec: string, p4info: P4Program): string {
       `(\\nlearner ${alias} \\{\\n(?:(?!\\n\\}).)*?\\ttimeout \\{\\n)[\\s\\d]*(\\t\\t\\})`,
       's',
     );
-    if (!block.test(extended)) throw new Error(`${alias} has timeouts but is no learner`);
+    if (!block.test(extended)) throw new Error(`${alias} has timeouts but is not a learner`);
     extended = extended.replace(
       block,
       (_, before, after) => `${before}${seconds.map((s) => `\t\t${s}\n`).join('')}${after}`,

@@ -126,7 +126,7 @@ it('SIGTERM leaves the data plane running, the next one goes on with it, and sto
 
   const second = softswitch(...flags);
   await expect.poll(() => second.stdout).toContain(`ports ${prefix}0\n`);
-  expect(second.stderr).toContain('the pipeline is as before');
+  expect(second.stderr).toContain('the pipeline was taken over unchanged');
   const refused = softswitch('--run-directory', directory, 'stop');
   expect(await refused.exit).toBe(1);
   expect(refused.stderr).toContain(`the softswitch with the process id ${second.child.pid} has it`);

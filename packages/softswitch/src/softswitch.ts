@@ -134,7 +134,7 @@ export class Softswitch {
 
 function deviceIdOf(id: bigint | number): bigint {
   if (typeof id === 'number' && !Number.isSafeInteger(id))
-    fail('INVALID_ARGUMENT', `device id ${id} is no integer`);
+    fail('INVALID_ARGUMENT', `device id ${id} is not an integer`);
   const value = BigInt(id);
   if (value < 1n || value >= 1n << 64n) fail('INVALID_ARGUMENT', `device id ${value} is not in 1..2^64-1`);
   return value;

@@ -322,7 +322,7 @@ export class TableControl {
 function prefixLength(mask: SwxValue, bits: number, what: () => string): number {
   const text = BigInt(mask).toString(2).padStart(bits, '0');
   if (!/^1*0*$/.test(text)) {
-    throw new SwxError('INVALID_VALUE', `${what()}: the mask 0x${mask.toString(16)} is no prefix`, {
+    throw new SwxError('INVALID_VALUE', `${what()}: the mask 0x${mask.toString(16)} is not a prefix`, {
       details: {
         token: String(mask),
       },

@@ -247,7 +247,7 @@ describe('errors', () => {
       'SEMANTIC',
       /is 32 bits wide; a checksum has 16/,
     ],
-    ['a hash over two headers', miniSpec('hash crc32 m.m32 h.a.f8 h.n.x'), 'SEMANTIC', /no run of fields/],
+    ['a hash over two headers', miniSpec('hash crc32 m.m32 h.a.f8 h.n.x'), 'SEMANTIC', /not a run of fields/],
     [
       'an unknown hash',
       miniSpec('hash md5 m.m32 h.a.f8 h.a.f8'),

@@ -212,7 +212,7 @@ describe('wildcard and lpm tables', () => {
     const b = bench('h.a.f16 lpm');
     const set = (mask: number): void =>
       b.pipeline.tableSet('t', { key: [{ value: 0, mask }], action: 'set', args: [0n, 0] });
-    expect(() => set(0xff0f)).toThrow(/mask 0xff0f is no prefix/);
+    expect(() => set(0xff0f)).toThrow(/mask 0xff0f is not a prefix/);
     set(0xff00);
     set(0);
   });
@@ -266,7 +266,7 @@ describe('what the control interface refuses', () => {
       'a fraction',
       (b: Bench) => b.pipeline.tableGet('t', [{ value: 1.5 }]),
       'INVALID_VALUE',
-      /1.5 is no unsigned integer/,
+      /1.5 is not an unsigned integer/,
     ],
     [
       'a key of the wrong length',

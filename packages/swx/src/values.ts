@@ -31,7 +31,7 @@ export function fromWords(words: ArrayLike<number>, bits: number): SwxValue {
 
 function misfit(value: SwxValue, bits: number, what: () => string): SwxError {
   const kind =
-    typeof value === 'bigint' || Number.isInteger(value) ? 'does not fit' : 'is no unsigned integer of';
+    typeof value === 'bigint' || Number.isInteger(value) ? 'does not fit' : 'is not an unsigned integer of';
   return new SwxError('INVALID_VALUE', `${what()}: ${value} ${kind} ${bits} bits`, {
     details: { token: String(value) },
   });

@@ -35,7 +35,7 @@ issuing(program.command('create'))
   .option('--force', 'replaces existing files, including the authority')
   .action(async ({ force, ...flags }: IssueFlags & { force?: true }) => {
     const files = await createTree(flags.directory, { ...issueOptions(flags), force: force === true });
-    console.log(`made ${files.length} files in ${resolve(flags.directory)}`);
+    console.log(`created ${files.length} files in ${resolve(flags.directory)}`);
   });
 
 issuing(program.command('renew'))

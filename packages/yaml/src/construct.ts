@@ -192,7 +192,7 @@ export class Construction {
       throw new YamlFault(
         'SYNTAX',
         offset,
-        `the alias *${excerpt(name)} is no string, so it cannot be a key`,
+        `the alias *${excerpt(name)} is not a string, so it cannot be a key`,
       );
     }
     frame.key = { name: anchor.value, offset, merges: false };

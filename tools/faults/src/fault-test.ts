@@ -41,7 +41,8 @@ function setting(name: string): number | undefined {
   const text = process.env[name];
   if (text === undefined || text === '') return undefined;
   const value = Number(text);
-  if (!Number.isSafeInteger(value) || value < 0) throw new RangeError(`${name}=${text} is no natural number`);
+  if (!Number.isSafeInteger(value) || value < 0)
+    throw new RangeError(`${name}=${text} is not a natural number`);
   return value;
 }
 

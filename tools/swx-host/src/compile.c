@@ -70,7 +70,7 @@ generate(const char *spec, uint32_t ports, const char *code, struct fault *fault
 	if (in && out) {
 		error = rte_swx_pipeline_codegen(in, out, &line, &message);
 		if (error)
-			status = fault_set(fault, STATUS_BAD_REQUEST, "%s: no code can be made of it: %s (%s)", spec,
+			status = fault_set(fault, STATUS_BAD_REQUEST, "%s: it cannot be turned into code: %s (%s)", spec,
 					   message ? message : "", strerror(-error));
 		fprintf(out, "\nconst uint32_t " PORTS_SYMBOL " = %u;\n", ports);
 		fprintf(out, "const uint64_t " PROGRAM_SYMBOL " = %#" PRIx64 ";\n", digest(text));

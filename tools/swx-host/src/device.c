@@ -54,7 +54,7 @@ device_open(const char *arguments, struct rte_mempool *pool, uint16_t *device, s
 		break;
 	}
 	if (found == RTE_MAX_ETHPORTS)
-		return fault_set(fault, STATUS_FAILED, "the device %s is no Ethernet device", arguments);
+		return fault_set(fault, STATUS_FAILED, "the device %s is not an Ethernet device", arguments);
 	status = start(found, arguments, pool, fault);
 	if (status == STATUS_OK)
 		*device = found;

@@ -174,7 +174,7 @@ learned_describe(struct table *learner, const void *object)
 	learned->key_size = RTE_MAX(rte_align64pow2(params.key_size), sizeof(uint64_t));
 	learned->data_size = rte_align64pow2(sizeof(uint64_t) + params.action_data_size);
 	learned->buckets = (const uint8_t *)object + header;
-	learned->unreadable = "this release of DPDK keeps learned entries in another way than is known here";
+	learned->unreadable = "this release of DPDK stores learned entries in an unknown way";
 	/* Places are numbered in 32 bits. */
 	if (learned->n_buckets > UINT32_MAX / PLACES)
 		learned->unreadable = "it has too many entries to be listed";

@@ -203,7 +203,7 @@ options_parse(struct options *options, int argc, char **argv, bool *help, struct
 	options->n_extra = argc - optind;
 	if (status == STATUS_OK && (!options->spec || !(options->compile ? options->headers : options->socket)))
 		status = fault_set(fault, STATUS_BAD_REQUEST,
-				   "--spec and --socket (or --compile and --headers) are needed; see swx-host --help");
+				   "--spec and --socket (or --compile and --headers) are required; see swx-host --help");
 	if (status == STATUS_OK && options->n_extra > MAX_ARGUMENTS / 2)
 		status = fault_set(fault, STATUS_BAD_REQUEST, "too many arguments for DPDK");
 	return status;

@@ -178,7 +178,7 @@ inject_one(struct host *host, struct reader *in, struct fault *fault)
 	if (!bytes || !length)
 		return fault_set(fault, STATUS_BAD_REQUEST, "a packet without bytes");
 	if (port->kind != PORT_MEMORY)
-		return fault_set(fault, STATUS_BAD_REQUEST, "port %u is no port in memory", id);
+		return fault_set(fault, STATUS_BAD_REQUEST, "port %u is not a port in memory", id);
 	packet = make_packet(host, bytes, length);
 	if (!packet)
 		return fault_set(fault, STATUS_NO_SPACE, "no buffer for a packet of %u bytes", length);
@@ -287,7 +287,7 @@ request_replay(struct host *host, struct reader *in, struct writer *out, struct 
 
 		status = find_port(host, read_u16(in), &port, fault);
 		if (status == STATUS_OK && (port->kind != PORT_MEMORY || port->replay))
-			status = fault_set(fault, STATUS_BAD_REQUEST, "replay: port %u is no port in memory, or twice",
+			status = fault_set(fault, STATUS_BAD_REQUEST, "replay: port %u is not a port in memory, or twice",
 					   port->index);
 		if (status != STATUS_OK)
 			break;

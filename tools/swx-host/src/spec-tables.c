@@ -200,7 +200,7 @@ check_default(struct spec_context *context, uint32_t line, const struct block *b
 	for (uint32_t i = 0; i < block->n_actions; i++)
 		if (!strcmp(block->actions[i], block->default_action))
 			return STATUS_OK;
-	return spec_fault(&context->text, head, context->fault, "its default action is none of its actions");
+	return spec_fault(&context->text, head, context->fault, "its default action is not one of its actions");
 }
 
 enum status

@@ -23,7 +23,7 @@ read_file(const char *name, char **result, struct fault *fault)
 	else if (!text)
 		status = fault_set(fault, STATUS_FAILED, "no memory for %s", name);
 	else if (length > SPEC_BYTES_MAX || memchr(text, 0, length))
-		status = fault_set(fault, STATUS_BAD_REQUEST, "%s is no text, or longer than %u bytes", name,
+		status = fault_set(fault, STATUS_BAD_REQUEST, "%s is not text, or longer than %u bytes", name,
 				   SPEC_BYTES_MAX);
 	if (file)
 		fclose(file);

@@ -35,7 +35,7 @@ worker_drain(struct worker *worker)
 		spent += DRAIN_INSTRUCTIONS;
 	}
 	if (ports_in_flight(ports))
-		rte_panic("the program does not come to an end: a packet has taken %u instructions\n", DRAIN_LIMIT);
+		rte_panic("the program does not end: a packet has taken %u instructions\n", DRAIN_LIMIT);
 	rte_swx_pipeline_flush(worker->swx);
 }
 

@@ -50,7 +50,7 @@ export class FelixSource {
     const registers = [options.registry];
     this.#messages = new Counter({
       name: 'infra_agent_felix_messages_total',
-      help: 'Messages of Felix by type; "unknown" are those of a newer version, which are passed over',
+      help: 'Messages from Felix by type; "unknown" are those of a newer version, which are ignored',
       labelNames: ['type'] as const,
       registers,
     });
@@ -62,7 +62,7 @@ export class FelixSource {
     const isInSync = () => this.#isAdopted;
     new Gauge({
       name: 'infra_agent_felix_in_sync',
-      help: '1 if the policies in force are those of a Felix that is connected',
+      help: '1 if the policies in force come from a connected Felix',
       registers,
       collect() {
         this.set(isInSync() ? 1 : 0);

@@ -218,7 +218,7 @@ export class AttachmentStore {
     try {
       const file = await lstat(path);
       const { size, uid, mode } = file;
-      if (!file.isFile()) throw new Error('is no file');
+      if (!file.isFile()) throw new Error('is not a file');
       if (uid !== 0 && uid !== process.geteuid?.()) throw new Error(`belongs to user ${uid}`);
       if ((mode & 0o022) !== 0) throw new Error('may be written by others');
       if (size > MAX_FILE_BYTES) throw new Error(`has ${size} bytes`);

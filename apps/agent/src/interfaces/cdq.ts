@@ -125,7 +125,7 @@ export class CdqPool implements InterfacePool {
         advice: 'see the log of the kernel; is the driver of the subfunction loaded?',
       };
     }
-    this.#logger.info({ interface: this.#pf, sfnum: port.sfnum }, 'subfunction made');
+    this.#logger.info({ interface: this.#pf, sfnum: port.sfnum }, 'subfunction created');
     return undefined;
   }
 

@@ -29,7 +29,7 @@ export class Readiness {
     this.#checks = checks;
     new Gauge({
       name: 'infra_agent_problem',
-      help: '1 for what keeps pods from being attached, or with severity warning for what should not be so, as /readyz names it',
+      help: '1 for each problem that keeps pods from being attached or, with severity warning, for any other, named as in /readyz',
       labelNames: ['reason', 'severity'] as const,
       registers: [registry],
       collect() {

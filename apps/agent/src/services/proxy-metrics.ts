@@ -48,7 +48,7 @@ export class ProxyMetrics {
     const registers = [registry];
     this.#programming = new Histogram({
       name: 'kubeproxy_network_programming_duration_seconds',
-      help: 'From the change of an endpoint in the cluster to the data plane having it',
+      help: 'Time from the change of an endpoint in the cluster until the data plane has it',
       buckets: programmingBuckets,
       registers,
     });
@@ -137,14 +137,16 @@ export class ProxyMetrics {
     const seconds = (ms: number | undefined) => ms && ms / 1000;
     const pending = (kind: 'services' | 'endpoints') =>
       [...this.#changes.values()].reduce((sum, changes) => sum + changes[kind], 0);
-    gauge('last_timestamp_seconds', 'When the data plane last took changes over', () =>
+    gauge('last_timestamp_seconds', 'When the data plane last applied changes', () =>
       seconds(progress.lastApplied),
     );
     gauge('last_queued_timestamp_seconds', 'When something last changed for the data plane', () =>
       seconds(progress.lastChanged),
     );
-    gauge('service_changes_pending', 'Changes of services on their way', () => pending('services'));
-    gauge('endpoint_changes_pending', 'Changes of EndpointSlices on their way', () => pending('endpoints'));
+    gauge('service_changes_pending', 'Changes of services not applied yet', () => pending('services'));
+    gauge('endpoint_changes_pending', 'Changes of EndpointSlices not applied yet', () =>
+      pending('endpoints'),
+    );
     new Gauge({
       name: 'kubeproxy_sync_proxy_rules_no_local_endpoints_total',
       help: 'Service ports with a traffic policy Local and no endpoint on this node, although others have some',

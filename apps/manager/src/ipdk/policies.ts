@@ -46,7 +46,7 @@ export class IpdkPolicies<Row> {
       const isOfPod = this.#context.ipdkPods().some((pod) => isolationKey(pod) === key);
       if (!kept.has(key) && !isOfPod) controller.remove(key);
     }
-    logger.info({ objects: kept.size }, 'policies of IPDK are known');
+    logger.info({ objects: kept.size }, "the policies of IPDK's agent are known");
   }
 
   /**

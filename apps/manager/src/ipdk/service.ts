@@ -168,7 +168,10 @@ export class InfraAgentService<Row> {
     const { controller, logger } = this.#context;
     for (const other of this.#pods()) {
       if (other.attachmentId === pod.attachmentId || !collide(other, pod)) continue;
-      logger.info({ pod: other.attachmentId, by: pod.attachmentId }, 'a pod has gone without DeleteNetwork');
+      logger.info(
+        { pod: other.attachmentId, by: pod.attachmentId },
+        'a pod disappeared without DeleteNetwork',
+      );
       controller.remove(objectKey(other));
       this.#policies.released(other);
     }

@@ -147,7 +147,7 @@ export class LogFile {
     let size = 0;
     try {
       const there = await lstat(this.#path);
-      if (!there.isFile()) throw new Error('it is no file');
+      if (!there.isFile()) throw new Error('it is not a file');
       size = there.size;
       const { records, end, chain } = decodeLog(await readLog(this.#path, format), format);
       const value = read(records);

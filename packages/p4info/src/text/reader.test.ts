@@ -124,7 +124,7 @@ describe('Any', () => {
   it.each([
     [
       '[p4.config.v1.P4IntTypeSpec] {}',
-      "1:30: '[p4.config.v1.P4IntTypeSpec]' is no type URL (prefix/full.Name)",
+      "1:30: '[p4.config.v1.P4IntTypeSpec]' is not a type URL (prefix/full.Name)",
     ],
     ['[a/b.C] {} type_url: "x"', "1:41: expected '}' (an expanded Any holds nothing else), found 'type_url'"],
     ['type_url: "x" [a/b.C] {}', '1:44: [a/b.C]: an expanded Any holds nothing else'],

@@ -177,7 +177,7 @@ class TextReader {
     const url = this.#lexer.bracketedName();
     const slash = url.text.lastIndexOf('/');
     if (slash < 0)
-      throw this.#lexer.error('SYNTAX', `'[${url.text}]' is no type URL (prefix/full.Name)`, url);
+      throw this.#lexer.error('SYNTAX', `'[${url.text}]' is not a type URL (prefix/full.Name)`, url);
     const type = this.#schema.message(url.text.slice(slash + 1));
     if (type === undefined) {
       this.#warn(`the type of [${url.text}] is not known; it is left out`, url);

@@ -144,7 +144,7 @@ function portRequest(
         break;
       case 'mtu':
         mtu = Number(value);
-        if (!Number.isInteger(mtu)) fail('INVALID_ARGUMENT', `${where}: mtu '${value}' is no number`);
+        if (!Number.isInteger(mtu)) fail('INVALID_ARGUMENT', `${where}: mtu '${value}' is not a number`);
         break;
       case 'port-type':
         type = String(value).toUpperCase();

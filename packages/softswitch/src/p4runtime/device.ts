@@ -76,7 +76,7 @@ export class Device {
         (sum, { size }) => sum + size,
         0,
       );
-      this.#logger?.info({ program: name, entries }, 'the pipeline is as before');
+      this.#logger?.info({ program: name, entries }, 'the pipeline was taken over unchanged');
     } catch (error) {
       this.#logger?.error(
         { reason: messageOf(error) },

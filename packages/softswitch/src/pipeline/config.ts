@@ -65,7 +65,7 @@ function readDeviceConfig(bytes: Uint8Array): { name: string; context: Uint8Arra
       spec: new TextDecoder('utf-8', { fatal: true }).decode(profile.binary),
     };
   } catch (error) {
-    throw new SoftswitchError('INVALID_ARGUMENT', `p4_device_config: the program '${name}' is no text`, {
+    throw new SoftswitchError('INVALID_ARGUMENT', `p4_device_config: the program '${name}' is not text`, {
       cause: error,
     });
   }

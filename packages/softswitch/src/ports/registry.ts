@@ -32,7 +32,7 @@ export class PortRegistry<P extends RegisteredPort> {
     if (!/^[A-Za-z0-9][A-Za-z0-9_.-]*$/.test(name) || name.length > MAX_NAME) {
       fail(
         'INVALID_ARGUMENT',
-        `'${name}' is no interface name: 1 to ${MAX_NAME} of A-Z a-z 0-9 _ . - are allowed`,
+        `'${name}' is not an interface name: 1 to ${MAX_NAME} of A-Z a-z 0-9 _ . - are allowed`,
       );
     }
     if (!Number.isInteger(mtu) || mtu < MIN_MTU || mtu > MAX_MTU) {

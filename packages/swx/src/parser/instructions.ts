@@ -391,7 +391,7 @@ function fieldRange(scope: Scope, t: readonly string[], line: number) {
   const sameHeader = first.kind === 'header' && last.kind === 'header' ? first.header === last.header : true;
   if (first.kind === 'mailbox' || last.kind === 'mailbox') return { first, last };
   if (first.kind !== last.kind || !sameHeader || last.field.offset < first.field.offset) {
-    const message = `'${at(t, 2)}' … '${at(t, 3)}' is no run of fields: they must be in the same struct, first before last`;
+    const message = `'${at(t, 2)}' … '${at(t, 3)}' is not a run of fields: they must be in the same struct, first before last`;
     throw semanticError(scope.file, line, message, at(t, 3));
   }
   return { first, last };

@@ -223,7 +223,7 @@ describe.skipIf(!dpdkInstalled)('the control socket of swx-host', () => {
       /cannot read \/nonexistent\.spec: No such file/,
     ],
     ['a directory', ['--spec', directory, '--socket', path], 1, /Is a directory/],
-    ['no text', ['--spec', binaryFile, '--socket', path], 2, /is no text/],
+    ['no text', ['--spec', binaryFile, '--socket', path], 2, /is not text/],
     [
       'no place for the socket',
       ['--spec', spec, '--socket', '/nonexistent/s'],

@@ -304,7 +304,7 @@ describe.skipIf(!dpdkInstalled)('swx-host', () => {
     [
       'a default action that is none of the actions',
       TINY.replace('\t\tnowhere\n\t}', '\t}'),
-      /pipeline\.spec:\d+: its default action is none of its actions/,
+      /pipeline\.spec:\d+: its default action is not one of its actions/,
     ],
     ['nothing', '', /it has 0 'metadata', not one/],
     ['two programs', TINY + TINY.slice(TINY.indexOf('apply')), /it has 2 'apply', not one/],

@@ -128,7 +128,7 @@ export class EnginePorts {
     const packets = readInjected(reader);
     for (const { port: number } of packets)
       if (this.#ports.get(number)?.kind !== PortKind.MEMORY)
-        fail('INVALID_ARGUMENT', `port ${number} is no port in memory`);
+        fail('INVALID_ARGUMENT', `port ${number} is not a port in memory`);
     for (const [i, { port: number, packet }] of packets.entries()) {
       const { statistics } = this.#ports.get(number) ?? fail('INTERNAL', `no port ${number}`);
       statistics.rxPackets++;
