@@ -55,9 +55,9 @@ export const dropReasons: readonly {
     name: 'conntrackConflict',
     text: 'no source port is free',
   },
-  { reason: DropReason.ttl, name: 'ttl', text: 'TTL used up' },
+  { reason: DropReason.ttl, name: 'ttl', text: 'TTL expired' },
   { reason: DropReason.unreachable, name: 'unreachable', text: 'destination unreachable' },
-  { reason: DropReason.conntrackFull, name: 'conntrackFull', text: 'table of flows full' },
+  { reason: DropReason.conntrackFull, name: 'conntrackFull', text: 'flow table full' },
   { reason: DropReason.blackhole, name: 'blackhole', text: 'no such service address' },
   {
     reason: DropReason.noLocalEndpoint,

@@ -77,7 +77,7 @@ describe('what the agent wants', () => {
     const metrics = await (await fetch(`http://${manager.monitoringAddress}/metrics`)).text();
     for (const line of [
       'infra_manager_dropped_packets_total{reason="11",text="no such service address"} 1',
-      'infra_manager_dropped_packets_total{reason="10",text="table of flows full"} 0',
+      'infra_manager_dropped_packets_total{reason="10",text="flow table full"} 0',
       'infra_manager_refused_packets_total{reason="13",text="port that no service has"} 1',
     ])
       expect(metrics).toContain(`${line}\n`);

@@ -23,7 +23,7 @@ export class Journal {
     } catch (error) {
       if (isSystemError(error, 'ENOENT')) return new Journal(path, {});
       throw new SetupError(
-        `${path} is not a journal of infractl setup: remove it, then nothing can be undone`,
+        `${path} is not a journal of infractl setup: remove it; earlier changes can then not be undone`,
         {
           cause: error,
         },

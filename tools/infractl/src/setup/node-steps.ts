@@ -67,7 +67,7 @@ export function hugePagesStep(
   return {
     name: 'huge pages',
     async check() {
-      if (count === 0) return 'none are asked for';
+      if (count === 0) return 'none requested';
       const pages = present();
       return pages >= count ? `${pages} of 2 MB` : undefined;
     },
@@ -78,7 +78,7 @@ export function hugePagesStep(
       const pages = present();
       if (pages >= count) return `${pages} of 2 MB instead of ${before}`;
       throw new SetupError(
-        `the kernel found memory for ${pages} of ${count}: free some, or start earlier after boot`,
+        `the kernel found memory for ${pages} of ${count}: free some memory, or run this earlier after boot`,
       );
     },
     async undo(journal) {
@@ -86,7 +86,7 @@ export function hugePagesStep(
       if (before === undefined) return undefined;
       writeFileSync(file, before);
       journal.forget('huge pages');
-      return `${before} of 2 MB again`;
+      return `back to ${before} of 2 MB`;
     },
   };
 }
@@ -148,7 +148,7 @@ export function commsChannelStep(name: string, cidr: string): Step {
       if (existsSync(`/sys/class/net/${name}`))
         await command('ip', ['address', 'delete', added, 'dev', name]);
       journal.forget(note);
-      return `${added} is off ${name}`;
+      return `${added} removed from ${name}`;
     },
   };
 }

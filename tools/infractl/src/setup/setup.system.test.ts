@@ -34,7 +34,7 @@ describe('the communication channel', () => {
     expect((await go(setUp, [step()])).reports).toEqual([`ok communication channel: ${cidr} on ${name}`]);
     expect(addresses()).toContain(cidr);
     expect((await go(undo, [step()])).reports).toEqual([
-      `undone communication channel: ${cidr} is off ${name}`,
+      `undone communication channel: ${cidr} removed from ${name}`,
     ]);
     expect(addresses()).not.toContain(cidr);
     expect((await go(undo, [step()])).reports).toEqual(['nothing to undo communication channel: ']);
@@ -53,7 +53,7 @@ it('ports of a target are made in order where they are missing, with their MTU',
     const ports = { gnmi, prefix, count: 4, mtu: 1400 };
     const steps = (mtu: number) => [targetPortsStep(ports), portMtuStep({ ...ports, mtu })];
     expect((await go(setUp, steps(1400))).reports[0]).toBe(
-      `done ports of the target: made ${prefix}0, ${prefix}1, ${prefix}2, ${prefix}3; they go with the target`,
+      `done ports of the target: created ${prefix}0, ${prefix}1, ${prefix}2, ${prefix}3; they disappear with the target`,
     );
     expect((await go(setUp, steps(1280))).reports).toEqual([
       `ok ports of the target: 4, ${prefix}0 to ${prefix}3`,

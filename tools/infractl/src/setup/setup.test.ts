@@ -74,7 +74,7 @@ describe('huge pages', () => {
     expect((await go(setUp, [hugePagesStep(32, file)])).reports).toEqual(['ok huge pages: 64 of 2 MB']);
     await go(setUp, [hugePagesStep(128, file)]);
     expect((await go(undo, [hugePagesStep(128, file)])).reports).toEqual([
-      'undone huge pages: 16 of 2 MB again',
+      'undone huge pages: back to 16 of 2 MB',
     ]);
     expect(readFileSync(file, 'utf8')).toBe('16');
     expect(existsSync(join(directory, 'journal/node.json'))).toBe(false);

@@ -37,7 +37,7 @@ export async function setUp(
     try {
       const found = await step.check();
       if (found !== undefined) report({ step: step.name, outcome: 'ok', detail: found });
-      else if (step.apply === undefined) throw new SetupError('it is not there');
+      else if (step.apply === undefined) throw new SetupError('it is missing');
       else report({ step: step.name, outcome: 'done', detail: await step.apply(journal) });
     } catch (error) {
       report({ step: step.name, outcome: 'failed', detail: messageOf(error) });

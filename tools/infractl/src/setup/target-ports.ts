@@ -40,7 +40,7 @@ export function targetPortsStep({ gnmi, prefix, count, mtu }: TargetPortsOptions
           ],
         });
       }
-      return `made ${wanted.join(', ')}; they go with the target`;
+      return `created ${wanted.join(', ')}; they disappear with the target`;
     },
   };
 }
