@@ -9,7 +9,7 @@ export type { LearnedEntry, LearnedFilter, LearnedPiece } from './learner-contro
 export { type ParseSpecOptions, parseSpec } from './parser/parse.js';
 export { SwxPipeline, type SwxPipelineOptions, type SwxStats } from './pipeline.js';
 export type { MirrorSession } from './runtime/machine.js';
-export type { MeterColor, MeterProfile, MeterStats } from './runtime/meters.js';
+export { METER_LIMIT, type MeterColor, type MeterProfile, type MeterStats } from './runtime/meters.js';
 export type { SelectorMember } from './runtime/selector.js';
 export type * from './spec.js';
 export { formatTrace, type Trace, type TraceStep, type TraceValue } from './trace.js';

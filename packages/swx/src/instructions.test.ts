@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { METER_LIMIT } from './runtime/meters.js';
 import { A_BYTES, aField, aPacket, Bench, miniSpec, run } from './testing/mini.js';
 
 describe('mov', () => {
@@ -314,9 +315,15 @@ describe('meters', () => {
     bench.now += 1000;
     expect([color(500n, 1n), color(1000n), color(500n, 2n)]).toEqual([1n, 0n, 2n]);
     expect(bench.pipeline.meterStats('m', 1)).toMatchObject({
-      green: { packets: 2, bytes: 2000 },
+      green: { packets: 3, bytes: 3000 },
       red: { packets: 2 },
     });
+    // Another profile, or none, leaves the counts alone.
+    bench.pipeline.meterSet('m', 1, undefined);
+    expect(color(500n, 2n)).toBe(0n);
+    expect(bench.pipeline.meterStats('m', 1).green).toEqual({ packets: 4, bytes: 3500 });
+    bench.pipeline.meterClear('m', 1);
+    expect(bench.pipeline.meterStats('m', 1).green).toEqual({ packets: 0, bytes: 0 });
   });
 
   it('take a number for the length, as p4c writes for direct meters', () => {
@@ -329,9 +336,11 @@ describe('meters', () => {
 
   it('refuse a profile that is none', () => {
     const { pipeline } = new Bench(miniSpec(body, meters));
-    expect(() => pipeline.meterSet('m', 1, { cir: 10n, cbs: 1n, pir: 5n, pbs: 1n })).toThrow(
-      /pir of at least cir/,
-    );
+    const good = { cir: 5n, cbs: 1n, pir: 5n, pbs: METER_LIMIT };
+    pipeline.meterSet('m', 1, good);
+    for (const bad of [{ cir: 0n }, { cbs: 0n }, { pir: 4n }, { pbs: 0n }, { pbs: METER_LIMIT + 1n }])
+      expect(() => pipeline.meterSet('m', 1, { ...good, ...bad })).toThrow(/a profile needs/);
+    expect(() => pipeline.meterSet('m', 4, good)).toThrow(/index 4 is not one of 0 … 3/);
   });
 });
 

@@ -155,7 +155,7 @@ export class SwxPipeline {
   }
 
   /**
-   * Makes changes of tables, selectors, registers and timeouts all together: when `changes` throws, what it has done is
+   * Makes changes of tables, selectors, registers, meters and timeouts all together: when `changes` throws, what it has done is
    * taken back, and each entry has its index again. What it throws is passed on.
    */
   atomically(changes: () => void): void {
@@ -327,10 +327,15 @@ export class SwxPipeline {
     words.set(next, index * 2);
   }
 
-  /** Gives a meter a profile and full buckets, or none: then all packets are green. */
+  /** Gives a meter a profile and full buckets, or none: then all packets are green. Its counts go on. */
   meterSet(array: string, index: number, profile: MeterProfile | undefined): void {
     this.#machine.forgetTime();
-    this.#meter(array).set(index, profile);
+    this.#undo.push(this.#meter(array).set(index, profile));
+  }
+
+  /** Has the counts of a meter start anew. */
+  meterClear(array: string, index: number): void {
+    this.#undo.push(this.#meter(array).clear(index));
   }
 
   meterStats(array: string, index: number): MeterStats {

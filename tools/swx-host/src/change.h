@@ -19,6 +19,8 @@ enum change_kind {
 	CHANGE_TIMEOUT,
 	CHANGE_FORGET,
 	CHANGE_NOTE,
+	CHANGE_METER,
+	CHANGE_METER_COUNTS,
 };
 
 /* What an entry, or a default action, does. */
@@ -63,6 +65,11 @@ struct change {
 		struct {
 			struct note *before, *after;
 		} note;
+		struct {
+			uint32_t array, index;
+			/* Or NULL. */
+			struct meter_profile *profile;
+		} meter;
 	};
 };
 

@@ -62,6 +62,10 @@ undo_change(struct transaction *transaction, struct change *change)
 		swap_note(transaction->notes, change->note.after, change->note.before);
 		note_free(change->note.after);
 		break;
+	case CHANGE_METER:
+		meters_leave_profile(&program->meters, program->swx, change->meter.profile);
+		break;
+	case CHANGE_METER_COUNTS:
 	case CHANGE_REGISTER:
 	case CHANGE_TIMEOUT:
 		break;
@@ -113,6 +117,8 @@ finish_change(struct transaction *transaction, struct change *change)
 	case CHANGE_NOTE:
 		note_free(change->note.before);
 		break;
+	case CHANGE_METER:
+	case CHANGE_METER_COUNTS:
 	case CHANGE_REGISTER:
 	case CHANGE_TIMEOUT:
 		break;
@@ -134,6 +140,11 @@ write_cells(struct transaction *transaction)
 		if (change->kind == CHANGE_TIMEOUT)
 			(void)rte_swx_ctl_pipeline_learner_timeout_set(program->swx, change->timeout.learner,
 								       change->timeout.index, change->timeout.seconds);
+		if (change->kind == CHANGE_METER)
+			meters_set(&program->meters, program->swx, change->meter.array, change->meter.index,
+				   change->meter.profile);
+		if (change->kind == CHANGE_METER_COUNTS)
+			meters_clear(&program->meters, program->swx, change->meter.array, change->meter.index);
 		if (change->kind == CHANGE_COUNTER)
 			index = table_entry_index(change->cell.table, program->staged, change->cell.key);
 		if (change->kind == CHANGE_REGISTER || (change->kind == CHANGE_COUNTER && index))

@@ -42,7 +42,7 @@ compile_digest_more(uint64_t value, const char *text)
 enum status
 compile_digest(const char *spec, uint32_t ports, uint64_t *value, struct fault *fault)
 {
-	char *text = spec_guarded(spec, ports, fault);
+	char *text = spec_rewritten(spec, ports, fault);
 	char about[64];
 
 	if (!text)
@@ -56,7 +56,7 @@ compile_digest(const char *spec, uint32_t ports, uint64_t *value, struct fault *
 static enum status
 generate(const char *spec, uint32_t ports, const char *code, struct fault *fault)
 {
-	char *text = spec_guarded(spec, ports, fault);
+	char *text = spec_rewritten(spec, ports, fault);
 	const char *message = NULL;
 	enum status status = STATUS_OK;
 	uint32_t line = 0;
@@ -170,7 +170,7 @@ port_list(const struct ports *ports)
 enum status
 compile_check(const char *library, const char *spec, uint32_t ports, struct fault *fault)
 {
-	char *text = spec_guarded(spec, ports, fault);
+	char *text = spec_rewritten(spec, ports, fault);
 	void *object = text ? dlopen(library, RTLD_LAZY | RTLD_LOCAL) : NULL;
 	const uint32_t *compiled = object ? dlsym(object, PORTS_SYMBOL) : NULL;
 	const uint64_t *program = compiled ? dlsym(object, PROGRAM_SYMBOL) : NULL;

@@ -300,5 +300,5 @@ describe_program(struct program *program, struct fault *fault)
 		memcpy(program->registers[i].name, array_info.name, NAME_SIZE);
 		program->registers[i].size = array_info.size;
 	}
-	return status;
+	return status == STATUS_OK ? meters_describe(&program->meters, program->swx, info.n_metarrays, fault) : status;
 }

@@ -2,7 +2,8 @@
 
 /*
  * A SWX program as a pipeline of DPDK, and what there is in it to write to. Everything that the control protocol names
- * is named by its place here: tables, learners, selectors, register arrays and actions count from 0.
+ * is named by its place here: tables, learners, selectors, register arrays, meter arrays and actions
+ * count from 0.
  */
 
 #include <stdbool.h>
@@ -16,6 +17,7 @@
 #include "fault.h"
 #include "keys.h"
 #include "learned.h"
+#include "meters.h"
 #include "port.h"
 
 #define NAME_SIZE RTE_SWX_CTL_NAME_SIZE
@@ -105,6 +107,7 @@ struct program {
 	uint32_t n_selectors;
 	struct register_array *registers;
 	uint32_t n_registers;
+	struct meters meters;
 	/* What packets see, and the copy that changes are made to first. */
 	struct rte_swx_table_state *live;
 	struct rte_swx_table_state *staged;

@@ -22,6 +22,8 @@ enum change_code {
 	CODE_TIMEOUT = 8,
 	CODE_NOTE = 9,
 	CODE_FORGET = 10,
+	CODE_METER = 11,
+	CODE_METER_COUNTS = 12,
 };
 
 /* A key as it is in messages. */
@@ -79,13 +81,12 @@ request_describe(struct host *host, struct writer *out)
 		write_text(out, program->registers[i].name);
 		write_u32(out, program->registers[i].size);
 	}
+	write_u16(out, (uint16_t)program->meters.count);
+	for (uint32_t i = 0; i < program->meters.count; i++) {
+		write_text(out, program->meters.arrays[i].name);
+		write_u32(out, program->meters.arrays[i].size);
+	}
 	return STATUS_OK;
-}
-
-static enum status
-too_short(struct fault *fault)
-{
-	return fault_set(fault, STATUS_BAD_REQUEST, "the message ends within a change");
 }
 
 static enum status
@@ -114,7 +115,7 @@ read_key(struct reader *in, const struct table *table, struct key *key, struct f
 			key->bytes[i] &= key->mask[i];
 		key->priority = read_u32(in);
 	}
-	return in->short_read ? too_short(fault) : STATUS_OK;
+	return in->short_read ? request_too_short(fault) : STATUS_OK;
 }
 
 static enum status
@@ -135,7 +136,7 @@ read_call(struct reader *in, const struct program *program, const struct table *
 				 table->params.action_data_size);
 	memset(data, 0, table->params.action_data_size);
 	layout_arguments(in, &program->actions[*action], data);
-	return in->short_read ? too_short(fault) : STATUS_OK;
+	return in->short_read ? request_too_short(fault) : STATUS_OK;
 }
 
 static enum status
@@ -192,7 +193,7 @@ change_group(struct host *host, struct reader *in, struct fault *fault)
 		members[i].weight = read_u32(in);
 	}
 	if (in->short_read)
-		return too_short(fault);
+		return request_too_short(fault);
 	return transaction_set_group(&host->transaction, &host->program.selectors[selector], group, members, count,
 				     fault);
 }
@@ -203,7 +204,7 @@ change_register(struct host *host, struct reader *in, struct fault *fault)
 	uint32_t array = read_u16(in), index = read_u32(in);
 	uint64_t value = read_u64(in);
 
-	return in->short_read ? too_short(fault)
+	return in->short_read ? request_too_short(fault)
 			      : transaction_write_register(&host->transaction, array, index, value, fault);
 }
 
@@ -232,7 +233,7 @@ change_counter(struct host *host, struct reader *in, struct fault *fault)
 		status = read_key(in, table, &key, fault);
 	value = read_u64(in);
 	if (status == STATUS_OK && in->short_read)
-		status = too_short(fault);
+		status = request_too_short(fault);
 	if (status == STATUS_OK)
 		status = transaction_write_counter(&host->transaction, array, table, key.bytes, value, fault);
 	return status;
@@ -243,7 +244,7 @@ change_timeout(struct host *host, struct reader *in, struct fault *fault)
 {
 	uint32_t learner = read_u16(in), index = read_u16(in), seconds = read_u32(in);
 
-	return in->short_read ? too_short(fault)
+	return in->short_read ? request_too_short(fault)
 			      : transaction_set_timeout(&host->transaction, learner, index, seconds, fault);
 }
 
@@ -255,7 +256,7 @@ change_note(struct host *host, struct reader *in, struct fault *fault)
 	uint32_t length = read_u32(in);
 	const uint8_t *value = read_bytes(in, length);
 
-	return in->short_read ? too_short(fault)
+	return in->short_read ? request_too_short(fault)
 			      : transaction_set_note(&host->transaction, key, key_length, value, length, fault);
 }
 
@@ -281,7 +282,7 @@ change(struct host *host, struct reader *in, struct fault *fault)
 	uint8_t code = read_u8(in);
 
 	if (in->short_read)
-		return too_short(fault);
+		return request_too_short(fault);
 	switch ((enum change_code)code) {
 	case CODE_SET:
 		return change_entry(host, in, true, fault);
@@ -303,6 +304,10 @@ change(struct host *host, struct reader *in, struct fault *fault)
 		return change_note(host, in, fault);
 	case CODE_FORGET:
 		return change_forget(host, in, fault);
+	case CODE_METER:
+		return request_change_meter(host, in, fault);
+	case CODE_METER_COUNTS:
+		return request_change_meter_counts(host, in, fault);
 	}
 	return fault_set(fault, STATUS_BAD_REQUEST, "no change %u", code);
 }

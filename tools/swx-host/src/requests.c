@@ -8,6 +8,12 @@
 #include "session.h"
 
 enum status
+request_too_short(struct fault *fault)
+{
+	return fault_set(fault, STATUS_BAD_REQUEST, "the message ends within a change");
+}
+
+enum status
 request_end(const struct reader *in, struct fault *fault)
 {
 	if (in->short_read)
@@ -83,6 +89,8 @@ request_handle(struct host *host, struct session *session, uint16_t operation, s
 		return request_read_registers(host, in, out, fault);
 	case OPERATION_READ_COUNTERS:
 		return request_read_counters(host, in, out, fault);
+	case OPERATION_READ_METERS:
+		return request_read_meters(host, in, out, fault);
 	case OPERATION_STATISTICS:
 		return request_statistics(host, out, fault);
 	case OPERATION_ADD_PORT:

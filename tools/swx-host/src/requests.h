@@ -34,10 +34,11 @@ enum operation {
 	OPERATION_READ_LEARNED = 27,
 	OPERATION_COUNT_LEARNED = 28,
 	OPERATION_READ_TIMEOUTS = 29,
+	OPERATION_READ_METERS = 30,
 };
 
 #define PROTOCOL_MAGIC 0x48585753
-#define PROTOCOL_VERSION 2
+#define PROTOCOL_VERSION 3
 
 /* Does what a message asks for and writes the answer, or sets `fault`. */
 enum status request_handle(struct host *host, struct session *session, uint16_t operation, struct reader *in,
@@ -50,6 +51,7 @@ enum status request_commit(struct host *host, struct session *session, struct fa
 enum status request_abort(struct host *host, struct session *session, struct fault *fault);
 enum status request_read_registers(struct host *host, struct reader *in, struct writer *out, struct fault *fault);
 enum status request_read_counters(struct host *host, struct reader *in, struct writer *out, struct fault *fault);
+enum status request_read_meters(struct host *host, struct reader *in, struct writer *out, struct fault *fault);
 enum status request_statistics(struct host *host, struct writer *out, struct fault *fault);
 enum status request_add_port(struct host *host, struct session *session, struct reader *in, struct fault *fault);
 enum status request_remove_port(struct host *host, struct reader *in, struct fault *fault);
@@ -69,6 +71,12 @@ enum status request_list_learned(struct host *host, struct reader *in, struct wr
 enum status request_read_learned(struct host *host, struct reader *in, struct writer *out, struct fault *fault);
 enum status request_count_learned(struct host *host, struct reader *in, struct writer *out, struct fault *fault);
 enum status request_read_timeouts(struct host *host, struct reader *in, struct writer *out, struct fault *fault);
+
+/* Changes of a batch. */
+enum status request_change_meter(struct host *host, struct reader *in, struct fault *fault);
+enum status request_change_meter_counts(struct host *host, struct reader *in, struct fault *fault);
+/* BAD_REQUEST: the message ends within a change. */
+enum status request_too_short(struct fault *fault);
 
 /* BAD_REQUEST if a message was shorter or longer than what was read. */
 enum status request_end(const struct reader *in, struct fault *fault);

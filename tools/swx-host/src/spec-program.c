@@ -1,11 +1,8 @@
 #include "spec-program.h"
 
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define LINE_SIZE 1024
 
 static const struct spec_line *
 line_at(const struct spec_context *context, uint32_t line)
@@ -156,7 +153,7 @@ add_instruction(struct instructions *list, const char *text)
 static bool
 add_words(struct instructions *list, const struct spec_line *words)
 {
-	char text[LINE_SIZE];
+	char text[REWRITTEN_SIZE];
 	size_t length = 0;
 
 	for (uint32_t i = 0; i < words->n_words; i++) {
@@ -168,67 +165,16 @@ add_words(struct instructions *list, const struct spec_line *words)
 	return add_instruction(list, text);
 }
 
-/* `tx m.port` becomes: jmplt OK m.port <unknown>; mov m.port <unknown>; OK : tx m.port */
 static bool
-add_transmit(struct spec_context *context, struct instructions *list, const char *label, const char *operand)
+add_rewritten(struct spec_context *context, struct instructions *list, const struct spec_line *words)
 {
-	char text[LINE_SIZE];
-	uint32_t guard = context->guards++;
+	char texts[REWRITTEN_MAX][REWRITTEN_SIZE];
+	uint32_t count = spec_rewrite(&context->rewriter, words, texts);
 
-	snprintf(text, sizeof(text), "%s%sjmplt SWXHOST_TX_%u %s %u", label, *label ? " : " : "", guard, operand,
-		 context->unknown_port);
-	if (!add_instruction(list, text))
-		return false;
-	snprintf(text, sizeof(text), "mov %s %u", operand, context->unknown_port);
-	if (!add_instruction(list, text))
-		return false;
-	snprintf(text, sizeof(text), "SWXHOST_TX_%u : tx %s", guard, operand);
-	return add_instruction(list, text);
-}
-
-const char *
-spec_transmit(const struct spec_line *words, const char **label)
-{
-	bool has_label = words->n_words == 4 && !strcmp(spec_word(words, 1), ":");
-	uint32_t first = has_label ? 2 : 0;
-
-	*label = has_label ? spec_word(words, 0) : "";
-	if (words->n_words != first + 2 || strcmp(spec_word(words, first), "tx") ||
-	    strncmp(spec_word(words, first + 1), "m.", 2))
-		return NULL;
-	return spec_word(words, first + 1);
-}
-
-static bool
-add_guarded(struct spec_context *context, struct instructions *list, const struct spec_line *words)
-{
-	const char *label, *operand = spec_transmit(words, &label);
-
-	return operand ? add_transmit(context, list, label, operand) : add_words(list, words);
-}
-
-static bool
-is_first_array(const struct spec_context *context, const char *name)
-{
-	const struct spec_text *text = &context->text;
-
-	for (uint32_t i = 0; i < text->count; i = spec_next(text, i))
-		if (!strcmp(spec_word(&text->lines[i], 0), "regarray"))
-			return !strcmp(spec_word(&text->lines[i], 1), name);
-	return false;
-}
-
-/*
- * `regadd <array> <number> <number>`: DPDK (22.11 at least) forgets which array is meant and adds to the first one.
- */
-static bool
-adds_to_wrong_array(const struct spec_context *context, const struct spec_line *words)
-{
-	uint32_t first = strcmp(spec_word(words, 1), ":") ? 0 : 2;
-
-	return !strcmp(spec_word(words, first), "regadd") && isdigit((unsigned char)*spec_word(words, first + 2)) &&
-	       isdigit((unsigned char)*spec_word(words, first + 3)) &&
-	       !is_first_array(context, spec_word(words, first + 1));
+	for (uint32_t i = 0; i < count; i++)
+		if (!add_instruction(list, texts[i]))
+			return false;
+	return count ? true : add_words(list, words);
 }
 
 static enum status
@@ -239,14 +185,9 @@ read_instructions(struct spec_context *context, uint32_t line, struct instructio
 	*list = (struct instructions){0};
 	if (!end)
 		return expected(context, line, "expected '{' and instructions");
-	for (uint32_t i = line + 1; i < end; i++) {
-		if (adds_to_wrong_array(context, line_at(context, i)))
-			return expected(context, i,
-					"DPDK would add to another register array: with a constant index and a constant, only "
-					"the first one of the specification works");
-		if (!add_guarded(context, list, line_at(context, i)))
+	for (uint32_t i = line + 1; i < end; i++)
+		if (!add_rewritten(context, list, line_at(context, i)))
 			return expected(context, i, "no memory for this instruction, or it is too long");
-	}
 	return STATUS_OK;
 }
 

@@ -4,13 +4,13 @@
 
 #include <rte_swx_pipeline.h>
 
+#include "spec-rewrite.h"
 #include "spec-text.h"
 
 struct spec_context {
 	struct rte_swx_pipeline *swx;
 	struct spec_text text;
-	uint32_t unknown_port;
-	uint32_t guards;
+	struct rewriter rewriter;
 	struct fault *fault;
 };
 
@@ -21,9 +21,6 @@ enum status spec_register_array(struct spec_context *context, uint32_t line);
 enum status spec_meter_array(struct spec_context *context, uint32_t line);
 enum status spec_action(struct spec_context *context, uint32_t line);
 enum status spec_apply(struct spec_context *context, uint32_t line);
-
-/* The operand of `tx m.port` or `LABEL : tx m.port`, else NULL; `label` is "" if there is none. */
-const char *spec_transmit(const struct spec_line *words, const char **label);
 
 /* OK, or a fault at the line with what DPDK says. */
 enum status spec_result(struct spec_context *context, uint32_t line, int error);

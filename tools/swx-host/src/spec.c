@@ -82,14 +82,30 @@ check_keywords(struct spec_context *context)
 	return STATUS_OK;
 }
 
+static enum status
+check_fit(struct spec_context *context)
+{
+	const struct spec_text *text = &context->text;
+
+	for (uint32_t i = 0; i < text->count; i++) {
+		const char *unfit = spec_unfit(text, &text->lines[i]);
+
+		if (unfit)
+			return spec_fault(text, &text->lines[i], context->fault, unfit);
+	}
+	return STATUS_OK;
+}
+
 enum status
 spec_configure(struct rte_swx_pipeline *swx, const char *file, uint32_t unknown, struct fault *fault)
 {
-	struct spec_context context = {.swx = swx, .unknown_port = unknown, .fault = fault};
+	struct spec_context context = {.swx = swx, .rewriter = {.unknown_port = unknown}, .fault = fault};
 	enum status status = spec_text_read(&context.text, file, fault);
 
 	if (status == STATUS_OK)
 		status = check_keywords(&context);
+	if (status == STATUS_OK)
+		status = check_fit(&context);
 	if (status == STATUS_OK)
 		status = check_once(&context, "metadata");
 	if (status == STATUS_OK)
@@ -109,36 +125,32 @@ print_line(const struct spec_line *line, FILE *out)
 }
 
 static void
-print_guarded(struct spec_context *context, FILE *out)
+print_rewritten(struct spec_context *context, FILE *out)
 {
 	for (uint32_t i = 0; i < context->text.count; i++) {
 		const struct spec_line *line = &context->text.lines[i];
-		const char *label, *operand = spec_transmit(line, &label);
-		uint32_t guard = context->guards;
+		char texts[REWRITTEN_MAX][REWRITTEN_SIZE];
+		uint32_t count = spec_rewrite(&context->rewriter, line, texts);
 
-		if (!operand) {
+		if (!count)
 			print_line(line, out);
-			continue;
-		}
-		context->guards++;
-		fprintf(out, "%s%sjmplt SWXHOST_TX_%u %s %u\n", label, *label ? " : " : "", guard, operand,
-			context->unknown_port);
-		fprintf(out, "mov %s %u\nSWXHOST_TX_%u : tx %s\n", operand, context->unknown_port, guard, operand);
+		for (uint32_t j = 0; j < count; j++)
+			fprintf(out, "%s\n", texts[j]);
 	}
 }
 
 char *
-spec_guarded(const char *file, uint32_t unknown, struct fault *fault)
+spec_rewritten(const char *file, uint32_t unknown, struct fault *fault)
 {
-	struct spec_context context = {.unknown_port = unknown, .fault = fault};
+	struct spec_context context = {.rewriter = {.unknown_port = unknown}, .fault = fault};
 	char *text = NULL;
 	size_t size = 0;
 
-	if (spec_text_read(&context.text, file, fault) == STATUS_OK) {
+	if (spec_text_read(&context.text, file, fault) == STATUS_OK && check_fit(&context) == STATUS_OK) {
 		FILE *out = open_memstream(&text, &size);
 
 		if (out) {
-			print_guarded(&context, out);
+			print_rewritten(&context, out);
 			fclose(out);
 		}
 		if (!text)

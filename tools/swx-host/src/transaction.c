@@ -374,6 +374,46 @@ transaction_forget(struct transaction *transaction, const struct table *learner,
 }
 
 enum status
+transaction_set_meter(struct transaction *transaction, uint32_t array, uint32_t index,
+		      struct rte_meter_trtcm_params *params, struct fault *fault)
+{
+	struct program *program = transaction->program;
+	enum status status = meters_check(&program->meters, array, index, fault);
+	struct meter_profile *profile = NULL;
+	struct change *change;
+
+	if (status == STATUS_OK && params)
+		status = meters_take_profile(&program->meters, program->swx, params, &profile, fault);
+	if (status != STATUS_OK)
+		return status;
+	change = append(transaction, CHANGE_METER);
+	if (!change) {
+		meters_leave_profile(&program->meters, program->swx, profile);
+		return out_of_memory(fault);
+	}
+	change->meter.array = array;
+	change->meter.index = index;
+	change->meter.profile = profile;
+	return STATUS_OK;
+}
+
+enum status
+transaction_clear_meter(struct transaction *transaction, uint32_t array, uint32_t index, struct fault *fault)
+{
+	enum status status = meters_check(&transaction->program->meters, array, index, fault);
+	struct change *change;
+
+	if (status != STATUS_OK)
+		return status;
+	change = append(transaction, CHANGE_METER_COUNTS);
+	if (!change)
+		return out_of_memory(fault);
+	change->meter.array = array;
+	change->meter.index = index;
+	return STATUS_OK;
+}
+
+enum status
 transaction_set_note(struct transaction *transaction, const uint8_t *key, uint16_t key_length, const uint8_t *value,
 		     uint32_t length, struct fault *fault)
 {

@@ -44,7 +44,7 @@ enum status transaction_set_default(struct transaction *transaction, struct tabl
 /* Replaces the members of a group; none empties it. */
 enum status transaction_set_group(struct transaction *transaction, struct selector *selector, uint32_t group,
 				  const struct member *members, uint32_t count, struct fault *fault);
-/* Registers and timeouts are written, and learned entries ended, when the transaction is committed. */
+/* Registers, meters and timeouts are written, and learned entries ended, when the transaction is committed. */
 enum status transaction_write_register(struct transaction *transaction, uint32_t array, uint32_t index, uint64_t value,
 				       struct fault *fault);
 /* The register of a table's entry, if the entry is there then. */
@@ -55,6 +55,13 @@ enum status transaction_set_timeout(struct transaction *transaction, uint32_t le
 /* An entry that is not there is no error. */
 enum status transaction_forget(struct transaction *transaction, const struct table *learner, const uint8_t *key,
 			       struct fault *fault);
+
+/* Gives a meter a profile, or with NULL none, and full buckets. */
+enum status transaction_set_meter(struct transaction *transaction, uint32_t array, uint32_t index,
+				  struct rte_meter_trtcm_params *params, struct fault *fault);
+/* Has its counts begin anew. */
+enum status transaction_clear_meter(struct transaction *transaction, uint32_t array, uint32_t index,
+				    struct fault *fault);
 
 /* Replaces a note; a value of no length takes it away. */
 enum status transaction_set_note(struct transaction *transaction, const uint8_t *key, uint16_t key_length,
