@@ -1,4 +1,4 @@
-import type { Trace } from '@infra-offload/swx';
+import type { MeterColor, MeterProfile, Trace } from '@infra-offload/swx';
 import type { PacketHandler } from '../ports/provider.js';
 
 /** An unsigned integer in host meaning: a number up to 32 bits of width, a bigint beyond. */
@@ -46,12 +46,22 @@ export interface SelectorSchema {
   readonly slots: number;
 }
 
+export interface MeterSchema {
+  readonly size: number;
+  /** The program meters each packet as 1, so that rates and bursts are packets; else they are of what it passes as length. */
+  readonly perPacket: boolean;
+}
+
+/** Packets, and the sum of their lengths, by colour. */
+export type MeterStats = Readonly<Record<MeterColor, { readonly packets: bigint; readonly bytes: bigint }>>;
+
 /** What a program has, by the names of its SWX specification. */
 export interface PipelineSchema {
   readonly tables: ReadonlyMap<string, TableSchema>;
   readonly selectors: ReadonlyMap<string, SelectorSchema>;
   /** Register arrays (counters are some, too) and their sizes. */
   readonly registers: ReadonlyMap<string, number>;
+  readonly meters: ReadonlyMap<string, MeterSchema>;
 }
 
 export interface DataplaneEntry {
@@ -99,6 +109,10 @@ export interface WrittenState {
   defaultOf(table: string): { readonly action: string; readonly args: readonly Value[] } | undefined;
   /** Of a group that was not set, none. */
   members(selector: string, group: number): readonly { readonly member: number; readonly weight: number }[];
+  /** Of a meter that was not set, none. */
+  profileOf(array: string, index: number): MeterProfile | undefined;
+  /** Of the meters that have one. */
+  profiles(array: string): Iterable<[index: number, profile: MeterProfile]>;
   noteOf(key: string): Uint8Array | undefined;
   /** Notes whose key begins with `prefix`, by the rest of it. */
   notes(prefix: string): Iterable<[rest: string, value: Uint8Array]>;
@@ -129,6 +143,15 @@ export interface Pipeline {
   selectorDelete(selector: string, group: number): void;
   registerRead(register: string, index: number): bigint;
   registerWrite(register: string, index: number, value: bigint): void;
+  /**
+   * With the next commit, gives a meter full buckets and a profile, or none: then all packets are green. Its counts go on.
+   * The result takes that back: before the commit nothing happens to the meter then, and {@link written} has what was before.
+   */
+  meterSet(array: string, index: number, profile: MeterProfile | undefined): () => void;
+  /** With the next commit, has the counts of a meter start anew; the result takes that back before. */
+  meterClear(array: string, index: number): () => void;
+  /** What a meter has counted since the data plane was started, or it was cleared. */
+  meterStats(array: string, index: number): MeterStats;
   /**
    * Keeps what this side knows of a change with the change itself, in the data plane, so that who takes it over knows it,
    * too. An empty value takes the note away.

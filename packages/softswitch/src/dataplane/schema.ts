@@ -1,5 +1,11 @@
-import type { SpecActionRef, SpecDefaultAction, SpecKeyField, SwxSpec } from '@infra-offload/swx';
-import type { ActionSchema, PipelineSchema, SelectorSchema, TableSchema } from './dataplane.js';
+import type {
+  Instruction,
+  SpecActionRef,
+  SpecDefaultAction,
+  SpecKeyField,
+  SwxSpec,
+} from '@infra-offload/swx';
+import type { ActionSchema, MeterSchema, PipelineSchema, SelectorSchema, TableSchema } from './dataplane.js';
 
 /** What a control plane needs to know of an SWX specification. */
 export function schemaOf(spec: SwxSpec): PipelineSchema {
@@ -16,7 +22,22 @@ export function schemaOf(spec: SwxSpec): PipelineSchema {
   for (const { name, groups, slots } of spec.selectors.values()) selectors.set(name, { name, groups, slots });
   const registers = new Map<string, number>();
   for (const { name, size } of spec.registers.values()) registers.set(name, size);
-  return { tables, selectors, registers };
+  return { tables, selectors, registers, meters: meterSchemas(spec) };
+}
+
+function meterSchemas(spec: SwxSpec): Map<string, MeterSchema> {
+  const all = [spec.apply, ...[...spec.actions.values()].map(({ instructions }) => instructions)].flat();
+  const ofLengths = new Set(all.flatMap((instruction) => metersLength(instruction) ?? []));
+  return new Map(
+    [...spec.meters.values()].map(({ name, size }) => [name, { size, perPacket: !ofLengths.has(name) }]),
+  );
+}
+
+/** The meter array that is given something else than the number 1 as a packet's length. */
+function metersLength(instruction: Instruction): string | undefined {
+  if (instruction.op !== 'meter') return undefined;
+  const { array, length } = instruction;
+  return length.kind === 'immediate' && length.value === 1n ? undefined : array;
 }
 
 interface SpecTableLike {

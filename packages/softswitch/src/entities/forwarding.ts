@@ -2,17 +2,19 @@ import {
   type CounterEntry,
   type DirectCounterEntry,
   type Entity,
+  type MeterEntry,
   type RegisterEntry,
   type Update,
   Update_Type,
 } from '@infra-offload/p4rt/proto';
 import type { Pipeline } from '../dataplane/dataplane.js';
 import { fail } from '../errors.js';
-import type { BoundProgram, BoundRegister } from '../pipeline/bound.js';
+import type { BoundMeter, BoundProgram, BoundRegister } from '../pipeline/bound.js';
 import { readValue } from './bytes.js';
 import { cellRange, writeCounter } from './counters.js';
 import type { Journal } from './journal.js';
 import { parseKey } from './keys.js';
+import { writeMeter } from './meters.js';
 import { ProfileStore } from './profiles.js';
 import { TableStore } from './tables.js';
 
@@ -79,6 +81,9 @@ export class Forwarding {
       case 'registerEntry':
         this.#writeRegister(type, one.value, journal);
         return;
+      case 'meterEntry':
+        this.#writeMeter(type, one.value, journal);
+        return;
       default:
         refuseEntity(one);
     }
@@ -134,6 +139,17 @@ export class Forwarding {
     }
   }
 
+  #writeMeter(type: Update_Type, entry: MeterEntry, journal: Journal | undefined): void {
+    const meter = this.meter(entry.meterId);
+    onlyModify(type, `meter ${meter.p4.alias}`);
+    writeMeter(this.pipeline, meter, entry, journal);
+  }
+
+  /** NOT_FOUND if the program has no such meter. */
+  meter(id: number): BoundMeter {
+    return this.program.meters.get(id) ?? fail('NOT_FOUND', `the program has no meter ${id}`);
+  }
+
   /** NOT_FOUND if there is none, UNIMPLEMENTED if its cells are no plain bit strings. */
   register(id: number): BoundRegister {
     const register = this.program.registers.get(id) ?? fail('NOT_FOUND', `the program has no register ${id}`);
@@ -156,16 +172,16 @@ type UnsupportedEntity = Exclude<
       | 'actionProfileGroup'
       | 'counterEntry'
       | 'directCounterEntry'
-      | 'registerEntry';
+      | 'registerEntry'
+      | 'meterEntry';
   }
 >;
 
 /** Entities that this target does not have. */
 export function refuseEntity(entity: UnsupportedEntity): never {
   switch (entity.$case) {
-    case 'meterEntry':
     case 'directMeterEntry':
-      return fail('UNIMPLEMENTED', 'meters are not supported');
+      return fail('UNIMPLEMENTED', 'direct meters are not supported');
     case 'packetReplicationEngineEntry':
       return fail('UNIMPLEMENTED', 'multicast groups and clone sessions are not supported');
     case 'valueSetEntry':

@@ -2,23 +2,25 @@ import type {
   CounterEntry,
   DirectCounterEntry,
   Entity,
+  MeterEntry,
   RegisterEntry,
   TableEntry,
 } from '@infra-offload/p4rt/proto';
 import { fail } from '../errors.js';
-import type { BoundCounter, BoundRegister } from '../pipeline/bound.js';
+import type { BoundCounter, BoundMeter, BoundRegister } from '../pipeline/bound.js';
 import { formatAction } from './actions.js';
 import { writeValue } from './bytes.js';
 import { cellRange, readCounter } from './counters.js';
 import { type Forwarding, refuseEntity } from './forwarding.js';
 import { formatKey, parseKey } from './keys.js';
 import { bareEntry } from './messages.js';
+import { readMeter, targetOf } from './meters.js';
 import { formatTableAction } from './table-actions.js';
 import type { StoredEntry, TableStore } from './tables.js';
 
 /**
  * What one entity of a ReadRequest asks for ("Wildcard Reads"). Entries, members and groups are those of this moment,
- * made into messages as they are taken out; counters and registers are read then. Throws if the request is wrong.
+ * made into messages as they are taken out; counters, registers and meters are read then. Throws if the request is wrong.
  */
 export function readEntity(forwarding: Forwarding, { entity }: Entity): Iterable<Entity> {
   if (entity === undefined) fail('INVALID_ARGUMENT', 'the request has no entity');
@@ -41,6 +43,8 @@ export function readEntity(forwarding: Forwarding, { entity }: Entity): Iterable
       return readDirectCounters(forwarding, entity.value);
     case 'registerEntry':
       return readRegisters(forwarding, entity.value);
+    case 'meterEntry':
+      return readMeters(forwarding, entity.value);
     default:
       return refuseEntity(entity);
   }
@@ -232,6 +236,26 @@ function readRegisters(forwarding: Forwarding, filter: RegisterEntry): Iterable<
         },
       };
     });
+  }
+}
+
+function readMeters(forwarding: Forwarding, filter: MeterEntry): Iterable<Entity> {
+  const { program, pipeline } = forwarding;
+  if (filter.meterId === 0) {
+    refuseFilter(filter.index !== undefined, 'an index');
+    const meters = [...program.meters.values()].filter(({ target }) => target !== undefined);
+    return chain(meters.map((meter) => cells(meter, 0, meter.size)));
+  }
+  const meter = forwarding.meter(filter.meterId);
+  targetOf(meter);
+  const { first, end } = cellRange(`meter ${meter.p4.alias}`, filter.index, meter.size);
+  return cells(meter, first, end);
+
+  function cells(meter: BoundMeter, first: number, end: number): Iterable<Entity> {
+    const withCounts = filter.counterData !== undefined;
+    return map(range(first, end), (index) => ({
+      entity: { $case: 'meterEntry', value: readMeter(pipeline, meter, index, withCounts) },
+    }));
   }
 }
 

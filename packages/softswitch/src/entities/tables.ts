@@ -301,7 +301,7 @@ export class TableStore {
     if (entry.meterConfig !== undefined || entry.meterCounterData !== undefined) {
       if (table.p4.directMeter === undefined)
         fail('INVALID_ARGUMENT', `table ${table.p4.alias} has no direct meter`);
-      fail('UNIMPLEMENTED', `table ${table.p4.alias}: meters are not supported`);
+      fail('UNIMPLEMENTED', `table ${table.p4.alias}: direct meters are not supported`);
     }
     const { counterData } = entry;
     if (counterData === undefined) return;

@@ -13,8 +13,9 @@ const MOST_CELLS = 1 << 20;
 
 /**
  * Writes everything that `from` holds into the fresh `to`: members, groups, entries with their counters, default
- * entries, and the cells of counters and registers (up to 2^20) that both have in the same size. INVALID_ARGUMENT if the new
- * program cannot hold one of them; `to` is to be thrown away then. What the data plane learned itself is lost.
+ * entries, and of what both have in the same size the cells of counters and registers (up to 2^20) and the configurations of
+ * meters. INVALID_ARGUMENT if the new program cannot hold one of them; `to` is to be thrown away then. What the data plane
+ * learned itself is lost.
  */
 export function transferState(from: Forwarding, to: Forwarding): void {
   const counterData = { byteCount: 0n, packetCount: 0n };
@@ -74,6 +75,13 @@ function copyCells(from: Forwarding, to: Forwarding): void {
     if (target === undefined || target.size !== counter.size) continue;
     copy(counter.packets, target.packets, counter.size);
     copy(counter.bytes, target.bytes, counter.size);
+  }
+  for (const { p4, size, target } of from.program.meters.values()) {
+    const next = to.program.meters.get(p4.id);
+    if (target === undefined || next?.target === undefined || next.size !== size) continue;
+    if (next.p4.unit !== p4.unit || next.p4.type !== p4.type) continue;
+    for (const [index, profile] of from.pipeline.written.profiles(target))
+      to.pipeline.meterSet(next.target, index, profile);
   }
   for (const register of from.program.registers.values()) {
     const target = to.program.registers.get(register.p4.id);

@@ -2,6 +2,7 @@ import type {
   P4ActionProfile,
   P4Counter,
   P4DirectCounter,
+  P4Meter,
   P4Object,
   P4Register,
   P4Table,
@@ -9,7 +10,7 @@ import type {
 import { fail } from '../errors.js';
 import { bindActions } from './bind-actions.js';
 import { type BindInput, findTable } from './bind-input.js';
-import type { BoundCounter, BoundProfile, BoundRegister } from './bound.js';
+import type { BoundCounter, BoundMeter, BoundProfile, BoundRegister } from './bound.js';
 
 /** The program's objects for an action profile: the member table, and the selector if it has groups. */
 export function bindProfile(input: BindInput, profile: P4ActionProfile, owner: P4Table): BoundProfile {
@@ -67,6 +68,21 @@ export function bindRegister(input: BindInput, register: P4Register): BoundRegis
     width: type === `bit<${bitwidth}>` ? bitwidth : 0,
     target: size === undefined ? undefined : target,
   };
+}
+
+/** p4c-dpdk compiles a meter of packets like one of bytes: it is one of packets if the program gives 1 as each length. */
+export function bindMeter(input: BindInput, meter: P4Meter): BoundMeter {
+  const target = externTarget(input, meter);
+  const schema = input.schema.meters.get(target);
+  const size = Math.min(meter.size, schema?.size ?? meter.size);
+  let unsupported = '';
+  if (schema === undefined) unsupported = 'the program does not have it';
+  else if (meter.unit === 'packets' && !schema.perPacket)
+    unsupported =
+      'P4Info says that it meters packets, but the program gives it lengths other than the constant 1';
+  if (unsupported === '') return { p4: meter, size, target, unsupported };
+  input.warnings.push(`meter ${meter.name}: ${unsupported}`);
+  return { p4: meter, size, target: undefined, unsupported };
 }
 
 function externTarget({ context }: BindInput, { name, alias }: P4Object): string {

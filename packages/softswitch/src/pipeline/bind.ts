@@ -2,7 +2,7 @@ import type { P4Program, P4Table } from '@infra-offload/p4info';
 import type { PipelineSchema, TableSchema } from '../dataplane/dataplane.js';
 import { fail } from '../errors.js';
 import { bindActions, bindFields } from './bind-actions.js';
-import { bindCounter, bindProfile, bindRegister } from './bind-externs.js';
+import { bindCounter, bindMeter, bindProfile, bindRegister } from './bind-externs.js';
 import { type BindInput, findTable } from './bind-input.js';
 import type { BoundCounter, BoundProfile, BoundProgram, BoundTable } from './bound.js';
 import type { TargetContext } from './context.js';
@@ -30,6 +30,7 @@ export function bindProgram(p4: P4Program, context: TargetContext, schema: Pipel
     profiles,
     counters,
     registers: new Map(p4.registers.map((register) => [register.id, bindRegister(input, register)])),
+    meters: new Map(p4.meters.map((meter) => [meter.id, bindMeter(input, meter)])),
     warnings: input.warnings,
   };
 }

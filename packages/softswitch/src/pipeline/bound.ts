@@ -6,6 +6,7 @@ import type {
   P4DirectCounter,
   P4Field,
   P4MatchField,
+  P4Meter,
   P4Program,
   P4Register,
   P4Table,
@@ -19,6 +20,7 @@ export interface BoundProgram {
   readonly profiles: ReadonlyMap<number, BoundProfile>;
   readonly counters: ReadonlyMap<number, BoundCounter>;
   readonly registers: ReadonlyMap<number, BoundRegister>;
+  readonly meters: ReadonlyMap<number, BoundMeter>;
   /** What the program cannot do although P4Info has it; worth a line in the log. */
   readonly warnings: readonly string[];
 }
@@ -97,4 +99,13 @@ export interface BoundRegister {
   /** Of a cell, in bits; 0 if that is no plain bit string. */
   readonly width: number;
   readonly target: string | undefined;
+}
+
+export interface BoundMeter {
+  readonly p4: P4Meter;
+  readonly size: number;
+  /** The meter array; undefined if the program has none that does what P4Info says. */
+  readonly target: string | undefined;
+  /** Why there is none. */
+  readonly unsupported: string;
 }

@@ -42,8 +42,9 @@ export function tryRead(forwarding: Forwarding, request: Entity): string {
 }
 
 /**
- * A small program that p4c-dpdk could have made: ternary, optional, 9 bit lpm, a selector with 8 slots, a register, a
- * learner of the sources and types of frames. */
+ * A small program that p4c-dpdk could have made: ternary, optional, 9 bit lpm, a selector with 8 slots, a register, two
+ * meters for each port (of packets, and of the number that is a frame's type), a learner of the sources and types of frames.
+ */
 const P4INFO = `
 tables { preamble { id: 33554433 name: "c.acl" alias: "acl" }
   match_fields { id: 1 name: "dst" bitwidth: 32 match_type: TERNARY }
@@ -73,6 +74,8 @@ action_profiles { preamble { id: 285212673 name: "c.as" alias: "as" } table_ids:
 counters { preamble { id: 301989889 name: "c.bytes" alias: "bytes" } spec { unit: BYTES } size: 8 }
 direct_counters { preamble { id: 318767105 name: "c.acl_counter" alias: "acl_counter" } spec { unit: BOTH } direct_table_id: 33554433 }
 registers { preamble { id: 369098753 name: "c.state" alias: "state" } type_spec { bitstring { bit { bitwidth: 16 } } } size: 4 }
+meters { preamble { id: 335544321 name: "c.rate" alias: "rate" } spec { unit: PACKETS } size: 4 }
+meters { preamble { id: 335544322 name: "c.volume" alias: "volume" } spec { unit: BYTES } size: 4 }
 `;
 
 const CONTEXT = {
@@ -89,6 +92,8 @@ const CONTEXT = {
     { name: 'c.bytes', target_name: 'bytes_0', type: 'Counter' },
     { name: 'c.acl_counter', target_name: 'acl_counter_0', type: 'DirectCounter' },
     { name: 'c.state', target_name: 'state_0', type: 'Register' },
+    { name: 'c.rate', target_name: 'rate_0', type: 'Meter' },
+    { name: 'c.volume', target_name: 'volume_0', type: 'Meter' },
   ],
 };
 
@@ -128,12 +133,15 @@ struct metadata_t {
 	bit<16> seen_type
 	bit<32> seen_port
 	bit<32> seen_timeout
+	bit<32> color
 }
 metadata instanceof metadata_t
 regarray bytes_0 size 8 initval 0
 regarray acl_counter_0_packets size 5 initval 0
 regarray acl_counter_0_bytes size 5 initval 0
 regarray state_0 size 4 initval 0
+metarray rate_0 size 4
+metarray volume_0 size 4
 action NoAction args none {
 	return
 }
@@ -253,6 +261,8 @@ apply {
 	mov m.seen_source h.ethernet.src
 	mov m.seen_type h.ethernet.type
 	table recent
+	meter rate_0 m.port 0x1 0x0 m.color
+	meter volume_0 m.port h.ethernet.type m.color m.color
 	table acl
 	table narrow
 	table nexthop

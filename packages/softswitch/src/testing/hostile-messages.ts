@@ -1,5 +1,5 @@
 import type { Random } from '@infra-offload/faults';
-import { BATCH_COMMIT, Change, Operation, PortKind } from '../dataplane/host/protocol.js';
+import { BATCH_COMMIT, Change, Operation, PortKind, PROTOCOL_VERSION } from '../dataplane/host/protocol.js';
 import { ByteWriter } from '../dataplane/host/wire.js';
 
 /** A message to a data plane host that has the right form, or almost. */
@@ -59,6 +59,7 @@ function bodyOf(random: Random, operation: number): Uint8Array {
       return writer.view();
     }
     case Operation.READ_REGISTERS:
+    case Operation.READ_METERS:
       u16();
       u32();
       u32();
@@ -124,7 +125,7 @@ function bodyOf(random: Random, operation: number): Uint8Array {
     case Operation.HELLO:
       return writer
         .u32(random.chance(90) ? 0x4858_5753 : number())
-        .u16(random.chance(90) ? 2 : number() & 0xffff)
+        .u16(random.chance(90) ? PROTOCOL_VERSION : number() & 0xffff)
         .view();
     default:
       return random.chance(90) ? writer.view() : random.bytes(random.below(LONGEST));
@@ -165,6 +166,13 @@ function change(random: Random, writer: ByteWriter): void {
         writer.u32(random.below(10)).u32(random.chance(80) ? random.below(4) : random.pick(EDGES));
       return;
     }
+    case Change.METER:
+    case Change.METER_COUNTS:
+      writer.u16(random.below(3)).u32(random.chance(90) ? random.below(5) : random.pick(EDGES));
+      if (code === Change.METER)
+        for (let i = 0; i < 4; i++)
+          writer.u64(random.chance(80) ? BigInt(random.below(4)) : 1n << BigInt(random.below(64)));
+      return;
     case Change.FORGET:
       writer.u16(random.chance(90) ? 0 : random.below(6)).bytes(random.bytes(LEARNER_KEY));
       return;

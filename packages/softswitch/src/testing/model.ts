@@ -1,8 +1,17 @@
 import { entityKey } from '@infra-offload/p4rt';
-import { type Entity, type TableAction, type Update, Update_Type } from '@infra-offload/p4rt/proto';
+import {
+  type Entity,
+  type MeterConfig,
+  type MeterEntry,
+  type TableAction,
+  type Update,
+  Update_Type,
+} from '@infra-offload/p4rt/proto';
 import fc from 'fast-check';
 import { bareEntry } from '../entities/messages.js';
 
+const METERS = [0x14000001, 0x14000002];
+const METER_CELLS = 4n;
 const PROFILE = 0x11000001;
 const ACL = 0x02000001;
 const NARROW = 0x02000002;
@@ -134,19 +143,45 @@ const oneShotEntry = fc
       },
     }),
   );
+function meterEntry(meterId: number, index: bigint | undefined, config: MeterConfig | undefined): Entity {
+  return {
+    entity: {
+      $case: 'meterEntry',
+      value: { meterId, index: index === undefined ? undefined : { index }, config, counterData: undefined },
+    },
+  };
+}
+
+const meter = fc
+  .record({
+    meterId: fc.constantFrom(...METERS),
+    index: fc.option(fc.bigInt(0n, METER_CELLS - 1n), { nil: undefined }),
+    config: fc.option(
+      fc.record({
+        cir: fc.bigInt(1n, 3n),
+        cburst: fc.bigInt(1n, 3n),
+        // Below cir in some.
+        pir: fc.bigInt(2n, 3n),
+        pburst: fc.bigInt(1n, 3n),
+        eburst: fc.constant(0n),
+      }),
+      { nil: undefined },
+    ),
+  })
+  .map(({ meterId, index, config }) => meterEntry(meterId, index, config));
 const type = fc.constantFrom(Update_Type.INSERT, Update_Type.MODIFY, Update_Type.DELETE);
 
-/** Updates of entries, members and groups, of which many fail. */
+/** Updates of entries, members, groups and meters, of which many fail. */
 export const update = fc.record({
   type,
-  entity: fc.oneof(aclEntry, narrowEntry, member, group, indirectEntry),
+  entity: fc.oneof(aclEntry, narrowEntry, member, group, indirectEntry, meter),
 });
 /** The same with one-shot action sets in place of members and groups: a profile takes one of the two. */
-export const oneShotUpdate = fc.record({ type, entity: fc.oneof(aclEntry, oneShotEntry) });
+export const oneShotUpdate = fc.record({ type, entity: fc.oneof(aclEntry, oneShotEntry, meter) });
 
 /** P4Runtime's rules over nothing but a map of entities. */
 export class Model {
-  entities = new Map<string, Entity>();
+  entities = byKey(METERS.flatMap((id) => [0n, 1n, 2n, 3n].map((index) => meterEntry(id, index, undefined))));
 
   copy(): Model {
     const copy = new Model();
@@ -156,6 +191,7 @@ export class Model {
 
   apply({ type, entity }: Required<Update>): string {
     if (entity === undefined) throw new Error('no entity');
+    if (entity.entity?.$case === 'meterEntry') return this.#meter(type, entity.entity.value);
     const key = entityKey(entity);
     const exists = this.entities.has(key);
     if (type === Update_Type.INSERT && exists) return 'ALREADY_EXISTS';
@@ -169,6 +205,16 @@ export class Model {
     const isAcl = entity.entity?.$case === 'tableEntry' && entity.entity.value.tableId === ACL;
     if (type === Update_Type.INSERT && isAcl && this.#count(ACL) >= 4) return 'RESOURCE_EXHAUSTED';
     this.entities.set(key, entity);
+    return 'OK';
+  }
+
+  #meter(type: Update_Type, { meterId, index, config }: MeterEntry): string {
+    if (type !== Update_Type.MODIFY) return 'INVALID_ARGUMENT';
+    if (config !== undefined && config.pir < config.cir) return 'INVALID_ARGUMENT';
+    for (let i = index?.index ?? 0n; i <= (index?.index ?? METER_CELLS - 1n); i++) {
+      const cell = meterEntry(meterId, i, config);
+      this.entities.set(entityKey(cell), cell);
+    }
     return 'OK';
   }
 
@@ -212,6 +258,7 @@ export const EVERYTHING: readonly Entity[] = [
       value: { actionProfileId: 0, groupId: 0, members: [], maxSize: 0 },
     },
   },
+  meterEntry(0, undefined, undefined),
 ];
 
 export function byKey(entities: readonly Entity[]): Map<string, Entity> {

@@ -42,17 +42,15 @@ export class MeterArray {
   readonly #now: () => number;
   readonly #meters = new Map<number, Meter>();
   readonly #mask: number;
-  /** Number of meters: the declared size rounded up to a power of two. */
-  readonly size: number;
 
+  /** @param size of the meters that can be set; packets find as many as the next power of two */
   constructor(
     readonly name: string,
-    size: number,
+    readonly size: number,
     now: () => number,
   ) {
     this.#now = now;
-    this.size = 2 ** Math.ceil(Math.log2(size));
-    this.#mask = this.size - 1;
+    this.#mask = 2 ** Math.ceil(Math.log2(size)) - 1;
   }
 
   /** The colour (0 green, 1 yellow, 2 red) of a packet of `length` bytes that comes in with `colorIn`. */

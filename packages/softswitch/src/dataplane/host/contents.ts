@@ -1,5 +1,6 @@
 import type { Host } from './host.js';
 import type { Layout } from './layout.js';
+import { METER_NOTE, readMeterNote } from './meter-changes.js';
 import type { Mirror } from './mirror.js';
 import { LIST_END, Operation } from './protocol.js';
 import { type ByteReader, ByteWriter } from './wire.js';
@@ -52,7 +53,12 @@ export async function readContents(host: Host, layout: Layout, mirror: Mirror): 
     });
   await pieces(Operation.LIST_NOTES, undefined, (reader) => {
     const { key, value } = readNote(reader);
-    mirror.note(key, value);
+    if (!key.startsWith(METER_NOTE)) {
+      mirror.note(key, value);
+      return;
+    }
+    const { array, index, profile } = readMeterNote(key.slice(METER_NOTE.length), value);
+    mirror.meter(array, index, profile);
   });
   for (const [cell, value] of mirror.notes(CELL_NOTE)) {
     const at = cell.lastIndexOf('/');

@@ -1,5 +1,4 @@
-import { Guard } from '@infra-offload/guard';
-import type { SwxSpec } from '@infra-offload/swx';
+import type { MeterProfile, SwxSpec } from '@infra-offload/swx';
 import { fail } from '../../errors.js';
 import type {
   DataplaneEntry,
@@ -7,6 +6,7 @@ import type {
   LearnedFilter,
   LearnedLayout,
   LearnedPiece,
+  MeterStats,
   Pipeline,
   PipelineSchema,
   Value,
@@ -18,15 +18,19 @@ import { cellNote, readContents } from './contents.js';
 import type { Host } from './host.js';
 import { Layout, type TableLayout } from './layout.js';
 import { learnedFind, learnedLayout, learnedPieces } from './learned.js';
+import { MeterChanges, readMeterStats, writeMeter } from './meter-changes.js';
 import { type GroupMember, inner, Mirror, type Slot } from './mirror.js';
 import { Change, Operation } from './protocol.js';
+import { TurnCache } from './turn-cache.js';
 import { ByteWriter } from './wire.js';
 
 /** Indexes from here on name entries of tables with direct counters, not cells of register arrays. */
 const SLOT_BASE = 2 ** 32;
-/** Cells that are read together: reading one after the other is what a read of a whole counter does. */
+/** Cells, or meters, that are read together: reading one after the other is what a read of a whole counter does. */
 const CELLS_READ = 4096;
 const SLOTS_READ = 512;
+const NO_COUNTS = { packets: 0n, bytes: 0n };
+const NO_STATS: MeterStats = { green: NO_COUNTS, yellow: NO_COUNTS, red: NO_COUNTS };
 /** A connection may be lost a moment before the process is known to be gone. */
 const ENDING_MS = 100;
 
@@ -56,11 +60,11 @@ export class HostPipeline implements Pipeline {
   #counts: (readonly [register: number, slot: Slot, value: bigint])[] = [];
   /** Learned entries that the next commit ends. */
   #forgotten = new Set<{ readonly learner: TableLayout; readonly key: readonly Value[] }>();
+  #meters = new MeterChanges();
   /** Values of cells that were written and not committed yet. */
   readonly #written = new Map<string, Map<number, bigint>>();
-  /** Values of cells that were read in this turn of the event loop. */
-  readonly #read = new Map<string, Map<number, bigint>>();
-  #readExpires = false;
+  readonly #read = new TurnCache<bigint>();
+  readonly #stats = new TurnCache<MeterStats>();
 
   /** @param text the specification as it was given */
   constructor(
@@ -84,7 +88,8 @@ export class HostPipeline implements Pipeline {
     this.layout.writeDelete(this.#changes.next(), table, key, priority);
     const slot = this.#mirror.deleteEntry(table, key, priority);
     if (slot === undefined) return;
-    for (const cells of [...this.#written.values(), ...this.#read.values()]) cells.delete(SLOT_BASE + slot);
+    for (const cells of this.#written.values()) cells.delete(SLOT_BASE + slot);
+    this.#read.forget(SLOT_BASE + slot);
   }
 
   tableSetDefault(name: string, action: string, args: readonly Value[]): void {
@@ -140,7 +145,7 @@ export class HostPipeline implements Pipeline {
   }
 
   registerRead(name: string, index: number): bigint {
-    const known = this.#written.get(name)?.get(index) ?? this.#read.get(name)?.get(index);
+    const known = this.#written.get(name)?.get(index) ?? this.#read.get(name, index);
     if (known !== undefined) return known;
     const { host, active } = this.#host();
     if (host === undefined) {
@@ -149,7 +154,7 @@ export class HostPipeline implements Pipeline {
     }
     if (index >= SLOT_BASE) this.#readSlots(host, name, this.#slot(index));
     else this.#readCells(host, name, index);
-    return this.#read.get(name)?.get(index) ?? 0n;
+    return this.#read.get(name, index) ?? 0n;
   }
 
   registerWrite(name: string, index: number, value: bigint): void {
@@ -174,6 +179,29 @@ export class HostPipeline implements Pipeline {
     this.#read.clear();
   }
 
+  meterSet(name: string, index: number, profile: MeterProfile | undefined): () => void {
+    const before = this.#mirror.profileOf(name, index);
+    this.#mirror.meter(name, index, profile);
+    const unstage = this.#meters.set(name, index, profile);
+    return () => {
+      this.#mirror.meter(name, index, before);
+      unstage();
+    };
+  }
+
+  meterClear(name: string, index: number): () => void {
+    return this.#meters.clear(name, index);
+  }
+
+  meterStats(name: string, index: number): MeterStats {
+    const known = this.#stats.get(name, index);
+    if (known !== undefined) return known;
+    const { host, active } = this.#host();
+    if (host !== undefined) this.#readMeters(host, name, index);
+    else if (active) this.#restarting();
+    return this.#stats.get(name, index) ?? NO_STATS;
+  }
+
   get written(): WrittenState {
     return this.#mirror;
   }
@@ -192,6 +220,8 @@ export class HostPipeline implements Pipeline {
     const changes = this.#changes;
     for (const { learner, key } of this.#forgotten) this.layout.writeForget(changes.next(), learner, key);
     this.#forgotten.clear();
+    this.#writeMeters(changes);
+    this.#stats.clear();
     this.#changes = new Changes();
     // Without a host the mirror keeps everything but the counts.
     if (ready === undefined) return undefined;
@@ -202,6 +232,7 @@ export class HostPipeline implements Pipeline {
   discard(): void {
     this.#changes = new Changes();
     this.#forgotten.clear();
+    this.#meters = new MeterChanges();
     this.#counts = [];
     this.#written.clear();
   }
@@ -223,8 +254,11 @@ export class HostPipeline implements Pipeline {
       defaultAction: (table, { action, args }) => this.layout.writeDefault(all.next(), table, action, args),
       entry: (table, entry) => this.layout.writeSet(all.next(), table, entry),
       cell: (register, index, value) => writeCell(all.next(), this.layout.register(register), index, value),
+      meter: (array, index, profile) =>
+        writeMeter(() => all.next(), this.layout.meter(array), array, index, profile),
       note: (key, value) => writeNote(all.next(), key, value),
     });
+    this.#meters = new MeterChanges();
     for (const [register, slot, value] of this.#counts) this.#writeCount(all.next(), register, slot, value);
     this.#counts = [];
     this.#changes = new Changes();
@@ -241,6 +275,14 @@ export class HostPipeline implements Pipeline {
       if (this.#host().host === host && !(await hasEnded(host))) throw error;
       await this.#runner(this).whenReady();
     }
+  }
+
+  #writeMeters(changes: Changes): void {
+    this.#meters.write(
+      () => changes.next(),
+      (array) => this.layout.meter(array),
+    );
+    this.#meters = new MeterChanges();
   }
 
   #restarting(): never {
@@ -265,33 +307,27 @@ export class HostPipeline implements Pipeline {
 
   #readCells(host: Host, name: string, first: number): void {
     const size = this.schema.registers.get(name) ?? 0;
-    // One cell alone, until somebody goes through them.
-    const count = Math.min(this.#read.get(name)?.has(first - 1) ? CELLS_READ : 1, size - first);
+    const count = this.#read.stretch(name, first, CELLS_READ, size - first);
     const body = new ByteWriter().u16(this.layout.register(name)).u32(first).u32(count).view();
     const reader = host.requestNow(Operation.READ_REGISTERS, body);
-    for (let i = 0; i < count; i++) this.#keep(name, first + i, reader.u64());
+    for (let i = 0; i < count; i++) this.#read.keep(name, first + i, reader.u64());
+  }
+
+  #readMeters(host: Host, name: string, first: number): void {
+    const size = this.schema.meters.get(name)?.size ?? 0;
+    const count = this.#stats.stretch(name, first, CELLS_READ, size - first);
+    const body = new ByteWriter().u16(this.layout.meter(name)).u32(first).u32(count).view();
+    const reader = host.requestNow(Operation.READ_METERS, body);
+    for (let i = 0; i < count; i++) this.#stats.keep(name, first + i, readMeterStats(reader));
   }
 
   #readSlots(host: Host, name: string, first: Slot): void {
-    const inSequence = this.#read.get(name)?.has(SLOT_BASE + first.number - 1);
-    const slots = this.#mirror.slotsFrom(first, inSequence ? SLOTS_READ : 1);
+    const most = this.#read.stretch(name, SLOT_BASE + first.number, SLOTS_READ, SLOTS_READ);
+    const slots = this.#mirror.slotsFrom(first, most);
     const body = new ByteWriter().u16(this.layout.register(name)).u16(first.table.id).u32(slots.length);
     for (const { table, key, priority } of slots) this.layout.writeKey(body, table, key, priority);
     const reader = host.requestNow(Operation.READ_COUNTERS, body.view());
-    for (const { number } of slots) this.#keep(name, SLOT_BASE + number, reader.u64());
-  }
-
-  /** What was read stays for this turn of the event loop only: no read may see what was before it. */
-  #keep(name: string, index: number, value: bigint): void {
-    inner(this.#read, name).set(index, value);
-    if (this.#readExpires) return;
-    this.#readExpires = true;
-    setImmediate(
-      new Guard().handler(() => {
-        this.#readExpires = false;
-        this.#read.clear();
-      }),
-    );
+    for (const { number } of slots) this.#read.keep(name, SLOT_BASE + number, reader.u64());
   }
 }
 

@@ -40,10 +40,12 @@ export class Layout {
   readonly actions: readonly ActionLayout[];
   readonly selectors: readonly string[];
   readonly registers: readonly string[];
+  readonly meters: readonly string[];
   readonly #tables: ReadonlyMap<string, TableLayout>;
   readonly #actions: ReadonlyMap<string, ActionLayout>;
   readonly #selectors: ReadonlyMap<string, number>;
   readonly #registers: ReadonlyMap<string, number>;
+  readonly #meters: ReadonlyMap<string, number>;
 
   constructor(spec: SwxSpec) {
     this.tables = layOutTables(false, spec.tables);
@@ -55,10 +57,12 @@ export class Layout {
     }));
     this.selectors = [...spec.selectors.keys()];
     this.registers = [...spec.registers.keys()];
+    this.meters = [...spec.meters.keys()];
     this.#tables = new Map([...this.tables, ...this.learners].map((table) => [table.name, table]));
     this.#actions = new Map(this.actions.map((action) => [action.name, action]));
     this.#selectors = new Map(this.selectors.map((name, id) => [name, id]));
     this.#registers = new Map(this.registers.map((name, id) => [name, id]));
+    this.#meters = new Map(this.meters.map((name, id) => [name, id]));
   }
 
   table(name: string): TableLayout {
@@ -71,6 +75,10 @@ export class Layout {
 
   register(name: string): number {
     return this.#registers.get(name) ?? fail('INTERNAL', `no register array ${name}`);
+  }
+
+  meter(name: string): number {
+    return this.#meters.get(name) ?? fail('INTERNAL', `no meter array ${name}`);
   }
 
   writeSet(writer: ByteWriter, table: TableLayout, entry: DataplaneEntry): void {
@@ -171,6 +179,8 @@ export class Layout {
       if (this.#selectors.get(name) !== i) differ(`selector ${name}`);
     for (const [i, { name }] of description.registers.entries())
       if (this.#registers.get(name) !== i) differ(`register array ${name}`);
+    for (const [i, { name }] of description.meters.entries())
+      if (this.#meters.get(name) !== i) differ(`meter array ${name}`);
   }
 }
 

@@ -1,3 +1,4 @@
+import type { MeterProfile } from '@infra-offload/swx';
 import type { DataplaneEntry, KeyField, WrittenState } from '../dataplane.js';
 import type { ActionCall, TableLayout } from './layout.js';
 
@@ -25,6 +26,8 @@ export interface MirrorVisitor {
   defaultAction(table: TableLayout, call: ActionCall): void;
   entry(table: TableLayout, entry: DataplaneEntry): void;
   cell(register: string, index: number, value: bigint): void;
+  /** Undefined takes the profile away; it is never visited. */
+  meter(array: string, index: number, profile: MeterProfile | undefined): void;
   note(key: string, value: Uint8Array): void;
 }
 
@@ -38,6 +41,7 @@ export class Mirror implements MirrorVisitor, WrittenState {
   readonly #defaults = new Map<string, ActionCall>();
   readonly #groups = new Map<string, Map<number, readonly GroupMember[]>>();
   readonly #cells = new Map<string, Map<number, bigint>>();
+  readonly #meters = new Map<string, Map<number, MeterProfile>>();
   readonly #notes = new Map<string, Uint8Array>();
   readonly #slots: (Slot | undefined)[] = [];
   readonly #freeSlots: number[] = [];
@@ -86,6 +90,12 @@ export class Mirror implements MirrorVisitor, WrittenState {
     inner(this.#cells, register).set(index, value);
   }
 
+  meter(array: string, index: number, profile: MeterProfile | undefined): void {
+    const profiles = inner(this.#meters, array);
+    if (profile === undefined) profiles.delete(index);
+    else profiles.set(index, profile);
+  }
+
   note(key: string, value: Uint8Array): void {
     if (value.length === 0) this.#notes.delete(key);
     else this.#notes.set(key, value);
@@ -101,6 +111,14 @@ export class Mirror implements MirrorVisitor, WrittenState {
 
   members(selector: string, group: number): readonly GroupMember[] {
     return this.#groups.get(selector)?.get(group) ?? [];
+  }
+
+  profileOf(array: string, index: number): MeterProfile | undefined {
+    return this.#meters.get(array)?.get(index);
+  }
+
+  profiles(array: string): Iterable<[index: number, profile: MeterProfile]> {
+    return this.#meters.get(array) ?? [];
   }
 
   noteOf(key: string): Uint8Array | undefined {
@@ -149,6 +167,8 @@ export class Mirror implements MirrorVisitor, WrittenState {
     }
     for (const [register, cells] of this.#cells)
       for (const [index, value] of cells) visitor.cell(register, index, value);
+    for (const [array, profiles] of this.#meters)
+      for (const [index, profile] of profiles) visitor.meter(array, index, profile);
     for (const [key, value] of this.#notes) visitor.note(key, value);
   }
 }

@@ -32,6 +32,7 @@ export const Operation = {
   READ_LEARNED: 27,
   COUNT_LEARNED: 28,
   READ_TIMEOUTS: 29,
+  READ_METERS: 30,
 } as const;
 export type Operation = (typeof Operation)[keyof typeof Operation];
 
@@ -58,6 +59,8 @@ export const Change = {
   TIMEOUT: 8,
   NOTE: 9,
   FORGET: 10,
+  METER: 11,
+  METER_COUNTS: 12,
 } as const;
 
 /** What hosts say of themselves, under the sequence number {@link EVENT}. */
@@ -68,7 +71,7 @@ export const BATCH_COMMIT = 1;
 export const PortKind = { DEVICE: 1, DESCRIPTOR: 2, MEMORY: 3 } as const;
 
 export const MAGIC = 0x4858_5753;
-export const PROTOCOL_VERSION = 2;
+export const PROTOCOL_VERSION = 3;
 /** Length, sequence number, operation or status. */
 export const HEADER_BYTES = 10;
 /** Bytes of the length, which does not count itself. */
@@ -228,7 +231,13 @@ export interface Description {
     readonly groups: number;
     readonly slots: number;
   }[];
-  readonly registers: readonly { readonly name: string; readonly size: number }[];
+  readonly registers: readonly DescribedArray[];
+  readonly meters: readonly DescribedArray[];
+}
+
+export interface DescribedArray {
+  readonly name: string;
+  readonly size: number;
 }
 
 export interface DescribedTable {
@@ -257,12 +266,15 @@ export function writeDescription(description: Description): Uint8Array {
   }
   writer.u16(description.selectors.length);
   for (const { name, groups, slots } of description.selectors) writer.text(name).u32(groups).u32(slots);
-  writer.u16(description.registers.length);
-  for (const { name, size } of description.registers) writer.text(name).u32(size);
+  for (const arrays of [description.registers, description.meters]) {
+    writer.u16(arrays.length);
+    for (const { name, size } of arrays) writer.text(name).u32(size);
+  }
   return writer.view();
 }
 
 export function readDescription(reader: ByteReader): Description {
+  const arrays = () => reader.list(reader.u16(), () => ({ name: reader.text(), size: reader.u32() }));
   return {
     actions: reader.list(reader.u16(), () => ({
       name: reader.text(),
@@ -275,7 +287,8 @@ export function readDescription(reader: ByteReader): Description {
       groups: reader.u32(),
       slots: reader.u32(),
     })),
-    registers: reader.list(reader.u16(), () => ({ name: reader.text(), size: reader.u32() })),
+    registers: arrays(),
+    meters: arrays(),
   };
 }
 

@@ -2,6 +2,7 @@ import type { SwxPipeline } from '@infra-offload/swx';
 import { fail } from '../../../errors.js';
 import { readNote } from '../contents.js';
 import type { Layout, TableLayout } from '../layout.js';
+import { readProfile } from '../meter-changes.js';
 import { Change } from '../protocol.js';
 import type { ByteReader } from '../wire.js';
 import type { Notes } from './notes.js';
@@ -82,6 +83,12 @@ export class ChangeReader {
         this.#notes.set(key, value);
         return;
       }
+      case Change.METER:
+        swx.meterSet(this.meter(reader.u16()), reader.u32(), readProfile(reader));
+        return;
+      case Change.METER_COUNTS:
+        swx.meterClear(this.meter(reader.u16()), reader.u32());
+        return;
       default:
         fail('INVALID_ARGUMENT', `no change ${code}`);
     }
@@ -93,6 +100,10 @@ export class ChangeReader {
 
   register(id: number): string {
     return this.#layout.registers[id] ?? fail('NOT_FOUND', `no register array ${id}`);
+  }
+
+  meter(id: number): string {
+    return this.#layout.meters[id] ?? fail('NOT_FOUND', `no meter array ${id}`);
   }
 
   selector(id: number): string {

@@ -170,6 +170,8 @@ export class EngineHost {
         return this.#lists.registers(reader);
       case Operation.READ_COUNTERS:
         return this.#lists.counters(reader);
+      case Operation.READ_METERS:
+        return this.#lists.meters(reader);
       case Operation.STATISTICS:
         return writeStatistics(this.#lists.statistics(this.ports));
       case Operation.ADD_PORT:
@@ -326,6 +328,7 @@ function describe(spec: SwxSpec, layout: Layout): Description {
     learners: layout.learners.map((each) => table(each, spec.learners.get(each.name)?.timeouts.length ?? 0)),
     selectors: [...spec.selectors.values()],
     registers: [...spec.registers.values()],
+    meters: [...spec.meters.values()],
   };
 }
 

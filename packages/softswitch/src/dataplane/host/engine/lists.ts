@@ -13,7 +13,7 @@ const PIECE_MAX = 4096;
 /** Learned entries in one piece, of which there may be millions: packets wait for about a millisecond. */
 const LEARNED_MAX = 512;
 
-/** What clients may read of tables, selectors, learners, registers and notes. */
+/** What clients may read of tables, selectors, learners, registers, meters and notes. */
 export class Lists {
   readonly #noted: Notes;
   readonly #objects: ChangeReader;
@@ -36,6 +36,18 @@ export class Lists {
     limit(count);
     const writer = new ByteWriter(count * 8);
     for (let i = 0; i < count; i++) writer.u64(this.#swx.registerRead(register, first + i));
+    return writer.view();
+  }
+
+  meters(reader: ByteReader): Uint8Array {
+    const array = this.#objects.meter(reader.u16());
+    const [first, count] = [reader.u32(), reader.u32()];
+    limit(count);
+    const writer = new ByteWriter(count * 48);
+    for (let i = 0; i < count; i++) {
+      const { green, yellow, red } = this.#swx.meterStats(array, first + i);
+      for (const { packets, bytes } of [green, yellow, red]) writer.u64(BigInt(packets)).u64(BigInt(bytes));
+    }
     return writer.view();
   }
 
