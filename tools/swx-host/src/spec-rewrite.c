@@ -20,17 +20,23 @@ is_number(const char *word)
 	return isdigit((unsigned char)*word);
 }
 
+static bool
+fits(int length)
+{
+	return length > 0 && length < REWRITTEN_SIZE;
+}
+
 /* `tx m.port` becomes: jmplt OK m.port <unknown>; mov m.port <unknown>; OK : tx m.port */
 static uint32_t
 rewrite_transmit(struct rewriter *rewriter, const char *label, const char *operand,
 		 char instructions[REWRITTEN_MAX][REWRITTEN_SIZE])
 {
-	uint32_t guard = rewriter->guards++;
+	uint32_t guard = rewriter->guards++, unknown = rewriter->unknown_port;
 
-	snprintf(instructions[0], REWRITTEN_SIZE, "%sjmplt SWXHOST_TX_%u %s %u", label, guard, operand,
-		 rewriter->unknown_port);
-	snprintf(instructions[1], REWRITTEN_SIZE, "mov %s %u", operand, rewriter->unknown_port);
-	snprintf(instructions[2], REWRITTEN_SIZE, "SWXHOST_TX_%u : tx %s", guard, operand);
+	if (!fits(snprintf(instructions[0], REWRITTEN_SIZE, "%sjmplt SWXHOST_TX_%u %s %u", label, guard, operand, unknown)) ||
+	    !fits(snprintf(instructions[1], REWRITTEN_SIZE, "mov %s %u", operand, unknown)) ||
+	    !fits(snprintf(instructions[2], REWRITTEN_SIZE, "SWXHOST_TX_%u : tx %s", guard, operand)))
+		return 0;
 	return 3;
 }
 
@@ -49,9 +55,10 @@ rewrite_meter(const char *label, const struct spec_line *words, uint32_t first,
 {
 	const char *color = spec_word(words, first + 5);
 
-	snprintf(instructions[0], REWRITTEN_SIZE, "%smov %s %s", label, color, spec_word(words, first + 3));
-	snprintf(instructions[1], REWRITTEN_SIZE, "meter %s %s %s %s %s", spec_word(words, first + 1),
-		 spec_word(words, first + 2), color, spec_word(words, first + 4), color);
+	if (!fits(snprintf(instructions[0], REWRITTEN_SIZE, "%smov %s %s", label, color, spec_word(words, first + 3))) ||
+	    !fits(snprintf(instructions[1], REWRITTEN_SIZE, "meter %s %s %s %s %s", spec_word(words, first + 1),
+			   spec_word(words, first + 2), color, spec_word(words, first + 4), color)))
+		return 0;
 	return 2;
 }
 
@@ -63,8 +70,9 @@ spec_rewrite(struct rewriter *rewriter, const struct spec_line *words,
 	const char *operand = spec_word(words, first + 1);
 	char label[REWRITTEN_SIZE] = "";
 
-	if (first)
-		snprintf(label, sizeof(label), "%s : ", spec_word(words, 0));
+	/* What does not fit into names of DPDK, it refuses. */
+	if (first && !fits(snprintf(label, sizeof(label), "%s : ", spec_word(words, 0))))
+		return 0;
 	if (words->n_words == first + 2 && !strcmp(spec_word(words, first), "tx") && !strncmp(operand, "m.", 2))
 		return rewrite_transmit(rewriter, label, operand, instructions);
 	if (meters_number(words, first))

@@ -5,6 +5,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { LocalEngine } from '../dataplane/host/engine/local.js';
 import { HostDataplane } from '../dataplane/host/host-dataplane.js';
+import { transferState } from '../p4runtime/reconcile.js';
 import { loadConfig } from '../pipeline/config.js';
 import { MemoryPorts } from '../ports/memory.js';
 import {
@@ -143,7 +144,8 @@ describe('metered packets', () => {
   /** An engine with packets, whose clock is `time.ms`. */
   async function running() {
     const time = { ms: 0 };
-    const dataplane = new HostDataplane(new MemoryPorts(4), new LocalEngine({ now: () => time.ms }));
+    const engine = new LocalEngine({ now: () => time.ms });
+    const dataplane = new HostDataplane(new MemoryPorts(4), engine);
     const { program, pipeline } = loadConfig(dataplane, smallConfig());
     dataplane.activate(pipeline);
     await pipeline.commit();
@@ -167,7 +169,7 @@ describe('metered packets', () => {
       const { green, yellow, red } = read.entity.value.counterData ?? ZERO;
       return [green, yellow, red].map((data) => [data?.packetCount ?? -1n, data?.byteCount ?? -1n]);
     };
-    return { time, dataplane, forwarding, pipeline, write, send, counts };
+    return { time, engine, dataplane, forwarding, pipeline, write, send, counts };
   }
 
   it('C26 are counted by color: packets, and bytes where the meter is of bytes', async () => {
@@ -258,5 +260,52 @@ describe('metered packets', () => {
       }),
       { numRuns: 20 },
     );
+  });
+
+  it('C29 a data plane that is started anew is given all configurations', async () => {
+    const { engine, dataplane, forwarding, write, send, counts } = await running();
+    await write(meter(undefined, config(1n)));
+    await write(meter(3n, config(1n, { cburst: 2n, pburst: 2n })));
+    await write(meter(0n));
+    await engine.left?.stop();
+    await expect.poll(() => dataplane.restarts).toBe(1);
+    await dataplane.whenReady();
+    for (const port of [0, 1, 3]) send(3, port, 0);
+    expect(await counts(RATE, 0n)).toEqual([
+      [3n, 0n],
+      [0n, 0n],
+      [0n, 0n],
+    ]);
+    expect(await counts(RATE, 1n)).toEqual([
+      [1n, 0n],
+      [0n, 0n],
+      [2n, 0n],
+    ]);
+    expect(await counts(RATE, 3n)).toEqual([
+      [2n, 0n],
+      [0n, 0n],
+      [1n, 0n],
+    ]);
+    expect(readAll(forwarding, meter(0n))).toEqual([meter(0n)]);
+  });
+});
+
+describe('RECONCILE_AND_COMMIT', () => {
+  it('C30 keeps the configurations of meters that both programs have alike', () => {
+    const from = forwardingOf(smallConfig());
+    for (const meterId of [RATE, VOLUME]) tryUpdate(from, modify(meter(2n, config(5n), { meterId })));
+    const same = forwardingOf(smallConfig());
+    transferState(from, same);
+    expect(readAll(same, meter(undefined))).toEqual(readAll(from, meter(undefined)));
+    const other = forwardingOf(
+      smallConfig({
+        p4info: smallArtifacts.p4info.replace('unit: PACKETS } size: 4', 'unit: PACKETS } size: 3'),
+      }),
+    );
+    transferState(from, other);
+    expect(readAll(other, meter(undefined))).toEqual([0n, 1n, 2n].map((i) => meter(i)));
+    expect(readAll(other, meter(2n, undefined, { meterId: VOLUME }))).toEqual([
+      meter(2n, config(5n), { meterId: VOLUME }),
+    ]);
   });
 });

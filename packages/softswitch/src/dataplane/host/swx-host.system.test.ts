@@ -14,6 +14,8 @@ import { ByteWriter } from './wire.js';
 
 const SERVICE = 'service';
 const NOTHING = new Uint8Array(0);
+/** With a meter that is given a constant as length. */
+const METERED = smallArtifacts.spec;
 
 /** One key and one action with direct counters, a learner that forgets after a second, and output to any port. */
 const TINY = `
@@ -313,6 +315,16 @@ describe.skipIf(!dpdkInstalled)('swx-host', () => {
       'what DPDK gets wrong',
       TINY.replace('regadd news m.one 1', 'regadd news 0 1'),
       /pipeline\.spec:\d+: DPDK would add to another/,
+    ],
+    [
+      'a constant for a meter that fits no field',
+      METERED.replace('0x1 0x0', '256 0x0'),
+      /pipeline\.spec:\d+: DPDK takes the length for a meter from a field: a constant must be below 256/,
+    ],
+    [
+      'a constant for a meter whose color has no field to itself',
+      METERED.replace('0x1 0x0', '0x1 m.color'),
+      /pipeline\.spec:\d+: DPDK takes .* the color must go to another field/,
     ],
     ['no program', 'hello world', /no such declaration/],
   ])('refuses %s, with its place', async (_what, spec, message) => {
