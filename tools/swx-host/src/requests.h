@@ -38,7 +38,7 @@ enum operation {
 };
 
 #define PROTOCOL_MAGIC 0x48585753
-#define PROTOCOL_VERSION 3
+#define PROTOCOL_VERSION 2
 
 /* Does what a message asks for and writes the answer, or sets `fault`. */
 enum status request_handle(struct host *host, struct session *session, uint16_t operation, struct reader *in,

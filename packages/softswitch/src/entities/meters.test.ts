@@ -4,6 +4,7 @@ import { METER_LIMIT } from '@infra-offload/swx';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { LocalEngine } from '../dataplane/host/engine/local.js';
+import type { HostSource } from '../dataplane/host/host.js';
 import { HostDataplane } from '../dataplane/host/host-dataplane.js';
 import { transferState } from '../p4runtime/reconcile.js';
 import { loadConfig } from '../pipeline/config.js';
@@ -287,6 +288,41 @@ describe('metered packets', () => {
       [1n, 0n],
     ]);
     expect(readAll(forwarding, meter(0n))).toEqual([meter(0n)]);
+  });
+
+  it('C31 a data plane from before there were meters says so, and takes all else', async () => {
+    const engine = new LocalEngine();
+    const old: HostSource = {
+      name: 'the engine',
+      steadyRules: true,
+      inProcess: undefined,
+      left: undefined,
+      close: async () => undefined,
+      start: async (spec) => {
+        const host = await engine.start(spec);
+        const { greeting, ended, description } = host;
+        return {
+          greeting,
+          ended,
+          description: { ...description, meters: [] },
+          request: (...args) => host.request(...args),
+          requestNow: (...args) => host.requestNow(...args),
+          onPortLost: (listener) => host.onPortLost(listener),
+          stop: () => host.stop(),
+          leave: () => host.leave(),
+        };
+      },
+    };
+    const dataplane = new HostDataplane(new MemoryPorts(4), old);
+    const { program, pipeline } = loadConfig(dataplane, smallConfig());
+    dataplane.activate(pipeline);
+    await pipeline.commit();
+    const forwarding = new Forwarding(program, pipeline);
+    expect(() => forwarding.update(modify(meter(1n, config(1n))), undefined)).toThrow(
+      /the engine is of an earlier version, which cannot set meters/,
+    );
+    expect(readAll(forwarding, meter(1n))).toEqual([meter(1n)]);
+    await dataplane.stop();
   });
 });
 

@@ -180,6 +180,12 @@ export class HostPipeline implements Pipeline {
   }
 
   meterSet(name: string, index: number, profile: MeterProfile | undefined): () => void {
+    const { host } = this.#host();
+    if (host !== undefined && host.description.meters[this.layout.meter(name)] === undefined)
+      fail(
+        'UNIMPLEMENTED',
+        `${this.#runner(this).name} is of an earlier version, which cannot set meters: replace it`,
+      );
     const before = this.#mirror.profileOf(name, index);
     this.#mirror.meter(name, index, profile);
     const unstage = this.#meters.set(name, index, profile);

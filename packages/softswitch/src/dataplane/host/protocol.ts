@@ -71,7 +71,7 @@ export const BATCH_COMMIT = 1;
 export const PortKind = { DEVICE: 1, DESCRIPTOR: 2, MEMORY: 3 } as const;
 
 export const MAGIC = 0x4858_5753;
-export const PROTOCOL_VERSION = 3;
+export const PROTOCOL_VERSION = 2;
 /** Length, sequence number, operation or status. */
 export const HEADER_BYTES = 10;
 /** Bytes of the length, which does not count itself. */
@@ -273,6 +273,7 @@ export function writeDescription(description: Description): Uint8Array {
   return writer.view();
 }
 
+/** Also of a host from before there were meters, which says nothing of them. */
 export function readDescription(reader: ByteReader): Description {
   const arrays = () => reader.list(reader.u16(), () => ({ name: reader.text(), size: reader.u32() }));
   return {
@@ -288,7 +289,7 @@ export function readDescription(reader: ByteReader): Description {
       slots: reader.u32(),
     })),
     registers: arrays(),
-    meters: arrays(),
+    meters: reader.atEnd ? [] : arrays(),
   };
 }
 
