@@ -6,6 +6,8 @@ export type {
   LearnedFilter,
   LearnedLayout,
   LearnedPiece,
+  MeterSchema,
+  MeterStats,
   ParamSchema,
   Pipeline,
   PipelineSchema,

@@ -146,6 +146,7 @@ export interface Pipeline {
   /**
    * With the next commit, gives a meter full buckets and a profile, or none: then all packets are green. Its counts go on.
    * The result takes that back: before the commit nothing happens to the meter then, and {@link written} has what was before.
+   * UNIMPLEMENTED if the data plane that runs is of a version without meters.
    */
   meterSet(array: string, index: number, profile: MeterProfile | undefined): () => void;
   /** With the next commit, has the counts of a meter start anew; the result takes that back before. */

@@ -180,12 +180,7 @@ export class HostPipeline implements Pipeline {
   }
 
   meterSet(name: string, index: number, profile: MeterProfile | undefined): () => void {
-    const { host } = this.#host();
-    if (host !== undefined && host.description.meters[this.layout.meter(name)] === undefined)
-      fail(
-        'UNIMPLEMENTED',
-        `${this.#runner(this).name} is of an earlier version, which cannot set meters: replace it`,
-      );
+    this.#checkMeters(name);
     const before = this.#mirror.profileOf(name, index);
     this.#mirror.meter(name, index, profile);
     const unstage = this.#meters.set(name, index, profile);
@@ -196,6 +191,7 @@ export class HostPipeline implements Pipeline {
   }
 
   meterClear(name: string, index: number): () => void {
+    this.#checkMeters(name);
     return this.#meters.clear(name, index);
   }
 
@@ -281,6 +277,15 @@ export class HostPipeline implements Pipeline {
       if (this.#host().host === host && !(await hasEnded(host))) throw error;
       await this.#runner(this).whenReady();
     }
+  }
+
+  #checkMeters(name: string): void {
+    const { host } = this.#host();
+    if (host === undefined || host.description.meters[this.layout.meter(name)] !== undefined) return;
+    fail(
+      'UNIMPLEMENTED',
+      `${this.#runner(this).name} is of an earlier version, which cannot set meters: replace it`,
+    );
   }
 
   #writeMeters(changes: Changes): void {
