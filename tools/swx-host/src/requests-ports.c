@@ -22,6 +22,16 @@ find_port(struct host *host, uint32_t id, struct port **port, struct fault *faul
 	return STATUS_OK;
 }
 
+/* The port that a request is about; it says nothing else. */
+static enum status
+read_port(struct host *host, struct reader *in, struct port **port, struct fault *fault)
+{
+	uint32_t id = read_u16(in);
+	enum status status = request_end(in, fault);
+
+	return status == STATUS_OK ? find_port(host, id, port, fault) : status;
+}
+
 enum status
 request_add_port(struct host *host, struct session *session, struct reader *in, struct fault *fault)
 {
@@ -67,26 +77,23 @@ request_add_port(struct host *host, struct session *session, struct reader *in, 
 enum status
 request_remove_port(struct host *host, struct reader *in, struct fault *fault)
 {
-	uint32_t id = read_u16(in);
 	struct port *port = NULL;
-	enum status status = request_end(in, fault);
+	enum status status = read_port(host, in, &port, fault);
 
-	if (status == STATUS_OK)
-		status = find_port(host, id, &port, fault);
 	if (status != STATUS_OK)
 		return status;
 	if (port->kind == PORT_EMPTY)
-		return fault_set(fault, STATUS_NOT_FOUND, "there is no port %u", id);
+		return fault_set(fault, STATUS_NOT_FOUND, "there is no port %u", port->index);
 	worker_pause(&host->worker);
 	port_detach(port);
 	worker_resume(&host->worker);
 	return STATUS_OK;
 }
 
-enum status
-request_list_ports(struct host *host, struct writer *out)
+void
+request_write_ports(const struct ports *ports, void (*write_rest)(const struct port *port, struct writer *out),
+		    struct writer *out)
 {
-	const struct ports *ports = &host->ports;
 	size_t place = out->length;
 	uint32_t count = 0;
 
@@ -99,27 +106,36 @@ request_list_ports(struct host *host, struct writer *out)
 		write_u16(out, (uint16_t)i);
 		write_u8(out, (uint8_t)port->kind);
 		write_text(out, port->name);
-		write_u32(out, port->mtu);
-		write_u8(out, atomic_load(&port->lost));
+		write_rest(port, out);
 		count++;
 	}
 	patch_u32(out, place, count);
+}
+
+static void
+write_settings(const struct port *port, struct writer *out)
+{
+	write_u32(out, port->mtu);
+	write_u8(out, atomic_load(&port->lost));
+}
+
+enum status
+request_list_ports(struct host *host, struct writer *out)
+{
+	request_write_ports(&host->ports, write_settings, out);
 	return STATUS_OK;
 }
 
 enum status
 request_take_port(struct host *host, struct session *session, struct reader *in, struct fault *fault)
 {
-	uint32_t id = read_u16(in);
 	struct port *port = NULL;
-	enum status status = request_end(in, fault);
+	enum status status = read_port(host, in, &port, fault);
 
-	if (status == STATUS_OK)
-		status = find_port(host, id, &port, fault);
 	if (status != STATUS_OK)
 		return status;
 	if (port->kind != PORT_DESCRIPTOR)
-		return fault_set(fault, STATUS_NOT_FOUND, "port %u has no descriptor", id);
+		return fault_set(fault, STATUS_NOT_FOUND, "port %u has no descriptor", port->index);
 	session->given = port->descriptor;
 	return STATUS_OK;
 }

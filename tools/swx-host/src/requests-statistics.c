@@ -5,28 +5,13 @@
 #include "requests.h"
 
 static void
-write_ports(const struct ports *ports, struct writer *out)
+write_port(const struct port *port, struct writer *out)
 {
-	size_t place = out->length;
-	uint32_t count = 0;
-
-	write_u32(out, 0);
-	for (uint32_t i = 0; i < ports->count; i++) {
-		const struct port *port = &ports->slots[i];
-
-		if (port->kind == PORT_EMPTY)
-			continue;
-		write_u16(out, (uint16_t)i);
-		write_u8(out, (uint8_t)port->kind);
-		write_text(out, port->name);
-		write_u64(out, port->stats.rx_packets);
-		write_u64(out, port->stats.rx_bytes);
-		write_u64(out, port->stats.tx_packets);
-		write_u64(out, port->stats.tx_bytes);
-		write_u64(out, port->stats.tx_errors);
-		count++;
-	}
-	patch_u32(out, place, count);
+	write_u64(out, port->stats.rx_packets);
+	write_u64(out, port->stats.rx_bytes);
+	write_u64(out, port->stats.tx_packets);
+	write_u64(out, port->stats.tx_bytes);
+	write_u64(out, port->stats.tx_errors);
 }
 
 enum status
@@ -43,7 +28,7 @@ request_statistics(struct host *host, struct writer *out, struct fault *fault)
 	write_u64(out, ports_unknown_count(ports));
 	write_u64(out, ports->malformed);
 	write_u64(out, atomic_load(&host->worker.sleeps));
-	write_ports(ports, out);
+	request_write_ports(ports, write_port, out);
 	write_u16(out, (uint16_t)program->n_tables);
 	for (uint32_t i = 0; i < program->n_tables; i++) {
 		struct rte_swx_table_stats stats = {.n_pkts_action = by_action};

@@ -78,5 +78,8 @@ enum status request_change_meter_counts(struct host *host, struct reader *in, st
 /* BAD_REQUEST: the message ends within a change. */
 enum status request_too_short(struct fault *fault);
 
+/* Writes the ports that there are: number, kind and name of each, and what `write_rest` has to say of it. */
+void request_write_ports(const struct ports *ports, void (*write_rest)(const struct port *port, struct writer *out),
+			 struct writer *out);
 /* BAD_REQUEST if a message was shorter or longer than what was read. */
 enum status request_end(const struct reader *in, struct fault *fault);

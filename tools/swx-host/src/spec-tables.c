@@ -189,12 +189,15 @@ parse_block(struct spec_context *context, uint32_t line, struct block *block)
 	return status;
 }
 
-/* DPDK looks for the default action among the others, and does not expect that it is not there. */
+/* A table or learner. DPDK looks for the default action among the others, and does not expect that it is not there. */
 static enum status
-check_default(struct spec_context *context, uint32_t line, const struct block *block)
+parse_lookup(struct spec_context *context, uint32_t line, struct block *block)
 {
 	const struct spec_line *head = &context->text.lines[line];
+	enum status status = parse_block(context, line, block);
 
+	if (status != STATUS_OK)
+		return status;
 	if (!block->default_action)
 		return spec_fault(&context->text, head, context->fault, "it has no default action");
 	for (uint32_t i = 0; i < block->n_actions; i++)
@@ -208,10 +211,8 @@ spec_table(struct spec_context *context, uint32_t line)
 {
 	static struct block block;
 	struct rte_swx_pipeline_table_params params;
-	enum status status = parse_block(context, line, &block);
+	enum status status = parse_lookup(context, line, &block);
 
-	if (status == STATUS_OK)
-		status = check_default(context, line, &block);
 	if (status != STATUS_OK)
 		return status;
 	params = (struct rte_swx_pipeline_table_params){
@@ -237,10 +238,8 @@ spec_learner(struct spec_context *context, uint32_t line)
 {
 	static struct block block;
 	struct rte_swx_pipeline_learner_params params;
-	enum status status = parse_block(context, line, &block);
+	enum status status = parse_lookup(context, line, &block);
 
-	if (status == STATUS_OK)
-		status = check_default(context, line, &block);
 	if (status != STATUS_OK)
 		return status;
 	params = (struct rte_swx_pipeline_learner_params){
