@@ -21,6 +21,26 @@ describe('Guard', () => {
     expect(handle).toHaveBeenCalledWith(1, 'two');
   });
 
+  it('does soon, once, what is asked for several times, and again when it is asked for later', async () => {
+    const faults: unknown[] = [];
+    let turns = 0;
+    const soon = new Guard((error) => faults.push(error)).soon(() => {
+      turns++;
+      if (turns === 1) soon();
+      throw turns;
+    });
+    soon();
+    soon();
+    expect(turns).toBe(0);
+    await Promise.resolve();
+    expect(turns).toBe(1);
+    await Promise.resolve();
+    expect(turns).toBe(2);
+    soon();
+    await Promise.resolve();
+    expect(faults).toEqual([1, 2, 3]);
+  });
+
   it('makes a fault of the one who is told a warning', async () => {
     const warned = new Promise((resolve) => process.once('warning', resolve));
     const guard = new Guard(() => {

@@ -23,6 +23,20 @@ export class Guard {
     return (...args) => this.run(() => handle(...args));
   }
 
+  /** What has `work` done right after the code that runs now: once, however often it is called until then. */
+  soon(work: () => unknown): () => void {
+    let isDue = false;
+    const run = this.handler(() => {
+      isDue = false;
+      return work();
+    });
+    return () => {
+      if (isDue) return;
+      isDue = true;
+      queueMicrotask(run);
+    };
+  }
+
   /** Begins work that nobody waits for. */
   run(work: () => unknown): void {
     try {

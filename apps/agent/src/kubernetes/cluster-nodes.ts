@@ -29,18 +29,7 @@ export class ClusterNodes {
   constructor(nodes: ObjectSource['nodes'], nodeName: string, onChange: () => void) {
     this.#nodes = nodes;
     this.#nodeName = nodeName;
-    const guard = new Guard();
-    let isDue = false;
-    this.#unsubscribe = nodes.subscribe(() => {
-      if (isDue) return;
-      isDue = true;
-      queueMicrotask(
-        guard.handler(() => {
-          isDue = false;
-          onChange();
-        }),
-      );
-    });
+    this.#unsubscribe = nodes.subscribe(new Guard().soon(onChange));
   }
 
   /** This node; undefined if it is not registered. */

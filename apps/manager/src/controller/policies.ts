@@ -14,11 +14,10 @@ export class Policies<Row> {
   readonly #carryOut: (consequences: Consequences) => void;
   /** Whose addresses may always reach the pods. */
   #node: ObjectKey | undefined;
-  readonly #guard: Guard;
-  #flushScheduled = false;
+  readonly #flushSoon: () => void;
 
   constructor(options: KeeperOptions<Row>, carryOut: (consequences: Consequences) => void, guard: Guard) {
-    this.#guard = guard;
+    this.#flushSoon = guard.soon(() => this.flush());
     this.#keeper = new PolicyKeeper(options);
     this.#carryOut = carryOut;
   }
@@ -33,14 +32,7 @@ export class Policies<Row> {
   /** To be called when an object, or what it lost to others, has changed. */
   note(entry: Entry<Row>): void {
     this.#note(entry);
-    if (this.#flushScheduled || !this.#keeper.isDirty) return;
-    this.#flushScheduled = true;
-    queueMicrotask(
-      this.#guard.handler(() => {
-        this.#flushScheduled = false;
-        this.flush();
-      }),
-    );
+    if (this.#keeper.isDirty) this.#flushSoon();
   }
 
   /** Has everything that was noted carried out. */

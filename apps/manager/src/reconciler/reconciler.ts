@@ -89,13 +89,13 @@ export class Reconciler<Row> {
   readonly #logger: Logger;
   /** What is known of the device is not certain after an error of our own: it is read anew. */
   readonly #guard: Guard;
+  readonly #pumpSoon: () => void;
   readonly #planner: Planner<Row>;
   readonly #retries: RetrySchedule<Row>;
   /** Cells that a full table refused, by table: the next deletion makes room for one. */
   readonly #refusedByFull = new MultiMap<string, Cell<Row>>();
   #device: Device | undefined;
   #writes = 0;
-  #pumpScheduled = false;
   #fullSyncStart: number | undefined;
   /** Flows may remember what is no longer so: the epoch has to be raised. */
   #isEpochDue = false;
@@ -118,10 +118,11 @@ export class Reconciler<Row> {
       this.detach();
       events.suspected('disconnected');
     });
+    this.#pumpSoon = this.#guard.soon(() => this.#pump());
     this.#planner = new Planner(codec, options.keepsUnknown);
     const onDue = (cells: readonly Cell<Row>[]) => {
       for (const cell of cells) this.#planner.retry(cell);
-      this.#schedulePump();
+      this.#pumpSoon();
     };
     this.#retries = new RetrySchedule(options.maxRetryMs, onDue, this.#guard);
   }
@@ -154,7 +155,7 @@ export class Reconciler<Row> {
   /** All that is wanted is known: what else is in the device goes. */
   forgetUnknown(): void {
     this.#planner.forgetUnknown();
-    this.#schedulePump();
+    this.#pumpSoon();
   }
 
   cells(): IterableIterator<Cell<Row>> {
@@ -178,7 +179,7 @@ export class Reconciler<Row> {
   /** Replaces what an owner wants; see {@link Planner.setWanted}. The difference leaves in this turn of the event loop. */
   setWanted(owner: Owner<Row>, rows: readonly Row[]): void {
     this.#planner.setWanted(owner, rows);
-    this.#schedulePump();
+    this.#pumpSoon();
   }
 
   /**
@@ -251,17 +252,6 @@ export class Reconciler<Row> {
     }
     this.stats.driftFound += drift;
     return drift;
-  }
-
-  #schedulePump(): void {
-    if (this.#pumpScheduled) return;
-    this.#pumpScheduled = true;
-    queueMicrotask(
-      this.#guard.handler(() => {
-        this.#pumpScheduled = false;
-        this.#pump();
-      }),
-    );
   }
 
   #pump(): void {
@@ -366,7 +356,7 @@ export class Reconciler<Row> {
     this.#epochRetry ??= setTimeout(
       this.#guard.handler(() => {
         this.#raiseEpoch();
-        this.#schedulePump();
+        this.#pumpSoon();
       }),
       delay,
     );

@@ -71,7 +71,7 @@ export class PolicyTracker {
   readonly #dirtyPods = new Map<string, TrackedPod>();
   readonly #listeners = new Listeners<[changes: readonly PolicyChange[]]>();
   readonly #subscriptions: readonly Unsubscribe[];
-  #flushScheduled = false;
+  readonly #flushSoon = new Guard().soon(() => this.flush());
 
   constructor({ source, nodeName, isComplete }: PolicyTrackerOptions) {
     this.#source = source;
@@ -79,7 +79,7 @@ export class PolicyTracker {
     const labelsOf = (name: string) => this.#labelsOfNamespace(name);
     this.#peers = new SelectionIndex(labelsOf);
     this.#subjects = new SelectionIndex(labelsOf);
-    this.#sets = new SetBook(this.#peers, () => this.#scheduleFlush());
+    this.#sets = new SetBook(this.#peers, this.#flushSoon);
     this.#book = new PodBook({ nodeName, isComplete, onChange: (pod) => this.#onPod(pod) });
     this.#subscriptions = [
       source.namespaces.subscribe((event) => this.#onNamespace(event)),
@@ -198,23 +198,12 @@ export class PolicyTracker {
 
   #touchPolicy(name: string): void {
     this.#dirtyPolicies.add(name);
-    this.#scheduleFlush();
+    this.#flushSoon();
   }
 
   #touchPod(pod: TrackedPod): void {
     this.#dirtyPods.set(pod.name, pod);
-    this.#scheduleFlush();
-  }
-
-  #scheduleFlush(): void {
-    if (this.#flushScheduled) return;
-    this.#flushScheduled = true;
-    queueMicrotask(
-      new Guard().handler(() => {
-        this.#flushScheduled = false;
-        this.flush();
-      }),
-    );
+    this.#flushSoon();
   }
 
   #flushPolicies() {

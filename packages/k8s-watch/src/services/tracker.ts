@@ -36,7 +36,7 @@ export class ServiceTracker {
   readonly #listeners = new Listeners<[changes: readonly ServiceChange[]]>();
   readonly #subscriptions: Unsubscribe[];
   #node: NodeIdentity;
-  #flushScheduled = false;
+  readonly #flushSoon = new Guard().soon(() => this.flush());
 
   constructor({ source, node }: ServiceTrackerOptions) {
     this.#node = node;
@@ -124,14 +124,7 @@ export class ServiceTracker {
 
   #markDirty(key: string): void {
     this.#dirty.add(key);
-    if (this.#flushScheduled) return;
-    this.#flushScheduled = true;
-    queueMicrotask(
-      new Guard().handler(() => {
-        this.#flushScheduled = false;
-        this.flush();
-      }),
-    );
+    this.#flushSoon();
   }
 
   #recompute(key: string, removals: ServiceChange[], upserts: ServiceChange[]): void {
