@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { thrown } from '@infra-offload/base/testing';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { P4InfoError } from './errors.js';
@@ -9,15 +10,7 @@ const text = readFileSync(new URL('../fixtures/v1model.txtpb', import.meta.url))
 const program = P4Program.parse(text);
 const binary = P4Info.encode(program.p4info).finish();
 
-function fault(input: string | Uint8Array): P4InfoError {
-  try {
-    P4Program.parse(input);
-  } catch (error) {
-    if (P4InfoError.is(error)) return error;
-    throw error;
-  }
-  throw new Error('no error');
-}
+const fault = (input: string | Uint8Array) => thrown(P4InfoError, () => P4Program.parse(input));
 
 const bytes = (...parts: (string | Uint8Array | readonly number[])[]) =>
   Uint8Array.from(Buffer.concat(parts.map((part) => Buffer.from(part))));

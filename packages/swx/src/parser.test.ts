@@ -1,3 +1,4 @@
+import { thrown } from '@infra-offload/base/testing';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { SwxError } from './errors.js';
@@ -6,15 +7,7 @@ import { SwxPipeline } from './pipeline.js';
 import { k8sSpec } from './testing/k8s.js';
 import { aField, aPacket, Bench, miniSpec } from './testing/mini.js';
 
-function failure(text: string): SwxError {
-  try {
-    parseSpec(text, { file: 'x.spec' });
-  } catch (error) {
-    if (SwxError.is(error)) return error;
-    throw error;
-  }
-  throw new Error('no error');
-}
+const failure = (text: string) => thrown(SwxError, () => parseSpec(text, { file: 'x.spec' }));
 
 describe('lexing', () => {
   it('takes comments of all three kinds, CRLF, blank lines, tabs, and a byte order mark', () => {

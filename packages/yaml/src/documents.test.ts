@@ -1,3 +1,4 @@
+import { thrown } from '@infra-offload/base/testing';
 import { describe, expect, it } from 'vitest';
 import { readDocuments, type YamlDocument } from './documents.js';
 import { YamlError } from './error.js';
@@ -7,15 +8,7 @@ const read = (text: string, limits: Partial<Limits> = {}): YamlDocument[] => [
   ...readDocuments(text, { file: 'f.yaml', limits: { ...MANIFEST_LIMITS, ...limits } }),
 ];
 const values = (text: string) => read(text).map(({ value }) => value);
-const failure = (text: string, limits?: Partial<Limits>) => {
-  try {
-    read(text, limits);
-  } catch (error) {
-    if (YamlError.is(error)) return error;
-    throw error;
-  }
-  throw new Error('was read');
-};
+const failure = (text: string, limits?: Partial<Limits>) => thrown(YamlError, () => read(text, limits));
 
 describe('readDocuments', () => {
   it.each<[string, string, unknown[]]>([

@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { thrown } from '@infra-offload/base/testing';
 import { addSettings, commandLayer, programCommand, ServiceError } from '@infra-offload/service';
 import { afterAll, afterEach, describe, expect, it, vi } from 'vitest';
 import { loadConfig } from './load.js';
@@ -23,15 +24,7 @@ function yaml(text: string): string {
   return file;
 }
 
-function failure(run: () => unknown): string {
-  try {
-    run();
-  } catch (error) {
-    if (ServiceError.is(error)) return error.message;
-    throw error;
-  }
-  throw new Error('expected a failure');
-}
+const failure = (run: () => unknown) => thrown(ServiceError, run).message;
 
 describe('loadConfig', () => {
   it('has a default for everything', () => {

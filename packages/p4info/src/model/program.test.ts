@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { thrown } from '@infra-offload/base/testing';
 import { describe, expect, it } from 'vitest';
 import { P4InfoError } from '../errors.js';
 import { formatProgram } from '../format-program.js';
@@ -9,15 +10,7 @@ const fixture = (name: string) => readFileSync(new URL(`../../fixtures/${name}`,
 const v1model = P4Program.parse(fixture('v1model.txtpb'));
 const psa = P4Program.parse(fixture('psa.txtpb'));
 
-function fault(action: () => unknown): P4InfoError {
-  try {
-    action();
-  } catch (error) {
-    if (P4InfoError.is(error)) return error;
-    throw error;
-  }
-  throw new Error('no error');
-}
+const fault = (action: () => unknown) => thrown(P4InfoError, action);
 
 describe('lookup', () => {
   it('takes full name, alias, unique suffix and id', () => {

@@ -1,3 +1,4 @@
+import { thrown } from '@infra-offload/base/testing';
 import { describe, expect, it } from 'vitest';
 import { P4InfoError, type P4InfoWarning } from '../errors.js';
 import { readP4Info } from '../parse.js';
@@ -9,15 +10,7 @@ function read(text: string): { readonly p4info: P4Info; readonly warnings: reado
   return { p4info, warnings };
 }
 
-function fault(text: string): P4InfoError {
-  try {
-    read(text);
-  } catch (error) {
-    if (P4InfoError.is(error)) return error;
-    throw error;
-  }
-  throw new Error('no error');
-}
+const fault = (text: string) => thrown(P4InfoError, () => read(text));
 
 describe('forms that mean the same', () => {
   const plain = read(

@@ -1,3 +1,4 @@
+import { thrown } from '@infra-offload/base/testing';
 import { formatIPv4, formatIPv6, formatMac, ipv4, ipv6FromBytes, mac } from '@infra-offload/net';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -9,15 +10,7 @@ import { decodeSigned, encodeSigned } from './signed.js';
 
 const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex');
 
-function fault(action: () => unknown): P4InfoError {
-  try {
-    action();
-  } catch (error) {
-    if (P4InfoError.is(error)) return error;
-    throw error;
-  }
-  throw new Error('no error');
-}
+const fault = (action: () => unknown) => thrown(P4InfoError, action);
 
 describe('encode', () => {
   it.each<[number, P4Value, string]>([

@@ -1,10 +1,10 @@
 import { status } from '@grpc/grpc-js';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { P4rtError, type WriteError } from '../errors.js';
 import { type Update, Update_Type } from '../gen/p4/v1/p4runtime.js';
 import { CuttingProxy } from '../testing/cutting-proxy.js';
 import { fixture } from '../testing/fixture.js';
 import { StrictServer } from '../testing/strict-server.js';
+import { writeFailure } from '../testing/write-failure.js';
 import { typedProgram } from '../typed/program.js';
 import { P4RuntimeSession } from './session.js';
 
@@ -40,15 +40,6 @@ function address({ entity }: Update): number {
   return entity === undefined ? -1 : Number(service.decode(entity).match.dst_ip);
 }
 
-async function failure(write: Promise<void>): Promise<WriteError> {
-  const error: unknown = await write.then(
-    () => undefined,
-    (reason: unknown) => reason,
-  );
-  if (!P4rtError.is(error, 'WRITE_FAILED')) throw new Error(`expected WRITE_FAILED, got ${String(error)}`);
-  return error;
-}
-
 /** Has all updates but the first 30 of each 300 fail, with details that no grpc-js can receive for many at a time. */
 function failMost(): void {
   server.onUpdate = (update) =>
@@ -61,7 +52,7 @@ describe('a session whose connection stopped at error details that are too long'
   it('gets its election id back on a new connection, and leaves none behind', async () => {
     failMost();
     const updates = Array.from({ length: 300 }, (_, n) => insert(n));
-    const error = await failure(session.write(updates, { deadlineMs: 2_000 }));
+    const error = await writeFailure(session.write(updates, { deadlineMs: 2_000 }));
     expect(error.details.failures.map(({ index }) => index)).toEqual(
       Array.from({ length: 270 }, (_, n) => n + 30),
     );
@@ -77,7 +68,7 @@ describe('a session whose connection stopped at error details that are too long'
   it('finds out about all Writes that were under way', async () => {
     failMost();
     const updates = Array.from({ length: 900 }, (_, n) => insert(n));
-    const error = await failure(session.write(updates, { deadlineMs: 2_000, concurrency: 3 }));
+    const error = await writeFailure(session.write(updates, { deadlineMs: 2_000, concurrency: 3 }));
     expect(error.details.failures).toHaveLength(810);
     expect(error.details.failures.every(({ code }) => code === 'RESOURCE_EXHAUSTED')).toBe(true);
     expect(server.entries.size).toBe(90);

@@ -2,10 +2,11 @@ import { Metadata, status } from '@grpc/grpc-js';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { entityKey } from '../entity-key.js';
-import { P4rtError, type WriteError, type WriteFailure } from '../errors.js';
+import type { WriteFailure } from '../errors.js';
 import { type Entity, Update, WriteRequest, WriteRequest_Atomicity } from '../gen/p4/v1/p4runtime.js';
 import { FakeServer, type Outcome, updateErrors } from '../testing/fake-server.js';
 import { fixture } from '../testing/fixture.js';
+import { writeFailure } from '../testing/write-failure.js';
 import { typedProgram } from '../typed/program.js';
 import { insert, modify, remove } from '../updates.js';
 import type { SessionOptions } from './options.js';
@@ -51,15 +52,6 @@ function entries(count: number): Entity[] {
 
 function address(update: Update): number {
   return update.entity === undefined ? -1 : Number(service.decode(update.entity).match.dst_ip);
-}
-
-async function failure(write: Promise<void>): Promise<WriteError> {
-  const error: unknown = await write.then(
-    () => undefined,
-    (reason: unknown) => reason,
-  );
-  if (!P4rtError.is(error, 'WRITE_FAILED')) throw new Error(`expected WRITE_FAILED, got ${String(error)}`);
-  return error;
 }
 
 function brief(failures: readonly WriteFailure[]): unknown[] {
@@ -249,7 +241,7 @@ describe('failures', () => {
       );
       return honest(codes);
     };
-    const error = await failure(session.write(entries(600).map(insert)));
+    const error = await writeFailure(session.write(entries(600).map(insert)));
     expect(brief(error.details.failures)).toEqual([
       [7, 'RESOURCE_EXHAUSTED'],
       [307, 'RESOURCE_EXHAUSTED'],
@@ -264,7 +256,7 @@ describe('failures', () => {
 
   it('without enough details leave updates unknown, and unknown is failed', async () => {
     server.onWrite = () => updateErrors([0, status.NOT_FOUND]);
-    const error = await failure(session.write(entries(3).map(insert)));
+    const error = await writeFailure(session.write(entries(3).map(insert)));
     expect(brief(error.details.failures)).toEqual([
       [1, 'NOT_FOUND'],
       [2, 'UNKNOWN'],
@@ -278,27 +270,27 @@ describe('failures', () => {
         ? { code: status.INVALID_ARGUMENT, message: 'bad' }
         : 'ok',
     );
-    const error = await failure(session.write(entries(256).map(insert)));
+    const error = await writeFailure(session.write(entries(256).map(insert)));
     expect(brief(error.details.failures)).toEqual([[77, 'INVALID_ARGUMENT']]);
     expect(installed.size).toBe(256);
   });
 
   it('with details that say all is well, or are no protobuf, count as none', async () => {
     server.onWrite = () => updateErrors([0]);
-    expect(brief((await failure(session.write([insert(entry(1))]))).details.failures)).toEqual([
+    expect(brief((await writeFailure(session.write([insert(entry(1))]))).details.failures)).toEqual([
       [0, 'UNKNOWN'],
     ]);
     const metadata = new Metadata();
     metadata.set('grpc-status-details-bin', Buffer.from([0xff, 0xff, 0xff]));
     server.onWrite = () => ({ code: status.INTERNAL, message: 'odd', metadata });
-    expect(brief((await failure(session.write([insert(entry(1))]))).details.failures)).toEqual([
+    expect(brief((await writeFailure(session.write([insert(entry(1))]))).details.failures)).toEqual([
       [0, 'INTERNAL'],
     ]);
   });
 
   it('of the controller itself stop the rest', async () => {
     server.onWrite = () => ({ code: status.PERMISSION_DENIED, message: 'not primary' });
-    const error = await failure(session.write(entries(300).map(insert)));
+    const error = await writeFailure(session.write(entries(300).map(insert)));
     expect(server.writes).toHaveLength(1);
     expect(error.details.failures).toHaveLength(300);
     expect(brief(error.details.failures.slice(255, 257))).toEqual([
@@ -309,7 +301,9 @@ describe('failures', () => {
 
   it('of an atomic write are never tried again', async () => {
     server.onWrite = () => ({ code: status.ABORTED, message: 'rolled back' });
-    const error = await failure(session.write(entries(8).map(insert), { atomicity: 'ROLLBACK_ON_ERROR' }));
+    const error = await writeFailure(
+      session.write(entries(8).map(insert), { atomicity: 'ROLLBACK_ON_ERROR' }),
+    );
     expect(server.writes).toHaveLength(1);
     expect(error.details.failures).toHaveLength(8);
   });
@@ -325,7 +319,7 @@ describe('a Write without an answer', () => {
     );
     const updates = [...entries(16).map(insert), remove(entry(100))];
     installed.set(entityKey(entry(100)), entry(100));
-    const error = await failure(session.write(updates, { deadlineMs }));
+    const error = await writeFailure(session.write(updates, { deadlineMs }));
     expect(brief(error.details.failures)).toEqual([[5, 'DEADLINE_EXCEEDED']]);
     expect(installed.size).toBe(16);
   });
@@ -335,7 +329,7 @@ describe('a Write without an answer', () => {
       codes.filter((code) => code !== 0).length > 4 ? 'hang' : honest(codes),
     );
     for (let n = 0; n < 12; n++) installed.set(entityKey(entry(n)), entry(n, 99));
-    const error = await failure(session.write(entries(16).map(insert), { deadlineMs }));
+    const error = await writeFailure(session.write(entries(16).map(insert), { deadlineMs }));
     expect(brief(error.details.failures)).toEqual(
       Array.from({ length: 12 }, (_, i) => [i, 'ALREADY_EXISTS']),
     );
@@ -350,7 +344,7 @@ describe('a Write without an answer', () => {
         'x'.repeat(200),
       );
     // Halves get half of it, and are to be answered: no sooner.
-    const error = await failure(session.write(entries(400).map(insert), { deadlineMs: 4_000 }));
+    const error = await writeFailure(session.write(entries(400).map(insert), { deadlineMs: 4_000 }));
     expect(error.details.failures).toHaveLength(400);
     expect(error.details.failures.every(({ code }) => code === 'INVALID_ARGUMENT')).toBe(true);
     expect(server.writes.map(({ updates }) => updates.length)).toEqual([400, 200, 200]);
@@ -361,7 +355,7 @@ describe('a Write without an answer', () => {
     server.answersCapabilities = false;
     session.close();
     session = await open({ reconnect: false });
-    const error = await failure(session.write(entries(600).map(insert), { deadlineMs: 100 }));
+    const error = await writeFailure(session.write(entries(600).map(insert), { deadlineMs: 100 }));
     expect(server.writes).toHaveLength(1);
     expect(brief(error.details.failures.slice(255, 257))).toEqual([
       [255, 'DEADLINE_EXCEEDED'],
@@ -371,7 +365,7 @@ describe('a Write without an answer', () => {
 
   it('does not hang for ever when the server never answers', async () => {
     server.onWrite = () => 'hang';
-    const error = await failure(session.write(entries(600).map(insert), { deadlineMs: 200 }));
+    const error = await writeFailure(session.write(entries(600).map(insert), { deadlineMs: 200 }));
     expect(error.details.failures).toHaveLength(600);
     expect(error.details.failures.every(({ code }) => code === 'DEADLINE_EXCEEDED')).toBe(true);
     expect(server.writes.length).toBeLessThan(15);

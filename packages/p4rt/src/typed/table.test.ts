@@ -1,3 +1,4 @@
+import { thrown } from '@infra-offload/base/testing';
 import { describe, expect, expectTypeOf, it } from 'vitest';
 import { P4rtError, type P4rtErrorCode } from '../errors.js';
 import { Entity, type TableEntry } from '../gen/p4/v1/p4runtime.js';
@@ -13,13 +14,8 @@ function tableEntry(entity: Entity): TableEntry {
 }
 
 function failure(run: () => unknown): { code: P4rtErrorCode; message: string } {
-  try {
-    run();
-  } catch (error) {
-    if (P4rtError.is(error)) return { code: error.code, message: error.message };
-    throw error;
-  }
-  throw new Error('expected an error');
+  const { code, message } = thrown(P4rtError, run);
+  return { code, message };
 }
 
 describe('entry', () => {

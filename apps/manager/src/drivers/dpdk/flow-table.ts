@@ -113,24 +113,9 @@ export const dpdkFlowTable = (timeouts: ConntrackTimeouts): FlowTable => ({
   },
 });
 
-const ORIGINAL = conntrack.actions.ct_original({
-  kind: 0,
-  serial: 0,
-  nat_ip: 0,
-  nat_port: 0,
-  client_ip: 0,
-  client_port: 0,
-  endpoint_id: 0,
-});
-const REPLY = conntrack.actions.ct_reply({
-  kind: 0,
-  serial: 0,
-  nat_ip: 0,
-  nat_port: 0,
-  client_ip: 0,
-  client_port: 0,
-  flow_id: 0,
-});
+const ZEROS = { kind: 0, serial: 0, nat_ip: 0, nat_port: 0, client_ip: 0, client_port: 0 };
+const ORIGINAL = conntrack.actions.ct_original({ ...ZEROS, endpoint_id: 0 });
+const REPLY = conntrack.actions.ct_reply({ ...ZEROS, flow_id: 0 });
 
 function keyOf({ protocol, source, destination }: FlowTuple) {
   return {
