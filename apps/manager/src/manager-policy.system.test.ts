@@ -8,7 +8,7 @@ import {
 } from '@infra-offload/infra-api';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { DEGRADED, node, PROGRAMMED, pod, podObject, type TestAgent } from './testing/agent.js';
-import { TcpFlag, tcpSegment } from './testing/packets.js';
+import { TcpFlags, tcpSegment } from './testing/frames.js';
 import { eventually, startReady, TestWorld, written } from './testing/world.js';
 
 let world: TestWorld;
@@ -64,7 +64,7 @@ function reaches(
   to: number,
   dstPort: number,
   srcPort = nextPort++,
-  flags: number = TcpFlag.syn,
+  flags: number = TcpFlags.syn,
 ): boolean {
   const packet = {
     srcMac: `02:00:00:00:01:0${from}`,
@@ -230,7 +230,7 @@ it.each(['keep', 'cut'] as const)('policyChange %s: established flows', async (p
   await agent.upsert(isolation(3, 'default/web', 'default/others'));
   expect(reaches(1, 3, 80, 50_001)).toBe(true);
   expect(reaches(2, 3, 80, 50_002)).toBe(true);
-  const goesOn = (from: number, port: number) => reaches(from, 3, 80, port, TcpFlag.ack);
+  const goesOn = (from: number, port: number) => reaches(from, 3, 80, port, TcpFlags.ack);
   expect([goesOn(1, 50_001), goesOn(2, 50_002)]).toEqual([true, true]);
   // Client 2 is no longer among those that are allowed.
   await agent.upsert(isolation(3, 'default/web'));

@@ -2,7 +2,8 @@ import { status as grpc } from '@grpc/grpc-js';
 import { type Flow, ObjectKind, Protocol } from '@infra-offload/infra-api';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { DEGRADED, node, PROGRAMMED, pod, podObject, service, type TestAgent, web } from './testing/agent.js';
-import { arpReplyMac, arpRequest, readTcp, tcpSegment } from './testing/packets.js';
+import { arpReplyMac, arpRequest } from './testing/arp.js';
+import { decodeFrame, TcpFlags, tcpSegment } from './testing/frames.js';
 import { eventually, startReady, TestWorld, written } from './testing/world.js';
 
 let world: TestWorld;
@@ -49,22 +50,24 @@ describe('what the agent wants', () => {
     expect(gateway).toBe('02:00:00:00:00:01');
     const flow = { srcMac: client.mac, dstMac: gateway, src: client.ip, srcPort: 40_000 };
     world.ports.send(1, tcpSegment({ ...flow, dst: '10.96.0.10', dstPort: 80 }));
-    expect(readTcp(await world.ports.receive(2))).toEqual({
+    expect(decodeFrame(await world.ports.receive(2))).toEqual({
+      protocol: 'tcp',
       srcMac: '02:00:a9:fe:01:01',
       dstMac: '02:00:00:00:01:02',
       src: client.ip,
       dst: '10.244.1.2',
       srcPort: 40_000,
       dstPort: 8080,
+      flags: TcpFlags.syn,
     });
     // The host asks for a pod, and talks to the gateway; a packet for the host arrives unchanged.
     world.ports.send(0, arpRequest({ mac: '02:00:00:00:00:01', ip: '10.244.1.254' }, '10.244.1.2'));
     expect(arpReplyMac(await world.ports.receive(0))).toBe('02:00:a9:fe:01:01');
     world.ports.send(1, tcpSegment({ ...flow, dst: '10.244.1.254', dstPort: 22 }));
-    expect(readTcp(await world.ports.receive(0)).dst).toBe('10.244.1.254');
+    expect(decodeFrame(await world.ports.receive(0))?.dst).toBe('10.244.1.254');
     // A service address that nobody has is dropped, and so is a spoofed source; a port that a service does not have is refused.
     world.ports.send(1, tcpSegment({ ...flow, dst: '10.96.0.10', dstPort: 81 }));
-    expect(readTcp(await world.ports.receive(1))).toMatchObject({ src: '10.96.0.10', srcPort: 81 });
+    expect(decodeFrame(await world.ports.receive(1))).toMatchObject({ src: '10.96.0.10', srcPort: 81 });
     world.ports.send(1, tcpSegment({ ...flow, dst: '10.96.0.99', dstPort: 80 }));
     world.ports.send(1, tcpSegment({ ...flow, src: '10.244.1.9', dst: '10.244.1.2', dstPort: 80 }));
     const { counters } = await agent.managerStatus();

@@ -1,30 +1,17 @@
-import type { WantedObject } from '@infra-offload/infra-api';
+import { Protocol, Service, type WantedObject } from '@infra-offload/infra-api';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ChangeQueue } from './change-queue.js';
 import { keyOf, referenceOf, WantedState } from './wanted-state.js';
 
 function service(name: string, endpoints = 1): WantedObject {
-  return {
-    object: {
-      $case: 'service',
-      value: {
-        namespace: 'default',
-        name,
-        portName: '',
-        protocol: 1,
-        frontends: [],
-        endpoints: Array.from({ length: endpoints }, (_, i) => ({
-          address: `10.0.0.${i % 250}`,
-          port: i + 1,
-          weight: 0,
-        })),
-        sessionAffinity: undefined,
-        hasEndpointsElsewhere: false,
-        conditions: [],
-      },
-    },
-  };
+  const value = Service.fromPartial({
+    namespace: 'default',
+    name,
+    protocol: Protocol.PROTOCOL_TCP,
+    endpoints: Array.from({ length: endpoints }, (_, i) => ({ address: `10.0.0.${i % 250}`, port: i + 1 })),
+  });
+  return { object: { $case: 'service', value } };
 }
 
 const keyOfService = (name: string) => keyOf(referenceOf(service(name)));

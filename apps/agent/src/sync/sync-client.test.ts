@@ -5,6 +5,8 @@ import {
   ObjectKind,
   type ObjectState,
   type OffloadClient,
+  Protocol,
+  Service,
   type WantedObject,
 } from '@infra-offload/infra-api';
 import { pino } from 'pino';
@@ -50,22 +52,13 @@ afterEach(() => {
 });
 
 function service(name: string, port = 80): WantedObject {
-  return {
-    object: {
-      $case: 'service',
-      value: {
-        namespace: 'default',
-        name,
-        portName: '',
-        protocol: 1,
-        frontends: [{ address: '10.96.0.1', port }],
-        endpoints: [],
-        sessionAffinity: undefined,
-        hasEndpointsElsewhere: false,
-        conditions: [],
-      },
-    },
-  };
+  const value = Service.fromPartial({
+    namespace: 'default',
+    name,
+    protocol: Protocol.PROTOCOL_TCP,
+    frontends: [{ address: '10.96.0.1', port }],
+  });
+  return { object: { $case: 'service', value } };
 }
 
 const key = (name: string) => `3:default/${name}:/TCP`;

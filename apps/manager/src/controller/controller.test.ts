@@ -1,7 +1,7 @@
 import { ipv4, mac } from '@infra-offload/net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { ObjectKey } from '../model/objects.js';
-import { aNode, aPod, aService, Core, coreDriver } from '../testing/core.js';
+import { aNode, aPod, aService, Core, coreDriver, twoPods } from '../testing/core.js';
 
 const POD: ObjectKey = 'pod/c1/eth0';
 const OTHER: ObjectKey = 'pod/c2/eth0';
@@ -12,14 +12,6 @@ beforeEach(() => {
   core = new Core();
 });
 afterEach(() => core.stop());
-
-/** Pods 1 and 2 with their ports, and the target. */
-async function twoPods(): Promise<void> {
-  core.controller.upsert(aPod(1));
-  core.controller.upsert(aPod(2));
-  core.tellPorts('mem1', 'mem2');
-  await core.attach();
-}
 
 const state = (key: ObjectKey) => core.controller.status(key)?.state;
 const reason = (key: ObjectKey) => core.controller.status(key)?.reason;
@@ -42,7 +34,7 @@ describe('an object', () => {
   });
 
   it('that is removed leaves nothing behind, in the device, the store or what is told', async () => {
-    await twoPods();
+    await twoPods(core);
     core.told.length = 0;
     core.controller.remove(POD);
     await core.settled();
@@ -58,7 +50,7 @@ describe('an object', () => {
   });
 
   it('that comes again unchanged costs nothing; a changed one costs what has changed', async () => {
-    await twoPods();
+    await twoPods(core);
     const { updates } = core.device;
     core.controller.upsert(aPod(1));
     await core.settled();
@@ -98,7 +90,7 @@ describe('an object', () => {
   });
 
   it('of which a newer version makes no sense keeps the older one, and says so', async () => {
-    await twoPods();
+    await twoPods(core);
     core.controller.refuse(POD, 'mac: is no MAC address');
     expect(core.controller.status(POD)).toEqual({
       state: 'degraded',
@@ -118,14 +110,14 @@ describe('an object', () => {
 
   it('that the device refuses is degraded, and tried again', async () => {
     core.device.refuses = (row) => (row?.table === 'pod_forward' ? 'RESOURCE_EXHAUSTED' : undefined);
-    await twoPods();
+    await twoPods(core);
     expect(core.controller.status(POD)).toMatchObject({ state: 'degraded', reason: 'TableFull' });
     core.device.refuses = () => undefined;
     await expect.poll(() => state(POD)).toBe('programmed');
   });
 
   it('whose removal the device refuses is told until it has gone', async () => {
-    await twoPods();
+    await twoPods(core);
     core.device.refuses = () => 'INVALID_ARGUMENT';
     core.controller.remove(POD);
     await core.settled();
@@ -151,7 +143,7 @@ describe('an object', () => {
   });
 
   it('has owners of its rows, who know it', async () => {
-    await twoPods();
+    await twoPods(core);
     const [owner] = core.controller.owners(POD);
     expect(owner?.key).toBe(POD);
     expect(owner && core.controller.objectsOf(owner)).toEqual([POD]);
@@ -163,7 +155,7 @@ describe('an object', () => {
 
 describe('what two objects claim', () => {
   it('belongs to the first, until that goes; then to the other', async () => {
-    await twoPods();
+    await twoPods(core);
     core.controller.upsert(aPod(2, { ip: aPod(1).ip }));
     await core.settled();
     expect(core.controller.status(OTHER)).toEqual({
@@ -199,7 +191,7 @@ describe('what two objects claim', () => {
   });
 
   it('can be asked before', async () => {
-    await twoPods();
+    await twoPods(core);
     expect(core.controller.conflict(aPod(3, { interfaceName: 'mem1' }))).toEqual({
       severity: 'degraded',
       reason: 'InterfaceConflict',
@@ -211,7 +203,7 @@ describe('what two objects claim', () => {
   });
 
   it('is lost over a restart, too', async () => {
-    await twoPods();
+    await twoPods(core);
     core.controller.upsert(aPod(2, { ip: aPod(1).ip }));
     await core.settled();
     core.stop();
@@ -225,7 +217,7 @@ describe('what two objects claim', () => {
 
 describe('a snapshot', () => {
   it('removes what it does not name, of the objects of Sync', async () => {
-    await twoPods();
+    await twoPods(core);
     core.controller.upsert(aPod(3, { attachmentId: '~ipdk/c3' }));
     core.controller.refuse('pod/c4/eth0', 'no sense');
     const generation = core.controller.beginSnapshot();
@@ -267,7 +259,7 @@ describe('a service', () => {
   });
 
   it('has the same id and slots after a restart', async () => {
-    await twoPods();
+    await twoPods(core);
     core.controller.upsert(aService('other', 11, [1]));
     core.controller.upsert(aService('web', 10, [1, 2]));
     await core.settled();
@@ -284,7 +276,7 @@ describe('a service', () => {
   });
 
   it('that carries conditions of the agent is degraded, with all of them in the message', async () => {
-    await twoPods();
+    await twoPods(core);
     const agentConditions = [
       { reason: 'NodePortUnsupported', message: 'node ports are not served' },
       { reason: 'Second', message: 'nor is this' },
@@ -301,7 +293,7 @@ describe('a service', () => {
   it('that finds no id says so, and gets the first that is free', async () => {
     const limits = { ...coreDriver.limits, serviceIds: 1 };
     core = new Core({ driver: { ...coreDriver, limits } });
-    await twoPods();
+    await twoPods(core);
     core.controller.upsert(aService('first', 11, [1]));
     core.controller.upsert(aService('web', 10, [1]));
     await core.settled();
@@ -318,7 +310,7 @@ describe('a service', () => {
 
   it('drains what left it, and goes when the last drain is over', async () => {
     core = new Core({ drainSeconds: 60 });
-    await twoPods();
+    await twoPods(core);
     core.controller.upsert(aService('web', 10, [1, 2]));
     await core.settled();
     core.controller.upsert(aService('web', 10, [2]));

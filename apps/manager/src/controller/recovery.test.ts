@@ -1,7 +1,7 @@
 import { mac } from '@infra-offload/net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { ObjectKey } from '../model/objects.js';
-import { aPod, aService, Core, type InstantDevice } from '../testing/core.js';
+import { aPod, aService, Core, type InstantDevice, twoPods } from '../testing/core.js';
 
 const POD: ObjectKey = 'pod/c1/eth0';
 const WEB: ObjectKey = 'service/default/web:/TCP';
@@ -12,17 +12,9 @@ beforeEach(() => {
 });
 afterEach(() => core.stop());
 
-/** Pods 1 and 2 with their ports, and the target. */
-async function twoPods(): Promise<void> {
-  core.controller.upsert(aPod(1));
-  core.controller.upsert(aPod(2));
-  core.tellPorts('mem1', 'mem2');
-  await core.attach();
-}
-
 describe('when state was lost', () => {
   async function lose(): Promise<InstantDevice> {
-    await twoPods();
+    await twoPods(core);
     core.controller.upsert(aService('other', 11, [1]));
     core.controller.upsert(aService('web', 10, [1, 2]));
     await core.settled();

@@ -3,7 +3,7 @@ import { felix, type infra } from '@infra-offload/infra-api';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Manager } from '../manager.js';
 import { DEGRADED, PROGRAMMED, type TestAgent } from '../testing/agent.js';
-import { readTcp, tcpSegment } from '../testing/packets.js';
+import { decodeFrame, tcpSegment } from '../testing/frames.js';
 import { startReady, TestWorld } from '../testing/world.js';
 import { DONE, network, release, TestIpdkAgent, unary } from './testing.js';
 
@@ -74,7 +74,7 @@ function connects(from: number, to: number, dstPort = 80): boolean {
   const header = { srcMac: `02:00:00:00:01:0${from}`, dstMac: '02:00:00:00:00:01', srcPort: sourcePort };
   let hasArrived = false;
   world.ports.onTransmit((port, packet) => {
-    hasArrived ||= port === to && readTcp(packet).srcPort === sourcePort;
+    hasArrived ||= port === to && decodeFrame(packet)?.srcPort === sourcePort;
   });
   world.ports.send(from, tcpSegment({ ...header, src: `10.244.1.${from}`, dst: `10.244.1.${to}`, dstPort }));
   world.ports.onTransmit(undefined);

@@ -2,7 +2,8 @@ import { infra, ObjectKind } from '@infra-offload/infra-api';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Manager } from '../manager.js';
 import { DEGRADED, node, PROGRAMMED, pod, podObject, type TestAgent, web } from '../testing/agent.js';
-import { arpReplyMac, arpRequest, readTcp, tcpSegment } from '../testing/packets.js';
+import { arpReplyMac, arpRequest } from '../testing/arp.js';
+import { decodeFrame, tcpSegment } from '../testing/frames.js';
 import { startReady, TestWorld } from '../testing/world.js';
 import { REFUSALS } from './refusals.js';
 import { addRequest, DONE, network, release, TestIpdkAgent, translation, unary } from './testing.js';
@@ -43,8 +44,8 @@ const CLIENT = { mac: '02:00:00:00:01:01', ip: '10.244.1.1' };
 async function syn(dst: string, dstPort: number, srcPort: number, port: number): Promise<string> {
   const header = { srcMac: CLIENT.mac, dstMac: '02:00:00:00:00:01', src: CLIENT.ip, srcPort };
   world.ports.send(1, tcpSegment({ ...header, dst, dstPort }));
-  const packet = readTcp(await world.ports.receive(port));
-  return `${packet.dst}:${packet.dstPort}`;
+  const packet = decodeFrame(await world.ports.receive(port));
+  return `${packet?.dst}:${packet?.dstPort}`;
 }
 
 describe('what an IPDK agent does', () => {

@@ -171,6 +171,14 @@ export class Core {
   }
 }
 
+/** Has pods 1 and 2 with their ports, and the target. */
+export async function twoPods(core: Core): Promise<void> {
+  core.controller.upsert(aPod(1));
+  core.controller.upsert(aPod(2));
+  core.tellPorts('mem1', 'mem2');
+  await core.attach();
+}
+
 /** Pod number `i`: attachment `c<i>/eth0`, interface `mem<i>`, address 10.244.1.`i`. */
 export function aPod(i: number, more: Partial<PodObject> = {}): PodObject {
   return {

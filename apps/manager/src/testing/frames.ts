@@ -64,6 +64,14 @@ export function encodeFrame({
   return bytes;
 }
 
+/** A TCP segment without data, a SYN if nothing else is said, in a frame. */
+export function tcpSegment(
+  addresses: Omit<Frame, 'protocol' | 'flags'>,
+  flags: number = TcpFlags.syn,
+): Uint8Array {
+  return encodeFrame({ ...addresses, protocol: 'tcp', flags });
+}
+
 /** Reads a frame back; undefined for what is no IPv4. Throws when a checksum is wrong. */
 export function decodeFrame(packet: Uint8Array): Frame | undefined {
   const bytes = Buffer.from(packet);

@@ -4,8 +4,8 @@ import { ObjectKind, Protocol, type WantedObject } from '@infra-offload/infra-ap
 import { es2kDpArtifacts } from '@infra-offload/p4src';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { DEGRADED, node, PROGRAMMED, podObject, service, web } from '../../testing/agent.js';
+import { arpReplyMac, arpRequest } from '../../testing/arp.js';
 import { Hosts, NODE_HOST, podHost } from '../../testing/hosts.js';
-import { arpReplyMac, arpRequest } from '../../testing/packets.js';
 import { startReady, TestWorld, written } from '../../testing/world.js';
 
 /** What the contract of ES2K has of its own, with real packets. What it has in common with DPDK is in conformance.system.test.ts. */
