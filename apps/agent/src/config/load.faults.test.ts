@@ -38,7 +38,7 @@ faultTest(
     const file = join(directory, 'config.yaml');
     try {
       const trial = new Trial(
-        (error) => ServiceError.is(error) && error.message.startsWith(file) && !error.message.includes('\n'),
+        (error) => ServiceError.is(error) && error.message.startsWith(`${file}:`) && !error.message.includes('\n'),
       );
       for (let left = cases; left > 0; left--) {
         trial.try(mutateYaml(random, random.pick([OURS, IPDK])), (text) => {

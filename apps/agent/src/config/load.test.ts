@@ -181,6 +181,7 @@ policy: true
     ['calico: { listen: 0.0.0.0:50001 }', /calico\.listen: .*loopback/],
     ['calico: { listen: "unix:relative" }', /calico\.listen: /],
     ['nodeName: ../x', /nodeName: is not the name of a node/],
+    [`nodeName: ${'x'.repeat(300)}`, /^\S+\.yaml:1:11: nodeName: is not the name of a node$/],
   ])('refuses %j', (text, message) => {
     expect(() => load(text)).toThrow(message);
   });

@@ -1,5 +1,5 @@
 import { hostname } from 'node:os';
-import { basename, dirname, join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import {
   checkSettings,
   fileLayer,
@@ -9,7 +9,7 @@ import {
   ServiceError,
 } from '@infra-offload/service';
 import { translateIpdkNames } from './ipdk.js';
-import { type AgentConfig, configSchema, policySourceOf } from './schema.js';
+import { type AgentConfig, configSchema, NODE_NAME, policySourceOf } from './schema.js';
 
 /** Where the configuration is looked for unless a flag says otherwise; it need not be there. */
 export const DEFAULT_CONFIG_PATH = '/etc/infra/infraagent-config.yaml';
@@ -49,8 +49,8 @@ function nodeNameOf({ settings }: Layer): string | undefined {
 /** The file of this node, if it has one. */
 function overlaysOf(file: string, nodeName: string, base: Layer): readonly Layer[] {
   const overlay = join(dirname(file), `${nodeName}.yaml`);
-  // A name with a slash would lead elsewhere; the schema refuses it.
-  if (basename(overlay) !== `${nodeName}.yaml` || resolve(overlay) === resolve(file)) return [];
+  // No other name is looked for, which might lead elsewhere or be too long; the schema refuses it.
+  if (!NODE_NAME.test(nodeName) || resolve(overlay) === resolve(file)) return [];
   const layer = fileLayer(overlay, true);
   const other = nodeNameOf(layer);
   if (other !== undefined && other !== nodeName && other !== nodeNameOf(base)) {

@@ -42,12 +42,12 @@ export const felixSchema = z.strictObject({
   dialect: z.enum(['auto', 'tier-names', 'policy-ids']).default('auto'),
 });
 
+/** What nodes may be called. */
+export const NODE_NAME = /^[A-Za-z0-9]([A-Za-z0-9._-]{0,251}[A-Za-z0-9])?$/;
+
 /** The configuration file. Every key is optional. */
 const keysSchema = z.strictObject({
-  nodeName: z
-    .string()
-    .regex(/^[A-Za-z0-9]([A-Za-z0-9._-]{0,251}[A-Za-z0-9])?$/, 'is not the name of a node')
-    .optional(),
+  nodeName: z.string().regex(NODE_NAME, 'is not the name of a node').optional(),
   managerAddress: addressSchema(1).default('127.0.0.1:50002'),
   interfaceType: z.enum(['tap', 'ipvlan', 'sriov', 'cdq']).default('tap'),
   /** The master of ipvlan, the physical function of sriov and cdq. */
