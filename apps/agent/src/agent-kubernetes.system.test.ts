@@ -1,7 +1,5 @@
 import { once } from 'node:events';
-import { writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { join } from 'node:path';
 import type { Service } from '@infra-offload/infra-api';
 import { FakeApiServer } from '@infra-offload/k8s-watch/testing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -20,12 +18,6 @@ afterEach(async () => {
   await harness.stop();
   await api.stop();
 });
-
-function settings(more: Readonly<Record<string, unknown>> = {}) {
-  const kubeconfig = join(harness.network.directory, 'kubeconfig');
-  writeFileSync(kubeconfig, api.kubeconfig());
-  return { manifestsDirectory: undefined, kubernetes: { kubeconfig }, ...more };
-}
 
 function node(name: string, spec: object, address: string, zone?: string) {
   return {
@@ -98,7 +90,7 @@ describe('the face of kube-proxy', () => {
     const elsewhere = { addresses: ['10.244.1.2'], nodeName: 'node-2' };
     api.database.create(balanced());
     api.database.create(slice([here, gone, elsewhere]));
-    await harness.start(1, settings());
+    await harness.start(1, harness.watching(api));
     const ask = async () => {
       const response = await fetch(`http://127.0.0.1:${port}/healthz`).catch(() => undefined);
       const weight = response?.headers.get('x-load-balancing-endpoint-weight');
@@ -121,7 +113,7 @@ describe('the face of kube-proxy', () => {
   it('measures changes on their way to the data plane', async () => {
     api.database.create(service());
     api.database.create(slice([here]));
-    await harness.start(1, settings());
+    await harness.start(1, harness.watching(api));
     const metric = async (name: string) => {
       const text = await (await fetch(`http://${harness.agent?.monitoringAddress}/metrics`)).text();
       return Number(new RegExp(`^kubeproxy_${name} (.*)$`, 'm').exec(text)?.[1]);
@@ -160,7 +152,7 @@ describe('the face of kube-proxy', () => {
 
   it('says on /healthz that the node is about to go, and is alive on /livez', async () => {
     api.database.create(node('node-1', { podCIDR: '10.244.0.0/24' }, '192.0.2.11'));
-    await harness.start(1, settings({ healthzAddress: '127.0.0.1:0' }));
+    await harness.start(1, harness.watching(api, { healthzAddress: '127.0.0.1:0' }));
     const status = async (path: string) =>
       (await fetch(`http://${harness.agent?.healthzAddress}${path}`)).status;
     expect(await status('/healthz')).toBe(200);
@@ -178,7 +170,7 @@ describe('the face of kube-proxy', () => {
     if (address === null || typeof address === 'string') throw new Error('no port');
     try {
       const healthzAddress = `127.0.0.1:${address.port}`;
-      const { agent } = await harness.start(1, settings({ healthzAddress }));
+      const { agent } = await harness.start(1, harness.watching(api, { healthzAddress }));
       expect(agent?.healthzAddress).toBeUndefined();
       const readyz = await (await fetch(`http://${agent?.monitoringAddress}/readyz`)).text();
       expect(readyz).toContain(`warning: healthzAddress: cannot listen on ${healthzAddress}: `);
@@ -198,7 +190,7 @@ describe('services of the Kubernetes API', () => {
       { addresses: ['10.244.1.2'], nodeName: 'node-2', hints: { forZones: [{ name: 'b' }] } },
     ];
     api.database.create(slice(zones));
-    const { manager, network } = await harness.start(1, settings());
+    const { manager, network } = await harness.start(1, harness.watching(api));
 
     const [first] = manager.changes;
     expect(first?.change?.$case).toBe('snapshotBegin');
@@ -230,7 +222,7 @@ describe('services of the Kubernetes API', () => {
     const { manager, network, kernel } = harness;
     await manager.start();
     network.addTaps(1);
-    await harness.startAgent(settings());
+    await harness.startAgent(harness.watching(api));
     expect(kernel.facts).toBeUndefined();
     api.allow('list', 'endpointslices');
     await eventually(() => kernel.facts !== undefined, 'the rules');
@@ -240,7 +232,7 @@ describe('services of the Kubernetes API', () => {
     const { network } = harness;
     api.database.create(node('node-1', { podCIDR: '10.244.0.0/24' }, '192.0.2.11'));
     api.database.create(node('node-2', { podCIDR: '10.244.1.0/24' }, '198.51.100.66'));
-    await harness.start(2, settings({ masquerade: { exemptCidrs: ['203.0.113.0/24'] } }));
+    await harness.start(2, harness.watching(api, { masquerade: { exemptCidrs: ['203.0.113.0/24'] } }));
     ip('address', 'add', '198.51.100.65/29', 'dev', `${network.prefix}1`);
     const route = { cidr: '10.244.1.0/24', via: '198.51.100.66' };
     await eventually(() => harness.kernel.routes.length === 1, 'the route');
@@ -260,7 +252,7 @@ describe('services of the Kubernetes API', () => {
     const mac = '02:00:00:00:00:01';
     api.database.create(node('node-1', { podCIDR: '10.244.0.0/24' }, '192.0.2.11'));
     const uplink = { interface: 'P4TAP_9', mac };
-    const { manager, network } = await harness.start(1, settings({ uplink }));
+    const { manager, network } = await harness.start(1, harness.watching(api, { uplink }));
     const wantedNode = () => {
       const object = manager.objects.get('1:node-1')?.object;
       return object?.$case === 'node' ? object.value : undefined;
@@ -319,7 +311,7 @@ describe('services of the Kubernetes API', () => {
     const { manager, network } = harness;
     await manager.start();
     network.addTaps(1);
-    const agent = await harness.startAgent(settings());
+    const agent = await harness.startAgent(harness.watching(api));
 
     const reason = /services are not known yet: cannot list endpointslices.*ClusterRole/;
     expect(agent.problems()).toContainEqual(expect.stringMatching(reason));
@@ -338,7 +330,7 @@ describe('services of the Kubernetes API', () => {
   it('stay while the API is away', async () => {
     api.database.create(service());
     api.database.create(slice([here]));
-    await harness.start(1, settings());
+    await harness.start(1, harness.watching(api));
     await api.stop();
     harness.manager.cutStream();
     const away =

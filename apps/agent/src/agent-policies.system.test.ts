@@ -19,12 +19,6 @@ afterEach(async () => {
   await api.stop();
 });
 
-function settings(more: Readonly<Record<string, unknown>> = {}) {
-  const kubeconfig = join(harness.network.directory, 'kubeconfig');
-  writeFileSync(kubeconfig, api.kubeconfig());
-  return { manifestsDirectory: undefined, kubernetes: { kubeconfig }, ...more };
-}
-
 function pod(name: string, labels: object = {}, more: { nodeName?: string; ip?: string } = {}) {
   const { nodeName = 'node-1', ip } = more;
   return {
@@ -80,7 +74,7 @@ describe('policies of the Kubernetes API', () => {
     api.database.create(toCart);
     api.database.create(pod('cart', { app: 'cart' }));
     api.database.create(pod('web-1', { app: 'web' }, { nodeName: 'node-2', ip: '10.244.9.1' }));
-    const { manager } = await harness.start(2, settings());
+    const { manager } = await harness.start(2, harness.watching(api));
     let atAdd: readonly string[] | undefined;
     manager.onAddPod = () => {
       atAdd = policiesOf();
@@ -126,7 +120,7 @@ describe('policies of the Kubernetes API', () => {
 
   it('hold a pod back until its object and its isolation are there', async () => {
     api.database.create(toCart);
-    const { manager } = await harness.start(2, settings());
+    const { manager } = await harness.start(2, harness.watching(api));
     const adding = add();
     await new Promise((resolve) => setTimeout(resolve, 300));
     expect(manager.addPodCalls).toEqual([]);
@@ -143,7 +137,7 @@ describe('policies of the Kubernetes API', () => {
 
   it('are not guessed for a pod that the API does not have on this node', async () => {
     api.database.create(pod('cart', {}, { nodeName: 'node-2' }));
-    const { manager } = await harness.start(2, settings());
+    const { manager } = await harness.start(2, harness.watching(api));
     const { exitCode, json } = await add();
     expect(exitCode).not.toBe(0);
     expect(json).toMatchObject({
@@ -162,11 +156,11 @@ describe('policies of the Kubernetes API', () => {
   it('keep holding when the agent starts anew, and shut a pod whose object is gone', async () => {
     api.database.create(toCart);
     api.database.create(pod('cart', { app: 'cart' }));
-    const { manager } = await harness.start(2, settings());
+    const { manager } = await harness.start(2, harness.watching(api));
     expect((await add()).exitCode).toBe(0);
     await harness.agent?.stop();
     api.forbid('list', 'networkpolicies');
-    const agent = await harness.startAgent(settings());
+    const agent = await harness.startAgent(harness.watching(api));
     expect(agent.problems()).toContainEqual(expect.stringMatching(/networkpolicies.*ClusterRole/));
     expect(manager.streams).toBe(1);
     expect(policiesOf()).toEqual(['shop/cart']);
@@ -189,7 +183,7 @@ describe('policies of the Kubernetes API', () => {
   it('are told of in log and metrics when the manager could not take them in full', async () => {
     api.database.create(policy('all', {}));
     api.database.create(pod('cart'));
-    const { manager, log, agent } = await harness.start(1, settings());
+    const { manager, log, agent } = await harness.start(1, harness.watching(api));
     const object = { kind: ObjectKind.OBJECT_KIND_NETWORK_POLICY, name: 'shop/all' };
     const state = ObjectState.OBJECT_STATE_DEGRADED;
     manager.report([{ object, state, reason: 'TooManyRules', message: 'some deny more' }]);
@@ -203,7 +197,7 @@ describe('policies of the Kubernetes API', () => {
   it('are none if the configuration says so', async () => {
     api.database.create(policy('all', {}));
     api.forbid('list', 'networkpolicies');
-    const { manager } = await harness.start(2, settings({ networkPolicy: 'off' }));
+    const { manager } = await harness.start(2, harness.watching(api, { networkPolicy: 'off' }));
     expect((await add()).exitCode).toBe(0);
     expect(told()).not.toContain('networkPolicy');
     expect(manager.pods.size).toBe(1);

@@ -1,5 +1,3 @@
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { FakeApiServer, type FakeApiServerOptions } from '@infra-offload/k8s-watch/testing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Harness } from './testing/harness.js';
@@ -20,12 +18,6 @@ afterEach(async () => {
 async function startApi(options: FakeApiServerOptions = {}): Promise<FakeApiServer> {
   api = await FakeApiServer.start(options);
   return api;
-}
-
-function settings(server: FakeApiServer, more: Readonly<Record<string, unknown>> = {}) {
-  const kubeconfig = join(harness.network.directory, 'kubeconfig');
-  writeFileSync(kubeconfig, server.kubeconfig());
-  return { manifestsDirectory: undefined, kubernetes: { kubeconfig }, ...more };
 }
 
 const node = { kind: 'Node', metadata: { name: 'node-1' }, spec: { podCIDRs: ['10.244.0.0/24'] } };
@@ -54,7 +46,7 @@ describe('the ranges of services', () => {
     for (const object of [node, kubeadm, range('kubernetes', '10.96.0.0/16', 'fd00::/108')]) {
       server.database.create(object);
     }
-    await harness.start(1, settings(server));
+    await harness.start(1, harness.watching(server));
     expect(harness.manager.messages).toHaveLength(1);
     expect(wanted()).toEqual(['10.96.0.0/16']);
     server.database.create(range('more', '10.97.0.0/16'));
@@ -69,7 +61,7 @@ describe('the ranges of services', () => {
   it('are those that kubeadm has written down, on a server without ServiceCIDR objects', async () => {
     const server = await startApi({ versions: { servicecidrs: '' } });
     server.database.create(kubeadm);
-    await harness.start(1, settings(server));
+    await harness.start(1, harness.watching(server));
     expect(harness.manager.messages).toHaveLength(1);
     expect(wanted()).toEqual(['10.98.0.0/16']);
     // The Node object has no range of its own.
@@ -80,7 +72,7 @@ describe('the ranges of services', () => {
   it('are the configured ones, whatever the cluster says', async () => {
     const server = await startApi();
     for (const object of [node, kubeadm, range('kubernetes', '10.96.0.0/16')]) server.database.create(object);
-    await harness.start(1, settings(server, { serviceCidrs: ['10.0.0.0/24'] }));
+    await harness.start(1, harness.watching(server, { serviceCidrs: ['10.0.0.0/24'] }));
     expect(wanted()).toEqual(['10.0.0.0/24']);
     expect(server.requests.filter(({ resource }) => /servicecidrs|configmaps/.test(resource))).toEqual([]);
   });
@@ -91,7 +83,7 @@ describe('the ranges of services', () => {
       for (const resource of ['servicecidrs', 'configmaps']) server.forbid(verb, resource);
     }
     server.database.create(node);
-    await harness.start(2, settings(server));
+    await harness.start(2, harness.watching(server));
     expect(wanted()).toEqual([]);
     expect(warnings()).toEqual([
       expect.stringMatching(/^the range of service addresses is not known: set serviceCidrs/),

@@ -1,5 +1,6 @@
-import { existsSync, mkdirSync, readdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { FakeApiServer } from '@infra-offload/k8s-watch/testing';
 import { Agent } from '../agent.js';
 import { runPlugin } from '../cni/plugin.js';
 import { type AgentConfig, configSchema } from '../config/schema.js';
@@ -72,6 +73,13 @@ export class Harness {
       ...settings,
     });
     return { ...config, nodeName: 'node-1' };
+  }
+
+  /** Settings of an agent that watches an API server, and reads no manifests. */
+  watching(api: FakeApiServer, more: Readonly<Record<string, unknown>> = {}): Record<string, unknown> {
+    const kubeconfig = join(this.network.directory, 'kubeconfig');
+    writeFileSync(kubeconfig, api.kubeconfig());
+    return { manifestsDirectory: undefined, kubernetes: { kubeconfig }, ...more };
   }
 
   async startAgent(settings: Readonly<Record<string, unknown>> = {}): Promise<Agent> {

@@ -1,30 +1,13 @@
 import { execFileSync } from 'node:child_process';
-import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, describe, expect, it } from 'vitest';
-import { eventually, statusOf, type TestCluster, testCluster } from '../testing/test-cluster.js';
-
-const directory = () => {
-  const path = mkdtempSync(join(tmpdir(), 'k8s-access-'));
-  cleanUp.push(() => rmSync(path, { recursive: true }));
-  return path;
-};
-const cleanUp: (() => unknown)[] = [];
-afterEach(async () => {
-  for (const undo of cleanUp.splice(0).reverse()) await undo();
-});
-
-async function cluster(...options: Parameters<typeof testCluster>): Promise<TestCluster> {
-  const made = await testCluster(...options);
-  cleanUp.push(() => made.close());
-  return made;
-}
+import { describe, expect, it } from 'vitest';
+import { clusterOfTest, directoryOfTest, eventually, statusOf } from '../testing/test-cluster.js';
 
 describe('credentials', () => {
   it('come from an exec plugin, whose failure is reported', async () => {
-    const { source: make, writeKubeconfig } = await cluster({ tokens: new Set(['from-plugin']) });
-    const plugin = join(directory(), 'plugin');
+    const { source: make, writeKubeconfig } = await clusterOfTest({ tokens: new Set(['from-plugin']) });
+    const plugin = join(directoryOfTest(), 'plugin');
     writeFileSync(plugin, '#!/bin/sh\necho no luck >&2\nexit 1\n');
     chmodSync(plugin, 0o755);
     writeKubeconfig({
@@ -41,7 +24,7 @@ describe('credentials', () => {
   });
 
   it('are not waited for any longer when the source is stopped', async () => {
-    const { source: make, writeKubeconfig } = await cluster();
+    const { source: make, writeKubeconfig } = await clusterOfTest();
     writeKubeconfig({
       exec: { apiVersion: 'client.authentication.k8s.io/v1', command: 'sleep', args: ['20'] },
     });
@@ -58,7 +41,7 @@ describe('credentials', () => {
 
   it('may be a client certificate, over TLS', async () => {
     const { key, cert } = certificate();
-    const { source: make, writeKubeconfig } = await cluster({ tls: { key, cert, clientCa: cert } });
+    const { source: make, writeKubeconfig } = await clusterOfTest({ tls: { key, cert, clientCa: cert } });
     const base64 = (text: string) => Buffer.from(text).toString('base64');
     writeKubeconfig({ 'client-certificate-data': base64(cert), 'client-key-data': base64(key) });
     const source = make({ Service: {} });
@@ -71,7 +54,7 @@ describe('credentials', () => {
   });
 
   it('do not go to a server whose certificate is not trusted', async () => {
-    const { source: make, kubeconfig } = await cluster({ tls: certificate() });
+    const { source: make, kubeconfig } = await clusterOfTest({ tls: certificate() });
     const config = JSON.parse(readFileSync(kubeconfig, 'utf8'));
     config.clusters[0].cluster['certificate-authority-data'] = Buffer.from(certificate().cert).toString(
       'base64',
@@ -86,7 +69,7 @@ describe('credentials', () => {
 
 /** Self-signed, for 127.0.0.1. */
 function certificate(): { readonly key: string; readonly cert: string } {
-  const path = directory();
+  const path = directoryOfTest();
   const [key, cert] = [join(path, 'key.pem'), join(path, 'cert.pem')];
   execFileSync(
     'openssl',

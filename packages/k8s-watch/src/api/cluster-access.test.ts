@@ -1,32 +1,15 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, describe, expect, it } from 'vitest';
-import { eventually, serviceInput, type TestCluster, testCluster } from '../testing/test-cluster.js';
+import { describe, expect, it } from 'vitest';
+import { clusterOfTest, directoryOfTest, eventually, serviceInput } from '../testing/test-cluster.js';
 import { ApiSource } from './api-source.js';
 import type { ClusterAccess } from './cluster-access.js';
 import { KubernetesApiError } from './error.js';
 
-const directory = () => {
-  const path = mkdtempSync(join(tmpdir(), 'k8s-access-'));
-  cleanUp.push(() => rmSync(path, { recursive: true }));
-  return path;
-};
-const cleanUp: (() => unknown)[] = [];
-afterEach(async () => {
-  for (const undo of cleanUp.splice(0).reverse()) await undo();
-});
-
-async function cluster(...options: Parameters<typeof testCluster>): Promise<TestCluster> {
-  const made = await testCluster(...options);
-  cleanUp.push(() => made.close());
-  return made;
-}
-
 describe('credentials', () => {
   it('are read again when the server refuses them', async () => {
     const tokens = new Set(['old']);
-    const { server, source: make, writeKubeconfig, reports } = await cluster({ tokens });
+    const { server, source: make, writeKubeconfig, reports } = await clusterOfTest({ tokens });
     writeKubeconfig({ token: 'old' });
     const source = make({ Service: {} });
     await source.start();
@@ -45,8 +28,8 @@ describe('credentials', () => {
 
   it('come from a token file, which is read again', async () => {
     const tokens = new Set(['one']);
-    const { server, source: make, writeKubeconfig } = await cluster({ tokens });
-    const tokenFile = join(directory(), 'token');
+    const { server, source: make, writeKubeconfig } = await clusterOfTest({ tokens });
+    const tokenFile = join(directoryOfTest(), 'token');
     writeFileSync(tokenFile, 'one\n');
     writeKubeconfig({ tokenFile, token: 'stale' });
     const source = make({ Service: {} });
@@ -63,7 +46,7 @@ describe('credentials', () => {
 
 describe('a configuration that is wrong', () => {
   const kubeconfig = (value: unknown): ClusterAccess => {
-    const path = join(directory(), 'config');
+    const path = join(directoryOfTest(), 'config');
     writeFileSync(path, typeof value === 'string' ? value : JSON.stringify(value));
     return { type: 'kubeconfig', path };
   };

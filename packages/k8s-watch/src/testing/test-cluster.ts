@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { onTestFinished } from 'vitest';
 import { ApiSource, type ApiSourceOptions } from '../api/api-source.js';
 import type { ApiReport } from '../api/problem.js';
 import type { ApiTiming } from '../api/timing.js';
@@ -60,6 +61,20 @@ export async function testCluster(options: FakeApiServerOptions = {}): Promise<T
       rmSync(directory, { recursive: true });
     },
   };
+}
+
+/** One that is closed when the test ends. */
+export async function clusterOfTest(options?: FakeApiServerOptions): Promise<TestCluster> {
+  const cluster = await testCluster(options);
+  onTestFinished(() => cluster.close());
+  return cluster;
+}
+
+/** A directory that is removed when the test ends. */
+export function directoryOfTest(): string {
+  const path = mkdtempSync(join(tmpdir(), 'k8s-watch-'));
+  onTestFinished(() => rmSync(path, { recursive: true }));
+  return path;
 }
 
 export async function eventually(holds: () => boolean, what: string, withinMs = 60_000): Promise<void> {
