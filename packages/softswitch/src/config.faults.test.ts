@@ -1,7 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { faultTest, mutateYaml, Trial } from '@infra-offload/faults';
+import { faultTest, tryYamlFiles } from '@infra-offload/faults';
 import { ServiceError } from '@infra-offload/service';
 import { readConfig } from './config.js';
 
@@ -21,23 +18,5 @@ faultTest(
     promise: 'one line with file, line and column, or the configuration',
     sample: 300,
   },
-  ({ cases, random }) => {
-    const directory = mkdtempSync(join(tmpdir(), 'softswitch-config-faults-'));
-    const file = join(directory, 'config.yaml');
-    try {
-      const trial = new Trial(
-        (error) =>
-          ServiceError.is(error) && error.message.startsWith(`${file}:`) && !error.message.includes('\n'),
-      );
-      for (let left = cases; left > 0; left--) {
-        trial.try(mutateYaml(random, CONFIG), (text) => {
-          writeFileSync(file, text);
-          return readConfig(file);
-        });
-      }
-      return trial.measured;
-    } finally {
-      rmSync(directory, { recursive: true });
-    }
-  },
+  (run) => tryYamlFiles(run, [CONFIG], readConfig, ServiceError),
 );

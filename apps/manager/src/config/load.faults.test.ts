@@ -1,7 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { faultTest, mutateYaml, Trial } from '@infra-offload/faults';
+import { faultTest, tryYamlFiles } from '@infra-offload/faults';
 import { ServiceError } from '@infra-offload/service';
 import { loadConfig } from './load.js';
 
@@ -35,23 +32,5 @@ faultTest(
     promise: 'one line with file, line and column, or the configuration',
     sample: 100,
   },
-  ({ cases, random }) => {
-    const directory = mkdtempSync(join(tmpdir(), 'manager-config-faults-'));
-    const file = join(directory, 'config.yaml');
-    try {
-      const trial = new Trial(
-        (error) =>
-          ServiceError.is(error) && error.message.startsWith(`${file}:`) && !error.message.includes('\n'),
-      );
-      for (let left = cases; left > 0; left--) {
-        trial.try(mutateYaml(random, random.pick([OURS, IPDK])), (text) => {
-          writeFileSync(file, text);
-          return loadConfig(file);
-        });
-      }
-      return trial.measured;
-    } finally {
-      rmSync(directory, { recursive: true });
-    }
-  },
+  (run) => tryYamlFiles(run, [OURS, IPDK], loadConfig, ServiceError),
 );

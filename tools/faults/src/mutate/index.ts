@@ -6,3 +6,4 @@ export { HOSTILE_PIECES, mutateText } from './text.js';
 export { Trial } from './trial.js';
 export { mutateWire, varint, wireField } from './wire.js';
 export { mutateYaml, YAML_ATTACKS } from './yaml.js';
+export { tryYamlFiles } from './yaml-files.js';
