@@ -1,33 +1,27 @@
 import { readFileSync } from 'node:fs';
 import {
-  endpointSlice,
+  applyService,
   eventually,
   type ServiceOptions,
+  scaleService,
   service,
   Testbed,
   type TestPod,
   toYaml,
 } from '@infra-offload/testbed';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { HTTP, WEB } from './web.js';
 
 let bed: Testbed;
 let client: TestPod;
 let web: TestPod;
-
-const WEB: ServiceOptions = {
-  name: 'web',
-  clusterIp: '10.96.0.10',
-  ports: [{ name: 'http', port: 80, targetPort: 8080 }],
-};
-const HTTP = { protocol: 'tcp', address: WEB.clusterIp, port: 80 } as const;
 
 beforeAll(async () => {
   bed = await Testbed.start({ tapCount: 4 });
   client = await bed.addPod('client');
   web = await bed.addPod('web-1');
   await web.process.serve('tcp', 8080);
-  bed.apply('web.yaml', [service(WEB), endpointSlice(WEB, [{ ip: web.ip }])]);
-  await bed.balanced('default/web:http/TCP', [web.ip]);
+  await scaleService(bed, WEB, [web]);
 });
 
 afterAll(() => bed?.stop());
@@ -51,7 +45,7 @@ describe('a broken manifest', () => {
     const line = await agentLogs(/web\.yaml/);
     expect(line).toMatch(/line"?:? ?\d+|web\.yaml:\d+/);
     await everythingElseGoesOn();
-    bed.apply('web.yaml', [service(WEB), endpointSlice(WEB, [{ ip: web.ip }])]);
+    applyService(bed, WEB, [web]);
   });
 
   it('of another service leaves this one alone', async () => {
@@ -69,7 +63,7 @@ describe('a service that cannot be programmed whole', () => {
   it('is DEGRADED with its reason, and the others work', async () => {
     const big: ServiceOptions = { name: 'big', clusterIp: '10.96.0.40', ports: [{ name: 'http', port: 80 }] };
     const many = Array.from({ length: 300 }, (_, index) => ({ ip: `10.250.${index >> 8}.${index & 255}` }));
-    bed.apply('big.yaml', [service(big), endpointSlice(big, many)]);
+    applyService(bed, big, many);
     const status = await eventually('the service is degraded', async () => {
       const state = await bed.client.serviceState('default/big:http/TCP');
       return state?.reason === 'TooManyEndpoints' ? state : undefined;

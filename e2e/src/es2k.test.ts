@@ -1,8 +1,8 @@
 import {
-  endpointSlice,
+  addServers,
   eventually,
   type ServiceOptions,
-  service,
+  scaleService,
   Testbed,
   type TestPod,
 } from '@infra-offload/testbed';
@@ -27,19 +27,6 @@ let bed: Testbed;
 let client: TestPod;
 let webs: TestPod[];
 
-async function scale(pods: readonly TestPod[], options: ServiceOptions = WEB): Promise<void> {
-  const ips = pods.map(({ ip }) => ip);
-  bed.apply(`${options.name}.yaml`, [
-    service(options),
-    endpointSlice(
-      options,
-      ips.map((ip) => ({ ip })),
-    ),
-  ]);
-  for (const { name = '', protocol = 'TCP' } of options.ports)
-    await bed.balanced(`default/${options.name}:${name}/${protocol}`, ips);
-}
-
 const servers = async (target: typeof HTTP | typeof ADMIN | typeof DNS, count = 24) => {
   const { servers, failures } = await client.process.spread(target, count);
   expect(failures).toEqual({});
@@ -49,15 +36,8 @@ const servers = async (target: typeof HTTP | typeof ADMIN | typeof DNS, count = 
 beforeAll(async () => {
   bed = await Testbed.start({ pipeline: 'es2k', tapCount: 7 });
   client = await bed.addPod('client');
-  webs = [];
-  for (const name of ['web-1', 'web-2', 'web-3']) {
-    const pod = await bed.addPod(name);
-    await pod.process.serve('tcp', 8080);
-    await pod.process.serve('tcp', 9090);
-    await pod.process.serve('udp', 5353);
-    webs.push(pod);
-  }
-  await scale(webs);
+  webs = await addServers(bed, WEB, ['web-1', 'web-2', 'web-3']);
+  await scaleService(bed, WEB, webs);
 });
 
 afterAll(() => bed?.stop());
@@ -86,10 +66,10 @@ describe('the ES2K driver', () => {
       for (const [connection, server] of opened)
         expect((await client.process.ask(connection)).server).toBe(server);
     };
-    await scale(webs.slice(0, 1));
+    await scaleService(bed, WEB, webs.slice(0, 1));
     expect(await servers(HTTP)).toEqual(['web-1']);
     await still();
-    await scale(webs);
+    await scaleService(bed, WEB, webs);
     expect(await servers(HTTP, 48)).toEqual(['web-1', 'web-2', 'web-3']);
     await still();
   });
@@ -128,10 +108,10 @@ describe('the ES2K driver', () => {
         return Object.keys(servers).length === 0 || undefined;
       });
     };
-    await scale(webs, without('http'));
+    await scaleService(bed, without('http'), webs);
     await refuses(HTTP);
     expect(await servers(ADMIN, 8)).not.toEqual([]);
-    await scale(webs, without('http', 'admin'));
+    await scaleService(bed, without('http', 'admin'), webs);
     await refuses(ADMIN);
     expect(await servers(DNS, 8)).not.toEqual([]);
     bed.removeManifest('web.yaml');

@@ -1,9 +1,9 @@
 import {
-  endpointSlice,
+  addServers,
   programs,
   run,
   type ServiceOptions,
-  service,
+  scaleService,
   Testbed,
   type TestPod,
 } from '@infra-offload/testbed';
@@ -38,23 +38,8 @@ let webs: TestPod[];
 beforeAll(async () => {
   bed = await Testbed.start({ tapCount: 6 });
   client = await bed.addPod('client');
-  webs = [await bed.addPod('web-1'), await bed.addPod('web-2')];
-  for (const { process } of webs) {
-    await process.serve('tcp', 8080);
-    await process.serve('udp', 5353);
-  }
-  bed.apply('web.yaml', [
-    service(WEB),
-    endpointSlice(
-      WEB,
-      webs.map(({ ip }) => ({ ip })),
-    ),
-  ]);
-  for (const { name = '', protocol = 'TCP' } of WEB.ports)
-    await bed.balanced(
-      `default/web:${name}/${protocol}`,
-      webs.map(({ ip }) => ip),
-    );
+  webs = await addServers(bed, WEB, ['web-1', 'web-2']);
+  await scaleService(bed, WEB, webs);
 });
 
 afterAll(() => bed?.stop());

@@ -1,4 +1,4 @@
-import { endpointSlice, type ServiceOptions, service, type TestPod } from '@infra-offload/testbed';
+import { endpointSlice, type ServiceOptions, service, serviceBalanced, type TestPod } from '@infra-offload/testbed';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { PolicyCluster } from './policies/cluster.js';
 import { pods, policy } from './policies/objects.js';
@@ -75,12 +75,8 @@ describe('a new policy', () => {
 
 describe('an endpoint that has left', () => {
   const offer = async (endpoints: readonly TestPod[]) => {
-    const addresses = endpoints.map(({ ip }) => ({ ip }));
-    cluster.apply('web.yaml', [service(WEB), endpointSlice(WEB, addresses)]);
-    await cluster.bed.balanced(
-      'default/web:/TCP',
-      addresses.map(({ ip }) => ip),
-    );
+    cluster.apply('web.yaml', [service(WEB), endpointSlice(WEB, endpoints)]);
+    await serviceBalanced(cluster.bed, WEB, endpoints);
   };
 
   it('gets no new connections from ports that were used before', async () => {

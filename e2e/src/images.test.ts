@@ -3,19 +3,14 @@ import { chmodSync, cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFi
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { endpointSlice, service, Testbed } from '@infra-offload/testbed';
+import { addServers, scaleService, Testbed } from '@infra-offload/testbed';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { HTTP, WEB } from './web.js';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const MEGABYTE = 1_000_000;
 /** Who the manager's image runs as. */
 const MANAGER_USER = 65_532;
-
-const WEB = {
-  name: 'web',
-  clusterIp: '10.96.0.10',
-  ports: [{ name: 'http', port: 80, targetPort: 8080 }],
-};
 
 /** Builds the images as users do, from what git has, in a store of this test's own. */
 class ImageBuild {
@@ -165,22 +160,11 @@ describe('the images', () => {
       ]);
       await testbed.startAll();
       const client = await testbed.addPod('client');
-      const web = [await testbed.addPod('web-1'), await testbed.addPod('web-2')];
+      const web = await addServers(testbed, WEB, ['web-1', 'web-2']);
       const [first] = web;
       await client.namespace.must('ping', ['-c', '2', '-W', '2', first?.ip ?? '']);
-      for (const pod of web) await pod.process.serve('tcp', 8080);
-      testbed.apply('web.yaml', [
-        service(WEB),
-        endpointSlice(
-          WEB,
-          web.map(({ ip }) => ({ ip })),
-        ),
-      ]);
-      await testbed.balanced(
-        'default/web:http/TCP',
-        web.map(({ ip }) => ip),
-      );
-      const answers = await client.process.spread({ protocol: 'tcp', address: WEB.clusterIp, port: 80 }, 20);
+      await scaleService(testbed, WEB, web);
+      const answers = await client.process.spread(HTTP, 20);
       expect(answers.failures).toEqual({});
       expect(Object.keys(answers.servers).sort()).toEqual(['web-1', 'web-2']);
     } finally {

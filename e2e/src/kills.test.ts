@@ -8,24 +8,18 @@ import { P4RuntimeSession } from '@infra-offload/p4rt';
 import { Entity } from '@infra-offload/p4rt/proto';
 import {
   ADDRESSES,
-  endpointSlice,
+  addServers,
   eventually,
   programs,
-  type ServiceOptions,
   ServiceProcess,
-  service,
+  scaleService,
   Testbed,
   type TestPod,
 } from '@infra-offload/testbed';
 import { type ClientSecurity, openClientSecurity } from '@infra-offload/tls-certs/grpc';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { HTTP, WEB } from './web.js';
 
-const WEB: ServiceOptions = {
-  name: 'web',
-  clusterIp: '10.96.0.10',
-  ports: [{ name: 'http', port: 80, targetPort: 8080 }],
-};
-const HTTP = { protocol: 'tcp', address: WEB.clusterIp, port: 80 } as const;
 const CONNECTIONS = 20;
 const PINGS = 6_000;
 const PING_SECONDS = 0.001;
@@ -42,22 +36,9 @@ let security: ClientSecurity;
 beforeAll(async () => {
   bed = await Testbed.start({ tapCount: 6 });
   client = await bed.addPod('client');
-  const webs: TestPod[] = [];
-  for (const name of ['web-1', 'web-2', 'web-3']) {
-    const pod = await bed.addPod(name);
-    await pod.process.serve('tcp', 8080);
-    webs.push(pod);
-  }
+  const webs = await addServers(bed, WEB, ['web-1', 'web-2', 'web-3']);
   web = webs[0] ?? client;
-  const endpoints = webs.map(({ ip }) => ip);
-  bed.apply('web.yaml', [
-    service(WEB),
-    endpointSlice(
-      WEB,
-      endpoints.map((ip) => ({ ip })),
-    ),
-  ]);
-  await bed.balanced('default/web:http/TCP', endpoints);
+  await scaleService(bed, WEB, webs);
   security = openClientSecurity({ mode: 'mtls', ...bed.layout.identity('controller') }, 'target');
   const socket = join(bed.layout.directory, 'p4runtime.sock');
   p4runtime = `unix:${socket}`;

@@ -1,23 +1,18 @@
 import {
-  endpointSlice,
+  addServers,
+  applyService,
   eventually,
-  type ServiceOptions,
-  service,
+  scaleService,
+  serviceBalanced,
   Testbed,
   type TestPod,
 } from '@infra-offload/testbed';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { HTTP, WEB } from './web.js';
 
 let bed: Testbed;
 let client: TestPod;
 let webs: TestPod[];
-
-const WEB: ServiceOptions = {
-  name: 'web',
-  clusterIp: '10.96.0.10',
-  ports: [{ name: 'http', port: 80, targetPort: 8080 }],
-};
-const HTTP = { protocol: 'tcp', address: WEB.clusterIp, port: 80 } as const;
 
 /** What the API server holds of the node that the agent runs on. */
 const NODE = {
@@ -28,18 +23,6 @@ const NODE = {
   status: { addresses: [{ type: 'InternalIP', address: '172.31.255.1' }] },
 };
 
-async function scale(pods: readonly TestPod[]): Promise<void> {
-  const addresses = pods.map(({ ip }) => ip);
-  bed.apply('web.yaml', [
-    service(WEB),
-    endpointSlice(
-      WEB,
-      addresses.map((ip) => ({ ip })),
-    ),
-  ]);
-  await bed.balanced('default/web:http/TCP', addresses);
-}
-
 beforeAll(async () => {
   bed = await Testbed.start({
     source: 'api',
@@ -47,13 +30,8 @@ beforeAll(async () => {
     manifests: { 'node.yaml': [NODE] },
   });
   client = await bed.addPod('client');
-  webs = [];
-  for (const name of ['web-1', 'web-2']) {
-    const pod = await bed.addPod(name);
-    await pod.process.serve('tcp', 8080);
-    webs.push(pod);
-  }
-  await scale(webs);
+  webs = await addServers(bed, WEB, ['web-1', 'web-2']);
+  await scaleService(bed, WEB, webs);
 });
 
 afterAll(() => bed?.stop());
@@ -66,9 +44,9 @@ describe('with services from a Kubernetes API server', () => {
   });
 
   it('a change of a slice is followed', async () => {
-    await scale(webs.slice(0, 1));
+    await scaleService(bed, WEB, webs.slice(0, 1));
     expect(Object.keys((await client.process.spread(HTTP, 30)).servers)).toEqual(['web-1']);
-    await scale(webs);
+    await scaleService(bed, WEB, webs);
     expect(Object.keys((await client.process.spread(HTTP, 60)).servers).sort()).toEqual(['web-1', 'web-2']);
   });
 
@@ -76,38 +54,21 @@ describe('with services from a Kubernetes API server', () => {
     await bed.apiServer.stop('SIGKILL');
     expect((await client.process.spread(HTTP, 30)).failures).toEqual({});
     await bed.agent.stop();
-    bed.apply('web.yaml', [
-      service(WEB),
-      endpointSlice(
-        WEB,
-        webs.slice(1).map(({ ip }) => ({ ip })),
-      ),
-    ]);
+    const rest = webs.slice(1);
+    applyService(bed, WEB, rest);
     await bed.startApiServer();
     await bed.startAgent();
-    await bed.balanced(
-      'default/web:http/TCP',
-      webs.slice(1).map(({ ip }) => ip),
-    );
+    await serviceBalanced(bed, WEB, rest);
     expect(Object.keys((await client.process.spread(HTTP, 30)).servers)).toEqual(['web-2']);
   });
 
   it('an API server that comes back with lower resource versions is followed', async () => {
     // Let the versions grow first; the new server counts from its beginning.
-    for (const pod of [...webs, ...webs]) await scale([pod]);
+    for (const pod of [...webs, ...webs]) await scaleService(bed, WEB, [pod]);
     await bed.apiServer.stop();
-    bed.apply('web.yaml', [
-      service(WEB),
-      endpointSlice(
-        WEB,
-        webs.map(({ ip }) => ({ ip })),
-      ),
-    ]);
+    applyService(bed, WEB, webs);
     await bed.startApiServer();
-    await bed.balanced(
-      'default/web:http/TCP',
-      webs.map(({ ip }) => ip),
-    );
+    await serviceBalanced(bed, WEB, webs);
   });
 
   it('a deleted service is gone', async () => {

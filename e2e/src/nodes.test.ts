@@ -4,6 +4,7 @@ import {
   type PodProcess,
   type ServiceOptions,
   service,
+  serviceBalanced,
 } from '@infra-offload/testbed';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { API, nodeObject, type TestNode, TwoNodes, WEB } from './two-nodes/two-nodes.js';
@@ -56,16 +57,7 @@ describe('nodes whose data planes share a wire', () => {
     expect(ping).toContain('3 received');
   });
 
-  it.each([0, 1])('a service spreads clients on node %i over both nodes', async (index) => {
-    const { client } = nodeAt(index);
-    for (const target of [HTTP, DNS]) {
-      expect(await served(client.process, target, 60)).toEqual({
-        servers: ['pod-1', 'pod-2'],
-        failures: {},
-        clientAddresses: [client.ip],
-      });
-    }
-  });
+  it.each([0, 1])('a service spreads clients on node %i over both nodes', spread);
 
   it.each([0, 1])('node %i itself reaches pods and services of both', async (index) => {
     const { host } = nodeAt(index);
@@ -110,16 +102,7 @@ describe('nodes whose kernels forward to each other', () => {
   });
   afterAll(() => both?.stop());
 
-  it.each([0, 1])('a service spreads clients on node %i over both nodes', async (index) => {
-    const { client } = nodeAt(index);
-    for (const target of [HTTP, DNS]) {
-      expect(await served(client.process, target, 60)).toEqual({
-        servers: ['pod-1', 'pod-2'],
-        failures: {},
-        clientAddresses: [client.ip],
-      });
-    }
-  });
+  it.each([0, 1])('a service spreads clients on node %i over both nodes', spread);
 
   it('pods reach an API server that is a node, and each node the pods of the other', async () => {
     for (const { client } of both.nodes) {
@@ -153,17 +136,22 @@ describe('nodes whose kernels forward to each other', () => {
   });
 });
 
+async function spread(index: number): Promise<void> {
+  const { client } = nodeAt(index);
+  for (const target of [HTTP, DNS]) {
+    expect(await served(client.process, target, 60)).toEqual({
+      servers: ['pod-1', 'pod-2'],
+      failures: {},
+      clientAddresses: [client.ip],
+    });
+  }
+}
+
 async function mixed(): Promise<void> {
-  const endpoints = both.nodes.flatMap(({ pod, address }) => [pod.ip, address]);
+  const endpoints = both.nodes.flatMap(({ pod, address }) => [pod, { ip: address }]);
   for (const { host } of both.nodes) await host.serve('tcp', 8080);
-  await both.apply('mixed.yaml', [
-    service(MIXED),
-    endpointSlice(
-      MIXED,
-      endpoints.map((ip) => ({ ip })),
-    ),
-  ]);
-  for (const { bed } of both.nodes) await bed.balanced('default/mixed:http/TCP', endpoints);
+  await both.apply('mixed.yaml', [service(MIXED), endpointSlice(MIXED, endpoints)]);
+  for (const { bed } of both.nodes) await serviceBalanced(bed, MIXED, endpoints);
   const target = { protocol: 'tcp', address: MIXED.clusterIp, port: 80 } as const;
   for (const { host, client } of both.nodes)
     for (const process of [host, client.process]) {

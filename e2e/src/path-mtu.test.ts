@@ -1,9 +1,8 @@
 import {
-  endpointSlice,
   NetworkNamespace,
   PodProcess,
   type ServiceOptions,
-  service,
+  scaleService,
   Testbed,
   type TestPod,
 } from '@infra-offload/testbed';
@@ -44,8 +43,7 @@ beforeAll(async () => {
   server = PodProcess.start('outside', outside);
   await server.serve('tcp', 8080);
   client = await bed.addPod('client');
-  bed.apply('remote.yaml', [service(REMOTE), endpointSlice(REMOTE, [{ ip: SERVER }])]);
-  await bed.balanced('default/remote:/TCP', [SERVER]);
+  await scaleService(bed, REMOTE, [{ ip: SERVER }]);
   await bed.inSync();
 });
 

@@ -1,44 +1,24 @@
 import {
-  endpointSlice,
+  addServers,
+  applyService,
   eventually,
-  type ServiceOptions,
-  service,
+  scaleService,
+  serviceBalanced,
   Testbed,
   type TestPod,
 } from '@infra-offload/testbed';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { HTTP, WEB } from './web.js';
 
 let bed: Testbed;
 let client: TestPod;
 let webs: TestPod[];
 
-const WEB: ServiceOptions = {
-  name: 'web',
-  clusterIp: '10.96.0.10',
-  ports: [{ name: 'http', port: 80, targetPort: 8080 }],
-};
-const HTTP = { protocol: 'tcp', address: WEB.clusterIp, port: 80 } as const;
-
 beforeAll(async () => {
   bed = await Testbed.start({ tapCount: 6 });
   client = await bed.addPod('client');
-  webs = [];
-  for (const name of ['web-1', 'web-2']) {
-    const pod = await bed.addPod(name);
-    await pod.process.serve('tcp', 8080);
-    webs.push(pod);
-  }
-  bed.apply('web.yaml', [
-    service(WEB),
-    endpointSlice(
-      WEB,
-      webs.map(({ ip }) => ({ ip })),
-    ),
-  ]);
-  await bed.balanced(
-    'default/web:http/TCP',
-    webs.map(({ ip }) => ip),
-  );
+  webs = await addServers(bed, WEB, ['web-1', 'web-2']);
+  await scaleService(bed, WEB, webs);
 });
 
 afterAll(() => bed?.stop());
@@ -69,21 +49,11 @@ describe('a restart of the manager', () => {
     await bed.manager.stop();
     const [first] = webs;
     if (!first) throw new Error('no pod');
-    bed.apply('web.yaml', [service(WEB), endpointSlice(WEB, [{ ip: first.ip }])]);
+    applyService(bed, WEB, [first]);
     await bed.startManager();
-    await bed.balanced('default/web:http/TCP', [first.ip]);
+    await serviceBalanced(bed, WEB, [first]);
     expect(Object.keys((await client.process.spread(HTTP, 30)).servers)).toEqual(['web-1']);
-    bed.apply('web.yaml', [
-      service(WEB),
-      endpointSlice(
-        WEB,
-        webs.map(({ ip }) => ({ ip })),
-      ),
-    ]);
-    await bed.balanced(
-      'default/web:http/TCP',
-      webs.map(({ ip }) => ip),
-    );
+    await scaleService(bed, WEB, webs);
   });
 });
 

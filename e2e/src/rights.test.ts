@@ -16,21 +16,22 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
+  addServers,
   type ContainerMount,
   type ContainerProgram,
   type ContainerRights,
   containerCommand,
-  endpointSlice,
   eventually,
   NetworkNamespace,
   programs,
   run,
-  service,
+  scaleService,
   Testbed,
 } from '@infra-offload/testbed';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { rightsForRuntime } from './deploy/container.js';
 import { built, podsOf, ROOT } from './deploy/manifests.js';
+import { HTTP, WEB } from './web.js';
 
 const pods = podsOf(built('overlays/standalone'));
 const PROFILE = JSON.parse(readFileSync(join(ROOT, 'deploy/base/agent/seccomp.json'), 'utf8')) as object;
@@ -51,13 +52,6 @@ function container(
 ): ContainerProgram {
   return { runc: 'runc', command: [process.execPath, file], rights, mounts };
 }
-
-const WEB = {
-  name: 'web',
-  clusterIp: '10.96.0.10',
-  ports: [{ name: 'http', port: 80, targetPort: 8080 }],
-};
-const HTTP = { protocol: 'tcp', address: WEB.clusterIp, port: 80 } as const;
 
 it('are enough: pods are attached, found again after a restart of the target, and detached', async () => {
   const bed = await Testbed.create({
@@ -84,10 +78,8 @@ it('are enough: pods are attached, found again after a restart of the target, an
 
     await bed.startAll();
     const client = await bed.addPod('client');
-    const web = await bed.addPod('web');
-    await web.process.serve('tcp', 8080);
-    bed.apply('web.yaml', [service(WEB), endpointSlice(WEB, [{ ip: web.ip }])]);
-    await bed.balanced('default/web:http/TCP', [web.ip]);
+    const servers = await addServers(bed, WEB, ['web']);
+    await scaleService(bed, WEB, servers);
     expect((await client.process.spread(HTTP, 10)).failures).toEqual({});
 
     await bed.softswitch.stop();
@@ -98,7 +90,7 @@ it('are enough: pods are attached, found again after a restart of the target, an
       const { failures } = await client.process.spread(HTTP, 10, 500);
       return Object.keys(failures).length === 0 || undefined;
     });
-    await bed.removePod(web);
+    for (const server of servers) await bed.removePod(server);
     await bed.removePod(client);
     expect((await bed.tapLinks()).length).toBe(5);
     expect(await bed.manager.stop()).toBe(0);

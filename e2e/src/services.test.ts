@@ -1,8 +1,8 @@
 import {
-  endpointSlice,
+  addServers,
   eventually,
   type ServiceOptions,
-  service,
+  scaleService,
   Testbed,
   type TestPod,
 } from '@infra-offload/testbed';
@@ -30,22 +30,6 @@ const HTTP = { protocol: 'tcp', address: WEB.clusterIp, port: 80 } as const;
 const ADMIN = { protocol: 'tcp', address: WEB.clusterIp, port: 81 } as const;
 const DNS = { protocol: 'udp', address: WEB.clusterIp, port: 53 } as const;
 
-async function scale(pods: readonly TestPod[], options: ServiceOptions = WEB): Promise<void> {
-  bed.apply(`${options.name}.yaml`, [
-    service(options),
-    endpointSlice(
-      options,
-      pods.map(({ ip }) => ({ ip })),
-    ),
-  ]);
-  for (const port of options.ports) {
-    await bed.balanced(
-      `default/${options.name}:${port.name ?? ''}/${port.protocol ?? 'TCP'}`,
-      pods.map(({ ip }) => ip),
-    );
-  }
-}
-
 /** Removes a service's manifest and waits until the manager has dropped it. */
 async function remove(name: string): Promise<void> {
   bed.removeManifest(`${name}.yaml`);
@@ -58,17 +42,12 @@ async function remove(name: string): Promise<void> {
 beforeAll(async () => {
   bed = await Testbed.start({ tapCount: 6 });
   client = await bed.addPod('client');
-  webs = [];
-  for (const name of ['web-1', 'web-2', 'web-3']) {
-    const pod = await bed.addPod(name);
-    await pod.process.serve('tcp', 8080);
-    await pod.process.serve('tcp', 9090);
-    await pod.process.serve('tcp', STICKY_PORT);
-    await pod.process.serve('tcp', TEMPORARY_PORT);
-    await pod.process.serve('udp', 5353);
-    webs.push(pod);
+  webs = await addServers(bed, WEB, ['web-1', 'web-2', 'web-3']);
+  for (const { process } of webs) {
+    await process.serve('tcp', STICKY_PORT);
+    await process.serve('tcp', TEMPORARY_PORT);
   }
-  await scale(webs);
+  await scaleService(bed, WEB, webs);
 });
 
 afterAll(() => bed?.stop());
@@ -149,10 +128,10 @@ describe('scaling', () => {
       if ((await client.process.open(`to-third`, HTTP)).server === 'web-3') break;
       await client.process.close('to-third');
     }
-    await scale([first, second]);
+    await scaleService(bed, WEB, [first, second]);
     expect(Object.keys((await client.process.spread(HTTP, 60)).servers).sort()).toEqual(['web-1', 'web-2']);
     expect((await client.process.ask('to-third')).server).toBe('web-3');
-    await scale(webs);
+    await scaleService(bed, WEB, webs);
     expect(Object.keys((await client.process.spread(HTTP, 90)).servers).sort()).toEqual([
       'web-1',
       'web-2',
@@ -165,18 +144,22 @@ describe('scaling', () => {
   it('moves a UDP flow away from an endpoint that left', async () => {
     const { server } = await client.process.open('flow', DNS);
     expect((await client.process.ask('flow')).server).toBe(server);
-    await scale(webs.filter((pod) => pod.name !== server));
+    await scaleService(
+      bed,
+      WEB,
+      webs.filter((pod) => pod.name !== server),
+    );
     expect((await client.process.ask('flow')).server).not.toBe(server);
     await client.process.close('flow');
-    await scale(webs);
+    await scaleService(bed, WEB, webs);
   });
 
   it('to zero refuses with the reason "no endpoints", and back works', async () => {
     const before = await bed.rejects(/endpoint/i);
-    await scale([]);
+    await scaleService(bed, WEB, []);
     expect((await client.process.spread(HTTP, 3, 500)).servers).toEqual({});
     expect(await bed.rejects(/endpoint/i)).toBeGreaterThan(before);
-    await scale(webs);
+    await scaleService(bed, WEB, webs);
     expect((await client.process.spread(HTTP, 30)).failures).toEqual({});
   });
 });
@@ -193,10 +176,10 @@ describe('ClientIP affinity', () => {
   it('gives a client the same endpoint for every connection, also after scaling up', async () => {
     const [first, second, third] = webs;
     if (!first || !second || !third) throw new Error('three pods are needed');
-    await scale([first, second], sticky);
+    await scaleService(bed, sticky, [first, second]);
     const { servers } = await client.process.spread(target, 30);
     expect(Object.values(servers)).toEqual([30]);
-    await scale(webs, sticky);
+    await scaleService(bed, sticky, webs);
     expect((await client.process.spread(target, 30)).servers).toEqual(servers);
   });
 });
@@ -214,14 +197,14 @@ describe('a pod that is deleted', () => {
     const [web] = webs;
     if (!web) throw new Error('no pod');
     await web.process.serve('tcp', SHORT_PORT);
-    await scale([web, late], short);
+    await scaleService(bed, short, [web, late]);
     for (let index = 0; ; index++) {
       expect(index).toBeLessThan(200);
       if ((await client.process.open('to-late', target)).server === 'late') break;
       await client.process.close('to-late');
     }
     await bed.removePod(late);
-    await scale([web], short);
+    await scaleService(bed, short, [web]);
     await expect(client.process.ask('to-late')).rejects.toThrow(/ECONNRESET|EPIPE|closed/);
     await remove('short');
   });
@@ -236,7 +219,7 @@ describe('a service that goes', () => {
     };
     const target = { protocol: 'tcp', address: temporary.clusterIp, port: 80 } as const;
     const before = await bed.tableSizes();
-    await scale(webs, temporary);
+    await scaleService(bed, temporary, webs);
     expect((await client.process.spread(target, 6)).failures).toEqual({});
     await remove('temporary');
     expect((await client.process.spread(target, 2, 500)).servers).toEqual({});

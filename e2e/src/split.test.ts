@@ -1,19 +1,21 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
+  addServers,
+  applyService,
   cniError,
-  endpointSlice,
   eventually,
   NetworkNamespace,
   programs,
-  type ServiceOptions,
   ServiceProcess,
-  service,
+  scaleService,
+  serviceBalanced,
   Testbed,
   type TestPod,
 } from '@infra-offload/testbed';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { parse, stringify } from 'yaml';
+import { HTTP, WEB } from './web.js';
 
 /**
  * Split mode: the agent on the host, the manager in a namespace of its own like that of the IPU's cores, with mTLS over a link
@@ -22,12 +24,6 @@ import { parse, stringify } from 'yaml';
 
 const CUT_MS = 60_000;
 const MANAGER = '10.10.0.2:50002';
-const WEB: ServiceOptions = {
-  name: 'web',
-  clusterIp: '10.96.0.10',
-  ports: [{ name: 'http', port: 80, targetPort: 8080 }],
-};
-const HTTP = { protocol: 'tcp', address: WEB.clusterIp, port: 80 } as const;
 
 let bed: Testbed;
 let cores: NetworkNamespace;
@@ -49,16 +45,6 @@ async function link(name: string, host: string, far: string): Promise<void> {
     await namespace.must('ip', ['address', 'add', address, 'dev', name]);
     await namespace.must('ip', ['link', 'set', name, 'up']);
   }
-}
-
-function apply(pods: readonly TestPod[]): void {
-  bed.apply('web.yaml', [
-    service(WEB),
-    endpointSlice(
-      WEB,
-      pods.map(({ ip }) => ({ ip })),
-    ),
-  ]);
 }
 
 async function agentConnected(): Promise<boolean> {
@@ -99,16 +85,8 @@ beforeAll(async () => {
   await manager.start(async () => (await bed.client.status()).target?.primary === true);
   await bed.startAgent();
   client = await bed.addPod('client');
-  for (const name of ['web-1', 'web-2']) {
-    const pod = await bed.addPod(name);
-    await pod.process.serve('tcp', 8080);
-    webs = [...webs, pod];
-  }
-  apply(webs);
-  await bed.balanced(
-    'default/web:http/TCP',
-    webs.map(({ ip }) => ip),
-  );
+  webs = await addServers(bed, WEB, ['web-1', 'web-2']);
+  await scaleService(bed, WEB, webs);
 });
 
 afterAll(async () => {
@@ -155,7 +133,7 @@ it('the link is cut and comes back under load', async () => {
   });
   const missedMs = performance.now() - cutAt;
   // The node changes meanwhile.
-  apply([first]);
+  applyService(bed, WEB, [first]);
   await load;
   expect({ asked: asked > 0, failed }).toEqual({ asked: true, failed: 0 });
 
@@ -164,7 +142,7 @@ it('the link is cut and comes back under load', async () => {
   await eventually('the agent is back', async () => (await agentConnected()) || undefined, {
     timeoutMs: 120_000,
   });
-  await bed.balanced('default/web:http/TCP', [first.ip]);
+  await serviceBalanced(bed, WEB, [first]);
   const equalMs = performance.now() - backAt;
   await bed.inSync();
   expect(Object.keys((await client.process.spread(HTTP, 10)).servers)).toEqual(['web-1']);

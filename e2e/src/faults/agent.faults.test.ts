@@ -3,11 +3,10 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, readdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { faultTest, type Random } from '@infra-offload/faults';
-import { ADDRESSES, endpointSlice, eventually, service, Testbed, type TestPod } from '@infra-offload/testbed';
+import { ADDRESSES, eventually, scaleService, Testbed, type TestPod } from '@infra-offload/testbed';
 import { afterAll, beforeAll, expect } from 'vitest';
+import { HTTP, WEB } from '../web.js';
 
-const WEB = { name: 'web', clusterIp: '10.96.0.10', ports: [{ name: 'http', port: 80, targetPort: 8080 }] };
-const HTTP = { protocol: 'tcp', address: WEB.clusterIp, port: 80 } as const;
 /** One for the node, two pods that stay, two that come and go. */
 const TAPS = 5;
 
@@ -23,8 +22,7 @@ beforeAll(async () => {
   await bed.startAll();
   [client, web] = [await bed.addPod('client'), await bed.addPod('web')];
   await web.process.serve('tcp', 8080);
-  bed.apply('web.yaml', [service(WEB), endpointSlice(WEB, [{ ip: web.ip }])]);
-  await bed.balanced('default/web:http/TCP', [web.ip]);
+  await scaleService(bed, WEB, [web]);
   await client.process.open('kept', HTTP, 5_000);
 });
 

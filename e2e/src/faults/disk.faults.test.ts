@@ -2,23 +2,10 @@
 import { join } from 'node:path';
 import { damageFile, faultTest, type Random, SmallDisk } from '@infra-offload/faults';
 import type { Problem } from '@infra-offload/infra-api';
-import {
-  endpointSlice,
-  eventually,
-  type ServiceOptions,
-  service,
-  Testbed,
-  type TestPod,
-} from '@infra-offload/testbed';
+import { addServers, eventually, scaleService, Testbed, type TestPod } from '@infra-offload/testbed';
 import { afterAll, beforeAll, expect } from 'vitest';
+import { HTTP, WEB } from '../web.js';
 
-const WEB: ServiceOptions = {
-  name: 'web',
-  clusterIp: '10.96.0.10',
-  ports: [{ name: 'http', port: 80, targetPort: 8080 }],
-};
-const HTTP = { protocol: 'tcp', address: WEB.clusterIp, port: 80 } as const;
-const WEB_PORT = 'default/web:http/TCP';
 const STATE_MB = 4;
 /** Changes that at least one of which needs another page of the disk. */
 const CHANGES = 12;
@@ -33,13 +20,8 @@ beforeAll(async () => {
   disk = new SmallDisk(bed.layout.state('manager'), STATE_MB);
   await bed.startAll();
   client = await bed.addPod('client');
-  webs = [];
-  for (const name of ['web-1', 'web-2', 'web-3']) {
-    const pod = await bed.addPod(name);
-    await pod.process.serve('tcp', 8080);
-    webs.push(pod);
-  }
-  await balance(webs);
+  webs = await addServers(bed, WEB, ['web-1', 'web-2', 'web-3']);
+  await scaleService(bed, WEB, webs);
 });
 
 afterAll(async () => {
@@ -50,26 +32,13 @@ afterAll(async () => {
   await bed?.stop();
 });
 
-/** Sends new connections to some pods, and waits until the device does. */
-async function balance(pods: readonly TestPod[]): Promise<void> {
-  const endpoints = pods.map(({ ip }) => ip);
-  bed.apply('web.yaml', [
-    service(WEB),
-    endpointSlice(
-      WEB,
-      endpoints.map((ip) => ({ ip })),
-    ),
-  ]);
-  await bed.balanced(WEB_PORT, endpoints);
-}
-
 /** Changes one thing, and sees that packets follow. */
 async function change(random: Random): Promise<void> {
   const chosen = webs.filter(() => random.chance(50));
   const [some = webs[0]] = chosen;
   if (some === undefined) throw new Error('there are no pods');
   const pods = chosen.length === 0 ? [some] : chosen;
-  await balance(pods);
+  await scaleService(bed, WEB, pods);
   const { servers, failures } = await client.process.spread(HTTP, 4);
   expect(failures).toEqual({});
   expect(pods.map(({ name }) => name)).toEqual(expect.arrayContaining(Object.keys(servers)));
@@ -178,7 +147,7 @@ faultTest(
     unit: 'upheaval',
   },
   async ({ cases, random }) => {
-    await balance(webs);
+    await scaleService(bed, WEB, webs);
     const connections = new Connections();
     let written = 0n;
     try {

@@ -4,6 +4,7 @@ import {
   PodProcess,
   type ServiceOptions,
   service,
+  serviceBalanced,
   Testbed,
   type TestPod,
   Wire,
@@ -62,16 +63,12 @@ export class TwoNodes {
     const both = new TwoNodes(await Wire.create());
     try {
       for (const number of [1, 2]) both.nodes.push(await both.#start(number, isPlugged));
-      const endpoints = both.nodes.map(({ pod }) => ({ ip: pod.ip }));
+      const pods = both.nodes.map(({ pod }) => pod);
       await both.apply('services.yaml', [
-        ...[service(WEB), endpointSlice(WEB, endpoints)],
+        ...[service(WEB), endpointSlice(WEB, pods)],
         ...[service(API), endpointSlice(API, [{ ip: both.at(1).address }])],
       ]);
-      for (const { bed } of both.nodes)
-        await bed.balanced(
-          'default/web:http/TCP',
-          endpoints.map(({ ip }) => ip),
-        );
+      for (const { bed } of both.nodes) await serviceBalanced(bed, WEB, pods);
       for (const [index, { bed }] of both.nodes.entries()) {
         const remote = `10.244.${2 - index}.0/24`;
         const via = isPlugged ? 'dev P4TAP_0' : `via 192.0.2.${2 - index}`;

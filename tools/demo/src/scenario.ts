@@ -1,10 +1,10 @@
 import { ObjectKind, ObjectState } from '@infra-offload/infra-api';
 import {
-  endpointSlice,
+  addServers,
   eventually,
   SERVICE_CIDR,
   type ServiceOptions,
-  service,
+  scaleService,
   type Testbed,
   type TestPod,
 } from '@infra-offload/testbed';
@@ -77,31 +77,14 @@ export async function runScenario(testbed: Testbed, say: (step: string) => void)
   };
 
   const client = await testbed.addPod('client');
-  const webs: TestPod[] = [];
-  for (const name of ['web-1', 'web-2', 'web-3']) {
-    const pod = await testbed.addPod(name);
-    await pod.process.serve('tcp', 8080);
-    await pod.process.serve('udp', 5353);
-    webs.push(pod);
-  }
+  const webs = await addServers(testbed, WEB, ['web-1', 'web-2', 'web-3']);
   const pods = [client, ...webs];
   say(`attached ${pods.map((pod) => `${pod.name} (${pod.ip})`).join(', ')} through CNI`);
 
   /** Applies the service with these endpoints and waits until the data plane has it. */
   const scale = async (endpoints: readonly TestPod[], what: string) => {
     const applied = performance.now();
-    testbed.apply('web.yaml', [
-      service(WEB),
-      endpointSlice(
-        WEB,
-        endpoints.map((pod) => ({ ip: pod.ip })),
-      ),
-    ]);
-    for (const port of ['http/TCP', 'dns/UDP'])
-      await testbed.balanced(
-        `default/web:${port}`,
-        endpoints.map((pod) => pod.ip),
-      );
+    await scaleService(testbed, WEB, endpoints);
     timings.push({ what, ms: performance.now() - applied });
   };
 

@@ -21,6 +21,7 @@ export { NetworkNamespace, type Place } from './netns.js';
 export type { Answer, Probe, Protocol, Spread, Target, Transfer } from './pod/protocol.js';
 export { PodProcess } from './pod-process.js';
 export { type Program, ServiceProcess } from './service-process.js';
+export { addServers, applyService, scaleService, serviceBalanced } from './services.js';
 export { type CommandOptions, type CommandResult, eventually, must, run } from './shell.js';
 export { Testbed } from './testbed.js';
 export type { AddPodOptions, TestbedOptions, TestbedPrograms, TestPod } from './testbed-options.js';

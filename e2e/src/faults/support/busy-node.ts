@@ -1,23 +1,18 @@
 import { setTimeout } from 'node:timers/promises';
 import type { Random } from '@infra-offload/faults';
 import {
-  endpointSlice,
+  addServers,
+  applyService,
   eventually,
   NetworkNamespace,
-  type ServiceOptions,
-  service,
+  scaleService,
   Testbed,
   type TestPod,
 } from '@infra-offload/testbed';
 import { expect } from 'vitest';
+import { HTTP, WEB } from '../../web.js';
 import { Census } from './census.js';
 
-const WEB: ServiceOptions = {
-  name: 'web',
-  clusterIp: '10.96.0.10',
-  ports: [{ name: 'http', port: 80, targetPort: 8080 }],
-};
-const HTTP = { protocol: 'tcp', address: WEB.clusterIp, port: 80 } as const;
 const SERVERS = ['web-1', 'web-2', 'web-3'];
 /** Pods that come and go, at most. */
 const GUESTS = 3;
@@ -76,11 +71,7 @@ export class BusyNode {
       await bed.inSync();
       const empty = await Census.take(bed);
       const node = new BusyNode(bed, await bed.addPod('client'), empty);
-      for (const name of SERVERS) {
-        const pod = await bed.addPod(name);
-        await pod.process.serve('tcp', 8080);
-        node.#servers.push(pod);
-      }
+      node.#servers = await addServers(bed, WEB, SERVERS);
       await node.settle();
       // Once through everything, so that what is made on first use counts as there from the start.
       await node.#addGuest();
@@ -104,7 +95,7 @@ export class BusyNode {
     switch (random.below(4)) {
       case 0: {
         const some = this.#servers.filter(() => random.chance(60));
-        return this.#scale(some.length > 0 ? some : this.#servers.slice(0, 1));
+        return applyService(this.bed, WEB, some.length > 0 ? some : this.#servers.slice(0, 1));
       }
       case 1:
         return this.#switchPolicy();
@@ -123,11 +114,7 @@ export class BusyNode {
   async settle(): Promise<void> {
     for (const guest of [...this.#guests]) await this.#removeGuest(guest, false);
     if (this.#isPolicyOn) this.#switchPolicy();
-    this.#scale(this.#servers);
-    await this.bed.balanced(
-      'default/web:http/TCP',
-      this.#servers.map(({ ip }) => ip),
-    );
+    await scaleService(this.bed, WEB, this.#servers);
     await eventually('no policy is left', async () => {
       const tables = [...(await this.bed.tableSizes()).keys()];
       return tables.every((name) => !name.startsWith('policy')) || undefined;
@@ -191,16 +178,6 @@ export class BusyNode {
     this.#servers = [];
     await this.bed.inSync();
     await this.#empty.isNow(this.bed);
-  }
-
-  #scale(servers: readonly TestPod[]): void {
-    this.bed.apply('web.yaml', [
-      service(WEB),
-      endpointSlice(
-        WEB,
-        servers.map(({ ip }) => ({ ip })),
-      ),
-    ]);
   }
 
   #switchPolicy(): void {
