@@ -8,6 +8,7 @@ import {
   NODE_ADDRESS,
   OUTSIDE,
   PROTOCOLS,
+  podAt,
   SERVED,
   SERVICE_PORT,
   UNSERVED,
@@ -67,7 +68,7 @@ export class Player {
     this.#lane = lane;
     this.#scenario = scenario;
     this.#firstPort = FIRST_PORT + (number % RANGES) * PORTS;
-    lane.listen((event) => {
+    lane.sockets.listen((event) => {
       this.#seen.push(event);
       this.#wake();
     });
@@ -155,7 +156,7 @@ export class Player {
     const address = 'service' in to ? this.#lane.service : this.#lane.address(this.#names.meant(to.pod));
     const served = 'service' in to ? SERVICE_PORT : SERVED;
     const port = to.port === 'unserved' ? UNSERVED : served[protocol];
-    await this.#lane.command(flow.client, {
+    await this.#lane.sockets.command(flow.client, {
       kind: 'open',
       flow: flow.key,
       protocol,
@@ -236,7 +237,7 @@ export class Player {
 
   async #serve(pod: PodName, protocol: Protocol, on: boolean): Promise<void> {
     const kind = on ? 'listen' : 'unlisten';
-    await this.#lane.command(pod, { kind, protocol, port: SERVED[protocol] });
+    await this.#lane.sockets.command(pod, { kind, protocol, port: SERVED[protocol] });
     if (on) this.#unserved.delete(`${pod} ${protocol}`);
     else this.#unserved.set(`${pod} ${protocol}`, () => this.#serve(pod, protocol, true));
   }
@@ -283,7 +284,7 @@ export class Player {
     const actor = side === 'client' ? flow.client : flow.server;
     if (actor === undefined) return Promise.resolve();
     const full: SocketCommand = { ...command, flow: flow.key, side };
-    return this.#lane.command(actor, full);
+    return this.#lane.sockets.command(actor, full);
   }
 
   #flow(name: string): Flow {
@@ -305,7 +306,7 @@ export class Player {
     if (address === NODE_ADDRESS || address === OUTSIDE.gateway) return 'node';
     if (address === OUTSIDE.address) return 'outside';
     if (address === GATEWAY) return this.#scenario.exactAddresses ? 'gateway' : 'node';
-    const pod = this.#lane.podAt(address);
+    const pod = podAt(this.#lane, address);
     return pod === undefined ? address : this.#names.nameOf(pod);
   }
 }

@@ -1,6 +1,6 @@
 import { formatIPv4, POD_GATEWAY } from '@infra-offload/net';
 import type { NetworkNamespace } from '@infra-offload/testbed';
-import type { Actor, PodName, Policy } from './scenario.js';
+import { type Actor, POD_NAMES, type PodName, type Policy } from './scenario.js';
 import { PodSockets } from './sockets/pod-sockets.js';
 import type { Protocol, SocketCommand, SocketEvent } from './sockets/protocol.js';
 
@@ -30,15 +30,16 @@ export type WorldEvent = SocketEvent & { readonly actor: Actor };
  */
 export interface Lane {
   readonly service: string;
+  readonly sockets: Sockets;
   address(actor: Actor): string;
-  /** Whose address it is; undefined if no pod of the lane has it. */
-  podAt(address: string): PodName | undefined;
-  command(actor: Actor, command: SocketCommand): Promise<void>;
-  /** Hears what the sockets see from now on, instead of who heard it before. */
-  listen(listener: (event: WorldEvent) => void): void;
   setEndpoints(pods: readonly PodName[]): Promise<void>;
   setPolicies(policies: readonly Policy[], change: 'cut' | 'keep'): Promise<void>;
   replace(pod: PodName): Promise<void>;
+}
+
+/** Whose address it is; undefined if no pod of the lane has it. */
+export function podAt(lane: Pick<Lane, 'address'>, address: string): PodName | undefined {
+  return POD_NAMES.find((pod) => lane.address(pod) === address);
 }
 
 /** Where scenarios are played. */
@@ -66,6 +67,7 @@ export class Sockets {
   readonly #processes = new Map<Actor, PodSockets>();
   #listener: (event: WorldEvent) => void = () => undefined;
 
+  /** Has a listener hear what they see from now on, instead of who heard it before. */
   listen(listener: (event: WorldEvent) => void): void {
     this.#listener = listener;
   }

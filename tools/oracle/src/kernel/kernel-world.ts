@@ -2,7 +2,6 @@ import { randomBytes } from 'node:crypto';
 import { NetworkNamespace, run } from '@infra-offload/testbed';
 import { isAllowed } from '../policies.js';
 import { type Actor, POD_NAMES, type PodName, type Policy } from '../scenario.js';
-import type { SocketCommand } from '../sockets/protocol.js';
 import {
   allDone,
   GATEWAY,
@@ -10,10 +9,10 @@ import {
   NODE_ADDRESS,
   OUTSIDE,
   POD_CIDR,
+  podAt,
   Sockets,
   serviceAddress,
   type World,
-  type WorldEvent,
 } from '../world.js';
 import { endFlows } from './conntrack.js';
 import { endpointRules, nodeRules, policyRules } from './ruleset.js';
@@ -92,7 +91,7 @@ class KernelLane implements Lane {
   readonly #id: string;
   readonly #node: NetworkNamespace;
   readonly service: string;
-  readonly #sockets = new Sockets();
+  readonly sockets = new Sockets();
   readonly #pods = new Map<PodName, NetworkNamespace>();
   #endpoints: readonly PodName[] = [];
 
@@ -108,7 +107,7 @@ class KernelLane implements Lane {
 
   /** @param others who is in this lane beside the pods */
   async start(others: ReadonlyMap<Actor, NetworkNamespace>): Promise<void> {
-    for (const [actor, namespace] of others) await this.#sockets.start(actor, namespace);
+    for (const [actor, namespace] of others) await this.sockets.start(actor, namespace);
     for (const pod of POD_NAMES) await this.#addPod(pod);
   }
 
@@ -117,18 +116,6 @@ class KernelLane implements Lane {
     if (pod === 'outside') return OUTSIDE.address;
     return `10.244.0.${10 + this.index * POD_NAMES.length + POD_NAMES.indexOf(pod)}`;
   };
-
-  podAt(address: string): PodName | undefined {
-    return POD_NAMES.find((pod) => this.address(pod) === address);
-  }
-
-  command(actor: Actor, command: SocketCommand): Promise<void> {
-    return this.#sockets.command(actor, command);
-  }
-
-  listen(listener: (event: WorldEvent) => void): void {
-    this.#sockets.listen(listener);
-  }
 
   async setEndpoints(pods: readonly PodName[]): Promise<void> {
     await this.#nft(endpointRules(this.index, pods, this.address));
@@ -146,8 +133,8 @@ class KernelLane implements Lane {
     await this.#nft(policyRules(this.index, policies, this.address));
     if (change === 'cut' && policies.length > 0)
       await endFlows(this.#node, ({ protocol, client, server }) => {
-        const from = this.podAt(client);
-        const to = this.podAt(server);
+        const from = podAt(this, client);
+        const to = podAt(this, server);
         return from !== undefined && to !== undefined && !isAllowed(policies, from, to, protocol);
       });
   }
@@ -158,7 +145,7 @@ class KernelLane implements Lane {
   }
 
   async stop(): Promise<void> {
-    await this.#sockets.stopAll();
+    await this.sockets.stopAll();
     for (const pod of this.#pods.keys()) await this.#removePod(pod);
   }
 
@@ -175,11 +162,11 @@ class KernelLane implements Lane {
       `route add ${GATEWAY} dev eth0 scope link`,
       `route add default via ${GATEWAY} dev eth0`,
     );
-    await this.#sockets.start(pod, namespace);
+    await this.sockets.start(pod, namespace);
   }
 
   async #removePod(pod: PodName): Promise<void> {
-    await this.#sockets.stop(pod);
+    await this.sockets.stop(pod);
     await run('ip', ['-n', this.#node.name, 'link', 'delete', this.#interface(pod)]);
     await this.#pods.get(pod)?.remove();
     this.#pods.delete(pod);

@@ -2,17 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { ObjectKind, ObjectState } from '@infra-offload/infra-api';
 import { eventually, NetworkNamespace, Testbed, type TestPod } from '@infra-offload/testbed';
 import { type Actor, POD_NAMES, type PodName, type Policy } from '../scenario.js';
-import type { SocketCommand } from '../sockets/protocol.js';
-import {
-  allDone,
-  type Lane,
-  NODE_ADDRESS,
-  OUTSIDE,
-  Sockets,
-  serviceAddress,
-  type World,
-  type WorldEvent,
-} from '../world.js';
+import { allDone, type Lane, NODE_ADDRESS, OUTSIDE, Sockets, serviceAddress, type World } from '../world.js';
 import { laneObjects, nameOfPolicy, namespaceOf, SERVICE } from './objects.js';
 
 /** Our node: softswitch (TARGET says whether with the engine or DPDK), manager and agent, pods attached through CNI. */
@@ -71,7 +61,7 @@ export class PipelineWorld implements World {
 class PipelineLane implements Lane {
   readonly #bed: Testbed;
   readonly service: string;
-  readonly #sockets = new Sockets();
+  readonly sockets = new Sockets();
   readonly #pods = new Map<PodName, TestPod>();
   #endpoints: readonly PodName[] | undefined;
   #policies: readonly Policy[] = [];
@@ -88,7 +78,7 @@ class PipelineLane implements Lane {
 
   /** @param others who is in this lane beside the pods */
   async start(others: ReadonlyMap<Actor, NetworkNamespace>): Promise<void> {
-    for (const [actor, namespace] of others) await this.#sockets.start(actor, namespace);
+    for (const [actor, namespace] of others) await this.sockets.start(actor, namespace);
     for (const pod of POD_NAMES) await this.#addPod(pod);
     await this.setEndpoints([]);
   }
@@ -99,18 +89,6 @@ class PipelineLane implements Lane {
     const pod = this.#pods.get(actor);
     if (!pod) throw new Error(`there is no ${actor}`);
     return pod.ip;
-  }
-
-  podAt(address: string): PodName | undefined {
-    return POD_NAMES.find((pod) => this.address(pod) === address);
-  }
-
-  command(actor: Actor, command: SocketCommand): Promise<void> {
-    return this.#sockets.command(actor, command);
-  }
-
-  listen(listener: (event: WorldEvent) => void): void {
-    this.#sockets.listen(listener);
   }
 
   async setEndpoints(pods: readonly PodName[]): Promise<void> {
@@ -145,7 +123,7 @@ class PipelineLane implements Lane {
   async replace(pod: PodName): Promise<void> {
     const before = this.#pods.get(pod);
     if (!before) throw new Error(`there is no ${pod}`);
-    await this.#sockets.stop(pod);
+    await this.sockets.stop(pod);
     await this.#bed.removePod(before);
     this.#pods.delete(pod);
     await this.#addPod(pod, before.ip);
@@ -153,7 +131,7 @@ class PipelineLane implements Lane {
   }
 
   stop(): Promise<void> {
-    return this.#sockets.stopAll();
+    return this.sockets.stopAll();
   }
 
   async #addPod(name: PodName, ip?: string): Promise<void> {
@@ -163,7 +141,7 @@ class PipelineLane implements Lane {
       ...(ip === undefined ? {} : { ip }),
     });
     this.#pods.set(name, pod);
-    await this.#sockets.start(name, pod.namespace);
+    await this.sockets.start(name, pod.namespace);
   }
 
   #apply(): void {
