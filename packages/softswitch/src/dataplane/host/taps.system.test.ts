@@ -22,8 +22,7 @@ afterEach(async () => {
 const ip = (...args: string[]): string =>
   execFileSync('ip', args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
 
-/** A softswitch, and a session of its primary. */
-async function serve(ports: TapPorts, dataplane: HostDataplane) {
+async function start(ports: TapPorts, dataplane: HostDataplane): Promise<Softswitch> {
   const freePort = '127.0.0.1:0';
   const softswitch = await Softswitch.start({
     p4runtimeAddress: freePort,
@@ -32,6 +31,12 @@ async function serve(ports: TapPorts, dataplane: HostDataplane) {
     dataplane,
   });
   cleanups.push(() => softswitch.stop());
+  return softswitch;
+}
+
+/** A softswitch, and a session of its primary. */
+async function serve(ports: TapPorts, dataplane: HostDataplane) {
+  const softswitch = await start(ports, dataplane);
   const session = await P4RuntimeSession.open({
     address: softswitch.p4runtimeAddress,
     deviceId: 1,
@@ -214,14 +219,7 @@ describe.skipIf(!dpdkInstalled)('TAP ports on DPDK', () => {
     const prefix = `d${randomBytes(3).toString('hex')}_`;
     const ports = await TapPorts.open({ prefix, count: 0 });
     const dataplane = new HostDataplane(ports, await HostProcesses.open(dpdkProgram(['--ports', '8'])));
-    const freePort = '127.0.0.1:0';
-    const softswitch = await Softswitch.start({
-      p4runtimeAddress: freePort,
-      gnmiAddress: freePort,
-      ports,
-      dataplane,
-    });
-    cleanups.push(() => softswitch.stop());
+    const softswitch = await start(ports, dataplane);
     const gnmi = await GnmiClient.connect({ address: softswitch.gnmiAddress });
     cleanups.push(() => gnmi.close());
     const make = async (number: number): Promise<void> => {
