@@ -8,6 +8,7 @@
 export * as felix from './gen/felix/felixbackend.js';
 export * as infra from './gen/infra/infra.js';
 export * from './gen/infra_offload/v1/offload.js';
+export { OBJECT_KINDS } from './object-kinds.js';
 export { type InterfaceType, type PortId, portIdOf } from './port-id.js';
 export { FELIX_REASONS, type FelixReason, SERVICE_REASONS, type ServiceReason } from './reasons/agent.js';
 export { MANAGER_REASONS, type ManagerReason } from './reasons/manager.js';

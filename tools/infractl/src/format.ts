@@ -1,5 +1,6 @@
 import {
   type DeviceEntry,
+  OBJECT_KINDS,
   ObjectKind,
   type ObjectReference,
   ObjectState,
@@ -28,15 +29,7 @@ export function formatReference(reference: ObjectReference | undefined): string 
   return reference ? `${KINDS[reference.kind]} ${reference.name}` : 'object';
 }
 
-/** Kinds as the commands take them. */
-const COMMAND_KINDS: Readonly<Record<string, ObjectKind>> = {
-  node: ObjectKind.OBJECT_KIND_NODE,
-  pod: ObjectKind.OBJECT_KIND_POD,
-  service: ObjectKind.OBJECT_KIND_SERVICE,
-  set: ObjectKind.OBJECT_KIND_ADDRESS_SET,
-  policy: ObjectKind.OBJECT_KIND_NETWORK_POLICY,
-  isolation: ObjectKind.OBJECT_KIND_POD_ISOLATION,
-};
+const COMMAND_KINDS: Readonly<Record<string, ObjectKind>> = OBJECT_KINDS;
 
 /**
  * Reads `service/default/web:http/TCP`, `pod/…`, `node/…`, `set/…`, `policy/default/web` or `isolation/default/web-0` as

@@ -1,4 +1,4 @@
-import { ObjectKind, type ObjectReference } from '@infra-offload/infra-api';
+import { OBJECT_KINDS, type ObjectKind, type ObjectReference } from '@infra-offload/infra-api';
 import type { IPv4, IPv4Prefix, Mac } from '@infra-offload/net';
 import { unreachable } from '../errors.js';
 import type { AgentCondition } from './agent-condition.js';
@@ -132,14 +132,7 @@ export function isolationKey(pod: {
   return `isolation/${api}${namespace}/${name}`;
 }
 
-const KINDS: Record<ObjectKindName, ObjectKind> = {
-  node: ObjectKind.OBJECT_KIND_NODE,
-  pod: ObjectKind.OBJECT_KIND_POD,
-  service: ObjectKind.OBJECT_KIND_SERVICE,
-  set: ObjectKind.OBJECT_KIND_ADDRESS_SET,
-  policy: ObjectKind.OBJECT_KIND_NETWORK_POLICY,
-  isolation: ObjectKind.OBJECT_KIND_POD_ISOLATION,
-};
+const KINDS: Readonly<Record<ObjectKindName, ObjectKind>> = OBJECT_KINDS;
 const KIND_NAMES = Object.keys(KINDS) as readonly ObjectKindName[];
 
 /** The protocol that the key of a service names. */
