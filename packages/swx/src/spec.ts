@@ -180,13 +180,8 @@ export interface SpecSelector {
   readonly slots: number;
 }
 
-export interface SpecLearner {
-  readonly name: string;
-  readonly line: number;
-  readonly key: readonly SpecKeyField[];
-  readonly actions: readonly SpecActionRef[];
-  readonly defaultAction: SpecDefaultAction;
-  readonly size: number;
+/** A table whose entries come from packets, by `learn`. */
+export interface SpecLearner extends SpecTable {
   /** Seconds, by timeout index. */
   readonly timeouts: readonly number[];
 }

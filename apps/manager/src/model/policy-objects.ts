@@ -1,15 +1,10 @@
-import type { IPv4, IPv4Prefix } from '@infra-offload/net';
-import type { AddressPort, PolicyAction } from '@infra-offload/policy-compiler';
+import type { IPv4Prefix } from '@infra-offload/net';
+import type { PolicyAction, ResolvedSet } from '@infra-offload/policy-compiler';
 import type { AgentCondition } from './agent-condition.js';
 
 /** Addresses that policies name together. Everything is in ascending order, and nothing twice. */
-export interface AddressSetObject {
+export interface AddressSetObject extends ResolvedSet {
   readonly kind: 'set';
-  readonly name: string;
-  readonly addresses: readonly IPv4[];
-  /** Ranges of more than one address. */
-  readonly cidrs: readonly IPv4Prefix[];
-  readonly addressPorts: readonly AddressPort[];
 }
 
 /** Rules that pods share; in force only for pods whose isolation names it. */

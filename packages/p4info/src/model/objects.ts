@@ -68,20 +68,8 @@ export interface NamedActionRef extends Named {
   readonly ref: P4ActionRef;
 }
 
-/** What P4Table is made of. */
-export interface P4TableParts {
-  readonly size: number;
-  readonly matchFields: readonly P4MatchField[];
-  readonly actions: readonly P4ActionRef[];
-  readonly constDefaultAction: P4Action | undefined;
-  readonly initialDefaultAction: P4Action | undefined;
-  readonly actionProfile: P4ActionProfile | undefined;
-  readonly directCounter: P4DirectCounter | undefined;
-  readonly directMeter: P4DirectMeter | undefined;
-  readonly supportsIdleTimeout: boolean;
-  readonly isConst: boolean;
-  readonly hasInitialEntries: boolean;
-}
+/** What P4Table is made of, beside what all objects have. */
+export type P4TableParts = Omit<P4Table, keyof P4Object | 'needsPriority' | 'matchField' | 'action'>;
 
 export class P4Table implements P4Object {
   readonly id: number;

@@ -119,19 +119,7 @@ export function instructionCode(
       const call = `X.meters[${array}].run(${index},${length}>>>0,${colorIn})`;
       return fields.write(instruction.colorOut, { words: [call], bits: 32 }, line);
     }
-    case 'jmp':
-    case 'jmph':
-    case 'jmpnh':
-    case 'jmpv':
-    case 'jmpnv':
-    case 'jmpa':
-    case 'jmpna':
-    case 'jmpeq':
-    case 'jmpneq':
-    case 'jmplt':
-    case 'jmpgt':
-    case 'jmple':
-    case 'jmpge': {
+    default: {
       const condition = jumpCondition(unit, instruction);
       const go = jump(instruction.target);
       if (unit.context.sites !== undefined) return `if(Z.jump(${condition ?? 'true'}))${go}`;
@@ -161,12 +149,7 @@ function jumpCondition(unit: Unit, instruction: Jump): string | undefined {
       const id = unit.context.layout.actionIds.get(instruction.action) ?? -1;
       return `M[${STATE.action}]${instruction.op === 'jmpa' ? '===' : '!=='}${id}`;
     }
-    case 'jmpeq':
-    case 'jmpneq':
-    case 'jmplt':
-    case 'jmpgt':
-    case 'jmple':
-    case 'jmpge': {
+    default: {
       const { op, a, b, line } = instruction;
       return compare(op, comparand(unit, op, a, b, line), comparand(unit, op, b, a, line), unit.where(line));
     }
