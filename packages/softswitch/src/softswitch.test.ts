@@ -2,6 +2,7 @@ import { createServer } from 'node:net';
 import { insert } from '@infra-offload/p4rt';
 import { DropReason, HOST_PORT, k8sDp } from '@infra-offload/p4src';
 import { formatTrace } from '@infra-offload/swx';
+import { packet } from '@infra-offload/swx/testing';
 import { afterEach, expect, it } from 'vitest';
 import { MemoryPorts } from './ports/memory.js';
 import { Softswitch } from './softswitch.js';
@@ -16,19 +17,6 @@ async function withPipeline(): Promise<Harness> {
   const harness = await Harness.withPipeline();
   cleanups.push(() => harness.stop());
   return harness;
-}
-
-/** A minimal IPv4 packet over Ethernet, protocol 253, with a right checksum. */
-function ipv4(source: readonly number[], destination: readonly number[]): Uint8Array {
-  const packet = new Uint8Array(60);
-  packet.set([2, 0, 0, 0, 0, 9, 2, 0, 0, 0, 0, 8, 8, 0, 0x45, 0, 0, 46, 0, 0, 0, 0, 64, 253, 0, 0], 0);
-  packet.set(source, 26);
-  packet.set(destination, 30);
-  let sum = 0;
-  for (let i = 14; i < 34; i += 2) sum += ((packet[i] ?? 0) << 8) | (packet[i + 1] ?? 0);
-  while (sum > 0xffff) sum = (sum & 0xffff) + (sum >> 16);
-  packet.set([(~sum >> 8) & 0xff, ~sum & 0xff], 24);
-  return packet;
 }
 
 it('packets go where the entries say, are counted, and can be traced', async () => {
@@ -52,17 +40,17 @@ it('packets go where the entries say, are counted, and can be traced', async () 
   ]);
   expect(result).toMatchObject({ code: 'OK' });
 
-  harness.ports.send(1, ipv4([10, 1, 0, 1], [10, 1, 0, 2]));
+  harness.ports.send(1, packet({ source: '10.1.0.1', target: '10.1.0.2' }));
   const out = await harness.ports.receive(2);
   expect([...out.subarray(0, 12)]).toEqual([2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1]);
   expect(out[22]).toBe(63);
 
-  harness.ports.send(1, ipv4([10, 1, 0, 99], [10, 1, 0, 2]));
+  harness.ports.send(1, packet({ source: '10.1.0.99', target: '10.1.0.2' }));
   const { entities } = await harness.read([counters.drop_counter.cell(DropReason.spoofedSource)]);
   expect(entities).toMatchObject([{ entity: { value: { data: { packetCount: 1n } } } }]);
   expect(harness.ports.drain(2)).toEqual([]);
 
-  const trace = formatTrace(harness.softswitch.trace(1, ipv4([10, 1, 0, 1], [10, 1, 0, 2])));
+  const trace = formatTrace(harness.softswitch.trace(1, packet({ source: '10.1.0.1', target: '10.1.0.2' })));
   expect(trace).toContain('pod_forward');
   expect(harness.ports.drain(2)).toHaveLength(1);
   expect(harness.ports.statistics(2)?.txPackets).toBe(2);

@@ -27,13 +27,16 @@ export interface PacketOptions {
   };
   readonly ttl?: number;
   readonly vlan?: number;
-  /** In units of 8 bytes. */
+  /** Of the 16 bits of flags and fragment offset, the latter in units of 8 bytes. */
   readonly fragmentOffset?: number;
+  /** First byte of the header: 0x46 and more have options that are not there. */
+  readonly versionIhl?: number;
   readonly identification?: number;
   readonly sourceMac?: string;
   readonly targetMac?: string;
-  /** For packets that are neither TCP nor UDP nor ICMP echo. */
+  /** For packets that are neither TCP nor UDP nor ICMP. */
   readonly protocol?: number;
+  readonly body?: Uint8Array;
 }
 
 export const TCP = { fin: 1, syn: 2, rst: 4, psh: 8, ack: 16 } as const;
@@ -72,7 +75,7 @@ export function packet(options: PacketOptions): Uint8Array {
   const body = l4Bytes(options, protocol);
   const header = new Uint8Array(20);
   const view = new DataView(header.buffer);
-  header[0] = 0x45;
+  header[0] = options.versionIhl ?? 0x45;
   view.setUint16(2, 20 + body.length);
   view.setUint16(4, options.identification ?? 0x1234);
   view.setUint16(6, options.fragmentOffset ?? 0);
@@ -103,7 +106,7 @@ function l4Bytes(options: PacketOptions, protocol: number): Uint8Array {
     view.setUint16(2, checksum(bytes));
     return bytes;
   }
-  if (l4 === undefined) return new Uint8Array(16);
+  if (l4 === undefined) return options.body ?? new Uint8Array(16);
   const payload = l4.payload ?? new Uint8Array([1, 2, 3, 4, 5]);
   const size = l4.protocol === 'tcp' ? 20 : 8;
   const bytes = new Uint8Array(size + payload.length);

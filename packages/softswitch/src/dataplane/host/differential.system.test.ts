@@ -1,16 +1,16 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ipv4 } from '@infra-offload/net';
+import { formatIPv4, ipv4 } from '@infra-offload/net';
 import { insert, modify, remove } from '@infra-offload/p4rt';
 import type { Entity, Update } from '@infra-offload/p4rt/proto';
 import { k8sDp, k8sDpArtifacts, k8sDpDeviceConfig, k8sDpP4Info } from '@infra-offload/p4src';
+import { arpRequest, packet } from '@infra-offload/swx/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Forwarding } from '../../entities/forwarding.js';
 import { loadConfig } from '../../pipeline/config.js';
 import { MemoryPorts } from '../../ports/memory.js';
 import { readAll } from '../../testing/forwarding.js';
-import { arpFrame, ipv4Frame } from '../../testing/frames.js';
 import { compiled, dpdkHeaders, dpdkInstalled, dpdkProgram } from '../../testing/swx-host.js';
 import type { Dataplane } from '../dataplane.js';
 import { LocalEngine } from './engine/local.js';
@@ -234,8 +234,8 @@ function tcp(
   flags: number,
 ): Input {
   const payload = flags & 8 ? new Uint8Array([1, 2, 3]) : new Uint8Array(0);
-  const content = { protocol: 'tcp', sourcePort, targetPort, flags, payload } as const;
-  return { port, packet: ipv4Frame({ source, target, content }) };
+  const l4 = { protocol: 'tcp', sourcePort, targetPort, flags, payload } as const;
+  return { port, packet: packet({ source: formatIPv4(ipv4(source)), target: formatIPv4(ipv4(target)), l4 }) };
 }
 
 /** Packets of all kinds, many of them of flows that go on. */
@@ -245,28 +245,35 @@ function traffic(next: (n: number) => number): Input[] {
     const own = PODS[port - 2];
     const source = own !== undefined && next(12) > 0 ? own : pick([...PODS, ...OUTSIDE], ipv4(0));
     const target = next(2) ? pick(VIPS, ipv4(0)) : pick([...PODS, ...OUTSIDE], ipv4(0));
-    const common = { source, target, ttl: pick([64, 64, 64, 2, 1, 0], 64), ...(next(8) ? {} : { vlan: 5 }) };
+    const common = {
+      source: formatIPv4(source),
+      target: formatIPv4(target),
+      ttl: pick([64, 64, 64, 2, 1, 0], 64),
+      ...(next(8) ? {} : { vlan: 5 }),
+    };
     switch (next(16)) {
       case 0:
-        return arpFrame(
-          pick([1, 1, 2], 1),
-          source,
-          pick([ipv4('169.254.1.1'), ipv4('10.0.0.7'), ...PODS], ipv4(0)),
-        );
+        return arpRequest({
+          operation: pick<1 | 2>([1, 1, 2], 1),
+          senderMac: '02:00:00:00:00:02',
+          sender: common.source,
+          target: pick(['169.254.1.1', '10.0.0.7', ...PODS.map(formatIPv4)], '0.0.0.0'),
+        });
       case 1:
-        return ipv4Frame({ ...common, content: { echo: pick([0, 8] as const, 8), identifier: next(4) } });
+        return packet({ ...common, icmpEcho: { type: pick<0 | 8>([0, 8], 8), identifier: next(4) } });
       case 2:
-        return ipv4Frame({
+        return packet({
           ...common,
-          content: { protocol: pick([132, 47, 253], 47) },
-          fragment: pick([0, 0x2000, 0x4000], 0),
+          protocol: pick([132, 47, 253], 47),
+          body: new Uint8Array(24).fill(0x5a),
+          fragmentOffset: pick([0, 0x2000, 0x4000], 0),
         });
       case 3:
         return new Uint8Array(60).fill(next(256), 12);
       default: {
         const reply = next(2) === 1;
         const ephemeral = 1000 + next(40);
-        const content = {
+        const l4 = {
           protocol: pick(['tcp', 'udp'] as const, 'tcp'),
           sourcePort: reply ? 8000 + next(4) : ephemeral,
           targetPort: reply ? ephemeral : pick([80, 80, 80, 8000, 8001, 8002, 81], 80),
@@ -274,10 +281,10 @@ function traffic(next: (n: number) => number): Input[] {
           noChecksum: next(4) === 0,
           payload: new Uint8Array(next(20)).map(() => next(256)),
         };
-        const odd = next(30) ? {} : { fragment: pick([7, 0x2000, 0x2001], 7) };
-        return ipv4Frame({
+        const odd = next(30) ? {} : { fragmentOffset: pick([7, 0x2000, 0x2001], 7) };
+        return packet({
           ...common,
-          content,
+          l4,
           ...odd,
           ...(next(40) ? {} : { versionIhl: pick([0x46, 0x4f, 0x65], 0x46) }),
         });

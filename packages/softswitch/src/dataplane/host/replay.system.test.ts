@@ -1,7 +1,7 @@
 import { k8sDpArtifacts } from '@infra-offload/p4src';
+import { packet } from '@infra-offload/swx/testing';
 import { expect, it } from 'vitest';
 import { MemoryPorts } from '../../ports/memory.js';
-import { ipv4Frame } from '../../testing/frames.js';
 import { dpdkInstalled, dpdkProgram } from '../../testing/swx-host.js';
 import { HostDataplane } from './host-dataplane.js';
 import { HostProcesses } from './host-processes.js';
@@ -24,13 +24,8 @@ it.runIf(dpdkInstalled)(
       const host = (await dataplane.whenReady()) ?? expect.unreachable('no host');
       for (let round = 0; round < 200; round++) {
         const packets = Array.from({ length: 4 + (round % 3) * 200 }, (_, i) => {
-          const content = {
-            protocol: 'udp',
-            sourcePort: i,
-            targetPort: 53,
-            payload: new Uint8Array(4),
-          } as const;
-          return { packet: ipv4Frame({ source: 0x0a00_0001, target: 0x0a00_0002 + round, content }) };
+          const l4 = { protocol: 'udp', sourcePort: i, targetPort: 53, payload: new Uint8Array(4) } as const;
+          return { packet: packet({ source: '10.0.0.1', target: `10.0.1.${round}`, l4 }) };
         });
         const result = await replay(host, 1, new Map(PORTS.slice(round % 2).map((port) => [port, packets])));
         expect(result.received).toBeGreaterThan(0);

@@ -1,0 +1,1 @@
+export { arpRequest, type PacketOptions, packet } from './packets.js';
