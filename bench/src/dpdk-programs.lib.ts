@@ -15,6 +15,7 @@ import {
   replay,
 } from '@infra-offload/softswitch';
 import { reserveHugePages } from '../../scripts/huge-pages.mjs';
+import { udpFrame } from './frames.lib.js';
 
 const CLIENT = 0x0af40001;
 const SERVER = 0x0af40002;
@@ -56,39 +57,23 @@ interface Load {
   readonly back: Flow;
 }
 
-function udp(source: number, target: number, sourcePort: number, targetPort: number): Uint8Array {
-  const view = new DataView(new ArrayBuffer(60));
-  view.setUint16(12, 0x0800);
-  view.setUint8(14, 0x45);
-  view.setUint16(16, 46);
-  view.setUint8(22, 64);
-  view.setUint8(23, 17);
-  view.setUint32(26, source);
-  view.setUint32(30, target);
-  view.setUint16(34, sourcePort);
-  view.setUint16(36, targetPort);
-  view.setUint16(38, 26);
-  view.setUint16(40, 0x5566);
-  return new Uint8Array(view.buffer);
-}
-
 type Counter = NonNullable<ReplayedPacket['counter']>;
 const SOURCE_PORT: Counter = { offset: 34, bytes: 2 };
 const DESTINATION_PORT: Counter = { offset: 36, bytes: 2 };
 const SOURCE: Counter = { offset: 26, bytes: 4 };
 /** From there on, a packet of another client each time. */
 const newFlows = (client: number) =>
-  new Map([[UPLINK_PORT, [{ packet: udp(client, VIP, 1234, SERVICE_PORT), counter: SOURCE }]]]);
+  new Map([[UPLINK_PORT, [{ packet: udpFrame(client, VIP, 1234, SERVICE_PORT), counter: SOURCE }]]]);
 const LOADS: readonly Load[] = [
   {
     name: 'through a service (NAT)',
-    there: (service, port) => udp(CLIENT, VIP, port, SERVICE_PORT + service),
-    back: (service, port) => udp(SERVER, CLIENT, TARGET_PORT + service, port),
+    there: (service, port) => udpFrame(CLIENT, VIP, port, SERVICE_PORT + service),
+    back: (service, port) => udpFrame(SERVER, CLIENT, TARGET_PORT + service, port),
   },
   {
     name: 'pod to pod',
-    there: (service, port) => udp(CLIENT, SERVER, port, 9000 + service),
-    back: (service, port) => udp(SERVER, CLIENT, 9000 + service, port),
+    there: (service, port) => udpFrame(CLIENT, SERVER, port, 9000 + service),
+    back: (service, port) => udpFrame(SERVER, CLIENT, 9000 + service, port),
   },
 ];
 

@@ -23,6 +23,7 @@ import {
 } from '@infra-offload/softswitch';
 import { reserveHugePages } from '../../scripts/huge-pages.mjs';
 import { comparePrograms } from './dpdk-programs.lib.js';
+import { tcpFrame } from './frames.lib.js';
 
 const BINARY = fileURLToPath(new URL('../../tools/swx-host/build/swx-host', import.meta.url));
 const ENGINE = fileURLToPath(new URL('../../packages/softswitch/dist/swx-engine.js', import.meta.url));
@@ -50,59 +51,38 @@ interface Load {
   readonly packets: ReadonlyMap<number, readonly ReplayedPacket[]>;
 }
 
-function tcp(
-  source: number,
-  target: number,
-  sourcePort: number,
-  targetPort: number,
-  flags: number,
-): Uint8Array {
-  const view = new DataView(new ArrayBuffer(64));
-  view.setUint16(12, 0x0800);
-  view.setUint8(14, 0x45);
-  view.setUint16(16, 50);
-  view.setUint8(22, 64);
-  view.setUint8(23, 6);
-  view.setUint32(26, source);
-  view.setUint32(30, target);
-  view.setUint16(34, sourcePort);
-  view.setUint16(36, targetPort);
-  view.setUint16(46, 0x5000 | flags);
-  return new Uint8Array(view.buffer);
-}
-
 const flows = Array.from({ length: FLOWS }, (_, i) => 10_000 + i);
 /** What establishes the connections. */
 const HANDSHAKES = flows.flatMap((port) => [
-  { port: 2, packet: tcp(CLIENT, VIP, port, 80, 2) },
-  { port: 3, packet: tcp(SERVER, CLIENT, 8080, port, 0x12) },
-  { port: 2, packet: tcp(CLIENT, VIP, port, 80, 0x10) },
-  { port: 2, packet: tcp(CLIENT, SERVER, port, 443, 2) },
-  { port: 3, packet: tcp(SERVER, CLIENT, 443, port, 0x12) },
-  { port: 2, packet: tcp(CLIENT, SERVER, port, 443, 0x10) },
+  { port: 2, packet: tcpFrame(CLIENT, VIP, port, 80, 2) },
+  { port: 3, packet: tcpFrame(SERVER, CLIENT, 8080, port, 0x12) },
+  { port: 2, packet: tcpFrame(CLIENT, VIP, port, 80, 0x10) },
+  { port: 2, packet: tcpFrame(CLIENT, SERVER, port, 443, 2) },
+  { port: 3, packet: tcpFrame(SERVER, CLIENT, 443, port, 0x12) },
+  { port: 2, packet: tcpFrame(CLIENT, SERVER, port, 443, 0x10) },
 ]);
 const LOADS: readonly Load[] = [
   {
     name: 'established, through a service (NAT)',
     milliseconds: MILLISECONDS,
     packets: new Map([
-      [2, flows.map((port) => ({ packet: tcp(CLIENT, VIP, port, 80, 0x10) }))],
-      [3, flows.map((port) => ({ packet: tcp(SERVER, CLIENT, 8080, port, 0x10) }))],
+      [2, flows.map((port) => ({ packet: tcpFrame(CLIENT, VIP, port, 80, 0x10) }))],
+      [3, flows.map((port) => ({ packet: tcpFrame(SERVER, CLIENT, 8080, port, 0x10) }))],
     ]),
   },
   {
     name: 'established, pod to pod',
     milliseconds: MILLISECONDS,
     packets: new Map([
-      [2, flows.map((port) => ({ packet: tcp(CLIENT, SERVER, port, 443, 0x10) }))],
-      [3, flows.map((port) => ({ packet: tcp(SERVER, CLIENT, 443, port, 0x10) }))],
+      [2, flows.map((port) => ({ packet: tcpFrame(CLIENT, SERVER, port, 443, 0x10) }))],
+      [3, flows.map((port) => ({ packet: tcpFrame(SERVER, CLIENT, 443, port, 0x10) }))],
     ]),
   },
   {
     name: 'new flows, to a service',
     milliseconds: NEW_FLOWS_MILLISECONDS,
     packets: new Map([
-      [1, [{ packet: tcp(0x14000000, VIP, 1234, 80, 2), counter: { offset: 26, bytes: 4 } }]],
+      [1, [{ packet: tcpFrame(0x14000000, VIP, 1234, 80, 2), counter: { offset: 26, bytes: 4 } }]],
     ]),
   },
 ];

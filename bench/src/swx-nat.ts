@@ -4,6 +4,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { parseSpec, SwxPipeline } from '@infra-offload/swx';
+import { tcpFrame } from './frames.lib.js';
 
 const FLOWS = 1000;
 const SECONDS = 2;
@@ -64,19 +65,7 @@ function tcp(
   targetPort: number,
   flags = ACK,
 ): Input {
-  const packet = new Uint8Array(64);
-  const view = new DataView(packet.buffer);
-  view.setUint16(12, 0x0800);
-  packet[14] = 0x45;
-  view.setUint16(16, 50);
-  packet[22] = 64;
-  packet[23] = 6;
-  view.setUint32(26, source);
-  view.setUint32(30, target);
-  view.setUint16(34, sourcePort);
-  view.setUint16(36, targetPort);
-  packet[47] = flags;
-  return { port, packet };
+  return { port, packet: tcpFrame(source, target, sourcePort, targetPort, flags) };
 }
 
 /** Seconds of CPU time that this process has taken: what others have of the machine does not count. */
