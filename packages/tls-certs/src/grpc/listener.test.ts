@@ -5,7 +5,7 @@ import { connect } from 'node:tls';
 import { Client, credentials } from '@grpc/grpc-js';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { IdentityFiles } from '../layout.js';
-import { bytes, call, ECHO, EchoServers } from '../testing/echo.js';
+import { ask, call, EchoServers } from '../testing/echo.js';
 import { Scratch } from '../testing/scratch.js';
 import { openClientSecurity, type TlsMode } from './security.js';
 
@@ -49,21 +49,10 @@ describe('listen', () => {
     const listener = await serve();
     const { credentials: own, source } = openClientSecurity({ mode: 'mtls', ...agent }, 'manager');
     const client = new Client(listener.address, own);
-    const ask = () =>
-      new Promise((resolve) => {
-        client.makeUnaryRequest(
-          ECHO,
-          bytes,
-          bytes,
-          Buffer.alloc(0),
-          { deadline: Date.now() + 5_000 },
-          (error, value) => resolve(error?.details ?? String(value)),
-        );
-      });
-    expect(await ask()).toBe('agents');
+    expect(await ask(client)).toBe('agents');
     await listener.close();
     // The connection is the gRPC server's; only new ones find nobody.
-    expect(await ask()).toBe('agents');
+    expect(await ask(client)).toBe('agents');
     client.close();
     source?.close();
     expect(await call(listener.address, agent)).toMatch(/UNAVAILABLE: .*ECONNREFUSED/);
@@ -164,17 +153,8 @@ describe('listen', () => {
     const client = new Client(address, credentials.createSsl(readFileSync(agent.ca)), {
       'grpc.ssl_target_name_override': 'localhost',
     });
-    const answer = await new Promise((resolve) => {
-      client.makeUnaryRequest(
-        ECHO,
-        bytes,
-        bytes,
-        Buffer.alloc(0),
-        { deadline: Date.now() + 5_000 },
-        (error) => resolve(error?.details),
-      );
-    });
+    const answer = await ask(client);
     client.close();
-    expect(answer).toBe('the client has no certificate, which this port requires');
+    expect(answer).toBe('UNAUTHENTICATED: the client has no certificate, which this port requires');
   });
 });

@@ -92,8 +92,22 @@ export class EchoServers {
   }
 }
 
-/** The answer on a connection of its own, or the code and what comes with it. */
-export function call(
+/** The answer, or the code of the error and what comes with it. */
+export function ask(client: Client): Promise<string> {
+  return new Promise((resolve) => {
+    client.makeUnaryRequest(
+      ECHO,
+      bytes,
+      bytes,
+      Buffer.alloc(0),
+      { deadline: Date.now() + 60_000 },
+      (error, value) => resolve(error === null ? String(value) : `${status[error.code]}: ${error.details}`),
+    );
+  });
+}
+
+/** The same on a connection of its own. */
+export async function call(
   address: string,
   files: IdentityFiles,
   options: { mode?: TlsMode; role?: Role; cipherSuites?: readonly string[] } = {},
@@ -102,18 +116,8 @@ export function call(
   const security = openClientSecurity({ mode, ...files, cipherSuites }, role);
   // A pool of its own: clients share connections otherwise.
   const client = new Client(address, security.credentials, { 'grpc.use_local_subchannel_pool': 1 });
-  return new Promise((resolve) => {
-    client.makeUnaryRequest(
-      ECHO,
-      bytes,
-      bytes,
-      Buffer.alloc(0),
-      { deadline: Date.now() + 60_000 },
-      (error, value) => {
-        client.close();
-        security.source?.close();
-        resolve(error === null ? String(value) : `${status[error.code]}: ${error.details}`);
-      },
-    );
-  });
+  const answer = await ask(client);
+  client.close();
+  security.source?.close();
+  return answer;
 }
