@@ -10,19 +10,12 @@ import {
   remove,
 } from '@infra-offload/p4rt';
 import { k8sDp, k8sDpArtifacts } from '@infra-offload/p4src';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { dpdkDriver } from './drivers/dpdk/driver.js';
 import { DEGRADED, node, PROGRAMMED, pod, podObject, service, type TestAgent, web } from './testing/agent.js';
-import { eventually, ready, startReady, TestWorld, written } from './testing/world.js';
+import { eventually, ready, startReady, world, worldForEachTest, written } from './testing/world.js';
 
-let world: TestWorld;
-beforeEach(async () => {
-  world = new TestWorld();
-  await world.startTarget();
-});
-afterEach(async () => {
-  await world.stop();
-});
+worldForEachTest();
 
 /** What grpc.health.v1 says of the Offload service. */
 async function health(address: string): Promise<string> {

@@ -3,20 +3,13 @@ import { join } from 'node:path';
 import { status as grpc } from '@grpc/grpc-js';
 import { PolicyAction, type WantedObject } from '@infra-offload/infra-api';
 import { P4RuntimeSession } from '@infra-offload/p4rt';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { DONE, network, TestIpdkAgent, translation } from './ipdk/testing.js';
 import type { Manager } from './manager.js';
 import { node, PROGRAMMED, pod, podObject, service, type TestAgent, web } from './testing/agent.js';
-import { eventually, ready, startReady, TestWorld, written } from './testing/world.js';
+import { eventually, ready, startReady, world, worldForEachTest, written } from './testing/world.js';
 
-let world: TestWorld;
-beforeEach(async () => {
-  world = new TestWorld();
-  await world.startTarget();
-});
-afterEach(async () => {
-  await world.stop();
-});
+worldForEachTest();
 
 const { POLICY_ACTION_ALLOW: ALLOW, POLICY_ACTION_DENY: DENY } = PolicyAction;
 const LOST = 'the state of the last run was lost';

@@ -9,9 +9,9 @@ import {
 import { formatEntity, insert, modify, P4RuntimeSession, remove } from '@infra-offload/p4rt';
 import { P4RuntimeClient, type Update } from '@infra-offload/p4rt/proto';
 import { k8sDp } from '@infra-offload/p4src';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import { node, podObject } from './testing/agent.js';
-import { eventually, startReady, TestWorld, written } from './testing/world.js';
+import { eventually, startReady, world, worldForEachTest, written } from './testing/world.js';
 
 const { policy_ingress: ingress, policy_peer: peers, policy_port: ports } = k8sDp.tables;
 const { POLICY_ACTION_ALLOW, POLICY_ACTION_DENY } = PolicyAction;
@@ -19,14 +19,7 @@ const ISOLATED = '10.244.1.3';
 const CLIENT = '10.244.1.1';
 const STRANGER = '10.244.1.2';
 
-let world: TestWorld;
-beforeEach(async () => {
-  world = new TestWorld();
-  await world.startTarget();
-});
-afterEach(async () => {
-  await world.stop();
-});
+worldForEachTest();
 
 /** Pod 3 may be reached by pod 1, on port 80. */
 function objects(): readonly WantedObject[] {

@@ -6,19 +6,12 @@ import {
   PolicyAction,
   type WantedObject,
 } from '@infra-offload/infra-api';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import { DEGRADED, node, PROGRAMMED, pod, podObject, type TestAgent } from './testing/agent.js';
 import { TcpFlags, tcpSegment } from './testing/frames.js';
-import { eventually, startReady, TestWorld, written } from './testing/world.js';
+import { eventually, startReady, world, worldForEachTest, written } from './testing/world.js';
 
-let world: TestWorld;
-beforeEach(async () => {
-  world = new TestWorld();
-  await world.startTarget();
-});
-afterEach(async () => {
-  await world.stop();
-});
+worldForEachTest();
 
 const { POLICY_ACTION_ALLOW: ALLOW, POLICY_ACTION_DENY: DENY } = PolicyAction;
 

@@ -1,19 +1,12 @@
 import { status as grpc } from '@grpc/grpc-js';
 import { type Flow, ObjectKind, Protocol } from '@infra-offload/infra-api';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { DEGRADED, node, PROGRAMMED, pod, podObject, service, type TestAgent, web } from './testing/agent.js';
 import { arpReplyMac, arpRequest } from './testing/arp.js';
 import { decodeFrame, TcpFlags, tcpSegment } from './testing/frames.js';
-import { eventually, startReady, TestWorld, written } from './testing/world.js';
+import { eventually, startReady, world, worldForEachTest, written } from './testing/world.js';
 
-let world: TestWorld;
-beforeEach(async () => {
-  world = new TestWorld();
-  await world.startTarget();
-});
-afterEach(async () => {
-  await world.stop();
-});
+worldForEachTest();
 
 async function refusal(call: Promise<unknown>): Promise<number> {
   const error: unknown = await call.then(

@@ -4,23 +4,18 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Manager } from '../manager.js';
 import { DEGRADED, PROGRAMMED, type TestAgent } from '../testing/agent.js';
 import { decodeFrame, tcpSegment } from '../testing/frames.js';
-import { startReady, TestWorld } from '../testing/world.js';
+import { startReady, world, worldForEachTest } from '../testing/world.js';
 import { DONE, network, release, TestIpdkAgent, unary } from './testing.js';
 
-let world: TestWorld;
 let manager: Manager;
 let agent: TestAgent;
 let ipdk: TestIpdkAgent;
+worldForEachTest();
 beforeEach(async () => {
-  world = new TestWorld();
-  await world.startTarget();
   ({ manager, agent } = await startReady(world));
   ipdk = new TestIpdkAgent(manager.address);
 });
-afterEach(async () => {
-  ipdk.close();
-  await world.stop();
-});
+afterEach(() => ipdk.close());
 
 type Done = (error: ServiceError | null, reply: infra.Reply) => void;
 

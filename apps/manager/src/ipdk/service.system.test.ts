@@ -4,24 +4,19 @@ import type { Manager } from '../manager.js';
 import { DEGRADED, node, PROGRAMMED, pod, podObject, type TestAgent, web } from '../testing/agent.js';
 import { arpReplyMac, arpRequest } from '../testing/arp.js';
 import { decodeFrame, tcpSegment } from '../testing/frames.js';
-import { startReady, TestWorld } from '../testing/world.js';
+import { startReady, world, worldForEachTest } from '../testing/world.js';
 import { REFUSALS } from './refusals.js';
 import { addRequest, DONE, network, release, TestIpdkAgent, translation, unary } from './testing.js';
 
-let world: TestWorld;
 let manager: Manager;
 let agent: TestAgent;
 let ipdk: TestIpdkAgent;
+worldForEachTest();
 beforeEach(async () => {
-  world = new TestWorld();
-  await world.startTarget();
   ({ manager, agent } = await startReady(world));
   ipdk = new TestIpdkAgent(manager.address);
 });
-afterEach(async () => {
-  ipdk.close();
-  await world.stop();
-});
+afterEach(() => ipdk.close());
 
 /** Entries of a table that the device has, as texts. */
 async function installed(table: string): Promise<string[]> {

@@ -1,22 +1,19 @@
 import { status } from '@grpc/grpc-js';
 import { callRaw, trailersSize } from '@infra-offload/faults';
 import { AddPodRequest, OffloadService, SyncRequest } from '@infra-offload/infra-api';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { beforeEach, expect, it } from 'vitest';
 import type { Manager } from '../manager.js';
-import { startReady, TestWorld } from '../testing/world.js';
+import { startReady, world, worldForEachTest } from '../testing/world.js';
 
 /** What clients on C-core and Java take. */
 const LIMIT = 8_192;
 
-let world: TestWorld;
 let manager: Manager;
 
+worldForEachTest();
 beforeEach(async () => {
-  world = new TestWorld();
-  await world.startTarget();
   ({ manager } = await startReady(world));
 });
-afterEach(() => world.stop());
 
 const long = 'é% '.repeat(50_000);
 const badPod = AddPodRequest.encode(

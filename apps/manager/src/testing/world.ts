@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { MemoryPorts, Softswitch } from '@infra-offload/softswitch';
+import { afterEach, beforeEach } from 'vitest';
 import type * as z from 'zod';
 import { configSchema } from '../config/config.js';
 import type { Driver } from '../drivers/driver.js';
@@ -77,6 +78,18 @@ export class TestWorld {
     await this.stopTarget();
     rmSync(this.directory, { recursive: true, force: true });
   }
+}
+
+/** The world of the test that runs, in files that call {@link worldForEachTest}. */
+export let world: TestWorld;
+
+/** Has each test of a file begin in a world of its own, with its target. */
+export function worldForEachTest(): void {
+  beforeEach(async () => {
+    world = new TestWorld();
+    await world.startTarget();
+  });
+  afterEach(() => world.stop());
 }
 
 /** Waits until `done`; fails after `timeoutMs`. */
