@@ -1,8 +1,7 @@
-import { pino } from 'pino';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { attachmentOf, setUpLines } from '../testing/attachments.js';
-import { TestNetwork } from '../testing/network.js';
-import { SysfsTree, type TreeNetdev } from '../testing/sysfs-tree.js';
+import { devicesForEachTest, log, logger, netns, removeDevices, tree } from '../testing/devices.js';
+import type { TreeNetdev } from '../testing/sysfs-tree.js';
 import { CdqPool, MAX_SUBFUNCTIONS } from './cdq.js';
 import { ownNetnsInode, ownNetnsPath } from './netns.js';
 import { PooledInterfaces } from './pooled-interfaces.js';
@@ -18,32 +17,12 @@ const pf = 'ens801f0';
 const pfAddress = '0000:af:00.0';
 const device = `pci/${pfAddress}`;
 
-let tree: SysfsTree;
-let network: TestNetwork;
-let netns: string;
-let log: { msg: string; reason?: string }[];
-
-beforeEach(() => {
-  tree = new SysfsTree();
-  network = new TestNetwork();
-  netns = network.addNetns('pod');
-  log = [];
-});
-
-afterEach(() => {
-  try {
-    commands.verify();
-  } finally {
-    network.cleanUp();
-    tree.remove();
-  }
-});
+devicesForEachTest(commands);
 
 const mac = (number: number) => `00:${number.toString(16).padStart(2, '0')}:00:00:03:14`;
 
 function start(attachTimeoutMs = 5_000): PooledInterfaces {
-  const logger = pino({}, { write: (line: string) => void log.push(JSON.parse(line)) });
-  return new PooledInterfaces(new CdqPool(pf, logger, tree.sysfs, attachTimeoutMs));
+  return new PooledInterfaces(new CdqPool(pf, logger(), tree.sysfs, attachTimeoutMs));
 }
 
 /** A subfunction on the auxiliary bus: sfnum 101 is number 4. */
@@ -193,8 +172,7 @@ describe('a subfunction that is made', () => {
   });
 
   it('is for the node, too', async () => {
-    tree.remove();
-    tree = new SysfsTree();
+    removeDevices();
     tree.addPf(pf, pfAddress);
     const appears = await prepare(5, `${pf}d5`);
     commands.expect(show([101, 'active']), add(102), activate(102, ...appears));
@@ -251,8 +229,7 @@ describe('a subfunction that is made', () => {
   });
 
   it('is asked for the node once a look, and complained of once', async () => {
-    tree.remove();
-    tree = new SysfsTree();
+    removeDevices();
     tree.addPf(pf, pfAddress);
     const interfaces = start();
     const failed = { command: 'devlink -json port show', code: 1, stderr: 'Failed to connect to devlink' };
@@ -263,8 +240,7 @@ describe('a subfunction that is made', () => {
   });
 
   it('needs a PF', async () => {
-    tree.remove();
-    tree = new SysfsTree();
+    removeDevices();
     await expect(start().allocate()).rejects.toMatchObject({
       code: 11,
       message: 'no free interface: 0 are attached to pods and there is no interface ens801f0',

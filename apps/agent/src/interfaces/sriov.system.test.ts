@@ -1,8 +1,7 @@
-import { pino } from 'pino';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { attachmentOf, setUpLines } from '../testing/attachments.js';
-import { TestNetwork } from '../testing/network.js';
-import { SysfsTree, type TreeNetdev } from '../testing/sysfs-tree.js';
+import { devicesForEachTest, log, logger, netns, tree } from '../testing/devices.js';
+import type { TreeNetdev } from '../testing/sysfs-tree.js';
 import { ownNetnsInode, ownNetnsPath } from './netns.js';
 import { PooledInterfaces } from './pooled-interfaces.js';
 import { SriovPool } from './sriov.js';
@@ -17,26 +16,7 @@ vi.mock('./command.js', () => ({ runCommand: commands.run }));
 const pf = 'ens801f0';
 const pfAddress = '0000:18:00.0';
 
-let tree: SysfsTree;
-let network: TestNetwork;
-let netns: string;
-let log: { msg: string; problems: string[] }[];
-
-beforeEach(() => {
-  tree = new SysfsTree();
-  network = new TestNetwork();
-  netns = network.addNetns('pod');
-  log = [];
-});
-
-afterEach(() => {
-  try {
-    commands.verify();
-  } finally {
-    network.cleanUp();
-    tree.remove();
-  }
-});
+devicesForEachTest(commands);
 
 const mac = (id: number) => `00:${id.toString(16).padStart(2, '0')}:00:00:03:18`;
 const address = (id: number) => `0000:18:01.${id}`;
@@ -48,8 +28,7 @@ function addVf(id: number, name = `${pf}v${id}`): TreeNetdev {
 }
 
 function start(): PooledInterfaces {
-  const logger = pino({}, { write: (line: string) => void log.push(JSON.parse(line)) });
-  return new PooledInterfaces(new SriovPool(pf, logger, tree.sysfs));
+  return new PooledInterfaces(new SriovPool(pf, logger(), tree.sysfs));
 }
 
 /** What `ip` tells of a pod with our VF in it. */
