@@ -16,199 +16,115 @@ export type RawLearner = Omit<SpecLearner, 'defaultAction'> & { readonly default
 
 const MAX_SIZE = 2 ** 31;
 
-/** The parts of a table, selector or learner block, each at most once. */
+/** The parts of a table, learner or selector, each of which begins with a word of its own. */
 class Parts {
+  readonly name: string;
+  readonly line: number;
   readonly #file: string;
   readonly #what: string;
-  readonly #seen = new Set<string>();
+  readonly #parts = new Map<string, Statement>();
 
-  constructor(file: string, what: string) {
+  /** @param words that parts may begin with */
+  constructor({ tokens, line, body }: Statement, file: string, words: readonly string[]) {
+    const [kind, name] = tokens;
+    if (name === undefined || tokens.length !== 2 || body === undefined) {
+      throw syntaxError(file, line, `'${kind} <name> {'`, tokens.join(' '));
+    }
+    this.name = name;
+    this.line = line;
     this.#file = file;
-    this.#what = what;
+    this.#what = `${kind} '${name}'`;
+    for (const part of body) {
+      const [word = ''] = part.tokens;
+      if (!words.includes(word)) {
+        throw syntaxError(file, part.line, `${words.slice(0, -1).join(', ')} or ${words.at(-1)}`, word);
+      }
+      if (this.#parts.has(word)) {
+        throw semanticError(file, part.line, `${this.#what} has a '${word}' already`, word);
+      }
+      this.#parts.set(word, part);
+    }
   }
 
-  once(part: string, line: number): void {
-    if (this.#seen.has(part))
-      throw semanticError(this.#file, line, `${this.#what} has a '${part}' already`, part);
-    this.#seen.add(part);
+  optional<T>(word: string, read: (part: Statement) => T): T | undefined {
+    const part = this.#parts.get(word);
+    return part === undefined ? undefined : read(part);
   }
 
-  /** Fails unless a required part was there. */
-  required<T>(value: T | undefined, part: string, line: number): T {
-    if (value === undefined) throw semanticError(this.#file, line, `${this.#what} lacks '${part}'`, part);
-    return value;
+  required<T>(word: string, read: (part: Statement) => T): T {
+    const part = this.#parts.get(word);
+    if (part === undefined) {
+      throw semanticError(this.#file, this.line, `${this.#what} lacks '${word}'`, word);
+    }
+    return read(part);
   }
 }
 
+/** Choices between implementations of the same lookup, and a remark of p4c's on PSA tables. */
+const OF_NO_EFFECT = ['instanceof', 'pragma', 'hash', 'action_selector'];
+const TABLE_PARTS = ['key', 'actions', 'default_action', ...OF_NO_EFFECT, 'size'];
+const LEARNER_PARTS = ['key', 'actions', 'default_action', 'hash', 'size', 'timeout'];
+const SELECTOR_PARTS = ['group_id', 'selector', 'member_id', 'n_groups_max', 'n_members_per_group_max'];
+
 export function parseTable(statement: Statement, scope: Scope): RawTable {
-  const { name, body } = blockName(statement, scope.file);
-  const parts = new Parts(scope.file, `table '${name}'`);
-  let key: SpecKeyField[] = [];
-  let actions: SpecActionRef[] | undefined;
-  let defaultAction: RawDefaultAction | undefined;
-  let size: number | undefined;
-  for (const part of body) {
-    const word = part.tokens[0] ?? '';
-    parts.once(word, part.line);
-    switch (word) {
-      case 'key':
-        key = inner(part, scope.file).map((field) => parseMatchField(field, scope));
-        break;
-      case 'actions':
-        actions = inner(part, scope.file).map((action) => parseActionRef(action, scope.file));
-        break;
-      case 'default_action':
-        defaultAction = parseDefaultAction(part, scope.file);
-        break;
-      case 'size':
-        size = parseSize(part, scope.file);
-        break;
-      case 'instanceof':
-      case 'pragma':
-      case 'hash':
-      case 'action_selector':
-        // Choices between implementations of the same lookup, and a remark of p4c's on PSA tables.
-        single(part, scope.file);
-        break;
-      default:
-        throw syntaxError(
-          scope.file,
-          part.line,
-          `key, actions, default_action, instanceof, pragma, hash or size`,
-          word,
-        );
-    }
-  }
+  const { file } = scope;
+  const parts = new Parts(statement, file, TABLE_PARTS);
+  for (const word of OF_NO_EFFECT) parts.optional(word, (part) => single(part, file));
   return {
-    name,
-    line: statement.line,
-    key,
-    actions: parts.required(actions, 'actions', statement.line),
-    defaultAction: parts.required(defaultAction, 'default_action', statement.line),
-    size: size ?? 0,
+    name: parts.name,
+    line: parts.line,
+    key: parts.optional('key', (part) => inner(part, file).map((f) => parseMatchField(f, scope))) ?? [],
+    actions: parts.required('actions', (part) => parseActions(part, file)),
+    defaultAction: parts.required('default_action', (part) => parseDefaultAction(part, file)),
+    size: parts.optional('size', (part) => parseSize(part, file)) ?? 0,
   };
 }
 
 export function parseLearner(statement: Statement, scope: Scope): RawLearner {
-  const { name, body } = blockName(statement, scope.file);
-  const parts = new Parts(scope.file, `learner '${name}'`);
-  let key: SpecKeyField[] | undefined;
-  let actions: SpecActionRef[] | undefined;
-  let defaultAction: RawDefaultAction | undefined;
-  let size: number | undefined;
-  let timeouts: number[] | undefined;
-  for (const part of body) {
-    const word = part.tokens[0] ?? '';
-    parts.once(word, part.line);
-    switch (word) {
-      case 'key':
-        key = inner(part, scope.file).map((field) => parsePlainField(field, scope));
-        break;
-      case 'actions':
-        actions = inner(part, scope.file).map((action) => parseActionRef(action, scope.file));
-        break;
-      case 'default_action':
-        defaultAction = parseDefaultAction(part, scope.file);
-        break;
-      case 'size':
-        size = parseSize(part, scope.file);
-        break;
-      case 'hash':
-        single(part, scope.file);
-        break;
-      case 'timeout':
-        timeouts = parseTimeouts(part, scope.file);
-        break;
-      default:
-        throw syntaxError(scope.file, part.line, `key, actions, default_action, hash, size or timeout`, word);
-    }
-  }
-  const line = statement.line;
-  const seconds = parts.required(timeouts, 'timeout', line);
-  const fields = parts.required(key, 'key', line);
-  if (seconds.length === 0) throw semanticError(scope.file, line, `learner '${name}' has no timeout`, name);
-  if (fields.length === 0) throw semanticError(scope.file, line, `learner '${name}' has no key fields`, name);
+  const { file } = scope;
+  const parts = new Parts(statement, file, LEARNER_PARTS);
+  parts.optional('hash', (part) => single(part, file));
+  const { name, line } = parts;
+  const timeouts = parts.required('timeout', (part) => parseTimeouts(part, file));
+  const key = parts.required('key', (part) => inner(part, file).map((f) => parsePlainField(f, scope)));
+  if (timeouts.length === 0) throw semanticError(file, line, `learner '${name}' has no timeout`, name);
+  if (key.length === 0) throw semanticError(file, line, `learner '${name}' has no key fields`, name);
   return {
     name,
     line,
-    key: fields,
-    actions: parts.required(actions, 'actions', line),
-    defaultAction: parts.required(defaultAction, 'default_action', line),
-    size: parts.required(size, 'size', line),
-    timeouts: seconds,
+    key,
+    actions: parts.required('actions', (part) => parseActions(part, file)),
+    defaultAction: parts.required('default_action', (part) => parseDefaultAction(part, file)),
+    size: parts.required('size', (part) => parseSize(part, file)),
+    timeouts,
   };
 }
 
 export function parseSelector(statement: Statement, scope: Scope): SpecSelector {
-  const { name, body } = blockName(statement, scope.file);
   const { file } = scope;
-  const parts = new Parts(file, `selector '${name}'`);
-  let groupId: SpecSelector['groupId'] | undefined;
-  let memberId: SpecSelector['memberId'] | undefined;
-  let fields: SpecKeyField[] | undefined;
-  let groups: number | undefined;
-  let slots: number | undefined;
-  for (const part of body) {
-    const word = part.tokens[0] ?? '';
-    parts.once(word, part.line);
-    switch (word) {
-      case 'group_id':
-        groupId = scope.metadataField(single(part, file), part.line);
-        break;
-      case 'member_id':
-        memberId = scope.metadataField(single(part, file), part.line);
-        break;
-      case 'selector':
-        fields = inner(part, file).map((field) => parsePlainField(field, scope));
-        break;
-      case 'n_groups_max':
-        groups = parseSize(part, file);
-        break;
-      case 'n_members_per_group_max':
-        slots = parseSize(part, file);
-        break;
-      default:
-        throw syntaxError(
-          file,
-          part.line,
-          `group_id, selector, member_id, n_groups_max or n_members_per_group_max`,
-          word,
-        );
-    }
-  }
-  const line = statement.line;
-  const selectorFields = parts.required(fields, 'selector', line);
-  const groupCount = parts.required(groups, 'n_groups_max', line);
-  const slotCount = parts.required(slots, 'n_members_per_group_max', line);
-  if (selectorFields.length === 0) throw semanticError(file, line, `selector '${name}' has no fields`, name);
-  if (groupCount === 0 || slotCount === 0) {
-    throw semanticError(
-      file,
-      line,
-      `selector '${name}' has room for ${groupCount} groups of ${slotCount} members`,
-      name,
-    );
+  const parts = new Parts(statement, file, SELECTOR_PARTS);
+  const { name, line } = parts;
+  const metadata = (part: Statement) => scope.metadataField(single(part, file), part.line);
+  const size = (part: Statement) => parseSize(part, file);
+  const fields = parts.required('selector', (part) =>
+    inner(part, file).map((f) => parsePlainField(f, scope)),
+  );
+  const groups = parts.required('n_groups_max', size);
+  const slots = parts.required('n_members_per_group_max', size);
+  if (fields.length === 0) throw semanticError(file, line, `selector '${name}' has no fields`, name);
+  if (groups === 0 || slots === 0) {
+    const message = `selector '${name}' has room for ${groups} groups of ${slots} members`;
+    throw semanticError(file, line, message, name);
   }
   return {
     name,
     line,
-    groupId: parts.required(groupId, 'group_id', line),
-    memberId: parts.required(memberId, 'member_id', line),
-    fields: selectorFields,
-    groups: groupCount,
-    slots: slotCount,
+    groupId: parts.required('group_id', metadata),
+    memberId: parts.required('member_id', metadata),
+    fields,
+    groups,
+    slots,
   };
-}
-
-function blockName(
-  { tokens, line, body }: Statement,
-  file: string,
-): { name: string; body: readonly Statement[] } {
-  const [kind, name] = tokens;
-  if (name === undefined || tokens.length !== 2 || body === undefined) {
-    throw syntaxError(file, line, `'${kind} <name> {'`, tokens.join(' '));
-  }
-  return { name, body };
 }
 
 /** The body of a part such as `key {`. */
@@ -274,6 +190,10 @@ function fixedField(text: string, line: number, scope: Scope) {
   if (operand.field.varbit)
     throw semanticError(scope.file, line, `'${text}': a varbit field cannot be a key`, text);
   return operand;
+}
+
+function parseActions(part: Statement, file: string): SpecActionRef[] {
+  return inner(part, file).map((action) => parseActionRef(action, file));
 }
 
 function parseActionRef({ tokens, line, body }: Statement, file: string): SpecActionRef {
