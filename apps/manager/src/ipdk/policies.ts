@@ -12,6 +12,7 @@ import { IPDK } from './names.js';
 export interface IpdkPoliciesContext<Row> {
   readonly controller: Controller<Row>;
   readonly pods: Pods<Row>;
+  /** What Felix has said, as passed on by the agent. */
   readonly journal: FelixJournal;
   readonly contents: JournalContents;
   readonly logger: Logger;

@@ -2,9 +2,7 @@ import type { ServerUnaryCall, sendUnaryData } from '@grpc/grpc-js';
 import { messageOf } from '@infra-offload/base';
 import type { infra } from '@infra-offload/infra-api';
 import { formatMac } from '@infra-offload/net';
-import type { Controller } from '../controller/controller.js';
 import { ManagerError } from '../errors.js';
-import type { Logger } from '../log.js';
 import {
   describeKey,
   type NodeObject,
@@ -13,11 +11,9 @@ import {
   type PodObject,
   type ServiceObject,
 } from '../model/objects.js';
-import type { Pods } from '../server/pods.js';
 import type { PolicyPayload } from './felix-facts.js';
-import type { FelixJournal, JournalContents } from './felix-journal.js';
 import { collide, hasNoNetns, isInNetns, isIpdkPod, sandboxKey } from './names.js';
-import { IpdkPolicies } from './policies.js';
+import { IpdkPolicies, type IpdkPoliciesContext } from './policies.js';
 import {
   type Release,
   readHost,
@@ -31,14 +27,7 @@ import { REFUSALS, type RefusedCall } from './refusals.js';
 /** Longest wait for the data plane: IPDK's agent sets no deadline for most calls. */
 const ANSWER_MS = 10_000;
 
-export interface InfraAgentContext<Row> {
-  readonly controller: Controller<Row>;
-  readonly pods: Pods<Row>;
-  /** What Felix has said, as passed on by the agent. */
-  readonly journal: FelixJournal;
-  readonly contents: JournalContents;
-  readonly logger: Logger;
-}
+export type InfraAgentContext<Row> = Omit<IpdkPoliciesContext<Row>, 'ipdkPods'>;
 
 type AddReply = ReturnType<infra.InfraAgentService['createNetwork']['responseDeserialize']>;
 
