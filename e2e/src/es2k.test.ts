@@ -1,27 +1,8 @@
-import {
-  addServers,
-  eventually,
-  type ServiceOptions,
-  scaleService,
-  Testbed,
-  type TestPod,
-} from '@infra-offload/testbed';
+import { addServers, eventually, scaleService, Testbed, type TestPod } from '@infra-offload/testbed';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ADMIN, DNS, HTTP, WEB_ADMIN_DNS as WEB } from './web.js';
 
 /** The driver for ES2K on the portable program, with the processes and kernels of a whole node. */
-
-const WEB: ServiceOptions = {
-  name: 'web',
-  clusterIp: '10.96.0.10',
-  ports: [
-    { name: 'http', port: 80, targetPort: 8080 },
-    { name: 'admin', port: 81, targetPort: 9090 },
-    { name: 'dns', protocol: 'UDP', port: 53, targetPort: 5353 },
-  ],
-};
-const HTTP = { protocol: 'tcp', address: WEB.clusterIp, port: 80 } as const;
-const ADMIN = { protocol: 'tcp', address: WEB.clusterIp, port: 81 } as const;
-const DNS = { protocol: 'udp', address: WEB.clusterIp, port: 53 } as const;
 
 let bed: Testbed;
 let client: TestPod;

@@ -1,23 +1,7 @@
-import {
-  addServers,
-  programs,
-  run,
-  type ServiceOptions,
-  scaleService,
-  Testbed,
-  type TestPod,
-} from '@infra-offload/testbed';
+import { addServers, programs, run, scaleService, Testbed, type TestPod } from '@infra-offload/testbed';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { HTTP, WEB_ADMIN_DNS as WEB } from './web.js';
 
-const WEB: ServiceOptions = {
-  name: 'web',
-  clusterIp: '10.96.0.10',
-  ports: [
-    { name: 'http', port: 80, targetPort: 8080 },
-    { name: 'dns', protocol: 'UDP', port: 53, targetPort: 5353 },
-  ],
-};
-const HTTP = { protocol: 'tcp', address: WEB.clusterIp, port: 80 } as const;
 /** Time in which an answer comes, if one does. */
 const PATIENCE_MS = 400;
 

@@ -1,4 +1,10 @@
-import { endpointSlice, type ServiceOptions, service, serviceBalanced, type TestPod } from '@infra-offload/testbed';
+import {
+  endpointSlice,
+  type ServiceOptions,
+  service,
+  serviceBalanced,
+  type TestPod,
+} from '@infra-offload/testbed';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { PolicyCluster } from './policies/cluster.js';
 import { pods, policy } from './policies/objects.js';

@@ -7,28 +7,17 @@ import {
   type TestPod,
 } from '@infra-offload/testbed';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ADMIN, DNS, HTTP, WEB_ADMIN_DNS as WEB } from './web.js';
 
 let bed: Testbed;
 let client: TestPod;
 let webs: TestPod[];
 
-const WEB: ServiceOptions = {
-  name: 'web',
-  clusterIp: '10.96.0.10',
-  ports: [
-    { name: 'http', port: 80, targetPort: 8080 },
-    { name: 'admin', port: 81, targetPort: 9090 },
-    { name: 'dns', protocol: 'UDP', port: 53, targetPort: 5353 },
-  ],
-};
 // The pipeline drops a connection whose client port is in use towards the same endpoint through another address, so each
 // service of these tests has a target port of its own.
 const STICKY_PORT = 8081;
 const TEMPORARY_PORT = 8082;
 const SHORT_PORT = 8083;
-const HTTP = { protocol: 'tcp', address: WEB.clusterIp, port: 80 } as const;
-const ADMIN = { protocol: 'tcp', address: WEB.clusterIp, port: 81 } as const;
-const DNS = { protocol: 'udp', address: WEB.clusterIp, port: 53 } as const;
 
 /** Removes a service's manifest and waits until the manager has dropped it. */
 async function remove(name: string): Promise<void> {
