@@ -81,7 +81,9 @@ describe('what tests and tools run with', () => {
   });
 
   it.each(['dpdk', 'es2k'] as const)('manager: %s', (pipeline) => {
-    expect(() => accepts('manager', managerConfig(layout, { pipeline, drainSeconds: 5 }))).not.toThrow();
+    expect(() =>
+      accepts('manager', managerConfig(layout, { pipeline, dataPlane: { drainSeconds: 5 } })),
+    ).not.toThrow();
   });
 
   it.each(['manifests', 'api'] as const)('agent: services from %s', (source) => {

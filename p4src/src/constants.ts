@@ -34,6 +34,8 @@ export const DropReason = {
   unusedPort: 13,
   /** The first fragment of the packet has not come, or did not go on. */
   fragment: 14,
+  /** The pod begins more flows than its share. */
+  podShare: 15,
 } as const;
 
 export type DropReasonName = keyof typeof DropReason;
@@ -66,6 +68,7 @@ export const dropReasons: readonly {
   },
   { reason: DropReason.unusedPort, name: 'unusedPort', text: 'port that no service has' },
   { reason: DropReason.fragment, name: 'fragment', text: 'fragment without the first one' },
+  { reason: DropReason.podShare, name: 'podShare', text: "beyond the pod's share of new flows" },
 ];
 
 /** Bits of the parameter `flags` of `set_service`. */
@@ -93,8 +96,13 @@ export const EpochFlag = {
   askPolicy: 0x01,
 } as const;
 
-/** Where a flow stands: the second byte of its state cell. The timeout of a TCP flow has the number of its state. */
+/**
+ * Where a flow stands: the second byte of its state cell. The timeout of a TCP flow has the number of its state, and so has
+ * that of any flow in `newBrief`.
+ */
 export const FlowState = {
+  /** Not answered yet, and begun beyond the pod's share of new flows. */
+  newBrief: 0,
   /** Not answered yet. */
   new: 1,
   /** TCP: SYN answered. */
@@ -111,7 +119,7 @@ export const FlowState = {
 } as const;
 
 /** Seconds of the timeouts of `conntrack` unless the device config has others, by index. */
-export const CONNTRACK_TIMEOUTS = [30, 120, 60, 86_400, 3600, 3600, 120, 10, 30, 120, 30, 30, 210] as const;
+export const CONNTRACK_TIMEOUTS = [5, 120, 60, 86_400, 3600, 3600, 120, 10, 30, 120, 30, 30, 210] as const;
 
 /** Seconds for each of {@link CONNTRACK_TIMEOUTS}. */
 export type ConntrackTimeouts = SecondsOf<typeof CONNTRACK_TIMEOUTS>;

@@ -14,7 +14,7 @@ let readiness: Readiness;
 let serving: boolean[];
 beforeEach(() => {
   vi.useFakeTimers({ now: NOW });
-  target = { kind: 'ready' };
+  target = { kind: 'ready', lacks: [] };
   storage = undefined;
   awaitsSnapshot = false;
   certificate = { problem: undefined, isValid: true };
@@ -52,7 +52,7 @@ describe('Readiness', () => {
     expect(readiness.describe()).toBe(
       'target localhost:9559 is away: timed out (since 2026-01-02T03:04:05.000Z)',
     );
-    target = { kind: 'ready' };
+    target = { kind: 'ready', lacks: [] };
     expect(readiness.describe()).toBeUndefined();
     vi.advanceTimersByTime(1_000);
     target = { kind: 'connecting', lastError: 'refused' };

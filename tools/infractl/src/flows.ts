@@ -16,7 +16,16 @@ interface FlowOptions {
   readonly all: boolean;
 }
 
-const STATES = ['new', 'syn-ack', 'established', 'fin-client', 'fin-server', 'closing', 'closed'];
+const STATES = [
+  'new',
+  'new-brief',
+  'syn-ack',
+  'established',
+  'fin-client',
+  'fin-server',
+  'closing',
+  'closed',
+];
 /** Lines whose columns are aligned together. */
 const ALIGNED = 1000;
 

@@ -69,6 +69,7 @@ export function formatStatus(response: StatusResponse): string {
         ['Target', `${target.address} (${role}, ${target.inSync ? 'in sync' : 'not in sync'})`],
         ['Written', `${target.updatesWritten} updates in ${target.writeRequests} requests`],
         ['Full sync', `${target.lastFullSyncMs} ms`],
+        ...target.lacks.map((lack) => ['Target lacks', lack]),
         ...(target.lastError ? [['Last error', target.lastError]] : []),
         [
           'Agent',

@@ -42,11 +42,11 @@ function dpdkSettings(): object {
 export type PipelineKind = 'dpdk' | 'es2k';
 
 export interface ManagerSettings {
-  readonly drainSeconds?: number | undefined;
+  readonly dataPlane?: Readonly<Record<string, unknown>> | undefined;
   readonly pipeline?: PipelineKind | undefined;
 }
 
-export function managerConfig(layout: Layout, { drainSeconds, pipeline = 'dpdk' }: ManagerSettings): string {
+export function managerConfig(layout: Layout, { dataPlane, pipeline = 'dpdk' }: ManagerSettings): string {
   return toYaml({
     listen: ADDRESSES.manager,
     tls: layout.identity('manager'),
@@ -60,7 +60,7 @@ export function managerConfig(layout: Layout, { drainSeconds, pipeline = 'dpdk' 
     monitoring: { listen: ADDRESSES.managerHttp },
     pipeline: { kind: pipeline },
     dataPlane: {
-      ...(drainSeconds === undefined ? {} : { drainSeconds }),
+      ...dataPlane,
       ...(pipeline === 'es2k'
         ? { arpProxyInterface: ARP_PROXY.interfaceName, gatewayMac: ARP_PROXY.mac }
         : {}),

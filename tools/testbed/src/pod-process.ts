@@ -5,6 +5,7 @@ import { programs } from './layout.js';
 import type { NetworkNamespace } from './netns.js';
 import type {
   Answer,
+  Flood,
   PodCommand,
   PodReply,
   Probe,
@@ -73,6 +74,11 @@ export class PodProcess {
   /** Sends packets that nobody answers. */
   async probe(probes: readonly Probe[]): Promise<void> {
     await this.#ask({ kind: 'probe', probes });
+  }
+
+  /** Sends packets that nobody answers, each of another flow. */
+  async flood(flood: Flood): Promise<void> {
+    await this.#ask({ kind: 'flood', ...flood });
   }
 
   /** Numbers of the probes that have arrived since the last call; the first call begins to look. */

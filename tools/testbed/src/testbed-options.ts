@@ -23,8 +23,8 @@ export interface TestbedOptions {
   readonly certificateNames?: readonly string[];
   /** The P4 program. `dpdk` if left out; `es2k` takes one more TAP, for the ARP proxy. */
   readonly pipeline?: PipelineKind;
-  /** Seconds that the manager keeps an endpoint after it left a TCP service. */
-  readonly drainSeconds?: number;
+  /** Settings below `dataPlane` of the manager. */
+  readonly dataPlane?: Readonly<Record<string, unknown>>;
   /** `api`: the manifests reach the agent through a Kubernetes API server. `manifests` if left out. */
   readonly source?: ServiceSource;
   /** Where pods get their addresses from. 10.244.0.0/24 if left out. */

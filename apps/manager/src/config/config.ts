@@ -86,6 +86,15 @@ export const configSchema = z.strictObject({
           sctpTimeoutEstablished: timeout(210, 20),
         })
         .prefault({}),
+      /** How many flows each pod may begin, so that none can take the room of the others. DPDK only. */
+      podShare: z
+        .strictObject({
+          /** Beyond these, packets of new flows are dropped; 0: no limit, and `unansweredFlowsPerSecond` has no effect. */
+          newFlowsPerSecond: z.int().min(0).max(10_000_000).default(20_000),
+          /** Beyond these, flows are forgotten after 5 s unless they are answered. */
+          unansweredFlowsPerSecond: z.int().min(1).max(10_000_000).default(500),
+        })
+        .prefault({}),
     })
     .prefault({}),
   reconcile: z

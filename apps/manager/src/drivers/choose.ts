@@ -60,7 +60,7 @@ const DRIVERS = {
     const gatewayMac = mac(dataPlane.gatewayMac);
     const endsDeniedFlows = dataPlane.policyChange === 'cut';
     const timeouts = timeoutsOf(dataPlane.conntrack);
-    return chosen(dpdkDriver({ gatewayMac, endsDeniedFlows, timeouts }));
+    return chosen(dpdkDriver({ gatewayMac, endsDeniedFlows, timeouts, podShare: dataPlane.podShare }));
   },
   es2k: ({ dataPlane }: Config, { program, deviceConfig }: PipelinePackage = PORTABLE) => {
     const gatewayMac = mac(dataPlane.gatewayMac);

@@ -199,6 +199,19 @@ export interface FlowTable {
   state(cell: Entity, entry: FlowEntry): string | undefined;
 }
 
+/** What a device is told once, beside rows. */
+export interface DeviceSetting {
+  readonly read: Entity;
+  /** Whether what {@link read} has answered says that nothing is to be written. */
+  isSet(entity: Entity): boolean;
+  /** To be written with MODIFY. */
+  readonly entity: Entity;
+  /** Whether it makes a difference if a device cannot have it. */
+  readonly isRequired: boolean;
+  /** What a device has that cannot: "no …: what follows". */
+  readonly without: string;
+}
+
 /** Pure functions from one wanted object to the rows of one kind of target, and what those rows mean in P4. */
 export interface Driver<Row> extends RowModel<Row> {
   readonly program: P4Program;
@@ -206,6 +219,8 @@ export interface Driver<Row> extends RowModel<Row> {
   /** Tables and action profiles that this driver writes, by alias: what is read back and compared. */
   readonly tables: readonly string[];
   readonly limits: DriverLimits;
+  /** Absent: none. */
+  readonly settings?: readonly DeviceSetting[];
   readonly policy: PolicyDriver<Row>;
   /** Absent: the target asks for each packet. */
   readonly flows?: FlowEpochs<Row>;

@@ -78,6 +78,7 @@ export class Inspector<Row> {
         updatesWritten: BigInt(reconciler.stats.updatesWritten),
         lastFullSyncMs: BigInt(reconciler.stats.lastFullSyncMs),
         lastError: target.kind === 'connecting' ? target.lastError : '',
+        lacks: target.kind === 'ready' ? [...target.lacks] : [],
       },
       agent: agent(),
       objects,

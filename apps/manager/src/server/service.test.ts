@@ -205,7 +205,7 @@ describe('Status', () => {
   });
 
   it.each([
-    [{ kind: 'ready' } as const, { connected: true, primary: true, lastError: '' }],
+    [{ kind: 'ready', lacks: [] } as const, { connected: true, primary: true, lastError: '' }],
     [{ kind: 'synchronising' } as const, { connected: true, primary: true, lastError: '' }],
     [{ kind: 'backup', primaryElectionId: 1n } as const, { connected: true, primary: false, lastError: '' }],
     [

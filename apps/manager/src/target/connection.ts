@@ -6,13 +6,18 @@ import type { Driver } from '../drivers/driver.js';
 import type { Logger } from '../log.js';
 import type { Reconciler } from '../reconciler/reconciler.js';
 import { ensurePipeline, runsPipeline } from './pipeline.js';
+import { ensureSettings } from './settings.js';
 
 /** Where the connection stands. */
 export type TargetState =
   | { readonly kind: 'connecting'; readonly lastError: string }
   /** Primary; the pipeline is being set and the tables are being read. */
   | { readonly kind: 'synchronising' }
-  | { readonly kind: 'ready' }
+  | {
+      readonly kind: 'ready';
+      /** What the target cannot do, and what follows: "no …: …". */
+      readonly lacks: readonly string[];
+    }
   /** Another controller is primary; undefined: none is, and the target takes a higher election id only. */
   | { readonly kind: 'backup'; readonly primaryElectionId: bigint | undefined };
 
@@ -219,6 +224,8 @@ export class TargetConnection<Row> {
     try {
       const pipeline = await ensurePipeline(session, this.#driver, this.#logger);
       if (!valid()) return;
+      const lacks = await ensureSettings(session, this.#driver.settings ?? [], this.#logger);
+      if (!valid()) return;
       const entities = await this.#reconciler.attach(
         { write: (updates) => session.write(updates), read: (wanted) => session.read(wanted) },
         valid,
@@ -226,7 +233,7 @@ export class TargetConnection<Row> {
       if (!valid()) return;
       this.#readySince = performance.now();
       this.#logger.info({ pipeline, entities }, 'read the target back');
-      this.#enter({ kind: 'ready' });
+      this.#enter({ kind: 'ready', lacks });
     } catch (error) {
       if (!valid()) return;
       this.#logger.error({ reason: messageOf(error) }, 'cannot synchronise with the target, trying again');

@@ -19,7 +19,7 @@ export class CoreServer {
   readonly inspector: Inspector<ReturnType<typeof coreDriver.base>[number]>;
   readonly service: OffloadService<ReturnType<typeof coreDriver.base>[number]>;
   readonly pods: Pods<ReturnType<typeof coreDriver.base>[number]>;
-  targetState: TargetState = { kind: 'ready' };
+  targetState: TargetState = { kind: 'ready', lacks: [] };
   problems: readonly Problem[] = [];
   /** What the store says. */
   stored: () => Promise<void> = () => Promise.resolve();

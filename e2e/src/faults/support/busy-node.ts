@@ -65,7 +65,7 @@ export class BusyNode {
   static async start(): Promise<BusyNode> {
     const bed = await Testbed.start({
       tapCount: 2 + SERVERS.length + GUESTS,
-      drainSeconds: DRAIN_SECONDS,
+      dataPlane: { drainSeconds: DRAIN_SECONDS },
     });
     try {
       await bed.inSync();

@@ -16,6 +16,9 @@ async function execute(command: PodCommand): Promise<unknown> {
     case 'probe':
       prober ??= new Prober();
       return prober.send(command.probes);
+    case 'flood':
+      prober ??= new Prober();
+      return prober.flood(command);
     case 'probed':
       prober ??= new Prober();
       return prober.received();

@@ -1,6 +1,6 @@
 import { ipv4, ipv4Bytes, PROTOCOL_NUMBERS } from '@infra-offload/net';
 import koffi from 'koffi';
-import type { Probe } from './protocol.js';
+import type { Flood, Probe } from './protocol.js';
 
 const AF_INET = 2;
 const AF_PACKET = 17;
@@ -18,6 +18,9 @@ const IP_HEADER = 20;
 const { ICMP, TCP, UDP, SCTP } = PROTOCOL_NUMBERS;
 /** Where the payload begins behind the IP header: of ICMP echo, TCP, UDP, SCTP. */
 const PAYLOAD: Readonly<Record<number, number>> = { [ICMP]: 8, [TCP]: 20, [UDP]: 8, [SCTP]: 12 };
+/** Ports of floods. */
+const FIRST_PORT = 10_000;
+const PORTS = 50_000;
 const MAGIC = 0x494f_4650;
 /** ENODEV, ENETDOWN, ENETUNREACH. */
 const AWAY = new Set([19, 100, 101]);
@@ -62,14 +65,25 @@ export class Prober {
 
   /** While the pod has no interface, they are lost. */
   send(probes: readonly Probe[]): void {
-    for (const probe of probes) {
-      const to = Buffer.alloc(16);
-      to.writeUInt16LE(AF_INET, 0);
-      to.set(ipv4Bytes(ipv4(probe.address)), 4);
-      const packet = packetOf(probe);
-      const sent = sendto(this.#sender, packet, packet.length, 0, to, to.length);
-      if (sent < 0 && !AWAY.has(koffi.errno())) checked(sent, `a packet to ${probe.address}`);
+    for (const probe of probes) this.#send(packetOf(probe), probe.address);
+  }
+
+  /** Each packet has other ports than the ones before. */
+  flood({ address, protocol, count, from = 0 }: Flood): void {
+    const packet = packetOf({ id: 0, address, protocol, sourcePort: 0, port: 0 });
+    for (let flow = from; flow < from + count; flow++) {
+      packet.writeUInt16BE(FIRST_PORT + (flow % PORTS), IP_HEADER);
+      packet.writeUInt16BE(FIRST_PORT + Math.floor(flow / PORTS), IP_HEADER + 2);
+      this.#send(packet, address);
     }
+  }
+
+  #send(packet: Buffer, address: string): void {
+    const to = Buffer.alloc(16);
+    to.writeUInt16LE(AF_INET, 0);
+    to.set(ipv4Bytes(ipv4(address)), 4);
+    const sent = sendto(this.#sender, packet, packet.length, 0, to, to.length);
+    if (sent < 0 && !AWAY.has(koffi.errno())) checked(sent, `a packet to ${address}`);
   }
 
   /** Numbers of the probes that have arrived since the last call. */

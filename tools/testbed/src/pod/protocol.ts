@@ -22,7 +22,19 @@ export interface Probe {
   readonly port: number;
 }
 
+/** Packets that nobody answers, each of another flow. */
+export interface Flood {
+  readonly address: string;
+  /** UDP or TCP. */
+  readonly protocol: number;
+  readonly count: number;
+  /** The number of the first flow, to go on where an earlier flood has ended. */
+  readonly from?: number;
+}
+
 export type PodCommand =
+  /** Sends a flood. */
+  | ({ readonly kind: 'flood' } & Flood)
   /** Sends probes. */
   | { readonly kind: 'probe'; readonly probes: readonly Probe[] }
   /** Answers with the probes that have arrived since it was asked last, or began to look. */

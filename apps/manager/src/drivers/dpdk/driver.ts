@@ -19,6 +19,7 @@ import { compilePod } from './pod.js';
 import { dpdkPolicy } from './policy.js';
 import { type DpdkRow, dpdkRows, fromEntity, READ_ALL, toEntity } from './rows.js';
 import { compileService } from './service.js';
+import { type PodShare, podShares } from './shares.js';
 import { GROUP_SLOTS } from './tables/services.js';
 import { memoryOf } from './timeouts.js';
 
@@ -30,11 +31,15 @@ export interface DpdkOptions {
   readonly endsDeniedFlows: boolean;
   /** Seconds after which flows end, by index; the program's own if left out. */
   readonly timeouts?: ConntrackTimeouts;
+  /** No limits if left out. */
+  readonly podShare?: PodShare;
 }
+
+const NO_SHARE: PodShare = { newFlowsPerSecond: 0, unansweredFlowsPerSecond: 0 };
 
 /** The driver of the `k8s_dp` pipeline for DPDK. The contract of its tables is p4src/dpdk/README.md. */
 export function dpdkDriver(options: DpdkOptions): Driver<DpdkRow> {
-  const { gatewayMac, endsDeniedFlows, timeouts = CONNTRACK_TIMEOUTS } = options;
+  const { gatewayMac, endsDeniedFlows, timeouts = CONNTRACK_TIMEOUTS, podShare = NO_SHARE } = options;
   const memory = memoryOf(timeouts);
   return {
     ...dpdkRows,
@@ -42,6 +47,7 @@ export function dpdkDriver(options: DpdkOptions): Driver<DpdkRow> {
     deviceConfig: k8sDpDeviceConfig(timeouts),
     tables: [...READ_ALL.keys()],
     limits: { serviceIds: MAX_SERVICE_ID, slots: GROUP_SLOTS, endpointsPerService: GROUP_SLOTS, buckets: 0 },
+    settings: [podShares(podShare)],
 
     // Members are the same for all groups: member i is slot i.
     base: () => Array.from({ length: GROUP_SLOTS }, (_, i): DpdkRow => ({ table: 'member', id: i + 1 })),

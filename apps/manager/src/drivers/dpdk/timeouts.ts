@@ -8,10 +8,10 @@ import type { Config } from '../../config/config.js';
 
 /** The timeouts of `conntrack`, in seconds by index, that a configuration stands for. */
 export function timeoutsOf(conntrack: Config['dataPlane']['conntrack']): ConntrackTimeouts {
-  // No flow has the first one.
-  const [unused] = CONNTRACK_TIMEOUTS;
+  // Flows beyond a pod's share make way however long others are kept.
+  const [brief] = CONNTRACK_TIMEOUTS;
   return [
-    unused,
+    brief,
     conntrack.tcpTimeoutSynSent,
     conntrack.tcpTimeoutSynRecv,
     conntrack.tcpTimeoutEstablished,
