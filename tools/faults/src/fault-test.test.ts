@@ -6,9 +6,9 @@ describe('the number of cases', () => {
     [100_000, {}, 100_000],
     [100_000, { unit: 'message' }, 100_000],
     [100_000, { unit: 'input' }, 1_000_000],
-    [100_000, { unit: 'upheaval' }, 50],
+    [100_000, { unit: 'upheaval' }, 20],
     [400, { unit: 'upheaval' }, 1],
-    [100_000, { unit: 'upheaval', most: 20 }, 20],
+    [100_000, { unit: 'upheaval', most: 8 }, 8],
     [100, { most: 5_000 }, 100],
   ] as const)('asked for %i of %j is %i', (asked, test, cases) => {
     expect(casesOf(asked, test)).toBe(cases);

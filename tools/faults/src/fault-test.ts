@@ -13,7 +13,7 @@ export interface FaultTest {
   readonly sample: number;
   /**
    * What one case is, which says how many of them `make faults CASES=n` tries: n messages to a program (the default),
-   * ten times as many inputs of code that only computes, one upheaval of programs, which takes seconds, for 2,000.
+   * ten times as many inputs of code that only computes, one upheaval of programs, which takes seconds, for 5,000.
    */
   readonly unit?: 'input' | 'message' | 'upheaval';
   /** Most cases that make sense. Default: as many as are asked for. */
@@ -31,7 +31,7 @@ export interface FaultRun {
 const FACTORS: Readonly<Record<NonNullable<FaultTest['unit']>, number>> = {
   input: 10,
   message: 1,
-  upheaval: 1 / 2_000,
+  upheaval: 1 / 5_000,
 };
 const DEFAULT_SEED = 20_240_101;
 /** A run of `make faults` may take long, but not for ever. */

@@ -11,6 +11,11 @@ export function faultTestFiles(root: string): string[] {
     .sort();
 }
 
+/** Whether a file needs root's rights, processes or namespaces: it is of project `system` or `e2e`. */
+export function needsSystem(file: string): boolean {
+  return file.startsWith('e2e/') || file.endsWith('.system.faults.test.ts');
+}
+
 function below(folder: string): string[] {
   return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
     const path = join(folder, entry.name);
