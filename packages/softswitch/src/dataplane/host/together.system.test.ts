@@ -38,6 +38,17 @@ function setUp(pipeline: Pipeline): void {
   set('service', [ipv4(VIP), 6, 80], 'set_service', [1, 256, 1, 0, 0]);
 }
 
+type Socket = readonly [address: string, port: number];
+
+function segment([source, sourcePort]: Socket, [target, targetPort]: Socket): Uint8Array {
+  return packet({ source, target, l4: { protocol: 'tcp', sourcePort, targetPort, flags: ACK } });
+}
+
+/** The key of what is known of one direction. */
+function keyOf([source, sourcePort]: Socket, [target, targetPort]: Socket): number[] {
+  return [ipv4(source), sourcePort, ipv4(target), 6, targetPort];
+}
+
 const variants = ['the specification', ...(dpdkHeaders === undefined ? [] : ['compiled code'])];
 
 /** SWX has up to 16 packets under way at the same time, which take turns at each look-up. */
@@ -71,11 +82,9 @@ describe.runIf(dpdkInstalled).each(variants)(
         return count;
       };
       for (let round = 0; round < ROUNDS; round++) {
-        const packets = Array.from({ length: FLOWS * COPIES }, (_, i) => {
-          const sourcePort = 10_000 + round * FLOWS + Math.floor(i / COPIES);
-          const l4 = { protocol: 'tcp', sourcePort, targetPort: 80, flags: ACK } as const;
-          return { packet: packet({ source: CLIENT.ip, target: VIP, l4 }) };
-        });
+        const packets = Array.from({ length: FLOWS * COPIES }, (_, i) => ({
+          packet: segment([CLIENT.ip, 10_000 + round * FLOWS + Math.floor(i / COPIES)], [VIP, 80]),
+        }));
         // On a busy machine, not all of them may have had their turn in that time.
         await expect
           .poll(async () => {
@@ -83,6 +92,36 @@ describe.runIf(dpdkInstalled).each(variants)(
             return known();
           })
           .toBe(2 * FLOWS * (round + 1));
+      }
+    });
+
+    it('of both directions establish a flow at once', async () => {
+      const host = (await dataplane.whenReady()) ?? expect.unreachable('no host');
+      const server = [SERVER.ip, 9000] as const;
+      for (let round = 0; round < 20; round++) {
+        const clients = Array.from(
+          { length: 2 * FLOWS },
+          (_, i) => [CLIENT.ip, 30_000 + round * 2 * FLOWS + i] as const,
+        );
+        const there = clients.map((client) => ({ packet: segment(client, server) }));
+        const back = clients.map((client) => ({ packet: segment(server, client) }));
+        const established = () =>
+          clients
+            .flatMap((client) => [keyOf(client, server), keyOf(server, client)])
+            .filter((key) => pipeline.learnedFind('established', key).count > 0).length;
+        // The client speaks first.
+        await replay(host, 5, new Map([[CLIENT.port, there]]));
+        // On a busy machine, not all of them may have had their turn in that time.
+        for (let again = 0; again < 50 && established() < 2 * clients.length; again++)
+          await replay(
+            host,
+            1,
+            new Map([
+              [CLIENT.port, there],
+              [SERVER.port, back],
+            ]),
+          );
+        expect(established()).toBe(2 * clients.length);
       }
     });
   },
