@@ -47,7 +47,7 @@ describe('the AST', () => {
     ]);
     expect(spec.learners.get('conntrack')).toMatchObject({
       size: 0x100000,
-      timeouts: [30, 120, 60, 86400, 3600, 3600, 120, 10, 30, 120, 30, 30, 210],
+      timeouts: [5, 120, 60, 86400, 3600, 3600, 120, 10, 30, 120, 30, 30, 210],
     });
     expect(spec.tables.get('policy_port')?.key.map(({ text, match }) => [text, match])).toEqual([
       ['m.local_metadata_policy_id', 'exact'],

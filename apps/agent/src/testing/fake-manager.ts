@@ -5,6 +5,7 @@ import {
   type ObjectStatus,
   OffloadService,
   type Pod,
+  StatusResponse,
   type SyncRequest,
   type SyncResponse,
   type WantedObject,
@@ -81,25 +82,10 @@ export class FakeManager {
         });
       },
       status: (_call: object, callback: (error: object | null, value?: object) => void) =>
-        callback(null, {
-          target: {
-            address: 'x',
-            inSync: true,
-            writeRequests: 0n,
-            updatesWritten: 0n,
-            lastFullSyncMs: 0n,
-            lastError: '',
-            ...this.target,
-          },
-          agent: undefined,
-          objects: [],
-          tables: [],
-          counters: [],
-          problems: [],
-          programmed: 0,
-          pending: 0,
-          degraded: 0,
-        }),
+        callback(
+          null,
+          StatusResponse.fromPartial({ target: { address: 'x', inSync: true, ...this.target } }),
+        ),
       listEntries: (stream: { end: () => void }) => stream.end(),
     });
     this.health.addToServer(server);
