@@ -47,7 +47,7 @@ describe('a file of authorities', () => {
     );
     expect(() => open({ ca: files.ca })).toThrow(expect.objectContaining({ code: 'NO_ROOT' }));
     const [authority] = inspectTree(dirname(files.ca));
-    expect(authority?.problems).toEqual([expect.stringMatching(/^the authority CN=between is no root/)]);
+    expect(authority?.problems).toEqual([expect.stringMatching(/^the authority CN=between is not a root/)]);
   });
 
   it.each(['before', 'behind'])('may have the root %s what it issued', async (place) => {
