@@ -21,6 +21,8 @@ graphroot = "$cache/graph"
 runroot = "$cache/run"
 END
 export CONTAINERS_STORAGE_CONF=$cache/storage.conf BUILDAH_ISOLATION=chroot
+# What a run that was killed has left would keep images from being removed.
+buildah rm --all >/dev/null
 export REGISTRY=docker.io/infra-offload
 TAG=$(node -p 'require("./apps/agent/package.json").version')
 export TAG
