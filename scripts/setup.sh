@@ -50,6 +50,18 @@ if [ ${#missing[@]} -gt 0 ]; then
   rm -f "$log"
 fi
 
+if [ "${1:-}" = --test ] && ! command -v promtool >/dev/null; then
+  echo "setup: installing promtool"
+  # By itself, since Debian's package would start a server, too.
+  scratch=$(mktemp -d)
+  { apt-get update && (cd "$scratch" && apt-get download prometheus && dpkg-deb --extract prometheus_*.deb .) &&
+    install "$scratch/usr/bin/promtool" /usr/local/bin; } >"$scratch/log" 2>&1 || {
+    tail -n 20 "$scratch/log" >&2
+    echo "setup: without promtool, the tests of the alerting rules are skipped" >&2
+  }
+  rm -r "$scratch"
+fi
+
 wanted=$(node -p 'require("./package.json").packageManager.split("@")[1]')
 if [ "$(pnpm --version 2>/dev/null || true)" != "$wanted" ]; then
   echo "setup: installing pnpm $wanted"

@@ -156,6 +156,17 @@ export function createMetrics<Row>(sources: MetricsSources<Row>): Registry {
     'rejects',
   );
 
+  new Counter({
+    name: 'infra_manager_service_flows_total',
+    help: 'New flows to services since the program of the target was started.',
+    registers,
+    async collect() {
+      const flows = await inspector.serviceFlows();
+      this.remove();
+      if (flows !== undefined) this.inc(flows);
+    },
+  });
+
   const tableGauge = (name: string, help: string, field: 'entries' | 'size') =>
     new Gauge({
       name: `infra_manager_${name}`,

@@ -20,6 +20,7 @@ import { keyOfReference, type ObjectKey, referenceOf } from '../model/objects.js
 import type { Problem } from '../readiness.js';
 import type { Reconciler } from '../reconciler/reconciler.js';
 import type { TargetState } from '../target/connection.js';
+import { RunningTotal } from './running-total.js';
 import { toObjectStatus } from './sync.js';
 
 export interface InspectContext<Row> {
@@ -54,6 +55,7 @@ export interface ReasonCount {
 export class Inspector<Row> {
   readonly #context: InspectContext<Row>;
   #counting: Promise<StatusResponse['counters']> | undefined;
+  readonly #serviceFlows = new RunningTotal();
 
   constructor(context: InspectContext<Row>) {
     this.#context = context;
@@ -200,6 +202,21 @@ export class Inspector<Row> {
     } catch (error) {
       this.#unread(error);
       return [];
+    }
+  }
+
+  /** New flows to services so far; undefined while the device cannot be asked. */
+  async serviceFlows(): Promise<number | undefined> {
+    const { controller, driver, read } = this.#context;
+    if (driver.serviceFlows === undefined || read() === undefined) return undefined;
+    const ids = [...controller.serviceIds()].map(([id]) => id);
+    const flows = new Map<bigint, bigint>();
+    try {
+      for await (const { index, packets } of this.#read(driver.serviceFlows, ids)) flows.set(index, packets);
+      return Number(this.#serviceFlows.after(flows));
+    } catch (error) {
+      this.#unread(error);
+      return undefined;
     }
   }
 
