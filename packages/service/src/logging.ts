@@ -1,4 +1,5 @@
 import { type DestinationStream, type Logger, pino } from 'pino';
+import pretty from 'pino-pretty';
 import * as z from 'zod';
 
 export type { Logger } from 'pino';
@@ -43,15 +44,15 @@ export function levelChangeSchema<Module extends string>(modules: readonly [Modu
 }
 
 /**
- * Loggers that write JSON lines with the fields `name` and `module`, each with its own level.
+ * Loggers with the fields `name` and `module`, each with its own level.
  *
- * @param destination default: standard error, written when the call returns
+ * @param destination of JSON lines; default: standard error, as JSON lines or, on a terminal, as text for people
  */
 export function createLoggers<Module extends string>(
   name: string,
   modules: readonly Module[],
   settings: LogSettings<Module>,
-  destination: DestinationStream = pino.destination({ dest: 2, sync: true }),
+  destination: DestinationStream = standardError(),
 ): Loggers<Module> {
   const root = pino(
     { name, level: 'trace', base: {}, timestamp: pino.stdTimeFunctions.isoTime },
@@ -62,6 +63,18 @@ export function createLoggers<Module extends string>(
     root.child({ module }, { level: settings.modules[module] ?? settings.level }),
   ]);
   return Object.fromEntries(entries) as Loggers<Module>;
+}
+
+/** Written when the call returns, so that nothing is lost when the process ends. */
+function standardError(): DestinationStream {
+  const destination = pino.destination({ dest: 2, sync: true });
+  if (!process.stderr.isTTY) return destination;
+  return pretty({
+    destination,
+    ignore: 'name,module',
+    messageFormat: '{module}: {msg}',
+    translateTime: 'SYS:HH:MM:ss.l',
+  });
 }
 
 /** Levels of loggers, which may change at any time. */
