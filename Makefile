@@ -36,7 +36,7 @@ test: ## Checks style and types, builds, and runs unit, system and end-to-end te
 	@scripts/setup.sh --test
 	@node scripts/test.mjs
 
-faults: build ## Tries every fault CASES times; SEED=n repeats a run, FILES=part selects tests, MINUTES=n limits the time
+faults: build swx-host ## Tries every fault CASES times; SEED=n repeats a run, FILES=part selects tests, MINUTES=n limits the time
 	@node scripts/faults.mjs --cases $(CASES) $(if $(SEED),--seed $(SEED)) $(if $(MINUTES),--minutes $(MINUTES)) $(FILES)
 
 mutants: setup ## Shows which changes to the sources their unit tests notice; SAMPLE=n per file or all, SEED=n, FILES=part

@@ -1,5 +1,13 @@
 import type { Random } from '@infra-offload/faults';
-import { BATCH_COMMIT, Change, Operation, PortKind, PROTOCOL_VERSION } from '../dataplane/host/protocol.js';
+import {
+  BATCH_COMMIT,
+  Change,
+  HEADER_BYTES,
+  LENGTH_BYTES,
+  Operation,
+  PortKind,
+  PROTOCOL_VERSION,
+} from '../dataplane/host/protocol.js';
 import { ByteWriter } from '../dataplane/host/wire.js';
 
 /** A message to a data plane host that has the right form, or almost. */
@@ -8,10 +16,9 @@ export interface HostileMessage {
   readonly body: Uint8Array;
 }
 
-/** What ends a host by its own will, or holds it up for long, is left out. */
-const OPERATIONS = Object.values(Operation).filter(
-  (operation) => operation !== Operation.STOP && operation !== Operation.REPLAY,
-);
+/** What ends a host by its own will, or holds it up for long, as whoever reaches its socket may. */
+const HARMFUL: readonly number[] = [Operation.STOP, Operation.REPLAY];
+const OPERATIONS = Object.values(Operation).filter((operation) => !HARMFUL.includes(operation));
 const CHANGES = Object.values(Change);
 /** Numbers at which something may turn. */
 const EDGES = [
@@ -23,12 +30,23 @@ const LEARNER_KEY = 8;
 
 /** A message for the small program (forwarding.ts), often damaged. */
 export function hostileMessage(random: Random): HostileMessage {
-  const operation = random.chance(3) ? random.below(65_536) : random.pick(OPERATIONS);
+  const any = random.below(65_536);
+  const operation = random.chance(3) && !HARMFUL.includes(any) ? any : random.pick(OPERATIONS);
   let body = bodyOf(random, operation);
   if (random.chance(30)) body = damaged(random, body);
   // DPDK would open devices of the machine by their names.
   if (operation === Operation.ADD_PORT && body[2] === PortKind.DEVICE) body[2] = PortKind.MEMORY;
   return { operation, body };
+}
+
+/** Bytes for a host's socket without the messages in them that may do harm: pings in their place. */
+export function harmless(bytes: Uint8Array): Uint8Array {
+  const copy = Buffer.from(bytes);
+  for (let at = 0; at + HEADER_BYTES <= copy.length; at += LENGTH_BYTES + copy.readUInt32LE(at)) {
+    const operation = at + HEADER_BYTES - 2;
+    if (HARMFUL.includes(copy.readUInt16LE(operation))) copy.writeUInt16LE(Operation.PING, operation);
+  }
+  return copy;
 }
 
 /** Flips, cuts or lengthens. */

@@ -8,7 +8,7 @@ import { faultTest, type Random } from '@infra-offload/faults';
 import { afterAll, beforeAll, describe, expect } from 'vitest';
 import { engineFromSource } from '../../testing/engine.js';
 import { smallArtifacts } from '../../testing/forwarding.js';
-import { damaged, hostileMessage } from '../../testing/hostile-messages.js';
+import { damaged, harmless, hostileMessage } from '../../testing/hostile-messages.js';
 import { dpdkInstalled, dpdkProgram, swxHost } from '../../testing/swx-host.js';
 import { Channel } from './channel.js';
 import type { HostProgram } from './host-program.js';
@@ -114,7 +114,9 @@ describe.each(HOSTS)('the control socket of %s', (name, programOf) => {
       return encodeRequest(i, operation as Operation, body);
     });
     const whole = Buffer.concat([...(random.chance(70) ? [HELLO] : []), ...messages]);
-    const bytes = random.chance(60) ? damaged(random, whole) : random.chance(50) ? random.bytes(64) : whole;
+    const bytes = harmless(
+      random.chance(60) ? damaged(random, whole) : random.chance(50) ? random.bytes(64) : whole,
+    );
     const client = connect(socket);
     client.on('error', () => undefined);
     client.resume();
