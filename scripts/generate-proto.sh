@@ -25,3 +25,9 @@ node_modules/.bin/buf generate "${package#"$root"/}/proto" --template "$(cat <<J
   }] }
 JSON
 )"
+# Fields of bytes that are not set share one empty array. With one for each, as ts-proto has it, most of the time that a million
+# table entries take to be decoded goes into those: V8 makes an object much faster than a typed array.
+for file in $(grep -rlF 'new Uint8Array(0)' "$package/src/gen" || true); do
+  sed -i 's/new Uint8Array(0)/NO_BYTES/g' "$file"
+  printf '\nconst NO_BYTES: Uint8Array = new Uint8Array(0);\n' >>"$file"
+done

@@ -1,11 +1,12 @@
 /**
  * A million flows, listed while two pods ping each other 500 times a second, on both data planes: by the host alone, through
- * P4Runtime as bytes, and as entities, by another process.
+ * P4Runtime as bytes, and as entities, by another process. CPU seconds tell what it costs on a machine that does other things, too.
  * Needs root: `pnpm build && make swx-host && node scripts/bench.mjs flow-list`
  */
 
 import { execFile, execFileSync, fork } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { credentials } from '@grpc/grpc-js';
@@ -34,6 +35,22 @@ interface Listing {
   readonly entries: number;
   readonly bytes: number;
   readonly seconds: number;
+  /** CPU seconds of the process that reads, if it is another one. */
+  readonly reader?: number;
+}
+
+/** CPU seconds of this process. */
+function cpu(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1e6;
+}
+
+/** CPU seconds of the first thread of a process: that of the control socket (proc(5); 100 ticks a second). */
+function cpuOf(pid: number): number {
+  const fields = readFileSync(`/proc/${pid}/task/${pid}/stat`, 'utf8')
+    .replace(/^.*\) /, '')
+    .split(' ');
+  return (Number(fields[11]) + Number(fields[12])) / 100;
 }
 
 /** Entries of a ReadResponse without taking it apart: each is a field of one byte tag and a length. */
@@ -60,6 +77,7 @@ async function read(target: string, decoded: boolean): Promise<Listing> {
   const { path, requestSerialize, responseDeserialize } = P4RuntimeService.read;
   const request = ReadRequest.create({ deviceId: 1n, entities: [t.conntrack.all()] });
   const started = performance.now();
+  const before = cpu();
   let [entries, bytes] = [0, 0];
   const call = client.makeServerStreamRequest(
     path,
@@ -73,7 +91,7 @@ async function read(target: string, decoded: boolean): Promise<Listing> {
   );
   for await (const _ of call);
   client.close();
-  return { entries, bytes, seconds: (performance.now() - started) / 1000 };
+  return { entries, bytes, seconds: (performance.now() - started) / 1000, reader: cpu() - before };
 }
 
 const [address, decode] = process.argv.slice(2);
@@ -194,9 +212,14 @@ async function measure(name: keyof typeof FLOWS, source: HostProcesses): Promise
     // Those that are not answered end after 30 s: what is listed later is opened again.
     const list = async (what: string, work: () => Promise<Listing>): Promise<void> => {
       await fill(host, FLOWS[name]);
-      const { entries, bytes, seconds } = await pinged(namespace, what, work);
-      const size = `${(bytes / 1e6).toFixed(0)} MB`;
-      console.log(`  ${what.padEnd(28)} ${entries} entries, ${size}, in ${seconds.toFixed(2)} s`);
+      const before = [cpuOf(host.greeting.pid), cpu()] as const;
+      const { entries, bytes, seconds, reader } = await pinged(namespace, what, work);
+      const million = (each: number): string => ((each * 1e6) / entries).toFixed(2);
+      const [plane, own] = [cpuOf(host.greeting.pid) - before[0], cpu() - before[1]];
+      console.log(
+        `  ${what.padEnd(28)} ${entries} entries, ${(bytes / 1e6).toFixed(0)} MB, in ${seconds.toFixed(2)} s; a million: ${million(seconds)} s; ` +
+          `CPU s: data plane ${million(plane)}, softswitch ${million(own)}${reader === undefined ? '' : `, reader ${million(reader)}`}`,
+      );
     };
     await pinged(namespace, 'no list', async () => undefined);
     await list('host', () => listHost(host));
