@@ -56,6 +56,11 @@ it('a pod that opens flows without end takes no connection from another', async 
   expect(beyond).toBeGreaterThan(0);
 });
 
+it('the manager warns of it', async () => {
+  const reasons = async () => (await bed.client.status()).warnings.map(({ reason }) => reason);
+  await expect.poll(reasons).toContain('PodShareExceeded');
+});
+
 it('that pod connects again once it is quiet', async () => {
   const spread = () => flooder.process.spread(HTTP, 20, PATIENCE_MS);
   await expect.poll(async () => (await spread()).servers).toEqual({ [web.name]: 20 });

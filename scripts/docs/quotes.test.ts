@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { FELIX_REASONS, SERVICE_REASONS } from '../../packages/infra-api/src/reasons/agent.js';
 import { MANAGER_REASONS } from '../../packages/infra-api/src/reasons/manager.js';
 import { READINESS_REASONS } from '../../packages/infra-api/src/reasons/readiness.js';
+import { WARNING_REASONS } from '../../packages/infra-api/src/reasons/warnings.js';
 import { filesBelow, ROOT, read } from './files.js';
 import { codeBlocks, codeSpans } from './markdown.js';
 import { isOwnCommand, problemOf } from './quotes.js';
@@ -67,6 +68,7 @@ describe('tables of reasons are those of the programs', () => {
     ['docs/conditions.md', 'Objects', conditionRows(MANAGER_REASONS)],
     ['docs/conditions.md', 'Reported by the agent', explanationRows(SERVICE_REASONS)],
     ['docs/conditions.md', 'Why the manager is not ready', explanationRows(READINESS_REASONS)],
+    ['docs/conditions.md', 'What connections suffer from', explanationRows(WARNING_REASONS)],
     ['packages/felix/README.md', 'What cannot be expressed', explanationRows(FELIX_REASONS)],
   ])('%s: %s', (page, heading, rows) => {
     const section = read(page)

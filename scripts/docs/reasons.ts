@@ -6,6 +6,7 @@ import type {
   Explanation,
   Severity,
 } from '../../packages/infra-api/src/reasons/reason.js';
+import { WARNING_REASONS } from '../../packages/infra-api/src/reasons/warnings.js';
 
 /** All reasons of agent and manager. */
 export const REASONS: readonly string[] = [
@@ -13,6 +14,7 @@ export const REASONS: readonly string[] = [
   SERVICE_REASONS,
   FELIX_REASONS,
   READINESS_REASONS,
+  WARNING_REASONS,
 ].flatMap((reasons) => Object.keys(reasons));
 
 /** How pages call the state of an object with a reason of that severity. */

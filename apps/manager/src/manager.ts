@@ -18,6 +18,7 @@ import { startMonitoring } from './server/monitoring.js';
 import { Pods } from './server/pods.js';
 import { Health, startServers } from './server/servers.js';
 import { OffloadService } from './server/service.js';
+import { Warnings } from './warnings.js';
 
 /** A running manager. */
 export class Manager {
@@ -82,6 +83,11 @@ export class Manager {
     );
     lifecycle.add(() => readiness.stop());
 
+    const warnings: Warnings = new Warnings({
+      drops: () => inspector.packetsBy('drops'),
+      logger: loggers.manager,
+    });
+    lifecycle.add(() => warnings.stop());
     const inspector = new Inspector({
       driver,
       controller,
@@ -95,6 +101,7 @@ export class Manager {
       },
       agent: () => service.agent(),
       problems: () => readiness.problems(),
+      warnings: () => warnings.current(),
     });
     const pods = new Pods({
       controller,
@@ -138,6 +145,7 @@ export class Manager {
       peers: () => listener.peers,
       certificates: security.certificates,
       problems: () => readiness.problems(),
+      warnings: () => warnings.current(),
     });
     const monitoring = await startMonitoring(lifecycle, {
       address: config.monitoring.listen,

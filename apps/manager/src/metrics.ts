@@ -1,4 +1,4 @@
-import type { ReadinessReason } from '@infra-offload/infra-api';
+import { type ReadinessReason, WARNING_REASONS } from '@infra-offload/infra-api';
 import type { CertificateSource, PeerCounts } from '@infra-offload/tls-certs/grpc';
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import type { Controller } from './controller/controller.js';
@@ -8,6 +8,7 @@ import type { Reconciler } from './reconciler/reconciler.js';
 import type { Security } from './security.js';
 import type { Inspector } from './server/inspect.js';
 import type { TargetState } from './target/connection.js';
+import type { Warning } from './warnings.js';
 
 /** What the metrics are read from. */
 export interface MetricsSources<Row> {
@@ -19,14 +20,15 @@ export interface MetricsSources<Row> {
   readonly peers: () => PeerCounts;
   readonly certificates: Security['certificates'];
   readonly problems: () => readonly Problem[];
+  readonly warnings: () => readonly Warning[];
 }
 
 /** The manager's metrics, all read when they are asked for; see docs/monitoring.md. */
 export function createMetrics<Row>(sources: MetricsSources<Row>): Registry {
   const registry = new Registry();
   const registers = [registry];
-  const { reconciler, controller, inspector, targetState, agentConnected, peers, certificates, problems } =
-    sources;
+  const { reconciler, controller, inspector, targetState, agentConnected, peers, certificates } = sources;
+  const { problems, warnings } = sources;
   collectDefaultMetrics({ register: registry });
 
   const gauge = (name: string, help: string, read: () => number) =>
@@ -84,6 +86,16 @@ export function createMetrics<Row>(sources: MetricsSources<Row>): Registry {
     'Since when the state has been kept only in memory; 0 if it is stored.',
     () => sinceOf('StateNotStorable') / 1000,
   );
+  new Gauge({
+    name: 'infra_manager_warning_timestamp_seconds',
+    help: 'Since when connections have suffered from something; 0 if they do not.',
+    labelNames: ['reason'],
+    registers,
+    collect() {
+      for (const reason of Object.keys(WARNING_REASONS)) this.set({ reason }, 0);
+      for (const { reason, since } of warnings()) this.set({ reason }, since / 1000);
+    },
+  });
   const certificateGauge = (name: string, help: string, read: (source: CertificateSource) => number) =>
     new Gauge({
       name: `infra_manager_certificate_${name}`,

@@ -14,3 +14,4 @@ export { FELIX_REASONS, type FelixReason, SERVICE_REASONS, type ServiceReason } 
 export { MANAGER_REASONS, type ManagerReason } from './reasons/manager.js';
 export { READINESS_REASONS, type ReadinessReason } from './reasons/readiness.js';
 export type { ConditionExplanation, Explanation, Severity } from './reasons/reason.js';
+export { WARNING_REASONS, type WarningReason } from './reasons/warnings.js';

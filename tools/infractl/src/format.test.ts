@@ -54,6 +54,24 @@ describe('formatStatus', () => {
     expect(formatStatus(response)).not.toContain('NOT READY');
   });
 
+  it('says what connections suffer from', () => {
+    const text = formatStatus(
+      StatusResponse.fromPartial({
+        warnings: [
+          {
+            reason: 'FlowTableFull',
+            message: 'flow table full: 12 packets dropped',
+            sinceMs: 1_700_000_000_000n,
+          },
+        ],
+      }),
+    );
+    expect(text).toBe(
+      'WARNING        SINCE                     MESSAGE\n' +
+        'FlowTableFull  2023-11-14T22:13:20.000Z  flow table full: 12 packets dropped\n',
+    );
+  });
+
   it('says when nobody is there', () => {
     const text = formatStatus(StatusResponse.fromPartial({ target: { address: 'x:1' } }));
     expect(text).toContain('x:1 (not connected, not in sync)');

@@ -58,7 +58,7 @@ export function formatColumns(rows: readonly (readonly string[])[]): string {
     .join('\n');
 }
 
-/** The status for people: target, agent, what keeps the manager from being ready, objects that need attention, tables in use, counters. */
+/** The status for people: target, agent, what keeps the manager from being ready, warnings, objects that need attention, tables in use, counters. */
 export function formatStatus(response: StatusResponse): string {
   const sections: string[] = [];
   const target = response.target;
@@ -84,17 +84,17 @@ export function formatStatus(response: StatusResponse): string {
       ]),
     );
   }
-  if (response.problems.length > 0) {
-    sections.push(
-      formatColumns([
-        ['NOT READY', 'SINCE', 'MESSAGE'],
-        ...response.problems.map(({ reason, sinceMs, message }) => [
-          reason,
-          new Date(Number(sinceMs)).toISOString(),
-          message,
-        ]),
-      ]),
-    );
+  for (const [heading, problems] of [
+    ['NOT READY', response.problems],
+    ['WARNING', response.warnings],
+  ] as const) {
+    if (problems.length === 0) continue;
+    const rows = problems.map(({ reason, sinceMs, message }) => [
+      reason,
+      new Date(Number(sinceMs)).toISOString(),
+      message,
+    ]);
+    sections.push(formatColumns([[heading, 'SINCE', 'MESSAGE'], ...rows]));
   }
   if (response.objects.length > 0) {
     sections.push(

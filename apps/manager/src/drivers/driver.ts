@@ -1,4 +1,4 @@
-import type { ManagerReason } from '@infra-offload/infra-api';
+import type { ManagerReason, WarningReason } from '@infra-offload/infra-api';
 import type { GroupPlan, GroupView } from '@infra-offload/lb-model';
 import type { IPv4, Mac } from '@infra-offload/net';
 import type { P4Program } from '@infra-offload/p4info';
@@ -102,7 +102,21 @@ export interface CounterFace {
 }
 
 export interface DropCounter extends CounterFace {
-  readonly reasons: readonly { readonly reason: number; readonly text: string }[];
+  readonly reasons: readonly DropReason[];
+}
+
+/** Why packets are dropped, or answered. */
+export interface DropReason {
+  /** The index of its cell. */
+  readonly reason: number;
+  readonly text: string;
+  /** What the node suffers from while packets are dropped for this reason; most are dropped as they should be. */
+  readonly warning?: WarningReason | undefined;
+}
+
+/** Packets that a device has dropped or refused for a reason, since its program was started. */
+export interface ReasonCount extends DropReason {
+  readonly packets: number;
 }
 
 /** A policy profile in the form of one kind of target. */

@@ -13,13 +13,14 @@ import { formatEntity } from '@infra-offload/p4rt';
 import type { Entity } from '@infra-offload/p4rt/proto';
 import type { Cell, Owner } from '@infra-offload/reconciler';
 import type { Controller } from '../controller/controller.js';
-import type { CounterFace, Driver, DropCounter } from '../drivers/driver.js';
+import type { CounterFace, Driver, DropCounter, ReasonCount } from '../drivers/driver.js';
 import { ManagerError } from '../errors.js';
 import type { Logger } from '../log.js';
 import { keyOfReference, type ObjectKey, referenceOf } from '../model/objects.js';
 import type { Problem } from '../readiness.js';
 import type { Reconciler } from '../reconciler/reconciler.js';
 import type { TargetState } from '../target/connection.js';
+import type { Warning } from '../warnings.js';
 import { RunningTotal } from './running-total.js';
 import { toObjectStatus } from './sync.js';
 
@@ -39,30 +40,26 @@ export interface InspectContext<Row> {
   };
   /** Why the manager is not ready. */
   readonly problems: () => readonly Problem[];
+  readonly warnings: () => readonly Warning[];
 }
 
 /** Counter cells of one Read. */
 const CELLS_PER_READ = 1000;
-
-/** Packets that a device has dropped or refused for a reason, since its program was started. */
-export interface ReasonCount {
-  readonly reason: number;
-  readonly text: string;
-  readonly packets: number;
-}
 
 /** Status and ListEntries: what operators look at. */
 export class Inspector<Row> {
   readonly #context: InspectContext<Row>;
   #counting: Promise<StatusResponse['counters']> | undefined;
   readonly #serviceFlows = new RunningTotal();
+  /** Why counters could not be read the last time. */
+  #unreadBecause: string | undefined;
 
   constructor(context: InspectContext<Row>) {
     this.#context = context;
   }
 
   async status({ allObjects }: StatusRequest): Promise<StatusResponse> {
-    const { controller, reconciler, targetAddress, targetState, agent, problems } = this.#context;
+    const { controller, reconciler, targetAddress, targetState, agent, problems, warnings } = this.#context;
     const counts = { programmed: 0, pending: 0, degraded: 0 };
     const objects: ObjectStatus[] = [];
     for (const [key, status] of controller.statuses()) {
@@ -87,7 +84,8 @@ export class Inspector<Row> {
       tables: this.tables(),
       ...counts,
       counters: await this.#counters(),
-      problems: problems().map(({ reason, message, since }) => ({ reason, message, sinceMs: BigInt(since) })),
+      problems: problems().map(toProblem),
+      warnings: warnings().map(toProblem),
     };
   }
 
@@ -191,13 +189,14 @@ export class Inspector<Row> {
   async packetsBy(outcome: 'drops' | 'rejects'): Promise<readonly ReasonCount[]> {
     const counter = this.#context.driver[outcome];
     if (counter === undefined) return [];
-    const texts = new Map(counter.reasons.map(({ reason, text }) => [reason, text]));
+    const reasons = new Map(counter.reasons.map((each) => [each.reason, each]));
     try {
       const counts: ReasonCount[] = [];
-      for await (const { index, packets } of this.#read(counter, [...texts.keys()])) {
-        const reason = Number(index);
-        counts.push({ reason, text: texts.get(reason) ?? '', packets: Number(packets) });
+      for await (const { index, packets } of this.#read(counter, [...reasons.keys()])) {
+        const reason = reasons.get(Number(index));
+        if (reason !== undefined) counts.push({ ...reason, packets: Number(packets) });
       }
+      this.#unreadBecause = undefined;
       return counts;
     } catch (error) {
       this.#unread(error);
@@ -220,8 +219,11 @@ export class Inspector<Row> {
     }
   }
 
+  /** Counters are read often: what hinders that is said once. */
   #unread(error: unknown): void {
-    this.#context.logger.warn({ reason: messageOf(error) }, 'counters cannot be read');
+    const reason = messageOf(error);
+    if (reason !== this.#unreadBecause) this.#context.logger.warn({ reason }, 'counters cannot be read');
+    this.#unreadBecause = reason;
   }
 
   /** Those who ask at the same time share what is read from the device. */
@@ -274,4 +276,8 @@ export class Inspector<Row> {
       for await (const entity of read(cells)) yield counter.decode(entity);
     }
   }
+}
+
+function toProblem({ reason, message, since }: Problem | Warning): StatusResponse['problems'][number] {
+  return { reason, message, sinceMs: BigInt(since) };
 }

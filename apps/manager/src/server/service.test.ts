@@ -215,9 +215,11 @@ describe('Status', () => {
   ])('tells where a target stands', async (state, target) => {
     server.targetState = state;
     server.problems = [{ reason: 'TargetAway', message: 'gone', since: 5, isServing: false }];
+    server.warnings = [{ reason: 'FlowTableFull', message: 'flow table full: 7 packets dropped', since: 6 }];
     expect(await agent.managerStatus()).toMatchObject({
       target: { ...target, address: '192.0.2.1:9559', inSync: true },
       problems: [{ reason: 'TargetAway', message: 'gone', sinceMs: 5n }],
+      warnings: [{ reason: 'FlowTableFull', message: 'flow table full: 7 packets dropped', sinceMs: 6n }],
     });
   });
 

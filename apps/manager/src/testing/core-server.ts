@@ -8,6 +8,7 @@ import { Inspector } from '../server/inspect.js';
 import { Pods } from '../server/pods.js';
 import { OffloadService } from '../server/service.js';
 import type { TargetState } from '../target/connection.js';
+import type { Warning } from '../warnings.js';
 import { TestAgent } from './agent.js';
 import { Core, coreDriver } from './core.js';
 
@@ -21,6 +22,7 @@ export class CoreServer {
   readonly pods: Pods<ReturnType<typeof coreDriver.base>[number]>;
   targetState: TargetState = { kind: 'ready', lacks: [] };
   problems: readonly Problem[] = [];
+  warnings: readonly Warning[] = [];
   /** What the store says. */
   stored: () => Promise<void> = () => Promise.resolve();
   backlog = 0;
@@ -53,6 +55,7 @@ export class CoreServer {
       read: () => (reconciler.attached ? (entities) => core.device.read(entities) : undefined),
       agent: () => this.service.agent(),
       problems: () => this.problems,
+      warnings: () => this.warnings,
     });
     this.service = new OffloadService({
       controller,

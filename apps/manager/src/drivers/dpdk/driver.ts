@@ -1,7 +1,9 @@
+import type { WarningReason } from '@infra-offload/infra-api';
 import type { Mac } from '@infra-offload/net';
 import {
   CONNTRACK_TIMEOUTS,
   type ConntrackTimeouts,
+  type DropReasonName,
   dropReasons,
   k8sDp,
   k8sDpDeviceConfig,
@@ -34,6 +36,12 @@ export interface DpdkOptions {
   /** No limits if left out. */
   readonly podShare?: PodShare;
 }
+
+const WARNINGS: Partial<Record<DropReasonName, WarningReason>> = {
+  conntrackConflict: 'SourcePortsExhausted',
+  conntrackFull: 'FlowTableFull',
+  podShare: 'PodShareExceeded',
+};
 
 const NO_SHARE: PodShare = { newFlowsPerSecond: 0, unansweredFlowsPerSecond: 0 };
 
@@ -92,7 +100,10 @@ export function dpdkDriver(options: DpdkOptions): Driver<DpdkRow> {
     toEntity,
     fromEntity,
     readAll: (table) => READ_ALL.get(table) ?? [],
-    drops: { ...counterFace(k8sDp.counters.drop_counter), reasons: dropReasons },
+    drops: {
+      ...counterFace(k8sDp.counters.drop_counter),
+      reasons: dropReasons.map(({ reason, name, text }) => ({ reason, text, warning: WARNINGS[name] })),
+    },
     rejects: { ...counterFace(k8sDp.counters.reject_counter), reasons: dropReasons },
     serviceFlows: counterFace(k8sDp.counters.service_counter),
   };

@@ -1,0 +1,95 @@
+import { Guard } from '@infra-offload/guard';
+import type { WarningReason } from '@infra-offload/infra-api';
+import type { ReasonCount } from './drivers/driver.js';
+import type { Logger } from './log.js';
+
+/** How often the counters of dropped packets are read. */
+const POLL_MS = 5_000;
+/** How long a counter stands still until its warning ends: packets that come one by one are one trouble, not many. */
+const QUIET_MS = 60_000;
+
+/** Something that connections suffer from although the manager is ready. */
+export interface Warning {
+  readonly reason: WarningReason;
+  readonly message: string;
+  /** Milliseconds since the epoch. */
+  readonly since: number;
+}
+
+/** What packets are dropped for at the moment. */
+interface Trouble {
+  readonly since: number;
+  readonly text: string;
+  last: number;
+  packets: number;
+}
+
+export interface WarningSources {
+  /** Empty while the target cannot be asked. */
+  readonly drops: () => Promise<readonly ReasonCount[]>;
+  readonly logger: Logger;
+}
+
+/** Warnings of what the counters of dropped packets tell, from the first packet until there has been none for a while. */
+export class Warnings {
+  readonly #sources: WarningSources;
+  readonly #timer: NodeJS.Timeout;
+  /** Packets by reason, when they were read last. */
+  readonly #counts = new Map<WarningReason, number>();
+  readonly #troubles = new Map<WarningReason, Trouble>();
+  #isPolling = false;
+
+  constructor(sources: WarningSources) {
+    this.#sources = sources;
+    const guard = new Guard((error) => sources.logger.error({ err: error }, 'internal error'));
+    this.#timer = setInterval(
+      guard.handler(() => this.#poll()),
+      POLL_MS,
+    );
+    this.#timer.unref();
+  }
+
+  current(): readonly Warning[] {
+    return [...this.#troubles].map(([reason, { since, text, packets }]) => ({
+      reason,
+      message: `${text}: ${packets} packets dropped`,
+      since,
+    }));
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+  }
+
+  async #poll(): Promise<void> {
+    if (this.#isPolling) return;
+    this.#isPolling = true;
+    try {
+      for (const count of await this.#sources.drops()) this.#see(count);
+    } finally {
+      this.#isPolling = false;
+    }
+  }
+
+  #see({ warning: reason, text, packets }: ReasonCount): void {
+    if (reason === undefined) return;
+    // What was dropped before the first look is no news. A count that has fallen is that of a program begun anew.
+    const before = this.#counts.get(reason) ?? packets;
+    const more = packets < before ? packets : packets - before;
+    this.#counts.set(reason, packets);
+    const { logger } = this.#sources;
+    const now = Date.now();
+    const trouble = this.#troubles.get(reason);
+    if (trouble === undefined) {
+      if (more === 0) return;
+      this.#troubles.set(reason, { since: now, text, last: now, packets: more });
+      logger.warn({ reason, packets: more }, `packets are dropped: ${text}`);
+    } else if (more > 0) {
+      trouble.last = now;
+      trouble.packets += more;
+    } else if (now - trouble.last >= QUIET_MS) {
+      this.#troubles.delete(reason);
+      logger.info({ reason, packets: trouble.packets }, `packets are no longer dropped: ${text}`);
+    }
+  }
+}
