@@ -12,6 +12,8 @@ options=(
 for mapping in "$@"; do options+=("M$mapping"); done
 opt=$(IFS=,; echo "${options[*]}")
 imports=${GENERATE_IMPORTS:-false}
+# Fields that a message's type does not have yet are kept when it is written again.
+[ "${KEEP_UNKNOWN_FIELDS:-false}" = false ] || opt+=,unknownFields=true,initializeFieldsAsUndefined=false
 rm -rf "$package/src/gen"
 cd "$root"
 node_modules/.bin/buf generate "${package#"$root"/}/proto" --template "$(cat <<JSON

@@ -24,8 +24,11 @@ export interface ProgramDescriptor {
 /** How a key is matched; `other` is an architecture's own kind (`other_match_type`), which P4Runtime carries as Any. */
 export type MatchKind = 'exact' | 'lpm' | 'ternary' | 'range' | 'optional' | 'other';
 
-/** Where an action may be used: in entries (`table`), as default action (`default`), or both. */
-export type ActionScope = 'both' | 'table' | 'default';
+/**
+ * Where an action may be used: in entries (`table`), as default action (`default`), in both, or only as the action of a whole
+ * group (`group`, P4Runtime 1.6).
+ */
+export type ActionScope = 'both' | 'table' | 'default' | 'group';
 
 /** `unspecified` is what P4Info says of resources whose unit the architecture leaves open. */
 export type CounterUnit = 'packets' | 'bytes' | 'both' | 'unspecified';

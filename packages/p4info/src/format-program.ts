@@ -1,4 +1,4 @@
-import type { CounterUnit } from './descriptor.js';
+import type { ActionScope, CounterUnit } from './descriptor.js';
 import type { P4DataType } from './model/data-type.js';
 import type { P4Action, P4ActionRef, P4Field, P4MatchField, P4Table } from './model/objects.js';
 import type { P4Program } from './model/program.js';
@@ -99,8 +99,15 @@ function keyLines(keys: readonly string[]): string[] {
   return inline.length <= 90 ? [`  key: ${inline}`] : ['  key:', ...keys.map((key) => `    ${key}`)];
 }
 
+const SCOPE_TEXT: Readonly<Record<ActionScope, string>> = {
+  both: '',
+  table: 'entries only',
+  default: 'default only',
+  group: 'of a group only',
+};
+
 function remark(table: P4Table, { action, scope }: P4ActionRef): string {
-  const parts = [scope === 'table' ? 'entries only' : scope === 'default' ? 'default only' : ''];
+  const parts = [SCOPE_TEXT[scope]];
   if (table.constDefaultAction === action) parts.push('const default');
   else if (table.initialDefaultAction === action) parts.push('default');
   const text = parts.filter((part) => part !== '').join(', ');

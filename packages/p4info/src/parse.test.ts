@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
 import { thrown } from '@infra-offload/base/testing';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -73,9 +74,38 @@ describe('binary', () => {
       'tables[3]',
     );
     expect(warnings).toEqual([
-      `field 1000 of P4Info (at byte ${binary.length}) is not known; it is left out`,
-      `field 500 of tables[3] (at byte ${binary.length + 7}) is not known; it is left out`,
+      `field 1000 of P4Info (at byte ${binary.length}) is not known; it is kept as it is`,
+      `field 500 of tables[3] (at byte ${binary.length + 7}) is not known; it is kept as it is`,
     ]);
+  });
+
+  it('of a newer version has the same fields when it is written again', () => {
+    const preamble = [0x0a, 5, 0x08, 0x63, 0x12, 1, 0x78];
+    // Field 500 as a number, and as a group of field 1.
+    const table = [0x12, 16, ...preamble, 0xa0, 0x1f, 5, 0xa3, 0x1f, 0x08, 1, 0xa4, 0x1f];
+    const newer = bytes(binary, [0xc2, 0x3e, 2, 1, 2], table);
+    const again = P4Info.encode(P4Program.parse(newer).p4info).finish();
+    expect(P4Info.decode(again)).toEqual(P4Info.decode(newer));
+    expect(again.length).toBe(newer.length);
+    expect(Buffer.from(again).toString('hex')).toContain('c23e020102');
+  });
+
+  it('may have fields of numbers that are newer, of any kind (property)', () => {
+    const number = fc.integer({ min: 1_000, max: 18_000 });
+    const value = fc.oneof(fc.nat(), fc.uint8Array({ maxLength: 10 }));
+    fc.assert(
+      fc.property(fc.array(fc.tuple(number, value), { maxLength: 4 }), (fields) => {
+        const writer = new BinaryWriter();
+        const sorted = fields.toSorted(([a], [b]) => a - b);
+        for (const [id, one] of sorted) {
+          if (typeof one === 'number') writer.tag(id, WireType.Varint).uint32(one);
+          else writer.tag(id, WireType.LengthDelimited).bytes(one);
+        }
+        const newer = bytes(binary, writer.finish());
+        const again = P4Info.encode(P4Program.parse(newer).p4info).finish();
+        expect(Buffer.from(again)).toEqual(Buffer.from(newer));
+      }),
+    );
   });
 
   it.each([
@@ -170,6 +200,16 @@ describe('binary', () => {
 });
 
 describe('text', () => {
+  it.each(['# proto-file: p4/config/v1/p4info.proto\n# proto-message: p4.config.v1.P4Info\n\n', '#'])(
+    'of comments alone is a P4Info without fields: %j',
+    (comments) => {
+      const { p4info, tables, warnings } = P4Program.parse(comments);
+      expect(P4Info.encode(p4info).finish()).toHaveLength(0);
+      expect(tables).toEqual([]);
+      expect(warnings).toEqual([]);
+    },
+  );
+
   it('cut or altered anywhere is read or a P4InfoError', () => {
     const whole = text.toString();
     const change = fc.record({ at: fc.nat(whole.length), cut: fc.nat(20), put: fc.string({ maxLength: 3 }) });

@@ -64,7 +64,7 @@ function readBytes(bytes: Uint8Array, listener: ReadListener): Uint8Array {
   checkWire(bytes, p4InfoTypes().type, ({ path, number, offset }) => {
     const owner = path === '' ? 'P4Info' : path;
     listener.onWarning({
-      message: `field ${number} of ${owner} (at byte ${offset}) is not known; it is left out`,
+      message: `field ${number} of ${owner} (at byte ${offset}) is not known; it is kept as it is`,
     });
   });
   // The message must not change with the caller's memory.
@@ -134,8 +134,8 @@ function readText(text: string, { onWarning, onObject }: ReadListener): Uint8Arr
       onObject(`${field}[${count}]`, position);
     },
   });
-  if (wire.length > 0) return wire;
-  const found =
-    first === undefined ? 'nothing but comments' : `${first.line}:${first.column}: ${first.message}`;
+  // Comments alone are a P4Info without fields, as protobuf prints it with its usual header.
+  if (wire.length > 0 || first === undefined) return wire;
+  const found = `${first.line}:${first.column}: ${first.message}`;
   throw new P4InfoError('EMPTY', `there is no field of P4Info in the text; found ${found}`);
 }

@@ -1,4 +1,5 @@
 import { MultiMap } from '@infra-offload/base';
+import type { ActionScope } from '../descriptor.js';
 import { type ActionProfile, type P4Info, type Table, Table_IdleTimeoutBehavior } from '../proto.js';
 import {
   actionScope,
@@ -150,7 +151,7 @@ class Builder {
       }
       const scope = actionScope(ref.scope);
       const other = refs.get(action);
-      refs.set(action, { action, scope: other === undefined || other.scope === scope ? scope : 'both' });
+      refs.set(action, { action, scope: other === undefined ? scope : mergedScope(scope, other.scope) });
     }
     const actions = [...refs.values()];
     const resources = new Set(table.directResourceIds);
@@ -199,7 +200,8 @@ class Builder {
       if (profile === undefined) continue;
       profile.tables.push(table);
       for (const ref of table.actions) {
-        if (ref.scope === 'default' || actions.get(profile).has(ref.action)) continue;
+        if (ref.scope === 'default' || ref.scope === 'group' || actions.get(profile).has(ref.action))
+          continue;
         actions.add(profile, ref.action);
         profile.actions.push(ref);
       }
@@ -313,6 +315,12 @@ class Builder {
       seen.set(item.id, item);
     }
   }
+}
+
+/** Of an action that a table names twice. */
+function mergedScope(a: ActionScope, b: ActionScope): ActionScope {
+  if (a === b || b === 'group') return a;
+  return a === 'group' ? b : 'both';
 }
 
 function profileDraft(profile: ActionProfile, i: number, warn: Warn): ProfileDraft {

@@ -98,7 +98,8 @@ function matchKind(type: MatchField_MatchType): MatchKind | undefined {
 
 export function actionScope(scope: ActionRef_Scope): ActionScope {
   if (scope === ActionRef_Scope.TABLE_ONLY) return 'table';
-  return scope === ActionRef_Scope.DEFAULT_ONLY ? 'default' : 'both';
+  if (scope === ActionRef_Scope.DEFAULT_ONLY) return 'default';
+  return scope === ActionRef_Scope.GROUP_ACTION ? 'group' : 'both';
 }
 
 export function counterUnit(unit: CounterSpec_Unit | undefined): CounterUnit {

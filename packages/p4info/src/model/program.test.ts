@@ -91,6 +91,19 @@ describe('the model', () => {
     expect(v1model.table('fixed').isConst).toBe(true);
   });
 
+  it('tells which actions are of whole groups only (P4Runtime 1.6)', () => {
+    const program = P4Program.parse(`
+      tables { preamble { id: 1 name: "t" } implementation_id: 9
+        action_refs { id: 2 } action_refs { id: 3 scope: GROUP_ACTION }
+        action_refs { id: 4 scope: GROUP_ACTION } action_refs { id: 4 scope: TABLE_ONLY } }
+      actions { preamble { id: 2 name: "a" } } actions { preamble { id: 3 name: "g" } } actions { preamble { id: 4 name: "x" } }
+      action_profiles { preamble { id: 9 name: "p" } table_ids: 1 with_selector: true }`);
+    expect(program.table('t').actions.map(({ scope }) => scope)).toEqual(['both', 'group', 'table']);
+    expect(program.actionProfile('p').actions.map(({ action }) => action.name)).toEqual(['a', 'x']);
+    expect(formatProgram(program)).toContain('g() [of a group only]');
+    expect(program.warnings).toEqual([]);
+  });
+
   it('resolves types', () => {
     expect(v1model.register('last_seen').dataType).toEqual({ type: 'bit<48>', bitwidth: 48 });
     expect(v1model.register('balance').dataType).toEqual({ type: 'tuple<int<16>, enum kind_t>' });

@@ -3,7 +3,7 @@ import { suggestion } from '@infra-offload/base';
 import type { P4InfoWarning } from '../errors.js';
 import { Lexer, type Position, type Token } from './lexer.js';
 import { readEnumValue, readScalar } from './scalars.js';
-import { ANY_NAME, type Field, type MessageType, type Schema } from './schema.js';
+import { ANY_NAME, type EnumType, type Field, type MessageType, type Schema } from './schema.js';
 
 /** How deep messages may nest, the outermost one included; decoders have the same limit. */
 export const MAX_DEPTH = 100;
@@ -11,7 +11,7 @@ export const MAX_DEPTH = 100;
 export interface TextFormatOptions {
   /** Types to read with. */
   readonly schema: Schema;
-  /** Called for a field that the type does not have, or an Any of an unknown type; both are left out. */
+  /** Called for a field or an enum value that the type does not have, or an Any of an unknown type; both are left out. */
   readonly onWarning: (warning: P4InfoWarning) => void;
   /** Called for each message that the outermost one holds, in order, with the place of its name or, in a list, its brace. */
   readonly onMessage?: (field: string, position: Position) => void;
@@ -27,7 +27,7 @@ interface Brace {
  * Reads a message in protobuf text format and writes it as protobuf wire bytes.
  *
  * The whole format: comments, `,` and `;` after fields, lists, all escapes, adjacent strings, `{}` and `<>`, enum names and
- * numbers, expanded Any, extension names. Fields that the type does not have are left out with a warning.
+ * numbers, expanded Any, extension names. Fields and enum values that the types do not have are left out with a warning.
  *
  * @throws P4InfoError `SYNTAX` or `FIELD`, with line and column
  */
@@ -135,12 +135,20 @@ class TextReader {
         this.#inBraces((brace) => this.#fields(type.message, writer, brace));
         return writer.join();
       case 'enum':
-        return writer.tag(number, WireType.Varint).int32(readEnumValue(this.#lexer, type.enum));
+        return this.#enumValue(number, type.enum, writer);
       case 'scalar':
         return readScalar(this.#lexer, name, number, type.scalar, writer);
       default:
         return type satisfies never;
     }
+  }
+
+  #enumValue(number: number, type: EnumType, writer: BinaryWriter): BinaryWriter {
+    const { token } = this.#lexer;
+    const value = readEnumValue(this.#lexer, type);
+    if (value !== undefined) return writer.tag(number, WireType.Varint).int32(value);
+    this.#notKnown(`${type.name} has no value '${token.text}'`, token, type.values.keys());
+    return writer;
   }
 
   /** `content` takes the closing brace. */
@@ -202,8 +210,7 @@ class TextReader {
       throw this.#lexer.error('SYNTAX', `[${token.text}]: an expanded Any holds nothing else`, token);
     }
     const what = token.bracketed ? `extension [${token.text}]` : `field '${token.text}'`;
-    const hint = token.bracketed ? undefined : suggestion(token.text, type.fields.keys());
-    this.#warn(`${type.name} has no ${what}; ${hint === undefined ? 'it' : `${hint} It`} is left out`, token);
+    this.#notKnown(`${type.name} has no ${what}`, token, token.bracketed ? [] : type.fields.keys());
     this.#skipValue();
   }
 
@@ -239,6 +246,11 @@ class TextReader {
     const { kind } = this.#lexer.token;
     if (kind !== 'name' && kind !== 'number') throw this.#lexer.unexpected('a value');
     this.#lexer.next();
+  }
+
+  #notKnown(message: string, token: Token, known: Iterable<string>): void {
+    const hint = suggestion(token.text, known);
+    this.#warn(`${message}; ${hint === undefined ? 'it' : `${hint} It`} is left out`, token);
   }
 
   #warn(message: string, token: Token): void {

@@ -1,5 +1,4 @@
 import { type BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
-import { didYouMean } from '@infra-offload/base';
 import type { P4InfoError } from '../errors.js';
 import { type Lexer, shorten, type Token } from './lexer.js';
 import {
@@ -16,17 +15,12 @@ import type { EnumType, Scalar } from './schema.js';
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
-/** Takes the name or the number of an enum value. */
-export function readEnumValue(lexer: Lexer, type: EnumType): number {
+/** Takes the name or the number of an enum value; undefined for a name that the type does not have. */
+export function readEnumValue(lexer: Lexer, type: EnumType): number | undefined {
   const token = lexer.token;
   if (token.kind !== 'name') return Number(readInteger(lexer, 'int32', `a value of ${type.name}`));
-  const value = type.values.get(token.text);
-  if (value === undefined) {
-    const message = `${type.name} has no value '${token.text}'; ${didYouMean(token.text, type.values.keys())}`;
-    throw lexer.error('FIELD', message, token);
-  }
   lexer.next();
-  return value;
+  return type.values.get(token.text);
 }
 
 /** Takes a value of a scalar field and writes it with its tag. */

@@ -72,7 +72,7 @@ export class RuntimeActionProfile {
     this.#descriptor = descriptor;
     const actions: Readonly<Record<string, ActionDescriptor>> = descriptor.actions;
     this.#actionSet = new ActionSet(this.#where, actions);
-    this.actions = this.#actionSet.builders(undefined);
+    this.actions = this.#actionSet.builders('entry');
   }
 
   /** An action by a name from elsewhere. @throws P4rtError UNKNOWN_NAME, INVALID */
@@ -81,7 +81,7 @@ export class RuntimeActionProfile {
   }
 
   member(id: number, action?: Action): Entity {
-    if (action !== undefined) this.#actionSet.check(action, 'default');
+    if (action !== undefined) this.#actionSet.check(action, 'entry');
     return this.#member(uint32(id, `${this.#where}: member id`), action);
   }
 

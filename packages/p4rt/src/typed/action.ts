@@ -4,7 +4,15 @@ import { unknownName } from '../suggest.js';
 import { NamedValues } from './named-values.js';
 import type { ActionDescriptor, Value } from './types.js';
 
-export type Scope = ActionDescriptor['scope'];
+/** What an action is used for: in an entry (or by a member), or as default action. */
+export type ActionUse = 'entry' | 'default';
+
+const USABLE: Readonly<Record<ActionDescriptor['scope'], string>> = {
+  both: 'any entry may use it',
+  table: 'the default entry may not use it',
+  default: 'only the default entry may use it',
+  group: 'only a whole group may use it',
+};
 
 export interface DecodedAction {
   readonly kind: 'action';
@@ -16,7 +24,7 @@ export interface DecodedAction {
 export class ActionCodec {
   readonly name: string;
   readonly id: number;
-  readonly scope: Scope;
+  readonly scope: ActionDescriptor['scope'];
   readonly #params: NamedValues;
 
   constructor(owner: string, name: string, descriptor: ActionDescriptor) {
@@ -24,6 +32,10 @@ export class ActionCodec {
     this.id = descriptor.id;
     this.scope = descriptor.scope;
     this.#params = new NamedValues(`${owner} action '${name}'`, 'parameter', descriptor.params);
+  }
+
+  isFor(use: ActionUse): boolean {
+    return this.scope === 'both' || this.scope === (use === 'entry' ? 'table' : 'default');
   }
 
   /** The action with all its parameters. @throws P4rtError INVALID, UNKNOWN_NAME */
@@ -57,11 +69,10 @@ export class ActionSet {
     }
   }
 
-  /** Builders of all actions but those of one scope. */
-  builders(without: Scope | undefined): Record<string, (params?: Readonly<Record<string, Value>>) => Action> {
+  builders(use: ActionUse): Record<string, (params?: Readonly<Record<string, Value>>) => Action> {
     const builders: Record<string, (params?: Readonly<Record<string, Value>>) => Action> = {};
     for (const codec of this.#byName.values()) {
-      if (codec.scope !== without) builders[codec.name] = (params) => codec.build(params);
+      if (codec.isFor(use)) builders[codec.name] = (params) => codec.build(params);
     }
     return builders;
   }
@@ -74,18 +85,17 @@ export class ActionSet {
   }
 
   /** Refuses an action that is not of this set, or that is not for this use. @throws P4rtError INVALID */
-  check(action: Action | undefined, without: Scope): void {
+  check(action: Action | undefined, use: ActionUse): void {
     const codec = action && this.#byId.get(action.actionId);
     if (codec === undefined) {
       throw invalid(
-        `${this.owner} has no action with id ${action?.actionId}; it has ${this.#names(without)}`,
+        `${this.owner} has no action with id ${action?.actionId}; it has ${this.#names(use)}`,
         {},
       );
     }
-    if (codec.scope === without) {
-      const use =
-        without === 'default' ? 'only the default entry may use it' : 'the default entry may not use it';
-      throw invalid(`${this.owner} action '${codec.name}': ${use}; choose from ${this.#names(without)}`, {
+    if (!codec.isFor(use)) {
+      const reason = `${USABLE[codec.scope]}; choose from ${this.#names(use)}`;
+      throw invalid(`${this.owner} action '${codec.name}': ${reason}`, {
         action: codec.name,
       });
     }
@@ -100,8 +110,8 @@ export class ActionSet {
     return codec.decode(action);
   }
 
-  #names(without: Scope): string {
-    const usable = [...this.#byName.values()].filter((codec) => codec.scope !== without);
+  #names(use: ActionUse): string {
+    const usable = [...this.#byName.values()].filter((codec) => codec.isFor(use));
     return usable.map((codec) => `'${codec.name}'`).join(', ') || 'none';
   }
 }

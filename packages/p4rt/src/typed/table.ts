@@ -47,8 +47,8 @@ export class RuntimeTable {
     this.id = descriptor.id;
     this.#where = `table '${name}'`;
     this.#actionSet = new ActionSet(this.#where, descriptor.actions);
-    this.actions = this.#actionSet.builders('default');
-    this.defaultActions = this.#actionSet.builders('table');
+    this.actions = this.#actionSet.builders('entry');
+    this.defaultActions = this.#actionSet.builders('default');
     this.#fields = new MatchFields(this.#where, descriptor.match);
     this.#needsPriority = descriptor.needsPriority;
     this.#indirect = descriptor.actionProfile !== undefined;
@@ -78,7 +78,7 @@ export class RuntimeTable {
       const fixed = this.#descriptor.constDefaultAction;
       if (fixed !== undefined)
         throw invalid(`${this.#where}: the program fixes its default action '${fixed}'`);
-      this.#actionSet.check(action, 'table');
+      this.#actionSet.check(action, 'default');
     }
     const type: TableAction | undefined = action && { type: { $case: 'action', value: action } };
     return { entity: { $case: 'tableEntry', value: this.#entry([], 0, type, true) } };
@@ -96,7 +96,7 @@ export class RuntimeTable {
 
   actionSet(actions: readonly WeightedActionInput[]): TableAction {
     this.#requireProfile();
-    for (const { action } of actions) this.#actionSet.check(action, 'default');
+    for (const { action } of actions) this.#actionSet.check(action, 'entry');
     return actionSetAction(this.#where, actions);
   }
 
@@ -228,7 +228,7 @@ export class RuntimeTable {
           `${this.#where} has an action profile: an entry takes member(id), group(id) or actionSet([..])`,
         );
       }
-      this.#actionSet.check(action, 'default');
+      this.#actionSet.check(action, 'entry');
       return { type: { $case: 'action', value: action } };
     }
     this.#requireProfile();

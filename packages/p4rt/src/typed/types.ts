@@ -111,6 +111,8 @@ export type ActionBuilder<Name extends string, A extends ActionDescriptor> =
       : (params: ParamsOf<A>) => BuiltAction<Name>;
 
 type Actions = Readonly<Record<string, ActionDescriptor>>;
+type NotForEntries = 'default' | 'group';
+type NotForDefault = 'table' | 'group';
 type NamesWithout<A extends Actions, Scope extends string> = {
   [N in keyof A & string]: A[N]['scope'] extends Scope ? never : N;
 }[keyof A & string];
@@ -124,7 +126,7 @@ export type EntryAction<T extends TableDescriptor> =
     ? BuiltAction | IndirectAction
     : T extends { readonly actionProfile: infer P extends string }
       ? IndirectAction<P>
-      : BuiltAction<NamesWithout<T['actions'], 'default'>>;
+      : BuiltAction<NamesWithout<T['actions'], NotForEntries>>;
 
 /** One action of a one-shot action set. */
 export interface WeightedAction<Name extends string = string> {
@@ -237,9 +239,9 @@ interface TableBase<T extends TableDescriptor> {
   readonly id: number;
   readonly name: string;
   /** What an entry may do. Actions that only the default entry may use are not here. */
-  readonly actions: Builders<T['actions'], 'default'>;
+  readonly actions: Builders<T['actions'], NotForEntries>;
   /** What the default entry may do. Actions that only other entries may use are not here. */
-  readonly defaultActions: Builders<T['actions'], 'table'>;
+  readonly defaultActions: Builders<T['actions'], NotForDefault>;
   /**
    * An entry, with values in canonical form and don't-care matches left out.
    * @throws P4rtError INVALID, UNKNOWN_NAME
@@ -250,7 +252,7 @@ interface TableBase<T extends TableDescriptor> {
   /** Wildcard: every entry of the table, to read. Never for tables that the data plane fills. */
   all(): Entity;
   /** The default entry, to modify; without an action, to read it or to set it back to the program's own. */
-  defaultEntry(action?: BuiltAction<NamesWithout<T['actions'], 'table'>>): Entity;
+  defaultEntry(action?: BuiltAction<NamesWithout<T['actions'], NotForDefault>>): Entity;
   /** An entry of this table in terms of the program. @throws P4rtError INVALID, MALFORMED */
   decode(entity: Entity): DecodedEntry<T>;
 }
@@ -259,7 +261,7 @@ interface IndirectTable<T extends TableDescriptor, P extends string> {
   member(id: number): IndirectAction<P>;
   group(id: number): IndirectAction<P>;
   /** A one-shot action set: the server makes the group (P4Runtime 1.5, "One Shot Action Selector Programming"). */
-  actionSet(actions: readonly WeightedAction<NamesWithout<T['actions'], 'default'>>[]): IndirectAction<P>;
+  actionSet(actions: readonly WeightedAction<NamesWithout<T['actions'], NotForEntries>>[]): IndirectAction<P>;
 }
 
 interface CountedTable<T extends TableDescriptor> {
