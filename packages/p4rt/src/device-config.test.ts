@@ -42,11 +42,15 @@ describe('device config', () => {
         scope: fc.array(fc.nat(), { maxLength: 3 }),
       })
       .map(({ scope, ...rest }) => (scope.length === 0 ? rest : { ...rest, pipeScope: scope }));
-    const any = fc.record({
-      name: fc.string(),
-      bfrtInfo: bytes,
-      profiles: fc.array(profile, { minLength: 1, maxLength: 3 }),
-    });
+    const any = fc.record(
+      {
+        name: fc.string(),
+        bfrtInfo: bytes,
+        profiles: fc.array(profile, { minLength: 1, maxLength: 3 }),
+        entries: fc.uint8Array({ minLength: 1, maxLength: 40 }),
+      },
+      { requiredKeys: ['name', 'bfrtInfo', 'profiles'] },
+    );
     fc.assert(
       fc.property(any, (one) => {
         expect(decodeDeviceConfig(encodeDeviceConfig(one))).toEqual(one);

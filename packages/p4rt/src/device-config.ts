@@ -16,18 +16,28 @@ export interface DeviceProfile {
 
 /**
  * The `p4_device_config` that infrap4d takes and `tdi_pipeline_builder` makes: a protobuf message with the program's
- * name (1), its bf-rt.json (2) and the profiles (3: name 1, context 2, binary 3, pipe scope 4).
+ * name (1), its bf-rt.json (2) and the profiles (3: name 1, context 2, binary 3, pipe scope 4). The softswitch's own field
+ * (1000) has the entries of the program.
  */
 export interface DeviceConfig {
   readonly name: string;
   /** bf-rt.json of p4c, as it is. */
   readonly bfrtInfo: Uint8Array;
   readonly profiles: readonly DeviceProfile[];
+  /**
+   * The entries that the program's tables begin with (`const entries`, `entries`), which neither context.json nor the `.spec`
+   * has: a p4.v1.WriteRequest in binary, as p4c writes it with `--p4runtime-entries-files name.bin`. For the softswitch;
+   * infrap4d skips it.
+   */
+  readonly entries?: Uint8Array;
 }
 
 /** What any device has by far; more would only take memory. */
 const MAX_PROFILES = 256;
 const MAX_PIPES = 4_096;
+
+/** Far from what infrap4d's message may get one day. */
+const ENTRIES = 1_000;
 
 const field = (number: number, type: WireType) => ((number << 3) | type) >>> 0;
 
@@ -48,6 +58,9 @@ export function encodeDeviceConfig(config: DeviceConfig): Uint8Array {
     }
     writer.join();
   }
+  if (config.entries !== undefined && config.entries.length > 0) {
+    writer.uint32(field(ENTRIES, WireType.LengthDelimited)).bytes(config.entries);
+  }
   return writer.finish();
 }
 
@@ -60,6 +73,7 @@ export function decodeDeviceConfig(bytes: Uint8Array): DeviceConfig {
   let name = '';
   let bfrtInfo: Uint8Array = new Uint8Array(0);
   const profiles: DeviceProfile[] = [];
+  let entries: Uint8Array | undefined;
   readMessage(reader, 'device config', 0, (field, type) => {
     switch (field) {
       case 1:
@@ -74,6 +88,9 @@ export function decodeDeviceConfig(bytes: Uint8Array): DeviceConfig {
         profiles.push(readProfile(profile, profiles.length, reader.pos - profile.length));
         return true;
       }
+      case ENTRIES:
+        entries = delimited(reader, type);
+        return true;
       default:
         return false;
     }
@@ -84,7 +101,7 @@ export function decodeDeviceConfig(bytes: Uint8Array): DeviceConfig {
       'it has no profile; make it with tdi_pipeline_builder or encodeDeviceConfig()',
     );
   }
-  return { name, bfrtInfo, profiles };
+  return { name, bfrtInfo, profiles, ...(entries === undefined ? {} : { entries }) };
 }
 
 function readProfile(bytes: Uint8Array, index: number, start: number): DeviceProfile {

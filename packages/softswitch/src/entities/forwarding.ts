@@ -1,3 +1,4 @@
+import { messageOf } from '@infra-offload/base';
 import {
   type CounterEntry,
   type DirectCounterEntry,
@@ -8,8 +9,9 @@ import {
   Update_Type,
 } from '@infra-offload/p4rt/proto';
 import type { Pipeline } from '../dataplane/dataplane.js';
-import { fail } from '../errors.js';
+import { fail, SoftswitchError } from '../errors.js';
 import type { BoundMeter, BoundProgram, BoundRegister } from '../pipeline/bound.js';
+import type { LoadedConfig } from '../pipeline/config.js';
 import { readValue } from './bytes.js';
 import { cellRange, writeCounter } from './counters.js';
 import type { Journal } from './journal.js';
@@ -23,7 +25,7 @@ export class Forwarding {
   readonly tables = new Map<number, TableStore>();
   readonly profiles = new Map<number, ProfileStore>();
 
-  constructor(
+  private constructor(
     readonly program: BoundProgram,
     readonly pipeline: Pipeline,
   ) {
@@ -36,10 +38,25 @@ export class Forwarding {
     }
   }
 
+  /** A program with the entries that its tables begin with. INVALID_ARGUMENT for one that its table cannot have. */
+  static begin({ program, pipeline, initial }: LoadedConfig): Forwarding {
+    const forwarding = new Forwarding(program, pipeline);
+    for (const { number, entry } of initial) {
+      const reason = `p4_device_config, entries, update #${number}`;
+      try {
+        forwarding.table(entry.tableId).begin(entry);
+      } catch (error) {
+        throw new SoftswitchError('INVALID_ARGUMENT', `${reason}: ${messageOf(error)}`, { cause: error });
+      }
+    }
+    return forwarding;
+  }
+
   /** The entities that a data plane has, which `pipeline` has read from it. INTERNAL if they make no sense. */
-  static restore(program: BoundProgram, pipeline: Pipeline): Forwarding {
+  static restore({ program, pipeline, initial }: LoadedConfig): Forwarding {
     const forwarding = new Forwarding(program, pipeline);
     const profiles = new Map([...forwarding.profiles].map(([id, profile]) => [id, profile.restore()]));
+    for (const { entry } of initial) forwarding.table(entry.tableId).noteInitial(entry);
     for (const store of forwarding.tables.values())
       store.restore(profiles.get(store.table.indirect?.profile.p4.id ?? 0));
     return forwarding;
@@ -85,7 +102,7 @@ export class Forwarding {
         this.#writeMeter(type, one.value, journal);
         return;
       default:
-        refuseEntity(one);
+        refuseUpdate(type, one);
     }
   }
 
@@ -163,7 +180,7 @@ function onlyModify(type: Update_Type, what: string): void {
   if (type !== Update_Type.MODIFY) fail('INVALID_ARGUMENT', `${what} always exists, it can only be modified`);
 }
 
-type UnsupportedEntity = Exclude<
+export type UnsupportedEntity = Exclude<
   NonNullable<Entity['entity']>,
   {
     $case:
@@ -176,6 +193,14 @@ type UnsupportedEntity = Exclude<
       | 'meterEntry';
   }
 >;
+
+function refuseUpdate(type: Update_Type, entity: UnsupportedEntity): never {
+  const { $case: kind } = entity;
+  const reportedAbsent = kind === 'packetReplicationEngineEntry' || kind === 'digestEntry';
+  // Controllers that delete whatever there may be (finsy does) get the answer of a target that has the kind.
+  if (type === Update_Type.DELETE && reportedAbsent) fail('NOT_FOUND', 'there is no such entity');
+  return refuseEntity(entity);
+}
 
 /** Entities that this target does not have. */
 export function refuseEntity(entity: UnsupportedEntity): never {

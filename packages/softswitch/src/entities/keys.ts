@@ -89,6 +89,11 @@ function keyText(table: BoundTable, key: readonly KeyField[], priority: number):
   return text;
 }
 
+/** Whether two keys match the same, with any priority. */
+export function sameFields(a: readonly KeyField[], b: readonly KeyField[]): boolean {
+  return a.every(({ value, mask }, i) => value === b[i]?.value && mask === b[i]?.mask);
+}
+
 const ANY: KeyField = { value: 0, mask: 0 };
 const ANY_WIDE: KeyField = { value: 0n, mask: 0n };
 

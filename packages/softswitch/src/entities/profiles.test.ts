@@ -1,5 +1,10 @@
 import { insert, modify, remove } from '@infra-offload/p4rt';
-import type { ActionProfileGroup_Member, Entity, TableAction } from '@infra-offload/p4rt/proto';
+import type {
+  ActionProfileActionSet,
+  ActionProfileGroup_Member,
+  Entity,
+  TableAction,
+} from '@infra-offload/p4rt/proto';
 import { describe, expect, it } from 'vitest';
 import { forwardingOf, readAll, smallConfig, tryUpdate } from '../testing/forwarding.js';
 import type { Forwarding } from './forwarding.js';
@@ -48,9 +53,12 @@ function entry(dst: number, type: TableAction['type']): Entity {
   return { entity: { $case: 'tableEntry', value: { ...bareEntry(NEXTHOP), match, action: { type } } } };
 }
 
+type PortWeight = readonly [port: number, weight: number];
+
 const toMember = (value: number): TableAction['type'] => ({ $case: 'actionProfileMemberId', value });
 const toGroup = (value: number): TableAction['type'] => ({ $case: 'actionProfileGroupId', value });
-const toSet = (...actions: readonly (readonly [port: number, weight: number])[]): TableAction['type'] => ({
+const toSet = (...actions: PortWeight[]): TableAction['type'] => toSetWith({}, ...actions);
+const toSetWith = (set: Partial<ActionProfileActionSet>, ...actions: PortWeight[]): TableAction['type'] => ({
   $case: 'actionProfileActionSet',
   value: {
     actionProfileActions: actions.map(([port, weight]) => ({
@@ -60,6 +68,7 @@ const toSet = (...actions: readonly (readonly [port: number, weight: number])[])
     })),
     actionSelectionMode: 0,
     sizeSemantics: 0,
+    ...set,
   },
 });
 
@@ -294,6 +303,26 @@ describe('one-shot action sets', () => {
     const forwarding = fresh();
     expect(tryUpdate(forwarding, insert(entry(1, toSet([1, 3], [2, 2]))))).toBe('INVALID_ARGUMENT');
     expect(tryUpdate(forwarding, insert(entry(1, toSet([1, 0]))))).toBe('INVALID_ARGUMENT');
+  });
+
+  it('G34 select by hash; other modes are UNIMPLEMENTED, unknown ones INVALID_ARGUMENT', () => {
+    const outcome = (set: Partial<ActionProfileActionSet>, ...actions: PortWeight[]) =>
+      tryUpdate(fresh(), insert(entry(1, toSetWith(set, ...actions))));
+    const [HASH, RANDOM, WEIGHTS, MEMBERS] = [1, 2, 1, 2];
+    expect(outcome({ actionSelectionMode: HASH }, [1, 1])).toBe('OK');
+    expect(outcome({ actionSelectionMode: RANDOM }, [1, 1])).toBe('UNIMPLEMENTED');
+    expect(outcome({ actionSelectionMode: Number('7') }, [1, 1])).toBe('INVALID_ARGUMENT');
+    expect(outcome({ actionSelectionMode: Number('-1') }, [1, 1])).toBe('INVALID_ARGUMENT');
+    expect(outcome({ sizeSemantics: Number('7') }, [1, 1])).toBe('INVALID_ARGUMENT');
+    expect(outcome({ groupAction: send() }, [1, 1])).toBe('UNIMPLEMENTED');
+    // The selector counts weights, of which there are too many, unless the set says that members count.
+    expect(outcome({ sizeSemantics: WEIGHTS }, [1, 3], [2, 2])).toBe('INVALID_ARGUMENT');
+    expect(outcome({ sizeSemantics: MEMBERS }, [1, 3], [2, 2])).toBe('OK');
+    const forwarding = fresh();
+    tryUpdate(forwarding, insert(entry(1, toSetWith({ sizeSemantics: MEMBERS }, [1, 3], [2, 2]))));
+    expect(all(forwarding).entries).toEqual([
+      entry(1, toSetWith({ sizeSemantics: MEMBERS }, [1, 3], [2, 2])),
+    ]);
   });
 
   it('G33 are not mixed with members and groups', () => {

@@ -1,3 +1,4 @@
+import type { SelectorSize } from '@infra-offload/p4info';
 import {
   type ActionProfileAction,
   type ActionProfileActionSet,
@@ -10,6 +11,7 @@ import {
 import type { Pipeline } from '../dataplane/dataplane.js';
 import { fail } from '../errors.js';
 import type { BoundProfile } from '../pipeline/bound.js';
+import { checkSelectionMode, setCounts } from './action-sets.js';
 import { type ActionCall, formatAction, parseAction } from './actions.js';
 import type { Journal } from './journal.js';
 import { type Member, MemberStore } from './members.js';
@@ -216,10 +218,11 @@ export class ProfileStore {
       this.members.count > 0 || this.#groups.size > 0,
       'it is programmed with members and groups',
     );
-    this.#checkSize(`action profile ${name}, action set`, set.actionProfileActions, p4.maxGroupSize);
+    const what = `action profile ${name}, action set`;
+    checkSelectionMode(what, set);
+    this.#checkSize(what, set.actionProfileActions, p4.maxGroupSize, setCounts(what, set, p4));
     const parsed = set.actionProfileActions.map((one, i) => {
-      if (one.action === undefined)
-        fail('INVALID_ARGUMENT', `action profile ${name}, action set, #${i}: the action is missing`);
+      if (one.action === undefined) fail('INVALID_ARGUMENT', `${what}, #${i}: the action is missing`);
       return {
         call: parseAction(`action profile ${name}`, actions, one.action, 'entry'),
         weight: one.weight,
@@ -283,7 +286,7 @@ export class ProfileStore {
     if (selectorSize.counts === 'members' && maxSize > slots) {
       fail('RESOURCE_EXHAUSTED', `${what}: max_size ${maxSize} is more than the ${slots} slots of a group`);
     }
-    this.#checkSize(what, entity.members, maxSize);
+    this.#checkSize(what, entity.members, maxSize, selectorSize.counts);
     const seen = new Set<number>();
     return entity.members.map(({ memberId, weight }) => {
       if (seen.has(memberId))
@@ -304,10 +307,12 @@ export class ProfileStore {
     what: string,
     members: readonly (ActionProfileGroup_Member | ActionProfileAction)[],
     maxSize: number,
+    counts: SelectorSize['counts'],
   ): void {
     const { p4, selector } = this.profile;
     const { selectorSize, weightsDisallowed } = p4;
-    const maxWeight = selectorSize.counts === 'members' ? selectorSize.maxMemberWeight : 0;
+    const maxWeight =
+      counts === 'members' && selectorSize.counts === 'members' ? selectorSize.maxMemberWeight : 0;
     let weights = 0;
     for (const { weight, watchKind } of members) {
       if (weight < 1) fail('INVALID_ARGUMENT', `${what}: weight ${weight}; it must be at least 1`);
@@ -321,9 +326,9 @@ export class ProfileStore {
       }
       weights += weight;
     }
-    const size = selectorSize.counts === 'members' ? members.length : weights;
+    const size = counts === 'members' ? members.length : weights;
     if (maxSize > 0 && size > maxSize) {
-      const unit = selectorSize.counts === 'members' ? 'members' : 'the sum of weights';
+      const unit = counts === 'members' ? 'members' : 'the sum of weights';
       fail('INVALID_ARGUMENT', `${what}: ${unit} ${size} is more than ${maxSize}`);
     }
     const slots = selector?.slots ?? 0;

@@ -1,3 +1,4 @@
+import type { P4Object, P4Program } from '@infra-offload/p4info';
 import type {
   CounterEntry,
   DirectCounterEntry,
@@ -11,8 +12,8 @@ import type { BoundCounter, BoundMeter, BoundRegister } from '../pipeline/bound.
 import { formatAction } from './actions.js';
 import { writeValue } from './bytes.js';
 import { cellRange, readCounter } from './counters.js';
-import { type Forwarding, refuseEntity } from './forwarding.js';
-import { formatKey, parseKey } from './keys.js';
+import { type Forwarding, refuseEntity, type UnsupportedEntity } from './forwarding.js';
+import { formatKey, parseKey, sameFields } from './keys.js';
 import { bareEntry } from './messages.js';
 import { readMeter, targetOf } from './meters.js';
 import { formatTableAction } from './table-actions.js';
@@ -46,7 +47,45 @@ export function readEntity(forwarding: Forwarding, { entity }: Entity): Iterable
     case 'meterEntry':
       return readMeters(forwarding, entity.value);
     default:
+      return readAbsent(forwarding.program.p4, entity);
+  }
+}
+
+/** What this target does not have: wildcards find nothing, an object of the program is UNIMPLEMENTED. */
+function readAbsent(p4: P4Program, entity: UnsupportedEntity): Iterable<Entity> {
+  switch (entity.$case) {
+    case 'directMeterEntry': {
+      const id = entity.value.tableEntry?.tableId ?? 0;
+      if (id === 0) return [];
+      const table = p4.tables.find((table) => table.id === id);
+      if (table === undefined) fail('NOT_FOUND', `the program has no table ${id}`);
+      if (table.directMeter === undefined)
+        fail('INVALID_ARGUMENT', `table ${table.alias} has no direct meter`);
       return refuseEntity(entity);
+    }
+    case 'packetReplicationEngineEntry':
+      return [];
+    case 'valueSetEntry':
+      return absent('value set', entity.value.valueSetId, p4.valueSets);
+    case 'digestEntry':
+      return absent('digest', entity.value.digestId, p4.digests);
+    case 'externEntry': {
+      const { externTypeId, externId } = entity.value;
+      if (externTypeId === 0) return [];
+      const ofType = p4.externs.filter(({ typeId }) => typeId === externTypeId);
+      if (ofType.length === 0) fail('NOT_FOUND', `the program has no extern type ${externTypeId}`);
+      return absent('extern', externId, ofType);
+    }
+    default: {
+      const never: never = entity;
+      return never;
+    }
+  }
+
+  function absent(what: string, id: number, all: readonly P4Object[]): Iterable<Entity> {
+    if (id === 0) return [];
+    if (!all.some((one) => one.id === id)) fail('NOT_FOUND', `the program has no ${what} ${id}`);
+    return refuseEntity(entity);
   }
 }
 
@@ -81,14 +120,7 @@ function readTable(store: TableStore, filter: TableEntry): Iterable<Entity> {
       fail('INVALID_ARGUMENT', `table ${table.p4.alias}: the default entry has no match`);
     return [toEntity(defaultEntry(store, filter))];
   }
-  let entries: StoredEntry[];
-  if (filter.match.length > 0) {
-    const entry = store.find(parseKey(table, filter.match, filter.priority));
-    entries = entry === undefined ? [] : [entry];
-  } else {
-    entries = store.snapshot();
-    if (filter.priority !== 0) entries = entries.filter((entry) => entry.key.priority === filter.priority);
-  }
+  let entries = entriesOf(store, filter);
   const action = filter.action?.type;
   if (action !== undefined) {
     if (action.$case !== 'action' || table.indirect !== undefined) {
@@ -112,11 +144,27 @@ function readTable(store: TableStore, filter: TableEntry): Iterable<Entity> {
   return map(entries, (entry) => toEntity(tableEntry(store, entry, filter.counterData !== undefined)));
 }
 
+/** The entries of a match and a priority, each of which may be left out. */
+function entriesOf(store: TableStore, { match, priority }: TableEntry): StoredEntry[] {
+  const { table } = store;
+  if (match.length === 0) {
+    const all = store.snapshot();
+    return priority === 0 ? all : all.filter(({ key }) => key.priority === priority);
+  }
+  if (table.p4.needsPriority && priority === 0) {
+    const { fields } = parseKey(table, match, 1);
+    return store.snapshot().filter(({ key }) => sameFields(key.fields, fields));
+  }
+  const entry = store.find(parseKey(table, match, priority));
+  return entry === undefined ? [] : [entry];
+}
+
 function tableEntry(store: TableStore, entry: StoredEntry, withCounter: boolean): TableEntry {
   const { table } = store;
   const message = bareEntry(table.p4.id);
   message.match = formatKey(table, entry.key.fields);
   message.priority = entry.key.priority;
+  message.isConst = entry.isConst;
   message.action = formatTableAction(entry.action);
   message.metadata = entry.metadata;
   message.controllerMetadata = entry.controllerMetadata;
@@ -194,11 +242,9 @@ function readDirectCounters(
       const message = { ...bareEntry(table.p4.id), isDefaultAction: true };
       return [directCounter(message, readCounter(store.pipeline, counter, 0))];
     }
-    let entries: StoredEntry[];
-    if (filter !== undefined && filter.match.length > 0) {
-      const entry = store.find(parseKey(table, filter.match, filter.priority));
-      entries = [entry ?? fail('NOT_FOUND', `table ${table.p4.alias}: no such entry`)];
-    } else entries = store.snapshot();
+    const entries = filter === undefined ? store.snapshot() : entriesOf(store, filter);
+    if (entries.length === 0 && (filter?.match.length ?? 0) > 0)
+      fail('NOT_FOUND', `table ${table.p4.alias}: no such entry`);
     return flatMap(entries, (entry) => {
       if (store.find(entry.key) === undefined) return [];
       const message = bareEntry(table.p4.id);

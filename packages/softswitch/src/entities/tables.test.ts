@@ -331,6 +331,11 @@ describe('table entries', () => {
     expect(count({ action: action(MARK) })).toBe(1);
     expect(count({ metadata: bytes(5) })).toBe(1);
     expect(count({ controllerMetadata: 4n })).toBe(1);
+    // Without a priority, of all priorities; but only of that very key.
+    expect(count({ match: [optional(2, bytes(6))] })).toBe(2);
+    expect(count({ match: [optional(2, bytes(7))] })).toBe(0);
+    expect(count({ match: [optional(2, bytes(6)), ternary(1, bytes(1), bytes(1))] })).toBe(0);
+    expect(count({ match: [optional(2, bytes(6))], action: action(MARK) })).toBe(1);
     expect(readAll(forwarding, tableEntry({ tableId: 0 }))).toHaveLength(3);
     expect(tryRead(forwarding, tableEntry({ tableId: 0, priority: 1 }))).toBe('INVALID_ARGUMENT');
     expect(tryRead(forwarding, tableEntry({ tableId: 77 }))).toBe('NOT_FOUND');

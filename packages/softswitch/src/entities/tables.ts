@@ -23,6 +23,8 @@ import {
 export interface StoredEntry extends Attached {
   readonly key: ParsedKey;
   readonly action: EntryAction;
+  /** The program has it, and nobody may change it. */
+  readonly isConst: boolean;
 }
 
 export interface StoredDefault extends Attached {
@@ -37,6 +39,8 @@ const MAX_METADATA_BYTES = 65_536;
 /** The entries of one table, here and in the data plane. */
 export class TableStore {
   readonly #entries = new Map<string, StoredEntry>();
+  /** Keys of the entries that the table began with, and whether the program has them const. */
+  readonly #initial = new Map<string, boolean>();
   #default: StoredDefault;
 
   constructor(
@@ -47,6 +51,31 @@ export class TableStore {
     this.#default = this.#initialDefault();
   }
 
+  /** Puts an entry of the program into the table that is still empty. */
+  begin(entry: TableEntry): void {
+    const { table } = this;
+    if (table.kind === 'learner')
+      fail('INVALID_ARGUMENT', `table ${table.p4.alias} is filled by the data plane (add_on_miss)`);
+    this.#checkAttached(entry);
+    this.#insert(entry, this.noteInitial(entry), undefined);
+  }
+
+  /** Remembers that the table began with an entry; returns whether it is const. */
+  noteInitial({ match, priority, isConst }: TableEntry): boolean {
+    const fixed = isConst || this.table.p4.isConst;
+    this.#initial.set(parseKey(this.table, match, priority).text, fixed);
+    return fixed;
+  }
+
+  /** Takes away what the table began with, if it began with it before, too, and a controller has deleted it since. */
+  dropDeleted(before: TableStore): void {
+    for (const [text] of this.#initial) {
+      const entry = this.#entries.get(text);
+      if (entry !== undefined && before.#initial.has(text) && before.#entries.get(text) === undefined)
+        this.#drop(entry.key);
+    }
+  }
+
   /** Takes the entries that the data plane has as its own. */
   restore(profile: RestoredProfile | undefined): void {
     const { table, pipeline } = this;
@@ -55,7 +84,8 @@ export class TableStore {
       const key = restoreKey(table, entry.key, entry.priority);
       const action = restoreAction(table, profile, entry);
       const note = written.noteOf(entryNote(table.p4.id, key.text));
-      this.#entries.set(key.text, { key, action, ...decodeAttached(note) });
+      const isConst = this.#initial.get(key.text) ?? false;
+      this.#entries.set(key.text, { key, action, isConst, ...decodeAttached(note) });
     }
     const call = written.defaultOf(table.target);
     if (call === undefined || table.kind === 'learner') return;
@@ -107,7 +137,7 @@ export class TableStore {
     }
     switch (type) {
       case Update_Type.INSERT:
-        this.#insert(entry, journal);
+        this.#insert(entry, false, journal);
         return;
       case Update_Type.MODIFY:
         this.#modify(entry, journal);
@@ -122,7 +152,7 @@ export class TableStore {
     return this.pipeline.entryIndex(this.table.target, key.fields, targetPriority(this.table, key));
   }
 
-  #insert(entry: TableEntry, journal: Journal | undefined): void {
+  #insert(entry: TableEntry, isConst: boolean, journal: Journal | undefined): void {
     const { table } = this;
     if (table.fields.length === 0)
       fail('INVALID_ARGUMENT', `table ${table.p4.alias} has no key: it has a default entry only`);
@@ -135,7 +165,7 @@ export class TableStore {
       fail('RESOURCE_EXHAUSTED', `table ${table.p4.alias} is full: it holds ${table.size} entries`);
     }
     const action = acquireAction(table, this.profile, entry.action);
-    const stored: StoredEntry = { key, action, ...attached(entry) };
+    const stored: StoredEntry = { key, action, isConst, ...attached(entry) };
     try {
       this.#put(stored);
     } catch (error) {
@@ -148,11 +178,12 @@ export class TableStore {
 
   #modify(entry: TableEntry, journal: Journal | undefined): void {
     const before = this.#existing(entry);
+    if (entry.action !== undefined) this.#refuseConst(before);
     if (entry.action === undefined) this.#keep({ ...before, ...attached(entry) });
     else {
       const action = acquireAction(this.table, this.profile, entry.action);
       try {
-        this.#replace({ key: before.key, action, ...attached(entry) });
+        this.#replace({ key: before.key, action, isConst: false, ...attached(entry) });
       } catch (error) {
         releaseAction(this.profile, action);
         throw error;
@@ -169,6 +200,7 @@ export class TableStore {
 
   #delete(entry: TableEntry, journal: Journal | undefined): void {
     const stored = this.#existing(entry);
+    this.#refuseConst(stored);
     if (journal !== undefined) {
       // Taken back in reverse: the entry first, then what it had counted.
       const { directCounter } = this.table;
@@ -179,6 +211,10 @@ export class TableStore {
       journal.push(() => this.#put({ ...stored, action: reacquireAction(this.profile, stored.action) }));
     }
     this.#drop(stored.key);
+  }
+
+  #refuseConst({ isConst }: StoredEntry): void {
+    if (isConst) fail('PERMISSION_DENIED', `table ${this.table.p4.alias}: the entry is constant`);
   }
 
   #existing(entry: TableEntry): StoredEntry {

@@ -2,7 +2,7 @@ import { status } from '@grpc/grpc-js';
 import type { MasterArbitrationUpdate, Role } from '@infra-offload/p4rt/proto';
 import { describe, expect, it } from 'vitest';
 import { SoftswitchError } from '../errors.js';
-import { Arbitration, MAX_CONTROLLERS_PER_ROLE } from './arbitration.js';
+import { Arbitration, MAX_CONTROLLERS_PER_ROLE, MAX_ROLE_NAME, MAX_VACANT_ROLES } from './arbitration.js';
 
 const DEVICE = 1n;
 
@@ -190,6 +190,38 @@ describe('arbitration', () => {
     for (let i = 1; i <= MAX_CONTROLLERS_PER_ROLE; i++)
       arbitration.update(new Controller(), hello(BigInt(i)));
     expect(codeOf(() => arbitration.update(new Controller(), hello(1000n)))).toBe('RESOURCE_EXHAUSTED');
+  });
+
+  it('A15 a role without controllers keeps its highest election id, but only so many roles do', () => {
+    const arbitration = new Arbitration(DEVICE);
+    const visit = (name: string, electionId: bigint | undefined) => {
+      const controller = new Controller();
+      arbitration.update(controller, hello(electionId, { name }));
+      arbitration.leave(controller);
+      return controller.take()[0];
+    };
+    visit('kept', 9n);
+    expect(visit('kept', 5n)).toEqual({ code: status.NOT_FOUND, electionId: 9n });
+    for (let i = 0; i < MAX_VACANT_ROLES - 1; i++) visit(`role ${i}`, 1n);
+    expect(visit('kept', 5n)).toEqual({ code: status.NOT_FOUND, electionId: 9n });
+    // Of a role that never had a primary there is nothing to remember.
+    for (let i = 0; i < 10; i++) visit(`backups ${i}`, undefined);
+    expect(codeOf(() => arbitration.authorize(write(1n, { role: 'backups 0' })))).toBe('NOT_FOUND');
+    expect(codeOf(() => arbitration.authorize(write(1n, { role: 'role 0' })))).toBe('PERMISSION_DENIED');
+    visit('one more', 1n);
+    expect(codeOf(() => arbitration.authorize(write(1n, { role: 'role 0' })))).toBe('NOT_FOUND');
+    expect(codeOf(() => arbitration.authorize(write(1n, { role: 'role 1' })))).toBe('PERMISSION_DENIED');
+    const owner = new Controller();
+    arbitration.update(owner, hello(3n, { name: 'owned' }));
+    for (let i = 0; i < 2 * MAX_VACANT_ROLES; i++) visit(`another ${i}`, 1n);
+    expect(arbitration.isPrimary(owner)).toBe(true);
+    expect(visit('kept', 5n)).toEqual({ code: status.OK, electionId: 5n });
+  });
+
+  it('A16 a role with an endless name is INVALID_ARGUMENT', () => {
+    const arbitration = new Arbitration(DEVICE);
+    const update = () => arbitration.update(new Controller(), hello(7n, { name: 'x'.repeat(MAX_ROLE_NAME) }));
+    expect(codeOf(update)).toBe('INVALID_ARGUMENT');
   });
 
   it('A14 only the election id of the primary may write', () => {

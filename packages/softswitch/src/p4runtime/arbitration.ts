@@ -2,6 +2,11 @@ import { status } from '@grpc/grpc-js';
 import type { MasterArbitrationUpdate, Role, Uint128 } from '@infra-offload/p4rt/proto';
 import { fail } from '../errors.js';
 
+/** Roles without a controller whose highest election id is remembered; beyond, the one that had none for longest is forgotten. */
+export const MAX_VACANT_ROLES = 1_024;
+/** Longest name of a role, in characters. */
+export const MAX_ROLE_NAME = 1_024;
+
 /** Live controllers of one role; more are refused with RESOURCE_EXHAUSTED. */
 export const MAX_CONTROLLERS_PER_ROLE = 64;
 
@@ -30,18 +35,20 @@ interface RoleState {
  * controller is the primary of which role, and who is told about it. Knows nothing of gRPC.
  */
 export class Arbitration {
+  /** Those that controllers have or had; those that had none for longest come first. */
   readonly #roles = new Map<string, RoleState>();
+  #vacant = 0;
   readonly #controllers = new Map<ControllerStream, Controller>();
 
   constructor(readonly deviceId: bigint) {
     // The default role always exists.
-    this.#role(undefined);
+    this.#roles.set('', newRole('', undefined));
   }
 
   /**
    * Takes in a MasterArbitrationUpdate of `stream` and sends the notifications that follow from it.
    * Throws what the stream has to be ended with: NOT_FOUND (device), INVALID_ARGUMENT (election id in use, role
-   * configuration), FAILED_PRECONDITION (device or role changed), RESOURCE_EXHAUSTED (too many controllers).
+   * configuration, length of the role's name), FAILED_PRECONDITION (device or role changed), RESOURCE_EXHAUSTED (too many controllers).
    */
   update(stream: ControllerStream, message: MasterArbitrationUpdate): void {
     const known = this.#controllers.get(stream);
@@ -53,8 +60,15 @@ export class Arbitration {
     if (message.role?.config !== undefined) {
       fail('INVALID_ARGUMENT', 'role.config is not supported: every role has full access');
     }
-    const role = known?.role ?? this.#role(message.role);
-    if (known !== undefined && roleKey(message.role) !== role.key) {
+    const key = roleKey(message.role);
+    if (key.length > MAX_ROLE_NAME) {
+      fail(
+        'INVALID_ARGUMENT',
+        `the role's name has ${key.length} characters, at most ${MAX_ROLE_NAME} are allowed`,
+      );
+    }
+    const role = known?.role ?? this.#roles.get(key) ?? newRole(key, message.role);
+    if (known !== undefined && key !== role.key) {
       fail(
         'FAILED_PRECONDITION',
         `this stream is for ${describeRole(role.role)}: open another one for another role`,
@@ -76,6 +90,7 @@ export class Arbitration {
     }
 
     const controller = known ?? { stream, role, electionId };
+    if (role.controllers.size === 0) this.#occupy(role);
     const wasPrimary = primaryOf(role) === controller;
     controller.electionId = electionId;
     role.controllers.add(controller);
@@ -99,6 +114,7 @@ export class Arbitration {
     const wasPrimary = primaryOf(role) === controller;
     this.#controllers.delete(stream);
     role.controllers.delete(controller);
+    if (role.controllers.size === 0) this.#vacate(role);
     if (wasPrimary) for (const other of role.controllers) this.#notify(other);
   }
 
@@ -139,18 +155,30 @@ export class Arbitration {
     }
   }
 
-  #role(role: Role | undefined): RoleState {
-    const key = roleKey(role);
-    const known = this.#roles.get(key);
-    if (known !== undefined) return known;
-    const state: RoleState = {
-      key,
-      role: key === '' ? undefined : role,
-      highest: undefined,
-      controllers: new Set(),
-    };
-    this.#roles.set(key, state);
-    return state;
+  /** The role has its first controller, or one again. */
+  #occupy(role: RoleState): void {
+    if (this.#roles.delete(role.key) && role.key !== '') this.#vacant--;
+    this.#roles.set(role.key, role);
+  }
+
+  /**
+   * The role's last controller has gone. Its highest election id is remembered, as the specification asks, but not of any
+   * number of roles: clients name them as they like.
+   */
+  #vacate(role: RoleState): void {
+    if (role.key === '') return;
+    this.#roles.delete(role.key);
+    if (role.highest === undefined) return;
+    this.#roles.set(role.key, role);
+    if (this.#vacant < MAX_VACANT_ROLES) {
+      this.#vacant++;
+      return;
+    }
+    for (const oldest of this.#roles.values()) {
+      if (oldest.controllers.size > 0 || oldest.key === '') continue;
+      this.#roles.delete(oldest.key);
+      return;
+    }
   }
 
   #notify(controller: Controller): void {
@@ -173,6 +201,10 @@ function arbitrationStatus(
   if (hasPrimary)
     return { code: status.ALREADY_EXISTS, message: 'another controller is primary', details: [] };
   return { code: status.NOT_FOUND, message: 'there is no primary', details: [] };
+}
+
+function newRole(key: string, role: Role | undefined): RoleState {
+  return { key, role: key === '' ? undefined : role, highest: undefined, controllers: new Set() };
 }
 
 /** Election ids of live controllers of a role differ, so at most one has the highest. */

@@ -69,9 +69,10 @@ export class Device {
     try {
       const note = await this.#dataplane.noteLeft(CONFIG_NOTE);
       if (note === undefined) return;
-      const { config, name, program, pipeline } = loadConfig(this.#dataplane, decodeConfig(note));
-      await this.#dataplane.resume(pipeline);
-      this.#committed = { config, name, forwarding: Forwarding.restore(program, pipeline) };
+      const loaded = loadConfig(this.#dataplane, decodeConfig(note));
+      const { config, name } = loaded;
+      await this.#dataplane.resume(loaded.pipeline);
+      this.#committed = { config, name, forwarding: Forwarding.restore(loaded) };
       const entries = [...this.#committed.forwarding.tables.values()].reduce(
         (sum, { size }) => sum + size,
         0,
@@ -202,7 +203,7 @@ export class Device {
   #applyPipeline({ action, config }: SetForwardingPipelineConfigRequest): void {
     switch (action) {
       case Action.VERIFY:
-        loadConfig(this.#dataplane, config);
+        Forwarding.begin(loadConfig(this.#dataplane, config));
         return;
       case Action.VERIFY_AND_SAVE:
         this.#saved = this.#install(loadConfig(this.#dataplane, config));
@@ -225,10 +226,11 @@ export class Device {
     }
   }
 
-  #install({ config, name, program, pipeline }: LoadedConfig): Installed {
-    for (const warning of program.warnings) this.#logger?.warn({ program: name }, warning);
+  #install(loaded: LoadedConfig): Installed {
+    const { config, name, pipeline, warnings } = loaded;
+    for (const warning of warnings) this.#logger?.warn({ program: name }, warning);
     pipeline.note(CONFIG_NOTE, encodeConfig(config));
-    return { config: detach(config), name, forwarding: new Forwarding(program, pipeline) };
+    return { config: detach(config), name, forwarding: Forwarding.begin(loaded) };
   }
 
   #commit(installed: Installed): void {

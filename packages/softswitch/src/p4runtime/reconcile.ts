@@ -12,7 +12,8 @@ import { SoftswitchError } from '../errors.js';
 const MOST_CELLS = 1 << 20;
 
 /**
- * Writes everything that `from` holds into the fresh `to`: members, groups, entries with their counters, default
+ * Writes everything that `from` holds into the fresh `to`: members, groups, entries (but those that the program has const) with
+ * their counters, default
  * entries, and of what both have in the same size the cells of counters and registers (up to 2^20) and the configurations of
  * meters. INVALID_ARGUMENT if the new program cannot hold one of them; `to` is to be thrown away then. What the data plane
  * learned itself is lost.
@@ -23,6 +24,7 @@ export function transferState(from: Forwarding, to: Forwarding): void {
   const entries: Entity[] = tables.map(({ table }) =>
     tableRequest({ ...bareEntry(table.p4.id), counterData }),
   );
+  for (const store of tables) to.tables.get(store.table.p4.id)?.dropDeleted(store);
   const requests: Entity[] = [
     {
       entity: { $case: 'actionProfileMember', value: { actionProfileId: 0, memberId: 0, action: undefined } },
@@ -36,7 +38,8 @@ export function transferState(from: Forwarding, to: Forwarding): void {
     ...entries,
   ];
   for (const request of requests) {
-    for (const entity of readEntity(from, request)) apply(to, Update_Type.INSERT, entity);
+    for (const entity of readEntity(from, request))
+      if (!isConst(entity)) apply(to, Update_Type.INSERT, entity);
   }
   for (const { table } of tables) {
     if (table.constDefault) continue;
@@ -50,10 +53,19 @@ function tableRequest(value: ReturnType<typeof bareEntry>): Entity {
   return { entity: { $case: 'tableEntry', value } };
 }
 
-function apply(to: Forwarding, type: Update_Type, entity: Entity): void {
+function isConst({ entity }: Entity): boolean {
+  return entity?.$case === 'tableEntry' && entity.value.isConst;
+}
+
+/** What the new program begins with is modified, not inserted. */
+function apply(to: Forwarding, type: Update_Type.INSERT | Update_Type.MODIFY, entity: Entity): void {
   try {
     to.update({ type, entity }, undefined);
   } catch (error) {
+    if (type === Update_Type.INSERT && SoftswitchError.is(error, 'ALREADY_EXISTS')) {
+      apply(to, Update_Type.MODIFY, entity);
+      return;
+    }
     throw new SoftswitchError(
       'INVALID_ARGUMENT',
       `the new program cannot take over the state: ${messageOf(error)}`,

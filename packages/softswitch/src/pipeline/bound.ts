@@ -21,7 +21,7 @@ export interface BoundProgram {
   readonly counters: ReadonlyMap<number, BoundCounter>;
   readonly registers: ReadonlyMap<number, BoundRegister>;
   readonly meters: ReadonlyMap<number, BoundMeter>;
-  /** What the program cannot do although P4Info has it; worth a line in the log. */
+  /** What the program cannot do although P4Info has it. */
   readonly warnings: readonly string[];
 }
 

@@ -8,6 +8,7 @@ import { fail, SoftswitchError } from '../errors.js';
 import { bindProgram } from './bind.js';
 import type { BoundProgram } from './bound.js';
 import { parseContext } from './context.js';
+import { type InitialEntry, readInitialEntries } from './initial-entries.js';
 
 /** A pipeline configuration that the data plane can run. */
 export interface LoadedConfig {
@@ -15,6 +16,10 @@ export interface LoadedConfig {
   readonly name: string;
   readonly program: BoundProgram;
   readonly pipeline: Pipeline;
+  /** What the program's tables begin with, each with its place in the device config. */
+  readonly initial: readonly InitialEntry[];
+  /** What the program cannot do although P4Info has it; worth a line in the log. */
+  readonly warnings: readonly string[];
 }
 
 /**
@@ -25,14 +30,33 @@ export function loadConfig(dataplane: Dataplane, config: ForwardingPipelineConfi
   if (config === undefined) fail('INVALID_ARGUMENT', 'the request has no config');
   if (config.p4info === undefined) fail('INVALID_ARGUMENT', 'the config has no p4info');
   if (config.p4DeviceConfig.length === 0) fail('INVALID_ARGUMENT', 'the config has no p4_device_config');
-  const { name, context, spec } = readDeviceConfig(config.p4DeviceConfig);
+  const { name, context, spec, entries } = readDeviceConfig(config.p4DeviceConfig);
   const platform = config.p4info.pkgInfo?.platformProperties;
   if (platform !== undefined && platform.multicastGroupTableSize > 0) {
     fail('INVALID_ARGUMENT', 'the program asks for multicast groups, which this target does not have');
   }
   const pipeline = dataplane.load(spec, `${name || 'pipeline'}.spec`);
   const program = bindProgram(readP4Info(config.p4info), parseContext(context), pipeline.schema);
-  return { config, name, program, pipeline };
+  const initial = entries === undefined ? [] : readInitialEntries(entries);
+  return {
+    config,
+    name,
+    program,
+    pipeline,
+    initial,
+    warnings: [...program.warnings, ...withoutEntries(program, initial)],
+  };
+}
+
+/** Tables that begin empty, although the program has entries for them. */
+function withoutEntries({ p4 }: BoundProgram, initial: readonly InitialEntry[]): string[] {
+  const filled = new Set(initial.map(({ entry }) => entry.tableId));
+  return p4.tables
+    .filter((table) => table.hasInitialEntries && !filled.has(table.id))
+    .map(
+      ({ name }) =>
+        `table ${name} begins empty: the device config does not have its entries ('entries' of encodeDeviceConfig)`,
+    );
 }
 
 function readP4Info(p4info: P4Info): P4Program {
@@ -43,14 +67,21 @@ function readP4Info(p4info: P4Info): P4Program {
   }
 }
 
-function readDeviceConfig(bytes: Uint8Array): { name: string; context: Uint8Array; spec: string } {
+interface Parts {
+  readonly name: string;
+  readonly context: Uint8Array;
+  readonly spec: string;
+  readonly entries: Uint8Array | undefined;
+}
+
+function readDeviceConfig(bytes: Uint8Array): Parts {
   let decoded: ReturnType<typeof decodeDeviceConfig>;
   try {
     decoded = decodeDeviceConfig(bytes);
   } catch (error) {
     throw new SoftswitchError('INVALID_ARGUMENT', `p4_device_config: ${messageOf(error)}`, { cause: error });
   }
-  const { name, profiles } = decoded;
+  const { name, profiles, entries } = decoded;
   const [profile, second] = profiles;
   if (profile === undefined || second !== undefined) {
     fail(
@@ -63,6 +94,7 @@ function readDeviceConfig(bytes: Uint8Array): { name: string; context: Uint8Arra
       name,
       context: profile.context,
       spec: new TextDecoder('utf-8', { fatal: true }).decode(profile.binary),
+      entries,
     };
   } catch (error) {
     throw new SoftswitchError('INVALID_ARGUMENT', `p4_device_config: the program '${name}' is not text`, {

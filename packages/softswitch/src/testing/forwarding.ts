@@ -12,8 +12,7 @@ import { MemoryPorts } from '../ports/memory.js';
 
 /** The entities of a program on an engine without packets. */
 export function forwardingOf(config: ForwardingPipelineConfig): Forwarding {
-  const { program, pipeline } = loadConfig(new HostDataplane(new MemoryPorts(), new LocalEngine()), config);
-  return new Forwarding(program, pipeline);
+  return Forwarding.begin(loadConfig(new HostDataplane(new MemoryPorts(), new LocalEngine()), config));
 }
 
 /** How an update went: `OK`, or the code of its error. */
@@ -276,7 +275,7 @@ apply {
 
 /** Its configuration; `edit` changes parts of it, to make faulty ones. */
 export function smallConfig(
-  edit: { p4info?: string; context?: string; spec?: string } = {},
+  edit: { p4info?: string; context?: string; spec?: string; entries?: Uint8Array } = {},
 ): ForwardingPipelineConfig {
   const text = new TextEncoder();
   const context = text.encode(edit.context ?? JSON.stringify(CONTEXT));
@@ -286,6 +285,7 @@ export function smallConfig(
       name: 'small',
       bfrtInfo: new Uint8Array(0),
       profiles: [{ name: 'pipe', context, binary: text.encode(edit.spec ?? SPEC) }],
+      ...(edit.entries === undefined ? {} : { entries: edit.entries }),
     }),
     cookie: undefined,
   };

@@ -61,9 +61,9 @@ describe.skipIf(!dpdkInstalled).each(variants)('the engine and DPDK, running %s,
 
   const load = (dataplane: Dataplane): Forwarding => {
     const config = { p4info: k8sDpP4Info().p4info, p4DeviceConfig: k8sDpDeviceConfig(), cookie: undefined };
-    const { program, pipeline } = loadConfig(dataplane, config);
-    dataplane.activate(pipeline);
-    return new Forwarding(program, pipeline);
+    const forwarding = Forwarding.begin(loadConfig(dataplane, config));
+    dataplane.activate(forwarding.pipeline);
+    return forwarding;
   };
 
   beforeAll(async () => {

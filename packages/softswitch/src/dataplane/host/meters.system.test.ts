@@ -111,9 +111,9 @@ describe.each(variants)('the meters of %s', (_, programOf) => {
     // Here no time passes, there not enough to matter.
     ours = new HostDataplane(new MemoryPorts(PORTS), new LocalEngine({ now: () => 0 }));
     both = [theirs, ours].map((dataplane) => {
-      const { program, pipeline } = loadConfig(dataplane, CONFIG);
-      dataplane.activate(pipeline);
-      return new Forwarding(program, pipeline);
+      const forwarding = Forwarding.begin(loadConfig(dataplane, CONFIG));
+      dataplane.activate(forwarding.pipeline);
+      return forwarding;
     });
     for (const { pipeline } of both) await pipeline.commit();
   }, 120_000);
