@@ -1,3 +1,7 @@
+import { messageOf } from '@infra-offload/base';
+import { encode } from '@infra-offload/p4info';
+import { invalid } from './errors.js';
+
 /** Index of the first significant byte: leading zero bytes are skipped, but not the last byte. */
 function firstSignificant(bytes: Uint8Array): number {
   const last = bytes.length - 1;
@@ -32,6 +36,24 @@ export function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
 export function isZero(bytes: Uint8Array): boolean {
   return bytes.every((byte) => byte === 0);
 }
+
+/**
+ * The bytes of a port, which is given as such or as its number. A number is written in as few bytes as it takes.
+ * @throws P4rtError INVALID
+ */
+export function portBytes(where: string, port: PortInput): Uint8Array {
+  try {
+    if (port instanceof Uint8Array) return port;
+    return encode(MAX_PORT_BITS, port);
+  } catch (error) {
+    throw invalid(`${where}: port: ${messageOf(error)}`, { port }, error);
+  }
+}
+
+/** A port: its number, or its bytes as the device defines them (P4Runtime 1.5, "Translation of Port Numbers"). */
+export type PortInput = number | bigint | Uint8Array;
+
+const MAX_PORT_BITS = 64;
 
 const NO_BYTES = new Uint8Array(0);
 

@@ -2,6 +2,8 @@
  * A P4Runtime and gNMI client: typed table builders, sessions, device configs.
  * The wire messages themselves are under `@infra-offload/p4rt/proto`.
  */
+
+export type { PortInput } from './bytes.js';
 export type { CanonicalCode } from './canonical-code.js';
 export {
   type DeviceConfig,

@@ -1,5 +1,6 @@
 import { P4Program } from '@infra-offload/p4info';
 import type { P4Info } from '@infra-offload/p4info/proto';
+import { P4rtError } from '../errors.js';
 import {
   type ForwardingPipelineConfig,
   GetForwardingPipelineConfigRequest_ResponseType,
@@ -78,10 +79,7 @@ export class Pipeline {
   }
 
   async get(parts: PipelineParts): Promise<PipelineConfig | undefined> {
-    const { config } = await this.#rpc.unary(P4RuntimeService.getForwardingPipelineConfig, {
-      deviceId: this.#identity.deviceId,
-      responseType: GetForwardingPipelineConfigRequest_ResponseType[parts],
-    });
+    const config = await this.#current(parts);
     if (config === undefined) return undefined;
     if (config.p4info !== undefined) {
       this.#program = undefined;
@@ -92,6 +90,20 @@ export class Pipeline {
       ...(config.p4DeviceConfig.length === 0 ? {} : { deviceConfig: config.p4DeviceConfig }),
       ...(config.cookie === undefined ? {} : { cookie: config.cookie.cookie }),
     };
+  }
+
+  /** The specification leaves the config unset where there is none; behavioral-model and others fail instead. */
+  async #current(parts: PipelineParts): Promise<ForwardingPipelineConfig | undefined> {
+    try {
+      const { config } = await this.#rpc.unary(P4RuntimeService.getForwardingPipelineConfig, {
+        deviceId: this.#identity.deviceId,
+        responseType: GetForwardingPipelineConfigRequest_ResponseType[parts],
+      });
+      return config;
+    } catch (error) {
+      if (P4rtError.is(error, 'FAILED_PRECONDITION')) return undefined;
+      throw error;
+    }
   }
 
   async #send(

@@ -243,6 +243,18 @@ describe('pipelines', () => {
     expect(await session.getPipeline('COOKIE_ONLY')).toEqual({ cookie: 42n });
   });
 
+  it('that a device does not have are undefined, however it says so', async () => {
+    const session = await open();
+    expect(await session.getPipeline()).toBeUndefined();
+    server.onGetPipeline = () => ({
+      code: status.FAILED_PRECONDITION,
+      message: 'No forwarding pipeline config set',
+    });
+    expect(await session.getPipeline()).toBeUndefined();
+    server.onGetPipeline = () => ({ code: status.NOT_FOUND, message: 'no such device' });
+    await expect(session.getPipeline()).rejects.toMatchObject({ code: 'NOT_FOUND' });
+  });
+
   it('that are larger than 4 MB go both ways', async () => {
     const session = await open();
     const large = new Uint8Array(6_000_000).fill(7);

@@ -35,6 +35,7 @@ export class FakeServer {
   onRead: (request: ReadRequest, call: ServerWritableStream<ReadRequest, ReadResponse>) => void = (_, call) =>
     call.end();
   onSetPipeline: (request: SetForwardingPipelineConfigRequest) => Outcome = () => 'ok';
+  onGetPipeline: () => Outcome = () => 'ok';
   pipeline: GetForwardingPipelineConfigResponse = { config: undefined };
   /** Answer arbitration at all? */
   arbitrates = true;
@@ -100,7 +101,8 @@ export class FakeServer {
         this.pipelineSets.push(call.request);
         answer(this.onSetPipeline(call.request), (error) => callback(error, {}));
       },
-      getForwardingPipelineConfig: (_, callback) => callback(null, this.pipeline),
+      getForwardingPipelineConfig: (_, callback) =>
+        answer(this.onGetPipeline(), (error) => callback(error, this.pipeline)),
       streamChannel: (call) => this.#stream(call),
       capabilities: (_, callback) => {
         if (this.answersCapabilities)

@@ -9,7 +9,19 @@ const FILE = fileURLToPath(new URL('snippet.ts', import.meta.url));
 const PRELUDE = `
   import { fixture } from '../testing/fixture.js';
   import { typedProgram } from './program.js';
-  const { tables: t, actionProfiles: p, counters: c } = typedProgram(fixture);
+  const named = {
+    ...fixture,
+    tables: {
+      ...fixture.tables,
+      ports: {
+        id: 1, size: 8, needsPriority: true, isConst: false, supportsIdleTimeout: false,
+        match: { name: { id: 1, bitwidth: 0, kind: 'exact' }, alias: { id: 2, bitwidth: 0, kind: 'ternary' } },
+        actions: { rename: { id: 2, scope: 'both', params: { name: { id: 1, bitwidth: 0 }, to: { id: 2, bitwidth: 9 } } } },
+      },
+    },
+    packetMetadata: { packet_out: { id: 3, fields: { egress: { id: 1, bitwidth: 0 } } } },
+  } as const;
+  const { tables: t, actionProfiles: p, counters: c, packetMetadata: m } = typedProgram(named);
   const key = { dst_ip: 1, protocol: 6, dst_port: 80 };
 `;
 
@@ -55,9 +67,18 @@ const GOOD = [
   't.endpoint_group.entry({ group_id: 1 }, t.endpoint_group.group(1));',
   'p.selector.member(1, p.selector.actions.select({ endpoint_id: 1 }));',
   't.service.counter(key); c.drops.cell(1);',
+  't.ports.entry({ name: "eth0", alias: { value: "eth0", mask: "x" } }, t.ports.actions.rename({ name: "eth1", to: 1 }), { priority: 1 });',
 ];
 
 const BAD: [string, RegExp][] = [
+  ['t.ports.key({ name: 5 }, { priority: 1 });', /'number' is not assignable to type 'string/],
+  ['t.ports.key({ name: "a", alias: 5n }, { priority: 1 });', /'bigint' is not assignable/],
+  [
+    't.ports.key({ name: "a", alias: { value: "a", mask: 1 } }, { priority: 1 });',
+    /'number' is not assignable/,
+  ],
+  ['t.ports.actions.rename({ name: 1, to: 1 });', /'number' is not assignable to type 'string/],
+  ['m.packet_out.encode({ egress: 1 });', /'number' is not assignable to type 'string/],
   ['t.servce.all();', /'servce'.*[Dd]id you mean 'service'/],
   ['t.service.key({ dst_ip: 1, protocol: 6, dst_prot: 80 });', /dst_prot/],
   ['t.service.key({ dst_ip: 1, protocol: 6 });', /dst_port/],

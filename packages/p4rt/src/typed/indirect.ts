@@ -1,4 +1,4 @@
-import { noBytes } from '../bytes.js';
+import { noBytes, type PortInput, portBytes } from '../bytes.js';
 import { invalid } from '../errors.js';
 import {
   type Action,
@@ -27,8 +27,8 @@ export function int32(value: number, min: number, what: string): number {
 
 type Watch = ActionProfileGroup_Member['watchKind'];
 
-function watchPort(port: Uint8Array | undefined): Watch {
-  return port === undefined ? undefined : { $case: 'watchPort', value: port };
+function watchPort(owner: string, port: PortInput | undefined): Watch {
+  return port === undefined ? undefined : { $case: 'watchPort', value: portBytes(owner, port) };
 }
 
 export function memberAction(owner: string, id: number): TableAction {
@@ -42,7 +42,7 @@ export function groupAction(owner: string, id: number): TableAction {
 export interface WeightedActionInput {
   readonly action: Action;
   readonly weight?: number;
-  readonly watchPort?: Uint8Array;
+  readonly watchPort?: PortInput;
 }
 
 export function actionSetAction(owner: string, actions: readonly WeightedActionInput[]): TableAction {
@@ -50,7 +50,7 @@ export function actionSetAction(owner: string, actions: readonly WeightedActionI
     ({ action, weight = 1, watchPort: port }): ActionProfileAction => ({
       action,
       weight: int32(weight, 1, `${owner}: weight`),
-      watchKind: watchPort(port),
+      watchKind: watchPort(owner, port),
     }),
   );
   return {
@@ -76,7 +76,7 @@ export function groupMembers(owner: string, members: readonly GroupMember[]): Ac
     return {
       memberId: uint32(member, `${owner}: member id`),
       weight: int32(weight, 1, `${owner}: weight of member ${member}`),
-      watchKind: watchPort(port),
+      watchKind: watchPort(owner, port),
     };
   });
 }

@@ -9,14 +9,16 @@ import type {
 } from '../gen/p4/v1/p4runtime.js';
 import { int32 } from './indirect.js';
 import { NamedValues } from './named-values.js';
-import type { DecodedValue, Value } from './types.js';
+import type { DecodedValue, Value, ValueOf } from './types.js';
 import { ValueCodec } from './value-codec.js';
 
 /** The metadata of packets from or to the controller (the headers `packet_in` and `packet_out` of a program). */
 export interface TypedPacketMetadata<H extends PacketMetadataDescriptor> {
   readonly name: string;
   /** All fields, for `session.packetOut()`. @throws P4rtError INVALID, UNKNOWN_NAME */
-  encode(values: { readonly [F in keyof H['fields']]: Value }): PacketMetadata[];
+  encode(
+    values: { readonly [F in keyof H['fields']]: ValueOf<H['fields'][F]['bitwidth']> },
+  ): PacketMetadata[];
   /** The fields of a packet that came in. @throws P4rtError MALFORMED */
   decode(metadata: readonly PacketMetadata[]): {
     readonly [F in keyof H['fields']]: DecodedValue<H['fields'][F]['bitwidth']>;

@@ -19,11 +19,7 @@ describe('action profiles', () => {
       action: { kind: 'action', name: 'select', params: { endpoint_id: 9 } },
     });
     expect(selector.decodeMember(selector.members())).toEqual({ member: 0 });
-    const group = selector.group(
-      1,
-      [{ member: 3, weight: 2, watchPort: Uint8Array.of(5) }, { member: 4 }],
-      10,
-    );
+    const group = selector.group(1, [{ member: 3, weight: 2, watchPort: 5 }, { member: 4 }], 10);
     expect(selector.decodeGroup(group)).toEqual({
       group: 1,
       members: [
@@ -168,8 +164,28 @@ describe('packet replication', () => {
     ).toMatchObject({
       type: { value: { sessionId: 1, classOfService: 0, packetLengthBytes: 64 } },
     });
+    const byNumber = multicastGroup(5, [{ port: 1 }, { port: 1n, instance: 1 }, { egressPort: 2 }]);
+    expect(byNumber.entity?.value).toEqual(group);
+    expect(multicastGroup(5, [{ port: 0x102 }]).entity?.value).toMatchObject({
+      type: { value: { replicas: [{ portKind: { value: Uint8Array.of(1, 2) } }] } },
+    });
+    expect(() => multicastGroup(1, [{ port: 1 }, { port: Uint8Array.of(0, 1) }])).toThrow(/twice/);
     expect(() => multicastGroup(0)).toThrow(INVALID);
     expect(() => cloneSession(0)).toThrow(INVALID);
     expect(() => multicastGroup(1, [{ egressPort: 1 }, { egressPort: 1 }])).toThrow(/twice/);
+  });
+
+  it.each([
+    [[{ port: 1 }], /^multicast group id \(object\) is not within/],
+    [[1, [{ port: -1 }]], /^multicast group 1: port: /],
+    [[1, [{ port: 1.5 }]], /^multicast group 1: port: /],
+    [[1, [{ port: 'eth0' }]], /^multicast group 1: port: /],
+    [[1, [{ port: undefined }]], /^multicast group 1: port: /],
+    [[1, [{}]], /^multicast group 1: egress port undefined is not within/],
+    [[1, [{ egressPort: -1 }]], /egress port -1 is not within/],
+    [[1, [{ port: 1, instance: -1 }]], /instance -1 is not within/],
+  ])('refuses what callers in JavaScript may give: %j', (args, message) => {
+    expect(() => Reflect.apply(multicastGroup, undefined, args)).toThrow(message);
+    expect(() => Reflect.apply(multicastGroup, undefined, args)).toThrow(INVALID);
   });
 });

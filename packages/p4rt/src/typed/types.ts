@@ -7,6 +7,7 @@ import type {
   ProgramDescriptor,
   TableDescriptor,
 } from '@infra-offload/p4info';
+import type { PortInput } from '../bytes.js';
 import type { Action, Entity, MeterConfig, TableAction } from '../gen/p4/v1/p4runtime.js';
 
 export type {
@@ -25,23 +26,27 @@ export type {
  */
 export type Value = P4Value;
 
+/** What a builder takes for a field of that width: numbers are no values of `sdn_string` fields, whose width is 0. */
+export type ValueOf<Bits extends number> = Bits extends 0 ? string | Uint8Array : Value;
+
 /** A prefix: a value (all bits count), `address/length`, or both apart. Length 0 matches everything. */
 export type LpmInput = Value | { readonly value: Value; readonly prefixLength: number };
 /** A value (all bits count), or a value and the mask of the bits that count. Mask 0 matches everything. */
-export type TernaryInput = Value | { readonly value: Value; readonly mask: Value };
+export type TernaryInput<V extends Value = Value> = V | { readonly value: V; readonly mask: V };
 /** A value, or an inclusive range. The full range matches everything. */
-export type RangeInput = Value | { readonly low: Value; readonly high: Value };
+export type RangeInput<V extends Value = Value> = V | { readonly low: V; readonly high: V };
 
-interface MatchInputs {
-  readonly exact: Value;
+interface MatchInputs<V extends Value> {
+  readonly exact: V;
   readonly lpm: LpmInput;
-  readonly ternary: TernaryInput;
-  readonly range: RangeInput;
-  readonly optional: Value;
+  readonly ternary: TernaryInput<V>;
+  readonly range: RangeInput<V>;
+  readonly optional: V;
   /** Architecture specific kinds cannot be built; leave them out. */
   readonly other: never;
 }
-export type MatchInput<K extends MatchKind> = MatchInputs[K];
+export type MatchInput<K extends MatchKind, V extends Value = Value> = MatchInputs<V>[K];
+type MatchInputOf<D extends MatchDescriptor> = MatchInput<D['kind'], ValueOf<D['bitwidth']>>;
 
 type Simplify<T> = { [K in keyof T]: T[K] };
 type IsDynamic<R> = string extends keyof R ? true : false;
@@ -57,12 +62,12 @@ export type Match<T extends Matching> =
     ? { readonly [field: string]: MatchInput<MatchKind> | undefined }
     : Simplify<
         {
-          readonly [F in keyof T['match'] as T['match'][F]['kind'] extends 'exact'
-            ? F
-            : never]: MatchInput<'exact'>;
+          readonly [F in keyof T['match'] as T['match'][F]['kind'] extends 'exact' ? F : never]: ValueOf<
+            T['match'][F]['bitwidth']
+          >;
         } & {
           readonly [F in keyof T['match'] as T['match'][F]['kind'] extends 'exact' ? never : F]?:
-            | MatchInput<T['match'][F]['kind']>
+            | MatchInputOf<T['match'][F]>
             | undefined;
         }
       >;
@@ -101,7 +106,9 @@ export type IndirectAction<Profile extends string = string> = TableAction & {
   readonly [profileName]: Profile;
 };
 
-type ParamsOf<A extends ActionDescriptor> = { readonly [P in keyof A['params']]: Value };
+type ParamsOf<A extends ActionDescriptor> = {
+  readonly [P in keyof A['params']]: ValueOf<A['params'][P]['bitwidth']>;
+};
 /** Makes an action from its parameters, all of them and by name. */
 export type ActionBuilder<Name extends string, A extends ActionDescriptor> =
   IsDynamic<A['params']> extends true
@@ -134,7 +141,7 @@ export interface WeightedAction<Name extends string = string> {
   /** At least 1 (the default). */
   readonly weight?: number;
   /** The action is skipped while this port is down. */
-  readonly watchPort?: Uint8Array;
+  readonly watchPort?: PortInput;
 }
 
 /** One member of a group. */
@@ -143,7 +150,7 @@ export interface GroupMember {
   /** At least 1 (the default). */
   readonly weight?: number;
   /** The member is skipped while this port is down. */
-  readonly watchPort?: Uint8Array;
+  readonly watchPort?: PortInput;
 }
 
 // biome-ignore format: a list of numbers
