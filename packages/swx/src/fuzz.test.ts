@@ -106,7 +106,7 @@ action act args instanceof arg_t {
 }
 table tab {
 	key {
-		h.a.f8 wildcard
+		h.a.f8 exact
 		h.a.f128 lpm
 	}
 	actions {

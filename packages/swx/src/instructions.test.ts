@@ -20,7 +20,9 @@ describe('mov', () => {
 
   it('copies fields of more than 64 bits', () => {
     const f128 = 0x20010db8000000000000ff00004283290n & ((1n << 128n) - 1n);
-    expect(run('mov m.m128 h.a.f128\n mov h.a.f128 0x1\n mov h.a.f128 m.m128', 'f128', { f128 })).toBe(f128);
+    expect(run('mov m.m128 h.a.f128\n mov h.a.f128 h.a.f8\n mov h.a.f128 m.m128', 'f128', { f128 })).toBe(
+      f128,
+    );
     expect(run('mov m.m128 h.a.f128\n mov h.a.f64 m.m128', 'f64', { f128 })).toBe(f128 & 0xffffffffffffffffn);
     expect(run('mov h.a.f128 h.a.f32', 'f128', { f32: 0x0a000001n, f128 })).toBe(0x0a000001n);
   });
@@ -45,7 +47,6 @@ describe('arithmetic', () => {
     ['sub h.a.f16 1', 'f16', 0n, 0xffffn],
     ['sub h.a.f64 1', 'f64', 0x100000000n, 0xffffffffn],
     ['sub h.a.f64 1', 'f64', 0n, 0xffffffffffffffffn],
-    ['sub h.a.f128 1', 'f128', 1n << 64n, 0xffffffffffffffffn],
     ['and h.a.f64 0xF0F0F0F0F0F0F0F0', 'f64', 0xffff0000ffff0000n, 0xf0f00000f0f00000n],
     ['and h.a.f64 0xFF', 'f64', 0xffffffffffffffffn, 0xffn],
     ['or h.a.f8 0x180', 'f8', 1n, 0x81n],
@@ -84,7 +85,6 @@ describe('jumps', () => {
     expect(taken('jmpgt L h.a.f64 0xFFFFFFFF', { f64: 0x100000000n })).toBe(true);
     expect(taken('jmplt L h.a.f64 h.a.f32', { f64: 0x80000000n, f32: 0x80000001n })).toBe(true);
     expect(taken('jmplt L h.a.f8 h.a.f8', { f8: 9n })).toBe(false);
-    expect(taken('jmpeq L h.a.f128 h.a.f128', { f128: 1n << 100n })).toBe(true);
   });
 
   it('take a number first, as p4c writes where the program has it first', () => {

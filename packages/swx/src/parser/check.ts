@@ -7,7 +7,9 @@ import type {
   SpecField,
   SwxSpec,
 } from '../spec.js';
+import { checkKeys } from './keys.js';
 import { location, parseNumber, semanticError, syntaxError } from './lexer.js';
+import { checkOperands } from './operands.js';
 import { checkSizes } from './sizes.js';
 import type { RawDefaultAction } from './tables.js';
 
@@ -54,6 +56,8 @@ export function checkSpec(spec: SwxSpec, applyLine: number): void {
   const { file } = spec;
   checkNames(spec);
   checkSizes(spec);
+  checkKeys(spec);
+  checkOperands(spec);
   for (const table of [...spec.tables.values(), ...spec.learners.values()]) {
     checkActionRefs(spec, table.actions, table.defaultAction, table.name, table.line);
   }

@@ -60,9 +60,10 @@ const compare = (op: Comparison): Form => ({
   }),
 });
 
-const jump = (op: 'jmp' | 'jmph' | 'jmpnh'): Form => ({
+const jump = (op: 'jmp' | 'jmph' | 'jmpnh', where?: 'apply'): Form => ({
   usage: '<label>',
   counts: [1],
+  ...(where === undefined ? {} : { where }),
   parse: (_scope, t) => ({ op, target: at(t, 0) }),
 });
 
@@ -75,6 +76,7 @@ const jumpHeader = (op: 'jmpv' | 'jmpnv'): Form => ({
 const jumpAction = (op: 'jmpa' | 'jmpna'): Form => ({
   usage: '<label> <action>',
   counts: [2],
+  where: 'apply',
   parse: (_scope, t) => ({ op, target: at(t, 0), action: at(t, 1) }),
 });
 
@@ -284,8 +286,8 @@ const FORMS: Readonly<Record<Instruction['op'], Form>> = {
     }),
   },
   jmp: jump('jmp'),
-  jmph: jump('jmph'),
-  jmpnh: jump('jmpnh'),
+  jmph: jump('jmph', 'apply'),
+  jmpnh: jump('jmpnh', 'apply'),
   jmpv: jumpHeader('jmpv'),
   jmpnv: jumpHeader('jmpnv'),
   jmpa: jumpAction('jmpa'),

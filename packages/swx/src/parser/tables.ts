@@ -219,5 +219,6 @@ function parseDefaultAction({ tokens, line, body }: Statement, file: string): Ra
   const isConst = rest.at(-1) === 'const';
   const words = isConst ? rest.slice(0, -1) : rest;
   const none = words.length === 1 && words[0] === 'none';
+  if (words.length === 0) throw syntaxError(file, line, `'none' or arguments after 'args'`, 'const');
   return { name, words: none ? [] : words, isConst, line };
 }

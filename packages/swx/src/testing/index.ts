@@ -1,1 +1,2 @@
 export { arpRequest, type PacketOptions, packet } from './packets.js';
+export { REFUSED, TAKEN } from './refused.js';
