@@ -10,6 +10,7 @@ export interface CommandResult {
 
 export interface CommandOptions {
   readonly input?: string;
+  readonly cwd?: string;
   readonly env?: NodeJS.ProcessEnv;
   /** Milliseconds; the command is killed then. 2 minutes if left out. */
   readonly timeoutMs?: number;
@@ -24,6 +25,7 @@ export function run(
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, {
       env: options.env ?? process.env,
+      cwd: options.cwd,
       stdio: ['pipe', 'pipe', 'pipe'],
       // Ctrl-C at the terminal is not for a command that is half done.
       detached: true,
