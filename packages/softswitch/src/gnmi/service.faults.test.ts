@@ -38,7 +38,7 @@ describe('gNMI', () => {
         ).finish();
         const damaged = decoded(random.chance(30) ? request : mutateWire(random, request));
         if (damaged === undefined) continue;
-        trial.try(damaged, (one) => applySet(ports, one));
+        trial.try(damaged, (one) => applySet(ports, new Map(), one));
         for (const one of damaged.update)
           if (one.path !== undefined) trial.try(one.path, (at) => select(ports, at));
       }

@@ -159,8 +159,34 @@ describe('set', () => {
     expect(await set([], ['interfaces'])).toMatchObject({ code: 'INVALID_ARGUMENT' });
   });
 
+  it('N14 leaves collect until they suffice, each in a Set of its own', async () => {
+    const leaves: Setting[] = [
+      [config('net_vhost0', 'device-type'), text('VIRTUAL_DEVICE')],
+      [config('net_vhost0', 'name'), text('net_vhost0')],
+      [config('net_vhost0', 'pipeline-name'), text('pipe')],
+      [config('net_vhost0', 'mempool-name'), text('MEMPOOL0')],
+      [config('net_vhost0', 'mtu'), number(1400n)],
+    ];
+    for (const leaf of leaves) expect(await set([leaf])).toMatchObject({ code: 'OK' });
+    expect(ports.list()).toHaveLength(2);
+    expect((await set([[config('net_vhost0', 'mtu'), text('wide')]])).code).toBe('INVALID_ARGUMENT');
+    expect(await set([[config('net_vhost0', 'port-type'), text('TAP')]])).toMatchObject({ code: 'OK' });
+    expect(ports.find('net_vhost0')).toMatchObject({ mtu: 1400 });
+  });
+
+  it('N15 a port that waits for more leaves can be given up, and only so many can wait', async () => {
+    await set([[config('x1', 'mtu'), number(1400n)]]);
+    expect(await set([], ['interfaces/virtual-interface[name=x1]'])).toMatchObject({ code: 'OK' });
+    expect(await set([], ['interfaces/virtual-interface[name=x1]'])).toMatchObject({ code: 'NOT_FOUND' });
+    await set([[config('x1', 'port-type'), text('TAP')]]);
+    expect(ports.find('x1')).toMatchObject({ mtu: 1500 });
+    const many = Array.from({ length: 1_024 }, (_, i): Setting => [config(`w${i}`, 'mtu'), number(1400n)]);
+    expect(await set(many)).toMatchObject({ code: 'OK' });
+    expect((await set([[config('more', 'mtu'), number(1400n)]])).code).toBe('RESOURCE_EXHAUSTED');
+    expect(await set(tap('P4TAP_5'))).toMatchObject({ code: 'OK' });
+  });
+
   const faults: readonly [what: string, update: Setting[], code: string][] = [
-    ['no port-type', [[config('x1', 'mtu'), number(1500n)]], 'INVALID_ARGUMENT'],
     ['another port-type', [[config('x1', 'port-type'), text('LINK')]], 'INVALID_ARGUMENT'],
     ['an unknown leaf', [...tap('x1'), [config('x1', 'colour'), text('red')]], 'NOT_FOUND'],
     [

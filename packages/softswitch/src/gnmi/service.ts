@@ -4,7 +4,7 @@ import { fail } from '../errors.js';
 import type { Logger } from '../logger.js';
 import { failure } from '../p4runtime/status.js';
 import type { PortProvider } from '../ports/provider.js';
-import { applySet } from './set.js';
+import { applySet, type PendingConfigs } from './set.js';
 import { joinPath, type Leaf, pathOf, resolvePath, select, toObject, toTypedValue } from './tree.js';
 
 /** The version of gNMI that is implemented, as Capabilities tells it. */
@@ -14,6 +14,7 @@ const ENCODINGS = [gnmi.Encoding.JSON, gnmi.Encoding.PROTO, gnmi.Encoding.JSON_I
 
 /** The gNMI service over the ports: the paths that infrap4d has for virtual interfaces. */
 export function gnmiService(ports: PortProvider, logger: Logger | undefined): gnmi.gNMIServer {
+  const pending: PendingConfigs = new Map();
   return {
     capabilities: unary(() => ({
       supportedModels: [
@@ -25,7 +26,7 @@ export function gnmiService(ports: PortProvider, logger: Logger | undefined): gn
     })),
     get: unary((request) => get(ports, request)),
     set: unary((request) => {
-      const response = applySet(ports, request);
+      const response = applySet(ports, pending, request);
       logger?.info({ ports: ports.list().length }, 'ports set through gNMI');
       return { prefix: request.prefix, response, message: undefined, timestamp: now(), extension: [] };
     }),
