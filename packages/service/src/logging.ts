@@ -20,7 +20,9 @@ export type Loggers<Module extends string> = { readonly [M in Module]: Logger };
 const level = z.enum(LOG_LEVELS);
 
 /** Schema of {@link LogSettings}. */
-export function logSchema<Module extends string>(modules: readonly [Module, ...Module[]]) {
+export function logSchema<Module extends string>(
+  modules: readonly [Module, ...Module[]],
+): z.ZodPrefault<z.ZodType<LogSettings<Module>, LogLevelChange<Module>>> {
   return z
     .strictObject({
       level: level.default('info'),
@@ -36,7 +38,9 @@ export interface LogLevelChange<Module extends string> {
 }
 
 /** Schema of {@link LogLevelChange}. */
-export function levelChangeSchema<Module extends string>(modules: readonly [Module, ...Module[]]) {
+export function levelChangeSchema<Module extends string>(
+  modules: readonly [Module, ...Module[]],
+): z.ZodType<LogLevelChange<Module>> {
   return z.strictObject({
     level: level.optional(),
     modules: z.partialRecord(z.enum(modules), level).optional(),
