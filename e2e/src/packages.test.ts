@@ -1,4 +1,12 @@
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -81,6 +89,8 @@ beforeAll(async () => {
   );
   await command('npm', ['install', '--no-audit', '--no-fund', '--loglevel=error']);
   mkdirSync(join(project, 'src'));
+  // Examples name files of this repository.
+  symlinkSync(join(repository, 'p4src'), join(project, 'p4src'));
   for (const { name, code } of examples()) writeFileSync(join(project, 'src', `${name}.ts`), code);
 });
 
@@ -136,9 +146,8 @@ export const wrong: gnmi.Path = { elem: 5 };
 
 describe('examples', () => {
   it.each(examples().filter(({ name }) => !NOT_RUN.has(name)))('$name runs', async ({ name }) => {
-    // They name files of this repository.
     const { code, stderr } = await run('node', [join(project, 'out-node16', `${name}.js`)], {
-      cwd: repository,
+      cwd: project,
       input: '',
     });
     expect({ code, stderr: FAILS.has(name) ? '' : stderr }).toMatchObject({ code: FAILS.has(name) ? 1 : 0 });

@@ -8,11 +8,15 @@ import {
 } from 'node:crypto';
 import { isIPv4, isIPv6 } from 'node:net';
 import { messageOf } from '@infra-offload/base';
-import './node-forge.js';
 import forge from 'node-forge';
 import { TlsCertsError } from './errors.js';
 import { generateKey, type KeyBits } from './keys.js';
 import { ROLE_FACTS, type Role, roleUri } from './roles.js';
+
+/** With the part of a certificate that is signed, which `@types/node-forge` leaves out. */
+const pki: typeof forge.pki & {
+  getTBSCertificate?(certificate: forge.pki.Certificate): forge.asn1.Asn1;
+} = forge.pki;
 
 /** A certificate and its private key, both PEM. */
 export interface Identity {
@@ -205,10 +209,11 @@ function alternativeName(name: string): { type: number; value?: string; ip?: str
 /** Signs with OpenSSL, which takes milliseconds where RSA in JavaScript takes a good part of a second. */
 function signWith(certificate: forge.pki.Certificate, key: KeyObject, issuer?: forge.asn1.Asn1): string {
   const algorithm = forge.pki.oids.sha384WithRSAEncryption;
-  if (algorithm === undefined) throw new Error('node-forge does not know sha384WithRSAEncryption');
+  if (algorithm === undefined || pki.getTBSCertificate === undefined)
+    throw new Error('this node-forge does not know sha384WithRSAEncryption or getTBSCertificate');
   certificate.signatureOid = algorithm;
   certificate.siginfo.algorithmOid = algorithm;
-  certificate.tbsCertificate = forge.pki.getTBSCertificate(certificate);
+  certificate.tbsCertificate = pki.getTBSCertificate(certificate);
   if (issuer !== undefined) memberOf(certificate.tbsCertificate, ISSUER).value = issuer.value;
   certificate.signature = sign('sha384', bytesOf(certificate.tbsCertificate), key).toString('latin1');
   return new X509Certificate(bytesOf(forge.pki.certificateToAsn1(certificate))).toString();
