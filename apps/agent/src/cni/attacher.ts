@@ -209,7 +209,7 @@ export class Attacher {
     const { interfaces, store, mtu } = this.#options;
     const netns = await this.#markedNamespace(request.netns);
     const { name: interfaceName, mac, device } = await interfaces.allocate();
-    const { containerId, ifname, network, pod, address, routes } = request;
+    const { containerId, ifname, network, pod, address, routes, bandwidth } = request;
     const attachment: Attachment = {
       version: 1,
       phase: 'allocated',
@@ -224,6 +224,7 @@ export class Attacher {
       netns,
       address,
       routes: [...routes],
+      ...(bandwidth === undefined ? {} : { bandwidth }),
     };
     try {
       await store.save(attachment);

@@ -21,6 +21,7 @@ import { formatIPv4, POD_GATEWAY } from '@infra-offload/net';
 import { DEFAULT_SOCKET_PATH } from '../cni-socket.js';
 import { AgentClient } from './agent-client.js';
 import { checkAttachmentIdLength } from './attachment-id-length.js';
+import { readBandwidth } from './bandwidth.js';
 import { type AddressAssignment, type Ipam, selectIpam, tryParse } from './ipam.js';
 import type { AttachResponse } from './protocol.js';
 
@@ -93,6 +94,7 @@ async function add(invocation: PodInvocation, { config, agent, ipam }: Context):
   checkAttachmentIdLength(invocation);
   const previous = config.prevResult === undefined ? undefined : readPrevResult(config);
   const mtu = readMtu(config);
+  const bandwidth = readBandwidth(config.runtimeConfig?.bandwidth);
   await agent.call('prepare', { containerId, ifname, netns });
   const assignment = await ipam.add();
   try {
@@ -105,6 +107,7 @@ async function add(invocation: PodInvocation, { config, agent, ipam }: Context):
       address: assignment.address,
       mtu,
       routes: assignment.routes,
+      bandwidth,
     });
     return resultOf(invocation, config, assignment, attached, previous);
   } catch (error) {

@@ -1,5 +1,6 @@
 import type { AttachmentKey, ResultRoute } from '@infra-offload/cni-types';
 import type { LogLevelChange } from '@infra-offload/service';
+import type { Bandwidth } from '../interfaces/bandwidth.js';
 import type { LogModule } from '../log.js';
 
 /*
@@ -33,6 +34,7 @@ export interface AttachRequest extends AttachmentKey {
   /** The agent's own setting if absent. */
   readonly mtu?: number | undefined;
   readonly routes: readonly ResultRoute[];
+  readonly bandwidth?: Bandwidth | undefined;
 }
 
 export interface AttachResponse {

@@ -13,6 +13,7 @@ import { levelChangeSchema } from '@infra-offload/service';
 import { safeParse } from '@infra-offload/yaml';
 import * as z from 'zod';
 import { mtuSchema } from '../config/schema.js';
+import { bandwidthSchema } from '../interfaces/bandwidth.js';
 import { LOG_MODULES } from '../log.js';
 import type { OperationName, Operations } from './protocol.js';
 
@@ -54,6 +55,7 @@ const schemas = {
     address: ipv4,
     mtu: mtuSchema.optional(),
     routes: z.array(route),
+    bandwidth: bandwidthSchema.optional(),
   }),
   detach: z.strictObject(key),
   check: z.strictObject({ ...key, netns, mac: z.string().optional(), addresses: z.array(z.string()) }),

@@ -3,6 +3,8 @@ import { join } from 'node:path';
 import { parseAddressPrefix } from '@infra-offload/cni-types';
 import { safeParse } from '@infra-offload/yaml';
 import * as z from 'zod';
+import type { Bandwidth } from '../interfaces/bandwidth.js';
+import { readBandwidth } from './bandwidth.js';
 
 /** Where libcni, and so every usual container runtime, keeps what it was answered to ADD. */
 export const RESULT_CACHE_DIRECTORY = '/var/lib/cni/results';
@@ -17,6 +19,7 @@ const cachedSchema = z.object({
   ifName: z.string().min(1),
   networkName: z.string().min(1),
   cniArgs: z.array(z.tuple([z.string(), z.string()])).nullish(),
+  capabilityArgs: z.object({ bandwidth: z.unknown() }).partial().nullish(),
   result: z.object({ ips: z.array(z.object({ address: z.string() })).nullish() }),
 });
 
@@ -28,6 +31,7 @@ export interface CachedResult {
   readonly pod: { readonly namespace: string; readonly name: string };
   /** IPv4, without prefix length. */
   readonly addresses: readonly string[];
+  readonly bandwidth: Bandwidth | undefined;
 }
 
 /** All that can be read of libcni's cache; empty if there is none. */
@@ -57,7 +61,17 @@ async function readResult(path: string): Promise<CachedResult | undefined> {
     network: data.networkName,
     pod: { namespace: args.get('K8S_POD_NAMESPACE') ?? '', name: args.get('K8S_POD_NAME') ?? '' },
     addresses: parsed.flatMap((prefix) => (prefix?.family === 4 ? [prefix.address] : [])),
+    bandwidth: bandwidthOf(data.capabilityArgs?.bandwidth),
   };
+}
+
+/** What ADD has refused was never in force. */
+function bandwidthOf(value: unknown): Bandwidth | undefined {
+  try {
+    return readBandwidth(value);
+  } catch {
+    return undefined;
+  }
 }
 
 /** Files come and go with pods, and a runtime that was killed may have left a part of one. */

@@ -58,7 +58,8 @@ export class CniConfiguration {
 export function configurationText(podCidrs: readonly string[], socketPath: string): string {
   const socket = socketPath === DEFAULT_SOCKET_PATH ? {} : { socket: socketPath };
   const ranges = podCidrs.map((subnet) => [{ subnet }]);
-  const plugin = { type: 'infra-cni', ...socket, ipam: { type: 'host-local', ranges } };
+  const ipam = { type: 'host-local', ranges };
+  const plugin = { type: 'infra-cni', ...socket, ipam, capabilities: { bandwidth: true } };
   const hostPorts = { type: 'portmap', snat: true, capabilities: { portMappings: true } };
   const list = { cniVersion: '1.0.0', name: NETWORK_NAME, plugins: [plugin, hostPorts] };
   return `${JSON.stringify(list, undefined, 2)}\n`;

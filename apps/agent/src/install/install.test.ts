@@ -68,7 +68,11 @@ describe('the network configuration', () => {
       cniVersion: '1.0.0',
       name: 'infra-offload',
       plugins: [
-        { type: 'infra-cni', ipam: { type: 'host-local', ranges: [[{ subnet: '10.244.3.0/24' }]] } },
+        {
+          type: 'infra-cni',
+          ipam: { type: 'host-local', ranges: [[{ subnet: '10.244.3.0/24' }]] },
+          capabilities: { bandwidth: true },
+        },
         { type: 'portmap', snat: true, capabilities: { portMappings: true } },
       ],
     });

@@ -11,7 +11,7 @@ import { type NetnsReference, ownNetnsInode } from './netns.js';
 const AT_ONCE = 4;
 
 /** What else is known of an attachment, from a place that pods cannot write to. */
-export type Witness = Pick<Attachment, 'network' | 'pod' | 'containerId' | 'ifname'> & {
+export type Witness = Pick<Attachment, 'network' | 'pod' | 'containerId' | 'ifname' | 'bandwidth'> & {
   readonly addresses: readonly string[];
 };
 
@@ -37,9 +37,9 @@ export async function findAttachments(
   const confirmed: Attachment[] = [];
   const others: Attachment[] = [];
   for (const found of unknown) {
-    const { network, pod, addresses = [] } = byId.get(attachmentId(found)) ?? {};
+    const { network, pod, addresses = [], bandwidth } = byId.get(attachmentId(found)) ?? {};
     if (network === undefined || pod === undefined || !addresses.includes(found.address)) others.push(found);
-    else confirmed.push({ ...found, network, pod });
+    else confirmed.push({ ...found, network, pod, ...(bandwidth && { bandwidth }) });
   }
   const first = withoutRivals(confirmed, known, logger);
   return [...first, ...withoutRivals(others, [...known, ...first], logger)];

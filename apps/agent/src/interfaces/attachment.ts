@@ -3,6 +3,7 @@ import type { AttachmentKey, ResultRoute } from '@infra-offload/cni-types';
 import type { Pod } from '@infra-offload/infra-api';
 import { formatIPv4, POD_GATEWAY } from '@infra-offload/net';
 import * as z from 'zod';
+import { bandwidthSchema } from './bandwidth.js';
 
 /** The next hop of everything that leaves a pod; the pipeline answers ARP requests for it. */
 export const podGateway = formatIPv4(POD_GATEWAY);
@@ -38,6 +39,7 @@ export const attachmentSchema = z.strictObject({
   /** IPv4, without prefix length. */
   address: z.string(),
   routes: z.array(routeSchema),
+  bandwidth: bandwidthSchema.optional(),
 });
 
 export type Attachment = Readonly<z.output<typeof attachmentSchema>>;

@@ -55,6 +55,14 @@ export interface KernelRoute {
   readonly protocol?: string;
 }
 
+/** A queueing discipline as `tc -json qdisc show` tells it. */
+export interface Queue {
+  readonly kind: string;
+}
+
+/** The programs of iproute2 that take commands alike. */
+type Tool = 'ip' | 'tc';
+
 /**
  * iproute2 in one network namespace: the agent's own (no path), or that at a path. Commands inside another namespace
  * run under nsenter, which takes any path, unlike `ip -netns`.
@@ -63,7 +71,7 @@ export class IpRoute {
   readonly #prefix: readonly string[];
 
   constructor(netns?: string) {
-    this.#prefix = netns === undefined ? ['ip'] : ['nsenter', `--net=${netns}`, 'ip'];
+    this.#prefix = netns === undefined ? [] : ['nsenter', `--net=${netns}`];
   }
 
   /** All links. */
@@ -101,6 +109,11 @@ export class IpRoute {
     return this.#json<KernelRoute>(['-json', '-4', 'route', 'show', 'proto', protocol]);
   }
 
+  /** Queueing disciplines of a link. */
+  async queues(ifname: string): Promise<Queue[]> {
+    return this.#json<Queue>(['-json', 'qdisc', 'show', 'dev', ifname], 'tc');
+  }
+
   /** Runs one command, for instance `['link', 'set', 'dev', 'eth0', 'up']`. */
   async run(args: readonly string[]): Promise<void> {
     await this.#execute(args, undefined);
@@ -112,18 +125,22 @@ export class IpRoute {
    *
    * @throws AgentError COMMAND_FAILED that names the command which failed.
    */
-  async batch(commands: readonly string[]): Promise<void> {
-    await this.#execute(['-batch', '-'], commands);
+  async batch(commands: readonly string[], tool: Tool = 'ip'): Promise<void> {
+    await this.#execute(['-batch', '-'], commands, tool);
   }
 
-  async #json<T>(args: readonly string[]): Promise<T[]> {
-    const text = (await this.#execute(args, undefined)).trim();
+  async #json<T>(args: readonly string[], tool?: Tool): Promise<T[]> {
+    const text = (await this.#execute(args, undefined, tool)).trim();
     // Nothing at all is what ip prints for an empty list in some versions.
     return text === '' ? [] : (JSON.parse(text) as T[]);
   }
 
-  async #execute(args: readonly string[], batch: readonly string[] | undefined): Promise<string> {
-    const [file = 'ip', ...words] = [...this.#prefix, ...args];
+  async #execute(
+    args: readonly string[],
+    batch: readonly string[] | undefined,
+    tool: Tool = 'ip',
+  ): Promise<string> {
+    const [file = tool, ...words] = [...this.#prefix, tool, ...args];
     const { code, stdout, stderr } = await runCommand(file, words, { stdin: batch?.join('\n') });
     if (code === 0) return stdout;
     const failedLine = Number(/Command failed -:(\d+)/.exec(stderr)?.[1]);

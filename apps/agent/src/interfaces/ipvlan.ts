@@ -1,5 +1,6 @@
 import { CniError, CniErrorCode } from '@infra-offload/cni-types';
 import type { Attachment } from './attachment.js';
+import { unlimitBandwidth } from './bandwidth.js';
 import { type DetailedLink, IpRoute, type Link } from './iproute.js';
 import { linkMark, readLinkMark } from './marks.js';
 import type { AllocatedInterface, AttachmentCondition, PodInterfaces, PoolUsage } from './pod-interfaces.js';
@@ -81,6 +82,7 @@ export class IpvlanInterfaces implements PodInterfaces {
         // The namespace, and the link with it, may have gone meanwhile.
         if ((await findInPod(attachment)) !== undefined) throw error;
       }
+      await unlimitBandwidth(attachment);
     }
     this.#taken.delete(attachment.interfaceName);
   }

@@ -2,6 +2,7 @@ import { CniError, type ResultRoute } from '@infra-offload/cni-types';
 import { InfraCniErrorCode } from '../cni-error-codes.js';
 import { AgentError } from '../errors.js';
 import { type Attachment, podGateway } from './attachment.js';
+import { checkBandwidth, limitBandwidth } from './bandwidth.js';
 import { type DetailedLink, hasIpv6, IpRoute } from './iproute.js';
 import { linkMark, namespaceMark, newNamespaceId, readLinkMark, readNamespaceMark } from './marks.js';
 import { hasSameInode } from './netns.js';
@@ -9,8 +10,8 @@ import { hasSameInode } from './netns.js';
 const LOOPBACK = 'lo';
 
 /**
- * Sets up a link that is in the pod's namespace under its name of the pool: name, MTU, address and routes; the namespace gets
- * its mark. `more` goes first, with the link still under the pool's name; each is a line for `ip -batch`.
+ * Sets up a link that is in the pod's namespace under its name of the pool: name, MTU, address, routes and limits; the namespace
+ * gets its mark. `more` goes first, with the link still under the pool's name; each is a line for `ip -batch`.
  *
  * @param mac set on the link; undefined if links of the kind keep the one they have.
  * @throws CniError 100 if the pod has an interface of that name.
@@ -43,6 +44,7 @@ export async function setUpPodLink(
       { cause },
     );
   }
+  await limitBandwidth(attachment);
 }
 
 /** What is not as `setUpPodLink` left it, in words. */
@@ -68,7 +70,7 @@ export async function checkPodLink(attachment: Attachment): Promise<string[]> {
       problems.push(`the route to ${dst} via ${podGateway} is missing`);
     }
   }
-  return problems;
+  return [...problems, ...(await checkBandwidth(attachment))];
 }
 
 /** All links of the pod's namespace; undefined if that is gone, whatever is at its path now. */

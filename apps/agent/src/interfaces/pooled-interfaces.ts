@@ -1,5 +1,6 @@
 import { CniError, CniErrorCode } from '@infra-offload/cni-types';
 import type { Attachment } from './attachment.js';
+import { unlimitBandwidth } from './bandwidth.js';
 import type { Exhaustion, InterfacePool, PoolMember } from './interface-pool.js';
 import { type DetailedLink, IpRoute } from './iproute.js';
 import { linkMark } from './marks.js';
@@ -93,6 +94,7 @@ export class PooledInterfaces implements PodInterfaces {
         // The namespace, and the link with it, may have gone meanwhile.
         if ((await findInPod(attachment)) !== undefined) throw error;
       }
+      await unlimitBandwidth(attachment);
     }
     const member = device === undefined ? undefined : await this.#findHere(device);
     if (member !== undefined) await this.#bringHome(member, interfaceName, mac);
