@@ -1,6 +1,6 @@
 /**
- * A real cluster whose only network this is: installed, used and removed as the guide says, with some of Kubernetes' own tests in between.
- * Needs KUBE_BIN.
+ * A real cluster of two nodes whose only network this is: installed, used and removed as the guide says, with some of Kubernetes' own tests
+ * in between. Needs KUBE_BIN. CLUSTER_ROUNDS=n installs, upgrades and removes it n times more in the end, instead of once.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import {
   buildImages,
   Cluster,
+  type ClusterNode,
   deploy,
   installDns,
   kubernetesPrograms,
@@ -21,6 +22,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 const NODE_PORT = 30_080;
 const WEB = '10.96.0.80';
+const FAR_NODE_PORT = 30_081;
+const FAR = '10.96.0.81';
+const ROUNDS = Number(process.env.CLUSTER_ROUNDS ?? 1);
 /** One of each kind that takes seconds. */
 const SAMPLE = [
   'Services should serve multiport endpoints from pods',
@@ -39,16 +43,16 @@ describe.runIf(bin !== undefined)('a cluster without kube-proxy and any other ne
   let archives: string | undefined;
   let cluster: Cluster;
   let image: string;
-  let before: string;
+  let before: readonly string[];
 
   beforeAll(async () => {
     if (bin === undefined) return;
     archives = mkdtempSync(join(tmpdir(), 'iofk-images-'));
     const images = await buildImages(bin, archives);
     image = (await testImages(bin)).agnhost;
-    cluster = await Cluster.create({ bin, images });
+    cluster = await Cluster.create({ bin, images, nodes: 2 });
     await prepare(cluster);
-    before = await tracesOnNode();
+    before = await traces();
     await deploy(cluster, target);
     await cluster.nodesAreReady();
     await installDns(cluster);
@@ -58,9 +62,10 @@ describe.runIf(bin !== undefined)('a cluster without kube-proxy and any other ne
     if (archives !== undefined) rmSync(archives, { recursive: true, force: true });
   });
 
-  /** What an installation could leave on a node. */
-  const tracesOnNode = () =>
-    cluster.first.must('sh', [
+  /** What an installation could leave on the nodes. */
+  const traces = async () => Promise.all(cluster.nodes.map(tracesOn));
+  const tracesOn = (node: ClusterNode) =>
+    node.must('sh', [
       '-c',
       // Not the chains that portmap keeps, which the node had before.
       `nft list tables | grep -v '^table ip nat$'
@@ -72,20 +77,57 @@ describe.runIf(bin !== undefined)('a cluster without kube-proxy and any other ne
     ]);
   const apply = (...items: object[]) =>
     cluster.must(['apply', '--filename', '-'], JSON.stringify({ apiVersion: 'v1', kind: 'List', items }));
-  const inClient = (...command: string[]) => cluster.must(['exec', 'client', '--', ...command]);
+  const inPod = (pod: string, ...command: string[]) => cluster.must(['exec', pod, '--', ...command]);
+  const inClient = (...command: string[]) => inPod('client', ...command);
+  /** A pod on the first node or the second. */
+  const podOn = (index: 0 | 1, name: string, args: readonly string[], more: object = {}) => ({
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name, labels: { app: name }, ...more },
+    spec: {
+      nodeName: cluster.nodes[index]?.name,
+      containers: [{ name: 'main', image, args }],
+      terminationGracePeriodSeconds: 1,
+    },
+  });
+  const nodePortService = (name: string, clusterIP: string, nodePort: number) => ({
+    apiVersion: 'v1',
+    kind: 'Service',
+    metadata: { name },
+    spec: {
+      type: 'NodePort',
+      clusterIP,
+      selector: { app: name },
+      ports: [{ port: 80, targetPort: 8080, nodePort }],
+    },
+  });
   const fetch = ['curl', '--silent', '--fail', '--max-time', '5'];
   const inProduct = ['--namespace', 'infra-offload'];
+  /** Of a DaemonSet, on the first node. */
+  const podOf = (set: string) => [
+    ...['pod', `--selector=app.kubernetes.io/name=${set}`],
+    `--field-selector=spec.nodeName=${cluster.first.name}`,
+  ];
   /** Has a pod of a DaemonSet replaced, and waits for the next one. */
   const replacePod = async (set: string) => {
-    await cluster.must([...inProduct, 'delete', 'pod', `--selector=app.kubernetes.io/name=${set}`, '--wait']);
+    await cluster.must([...inProduct, 'delete', ...podOf(set), '--wait']);
     await isReady(set);
   };
   const isReady = (set: string) =>
     eventually(`the pod of ${set} is ready`, async () => {
-      const selector = `--selector=app.kubernetes.io/name=${set}`;
-      const wait = [...inProduct, 'wait', '--for=condition=Ready', 'pod', '--timeout=5s', selector];
+      const wait = [...inProduct, 'wait', '--for=condition=Ready', '--timeout=5s', ...podOf(set)];
       return (await cluster.kubectl(wait)).code === 0 || undefined;
     });
+  /** Whether a pod reaches a service at all: undefined if not. */
+  const reaches = async (pod: string, address: string) => {
+    const command = [...fetch.slice(0, -1), '1', `http://${address}/hostname`];
+    return (await cluster.kubectl(['exec', pod, '--', ...command])).code === 0 || undefined;
+  };
+  const webAnswers = () => reaches('client', WEB);
+  const isGone = async () => {
+    expect(await traces()).toEqual(before);
+    expect((await cluster.kubectl(['get', 'namespace', 'infra-offload'])).code).not.toBe(0);
+  };
   const rolledOut = () => cluster.must(['rollout', 'status', 'deployment/web', '--timeout=110s']);
   const restartWeb = async () => {
     await cluster.must(['rollout', 'restart', 'deployment/web']);
@@ -93,14 +135,8 @@ describe.runIf(bin !== undefined)('a cluster without kube-proxy and any other ne
   };
 
   it('runs pods, which reach each other under their addresses and through services', async () => {
-    const container = { name: 'main', image };
     await apply(
-      {
-        apiVersion: 'v1',
-        kind: 'Pod',
-        metadata: { name: 'client' },
-        spec: { containers: [{ ...container, args: ['pause'] }], terminationGracePeriodSeconds: 1 },
-      },
+      podOn(0, 'client', ['pause']),
       {
         apiVersion: 'apps/v1',
         kind: 'Deployment',
@@ -114,7 +150,8 @@ describe.runIf(bin !== undefined)('a cluster without kube-proxy and any other ne
               terminationGracePeriodSeconds: 10,
               containers: [
                 {
-                  ...container,
+                  name: 'main',
+                  image,
                   // Old pods serve while they are drained, as well-behaved ones do.
                   args: ['netexec', '--delay-shutdown=5'],
                   readinessProbe: { httpGet: { path: '/hostname', port: 8080 }, periodSeconds: 1 },
@@ -124,17 +161,7 @@ describe.runIf(bin !== undefined)('a cluster without kube-proxy and any other ne
           },
         },
       },
-      {
-        apiVersion: 'v1',
-        kind: 'Service',
-        metadata: { name: 'web' },
-        spec: {
-          type: 'NodePort',
-          clusterIP: WEB,
-          selector: { app: 'web' },
-          ports: [{ port: 80, targetPort: 8080, nodePort: NODE_PORT }],
-        },
-      },
+      nodePortService('web', WEB, NODE_PORT),
     );
     await rolledOut();
     await cluster.must(['wait', '--for=condition=Ready', 'pod/client', '--timeout=110s']);
@@ -150,6 +177,72 @@ describe.runIf(bin !== undefined)('a cluster without kube-proxy and any other ne
       return names.size === 2 || undefined;
     });
     expect([...names].every((name) => name.startsWith('web-'))).toBe(true);
+  });
+
+  it('reaches pods on the other node, under their addresses, through services and through node ports', async () => {
+    await apply(
+      podOn(1, 'far', ['netexec']),
+      podOn(1, 'far-client', ['pause']),
+      nodePortService('far', FAR, FAR_NODE_PORT),
+    );
+    await cluster.must(['wait', '--for=condition=Ready', 'pod/far', 'pod/far-client', '--timeout=110s']);
+    const addressOf = (pod: string) => cluster.must(['get', 'pod', pod, '--output=jsonpath={.status.podIP}']);
+    const client = await addressOf('client');
+    await eventually('the service answers', () => reaches('client', FAR));
+    for (const address of [`${await addressOf('far')}:8080`, FAR])
+      expect(await inClient(...fetch, `http://${address}/clientip`)).toMatch(new RegExp(`^${client}:`));
+    // Only the second node has an endpoint.
+    for (const address of [FAR, `${cluster.first.address}:${FAR_NODE_PORT}`]) {
+      const [command = '', ...args] = [...fetch, `http://${address}/hostname`];
+      expect(await cluster.first.must(command, args)).toBe('far');
+      if (address !== FAR) expect(await cluster.outside.must(command, args)).toBe('far');
+    }
+    expect(await inPod('far-client', ...fetch, 'http://web.default/hostname')).toMatch(/^web-/);
+    expect(await inPod('far-client', ...fetch, '--insecure', 'https://kubernetes.default/readyz')).toBe('ok');
+  });
+
+  it('keeps pods of different nodes apart by policy, and lets those through that it names', async () => {
+    const policy = (ingress: readonly object[]) => ({
+      apiVersion: 'networking.k8s.io/v1',
+      kind: 'NetworkPolicy',
+      metadata: { name: 'far' },
+      spec: { podSelector: { matchLabels: { app: 'far' } }, policyTypes: ['Ingress'], ingress },
+    });
+    await apply(policy([]));
+    for (const pod of ['client', 'far-client'])
+      await eventually(`${pod} is denied`, async () => !(await reaches(pod, FAR)) || undefined);
+    await apply(policy([{ from: [{ podSelector: { matchLabels: { app: 'client' } } }] }]));
+    await eventually('the client on the other node is let through', () => reaches('client', FAR));
+    expect(await reaches('far-client', FAR)).toBe(undefined);
+    await cluster.must(['delete', 'networkpolicy/far', '--wait']);
+    await eventually('nothing is denied', () => reaches('far-client', FAR));
+  });
+
+  it('limits the bandwidth of pods that ask for it', async () => {
+    const megabits = 4;
+    const [ingress, egress] = ['kubernetes.io/ingress-bandwidth', 'kubernetes.io/egress-bandwidth'];
+    const annotations = { [ingress]: `${megabits}M`, [egress]: `${megabits}M` };
+    await apply(podOn(1, 'slow', ['pause'], { annotations }));
+    await cluster.must(['wait', '--for=condition=Ready', 'pod/slow', '--timeout=110s']);
+    const bytes = 1_000_000;
+    const port = 9000;
+    for (const [from, to] of [
+      ['client', 'slow'],
+      ['slow', 'client'],
+    ] as const) {
+      const address = await cluster.must(['get', 'pod', to, '--output=jsonpath={.status.podIP}']);
+      const received = inPod(to, 'sh', '-c', `nc -l ${port} | wc --bytes`);
+      await eventually('somebody listens', async () => {
+        const sockets = await inPod(to, 'ss', '--listening', '--tcp', '--numeric', '--no-header');
+        return sockets.includes(`:${port} `) || undefined;
+      });
+      const started = performance.now();
+      await inPod(from, 'sh', '-c', `head --bytes=${bytes} /dev/zero | nc -N ${address} ${port}`);
+      expect(Number(await received)).toBe(bytes);
+      // Less what goes at once: 100 ms.
+      const least = (bytes * 8) / (megabits * 1e6) - 0.1;
+      expect((performance.now() - started) / 1000).toBeGreaterThan(least);
+    }
   });
 
   it('serves names and the API server to pods', async () => {
@@ -173,14 +266,12 @@ describe.runIf(bin !== undefined)('a cluster without kube-proxy and any other ne
       spec: { podSelector: { matchLabels: { app: 'web' } }, policyTypes: ['Ingress'] },
     };
     await apply(policy);
-    const attempt = () =>
-      cluster.kubectl(['exec', 'client', '--', ...fetch.slice(0, -1), '1', `http://${WEB}/hostname`]);
-    await eventually('the policy is in force', async () => (await attempt()).code !== 0 || undefined);
+    await eventually('the policy is in force', async () => !(await webAnswers()) || undefined);
     // New pods become ready by kubelet's probes only.
     await restartWeb();
-    expect((await attempt()).code).not.toBe(0);
+    expect(await webAnswers()).toBe(undefined);
     await cluster.must(['delete', 'networkpolicy/deny', '--wait']);
-    await eventually('nothing is denied', async () => (await attempt()).code === 0 || undefined);
+    await eventually('nothing is denied', webAnswers);
   });
 
   it('loses no request of a rolling update', async () => {
@@ -229,24 +320,19 @@ describe.runIf(bin !== undefined)('a cluster without kube-proxy and any other ne
 
   it('goes on by itself when the data plane is replaced', async () => {
     await replacePod('infra-dataplane');
-    await eventually('the service answers', async () => {
-      const { code } = await cluster.kubectl([
-        ...['exec', 'client', '--', ...fetch.slice(0, -1)],
-        ...['1', `http://${WEB}/hostname`],
-      ]);
-      return code === 0 || undefined;
-    });
+    await eventually('the service answers', webAnswers);
     expect(await inClient(...fetch, 'http://web.default/hostname')).toMatch(/^web-/);
   });
 
   it('passes a sample of Kubernetes’ own tests', async () => {
     const results = await runE2e(cluster, `sig-network.*(${SAMPLE.join('|')}).*Conformance`);
-    expect(results.filter(({ passed }) => !passed)).toEqual([]);
+    expect(results.filter(({ outcome }) => outcome !== 'passed')).toEqual([]);
     expect(results).toHaveLength(SAMPLE.length);
   });
 
-  it('leaves nothing on the node when it is uninstalled', async () => {
-    await cluster.must(['delete', 'deployment/web', 'pod/client', 'service/web']);
+  it('leaves nothing on the nodes when it is uninstalled', async () => {
+    const objects = ['deployment/web', 'pod/client', 'pod/far', 'pod/far-client', 'pod/slow'];
+    await cluster.must(['delete', ...objects, 'service/web', 'service/far']);
     await cluster.must(['wait', '--for=delete', 'pod', '--all', '--timeout=110s']);
     await cluster.must(['--namespace', 'kube-system', 'delete', 'deployment/cluster-dns', '--wait']);
     await cluster.must([
@@ -258,7 +344,34 @@ describe.runIf(bin !== undefined)('a cluster without kube-proxy and any other ne
       '--selector=k8s-app=kube-dns',
     ]);
     await uninstall(cluster);
-    expect(await tracesOnNode()).toBe(before);
-    expect((await cluster.kubectl(['get', 'namespace', 'infra-offload'])).code).not.toBe(0);
+    await isGone();
+  });
+
+  it('is installed, upgraded and removed again, as often as one likes', async () => {
+    const tag = 'next';
+    for (const node of cluster.nodes)
+      for (const program of ['agent', 'manager', 'softswitch']) await node.tagImage(program, tag);
+    for (let round = 0; round < ROUNDS; round++) {
+      // Its Secrets went with its namespace.
+      await prepare(cluster);
+      await deploy(cluster, target);
+      await cluster.nodesAreReady();
+      await apply(
+        podOn(0, 'client', ['pause']),
+        podOn(1, 'web', ['netexec']),
+        nodePortService('web', WEB, NODE_PORT),
+      );
+      const pods = ['pod/client', 'pod/web'];
+      await cluster.must(['wait', '--for=condition=Ready', '--timeout=110s', ...pods]);
+      await eventually('the service answers', webAnswers);
+      await deploy(cluster, target, tag);
+      expect(await cluster.must([...inProduct, 'get', 'daemonsets', '--output=wide'])).toContain(
+        `agent:${tag}`,
+      );
+      await eventually('the service answers after the upgrade', webAnswers);
+      await cluster.must(['delete', 'service/web', ...pods]);
+      await uninstall(cluster);
+      await isGone();
+    }
   });
 });

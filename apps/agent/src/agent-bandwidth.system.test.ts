@@ -85,7 +85,10 @@ describe('a pod with limits of bandwidth', () => {
     mkdirSync(results, { recursive: true });
     const cached = { kind: 'cniCacheV1', containerId: 'c1', ifName: 'eth0', networkName: 'pods' };
     const capabilityArgs = config.runtimeConfig;
-    writeFileSync(join(results, 'pods-c1-eth0'), JSON.stringify({ ...cached, capabilityArgs, result: added.json }));
+    writeFileSync(
+      join(results, 'pods-c1-eth0'),
+      JSON.stringify({ ...cached, capabilityArgs, result: added.json }),
+    );
     await harness.startAgent();
     await eventually(() => harness.agent?.problems().length === 0, 'ready again');
     execFileSync('nsenter', [`--net=${netns}`, 'ip', 'link', 'delete', 'dev', 'eth0']);
@@ -105,7 +108,9 @@ describe('a pod with limits of bandwidth', () => {
     const other = network.addNetns('b');
     expect(await harness.cni('DEL', { netns, ifname: 'net1' })).toMatchObject({ exitCode: 0 });
     for (const containerId of ['b', 'c'])
-      expect(await harness.cni('ADD', { containerId, netns: other, ifname: `eth-${containerId}` })).toMatchObject({
+      expect(
+        await harness.cni('ADD', { containerId, netns: other, ifname: `eth-${containerId}` }),
+      ).toMatchObject({
         exitCode: 0,
       });
     expect(limits(other)).toEqual({});

@@ -23,13 +23,19 @@ it('reads what became of the tests that ran', () => {
         spec('serves', 'passed'),
         spec('changes', 'failed', 'Timed out after 300 s.\nExpected …'),
         spec('is of others', 'skipped'),
+        spec('needs more nodes', 'skipped', 'Requires at least 3 nodes (not 2)'),
         spec('hangs', 'timedout'),
       ],
     },
   ];
   expect(readReport(report)).toEqual([
-    { name: '[sig-network] Services serves', passed: true },
-    { name: '[sig-network] Services changes', passed: false, reason: 'Timed out after 300 s.' },
-    { name: '[sig-network] Services hangs', passed: false },
+    { name: '[sig-network] Services serves', outcome: 'passed' },
+    { name: '[sig-network] Services changes', outcome: 'failed', reason: 'Timed out after 300 s.' },
+    {
+      name: '[sig-network] Services needs more nodes',
+      outcome: 'skipped',
+      reason: 'Requires at least 3 nodes (not 2)',
+    },
+    { name: '[sig-network] Services hangs', outcome: 'failed' },
   ]);
 });

@@ -23,8 +23,10 @@ export async function prepare(cluster: Cluster): Promise<void> {
   await make(cluster, 'tls-secrets');
 }
 
-export function deploy(cluster: Cluster, target: TargetKind): Promise<void> {
-  return make(cluster, 'deploy', `OVERLAY=${target === 'engine' ? 'standalone' : dpdkOverlay(cluster)}`);
+/** @param tag of the images; those of the working tree if left out. */
+export function deploy(cluster: Cluster, target: TargetKind, tag?: string): Promise<void> {
+  const overlay = target === 'engine' ? 'standalone' : dpdkOverlay(cluster);
+  return make(cluster, 'deploy', `OVERLAY=${overlay}`, ...(tag === undefined ? [] : [`TAG=${tag}`]));
 }
 
 /** Removes it from the cluster, and what of it is on the nodes. */

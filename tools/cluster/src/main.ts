@@ -7,9 +7,10 @@ import { parseArgs } from 'node:util';
 import { messageOf } from '@infra-offload/base';
 import { Cluster, kubernetesPrograms } from './cluster.js';
 import { writeResults } from './conformance.js';
-import { runE2e } from './e2e.js';
+import { type E2eResult, listE2e, runE2e } from './e2e.js';
 import { buildImages } from './images.js';
 import { install } from './install.js';
+import { hasSctp, notApplicable, patternOf } from './not-applicable.js';
 
 const EXIT_INTERRUPTED = 130;
 const USAGE = `usage: cluster [--nodes N] [--target engine|dpdk] [--e2e REGEXP [--document FILE]]
@@ -62,10 +63,13 @@ async function main(): Promise<number> {
       }
       told('infra-offload is installed, and all nodes are ready');
       if (e2e !== undefined) {
-        const results = await runE2e(cluster, e2e);
+        const against = notApplicable(await hasSctp());
+        const results = await runE2e(cluster, e2e, patternOf(against));
         if (document !== undefined) {
           const release = await cluster.release();
-          writeResults(document, { release, nodes, target }, results);
+          const tests = await listE2e(cluster, '\\[sig-network\\]');
+          const reasonAgainst = (test: string) => against.find(({ tests }) => tests.test(test))?.reason;
+          writeResults(document, { release, nodes, target, tests, reasonAgainst }, results);
         }
         return report(results);
       }
@@ -81,12 +85,14 @@ async function main(): Promise<number> {
   }
 }
 
-function report(results: Awaited<ReturnType<typeof runE2e>>): number {
-  for (const { name, passed, reason } of results)
-    console.log(`${passed ? 'pass' : 'FAIL'}  ${name}${reason === undefined ? '' : `\n      ${reason}`}`);
-  const failed = results.filter(({ passed }) => !passed).length;
-  console.log(`${results.length - failed} passed, ${failed} failed`);
-  return failed === 0 ? 0 : 1;
+const WORDS = { passed: 'pass', failed: 'FAIL', skipped: 'skip' } as const;
+
+function report(results: readonly E2eResult[]): number {
+  for (const { name, outcome, reason } of results)
+    console.log(`${WORDS[outcome]}  ${name}${reason === undefined ? '' : `\n      ${reason}`}`);
+  const count = (wanted: E2eResult['outcome']) => results.filter(({ outcome }) => outcome === wanted).length;
+  console.log(`${count('passed')} passed, ${count('failed')} failed, ${count('skipped')} skipped`);
+  return count('failed') === 0 ? 0 : 1;
 }
 
 main().then(

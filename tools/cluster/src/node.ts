@@ -146,6 +146,20 @@ export class ClusterNode implements Place {
     if (code !== 0) throw new Error(`${archive} cannot be imported on ${this.name}: ${stderr.trim()}`);
   }
 
+  /** Gives one of the product's images that the node has another tag, as another release would have. */
+  async tagImage(program: string, tag: string): Promise<void> {
+    const { stdout } = await this.ctr(['images', 'list', '--quiet', `name~=/infra-offload/${program}:`]);
+    const [image = ''] = stdout.split('\n');
+    const { code, stderr } = await this.ctr([
+      'images',
+      'tag',
+      '--force',
+      image,
+      image.replace(/[^:]*$/, tag),
+    ]);
+    if (code !== 0) throw new Error(`image ${program} cannot be tagged on ${this.name}: ${stderr.trim()}`);
+  }
+
   /** Ends everything on it, pods first, and removes it; its files stay. */
   async remove(): Promise<void> {
     for (const service of this.#services.reverse()) await service.stop('SIGKILL');

@@ -61,11 +61,16 @@ export async function limitBandwidth(limited: LimitedInterface): Promise<void> {
     if (commands.length > 0) await inside.batch(commands, 'tc');
   } catch (cause) {
     if (!AgentError.is(cause)) throw cause;
-    const needs = 'the kernel needs sch_tbf, and for what is received ifb, sch_ingress, cls_u32 and act_mirred';
-    throw new AgentError('COMMAND_FAILED', `the bandwidth of ${ifname} cannot be limited (${needs}): ${cause.message}`, {
-      details: cause.details,
-      cause,
-    });
+    const needs =
+      'the kernel needs sch_tbf, and for what is received ifb, sch_ingress, cls_u32 and act_mirred';
+    throw new AgentError(
+      'COMMAND_FAILED',
+      `the bandwidth of ${ifname} cannot be limited (${needs}): ${cause.message}`,
+      {
+        details: cause.details,
+        cause,
+      },
+    );
   }
 }
 
