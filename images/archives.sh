@@ -41,13 +41,13 @@ git ls-files -z --cached --others --exclude-standard |
 save() { rm -f "$target/$2.tar" && buildah push --quiet "$1" "oci-archive:$target/$2.tar:$1"; }
 for program in agent manager softswitch; do save "$REGISTRY/$program:$TAG" "$program"; done
 
-# The tests run curl, nc, dig, ip and ping in the image of agnhost, which serves TLS with a certificate of its own.
+# The tests run curl, wget, nc, dig, ip and ping in the image of agnhost, which serves TLS with a certificate of its own.
 if [ -n "${AGNHOST:-}" ]; then
   mkdir "$sources/agnhost"
   cp "$AGNHOST" "$sources/agnhost/agnhost"
   cat >"$sources/agnhost/Dockerfile" <<END
 FROM $debian
-RUN apt-get update && apt-get install --yes --no-install-recommends curl dnsutils iproute2 iputils-ping netcat-openbsd openssl && \\
+RUN apt-get update && apt-get install --yes --no-install-recommends curl dnsutils iproute2 iputils-ping netcat-openbsd openssl wget && \\
     openssl req -x509 -newkey rsa:2048 -nodes -days 3650 -subj /CN=localhost -keyout /localhost.key -out /localhost.crt
 COPY agnhost /agnhost
 ENTRYPOINT ["/agnhost"]

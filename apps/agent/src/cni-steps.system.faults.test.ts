@@ -95,8 +95,10 @@ afterEach(async () => {
   await harness.stop();
 });
 
+/** With limits of bandwidth, so that there are all steps that ADD and DEL can have. */
+const config = { runtimeConfig: { bandwidth: { ingressRate: 8_000_000, egressRate: 8_000_000 } } };
 const cni = (command: string) =>
-  harness.cni(command, { netns, env: { CNI_PATH: `${ipam.directory}:/usr/lib/cni` } });
+  harness.cni(command, { netns, config, env: { CNI_PATH: `${ipam.directory}:/usr/lib/cni` } });
 
 /** By sysfs, without a process. */
 function tapMacs(): string[] {
@@ -226,7 +228,7 @@ function faultsOfUndoing(add: readonly Case[]): Case[] {
   const commands = Math.max(...add.map(({ faults }) => numberOf(faults, 'command'))) + 1;
   const files = Math.max(...add.map(({ faults }) => numberOf(faults, 'file')));
   const undo: readonly [Fault['step']['sort'], number, FaultMode][] = [
-    ...[commands, commands + 1].flatMap((number) =>
+    ...[commands, commands + 1, commands + 2].flatMap((number) =>
       (['fails', 'hangs'] as const).map((mode) => ['command', number, mode] as const),
     ),
     ['command', commands + 1, 'namespace destroyed'],
@@ -270,8 +272,8 @@ faultTest(
     fault: 'a step of ADD or DEL, the manager or IPAM fails, fails after it, hangs, or loses the namespace',
     promise: 'nothing is left behind, at the latest after the DEL that a runtime sends; the next ADD works',
     // Each of them once.
-    sample: 70,
-    most: 630,
+    sample: 100,
+    most: 900,
   },
   async ({ cases: wanted, random }) => {
     const steps = await faultsOfSteps();

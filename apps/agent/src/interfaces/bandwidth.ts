@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import * as z from 'zod';
 import { AgentError } from '../errors.js';
-import { IpRoute } from './iproute.js';
+import { IpRoute, type Link } from './iproute.js';
 
 /** Bit/s, and bits that may go at once beyond that; without a burst, what 100 ms bring. */
 const limitSchema = z.strictObject({
@@ -74,11 +74,19 @@ export async function limitBandwidth(limited: LimitedInterface): Promise<void> {
   }
 }
 
-/** Removes what is beside the interface itself, which loses its limits when it leaves the pod's namespace. */
-export async function unlimitBandwidth({ netns, ifname, bandwidth }: LimitedInterface): Promise<void> {
-  if (bandwidth?.ingress === undefined) return;
-  // It goes with its namespace at the latest.
-  await new IpRoute(netns.path).run(['link', 'delete', 'dev', ingressQueue(ifname)]).catch(() => undefined);
+/**
+ * Removes what is beside the interface itself, which loses its limits when it leaves the pod's namespace.
+ *
+ * @param links of that namespace.
+ * @throws AgentError COMMAND_FAILED
+ */
+export async function unlimitBandwidth(
+  { netns, ifname, bandwidth }: LimitedInterface,
+  links: readonly Link[],
+): Promise<void> {
+  const queue = ingressQueue(ifname);
+  if (bandwidth?.ingress === undefined || !links.some((link) => link.ifname === queue)) return;
+  await new IpRoute(netns.path).run(['link', 'delete', 'dev', queue]);
 }
 
 /** What is not as `limitBandwidth` left it, in words. */

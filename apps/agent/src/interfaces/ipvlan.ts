@@ -74,15 +74,15 @@ export class IpvlanInterfaces implements PodInterfaces {
   }
 
   async release(attachment: Attachment): Promise<void> {
-    const link = await findInPod(attachment);
-    if (link !== undefined) {
-      try {
+    const links = (await podLinks(attachment)) ?? [];
+    const link = findAmong(links, attachment);
+    try {
+      await unlimitBandwidth(attachment, links);
+      if (link !== undefined)
         await new IpRoute(attachment.netns.path).run(['link', 'delete', 'dev', link.ifname]);
-      } catch (error) {
-        // The namespace, and the link with it, may have gone meanwhile.
-        if ((await findInPod(attachment)) !== undefined) throw error;
-      }
-      await unlimitBandwidth(attachment);
+    } catch (error) {
+      // The namespace, and the link with it, may have gone meanwhile.
+      if ((await findInPod(attachment)) !== undefined) throw error;
     }
     this.#taken.delete(attachment.interfaceName);
   }

@@ -84,17 +84,18 @@ export class PooledInterfaces implements PodInterfaces {
 
   async release(attachment: Attachment): Promise<void> {
     const { interfaceName, device, mac, netns } = attachment;
-    const link = await findInPod(attachment);
-    if (link !== undefined) {
-      // One command and no batch: by now the pod may have given the link any name.
-      const command = ['link', 'set', 'dev', link.ifname, 'netns', ownNetnsPath, 'name', interfaceName];
-      try {
+    const links = (await podLinks(attachment)) ?? [];
+    const link = findAmong(links, attachment);
+    try {
+      await unlimitBandwidth(attachment, links);
+      if (link !== undefined) {
+        // One command and no batch: by now the pod may have given the link any name.
+        const command = ['link', 'set', 'dev', link.ifname, 'netns', ownNetnsPath, 'name', interfaceName];
         await new IpRoute(netns.path).run([...command, 'down', 'address', mac, 'alias', '']);
-      } catch (error) {
-        // The namespace, and the link with it, may have gone meanwhile.
-        if ((await findInPod(attachment)) !== undefined) throw error;
       }
-      await unlimitBandwidth(attachment);
+    } catch (error) {
+      // The namespace, and the link with it, may have gone meanwhile.
+      if ((await findInPod(attachment)) !== undefined) throw error;
     }
     const member = device === undefined ? undefined : await this.#findHere(device);
     if (member !== undefined) await this.#bringHome(member, interfaceName, mac);
