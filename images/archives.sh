@@ -37,8 +37,8 @@ git ls-files -z --cached --others --exclude-standard |
   tar --create --null --files-from=- --mtime=@0 | tar --extract --directory "$sources"
 "$sources/scripts/images.sh" --quiet --build-arg "NODE_IMAGE=$node" --build-arg "RUNTIME_IMAGE=$debian" >/dev/null
 
-# save NAME FILE, uncompressed: compressing takes longer than anything that is done with it.
-save() { rm -f "$target/$2.tar" && buildah push --quiet --disable-compression "$1" "oci-archive:$target/$2.tar:$1"; }
+# save NAME FILE
+save() { rm -f "$target/$2.tar" && buildah push --quiet "$1" "oci-archive:$target/$2.tar:$1"; }
 for program in agent manager softswitch; do save "$REGISTRY/$program:$TAG" "$program"; done
 
 # The tests run curl, wget, nc, dig, ip and ping in the image of agnhost, which serves TLS with a certificate of its own.

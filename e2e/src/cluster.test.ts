@@ -41,18 +41,26 @@ const target = process.env.TARGET === 'dpdk' ? 'dpdk' : 'engine';
 
 describe.runIf(bin !== undefined)('a cluster without kube-proxy and any other network', () => {
   let archives: string | undefined;
+  let images: readonly string[];
   let cluster: Cluster;
   let image: string;
   let before: readonly string[];
 
+  // Each has time of its own.
   beforeAll(async () => {
     if (bin === undefined) return;
     archives = mkdtempSync(join(tmpdir(), 'iofk-images-'));
-    const images = await buildImages(bin, archives);
+    images = await buildImages(bin, archives);
     image = (await testImages(bin)).agnhost;
+  });
+  beforeAll(async () => {
+    if (bin === undefined) return;
     cluster = await Cluster.create({ bin, images, nodes: 2 });
     await prepare(cluster);
     before = await traces();
+  });
+  beforeAll(async () => {
+    if (bin === undefined) return;
     await deploy(cluster, target);
     await cluster.nodesAreReady();
     await installDns(cluster);
