@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Harness, nothingBut } from './testing/harness.js';
 import { eventually, ip, links } from './testing/network.js';
 
-const bandwidth = { ingressRate: 8_000_000, ingressBurst: 160_000, egressRate: 16_000_000 };
+const bandwidth = { IngressRate: 8_000_000, IngressBurst: 160_000, EgressRate: 16_000_000 };
 const config = { runtimeConfig: { bandwidth } };
 
 let harness: Harness;
@@ -119,8 +119,10 @@ describe('a pod with limits of bandwidth', () => {
   it('is refused with numbers that are none', async () => {
     const { network } = await harness.start(2);
     const netns = network.addNetns('a');
-    const wrong = { runtimeConfig: { bandwidth: { ingressRate: '10M' } } };
-    expect((await harness.cni('ADD', { netns, config: wrong })).json).toMatchObject({ code: 7 });
+    for (const wrong of ['10M', { ingressRate: '10M' }]) {
+      const { json } = await harness.cni('ADD', { netns, config: { runtimeConfig: { bandwidth: wrong } } });
+      expect(json).toMatchObject({ code: 7 });
+    }
     expect(harness.leftOver()).toEqual(nothingBut(2));
     expect(ip('-json', 'link', 'show')).not.toContain('"bw-');
   });

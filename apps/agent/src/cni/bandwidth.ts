@@ -13,8 +13,12 @@ const NO_BURST = 0xffffffff;
  */
 export function readBandwidth(value: unknown): Bandwidth | undefined {
   if (value === undefined || value === null) return undefined;
+  // containerd writes IngressRate: plugins in Go do not mind the case.
+  const fields = new Map<string, unknown>(
+    Object.entries(value).map(([key, field]) => [key.toLowerCase(), field]),
+  );
   const number = (key: string): number => {
-    const field: unknown = typeof value === 'object' ? (Reflect.get(value, key) ?? 0) : undefined;
+    const field = typeof value === 'object' ? (fields.get(key.toLowerCase()) ?? 0) : undefined;
     if (typeof field === 'number' && Number.isSafeInteger(field) && field >= 0) return field;
     throw new CniError(
       CniErrorCode.invalidConfig,
