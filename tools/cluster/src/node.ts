@@ -148,8 +148,8 @@ export class ClusterNode implements Place {
 
   /** Gives one of the product's images that the node has another tag, as another release would have. */
   async tagImage(program: string, tag: string): Promise<void> {
-    const { stdout } = await this.ctr(['images', 'list', '--quiet', `name~=/infra-offload/${program}:`]);
-    const [image = ''] = stdout.split('\n');
+    const { stdout } = await this.ctr(['images', 'list', '--quiet']);
+    const image = stdout.split('\n').find((name) => name.includes(`/infra-offload/${program}:`)) ?? program;
     const { code, stderr } = await this.ctr([
       'images',
       'tag',
