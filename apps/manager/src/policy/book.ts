@@ -27,11 +27,13 @@ export class PolicyBook<Row> implements Names {
   /** Stacks to look at, and pods that came under others or left them. */
   #dirty = new Set<Stack<Row>>();
   #moved = new Set<Subject<Row>>();
+  /** Isolations, policies and sets of which something else is to be said, since pods or stacks left them. */
+  #left = new Set<ObjectKey>();
   /** Addresses of the node itself, ascending. */
   nodeAddresses: readonly IPv4[] = [];
 
   get isDirty(): boolean {
-    return this.#dirty.size + this.#moved.size > 0;
+    return this.#dirty.size + this.#moved.size + this.#left.size > 0;
   }
 
   policy(name: string): PolicyObject | undefined {
@@ -97,7 +99,9 @@ export class PolicyBook<Row> implements Names {
     const before = this.#subjects.get(key);
     if (before?.pod === pod) return;
     if (before !== undefined) {
-      this.#subjectsOf.delete(isolationKey(before.pod), before);
+      const its = isolationKey(before.pod);
+      this.#subjectsOf.delete(its, before);
+      this.#left.add(its);
       this.#place(before, undefined, NO_STACKS);
     }
     if (pod === undefined) {
@@ -137,6 +141,13 @@ export class PolicyBook<Row> implements Names {
     const moved = this.#moved;
     this.#moved = new Set();
     return moved;
+  }
+
+  /** Isolations, policies and sets that pods or stacks have left since the last call, to be made after {@link takeDirty}. */
+  takeLeft(): Set<ObjectKey> {
+    const left = this.#left;
+    this.#left = new Set();
+    return left;
   }
 
   /** Has everything looked at anew. */
@@ -203,6 +214,9 @@ export class PolicyBook<Row> implements Names {
   }
 
   #link(stack: Stack<Row>, next: Stack<Row>['dependencies']): void {
+    for (const name of stack.dependencies.policies)
+      if (!next.policies.has(name)) this.#left.add(`policy/${name}`);
+    for (const name of stack.dependencies.sets) if (!next.sets.has(name)) this.#left.add(`set/${name}`);
     this.#byPolicy.move(stack, stack.dependencies.policies, next.policies);
     this.#bySet.move(stack, stack.dependencies.sets, next.sets);
     stack.dependencies = next;

@@ -106,7 +106,7 @@ export class PolicyKeeper<Row> {
     for (const stack of stacks) this.#arrange(stack, wishes, released);
     this.#profiles.assign(wishes);
     for (const variant of released) this.#profiles.release(variant);
-    const objects = this.#touched;
+    const objects = new Set([...this.#touched, ...this.#book.takeLeft()]);
     this.#touched = new Set();
     const pods = new Set<ObjectKey>();
     for (const subject of this.#book.takeMoved()) this.#tell(subject, pods);

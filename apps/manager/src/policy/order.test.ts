@@ -39,6 +39,12 @@ const PODS = [0, 1, 2, 3].map(
   }),
 );
 
+const KEYS: readonly ObjectKey[] = [
+  ...PODS.flatMap((one) => [objectKey(one), isolationKey(one)]),
+  ...POLICIES.map((name): ObjectKey => `policy/${name}`),
+  ...SETS.map((name): ObjectKey => `set/${name}`),
+];
+
 const cidr = fc.constantFrom(
   ipv4Prefix(ipv4('10.0.0.0'), 24),
   ipv4Prefix(ipv4('10.0.0.0'), 25),
@@ -281,6 +287,15 @@ class History {
     for (const { verdicts } of this.#probes) verdicts.clear();
     this.note();
     this.check();
+    expect(this.statuses().filter(({ state }) => state === 'pending')).toEqual([]);
+  }
+
+  /** Of all objects that there ever may have been. */
+  statuses() {
+    return KEYS.flatMap((key) => {
+      const status = this.manager.controller.status(key);
+      return status === undefined ? [] : [{ key, ...status }];
+    });
   }
 }
 
@@ -342,11 +357,13 @@ it('property: whatever changes and whatever fails, no packet gets a verdict that
         }
         await history.settle();
         const { updates } = history.device;
+        const statuses = history.statuses();
         history.manager.reconciler.detach();
         history.manager = startController(history.store);
         await history.attach();
         await history.settle();
         expect(history.device.updates).toBe(updates);
+        expect(history.statuses()).toEqual(statuses);
         for (const [key] of history.wanted.objects) {
           const { state, reason } = history.manager.controller.status(key) ?? {};
           expect(state === 'programmed' || reason === 'PolicyUnknown', `${key}: ${state} ${reason}`).toBe(

@@ -42,14 +42,14 @@ const fixedEntry = (dst: number, port: number): Entity => ({
     value: {
       ...bareEntry(required(fixed).id),
       match: [{ fieldId: 1, fieldMatchType: { $case: 'exact', value: { value: Uint8Array.of(dst) } } }],
-      action: { type: { $case: 'action', value: required(acl?.actions['send']?.({ port, mac: 7 })) } },
+      action: { type: { $case: 'action', value: required(acl?.actions.send?.({ port, mac: 7 })) } },
     },
   },
 });
 const aclEntry = (dst: number, port: number, priority: number): Entity =>
   required(acl).entry(
     { dst: { value: dst, mask: 0xff } },
-    required(acl?.actions['send']?.({ port, mac: 7 })),
+    required(acl?.actions.send?.({ port, mac: 7 })),
     {
       priority,
     },
@@ -124,7 +124,7 @@ describe('entries of the program', () => {
       'an entry of a table that the data plane fills',
       entries(
         insert(
-          required(recent).entry({ source: 1, type: 2 }, required(recent?.actions['seen']?.({ port: 1 }))),
+          required(recent).entry({ source: 1, type: 2 }, required(recent?.actions.seen?.({ port: 1 }))),
         ),
       ),
       /update #0: table recent is filled by the data plane/,
