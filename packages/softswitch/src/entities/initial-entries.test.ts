@@ -47,13 +47,9 @@ const fixedEntry = (dst: number, port: number): Entity => ({
   },
 });
 const aclEntry = (dst: number, port: number, priority: number): Entity =>
-  required(acl).entry(
-    { dst: { value: dst, mask: 0xff } },
-    required(acl?.actions.send?.({ port, mac: 7 })),
-    {
-      priority,
-    },
-  );
+  required(acl).entry({ dst: { value: dst, mask: 0xff } }, required(acl?.actions.send?.({ port, mac: 7 })), {
+    priority,
+  });
 
 function required<T>(value: T | undefined): T {
   if (value === undefined) throw new Error('not there');
@@ -123,9 +119,7 @@ describe('entries of the program', () => {
     [
       'an entry of a table that the data plane fills',
       entries(
-        insert(
-          required(recent).entry({ source: 1, type: 2 }, required(recent?.actions.seen?.({ port: 1 }))),
-        ),
+        insert(required(recent).entry({ source: 1, type: 2 }, required(recent?.actions.seen?.({ port: 1 })))),
       ),
       /update #0: table recent is filled by the data plane/,
     ],
