@@ -65,7 +65,10 @@ export class Manager {
     driver: Driver<Row>,
   ): Promise<Manager> {
     const { target } = config;
-    const device = await openDevice(lifecycle, config, loggers, security, driver, () => readiness.refresh());
+    const device = await openDevice(lifecycle, config, loggers, security, driver, () => {
+      readiness.refresh();
+      if (connection.state.kind === 'ready') warnings.look();
+    });
     const { directory, store, contents, reconciler, controller, resolver, connection } = device;
     const { journal, contents: told } = await FelixJournal.open(directory, loggers.state);
     lifecycle.add(() => journal.close());

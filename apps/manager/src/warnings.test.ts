@@ -37,6 +37,17 @@ it('what was dropped before, or as it should be, is no warning', async () => {
   expect(warnings.current()).toEqual([]);
 });
 
+it('begins with what is dropped right after the target was ready', async () => {
+  isAway = true;
+  await pass(5_000);
+  isAway = false;
+  warnings.look();
+  await pass(1);
+  full += 3;
+  await pass(5_000);
+  expect(warnings.current()).toMatchObject([{ message: 'flow table full: 3 packets dropped' }]);
+});
+
 it('begins with the first packet, and ends a minute after the last; one line tells of each', async () => {
   const [warn, info] = [vi.spyOn(logger, 'warn'), vi.spyOn(logger, 'info')];
   await pass(5_000);

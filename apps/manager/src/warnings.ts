@@ -33,6 +33,7 @@ export interface WarningSources {
 /** Warnings of what the counters of dropped packets tell, from the first packet until there has been none for a while. */
 export class Warnings {
   readonly #sources: WarningSources;
+  readonly #guard: Guard;
   readonly #timer: NodeJS.Timeout;
   /** Packets by reason, when they were read last. */
   readonly #counts = new Map<WarningReason, number>();
@@ -41,9 +42,9 @@ export class Warnings {
 
   constructor(sources: WarningSources) {
     this.#sources = sources;
-    const guard = new Guard((error) => sources.logger.error({ err: error }, 'internal error'));
+    this.#guard = new Guard((error) => sources.logger.error({ err: error }, 'internal error'));
     this.#timer = setInterval(
-      guard.handler(() => this.#poll()),
+      this.#guard.handler(() => this.#poll()),
       POLL_MS,
     );
     this.#timer.unref();
@@ -59,6 +60,11 @@ export class Warnings {
 
   stop(): void {
     clearInterval(this.#timer);
+  }
+
+  /** Reads the counters now, beside every few seconds. To be called when the target is ready: what is dropped after that is news. */
+  look(): void {
+    this.#guard.run(() => this.#poll());
   }
 
   async #poll(): Promise<void> {
