@@ -14,7 +14,9 @@ SCENARIOS ?= 30
 NODES ?= 1
 # Which of Kubernetes' own tests `make cluster` runs, a regular expression such as '\[sig-network\].*\[Conformance\]'.
 E2E ?=
-# Where it writes what became of them, such as docs/conformance.md.
+# Which scenarios it plays, a regular expression; . for all.
+PLAY ?=
+# Where it writes what became of them, such as docs/conformance.md or docs/scenarios.md.
 DOCUMENT ?=
 
 .PHONY: help setup build test faults mutants oracle cluster demo lint bench docs clean swx-host p4 images manifests chart deploy deploy-split undeploy tls-certs gen-certs tls-secrets
@@ -47,9 +49,9 @@ oracle: build $(if $(filter dpdk,$(TARGET)),swx-host) ## Compares connections wi
 	@scripts/setup.sh --oracle
 	@ORACLE_SCENARIOS=$(SCENARIOS) ORACLE_SEED=$(or $(SEED),1) pnpm exec vitest run --project e2e e2e/src/oracle.test.ts
 
-cluster: build ## Runs a real Kubernetes cluster from KUBE_BIN until Ctrl-C; NODES=n, TARGET=dpdk; E2E=regexp runs Kubernetes' tests
+cluster: build ## Runs a real Kubernetes cluster from KUBE_BIN until Ctrl-C; NODES=n, TARGET=dpdk or kube-proxy; E2E=regexp runs Kubernetes' tests, PLAY=regexp scenarios
 	@scripts/setup.sh --cluster
-	@node tools/cluster/dist/main.js --nodes $(NODES) --target $(TARGET) $(if $(E2E),--e2e '$(E2E)') $(if $(DOCUMENT),--document $(DOCUMENT))
+	@node tools/cluster/dist/main.js --nodes $(NODES) --target $(TARGET) $(if $(E2E),--e2e '$(E2E)') $(if $(PLAY),--scenarios '$(PLAY)') $(if $(DOCUMENT),--document $(DOCUMENT))
 
 demo: build $(if $(filter dpdk,$(TARGET)),swx-host) ## Shows pods and services with real packets; TARGET=dpdk runs it on DPDK
 	@node tools/demo/dist/main.js

@@ -3,7 +3,7 @@ import { library, programs } from '../../tsup.base.js';
 
 export default defineConfig([
   {
-    ...library({ index: 'src/index.ts', main: 'src/main.ts' }),
+    ...library({ index: 'src/index.ts', main: 'src/main.ts', load: 'src/scenarios/load-main.ts' }),
     dts: { entry: { index: 'src/index.ts' } },
     clean: ['!dns/**'],
   },

@@ -9,7 +9,15 @@ import { rememberSysctls } from './sysctls.js';
 export const POD_RANGE = '10.244.0.0/16';
 
 const PROGRAMS = [
-  ...['etcd', 'kube-apiserver', 'kube-controller-manager', 'kube-scheduler', 'kubelet', 'kubectl'],
+  ...[
+    'etcd',
+    'kube-apiserver',
+    'kube-controller-manager',
+    'kube-scheduler',
+    'kubelet',
+    'kubectl',
+    'kube-proxy',
+  ],
   ...['containerd', 'containerd-shim-runc-v2', 'ctr', 'runc', 'cni', 'agnhost', 'pause', 'e2e.test'],
 ];
 

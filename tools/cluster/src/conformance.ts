@@ -1,10 +1,7 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { type Columns, NOT_RUN, rewrite, table } from './document.js';
 import type { E2eResult } from './e2e.js';
 
-const BEGIN = '<!-- written by make cluster -->';
-const END = '<!-- end of what is written -->';
 const TEST = 'test';
-const NOT_RUN = 'not run';
 
 /** What the results are of. */
 export interface ConformanceRun {
@@ -25,20 +22,19 @@ export interface ConformanceRun {
  * @throws Error if the document has no such lines
  */
 export function writeResults(file: string, run: ConformanceRun, results: readonly E2eResult[]): void {
-  const text = readFileSync(file, 'utf8');
-  const [begin, end] = [text.indexOf(BEGIN), text.indexOf(END)];
-  if (begin < 0 || end < begin) throw new Error(`${file} has no place for results: ${BEGIN} … ${END}`);
-  const columns = readColumns(run.release, text.slice(begin, end));
-  const title = `${run.nodes} ${run.nodes === 1 ? 'node' : 'nodes'}, ${run.target}`;
-  const column = columns.get(title) ?? new Map<string, string>();
-  for (const result of results) column.set(shortName(result.name), outcomeOf(result));
-  columns.set(title, column);
-  const head = text.slice(0, begin + BEGIN.length);
-  writeFileSync(file, `${head}\n\n${tables(run, columns)}\n\n${text.slice(end)}`);
+  rewrite(file, (before, text) => {
+    const columns: Columns = text.includes(titleOf(run.release)) ? before : new Map();
+    const title = `${run.nodes} ${run.nodes === 1 ? 'node' : 'nodes'}, ${run.target}`;
+    const column = columns.get(title) ?? new Map<string, string>();
+    for (const result of results) column.set(shortName(result.name), outcomeOf(result));
+    columns.set(title, column);
+    return tables(run, columns);
+  });
 }
 
-/** What tests came to, by kind of cluster. */
-type Columns = Map<string, Map<string, string>>;
+function titleOf(release: string): string {
+  return `\nKubernetes ${release}:\n`;
+}
 
 function tables({ release, tests, reasonAgainst }: ConformanceRun, columns: Columns): string {
   const against = tests.flatMap((test) => {
@@ -55,7 +51,7 @@ function tables({ release, tests, reasonAgainst }: ConformanceRun, columns: Colu
     return `- ${title}: ${count('passes')} pass, ${count('fails')} fail${unrun === 0 ? '' : `, ${unrun} not run`}`;
   });
   return [
-    `Kubernetes ${release}:`,
+    titleOf(release).trim(),
     '',
     ...summary,
     '',
@@ -68,32 +64,6 @@ function tables({ release, tests, reasonAgainst }: ConformanceRun, columns: Colu
     '',
     ...table([TEST, 'why'], against),
   ].join('\n');
-}
-
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string[] {
-  const row = (cells: readonly string[]) =>
-    `| ${cells.map((cell) => cell.replace(/[|\\]/g, '\\$&')).join(' | ')} |`;
-  return [row(head), row(head.map(() => '---')), ...rows.map(row)];
-}
-
-/** The first table of what was written before; nothing if that was of another release. */
-function readColumns(release: string, text: string): Columns {
-  const columns: Columns = new Map();
-  const lines = text.split('\n');
-  const start = lines.findIndex((line) => line.startsWith('|'));
-  if (start < 0 || !lines.includes(`Kubernetes ${release}:`)) return columns;
-  const length = lines.slice(start).findIndex((line) => !line.startsWith('|'));
-  const [head = [], , ...rows] = lines.slice(start, start + length).map(cellsOf);
-  head.slice(1).forEach((title, index) => {
-    const outcomes = rows.map(([test = '', ...cells]) => [test, cells[index] ?? NOT_RUN] as const);
-    columns.set(title, new Map(outcomes.filter(([, outcome]) => outcome !== NOT_RUN)));
-  });
-  return columns;
-}
-
-function cellsOf(line: string): string[] {
-  const cells = line.slice(2, -2).split(/(?<!\\) \| /);
-  return cells.map((cell) => cell.replace(/\\([|\\])/g, '$1'));
 }
 
 /** All are of [sig-network]. */

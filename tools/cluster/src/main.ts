@@ -8,17 +8,23 @@ import { messageOf } from '@infra-offload/base';
 import { Cluster, kubernetesPrograms } from './cluster.js';
 import { writeResults } from './conformance.js';
 import { type E2eResult, listE2e, runE2e } from './e2e.js';
-import { buildImages } from './images.js';
+import { buildImages, testImages } from './images.js';
 import { install } from './install.js';
+import { installKubeProxy } from './kube-proxy.js';
+import type { TargetKind } from './node-config.js';
 import { hasSctp, notApplicable, patternOf } from './not-applicable.js';
+import { runScenarios, writeScenarios } from './scenarios/run.js';
+import { type Network, Stage } from './scenarios/stage.js';
 
 const EXIT_INTERRUPTED = 130;
-const USAGE = `usage: cluster [--nodes N] [--target engine|dpdk] [--e2e REGEXP [--document FILE]]
+const USAGE = `usage: cluster [--nodes N] [--target KIND] [--e2e REGEXP | --scenarios REGEXP] [--document FILE]
 Runs a Kubernetes cluster on this machine, with infra-offload as its only network, until Ctrl-C.
-  --nodes N       number of nodes (default: 1)
-  --target KIND   what processes the nodes' packets: engine or dpdk (default: engine)
-  --e2e REGEXP    runs Kubernetes' own tests whose names match, and exits
-  --document FILE writes their results into FILE, such as docs/conformance.md
+  --nodes N          number of nodes (default: 1)
+  --target KIND      what processes the nodes' packets: engine or dpdk (default: engine); kube-proxy: neither, but
+                     the kernel, with kube-proxy and the CNI project's bridge instead of infra-offload
+  --e2e REGEXP       runs Kubernetes' own tests whose names match, and exits
+  --scenarios REGEXP plays the scenarios whose names match, counts requests that fail meanwhile, and exits
+  --document FILE    writes the results into FILE, such as docs/conformance.md or docs/scenarios.md
 KUBE_BIN is the directory with Kubernetes' programs, etcd and containerd.`;
 
 async function main(): Promise<number> {
@@ -27,12 +33,13 @@ async function main(): Promise<number> {
       nodes: { type: 'string', default: '1' },
       target: { type: 'string', default: 'engine' },
       e2e: { type: 'string' },
+      scenarios: { type: 'string' },
       document: { type: 'string' },
     },
   });
-  const { target, e2e, document } = values;
+  const { target, e2e, scenarios, document } = values;
   const nodes = Number(values.nodes);
-  if (!Number.isInteger(nodes) || nodes < 1 || (target !== 'engine' && target !== 'dpdk')) {
+  if (!Number.isInteger(nodes) || nodes < 1 || !isTarget(target)) {
     console.error(USAGE);
     return 2;
   }
@@ -54,14 +61,21 @@ async function main(): Promise<number> {
     const cluster = await Cluster.create({ bin, nodes, images });
     try {
       told(`Kubernetes runs: ${cluster.nodes.map(({ name, address }) => `${name} ${address}`).join(', ')}`);
-      const installed = install(cluster, target);
+      const installed = installNetwork(cluster, target);
       await Promise.race([installed, stopped]);
       if (stop.signal.aborted) {
         // It fails when its cluster goes.
         installed.catch(() => undefined);
         return EXIT_INTERRUPTED;
       }
-      told('infra-offload is installed, and all nodes are ready');
+      told('the network is installed, and all nodes are ready');
+      if (scenarios !== undefined) {
+        const stage = new Stage(cluster, await installed, (await testImages(bin)).agnhost);
+        const results = await runScenarios(stage, new RegExp(scenarios), told);
+        const title = `${target}, ${nodes} ${nodes === 1 ? 'node' : 'nodes'}`;
+        if (document !== undefined) writeScenarios(document, title, results);
+        return results.some(({ problem }) => problem !== undefined) ? 1 : 0;
+      }
       if (e2e !== undefined) {
         const against = notApplicable(await hasSctp());
         const results = await runE2e(cluster, e2e, patternOf(against));
@@ -83,6 +97,18 @@ async function main(): Promise<number> {
   } finally {
     rmSync(archives, { recursive: true, force: true });
   }
+}
+
+type Target = TargetKind | 'kube-proxy';
+
+function isTarget(name: string): name is Target {
+  return ['engine', 'dpdk', 'kube-proxy'].includes(name);
+}
+
+async function installNetwork(cluster: Cluster, target: Target): Promise<Network> {
+  if (target === 'kube-proxy') return { kind: 'kube-proxy', proxies: await installKubeProxy(cluster) };
+  await install(cluster, target);
+  return { kind: 'infra-offload' };
 }
 
 const WORDS = { passed: 'pass', failed: 'FAIL', skipped: 'skip' } as const;

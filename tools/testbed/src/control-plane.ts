@@ -1,5 +1,5 @@
 import { generateKeyPairSync, randomUUID } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
 import type { Place } from './netns.js';
@@ -161,6 +161,31 @@ export class ControlPlane {
       ...['--root-ca-file', this.#certificate],
       ...args,
     ]);
+  }
+
+  /** The API server is away until `during` has come to its end; controllers and scheduler wait for it. */
+  async withoutApiServer(during: () => Promise<void>): Promise<void> {
+    await this.#apiServer.stop();
+    await during();
+    await this.startApiServer();
+  }
+
+  /** Keeps a copy of all objects as they are now; gives a function that brings them back, as restoring a backup of etcd does. */
+  async backUp(): Promise<() => Promise<void>> {
+    const data = join(this.directory, 'etcd');
+    const copy = join(this.directory, 'etcd.backup');
+    const replace = (by: () => void) =>
+      this.withoutApiServer(async () => {
+        await this.#etcd.stop();
+        by();
+        await this.startEtcd();
+      });
+    await replace(() => cpSync(data, copy, { recursive: true }));
+    return () =>
+      replace(() => {
+        rmSync(data, { recursive: true });
+        renameSync(copy, data);
+      });
   }
 
   startScheduler(): Promise<void> {
