@@ -140,6 +140,22 @@ export class ClusterNode implements Place {
     return this.run(join(this.#options.bin, 'ctr'), [...own, ...args]);
   }
 
+  /** The first process of each running container with this label, by the container's name in its pod; the sandbox has none. */
+  async containers(label: string, value: string): Promise<ReadonlyMap<string, number>> {
+    const tasks = (await this.ctr(['tasks', 'list'])).stdout.matchAll(/^(\w+)\s+(\d+)\s+RUNNING/gm);
+    const pids = new Map([...tasks].map(([, id = '', pid]) => [id, Number(pid)]));
+    const found = await this.ctr(['containers', 'list', '--quiet', `labels."${label}"==${value}`]);
+    const containers = new Map<string, number>();
+    for (const id of found.stdout.split('\n')) {
+      const pid = pids.get(id);
+      if (pid === undefined) continue;
+      const info = JSON.parse((await this.ctr(['containers', 'info', id])).stdout) as ContainerInfo;
+      const { 'io.kubernetes.container.name': name } = info.Labels;
+      if (name !== undefined) containers.set(name, pid);
+    }
+    return containers;
+  }
+
   /** Gives the runtime an image, from the archive of one. */
   async importImage(archive: string): Promise<void> {
     const { code, stderr } = await this.ctr(['images', 'import', '--local', archive]);
@@ -168,6 +184,11 @@ export class ClusterNode implements Place {
     if (mounts !== undefined) killAll(processesIn(mounts));
     await this.namespace.remove();
   }
+}
+
+/** What containerd says of a container. */
+interface ContainerInfo {
+  readonly Labels: Readonly<Record<string, string>>;
 }
 
 /** Starts the process that keeps a node's namespaces. */

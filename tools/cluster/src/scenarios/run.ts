@@ -6,8 +6,8 @@ import type { Stage } from './stage.js';
 
 export interface ScenarioResult {
   readonly name: string;
-  /** Of requests that were sent meanwhile. */
-  readonly load: LoadResult;
+  /** What became of the requests that were sent meanwhile, if any were. */
+  readonly load?: LoadResult;
   /** What else is to be told. */
   readonly remark?: string;
   /** Why the scenario did not come to its end. */
@@ -22,13 +22,13 @@ export async function runScenarios(
 ): Promise<readonly ScenarioResult[]> {
   const results: ScenarioResult[] = [];
   await stage.setUp();
-  for (const { name, run } of scenariosFor(stage, wanted)) {
-    const load = stage.load();
+  for (const { name, isQuiet = false, run } of scenariosFor(stage, wanted)) {
+    const load = isQuiet ? undefined : stage.load();
     const outcome = await run(stage).then(
       (remark) => (remark === undefined ? {} : { remark }),
       (error: unknown) => ({ problem: messageOf(error) }),
     );
-    const result = { name, load: await load.stop(), ...outcome };
+    const result = { name, ...(load && { load: await load.stop() }), ...outcome };
     told(`${name}: ${textOf(result)}`);
     results.push(result);
     await stage.inOrder();
@@ -38,16 +38,20 @@ export async function runScenarios(
 
 /** Such as `12 of 3,456 failed (ECONNREFUSED 12), 0.4 s without an answer`. */
 export function textOf({ load, remark, problem }: ScenarioResult): string {
-  const { requests, failures, longestGapMs } = load;
-  const failed = Object.values(failures).reduce((sum, count) => sum + count, 0);
-  const kinds = Object.entries(failures).map(([kind, count]) => `${kind} ${count}`);
-  const gap = longestGapMs < 1000 ? [] : [`${(longestGapMs / 1000).toFixed(1)} s without an answer`];
   return [
-    `${failed} of ${requests.toLocaleString('en')}${failed === 0 ? '' : ` (${kinds.join(', ')})`}`,
-    ...gap,
+    ...(load === undefined ? [] : requestsOf(load)),
     ...(remark === undefined ? [] : [remark]),
     ...(problem === undefined ? [] : [`did not end: ${problem}`]),
   ].join('; ');
+}
+
+function requestsOf({ requests, failures, longestGapMs }: LoadResult): string[] {
+  const failed = Object.values(failures).reduce((sum, count) => sum + count, 0);
+  const kinds = Object.entries(failures).map(([kind, count]) => `${kind} ${count}`);
+  return [
+    `${failed} of ${requests.toLocaleString('en')}${failed === 0 ? '' : ` (${kinds.join(', ')})`}`,
+    ...(longestGapMs < 1000 ? [] : [`${(longestGapMs / 1000).toFixed(1)} s without an answer`]),
+  ];
 }
 
 /**

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { eventually, run } from '@infra-offload/testbed';
 import { isHealthy } from '../kube-proxy.js';
+import { atRest } from './rest.js';
 import type { Stage } from './stage.js';
 
 const PRODUCT = 'infra-offload';
@@ -17,18 +18,14 @@ export interface Scenario {
   readonly nodes?: number;
   /** Whether only infra-offload has what it is about. */
   readonly own?: true;
+  /** Whether no requests are sent meanwhile. */
+  readonly isQuiet?: true;
   /** Ends when everything is as before. @returns what to tell beside the requests */
   readonly run: (stage: Stage) => Promise<string | undefined>;
 }
 
 export const SCENARIOS: readonly Scenario[] = [
-  {
-    name: 'nothing happens for 20 s',
-    run: async () => {
-      await sleep(20_000);
-      return undefined;
-    },
-  },
+  { name: 'a minute at rest', isQuiet: true, run: (stage) => atRest(stage, 60_000) },
   {
     name: 'rolling update, twice',
     run: async (stage) => {

@@ -146,10 +146,7 @@ export class Stage {
 
 /** The network of a pod, entered from this machine. */
 async function podPlace(node: ClusterNode, pod: string): Promise<Pick<Place, 'wrap'>> {
-  const selected = `labels."io.kubernetes.pod.name"==${pod}`;
-  const [container] = (await node.ctr(['containers', 'list', '--quiet', selected])).stdout.split('\n');
-  const tasks = (await node.ctr(['tasks', 'list'])).stdout.split('\n').map((line) => line.split(/\s+/));
-  const pid = tasks.find(([id]) => id === container)?.[1];
+  const [pid] = (await node.containers('io.kubernetes.pod.name', pod)).values();
   if (pid === undefined) throw new Error(`no process of pod ${pod} on ${node.name}`);
   return { wrap: (command, args) => ['nsenter', [`--net=/proc/${pid}/ns/net`, '--', command, ...args]] };
 }
