@@ -10,7 +10,7 @@ const PATIENCE_MS = 5_000;
 const REQUEST = 'GET /hostname HTTP/1.0\r\n\r\n';
 
 const [address = '', port, rate] = process.argv.slice(2);
-const failures: Record<string, number> = {};
+const failures = new Map<string, number>();
 const started = performance.now();
 let [requests, underWay, isOver] = [0, 0, false];
 let [lastAnswer, longestGapMs] = [started, 0];
@@ -41,14 +41,18 @@ function request(): void {
       lastAnswer = performance.now();
     } else {
       const what = failure ?? 'no HTTP answer';
-      failures[what] = (failures[what] ?? 0) + 1;
+      failures.set(what, (failures.get(what) ?? 0) + 1);
     }
     if (isOver && underWay === 0) finish();
   });
 }
 
 function finish(): void {
-  const result: LoadResult = { requests, failures, longestGapMs: Math.round(longestGapMs) };
+  const result: LoadResult = {
+    requests,
+    failures: Object.fromEntries(failures),
+    longestGapMs: Math.round(longestGapMs),
+  };
   process.stdout.write(`${JSON.stringify(result)}\n`);
 }
 
