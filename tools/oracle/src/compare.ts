@@ -26,8 +26,8 @@ export interface Comparison {
   readonly difference: Difference | undefined;
 }
 
-/** Scenarios played so far, by lane: each has ports of its own. */
-const played = new Map<number, number>();
+/** Scenarios played so far: each has ports of its own. */
+let played = 0;
 
 /** Plays a scenario in a lane of each world, step by step, until they differ. */
 export async function compare(
@@ -36,8 +36,7 @@ export async function compare(
   scenario: Scenario,
   patience = PATIENCE,
 ): Promise<Comparison> {
-  const number = (played.get(lane) ?? 0) + 1;
-  played.set(lane, number);
+  const number = ++played;
   const players = worlds.map((world) => {
     const found = world.lanes[lane];
     if (!found) throw new Error(`the ${world.name} has no lane ${lane}`);

@@ -1,4 +1,4 @@
-import { type Actor, POD_NAMES, type PodName } from './scenario.js';
+import { type Actor, type Endpoint, POD_NAMES, type PodName } from './scenario.js';
 
 /**
  * Who is meant by a pod's name. Which endpoint a service chooses first is chance, and all of them are alike: whichever it
@@ -13,6 +13,11 @@ export class Names {
     return this.#isPod(actor) ? this.pod(actor) : actor;
   }
 
+  /** The actors of a lane that a scenario means. */
+  allMeant<Name extends Actor>(names: readonly Name[]): (Name | PodName)[] {
+    return names.map((name) => (this.#isPod(name) ? this.pod(name) : name));
+  }
+
   pod(name: PodName): PodName {
     return this.#meant.get(name) ?? name;
   }
@@ -24,11 +29,12 @@ export class Names {
   }
 
   /** One of a service's endpoints, by the names in the scenario, was chosen. */
-  choose(actor: Actor, endpoints: readonly PodName[]): void {
+  choose(actor: Actor, endpoints: readonly Endpoint[]): void {
     const name = this.nameOf(actor);
-    const free = endpoints.filter((endpoint) => !this.#chosen.has(endpoint));
+    const pods = endpoints.filter((endpoint) => this.#isPod(endpoint));
+    const free = pods.filter((endpoint) => !this.#chosen.has(endpoint));
     const [first] = free;
-    if (endpoints.length < 2 || first === undefined || !this.#isPod(name) || !free.includes(name)) return;
+    if (pods.length < 2 || first === undefined || !this.#isPod(name) || !free.includes(name)) return;
     const [chosen, other] = [this.pod(name), this.pod(first)];
     this.#meant.set(name, other).set(first, chosen);
     this.#chosen.add(first);

@@ -1,14 +1,13 @@
 import { messageOf } from '@infra-offload/base';
 import { Names } from './names.js';
-import type { Actor, PodName, Scenario, Step } from './scenario.js';
+import type { Actor, Destination, Endpoint, PodName, Scenario, Step } from './scenario.js';
 import type { Peer, Protocol, Side, SocketCommand } from './sockets/protocol.js';
 import {
+  actorAt,
   GATEWAY,
   type Lane,
-  NODE_ADDRESS,
-  OUTSIDE,
   PROTOCOLS,
-  podAt,
+  reachedAt,
   SERVED,
   SERVICE_PORT,
   UNSERVED,
@@ -56,7 +55,7 @@ export class Player {
   readonly #firstPort: number;
   /** Servers that are stopped, and how they are started again. */
   readonly #unserved = new Map<string, () => Promise<void>>();
-  #endpoints: readonly PodName[] = [];
+  #endpoints: readonly Endpoint[] = [];
   #seen: WorldEvent[] = [];
   #wake: () => void = () => undefined;
 
@@ -112,7 +111,7 @@ export class Player {
           step.policies.map(({ pod, direction, allow }) => ({
             pod: this.#names.pod(pod),
             direction,
-            allow: allow.map((rule) => ({ ...rule, peers: rule.peers.map((peer) => this.#names.pod(peer)) })),
+            allow: allow.map((rule) => ({ ...rule, peers: this.#names.allMeant(rule.peers) })),
           })),
           this.#scenario.policyChange ?? 'cut',
         );
@@ -153,14 +152,11 @@ export class Player {
       messages: 0,
     };
     this.#flows.set(step.flow, flow);
-    const address = 'service' in to ? this.#lane.service : this.#lane.address(this.#names.meant(to.pod));
-    const served = 'service' in to ? SERVICE_PORT : SERVED;
-    const port = to.port === 'unserved' ? UNSERVED : served[protocol];
     await this.#lane.sockets.command(flow.client, {
       kind: 'open',
       flow: flow.key,
       protocol,
-      to: { address, port },
+      to: this.#addressOf(to, protocol),
       localPort: this.#firstPort + step.port,
     });
     if (protocol !== 'tcp') {
@@ -181,7 +177,7 @@ export class Player {
     }
     if (last?.event === 'failed') return `${this.#names.nameOf(flow.client)} gets ${last.error}`;
     if (accepted?.event !== 'accepted') return NOTHING;
-    const said = `${this.#names.nameOf(accepted.actor)} accepts ${this.#peer(accepted.peer)}`;
+    const said = `${this.#names.nameOf(accepted.actor)} accepts ${this.#peer(accepted.peer, accepted.actor)}`;
     return last ? said : `${said}, who does not learn of it`;
   }
 
@@ -196,7 +192,7 @@ export class Player {
     });
     if (seen?.event === 'received') {
       if (side === 'client') this.#serves(flow, seen.actor);
-      return `${this.#names.nameOf(seen.actor)} receives ${seen.size} from ${this.#peer(seen.peer)}`;
+      return `${this.#names.nameOf(seen.actor)} receives ${seen.size} from ${this.#peer(seen.peer, seen.actor)}`;
     }
     flow.lost = true;
     if (seen?.event !== 'failed') return NOTHING;
@@ -230,9 +226,25 @@ export class Player {
     return `${other} gets ${seen.error}`;
   }
 
-  async #setEndpoints(pods: readonly PodName[]): Promise<void> {
-    this.#endpoints = pods;
-    await this.#lane.setEndpoints(pods.map((pod) => this.#names.pod(pod)));
+  #addressOf(to: Destination, protocol: Protocol): Peer {
+    const { address, port } =
+      'service' in to
+        ? reachedAt(this.#lane.addresses, to.at ?? 'clusterIP', protocol)
+        : { address: this.#lane.address(this.#names.meant(to.pod)), port: SERVED[protocol] };
+    return { address, port: to.port === 'unserved' ? UNSERVED : port };
+  }
+
+  async #setEndpoints(endpoints: readonly Endpoint[]): Promise<void> {
+    const { service = {}, exactAddresses = false } = this.#scenario;
+    this.#endpoints = endpoints;
+    await this.#lane.setService({
+      externalTrafficPolicy: 'Cluster',
+      internalTrafficPolicy: 'Cluster',
+      ...service,
+      sources: this.#names.allMeant(service.sources ?? []),
+      endpoints: this.#names.allMeant(endpoints),
+      masqueradesAll: exactAddresses,
+    });
   }
 
   async #serve(pod: PodName, protocol: Protocol, on: boolean): Promise<void> {
@@ -293,20 +305,24 @@ export class Player {
     return flow;
   }
 
-  /** An address and a port by names. Ports that the scenario chose have their small numbers. */
-  #peer({ address, port }: Peer): string {
+  /** An address and a port by names, as `actor` sees them. Ports that the scenario chose have their small numbers. */
+  #peer({ address, port }: Peer, actor: Actor): string {
+    const name = this.#addressName(address);
+    // Which one it is, is the node's choice.
+    if (name === 'node' && actor === 'far') return 'node, any port';
     const own = port - this.#firstPort;
-    const ofServers = FIXED_PORTS.has(port) ? `${port}` : 'another port';
-    const portName = own >= 0 && own < PORTS ? `port ${own}` : ofServers;
-    return `${this.#addressName(address)}, ${portName}`;
+    if (own >= 0 && own < PORTS) return `${name}, port ${own}`;
+    if (Object.values(this.#lane.addresses.nodePorts).includes(port)) return `${name}, node port`;
+    return `${name}, ${FIXED_PORTS.has(port) ? port : 'another port'}`;
   }
 
   #addressName(address: string): string {
-    if (address === this.#lane.service) return 'the service';
-    if (address === NODE_ADDRESS || address === OUTSIDE.gateway) return 'node';
-    if (address === OUTSIDE.address) return 'outside';
+    const { clusterIP, externalIP, balancer } = this.#lane.addresses;
+    if (address === clusterIP) return 'the service';
+    if (address === externalIP) return 'the external address';
+    if (address === balancer) return 'the load balancer';
     if (address === GATEWAY) return this.#scenario.exactAddresses ? 'gateway' : 'node';
-    const pod = podAt(this.#lane, address);
-    return pod === undefined ? address : this.#names.nameOf(pod);
+    const actor = actorAt(this.#lane, address);
+    return actor === undefined ? address : this.#names.nameOf(actor);
   }
 }

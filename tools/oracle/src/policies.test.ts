@@ -4,10 +4,11 @@ import { PROTOCOL_NUMBERS } from '@infra-offload/net';
 import { expect, it } from 'vitest';
 import { laneObjects } from './pipeline/objects.js';
 import { isAllowed } from './policies.js';
-import { POD_NAMES, type PodName, type Scenario } from './scenario.js';
+import { type Actor, POD_NAMES, type PodName, type Scenario } from './scenario.js';
 import { randomScenario } from './scenarios/generate.js';
-import { PROTOCOLS, SERVED } from './world.js';
+import { addressesOf, PROTOCOLS, SERVED } from './world.js';
 
+const { outside, far } = addressesOf(0);
 const PODS = new Map<PodName, string>(POD_NAMES.map((name, index) => [name, `10.244.0.${10 + index}`]));
 
 it('means what the NetworkPolicies mean that are made of it', () => {
@@ -17,9 +18,15 @@ it('means what the NetworkPolicies mean that are made of it', () => {
     for (const policies of policiesOf(randomScenario(random, ''))) {
       const objects = laneObjects({
         lane: 0,
-        clusterIp: '10.96.1.1',
+        addresses: addressesOf(0),
         pods: PODS,
-        endpoints: [],
+        service: {
+          endpoints: [],
+          externalTrafficPolicy: 'Cluster',
+          internalTrafficPolicy: 'Cluster',
+          sources: [],
+          masqueradesAll: false,
+        },
         policies,
         revision: 1,
       }).map(parsed);
@@ -31,8 +38,9 @@ it('means what the NetworkPolicies mean that are made of it', () => {
         namespaces: ofKind('Namespace'),
         nodes: [],
       };
-      for (const [from, source] of PODS)
-        for (const [to, destination] of PODS)
+      const peers = new Map<Actor, string>([...PODS, ['outside', outside.address], ['far', far.address]]);
+      for (const [from, source] of peers)
+        for (const [to, destination] of peers)
           for (const protocol of PROTOCOLS) {
             const connection = {
               source,

@@ -1,19 +1,17 @@
-import type { PodName, Policy, Protocol } from './scenario.js';
+import type { Actor, Policy, Protocol } from './scenario.js';
 
-/** What policies mean for a new flow to a port that is served. A pod may always talk to itself. */
-export function isAllowed(
-  policies: readonly Policy[],
-  from: PodName,
-  to: PodName,
-  protocol: Protocol,
-): boolean {
-  if (from === to) return true;
-  const passes = (pod: PodName, direction: Policy['direction'], peer: PodName) => {
+/** What policies mean for a new flow to a port that is served. A pod may always talk to itself, and its node to it. */
+export function isAllowed(policies: readonly Policy[], from: Actor, to: Actor, protocol: Protocol): boolean {
+  if (from === to || from === 'node') return true;
+  const passes = (pod: Actor, direction: Policy['direction'], peer: Actor) => {
     const own = policies.filter((policy) => policy.pod === pod && policy.direction === direction);
     const rules = own.flatMap(({ allow }) => allow);
     return (
       own.length === 0 ||
-      rules.some((rule) => rule.peers.includes(peer) && (rule.protocol ?? protocol) === protocol)
+      rules.some(
+        ({ peers, ...rule }) =>
+          peers.some((name) => name === peer) && (rule.protocol ?? protocol) === protocol,
+      )
     );
   };
   return passes(from, 'egress', to) && passes(to, 'ingress', from);

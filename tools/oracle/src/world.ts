@@ -1,8 +1,17 @@
 import { formatIPv4, POD_GATEWAY } from '@infra-offload/net';
 import type { NetworkNamespace } from '@infra-offload/testbed';
-import { type Actor, POD_NAMES, type PodName, type Policy } from './scenario.js';
+import {
+  type Actor,
+  type Endpoint,
+  OTHERS,
+  POD_NAMES,
+  type PodName,
+  type Policy,
+  type ServiceAddress,
+  type ServiceSettings,
+} from './scenario.js';
 import { PodSockets } from './sockets/pod-sockets.js';
-import type { Protocol, SocketCommand, SocketEvent } from './sockets/protocol.js';
+import type { Peer, Protocol, SocketCommand, SocketEvent } from './sockets/protocol.js';
 
 /** What every pod, the node and the machine outside serve; at `UNSERVED` there is nobody. */
 export const SERVED = { tcp: 8080, udp: 8081, sctp: 8082 } as const;
@@ -13,12 +22,51 @@ export const PROTOCOLS: readonly Protocol[] = ['tcp', 'udp', 'sctp'];
 
 export const NODE_ADDRESS = '172.31.255.1';
 export const GATEWAY = formatIPv4(POD_GATEWAY);
-export const OUTSIDE = { address: '192.0.2.2', gateway: '192.0.2.1' } as const;
 export const POD_CIDR = '10.244.0.0/24';
+/** Of pods of another node. */
+export const FAR_POD_CIDR = '10.244.1.0/24';
 export const SERVICE_CIDR = '10.96.0.0/16';
 
-export function serviceAddress(lane: number): string {
-  return `10.96.1.${lane + 1}`;
+/** Where a lane's service is reached, and the machines beside the node. */
+export interface LaneAddresses {
+  readonly clusterIP: string;
+  readonly externalIP: string;
+  readonly balancer: string;
+  readonly nodePorts: Readonly<Record<Protocol, number>>;
+  /** Each with the node's address on the wire to it. */
+  readonly outside: Machine;
+  readonly far: Machine;
+}
+
+export interface Machine {
+  readonly address: string;
+  readonly gateway: string;
+}
+
+export function addressesOf(lane: number): LaneAddresses {
+  return {
+    clusterIP: `10.96.1.${lane + 1}`,
+    externalIP: `203.0.113.${lane + 1}`,
+    balancer: `203.0.113.${lane + 101}`,
+    nodePorts: { tcp: 32_500 + lane, udp: 32_600 + lane, sctp: 32_700 + lane },
+    outside: { address: `192.0.2.${lane + 101}`, gateway: `192.0.2.${lane + 1}` },
+    far: { address: `10.244.1.${lane + 101}`, gateway: `198.51.100.${lane + 1}` },
+  };
+}
+
+/** Address and port at which a lane's service is reached. */
+export function reachedAt(addresses: LaneAddresses, at: ServiceAddress, protocol: Protocol): Peer {
+  const nodePort = addresses.nodePorts[protocol];
+  if (at === 'nodePort') return { address: NODE_ADDRESS, port: nodePort };
+  if (at === 'outerNodePort') return { address: addresses.outside.gateway, port: nodePort };
+  return { address: addresses[at], port: SERVICE_PORT[protocol] };
+}
+
+/** The service of a lane as it is to be. */
+export interface ServiceState extends Required<ServiceSettings> {
+  readonly endpoints: readonly Endpoint[];
+  /** Whether netfilter masquerades all that kube-proxy does, or only what must be. */
+  readonly masqueradesAll: boolean;
 }
 
 /** What a socket saw, and whose it is. */
@@ -29,17 +77,19 @@ export type WorldEvent = SocketEvent & { readonly actor: Actor };
  * other. What a method changes is in force when it resolves.
  */
 export interface Lane {
-  readonly service: string;
+  readonly addresses: LaneAddresses;
   readonly sockets: Sockets;
   address(actor: Actor): string;
-  setEndpoints(pods: readonly PodName[]): Promise<void>;
+  setService(service: ServiceState): Promise<void>;
   setPolicies(policies: readonly Policy[], change: 'cut' | 'keep'): Promise<void>;
   replace(pod: PodName): Promise<void>;
 }
 
-/** Whose address it is; undefined if no pod of the lane has it. */
-export function podAt(lane: Pick<Lane, 'address'>, address: string): PodName | undefined {
-  return POD_NAMES.find((pod) => lane.address(pod) === address);
+/** Whose address it is; undefined if nobody of the lane has it. */
+export function actorAt(lane: Pick<Lane, 'address' | 'addresses'>, address: string): Actor | undefined {
+  const { outside, far } = lane.addresses;
+  if ([NODE_ADDRESS, outside.gateway, far.gateway].includes(address)) return 'node';
+  return [...POD_NAMES, ...OTHERS].find((actor) => lane.address(actor) === address);
 }
 
 /** Where scenarios are played. */
@@ -72,12 +122,12 @@ export class Sockets {
     this.#listener = listener;
   }
 
-  /** Starts the process of an actor, which then serves. */
-  async start(actor: Actor, namespace: NetworkNamespace): Promise<void> {
+  /** Starts the process of an actor, which then serves. Of the processes of one namespace, only the first can. */
+  async start(actor: Actor, namespace: NetworkNamespace, serves = true): Promise<void> {
     await namespace.must('sysctl', ['-q', ...SYSCTLS]);
     const sockets = new PodSockets(namespace, (event) => this.#listener({ ...event, actor }));
     this.#processes.set(actor, sockets);
-    for (const protocol of PROTOCOLS)
+    for (const protocol of serves ? PROTOCOLS : [])
       await sockets.command({ kind: 'listen', protocol, port: SERVED[protocol] });
   }
 

@@ -8,6 +8,7 @@ export interface TrackedFlow {
   readonly client: string;
   /** Where its first packet went; a service, perhaps. */
   readonly to: string;
+  readonly port: number;
   /** Who answers. */
   readonly server: string;
 }
@@ -25,7 +26,7 @@ export async function endFlows(node: NetworkNamespace, which: (flow: TrackedFlow
       const [to = ''] = valuesOf(line, 'dst');
       const [sourcePort = ''] = valuesOf(line, 'sport');
       const [port = ''] = valuesOf(line, 'dport');
-      if (client === '' || !which({ protocol, client, to, server })) continue;
+      if (client === '' || !which({ protocol, client, to, port: Number(port), server })) continue;
       // It says no if the flow has ended by itself.
       await node.run('conntrack', [
         ...['-D', '-p', protocol, '--orig-src', client, '--orig-dst', to],

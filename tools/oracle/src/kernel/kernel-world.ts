@@ -1,21 +1,25 @@
 import { randomBytes } from 'node:crypto';
 import { NetworkNamespace, run } from '@infra-offload/testbed';
+import { addMachines, DEFAULT_ROUTE, ip } from '../machines.js';
 import { isAllowed } from '../policies.js';
-import { type Actor, POD_NAMES, type PodName, type Policy } from '../scenario.js';
+import { type Actor, type Endpoint, POD_NAMES, type PodName, type Policy } from '../scenario.js';
 import {
+  actorAt,
+  addressesOf,
   allDone,
   GATEWAY,
   type Lane,
+  type LaneAddresses,
   NODE_ADDRESS,
-  OUTSIDE,
   POD_CIDR,
-  podAt,
+  type ServiceState,
   Sockets,
-  serviceAddress,
   type World,
 } from '../world.js';
 import { endFlows } from './conntrack.js';
-import { endpointRules, nodeRules, policyRules } from './ruleset.js';
+import { nodeRules } from './node-rules.js';
+import { policyRules } from './policy-rules.js';
+import { serviceRules } from './service-rules.js';
 
 /** As kube-proxy sets them; and what has been ended stays so: TCP without SYN begins no flow. */
 const CONNTRACK = [
@@ -57,43 +61,31 @@ export class KernelWorld implements World {
   }
 
   async #start(count: number): Promise<void> {
-    const node = await this.#namespace('router');
+    const node = await NetworkNamespace.create(`iof-${this.#id}-router`);
+    this.#namespaces.push(node);
     await node.must('sysctl', ['-q', ...ROUTER]);
     // Of link scope, so that nothing is masqueraded with it.
     await ip(node, `address add ${NODE_ADDRESS}/32 dev lo`, `address add ${GATEWAY}/32 dev lo scope link`);
     await ip(node, `route add blackhole ${POD_CIDR}`);
-    const outside = await this.#namespace('outside');
-    await ip(node, `link add outside type veth peer name eth0 netns ${outside.name}`);
-    await ip(node, `address add ${OUTSIDE.gateway}/24 dev outside`, 'link set outside up');
-    await ip(outside, `address add ${OUTSIDE.address}/24 dev eth0`, 'link set eth0 up');
-    await ip(outside, `route add default via ${OUTSIDE.gateway}`);
-    await ip(node, `route add default via ${OUTSIDE.address} src ${NODE_ADDRESS}`);
-    const services = Array.from({ length: count }, (_, lane) => serviceAddress(lane));
-    await node.must('nft', ['-f', '-'], { input: nodeRules(services) });
-    await node.must('sysctl', ['-q', ...CONNTRACK]);
-    const lanes = services.map((_, index) => new KernelLane(index, this.#id, node));
+    const lanes = Array.from({ length: count }, (_, index) => new KernelLane(index, this.#id, node));
     this.lanes.push(...lanes);
-    const others = new Map<Actor, NetworkNamespace>([
-      ['node', node],
-      ['outside', outside],
-    ]);
-    await allDone(lanes.map((lane) => lane.start(lane.index === 0 ? others : new Map())));
-  }
-
-  async #namespace(name: string): Promise<NetworkNamespace> {
-    const namespace = await NetworkNamespace.create(`iof-${this.#id}-${name}`);
-    this.#namespaces.push(namespace);
-    return namespace;
+    const others: ReadonlyMap<Actor, NetworkNamespace>[] = [];
+    for (const { index, addresses } of lanes)
+      others.push(await addMachines(node, index, addresses, (namespace) => this.#namespaces.push(namespace)));
+    await ip(node, DEFAULT_ROUTE);
+    await node.must('nft', ['-f', '-'], { input: nodeRules(lanes.map(({ addresses }) => addresses)) });
+    await node.must('sysctl', ['-q', ...CONNTRACK]);
+    await allDone(lanes.map((lane, index) => lane.start(others[index] ?? new Map())));
   }
 }
 
 class KernelLane implements Lane {
   readonly #id: string;
   readonly #node: NetworkNamespace;
-  readonly service: string;
+  readonly addresses: LaneAddresses;
   readonly sockets = new Sockets();
   readonly #pods = new Map<PodName, NetworkNamespace>();
-  #endpoints: readonly PodName[] = [];
+  #endpoints: readonly Endpoint[] = [];
 
   constructor(
     readonly index: number,
@@ -102,39 +94,43 @@ class KernelLane implements Lane {
   ) {
     this.#id = id;
     this.#node = node;
-    this.service = serviceAddress(index);
+    this.addresses = addressesOf(index);
   }
 
-  /** @param others who is in this lane beside the pods */
-  async start(others: ReadonlyMap<Actor, NetworkNamespace>): Promise<void> {
-    for (const [actor, namespace] of others) await this.sockets.start(actor, namespace);
+  /** @param machines beside the node */
+  async start(machines: ReadonlyMap<Actor, NetworkNamespace>): Promise<void> {
+    await this.sockets.start('node', this.#node, this.index === 0);
+    for (const [actor, namespace] of machines) await this.sockets.start(actor, namespace);
     for (const pod of POD_NAMES) await this.#addPod(pod);
   }
 
-  address = (pod: Actor): string => {
-    if (pod === 'node') return NODE_ADDRESS;
-    if (pod === 'outside') return OUTSIDE.address;
-    return `10.244.0.${10 + this.index * POD_NAMES.length + POD_NAMES.indexOf(pod)}`;
+  address = (actor: Actor): string => {
+    if (actor === 'node') return NODE_ADDRESS;
+    if (actor === 'outside' || actor === 'far') return this.addresses[actor].address;
+    return `10.244.0.${10 + this.index * POD_NAMES.length + POD_NAMES.indexOf(actor)}`;
   };
 
-  async setEndpoints(pods: readonly PodName[]): Promise<void> {
-    await this.#nft(endpointRules(this.index, pods, this.address));
+  async setService(service: ServiceState): Promise<void> {
+    const { endpoints } = service;
+    await this.#nft(serviceRules(this.index, service, this.address));
     // kube-proxy: UDP flows of endpoints that have left end. TCP connections go on.
-    const left = this.#endpoints.filter((pod) => !pods.includes(pod));
+    const left = this.#endpoints.filter((endpoint) => !endpoints.includes(endpoint));
     const gone = new Set(left.map(this.address));
+    const { clusterIP, externalIP, balancer, nodePorts } = this.addresses;
+    const own = [clusterIP, externalIP, balancer];
     if (gone.size > 0)
-      await endFlows(this.#node, ({ protocol, to, server }) => {
-        return protocol === 'udp' && to === this.service && gone.has(server);
+      await endFlows(this.#node, ({ protocol, to, port, server }) => {
+        return protocol === 'udp' && gone.has(server) && (own.includes(to) || port === nodePorts.udp);
       });
-    this.#endpoints = pods;
+    this.#endpoints = endpoints;
   }
 
   async setPolicies(policies: readonly Policy[], change: 'cut' | 'keep'): Promise<void> {
     await this.#nft(policyRules(this.index, policies, this.address));
     if (change === 'cut' && policies.length > 0)
       await endFlows(this.#node, ({ protocol, client, server }) => {
-        const from = podAt(this, client);
-        const to = podAt(this, server);
+        const from = actorAt(this, client);
+        const to = actorAt(this, server);
         return from !== undefined && to !== undefined && !isAllowed(policies, from, to, protocol);
       });
   }
@@ -179,8 +175,4 @@ class KernelLane implements Lane {
   async #nft(input: string): Promise<void> {
     await this.#node.must('nft', ['-f', '-'], { input: `${input}\n` });
   }
-}
-
-async function ip(namespace: NetworkNamespace, ...commands: readonly string[]): Promise<void> {
-  for (const command of commands) await namespace.must('ip', command.split(' '));
 }

@@ -1,15 +1,27 @@
-import { randomBytes } from 'node:crypto';
+import { isDeepStrictEqual } from 'node:util';
 import { ObjectKind, ObjectState } from '@infra-offload/infra-api';
-import { eventually, NetworkNamespace, Testbed, type TestPod } from '@infra-offload/testbed';
+import { eventually, type NetworkNamespace, Testbed, type TestPod } from '@infra-offload/testbed';
+import { addMachines, DEFAULT_ROUTE, ip } from '../machines.js';
 import { type Actor, POD_NAMES, type PodName, type Policy } from '../scenario.js';
-import { allDone, type Lane, NODE_ADDRESS, OUTSIDE, Sockets, serviceAddress, type World } from '../world.js';
+import {
+  addressesOf,
+  allDone,
+  FAR_POD_CIDR,
+  type Lane,
+  type LaneAddresses,
+  NODE_ADDRESS,
+  type ServiceState,
+  Sockets,
+  type World,
+} from '../world.js';
 import { laneObjects, nameOfPolicy, namespaceOf, SERVICE } from './objects.js';
+import { serviceObjects } from './service-objects.js';
 
 /** Our node: softswitch (TARGET says whether with the engine or DPDK), manager and agent, pods attached through CNI. */
 export class PipelineWorld implements World {
   readonly #bed: Testbed;
   readonly lanes: PipelineLane[] = [];
-  #outside: NetworkNamespace | undefined;
+  readonly #namespaces: NetworkNamespace[] = [];
 
   private constructor(
     readonly name: string,
@@ -20,7 +32,10 @@ export class PipelineWorld implements World {
 
   /** Whoever calls this calls `stop` in the end. */
   static async start(count: number): Promise<PipelineWorld> {
-    const bed = await Testbed.start({ tapCount: 1 + count * POD_NAMES.length });
+    const bed = await Testbed.start({
+      tapCount: 1 + count * POD_NAMES.length,
+      agent: { masquerade: { exemptCidrs: [FAR_POD_CIDR] } },
+    });
     const world = new PipelineWorld(process.env.TARGET ?? 'engine', bed);
     try {
       await world.#start(count);
@@ -34,36 +49,35 @@ export class PipelineWorld implements World {
   async stop(): Promise<void> {
     await Promise.all(this.lanes.map((lane) => lane.stop()));
     await this.#bed.stop();
-    await this.#outside?.remove();
+    await Promise.all(this.#namespaces.map((namespace) => namespace.remove()));
   }
 
   async #start(count: number): Promise<void> {
     const { node } = this.#bed;
-    const outside = await NetworkNamespace.create(`iof-${randomBytes(3).toString('hex')}-outside`);
-    this.#outside = outside;
-    for (const [namespace, commands] of [
-      [node, [`link add outside type veth peer name eth0 netns ${outside.name}`]],
-      [node, [`address add ${OUTSIDE.gateway}/24 dev outside`, 'link set outside up']],
-      [outside, [`address add ${OUTSIDE.address}/24 dev eth0`, 'link set eth0 up']],
-      [outside, [`route add default via ${OUTSIDE.gateway}`]],
-    ] as const)
-      for (const command of commands) await namespace.must('ip', command.split(' '));
-    await node.must('sysctl', ['-q', 'net.ipv4.ip_forward=1']);
-    const others = new Map<Actor, NetworkNamespace>([
-      ['node', node],
-      ['outside', outside],
-    ]);
     this.lanes.push(...Array.from({ length: count }, (_, index) => new PipelineLane(index, this.#bed)));
-    await allDone(this.lanes.map((lane) => lane.start(lane.index === 0 ? others : new Map())));
+    const others: ReadonlyMap<Actor, NetworkNamespace>[] = [];
+    for (const { index, addresses } of this.lanes)
+      others.push(await addMachines(node, index, addresses, (namespace) => this.#namespaces.push(namespace)));
+    await ip(node, DEFAULT_ROUTE);
+    await node.must('sysctl', ['-q', 'net.ipv4.ip_forward=1', 'net.ipv4.icmp_ratelimit=0']);
+    await allDone(this.lanes.map((lane, index) => lane.start(others[index] ?? new Map())));
   }
 }
 
+const NO_SERVICE: ServiceState = {
+  endpoints: [],
+  externalTrafficPolicy: 'Cluster',
+  internalTrafficPolicy: 'Cluster',
+  sources: [],
+  masqueradesAll: false,
+};
+
 class PipelineLane implements Lane {
   readonly #bed: Testbed;
-  readonly service: string;
+  readonly addresses: LaneAddresses;
   readonly sockets = new Sockets();
   readonly #pods = new Map<PodName, TestPod>();
-  #endpoints: readonly PodName[] | undefined;
+  #service: ServiceState = NO_SERVICE;
   #policies: readonly Policy[] = [];
   /** Counts, so that every set of policies has names of its own. */
   #revision = 0;
@@ -73,32 +87,77 @@ class PipelineLane implements Lane {
     bed: Testbed,
   ) {
     this.#bed = bed;
-    this.service = serviceAddress(index);
+    this.addresses = addressesOf(index);
   }
 
-  /** @param others who is in this lane beside the pods */
-  async start(others: ReadonlyMap<Actor, NetworkNamespace>): Promise<void> {
-    for (const [actor, namespace] of others) await this.sockets.start(actor, namespace);
+  /** @param machines beside the node */
+  async start(machines: ReadonlyMap<Actor, NetworkNamespace>): Promise<void> {
+    await this.sockets.start('node', this.#bed.node, this.index === 0);
+    for (const [actor, namespace] of machines) await this.sockets.start(actor, namespace);
     for (const pod of POD_NAMES) await this.#addPod(pod);
-    await this.setEndpoints([]);
+    this.#apply();
+    await this.#isInForce();
   }
 
   address(actor: Actor): string {
     if (actor === 'node') return NODE_ADDRESS;
-    if (actor === 'outside') return OUTSIDE.address;
+    if (actor === 'outside' || actor === 'far') return this.addresses[actor].address;
     const pod = this.#pods.get(actor);
     if (!pod) throw new Error(`there is no ${actor}`);
     return pod.ip;
   }
 
-  async setEndpoints(pods: readonly PodName[]): Promise<void> {
-    if (pods.join() === this.#endpoints?.join()) return;
-    this.#endpoints = pods;
+  async setService(service: ServiceState): Promise<void> {
+    const state = { ...service, masqueradesAll: false };
+    if (isDeepStrictEqual(state, this.#service)) return;
+    this.#service = state;
     this.#apply();
-    const addresses = pods.map((pod) => this.address(pod));
-    for (const port of ['tcp/TCP', 'udp/UDP'])
-      await this.#bed.balanced(`${namespaceOf(this.index)}/${SERVICE}:${port}`, addresses);
+    await this.#isInForce();
+  }
+
+  /** Waits until manager, target and kernel have the service as it is. */
+  async #isInForce(): Promise<void> {
+    const wanted = serviceObjects(this.#service);
+    for (const [name, protocol] of [
+      ['tcp', 'TCP'],
+      ['udp', 'UDP'],
+    ] as const) {
+      const nameOf = (suffix: string) => `${namespaceOf(this.index)}/${SERVICE}:${name}${suffix}/${protocol}`;
+      for (const { suffix, endpoints, isElsewhere } of wanted) {
+        await this.#bed.balanced(
+          nameOf(suffix),
+          endpoints.map((endpoint) => this.address(endpoint)),
+        );
+        if (endpoints.length === 0)
+          await eventually(`${nameOf(suffix)} knows of other nodes`, async () => {
+            const { reason } = (await this.#bed.client.serviceState(nameOf(suffix))) ?? {};
+            return (reason === 'NoLocalEndpoints') === isElsewhere || undefined;
+          });
+      }
+      for (const suffix of ['.external', '.external.pods'])
+        if (wanted.every((object) => object.suffix !== suffix))
+          await eventually(`${nameOf(suffix)} is gone`, async () => {
+            return (await this.#bed.client.serviceState(nameOf(suffix))) === undefined || undefined;
+          });
+    }
+    await this.#kernelIsInForce();
     await this.#bed.inSync();
+  }
+
+  /** Source ranges of load balancers, and whether who is in the cluster has other endpoints, are up to the kernel. */
+  async #kernelIsInForce(): Promise<void> {
+    const { balancer } = this.addresses;
+    const sources = this.#service.sources.map((source) => this.address(source)).sort();
+    await eventually(`the load balancer's address is for [${sources.join()}]`, async () => {
+      const rules = await this.#bed.node.must('nft', ['list', 'table', 'ip', 'infra-offload']);
+      const found = [...rules.matchAll(new RegExp(`${balancer} \\. tcp \\. \\d+ \\. ([\\d.]+)`, 'g'))];
+      return (
+        found
+          .map(([, source]) => source)
+          .sort()
+          .join() === sources.join() || undefined
+      );
+    });
   }
 
   /** Flows that policies deny by now end, as is the manager's default. */
@@ -149,9 +208,9 @@ class PipelineLane implements Lane {
       `${namespaceOf(this.index)}.yaml`,
       laneObjects({
         lane: this.index,
-        clusterIp: this.service,
+        addresses: this.addresses,
         pods: new Map([...this.#pods].map(([name, { ip }]) => [name, ip])),
-        endpoints: this.#endpoints ?? [],
+        service: this.#service,
         policies: this.#policies,
         revision: this.#revision,
       }),

@@ -1,4 +1,5 @@
 import type { Scenario, Side, Step } from '../scenario.js';
+import { EXTERNAL } from './external.js';
 import { FRAGMENTS } from './fragments.js';
 import { REFUSALS } from './refusals.js';
 
@@ -396,4 +397,5 @@ export const SCENARIOS: readonly Scenario[] = [
   ...vanished(),
   ...REFUSALS,
   ...FRAGMENTS,
+  ...EXTERNAL,
 ];

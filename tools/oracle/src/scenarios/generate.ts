@@ -1,17 +1,24 @@
 import type { Random } from '@infra-offload/faults/random';
 import { isAllowed } from '../policies.js';
 import {
+  type Actor,
   type Destination,
+  type Endpoint,
+  EXTERNALS,
+  type Peer,
   POD_NAMES,
-  type PodName,
   type Policy,
   type Protocol,
   type Scenario,
+  type ServiceSettings,
   type Side,
   type Step,
 } from '../scenario.js';
+import { usableEndpoints } from './usable-endpoints.js';
 
 const WEBS = ['web-1', 'web-2'] as const;
+const CLIENTS: readonly Actor[] = [...POD_NAMES, 'node', 'outside'];
+const PEERS: readonly Peer[] = [...POD_NAMES, 'outside', 'far'];
 const BOTH = ['client', 'server'] as const;
 const PORTS = 14;
 /** Of a message, now and then: more than one segment. */
@@ -22,11 +29,11 @@ const FRAGMENTED = 5_000;
 interface Flow {
   readonly name: string;
   readonly protocol: Protocol;
-  readonly from: PodName;
+  readonly from: Actor;
   readonly to: Destination;
   readonly port: number;
   /** By its name in the scenario. */
-  server: PodName;
+  server: Actor;
   /** Sides that may still send. */
   readonly sends: Set<Side>;
   /** Nothing more is done with it, since it is not certain what would be seen. */
@@ -48,7 +55,8 @@ export function randomScenario(random: Random, name: string): Scenario {
 class Generator {
   readonly #steps: Step[] = [];
   readonly #flows: Flow[] = [];
-  #endpoints: readonly PodName[];
+  #endpoints: readonly Endpoint[];
+  readonly #service: ServiceSettings;
   #policies: readonly Policy[] = [];
   /** Nobody could tell the pods of `WEBS` apart yet. */
   #alike = true;
@@ -58,14 +66,20 @@ class Generator {
   constructor(random: Random) {
     this.#random = random;
     this.#endpoints = random.chance(60) ? WEBS : [random.pick(WEBS)];
+    if (random.chance(10)) this.#endpoints = [...this.#endpoints, 'far'];
     if (this.#endpoints.length === 1) this.#alike = false;
+    this.#service = {
+      ...(random.chance(40) ? { externalTrafficPolicy: 'Local' } : {}),
+      ...(random.chance(15) ? { internalTrafficPolicy: 'Local' } : {}),
+      ...(random.chance(15) ? { sources: [random.pick(CLIENTS)] } : {}),
+    };
   }
 
   scenario(name: string): Scenario {
     const endpoints = this.#endpoints;
     const length = 5 + this.#random.below(14);
     while (this.#steps.length < length) this.#step();
-    return { name, endpoints, steps: this.#steps };
+    return { name, endpoints, service: this.#service, steps: this.#steps };
   }
 
   #step(): void {
@@ -83,14 +97,13 @@ class Generator {
     const again = this.#flows.filter((flow) => flow.free && this.#isCertain(flow.from, flow.to));
     const before = again.length > 0 && random.chance(50) ? random.pick(again) : undefined;
     if (before?.resetByServer && !this.#isOnlyEndpoint(before)) return;
-    const from = before?.from ?? random.pick(POD_NAMES);
+    const from = before?.from ?? (random.chance(65) ? random.pick(POD_NAMES) : random.pick(CLIENTS));
     const to = before?.to ?? this.#destination(from);
     if (to === undefined) return;
     const protocol = before?.protocol ?? random.pick(['tcp', 'udp'] as const);
-    const port = before?.port ?? this.#port(from, to, protocol);
+    const [server = 'web-1'] = this.#usable(from, to);
+    const port = before?.port ?? this.#port(from, to, protocol, server);
     if (port === undefined) return;
-    const [endpoint = 'web-1'] = this.#endpoints;
-    const server = 'service' in to ? endpoint : (to.pod as PodName);
     if (before) before.free = false;
     this.#alike = false;
     const flow: Flow = {
@@ -112,35 +125,70 @@ class Generator {
   }
 
   /** Not `served`: no pod answers there but with an error. */
-  #passes(from: PodName, server: PodName, protocol: Protocol, to: Destination): boolean {
-    if (to.port === 'unserved' || ('service' in to && this.#endpoints.length === 0)) return false;
+  #passes(from: Actor, server: Actor, protocol: Protocol, to: Destination): boolean {
+    if (to.port === 'unserved' || this.#usable(from, to).length === 0) return false;
     return isAllowed(this.#policies, from, server, protocol);
   }
 
-  #destination(from: PodName): Destination | undefined {
+  #destination(from: Actor): Destination | undefined {
+    const random = this.#random;
     const service = { service: true } as const;
-    if (this.#random.chance(5)) return { ...service, port: 'unserved' };
-    if (this.#random.chance(60)) return this.#isCertain(from, service) ? service : undefined;
-    const pod = this.#random.pick(POD_NAMES.filter((other) => other !== from));
-    return this.#random.chance(10) ? { pod, port: 'unserved' } : { pod };
+    if (random.chance(5)) return { ...service, port: 'unserved' };
+    if (random.chance(60)) {
+      const to = random.chance(50) ? ({ ...service, at: random.pick(EXTERNALS) } as const) : service;
+      return this.#isCertain(from, to) && !this.#isJudgedBefore(from, to) ? to : undefined;
+    }
+    // There is no way from outside to pods.
+    if (from === 'outside') return undefined;
+    const pod = random.pick([...POD_NAMES, 'far' as const].filter((other) => other !== from));
+    return random.chance(10) ? { pod, port: 'unserved' } : { pod };
+  }
+
+  /** Who may answer. */
+  #usable(from: Actor, to: Destination): readonly Actor[] {
+    return 'service' in to ? usableEndpoints(this.#endpoints, this.#service, from, to) : [to.pod];
   }
 
   /** Who will answer: with several endpoints, only the first choice of all has a name that is known before. */
-  #isCertain(from: PodName, to: Destination): boolean {
-    if (!('service' in to) || this.#endpoints.length < 2 || to.port === 'unserved') return true;
-    return this.#endpoints.length > 1 && this.#alike && !this.#endpoints.includes(from);
+  #isCertain(from: Actor, to: Destination): boolean {
+    const usable = this.#usable(from, to);
+    if (usable.length < 2 || to.port === 'unserved') return true;
+    return (
+      this.#alike &&
+      usable.every((endpoint) => WEBS.some((web) => web === endpoint)) &&
+      !usable.includes(from)
+    );
+  }
+
+  /** Egress is judged before the kernel translates the destination (expected.ts). */
+  #isJudgedBefore(from: Actor, to: Destination): boolean {
+    return (
+      this.#isTranslatedLate(to) &&
+      this.#policies.some(({ pod, direction }) => pod === from && direction === 'egress')
+    );
+  }
+
+  /** By the kernel, also for pods. */
+  #isTranslatedLate(to: Destination): boolean {
+    if (!('service' in to)) return false;
+    return to.at === 'outerNodePort' || (to.at === 'balancer' && this.#service.sources !== undefined);
   }
 
   /** New packets of the flow can go to its server only. */
-  #isOnlyEndpoint({ to, server }: Flow): boolean {
-    return !('service' in to) || this.#endpoints.join() === server;
+  #isOnlyEndpoint({ from, to, server }: Flow): boolean {
+    return this.#usable(from, to).join() === server;
   }
 
   /** A fresh port, or one that a flow to elsewhere has. */
-  #port(from: PodName, to: Destination, protocol: Protocol): number | undefined {
+  #port(from: Actor, to: Destination, protocol: Protocol, server: Actor): number | undefined {
     const own = this.#flows.filter((flow) => flow.from === from && flow.protocol === protocol);
     // What is over may be forgotten later here than on netfilter (expected.ts).
-    const elsewhere = own.filter((flow) => !flow.over && isElsewhere(flow.to, to));
+    const elsewhere = own.filter(
+      (flow) =>
+        !flow.over &&
+        isElsewhere(flow.to, to) &&
+        (flow.server === server || POD_NAMES.some((pod) => pod === from)),
+    );
     const taken = this.#random.chance(25) ? elsewhere.map(({ port }) => port) : [];
     const candidates = taken.filter((port) =>
       own.every((flow) => flow.port !== port || (!flow.over && isElsewhere(flow.to, to))),
@@ -197,23 +245,32 @@ class Generator {
   }
 
   #changeEndpoints(): void {
-    const single = this.#random.pick(POD_NAMES);
-    const onService = this.#flows.filter(
-      (flow) => 'service' in flow.to && flow.protocol === 'udp' && !flow.over,
-    );
-    const stay = onService.every(({ server }) => WEBS.some((web) => web === server));
-    const next = this.#random.chance(10) ? [] : stay && this.#random.chance(30) ? WEBS : [single];
-    if (next.join() === this.#endpoints.join()) return;
-    this.#alike = false;
+    const before = this.#endpoints;
+    const next = this.#random.chance(10) ? [] : this.#nextEndpoints();
+    if (next.join() === before.join()) return;
+    const flows = this.#flows.filter((flow) => 'service' in flow.to && flow.protocol === 'udp' && !flow.over);
     this.#endpoints = next;
+    const moving = flows.filter((flow) => !this.#usable(flow.from, flow.to).includes(flow.server));
+    if (moving.some((flow) => this.#usable(flow.from, flow.to).length > 1)) {
+      this.#endpoints = before;
+      return;
+    }
+    this.#alike = false;
     this.#steps.push({ do: 'endpoints', pods: next });
-    for (const flow of onService) {
-      if (next.some((pod) => pod === flow.server)) continue;
-      flow.server = single;
+    for (const flow of moving) {
       // It moves with what the client sends next, or is refused.
-      if (next.length === 0 || !isAllowed(this.#policies, flow.from, single, 'udp')) flow.over = true;
+      const [server] = this.#usable(flow.from, flow.to);
+      if (server === undefined || !isAllowed(this.#policies, flow.from, server, 'udp')) flow.over = true;
+      flow.server = server ?? flow.server;
       this.#steps.push({ do: 'send', flow: flow.name, side: 'client' });
     }
+  }
+
+  #nextEndpoints(): readonly Endpoint[] {
+    const random = this.#random;
+    const pods = random.chance(30) ? WEBS : [random.pick(POD_NAMES)];
+    if (random.chance(80)) return pods;
+    return random.chance(50) ? ['far'] : [...pods, 'far'];
   }
 
   #changePolicies(): void {
@@ -233,12 +290,13 @@ class Generator {
   #policy(): Policy {
     const pod = this.#random.pick(POD_NAMES);
     const rules = Array.from({ length: this.#random.below(3) }, () => ({
-      peers: POD_NAMES.filter((peer) => peer !== pod && this.#random.chance(50)),
+      peers: PEERS.filter((peer) => peer !== pod && this.#random.chance(50)),
       ...(this.#random.chance(40) ? { protocol: this.#random.pick(['tcp', 'udp'] as const) } : {}),
     }));
+    const isFree = this.#flows.every(({ from, to }) => from !== pod || !this.#isTranslatedLate(to));
     return {
       pod,
-      direction: this.#random.pick(['ingress', 'egress'] as const),
+      direction: isFree ? this.#random.pick(['ingress', 'egress'] as const) : 'ingress',
       allow: rules.filter(({ peers }) => peers.length > 0),
     };
   }
@@ -263,5 +321,5 @@ function otherOf(side: Side): Side {
 }
 
 function isElsewhere(one: Destination, other: Destination): boolean {
-  return 'service' in one !== 'service' in other || ('pod' in one && 'pod' in other && one.pod !== other.pod);
+  return JSON.stringify(one) !== JSON.stringify(other);
 }
