@@ -130,7 +130,8 @@ export class NodeNetwork {
       ...others.flatMap(({ podCidrs }) => podCidrs),
       ...peers.map((address) => `${address}/32`),
     ];
-    await kernel.keep({ hostInterface, masquerade: enabled, exempt, outside }, routes);
+    const { nodeAddresses } = this.reach;
+    await kernel.keep({ hostInterface, masquerade: enabled, exempt, outside, nodeAddresses }, routes);
   }
 
   /** Wants the node as it is now; nothing while its interface is not there. */

@@ -6,7 +6,13 @@ import { describe, expect, it } from 'vitest';
 import type { OutsidePort } from '../services/outside-port.js';
 import { type KernelFacts, ruleset } from './ruleset.js';
 
-const facts: KernelFacts = { hostInterface: 'P4TAP_0', masquerade: true, exempt: [], outside: [] };
+const facts: KernelFacts = {
+  hostInterface: 'P4TAP_0',
+  masquerade: true,
+  exempt: [],
+  outside: [],
+  nodeAddresses: ['172.16.0.1'],
+};
 
 /** Sets the rules one after the other in a network namespace of its own, and tells what the kernel has made of them. */
 function inKernel(...rules: readonly string[]): string {
@@ -29,6 +35,7 @@ function inKernel(...rules: readonly string[]): string {
 const shop: OutsidePort = {
   protocol: 'TCP',
   nodePort: 30080,
+  insidePort: undefined,
   addresses: [
     { address: '203.0.113.1', port: 80, gatewayPort: 30080, sourceRanges: [] },
     {
@@ -42,6 +49,7 @@ const shop: OutsidePort = {
 const dns: OutsidePort = {
   protocol: 'UDP',
   nodePort: undefined,
+  insidePort: undefined,
   addresses: [{ address: '203.0.113.1', port: 53, gatewayPort: 65_535, sourceRanges: [] }],
 };
 
@@ -67,6 +75,21 @@ describe('the rules of the kernel', () => {
     expect(rules).toContain('203.0.113.2 . tcp . 80 . 10.0.0.0/8');
     expect(rules).not.toContain('10.1.0.0');
     expect(rules).not.toContain('fd00');
+  });
+
+  it('send the node and its pods to another port, where the traffic policy does not count for them', () => {
+    const rules = inKernel(ruleset({ ...facts, outside: [{ ...shop, insidePort: 40_000 }, dns] }));
+    expect(rules).toContain('tcp . 30080 : 40000');
+    expect(rules).toContain('203.0.113.1 . tcp . 80 : 40000, 203.0.113.2 . tcp . 80 : 40000');
+    expect(rules).toContain('203.0.113.1 . tcp . 80 : 30080');
+    expect(rules).toContain('iifname "P4TAP_0" jump inside');
+  });
+
+  it('let a node that is among the sources of a load balancer use its address, which may be its own', () => {
+    const of = (nodeAddresses: readonly string[]) =>
+      inKernel(ruleset({ ...facts, nodeAddresses, outside: [shop] }));
+    expect(of(['10.1.2.3'])).toContain('203.0.113.2 . tcp . 80 . 203.0.113.2');
+    expect(of(['172.16.0.1'])).not.toContain('203.0.113.2 . tcp . 80 . 203.0.113.2');
   });
 
   it('give an address and port that two services want to the first', () => {
@@ -96,8 +119,8 @@ describe('the rules of the kernel', () => {
     const outside = Array.from({ length: 10_000 }, (_, i): OutsidePort => {
       const address = `198.18.${i >> 8}.${i & 255}`;
       const addresses = [{ address, port: 80, gatewayPort: 20_000 + i, sourceRanges: ['10.0.0.0/8'] }];
-      return { protocol: 'TCP', nodePort: 20_000 + i, addresses };
+      return { protocol: 'TCP', nodePort: 20_000 + i, insidePort: 33_000 + i, addresses };
     });
-    expect(inKernel(ruleset({ ...facts, outside })).match(/tcp \. 80 :/g)).toHaveLength(10_000);
+    expect(inKernel(ruleset({ ...facts, outside })).match(/tcp \. 80 :/g)).toHaveLength(20_000);
   });
 });

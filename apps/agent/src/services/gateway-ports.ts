@@ -4,43 +4,62 @@ import type { LoadBalancedService } from '@infra-offload/k8s-watch';
 const HIGHEST = 65_535;
 const LOWEST = 33_000;
 
+/** Ports of 169.254.1.1. */
+export interface GatewayPort {
+  /** For clients outside of the cluster: the node port or, without one, a number that no other has. */
+  readonly outside: number;
+  /** For clients on the node, if they are sent elsewhere: a number of its own. */
+  readonly inside: number | undefined;
+}
+
 /**
- * The port of 169.254.1.1 at which clients outside of the data plane meet each service port that they can reach: its node
- * port or, for one without, a number that no other has. The kernel translates them to it; see kernel/ruleset.ts. It need not
- * last: connections that have begun with another number go on.
+ * Whether clients on the node are sent elsewhere than those outside. Those of SCTP never are, since the data plane cannot
+ * translate its ports.
+ */
+export function isApart({ protocol, external }: LoadBalancedService): boolean {
+  return external?.policy === 'Local' && protocol !== 'SCTP';
+}
+
+/**
+ * The ports of 169.254.1.1 at which clients outside of the data plane meet each service port that they can reach. The kernel
+ * translates them to it; see kernel/ruleset.ts. They need not last: connections that have begun with another number go on.
  */
 export class GatewayPorts {
-  /** By the tracker's keys. */
+  /** By the tracker's keys and who they are for. */
   readonly #ports = new Map<string, number>();
   readonly #taken = new Set<number>();
   #next = HIGHEST;
 
   /** @returns undefined if nobody outside reaches it, or if there is no number left. */
-  of({ key, frontends }: LoadBalancedService): number | undefined {
+  of(service: LoadBalancedService): GatewayPort | undefined {
+    const { key, frontends } = service;
     const nodePort = frontends.find((frontend) => frontend.kind === 'NodePort')?.port;
-    if (nodePort !== undefined) {
-      this.release(key);
-      return nodePort;
-    }
-    if (frontends.every(({ kind }) => kind === 'ClusterIP')) {
-      this.release(key);
-      return undefined;
-    }
-    const known = this.#ports.get(key);
-    if (known !== undefined) return known;
-    const port = this.#free();
-    if (port !== undefined) {
-      this.#ports.set(key, port);
-      this.#taken.add(port);
-    }
-    return port;
+    const isReached = frontends.some(({ kind }) => kind !== 'ClusterIP');
+    const outside = this.#keep(`${key} outside`, isReached && nodePort === undefined) ?? nodePort;
+    const inside = this.#keep(`${key} inside`, isReached && isApart(service));
+    return outside === undefined ? undefined : { outside, inside };
   }
 
   release(key: string): void {
-    const port = this.#ports.get(key);
-    if (port === undefined) return;
-    this.#ports.delete(key);
-    this.#taken.delete(port);
+    this.#keep(`${key} outside`, false);
+    this.#keep(`${key} inside`, false);
+  }
+
+  /** The number of a name, which has one for as long as it is needed. */
+  #keep(name: string, isNeeded: boolean): number | undefined {
+    const known = this.#ports.get(name);
+    if (isNeeded === (known !== undefined)) return known;
+    if (known !== undefined) {
+      this.#ports.delete(name);
+      this.#taken.delete(known);
+      return undefined;
+    }
+    const port = this.#free();
+    if (port !== undefined) {
+      this.#ports.set(name, port);
+      this.#taken.add(port);
+    }
+    return port;
   }
 
   #free(): number | undefined {

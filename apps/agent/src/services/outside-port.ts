@@ -3,6 +3,11 @@ export interface OutsidePort {
   readonly protocol: 'TCP' | 'UDP' | 'SCTP';
   /** On every address of the node. The data plane has it at the same port of 169.254.1.1. */
   readonly nodePort: number | undefined;
+  /**
+   * The port of 169.254.1.1 for the node itself and its pods, who are sent to the whole cluster whatever the traffic policy;
+   * undefined if it is the same for them.
+   */
+  readonly insidePort: number | undefined;
   readonly addresses: readonly OutsideAddress[];
 }
 

@@ -1,6 +1,7 @@
 import type { LoadBalancedService } from '@infra-offload/k8s-watch';
 import { describe, expect, it } from 'vitest';
 import { podGateway } from '../interfaces/attachment.js';
+import { isApart } from './gateway-ports.js';
 import type { OutsidePort } from './outside-port.js';
 import { type NodeReach, toServices, type WantedService } from './wanted-services.js';
 
@@ -35,7 +36,10 @@ const outside: NodeReach = { ...inside, hasUplink: true };
 const nodePort = { kind: 'NodePort', port: 30080 } as const;
 const toWire = ({ address, port }: { address: string; port: number }) => ({ address, port, weight: 0 });
 const GATEWAY_PORT = 65_535;
+const INSIDE_PORT = 65_534;
+const gatewayPort = { outside: GATEWAY_PORT, inside: undefined };
 const gateway = { address: podGateway, port: expect.any(Number) };
+const insideGateway = { address: podGateway, port: INSIDE_PORT };
 const toGateway = ({ address, port }: { address: string; port: number }) => ({
   address,
   port,
@@ -45,6 +49,7 @@ const toGateway = ({ address, port }: { address: string; port: number }) => ({
 const outsidePort = (addresses: OutsidePort['addresses'], nodePort?: number): OutsidePort => ({
   protocol: 'TCP',
   nodePort,
+  insidePort: undefined,
   addresses,
 });
 const outer = [
@@ -92,7 +97,7 @@ describe('toServices', () => {
 
   it('tells endpoints that policy Local leaves out from none at all', () => {
     const isElsewhere = (change: Partial<LoadBalancedService>) =>
-      toServices({ ...base, endpoints: [], ...change }, outside, 20_000).services.map(
+      toServices({ ...base, endpoints: [], ...change }, outside, gatewayPort).services.map(
         (service) => service.hasEndpointsElsewhere,
       );
     expect(isElsewhere({ emptyReason: 'NoEndpoints' })).toEqual([false]);
@@ -149,7 +154,7 @@ describe('toServices', () => {
     ],
   ])('a service that %s', (_what, change, frontends, outside, conditions) => {
     const balanced = { ...base, ...change };
-    const wanted = toServices(balanced, inside, balanced.external && GATEWAY_PORT);
+    const wanted = toServices(balanced, inside, balanced.external && gatewayPort);
     expect(wanted.services).toHaveLength(1);
     expect(wanted.services[0]?.frontends).toEqual(frontends);
     expect(wanted.outside).toEqual(outside);
@@ -163,13 +168,39 @@ describe('toServices', () => {
     expect(conditionsOf(wanted)).toEqual([[expect.stringMatching(/^GatewayPortsExhausted: /)]]);
   });
 
+  it('with an uplink, the node itself reaches the whole cluster in any case', () => {
+    const wanted = toServices(
+      {
+        ...base,
+        endpoints: [endpoint],
+        frontends: [...base.frontends, externalIp],
+        external: { ...external, policy: 'Local', clusterEndpoints: [endpoint, elsewhere] },
+      },
+      outside,
+      { outside: GATEWAY_PORT, inside: INSIDE_PORT },
+    );
+    expect(wanted.outside?.insidePort).toBe(INSIDE_PORT);
+    expect(wanted.services.map(({ portName, frontends }) => [portName, frontends])).toEqual([
+      ['http', [clusterIp, gateway, { address: '192.0.2.1', port: 80 }]],
+      ['http.external.node', [insideGateway]],
+    ]);
+  });
+
+  it('says that the node is served as others are when there is no port left for it', () => {
+    const local = { ...external, policy: 'Local' } as const;
+    const frontends = [...base.frontends, externalIp];
+    const wanted = toServices({ ...base, frontends, external: local }, inside, gatewayPort);
+    expect(conditionsOf(wanted)).toEqual([
+      [expect.stringMatching(/^GatewayPortsExhausted: .*the node itself/)],
+    ]);
+  });
+
   it('SCTP has the ports that its clients use, since they cannot be translated', () => {
     const frontends = [...base.frontends, nodePort, externalIp];
-    const { services, outside } = toServices(
-      { ...base, protocol: 'SCTP', frontends, external },
-      inside,
-      30080,
-    );
+    const { services, outside } = toServices({ ...base, protocol: 'SCTP', frontends, external }, inside, {
+      outside: 30080,
+      inside: undefined,
+    });
     expect(outside?.addresses).toEqual([{ ...toGateway(externalIp), gatewayPort: 80 }]);
     const ports = services[0]?.frontends
       .filter(({ address }) => address === podGateway)
@@ -201,7 +232,7 @@ describe('toServices', () => {
       inside,
       { endpoints: both, external: { ...external, policy: 'Local', clusterEndpoints: both } },
       [
-        ['http', [clusterIp, direct], both],
+        ['http', [clusterIp, direct, insideGateway], both],
         ['http.external', [gateway], here],
       ],
     ],
@@ -211,7 +242,7 @@ describe('toServices', () => {
       { endpoints: here, external: { ...external, policy: 'Local', clusterEndpoints: both } },
       [
         ['http', [clusterIp, gateway], here],
-        ['http.external.pods', [direct], both],
+        ['http.external.pods', [direct, insideGateway], both],
       ],
     ],
     [
@@ -221,7 +252,7 @@ describe('toServices', () => {
       [
         ['http', [clusterIp], here],
         ['http.external', [gateway], []],
-        ['http.external.pods', [direct], both],
+        ['http.external.pods', [direct, insideGateway], both],
       ],
     ],
     [
@@ -229,13 +260,14 @@ describe('toServices', () => {
       outside,
       { endpoints: both, external: { ...external, policy: 'Local', clusterEndpoints: both } },
       [
-        ['http', [clusterIp], both],
+        ['http', [clusterIp, insideGateway], both],
         ['http.external', [gateway, direct], here],
       ],
     ],
   ])('%s', (_what, reach, change, expected) => {
     const balanced = { ...base, frontends: [...base.frontends, externalIp], ...change };
-    const { services } = toServices(balanced, reach, GATEWAY_PORT);
+    const inside = isApart(balanced) ? INSIDE_PORT : undefined;
+    const { services } = toServices(balanced, reach, { outside: GATEWAY_PORT, inside });
     expect(services.map(({ portName, frontends, endpoints }) => [portName, frontends, endpoints])).toEqual(
       expected.map(([name, frontends, endpoints]) => [name, frontends, endpoints.map(toWire)]),
     );
@@ -244,7 +276,7 @@ describe('toServices', () => {
   it('names the objects of an unnamed port apart', () => {
     const frontends = [...base.frontends, externalIp];
     const external = { policy: 'Local', endpoints: [], clusterEndpoints: both, sourceRanges: [] } as const;
-    const { services } = toServices({ ...base, portName: '', frontends, external }, inside, GATEWAY_PORT);
+    const { services } = toServices({ ...base, portName: '', frontends, external }, inside, gatewayPort);
     expect(services.map(({ portName }) => portName)).toEqual(['', 'external', 'external.pods']);
   });
 

@@ -2,6 +2,7 @@ import { type Condition, Protocol, type Service, type ServiceReason } from '@inf
 import type { ExternalTraffic, Frontend, LoadBalancedService } from '@infra-offload/k8s-watch';
 import { parseIPv4, parseIPv4Prefix, prefixContains } from '@infra-offload/net';
 import { podGateway } from '../interfaces/attachment.js';
+import { type GatewayPort, isApart } from './gateway-ports.js';
 import type { OutsidePort } from './outside-port.js';
 
 /** What of the node decides how its services are reached. */
@@ -30,7 +31,7 @@ type ServiceCondition = Condition & { readonly reason: ServiceReason };
 /** Frontends that share their endpoints. */
 interface Group {
   /** Added to the port's name. */
-  readonly suffix: '' | 'external' | 'external.pods';
+  readonly suffix: '' | 'external' | 'external.pods' | 'external.node';
   readonly frontends: Service['frontends'];
   readonly endpoints: Endpoints;
   /** There are none that may be used here, but on other nodes. */
@@ -39,17 +40,17 @@ interface Group {
 
 /**
  * A port of a service for manager and kernel. Who asks decides which endpoints there are: those of the ClusterIP; for clients
- * outside those of the external traffic policy; for pods of this node that use an external address or a node port those of
- * the whole cluster. Each list becomes an object of its own unless they are equal, its port name ending in `external`, or
- * `external.pods`.
+ * outside those of the external traffic policy; for pods of this node that use an external address or a node port, and for the
+ * node itself, those of the whole cluster. Each list becomes an object of its own unless they are equal, its port name ending
+ * in `external`, `external.pods` or `external.node`.
  *
- * Clients outside come through the node's kernel, at `gatewayPort` of 169.254.1.1. What cannot be said like that is left out
+ * Clients outside, and the node, come through the node's kernel, at `gatewayPort` of 169.254.1.1. What cannot be said like that is left out
  * and told by the conditions of the first object.
  */
 export function toServices(
   balanced: LoadBalancedService,
   node: NodeReach,
-  gatewayPort: number | undefined,
+  gatewayPort: GatewayPort | undefined,
 ): WantedService {
   const { external, endpoints } = balanced;
   const conditions: ServiceCondition[] = balanced.conditions.map(({ reason, message }) => ({
@@ -72,6 +73,11 @@ export function toServices(
       const message = 'no port of 169.254.1.1 is left, so clients outside the cluster are not served';
       conditions.push({ reason: 'GatewayPortsExhausted', message });
     } else {
+      if (isApart(balanced) && outside.insidePort === undefined) {
+        const message =
+          'no port of 169.254.1.1 is left, so the node itself is sent to its own endpoints only';
+        conditions.push({ reason: 'GatewayPortsExhausted', message });
+      }
       const frontends = gatewayPortsOf(outside).map((port) => ({ address: podGateway, port }));
       groups.push({
         suffix: 'external',
@@ -86,6 +92,14 @@ export function toServices(
       endpoints: node.hasUplink ? external.endpoints : external.clusterEndpoints,
       isElsewhere: node.hasUplink && isElsewhere(external),
     });
+    const inside = outside?.insidePort;
+    if (inside !== undefined)
+      groups.push({
+        suffix: 'external.node',
+        frontends: [{ address: podGateway, port: inside }],
+        endpoints: external.clusterEndpoints,
+        isElsewhere: false,
+      });
   }
   return {
     services: merged(groups).map((group, i) => toService(balanced, group, i === 0 ? conditions : [])),
@@ -114,20 +128,21 @@ function isElsewhere({ emptyReason }: Pick<LoadBalancedService, 'emptyReason'>):
 function outsidePort(
   { frontends, protocol }: LoadBalancedService,
   { sourceRanges }: ExternalTraffic,
-  gatewayPort: number | undefined,
+  gatewayPort: GatewayPort | undefined,
 ): OutsidePort | undefined {
   if (gatewayPort === undefined) return undefined;
   const ranges = isFiltered(sourceRanges) ? sourceRanges : [];
   return {
     protocol,
     nodePort: frontends.find((frontend) => frontend.kind === 'NodePort')?.port,
+    insidePort: gatewayPort.inside,
     addresses: frontends.flatMap((frontend) => {
       if (frontend.kind !== 'ExternalIP' && frontend.kind !== 'LoadBalancer') return [];
       return [
         {
           ...at(frontend),
           // The data plane cannot translate ports of SCTP.
-          gatewayPort: protocol === 'SCTP' ? frontend.port : gatewayPort,
+          gatewayPort: protocol === 'SCTP' ? frontend.port : gatewayPort.outside,
           sourceRanges: frontend.kind === 'LoadBalancer' ? ranges : [],
         },
       ];

@@ -144,18 +144,22 @@ class PipelineLane implements Lane {
     await this.#bed.inSync();
   }
 
-  /** Source ranges of load balancers, and whether who is in the cluster has other endpoints, are up to the kernel. */
+  /** What is up to the node's kernel: source ranges of load balancers, and where clients on the node are sent. */
   async #kernelIsInForce(): Promise<void> {
-    const { balancer } = this.addresses;
-    const sources = this.#service.sources.map((source) => this.address(source)).sort();
-    await eventually(`the load balancer's address is for [${sources.join()}]`, async () => {
+    const { balancer, nodePorts } = this.addresses;
+    const sources = this.#service.sources.map((source) => this.address(source));
+    // As whoever has the address of a load balancer itself.
+    if (this.#service.sources.includes('node')) sources.push(balancer);
+    const isApart = this.#service.externalTrafficPolicy === 'Local';
+    await eventually(`the kernel has the service of lane ${this.index}`, async () => {
       const rules = await this.#bed.node.must('nft', ['list', 'table', 'ip', 'infra-offload']);
-      const found = [...rules.matchAll(new RegExp(`${balancer} \\. tcp \\. \\d+ \\. ([\\d.]+)`, 'g'))];
       return (
-        found
-          .map(([, source]) => source)
-          .sort()
-          .join() === sources.join() || undefined
+        (['tcp', 'udp'] as const).every((protocol) => {
+          const ranges = new RegExp(`${balancer} \\. ${protocol} \\. \\d+ \\. ([\\d.]+)`, 'g');
+          const found = [...rules.matchAll(ranges)].map(([, source = '']) => source);
+          const inside = new RegExp(`${protocol} \\. ${nodePorts[protocol]} : \\d+`);
+          return found.sort().join() === sources.sort().join() && inside.test(rules) === isApart;
+        }) || undefined
       );
     });
   }
