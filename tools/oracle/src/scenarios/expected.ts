@@ -94,4 +94,69 @@ export const EXPECTED_DIFFERENCES: readonly ExpectedDifference[] = [
     kernel: 'web-1 receives 32 from client, port 0',
     pipeline: 'web-1 receives 32 from client, another port',
   },
+  ...(['outside', 'client'] as const).map((from) => ({
+    name: `${from} has its own address although externalTrafficPolicy is Cluster`,
+    reason: 'Whoever answers on the same node needs no other address, and servers and policies see who asks.',
+    scenario: {
+      endpoints: ['web-1'] as const,
+      exactAddresses: true as const,
+      steps: [open('tcp', { ...SERVICE, at: 'nodePort' }, { from })],
+    },
+    kernel: 'web-1 accepts node, port 0',
+    pipeline: `web-1 accepts ${from}, port 0`,
+  })),
+  {
+    name: 'a machine outside has its own address although it comes by the ClusterIP',
+    reason: 'As with externalTrafficPolicy Cluster.',
+    scenario: {
+      endpoints: ['web-1'],
+      exactAddresses: true,
+      steps: [open('tcp', SERVICE, { from: 'outside' })],
+    },
+    kernel: 'web-1 accepts node, port 0',
+    pipeline: 'web-1 accepts outside, port 0',
+  },
+  ...(['outerNodePort', 'balancer'] as const).map((at) => ({
+    name: `egress of a pod is judged by the address that it asks for, if that is up to the kernel: ${at}`,
+    reason:
+      'The kernel has addresses of the node that are not its InternalIP, and load balancers with source ranges; policy comes before. NetworkPolicy leaves it open.',
+    scenario: {
+      endpoints: ['web-1'] as const,
+      service: { sources: ['client'] as const },
+      steps: [
+        {
+          do: 'policies',
+          policies: [{ pod: 'client', direction: 'egress', allow: [{ peers: ['web-1'] }] }],
+        } as const,
+        open('tcp', { ...SERVICE, at }),
+      ],
+    },
+    kernel: 'web-1 accepts client, port 0',
+    pipeline: 'nothing',
+  })),
+  {
+    name: 'SCTP has no node ports',
+    reason: 'The data plane does not translate ports of SCTP, whose checksum it cannot compute.',
+    scenario: {
+      endpoints: ['web-1'],
+      steps: [open('sctp', { ...SERVICE, at: 'nodePort' }, { from: 'outside' })],
+    },
+    kernel: 'web-1 receives 32 from outside, port 0',
+    pipeline: 'nothing',
+  },
+  {
+    name: 'from outside, a source port leads to one address of a service at a time',
+    reason:
+      "The node's kernel sends all addresses of a service to one of the data plane, and is not told which endpoint that leads to: the second flow gets another port.",
+    scenario: {
+      endpoints: ['web-1'],
+      steps: [
+        open('udp', { ...SERVICE, at: 'nodePort' }, { from: 'outside' }),
+        { do: 'endpoints', pods: ['web-2'] },
+        open('udp', { ...SERVICE, at: 'externalIP' }, { from: 'outside', flow: 'b' }),
+      ],
+    },
+    kernel: 'web-2 receives 32 from outside, port 0',
+    pipeline: 'web-2 receives 32 from outside, another port',
+  },
 ];
