@@ -112,7 +112,7 @@ class KernelLane implements Lane {
 
   async setService(service: ServiceState): Promise<void> {
     const { endpoints } = service;
-    await this.#nft(serviceRules(this.index, service, this.address));
+    await this.#nft(serviceRules(this, service));
     // kube-proxy: UDP flows of endpoints that have left end. TCP connections go on.
     const left = this.#endpoints.filter((endpoint) => !endpoints.includes(endpoint));
     const gone = new Set(left.map(this.address));

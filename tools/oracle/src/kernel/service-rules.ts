@@ -1,69 +1,85 @@
 import type { Actor, Endpoint, Protocol } from '../scenario.js';
-import { POD_CIDR, PROTOCOLS, SERVED, type ServiceState } from '../world.js';
+import { type LaneAddresses, POD_CIDR, PROTOCOLS, SERVED, type ServiceState } from '../world.js';
 import { at, SERVICE_CHAINS } from './node-rules.js';
 
 const MARK = 'jump mark-for-masquerade';
+
+/** What the rules of a lane are about. */
+export interface LaneFacts {
+  readonly index: number;
+  readonly addresses: LaneAddresses;
+  readonly address: (actor: Actor) => string;
+}
 
 /**
  * Fills the chains of a lane's service as kube-proxy does. It masquerades everything of `externalTrafficPolicy: Cluster`; only
  * with `masqueradesAll` is it so here, else only what goes to another node.
  */
-export function serviceRules(
-  lane: number,
-  service: ServiceState,
-  addressOf: (actor: Actor) => string,
-): string {
+export function serviceRules(lane: LaneFacts, service: ServiceState): string {
   return PROTOCOLS.flatMap((protocol) => {
-    const chain = (part: string) => at(lane, `${protocol}-${part}`);
-    const rules = chainsOf(service, protocol, chain, addressOf);
-    const endpointChains = service.endpoints.map((endpoint) => chain(endpoint));
-    const all = [...endpointChains, ...SERVICE_CHAINS.map(chain)];
-    return [
-      ...all.flatMap((name) => [`add chain ip node ${name}`, `flush chain ip node ${name}`]),
-      ...rules.map(([name, rule]) => `add rule ip node ${name} ${rule}`),
-    ];
+    const nameOf = (part: string) => at(lane.index, `${protocol}-${part}`);
+    const chains = new Map<string, readonly string[]>([
+      ...SERVICE_CHAINS.map((part) => [part, []] as const),
+      ...service.endpoints.map(
+        (endpoint) => [endpoint, endpointRules(lane, service, endpoint, protocol)] as const,
+      ),
+      ...Object.entries(chainsOf(lane, service, nameOf)),
+    ]);
+    return [...chains].flatMap(([part, rules]) => [
+      `add chain ip node ${nameOf(part)}`,
+      `flush chain ip node ${nameOf(part)}`,
+      ...rules.map((rule) => `add rule ip node ${nameOf(part)} ${rule}`),
+    ]);
   }).join('\n');
 }
 
-/** Rules by their chains. */
-function chainsOf(
-  { endpoints, externalTrafficPolicy, internalTrafficPolicy, sources, masqueradesAll }: ServiceState,
+/** For those who have been sent to an endpoint. */
+function endpointRules(
+  { address, addresses: { outside, balancer } }: LaneFacts,
+  { sources, masqueradesAll }: ServiceState,
+  endpoint: Endpoint,
   protocol: Protocol,
-  chain: (part: string) => string,
-  addressOf: (actor: Actor) => string,
-): [chain: string, rule: string][] {
-  const local = endpoints.filter((endpoint) => endpoint !== 'far');
-  const usable = { Cluster: endpoints, Local: local };
-  const spread = (chosen: readonly Endpoint[]): string =>
-    `numgen random mod ${chosen.length} vmap { ${chosen.map((endpoint, index) => `${index} : goto ${chain(endpoint)}`).join(', ')} }`;
-  const rules: [string, string][] = [];
-  const add = (part: string, ...added: readonly string[]) =>
-    rules.push(...added.map((rule): [string, string] => [chain(part), rule]));
+): readonly string[] {
+  // Pods are masqueraded where only our node's kernel knows the address (expected.ts).
+  const late = [outside.gateway, ...(sources.length > 0 ? [balancer] : [])];
+  const masqueraded = [
+    `ip saddr != ${POD_CIDR}`,
+    ...(masqueradesAll ? [] : [`ip daddr { ${late.join(', ')} }`]),
+  ];
+  return [
+    `ip saddr ${address(endpoint)} ${MARK}`,
+    ...(endpoint === 'far' ? masqueraded.map((which) => `${which} ${MARK}`) : []),
+    `meta l4proto ${protocol} dnat to ${address(endpoint)}:${SERVED[protocol]}`,
+  ];
+}
 
-  for (const endpoint of endpoints) {
-    add(endpoint, `ip saddr ${addressOf(endpoint)} ${MARK}`);
-    if (endpoint === 'far') add(endpoint, `ip saddr != ${POD_CIDR} ${MARK}`);
-    add(endpoint, `meta l4proto ${protocol} dnat to ${addressOf(endpoint)}:${SERVED[protocol]}`);
-  }
-  const check = (usableHere: readonly Endpoint[]) =>
-    endpoints.length === 0 ? 'reject' : usableHere.length === 0 ? 'drop' : undefined;
-
+/** @param nameOf the chain of an endpoint */
+function chainsOf(
+  { address }: LaneFacts,
+  { endpoints, externalTrafficPolicy, internalTrafficPolicy, sources, masqueradesAll }: ServiceState,
+  nameOf: (endpoint: Endpoint) => string,
+): Partial<Record<(typeof SERVICE_CHAINS)[number], readonly string[]>> {
+  const usable = { Cluster: endpoints, Local: endpoints.filter((endpoint) => endpoint !== 'far') };
   const internal = usable[internalTrafficPolicy];
-  if (masqueradesAll) add('internal', `ip saddr != ${POD_CIDR} ${MARK}`);
-  if (internal.length > 0) add('internal', spread(internal));
-  const internalVerdict = check(internal);
-  if (internalVerdict) add('check-internal', internalVerdict);
-
   const external = usable[externalTrafficPolicy];
-  if (externalTrafficPolicy === 'Local' && endpoints.length > 0) {
-    // Of who is in the cluster already, neither policy is asked.
-    add('external', `ip saddr ${POD_CIDR} ${spread(endpoints)}`);
-    add('external', `fib saddr type local ${MARK}`, `fib saddr type local ${spread(endpoints)}`);
-  } else if (masqueradesAll) add('external', MARK);
-  if (external.length > 0) add('external', spread(external));
-  const externalVerdict = check(external);
-  if (externalVerdict) add('check-external', externalVerdict);
-
-  if (sources.length > 0) add('firewall', `ip saddr != { ${sources.map(addressOf).join(', ')} } drop`);
-  return rules;
+  const isLocal = externalTrafficPolicy === 'Local';
+  const spread = (chosen: readonly Endpoint[], whose = ''): string[] => {
+    const choices = chosen.map((endpoint, index) => `${index} : goto ${nameOf(endpoint)}`).join(', ');
+    return chosen.length === 0 ? [] : [`${whose} numgen random mod ${chosen.length} vmap { ${choices} }`];
+  };
+  const refused = (chosen: readonly Endpoint[]): string[] =>
+    chosen.length > 0 ? [] : [endpoints.length === 0 ? 'reject' : 'drop'];
+  // Of who is in the cluster already, the policy is not asked.
+  const shortCuts = [
+    ...spread(endpoints, `ip saddr ${POD_CIDR}`),
+    `fib saddr type local ${MARK}`,
+    ...spread(endpoints, 'fib saddr type local'),
+  ];
+  return {
+    internal: [...(masqueradesAll ? [`ip saddr != ${POD_CIDR} ${MARK}`] : []), ...spread(internal)],
+    external: [...(isLocal ? shortCuts : masqueradesAll ? [MARK] : []), ...spread(external)],
+    'check-internal': refused(internal),
+    'check-external': refused(external),
+    firewall: sources.length === 0 ? [] : [`ip saddr != { ${sources.map(address).join(', ')} } drop`],
+  };
 }

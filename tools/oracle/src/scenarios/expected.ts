@@ -135,6 +135,19 @@ export const EXPECTED_DIFFERENCES: readonly ExpectedDifference[] = [
     pipeline: 'nothing',
   })),
   {
+    name: 'a pod that the kernel sends to another node has the address of its own there',
+    reason:
+      'The data plane does not know whom of the kernel it may take for a pod; the answer has to come back there.',
+    scenario: {
+      endpoints: ['far'],
+      exactAddresses: true,
+      service: { externalTrafficPolicy: 'Local' },
+      steps: [open('tcp', { ...SERVICE, at: 'outerNodePort' })],
+    },
+    kernel: 'far accepts client, port 0',
+    pipeline: 'far accepts node, any port',
+  },
+  {
     name: 'SCTP has no node ports',
     reason: 'The data plane does not translate ports of SCTP, whose checksum it cannot compute.',
     scenario: {
