@@ -27,8 +27,10 @@ export type {
   P4ValueSet,
   SelectorSize,
 } from './model/objects.js';
+export { parseP4Info } from './parse.js';
 export { type P4Key, P4Program, type ParseOptions } from './model/program.js';
 export { canonical, decodeBigint, decodeNumber, decodeString } from './values/decode.js';
 export { encode, type P4Value } from './values/encode.js';
 export { formatValue, guessFormat, type ValueFormat } from './values/format.js';
 export { decodeSigned, encodeSigned } from './values/signed.js';
+export { writeP4Info } from './write.js';

@@ -16,7 +16,7 @@ export interface ReadListener {
 let loaded: { readonly schema: Schema; readonly type: MessageType } | undefined;
 
 /** The types of P4Info, read from their descriptors once. */
-function p4InfoTypes() {
+export function p4InfoTypes() {
   if (loaded === undefined) {
     const schema = new Schema(Buffer.from(descriptorSetBase64, 'base64'));
     const type = schema.message('p4.config.v1.P4Info');
@@ -48,6 +48,22 @@ export function readP4Info(input: string | Uint8Array, listener: ReadListener): 
   }
   return P4Info.decode(typeof input === 'string' ? readText(input, listener) : readBytes(input, listener));
 }
+
+/**
+ * The message of a P4Info in text or in binary, told apart as {@link P4Program.parse} does. It is not checked for what makes a
+ * sound program: `P4Program.fromP4Info` does that. {@link writeP4Info} is the inverse.
+ *
+ * @param options `onWarning` is called for each field that is not known here
+ * @throws P4InfoError `SYNTAX`, `FIELD` or `ENCODING`, with line and column; `CORRUPT`, with offset and path; `EMPTY`; `VALUE_TYPE`
+ */
+export function parseP4Info(
+  input: string | Uint8Array,
+  options: { readonly onWarning?: (warning: P4InfoWarning) => void } = {},
+): P4Info {
+  return readP4Info(input, { onWarning: options.onWarning ?? ignore, onObject: ignore });
+}
+
+function ignore(): void {}
 
 /** Also those of another realm. */
 function isBytes(input: unknown): boolean {

@@ -2,7 +2,7 @@ import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
 import { suggestion } from '@infra-offload/base';
 import type { P4InfoWarning } from '../errors.js';
 import { Lexer, type Position, type Token } from './lexer.js';
-import { readEnumValue, readScalar } from './scalars.js';
+import { readEnumValue, readScalar, readUnknown } from './scalars.js';
 import { ANY_NAME, type EnumType, type Field, type MessageType, type Schema } from './schema.js';
 
 /** How deep messages may nest, the outermost one included; decoders have the same limit. */
@@ -11,7 +11,7 @@ export const MAX_DEPTH = 100;
 export interface TextFormatOptions {
   /** Types to read with. */
   readonly schema: Schema;
-  /** Called for a field or an enum value that the type does not have, or an Any of an unknown type; both are left out. */
+  /** Called for a field or an enum value that the type does not have, or an Any of an unknown type. */
   readonly onWarning: (warning: P4InfoWarning) => void;
   /** Called for each message that the outermost one holds, in order, with the place of its name or, in a list, its brace. */
   readonly onMessage?: (field: string, position: Position) => void;
@@ -27,7 +27,8 @@ interface Brace {
  * Reads a message in protobuf text format and writes it as protobuf wire bytes.
  *
  * The whole format: comments, `,` and `;` after fields, lists, all escapes, adjacent strings, `{}` and `<>`, enum names and
- * numbers, expanded Any, extension names. Fields and enum values that the types do not have are left out with a warning.
+ * numbers, expanded Any, extension names. Fields and enum values that the types do not have are left out with a warning, but for
+ * numbers and strings under a field's number, as protobuf prints what is newer than its types: these are kept.
  *
  * @throws P4InfoError `SYNTAX` or `FIELD`, with line and column
  */
@@ -62,7 +63,7 @@ class TextReader {
     while (!this.#atEnd(brace)) {
       const token = this.#fieldName(brace);
       const field = token.bracketed ? undefined : type.fields.get(token.text);
-      if (field === undefined) this.#unknown(type, token);
+      if (field === undefined) this.#unknown(type, token, writer);
       else this.#field(field, token, writer, seen);
       this.#separator();
     }
@@ -189,7 +190,7 @@ class TextReader {
     const type = this.#schema.message(url.text.slice(slash + 1));
     if (type === undefined) {
       this.#warn(`the type of [${url.text}] is not known; it is left out`, url);
-      this.#skipValue();
+      this.#skipValue(this.#lexer.accept(':'));
       return undefined;
     }
     this.#lexer.accept(':');
@@ -205,17 +206,26 @@ class TextReader {
     return value.finish();
   }
 
-  #unknown(type: MessageType, token: Token & { readonly bracketed: boolean }): void {
+  #unknown(
+    type: MessageType,
+    token: Token & { readonly bracketed: boolean },
+    writer: BinaryWriter,
+  ): void {
     if (token.bracketed && type.name === ANY_NAME) {
       throw this.#lexer.error('SYNTAX', `[${token.text}]: an expanded Any holds nothing else`, token);
     }
+    const colon = this.#lexer.accept(':');
+    const number = colon && token.kind === 'number' ? Number(token.text) : 0;
+    if (number > 0 && !type.fieldsByNumber.has(number) && readUnknown(this.#lexer, number, writer)) {
+      this.#warn(`field ${number} of ${type.name} is not known; it is kept as it is`, token);
+      return;
+    }
     const what = token.bracketed ? `extension [${token.text}]` : `field '${token.text}'`;
     this.#notKnown(`${type.name} has no ${what}`, token, token.bracketed ? [] : type.fields.keys());
-    this.#skipValue();
+    this.#skipValue(colon);
   }
 
-  #skipValue(): void {
-    const colon = this.#lexer.accept(':');
+  #skipValue(colon: boolean): void {
     const { text } = this.#lexer.token;
     if (text === '{' || text === '<') this.#inBraces((brace) => this.#skipFields(brace));
     else if (text === '[') this.#list(() => this.#skipElement());
@@ -226,7 +236,7 @@ class TextReader {
   #skipFields(brace: Brace): void {
     while (!this.#lexer.accept(brace.close)) {
       this.#fieldName(brace);
-      this.#skipValue();
+      this.#skipValue(this.#lexer.accept(':'));
       this.#separator();
     }
   }

@@ -61,6 +61,25 @@ export function readScalar(
   }
 }
 
+const MAX_FIELD_NUMBER = 2 ** 29 - 1;
+
+/**
+ * Takes the value of a field that the type does not have and writes it, if it is one whose form tells its wire type: a string, or
+ * an integer that is decimal (varint) or hexadecimal of 8 or 16 digits (fixed). Otherwise takes nothing and tells so.
+ */
+export function readUnknown(lexer: Lexer, number: number, writer: BinaryWriter): boolean {
+  const { kind, text } = lexer.token;
+  if (number > MAX_FIELD_NUMBER) return false;
+  const as = (scalar: Scalar) => readScalar(lexer, String(number), number, scalar, writer);
+  if (kind === 'string') as('bytes');
+  else if (kind !== 'number') return false;
+  else if (/^0x[0-9a-fA-F]{8}$/.test(text)) as('fixed32');
+  else if (/^0x[0-9a-fA-F]{16}$/.test(text)) as('fixed64');
+  else if (/^(?:0|[1-9]\d*)$/.test(text)) as('uint64');
+  else return false;
+  return true;
+}
+
 /** One string, or several side by side. */
 function readBytes(lexer: Lexer, name: string): Uint8Array {
   if (lexer.token.kind !== 'string') throw mismatch(lexer, `a string for '${name}'`);

@@ -10,6 +10,12 @@ export interface SessionOptions {
   readonly deviceId: bigint | number;
   /** 1 to 2^128 - 1; the controller with the highest one is the primary. */
   readonly electionId: bigint;
+  /**
+   * Whether this controller is a standby, which becomes the primary as soon as its role has none: it then takes an election id
+   * above all that the server knows (P4Runtime 1.5, "Client Arbitration and Controller Replication"). Default false: it stays a
+   * backup unless the server chooses it.
+   */
+  readonly takeover?: boolean;
   /** Role of the controller, by name; none is the default role, which may do everything. */
   readonly role?: string | ControllerRole;
   /** Default: no encryption. */

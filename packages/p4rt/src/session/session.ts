@@ -20,6 +20,7 @@ import { DEFAULT_DEADLINE_MS, Rpc } from '../rpc.js';
 import { Events } from './events.js';
 import type { SessionEvents, SessionOptions, WriteOptions } from './options.js';
 import { Pipeline, type PipelineAction, type PipelineConfig, type PipelineParts } from './pipeline.js';
+import { PrimaryTerm } from './primary-term.js';
 import { readEntities } from './read.js';
 import { type ControllerIdentity, DEFAULT_RECONNECT, reconnectOptions, type SessionState } from './state.js';
 import { ArbitratedStream } from './stream.js';
@@ -41,7 +42,6 @@ const PROBE_DEADLINE_MS = 1_000;
 export class P4RuntimeSession {
   readonly address: string;
   readonly deviceId: bigint;
-  readonly electionId: bigint;
   readonly #identity: ControllerIdentity;
   readonly #limits: BatchLimits;
   readonly #deadlineMs: number;
@@ -49,6 +49,7 @@ export class P4RuntimeSession {
   readonly #stream: ArbitratedStream;
   readonly #pipeline: Pipeline;
   readonly #events: Events<SessionEvents>;
+  readonly #term = new PrimaryTerm();
   #program: ProgramLike | undefined;
   /** Under way after calls without an answer; one is enough for all of them. */
   #recovery: Promise<boolean> | undefined;
@@ -76,11 +77,11 @@ export class P4RuntimeSession {
   private constructor(options: SessionOptions) {
     this.address = options.address;
     this.deviceId = uint64(options.deviceId, 'deviceId');
-    this.electionId = options.electionId;
-    if (this.electionId === 0n) throw invalid('election id 0 makes no controller; it starts at 1');
-    toUint128(this.electionId);
+    const { electionId } = options;
+    if (electionId === 0n) throw invalid('election id 0 makes no controller; it starts at 1');
+    toUint128(electionId);
     const role = typeof options.role === 'string' ? { name: options.role } : options.role;
-    this.#identity = { deviceId: this.deviceId, electionId: this.electionId, role };
+    this.#identity = { deviceId: this.deviceId, electionId, role };
     this.#program = options.program;
     this.#deadlineMs = atLeast(1, options.deadlineMs ?? DEFAULT_DEADLINE_MS, 'deadlineMs');
     this.#limits = {
@@ -91,11 +92,17 @@ export class P4RuntimeSession {
     const reconnect = options.reconnect === false ? undefined : reconnectOptions(options.reconnect);
     const maxDelayMs = (reconnect ?? DEFAULT_RECONNECT).maxDelayMs;
     this.#rpc = new Rpc(options.address, options.credentials, this.#deadlineMs, maxDelayMs);
-    this.#stream = new ArbitratedStream(this.#rpc, this.#identity, this.#deadlineMs, reconnect, {
+    const takeover = options.takeover ?? false;
+    this.#stream = new ArbitratedStream(this.#rpc, this.#identity, this.#deadlineMs, reconnect, takeover, {
       onState: (state, before) => this.#stateChanged(state, before),
       onMessage: (message) => this.#received(message),
     });
     this.#pipeline = new Pipeline(this.#rpc, this.#identity);
+  }
+
+  /** The election id as of now: that of the options, unless this is a standby that took over (`takeover`). */
+  get electionId(): bigint {
+    return this.#identity.electionId;
   }
 
   get state(): SessionState {
@@ -104,6 +111,17 @@ export class P4RuntimeSession {
 
   get isPrimary(): boolean {
     return this.#stream.state.kind === 'primary';
+  }
+
+  /**
+   * Waits until this controller is the primary; at once if it is. The signal is aborted when it no longer is, with a P4rtError as
+   * the reason: PERMISSION_DENIED if another controller has become the primary, UNAVAILABLE if the stream broke or the session was
+   * closed. What was wanted of the device is then for the next primary to do.
+   * @throws P4rtError UNAVAILABLE if the session is closed, also while this waits
+   */
+  whenPrimary(): Promise<AbortSignal> {
+    if (this.#stream.state.kind === 'closed') return Promise.reject(this.#closedError());
+    return this.#term.wait();
   }
 
   /** Calls a listener on each event, until the function that it gives back is called, or the session is closed. */
@@ -241,6 +259,11 @@ export class P4RuntimeSession {
     this.#events.clear();
     this.#stream.close();
     this.#rpc.close();
+    this.#term.close(this.#closedError());
+  }
+
+  #closedError(): P4rtError {
+    return this.#rpc.error('StreamChannel', status.UNAVAILABLE, 'the session is closed');
   }
 
   async #watched<T>(call: Promise<T>): Promise<T> {
@@ -316,6 +339,8 @@ export class P4RuntimeSession {
   }
 
   #stateChanged(state: SessionState, before: SessionState): void {
+    if (before.kind === 'primary') this.#term.end(this.#endOfTerm(state));
+    if (state.kind === 'primary') this.#term.begin();
     switch (state.kind) {
       case 'connecting':
       case 'closed':
@@ -334,6 +359,15 @@ export class P4RuntimeSession {
       default:
         state satisfies never;
     }
+  }
+
+  #endOfTerm(state: SessionState): P4rtError {
+    if (state.kind === 'disconnected') return state.error;
+    if (state.kind !== 'backup') return this.#closedError();
+    const primary =
+      state.primaryElectionId === undefined ? 'another one was' : `${state.primaryElectionId} is`;
+    const reason = `no longer the primary: election id ${primary}`;
+    return this.#rpc.error('StreamChannel', status.PERMISSION_DENIED, reason);
   }
 
   #received(message: NonNullable<StreamMessageResponse['update']>): void {

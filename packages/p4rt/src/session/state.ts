@@ -22,8 +22,8 @@ export type SessionState =
 /** Who the controller is to the server (P4Runtime 1.5, "Controller replication"). */
 export interface ControllerIdentity {
   readonly deviceId: bigint;
-  /** 1 to 2^128 - 1; the highest one is the primary. */
-  readonly electionId: bigint;
+  /** 1 to 2^128 - 1; the highest one is the primary. A standby that takes over raises it. */
+  electionId: bigint;
   readonly role: ControllerRole | undefined;
 }
 

@@ -15,7 +15,7 @@ import {
   type ReconnectOptions,
   type SessionState,
 } from './state.js';
-import { fromUint128, toUint128 } from './uint128.js';
+import { fromUint128, MAX_ELECTION_ID, toUint128 } from './uint128.js';
 
 export interface StreamHandlers {
   /** Called on every change of state; never for a state that is the same as before. */
@@ -37,6 +37,8 @@ export class ArbitratedStream {
   readonly #deadlineMs: number;
   readonly #reconnect: Required<ReconnectOptions> | undefined;
   readonly #handlers: StreamHandlers;
+  /** What a standby adds to the highest election id: standbys with different ids never take the same. */
+  readonly #claim: bigint | undefined;
   #state: SessionState = { kind: 'connecting', attempt: 1 };
   #stream: Stream | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -50,6 +52,7 @@ export class ArbitratedStream {
     identity: ControllerIdentity,
     deadlineMs: number,
     reconnect: Required<ReconnectOptions> | undefined,
+    takeover: boolean,
     handlers: StreamHandlers,
   ) {
     this.#rpc = rpc;
@@ -59,6 +62,7 @@ export class ArbitratedStream {
     const { initialDelayMs, maxDelayMs } = reconnect ?? DEFAULT_RECONNECT;
     this.#backoff = new Backoff({ initialMs: initialDelayMs, maxMs: maxDelayMs });
     this.#handlers = handlers;
+    this.#claim = takeover ? identity.electionId : undefined;
   }
 
   get state(): SessionState {
@@ -191,6 +195,17 @@ export class ArbitratedStream {
     ) {
       this.#enter({ kind: 'backup', primaryElectionId, highestElectionId });
     }
+    if (primaryElectionId === undefined) this.#takeOver(highestElectionId ?? 0n);
+  }
+
+  /** There is no primary: a standby becomes it. */
+  #takeOver(highest: bigint): void {
+    if (this.#claim === undefined || this.#identity.electionId > highest) return;
+    const electionId = highest + this.#claim;
+    // Beyond, nobody can be the primary any more.
+    if (electionId > MAX_ELECTION_ID) return;
+    this.#identity.electionId = electionId;
+    this.#stream?.write({ update: { $case: 'arbitration', value: this.#arbitration() } });
   }
 
   #broken(stream: Stream, error: P4rtError): void {
