@@ -20,6 +20,7 @@ import {
   Error as UpdateError,
   type WriteRequest,
 } from '../gen/p4/v1/p4runtime.js';
+import { fromUint128, toUint128 } from '../session/uint128.js';
 
 type ControllerStream = ServerDuplexStream<StreamMessageRequest, StreamMessageResponse>;
 
@@ -41,6 +42,7 @@ export class FakeServer {
   arbitrates = true;
   answersCapabilities = true;
   readonly #controllers = new Map<ControllerStream, Uint128>();
+  #highest = 0n;
   #server = new Server();
   #address = '';
 
@@ -75,6 +77,7 @@ export class FakeServer {
   async restart(): Promise<void> {
     this.stop();
     this.#controllers.clear();
+    this.#highest = 0n;
     this.#server = new Server();
     await this.#listen(this.#address);
   }
@@ -132,20 +135,20 @@ export class FakeServer {
     call.on('error', leave);
   }
 
+  /** The highest election id that was ever taken is the primary's; without its controller there is no primary. */
   #tellPrimary(): void {
-    let highest: Uint128 = { high: 0n, low: 0n };
-    for (const id of this.#controllers.values()) {
-      if (id.high > highest.high || (id.high === highest.high && id.low > highest.low)) highest = id;
-    }
-    for (const [stream, id] of this.#controllers) {
-      const code = id === highest ? status.OK : status.ALREADY_EXISTS;
+    const ids = [...this.#controllers].map(([stream, id]) => ({ stream, id: fromUint128(id) }));
+    for (const { id } of ids) if (id > this.#highest) this.#highest = id;
+    const hasPrimary = ids.some(({ id }) => id === this.#highest);
+    for (const { stream, id } of ids) {
+      const code = id === this.#highest ? status.OK : hasPrimary ? status.ALREADY_EXISTS : status.NOT_FOUND;
       stream.write({
         update: {
           $case: 'arbitration',
           value: {
             deviceId: 1n,
             role: undefined,
-            electionId: highest,
+            electionId: toUint128(this.#highest),
             status: { code, message: '', details: [] },
           },
         },
