@@ -1,10 +1,12 @@
 import type { ProgramDescriptor } from './descriptor.js';
 import { P4InfoError } from './errors.js';
+import { documentationOf } from './model/describe.js';
 import type { P4Program } from './model/program.js';
 
 /**
  * The TypeScript source of a program's descriptor: `export const <name>Descriptor = {…} as const satisfies
- * ProgramDescriptor`. The same P4Info and name always give the same text.
+ * ProgramDescriptor`. What the program says of its objects (`@brief`, `@description`) becomes their docstrings. The same P4Info
+ * and name always give the same text.
  *
  * @param name Start of the constant's name, such as `k8sDp`; also the descriptor's `name`.
  * @throws P4InfoError `CODEGEN` if `name` cannot start an identifier
@@ -44,9 +46,25 @@ function literal(value: unknown, indent: string): string {
   const inner = `${indent}  `;
   const lines = Array.isArray(value)
     ? value.map((item) => `${inner}${literal(item, inner)},\n`)
-    : properties(value).map(([key, item]) => `${inner}${propertyName(key)}: ${literal(item, inner)},\n`);
+    : properties(value).map(
+        ([key, item]) => `${comment(item, inner)}${inner}${propertyName(key)}: ${literal(item, inner)},\n`,
+      );
   const [open, close] = Array.isArray(value) ? '[]' : '{}';
   return `${open}\n${lines.join('')}${indent}${close}`;
+}
+
+/** The documentation of an object in the program as a docstring, which editors show where the object is used. */
+function comment(value: unknown, indent: string): string {
+  const { brief = '', description = '' } =
+    typeof value === 'object' && value !== null ? (documentationOf(value) ?? {}) : {};
+  const text = [brief, description].filter((part) => part !== '').join('\n\n');
+  if (text === '') return '';
+  const lines = text
+    .replaceAll('*/', '*\\/')
+    .split(/\r\n|[\n\r\u2028\u2029]/)
+    .map((line) => line.replace(/\p{Cc}/gu, ' ').trimEnd());
+  if (lines.length === 1) return `${indent}/** ${lines[0]} */\n`;
+  return `${indent}/**\n${lines.map((line) => `${indent} * ${line}`.trimEnd()).join('\n')}\n${indent} */\n`;
 }
 
 /** Undefined if there is an object within that is not empty. */

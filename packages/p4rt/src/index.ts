@@ -41,6 +41,7 @@ export {
   virtualPortNumber,
   virtualPortPath,
 } from './gnmi/virtual-port.js';
+export { descriptorOf } from './program-names.js';
 export { type CloneSessionInput, cloneSession, multicastGroup, type ReplicaInput } from './replication.js';
 export type { SessionEvents, SessionOptions, WriteOptions } from './session/options.js';
 export type { PipelineAction, PipelineConfig, PipelineParts } from './session/pipeline.js';

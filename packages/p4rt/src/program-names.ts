@@ -66,7 +66,8 @@ export class ProgramNames {
 
 const NO_NAMES = new ProgramNames(undefined);
 
-function descriptorOf(
+/** The descriptor of a program, in whatever form it is given. */
+export function descriptorOf(
   program: P4Program | ProgramDescriptor | { readonly descriptor: ProgramDescriptor },
 ): ProgramDescriptor {
   if ('descriptor' in program) return program.descriptor;

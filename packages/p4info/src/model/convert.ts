@@ -11,6 +11,7 @@ import {
   MeterSpec_Unit,
   type Preamble,
 } from '../proto.js';
+import { annotationsOf, referencesOf } from './annotations.js';
 import type { TypeResolver } from './data-type.js';
 import type { Named } from './name-index.js';
 import type { P4Field, P4MatchField, P4Object } from './objects.js';
@@ -29,9 +30,9 @@ export interface Owner {
 export function objectOf(preamble: Preamble | undefined, kind: string, path: string): P4Object {
   if (preamble === undefined || preamble.name === '')
     throw invalid(`a ${kind} has no name in its preamble`, path);
-  const { id, name, alias, annotations } = preamble;
+  const { id, name, alias } = preamble;
   if (id === 0) throw invalid(`${kind} '${name}' has no id (0 is none)`, path);
-  return { id, name, alias: alias === '' ? name : alias, annotations };
+  return { id, name, alias: alias === '' ? name : alias, ...annotationsOf(preamble) };
 }
 
 export function ownerOf({ name }: P4Object, kind: string, path: string): Owner {
@@ -55,7 +56,15 @@ export function fieldOf(
   }
   const typeName = field.typeName?.name;
   const isString = types.isString(typeName);
-  return { id, name, bitwidth: isString ? 0 : bitwidth, ...(typeName ? { typeName } : {}), isString };
+  return {
+    id,
+    name,
+    bitwidth: isString ? 0 : bitwidth,
+    ...(typeName ? { typeName } : {}),
+    isString,
+    refersTo: referencesOf(field.annotations),
+    ...annotationsOf(field),
+  };
 }
 
 /** A size as a number; one that is none is told, and 0: not known. */

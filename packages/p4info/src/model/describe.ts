@@ -7,9 +7,9 @@ import type {
 } from '../descriptor.js';
 import type { ProgramParts } from './build.js';
 import type { P4DataType } from './data-type.js';
-import type { P4ActionRef, P4Field, P4MatchField, P4Table } from './objects.js';
+import type { P4ActionRef, P4Documented, P4Field, P4MatchField, P4Table } from './objects.js';
 
-interface Keyed {
+interface Keyed extends P4Documented {
   readonly id: number;
   readonly name: string;
   readonly alias?: string;
@@ -109,10 +109,26 @@ function typeOf({ type, bitwidth }: P4DataType): { readonly type: string; readon
   return { type, ...optional('bitwidth', bitwidth) };
 }
 
+const documentation = new WeakMap<object, P4Documented>();
+
+/** What the program says, for people, of what a descriptor made here, or a part of it, describes. */
+export function documentationOf(descriptor: object): P4Documented | undefined {
+  return documentation.get(descriptor);
+}
+
 /** Object.fromEntries makes own properties also of a name like `__proto__`. */
-function record<T extends Keyed, D>(items: readonly T[], describe: (item: T) => D): Record<string, D> {
+function record<T extends Keyed, D extends object>(
+  items: readonly T[],
+  describe: (item: T) => D,
+): Record<string, D> {
   const keys = keysOf(items);
-  return Object.fromEntries(items.map((item) => [keys.get(item) ?? item.name, describe(item)]));
+  return Object.fromEntries(
+    items.map((item) => {
+      const descriptor = describe(item);
+      if (item.brief !== '' || item.description !== '') documentation.set(descriptor, item);
+      return [keys.get(item) ?? item.name, descriptor];
+    }),
+  );
 }
 
 /** The shortest of alias, full name, full name with id that no other item has, too. */

@@ -3,26 +3,59 @@ import type { Any } from '../proto.js';
 import type { P4DataType } from './data-type.js';
 import type { Named, NameIndex } from './name-index.js';
 
+/** What a program says of an object for people: `@brief` and `@description`, '' where it says nothing. */
+export interface P4Documented {
+  readonly brief: string;
+  readonly description: string;
+}
+
+/** A value in a structured annotation. */
+export type P4AnnotationValue = string | bigint | boolean;
+
+/** A structured annotation: `@name[1, "a"]` has `values`, `@name[key=1]` has `pairs`; the other one is empty. */
+export interface P4Annotation {
+  readonly name: string;
+  readonly values: readonly P4AnnotationValue[];
+  readonly pairs: ReadonlyMap<string, P4AnnotationValue>;
+}
+
+/** What objects and fields have in common: annotations and documentation. */
+export interface P4Annotated extends P4Documented {
+  /** Unstructured annotations as in the program, such as `@hidden` or `@format(IPV4_ADDRESS)`. */
+  readonly annotations: readonly string[];
+  readonly structuredAnnotations: readonly P4Annotation[];
+}
+
+/**
+ * `@refers_to(table, field)`: a value is that of a key of an entry in another table, which must be there. P4Runtime does not
+ * define the annotation; SONiC's PINS and its tools do.
+ */
+export interface P4Reference {
+  /** Alias or full name, or `builtin::multicast_group_table` and the like: not all of them are tables of the program. */
+  readonly table: string;
+  readonly field: string;
+}
+
 /** What all objects of P4Info have (P4Runtime 1.5, "Preamble"). */
-export interface P4Object extends Named {
+export interface P4Object extends Named, P4Annotated {
   /** Unique in the program; its top byte tells the kind. */
   readonly id: number;
   /** Full name, such as `ingress.acl.deny`. */
   readonly name: string;
   /** Short name; the full name if P4Info has no alias. */
   readonly alias: string;
-  /** Unstructured annotations, such as `@hidden`. */
-  readonly annotations: readonly string[];
 }
 
 /** A value of a key, a parameter or packet metadata. */
-export interface P4Field extends Named {
+export interface P4Field extends Named, P4Annotated {
   /** Width of the value on the wire; 0 for a string. */
   readonly bitwidth: number;
   /** Name of the P4 type, if it has one of its own. */
   readonly typeName?: string;
   /** Whether the type is translated to `sdn_string`. */
   readonly isString: boolean;
+  /** In the order of the annotations `@refers_to`. */
+  readonly refersTo: readonly P4Reference[];
 }
 
 export interface P4MatchField extends P4Field {
@@ -38,6 +71,9 @@ export class P4Action implements P4Object {
   readonly name: string;
   readonly alias: string;
   readonly annotations: readonly string[];
+  readonly structuredAnnotations: readonly P4Annotation[];
+  readonly brief: string;
+  readonly description: string;
   readonly params: readonly P4Param[];
   readonly #params: NameIndex<P4Param>;
 
@@ -47,6 +83,9 @@ export class P4Action implements P4Object {
     this.name = object.name;
     this.alias = object.alias;
     this.annotations = object.annotations;
+    this.structuredAnnotations = object.structuredAnnotations;
+    this.brief = object.brief;
+    this.description = object.description;
     this.params = params;
     this.#params = index;
   }
@@ -76,6 +115,9 @@ export class P4Table implements P4Object {
   readonly name: string;
   readonly alias: string;
   readonly annotations: readonly string[];
+  readonly structuredAnnotations: readonly P4Annotation[];
+  readonly brief: string;
+  readonly description: string;
   /** Number of entries asked for in the program; 0: not told. */
   readonly size: number;
   readonly matchFields: readonly P4MatchField[];
@@ -107,6 +149,9 @@ export class P4Table implements P4Object {
     this.name = object.name;
     this.alias = object.alias;
     this.annotations = object.annotations;
+    this.structuredAnnotations = object.structuredAnnotations;
+    this.brief = object.brief;
+    this.description = object.description;
     this.size = parts.size;
     this.matchFields = parts.matchFields;
     this.actions = parts.actions;

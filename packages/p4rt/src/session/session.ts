@@ -1,4 +1,5 @@
 import { status } from '@grpc/grpc-js';
+import { Events, warnOfListener } from '@infra-offload/base';
 import { Guard } from '@infra-offload/guard';
 import type { P4Program } from '@infra-offload/p4info';
 import type { P4Info } from '@infra-offload/p4info/proto';
@@ -17,7 +18,7 @@ import {
   WriteRequest_Atomicity,
 } from '../gen/p4/v1/p4runtime.js';
 import { DEFAULT_DEADLINE_MS, Rpc } from '../rpc.js';
-import { Events } from './events.js';
+
 import type { SessionEvents, SessionOptions, WriteOptions } from './options.js';
 import { Pipeline, type PipelineAction, type PipelineConfig, type PipelineParts } from './pipeline.js';
 import { PrimaryTerm } from './primary-term.js';
@@ -407,11 +408,7 @@ export class P4RuntimeSession {
       this.#events.emit('listenerError', error, event);
       return;
     }
-    const warning = error instanceof Error ? error : new Error(String(error));
-    process.emitWarning(
-      `a listener of '${event}' failed: ${warning.stack ?? warning.message}`,
-      'P4RuntimeSession',
-    );
+    warnOfListener(error, event, 'P4RuntimeSession');
   }
 }
 

@@ -36,7 +36,9 @@ export interface TypedActionProfile<P extends ActionProfileDescriptor> {
   readonly id: number;
   readonly name: string;
   /** What members may do. */
-  readonly actions: { readonly [N in keyof P['actions'] & string]: ActionBuilder<N, P['actions'][N]> };
+  readonly actions: {
+    readonly [N in keyof P['actions'] as N & string]: ActionBuilder<N & string, P['actions'][N]>;
+  };
   /** A member; without an action its key, to read or remove it. @throws P4rtError INVALID */
   member(id: number, action?: BuiltAction<keyof P['actions'] & string>): Entity;
   /**

@@ -12,17 +12,17 @@ import type { ProgramDescriptor, TypedTable } from './types.js';
 export interface TypedProgram<D extends ProgramDescriptor = ProgramDescriptor> {
   readonly descriptor: D;
   readonly name: string;
-  readonly tables: { readonly [T in keyof D['tables'] & string]: TypedTable<D['tables'][T]> };
+  readonly tables: { readonly [T in keyof D['tables'] as T & string]: TypedTable<D['tables'][T]> };
   readonly actionProfiles: {
-    readonly [P in keyof D['actionProfiles'] & string]: TypedActionProfile<D['actionProfiles'][P]>;
+    readonly [P in keyof D['actionProfiles'] as P & string]: TypedActionProfile<D['actionProfiles'][P]>;
   };
-  readonly counters: { readonly [C in keyof D['counters'] & string]: Counter };
-  readonly meters: { readonly [M in keyof D['meters'] & string]: Meter };
-  readonly registers: { readonly [R in keyof D['registers'] & string]: Register };
-  readonly digests: { readonly [R in keyof D['digests'] & string]: Digest };
-  readonly valueSets: { readonly [V in keyof D['valueSets'] & string]: TypedValueSet<D['valueSets'][V]> };
+  readonly counters: { readonly [C in keyof D['counters'] as C & string]: Counter };
+  readonly meters: { readonly [M in keyof D['meters'] as M & string]: Meter };
+  readonly registers: { readonly [R in keyof D['registers'] as R & string]: Register };
+  readonly digests: { readonly [R in keyof D['digests'] as R & string]: Digest };
+  readonly valueSets: { readonly [V in keyof D['valueSets'] as V & string]: TypedValueSet<D['valueSets'][V]> };
   readonly packetMetadata: {
-    readonly [H in keyof D['packetMetadata'] & string]: TypedPacketMetadata<D['packetMetadata'][H]>;
+    readonly [H in keyof D['packetMetadata'] as H & string]: TypedPacketMetadata<D['packetMetadata'][H]>;
   };
   /** A table by a name from elsewhere. @throws P4rtError UNKNOWN_NAME */
   table(name: string): RuntimeTable;

@@ -1,6 +1,12 @@
-import { MultiMap } from '@infra-offload/base';
+import { MultiMap } from './multi-map.js';
 
 type Listener<A extends readonly unknown[]> = (...args: A) => unknown;
+
+/** Makes what a listener threw a warning of the process. @param owner whose listener it was, such as a class */
+export function warnOfListener(error: unknown, event: string, owner: string): void {
+  const warning = error instanceof Error ? error : new Error(String(error));
+  process.emitWarning(`a listener of '${event}' failed: ${warning.stack ?? warning.message}`, owner);
+}
 
 /**
  * Typed events whose listeners cannot break the emitter: what a listener throws, or rejects with, goes to

@@ -1,0 +1,180 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Backoff } from '@infra-offload/base';
+import { Guard } from '@infra-offload/guard';
+import { formatEntity, P4RuntimeSession, P4rtError, type SessionOptions } from '@infra-offload/p4rt';
+import type { Entity } from '@infra-offload/p4rt/proto';
+import { Contents } from './contents.js';
+import { invalid } from './errors.js';
+import type { Tell } from './events.js';
+import { Keeper } from './keeper.js';
+import type { SwitchOptions } from './options.js';
+import { ensurePipeline } from './pipeline.js';
+
+const DEFAULT_AUDIT_MS = 60_000;
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
+/** A switch of a controller: its session, and what is wanted of it. Made by `P4RuntimeController.add`. */
+export class ControlledSwitch {
+  readonly name: string;
+  readonly #options: SwitchOptions;
+  readonly #identity: Pick<SessionOptions, 'electionId' | 'role'>;
+  readonly #tell: Tell;
+  readonly #contents: Contents;
+  readonly #keeper: Keeper;
+  readonly #auditMs: number;
+  readonly #stop = new AbortController();
+  readonly #guard = new Guard();
+  readonly #reconnect: Backoff;
+  #session: P4RuntimeSession | undefined;
+
+  /** @internal */
+  constructor(
+    name: string,
+    options: SwitchOptions,
+    identity: Pick<SessionOptions, 'electionId' | 'role'>,
+    tell: Tell,
+  ) {
+    const { initialDelayMs = 100, maxDelayMs = 5_000 } = options.reconnect ?? {};
+    this.name = name;
+    this.#options = options;
+    this.#identity = identity;
+    this.#tell = tell;
+    this.#auditMs = options.auditMs ?? DEFAULT_AUDIT_MS;
+    if (!(this.#auditMs >= 1 && this.#auditMs <= MAX_TIMER_MS))
+      throw invalid(`auditMs of switch '${name}' is ${this.#auditMs}, not 1 to ${MAX_TIMER_MS}`);
+    this.#reconnect = new Backoff({ initialMs: initialDelayMs, maxMs: maxDelayMs });
+    this.#contents = new Contents(options.program, options.tables);
+    this.#keeper = new Keeper(this.#contents, {
+      inSync: () => tell('inSync'),
+      refused: (refusal) => tell('refused', refusal),
+    });
+    this.setWanted(options.wanted ?? []);
+  }
+
+  /**
+   * The session, to read counters, send packets and write what the controller does not keep; undefined until the switch has
+   * answered for the first time. Whoever closes it ends the switch's part in the controller: use `remove` instead.
+   */
+  get session(): P4RuntimeSession | undefined {
+    return this.#session;
+  }
+
+  get isPrimary(): boolean {
+    return this.#session?.isPrimary ?? false;
+  }
+
+  /** Whether the switch holds what is wanted, as far as it is known. */
+  get isInSync(): boolean {
+    return this.#keeper.isInSync;
+  }
+
+  /**
+   * Replaces what is wanted: table entries, default entries, members and groups, made with a typed program. The difference is
+   * written at once if this controller is the primary of the switch, else when it is. Members are written before groups, groups before
+   * entries, and all are deleted in the opposite order; what is no longer wanted goes after what is wanted instead has come.
+   * Default entries that are no longer wanted are reset to the program's own.
+   * @throws ControllerError INVALID for an entity of another kind or of a table that is not kept, one that comes twice, or one that
+   *   names a member or group that is not among them; what was wanted before is still wanted then
+   */
+  setWanted(entities: readonly Entity[]): void {
+    const describe = (entity: Entity) => formatEntity(this.#options.program, entity);
+    this.#keeper.setWanted(this.#contents.wanted(entities, describe));
+  }
+
+  /**
+   * Reads what the switch holds now instead of at the next `auditMs`, and repairs what differs.
+   * @returns how many entities differed; 0 if this controller is not the primary of the switch
+   * @throws P4rtError if the switch cannot be read
+   */
+  async audit(): Promise<number> {
+    const differing = await this.#keeper.audit();
+    if (differing > 0) this.#tell('repaired', differing);
+    return differing;
+  }
+
+  /** @internal */
+  start(): void {
+    this.#guard.run(() => this.#run());
+  }
+
+  /** @internal */
+  stop(): void {
+    this.#stop.abort();
+    this.#keeper.detach();
+    this.#session?.close();
+  }
+
+  async #run(): Promise<void> {
+    const session = await this.#open();
+    if (session === undefined) return;
+    this.#session = session;
+    this.#listen(session);
+    for (;;) {
+      const term = await session.whenPrimary().catch(() => undefined);
+      if (term === undefined) return;
+      if (term.aborted) continue;
+      this.#tell('primary');
+      await this.#keep(session, term);
+    }
+  }
+
+  async #open(): Promise<P4RuntimeSession | undefined> {
+    const { signal } = this.#stop;
+    while (!signal.aborted) {
+      try {
+        const session = await P4RuntimeSession.open({
+          ...this.#options,
+          ...this.#identity,
+          takeover: true,
+        });
+        if (!signal.aborted) return session;
+        session.close();
+      } catch (error) {
+        if (!P4rtError.is(error)) throw error;
+        if (!signal.aborted) this.#tell('disconnected', error);
+      }
+      await this.#reconnect.wait(signal);
+    }
+    return undefined;
+  }
+
+  #listen(session: P4RuntimeSession): void {
+    const { handler } = { handler: this.#guard.handler.bind(this.#guard) };
+    session.on('connected', handler(() => this.#tell('connected')));
+    session.on('backup', handler((state) => this.#tell('standby', state)));
+    session.on('disconnected', handler((error) => this.#tell('disconnected', error)));
+    session.on('packetIn', handler((packet) => this.#tell('packetIn', packet)));
+    session.on('digest', handler((digest, acknowledge) => this.#tell('digest', digest, acknowledge)));
+    session.on('idleTimeout', handler((notification) => this.#tell('idleTimeout', notification)));
+    this.#tell('connected');
+    if (session.state.kind === 'backup') this.#tell('standby', session.state);
+  }
+
+  /** Keeps the switch in the wanted state until the term as its primary is over. */
+  async #keep(session: P4RuntimeSession, term: AbortSignal): Promise<void> {
+    const retry = new Backoff({ initialMs: 100, maxMs: 5_000 });
+    while (!term.aborted) {
+      try {
+        const { pipeline } = this.#options;
+        const action = pipeline && (await ensurePipeline(session, pipeline));
+        if (term.aborted) return;
+        if (action !== undefined) this.#tell('pipelineSet', action);
+        const ended = AbortSignal.any([term, await this.#keeper.attach(session)]);
+        await this.#auditUntil(ended);
+      } catch (error) {
+        if (!term.aborted) this.#tell('failed', error);
+      } finally {
+        this.#keeper.detach();
+      }
+      await retry.wait(term);
+    }
+  }
+
+  async #auditUntil(ended: AbortSignal): Promise<void> {
+    for (;;) {
+      await sleep(this.#auditMs, undefined, { signal: ended, ref: false }).catch(() => undefined);
+      if (ended.aborted) return;
+      await this.audit();
+    }
+  }
+}
