@@ -1,4 +1,5 @@
 export { Backoff, type BackoffOptions, longestDelayMs, type WaitOptions } from './backoff.js';
+export { formatColumns } from './columns.js';
 export { Events, warnOfListener } from './events.js';
 export { Listeners, type Unsubscribe } from './listeners.js';
 export { MultiMap } from './multi-map.js';

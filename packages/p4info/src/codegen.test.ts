@@ -85,3 +85,33 @@ describe('nameFromFile', () => {
     expect(nameFromFile(file)).toBe(name);
   });
 });
+
+describe('docstrings', () => {
+  const program = P4Program.parse(String.raw`
+    tables {
+      preamble { id: 1 name: "c.routes" alias: "routes" doc { brief: "Where packets go." description: "One entry a prefix.\n*/ is harmless." } }
+      match_fields { id: 1 name: "dst" bitwidth: 32 match_type: LPM doc { brief: "The destination." } }
+      action_refs { id: 2 }
+    }
+    actions {
+      preamble { id: 2 name: "c.send" alias: "send" doc { description: "Sends it.\x07" } }
+      params { id: 1 name: "port" bitwidth: 9 doc { brief: "Where to." } }
+    }
+  `);
+
+  it('are what the program says of its objects', async () => {
+    const source = generateDescriptor(program, 'small');
+    expect(source).toContain(`
+    /**
+     * Where packets go.
+     *
+     * One entry a prefix.
+     * *\\/ is harmless.
+     */
+    routes: {`);
+    expect(source).toContain('\n        /** The destination. */\n        dst: {');
+    expect(source).toContain('\n        /** Sends it. */\n        send: {');
+    expect(source).toContain('\n            /** Where to. */\n            port: {');
+    expect(await evaluate(source, 'small')).toEqual(program.describe('small'));
+  });
+});

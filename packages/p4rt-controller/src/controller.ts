@@ -44,8 +44,8 @@ export class P4RuntimeController {
   add(name: string, options: SwitchOptions): ControlledSwitch {
     if (this.#isClosed) throw invalid('the controller is closed');
     if (this.#switches.has(name)) throw invalid(`there is a switch '${name}' already: remove it first`);
-    const added: ControlledSwitch = new ControlledSwitch(name, options, this.#options, (event, ...rest) => {
-      if (this.#switches.get(name) === added) this.#events.emit(event, added, ...rest);
+    const added: ControlledSwitch = new ControlledSwitch(name, options, this.#options, (event, ...args) => {
+      if (this.#switches.get(name) === added) this.#events.emit(event, ...args);
     });
     this.#switches.set(name, added);
     added.start();

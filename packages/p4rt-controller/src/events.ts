@@ -37,8 +37,8 @@ export type ControllerEvents = {
   readonly listenerError: [error: unknown, event: string];
 };
 
-/** Tells an event of one switch. */
+/** Tells an event of a switch. */
 export type Tell = <E extends Exclude<keyof ControllerEvents, 'listenerError'>>(
   event: E,
-  ...rest: ControllerEvents[E] extends [ControlledSwitch, ...infer R] ? R : never
+  ...args: ControllerEvents[E]
 ) => void;

@@ -45,8 +45,8 @@ export class ControlledSwitch {
     this.#reconnect = new Backoff({ initialMs: initialDelayMs, maxMs: maxDelayMs });
     this.#contents = new Contents(options.program, options.tables);
     this.#keeper = new Keeper(this.#contents, {
-      inSync: () => tell('inSync'),
-      refused: (refusal) => tell('refused', refusal),
+      inSync: () => tell('inSync', this),
+      refused: (refusal) => tell('refused', this, refusal),
     });
     this.setWanted(options.wanted ?? []);
   }
@@ -88,7 +88,7 @@ export class ControlledSwitch {
    */
   async audit(): Promise<number> {
     const differing = await this.#keeper.audit();
-    if (differing > 0) this.#tell('repaired', differing);
+    if (differing > 0) this.#tell('repaired', this, differing);
     return differing;
   }
 
@@ -113,7 +113,7 @@ export class ControlledSwitch {
       const term = await session.whenPrimary().catch(() => undefined);
       if (term === undefined) return;
       if (term.aborted) continue;
-      this.#tell('primary');
+      this.#tell('primary', this);
       await this.#keep(session, term);
     }
   }
@@ -131,7 +131,7 @@ export class ControlledSwitch {
         session.close();
       } catch (error) {
         if (!P4rtError.is(error)) throw error;
-        if (!signal.aborted) this.#tell('disconnected', error);
+        if (!signal.aborted) this.#tell('disconnected', this, error);
       }
       await this.#reconnect.wait(signal);
     }
@@ -139,15 +139,14 @@ export class ControlledSwitch {
   }
 
   #listen(session: P4RuntimeSession): void {
-    const { handler } = { handler: this.#guard.handler.bind(this.#guard) };
-    session.on('connected', handler(() => this.#tell('connected')));
-    session.on('backup', handler((state) => this.#tell('standby', state)));
-    session.on('disconnected', handler((error) => this.#tell('disconnected', error)));
-    session.on('packetIn', handler((packet) => this.#tell('packetIn', packet)));
-    session.on('digest', handler((digest, acknowledge) => this.#tell('digest', digest, acknowledge)));
-    session.on('idleTimeout', handler((notification) => this.#tell('idleTimeout', notification)));
-    this.#tell('connected');
-    if (session.state.kind === 'backup') this.#tell('standby', session.state);
+    session.on('connected', this.#guard.handler(() => this.#tell('connected', this)));
+    session.on('backup', this.#guard.handler((state) => this.#tell('standby', this, state)));
+    session.on('disconnected', this.#guard.handler((error) => this.#tell('disconnected', this, error)));
+    session.on('packetIn', this.#guard.handler((packet) => this.#tell('packetIn', this, packet)));
+    session.on('digest', this.#guard.handler((digest, acknowledge) => this.#tell('digest', this, digest, acknowledge)));
+    session.on('idleTimeout', this.#guard.handler((notification) => this.#tell('idleTimeout', this, notification)));
+    this.#tell('connected', this);
+    if (session.state.kind === 'backup') this.#tell('standby', this, session.state);
   }
 
   /** Keeps the switch in the wanted state until the term as its primary is over. */
@@ -158,11 +157,11 @@ export class ControlledSwitch {
         const { pipeline } = this.#options;
         const action = pipeline && (await ensurePipeline(session, pipeline));
         if (term.aborted) return;
-        if (action !== undefined) this.#tell('pipelineSet', action);
+        if (action !== undefined) this.#tell('pipelineSet', this, action);
         const ended = AbortSignal.any([term, await this.#keeper.attach(session)]);
         await this.#auditUntil(ended);
       } catch (error) {
-        if (!term.aborted) this.#tell('failed', error);
+        if (!term.aborted) this.#tell('failed', this, error);
       } finally {
         this.#keeper.detach();
       }

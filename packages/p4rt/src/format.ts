@@ -26,7 +26,7 @@ export type ProgramLike = P4Program | ProgramDescriptor | { readonly descriptor:
  * Without a program, or for objects that it does not have, ids stand for names. Never throws on odd entities.
  */
 export function formatEntity(program: ProgramLike | undefined, entity: Entity): string {
-  return new Formatter(ProgramNames.of(program)).entity(entity);
+  return new EntityFormatter(ProgramNames.of(program)).entity(entity);
 }
 
 /** An update in words: `INSERT service dst_ip=...`. */
@@ -35,7 +35,8 @@ export function formatUpdate(program: ProgramLike | undefined, update: Update): 
   return `${type} ${update.entity === undefined ? 'nothing' : formatEntity(program, update.entity)}`;
 }
 
-class Formatter {
+/** Parts of entities in words. */
+export class EntityFormatter {
   readonly #names: ProgramNames;
 
   constructor(names: ProgramNames) {
@@ -101,13 +102,13 @@ class Formatter {
     const table = this.#names.table(entry.tableId);
     const parts = [table.name];
     if (entry.isDefaultAction) parts.push('default');
-    for (const match of inOrder(entry.match)) parts.push(formatMatch(table.fields.get(match.fieldId), match));
+    for (const [id, value] of this.matches(entry)) parts.push(`${table.fields.get(id)?.name ?? id}=${value}`);
     if (entry.priority !== 0) parts.push(`priority=${entry.priority}`);
-    if (entry.action !== undefined) parts.push('->', this.#tableAction(entry.action));
+    if (entry.action !== undefined) parts.push('->', this.tableAction(entry.action));
     return parts.join(' ');
   }
 
-  #tableAction(action: TableAction): string {
+  tableAction(action: TableAction): string {
     const type = action.type;
     switch (type?.$case) {
       case 'action':
@@ -130,36 +131,49 @@ class Formatter {
     }
   }
 
-  #action(action: Action): string {
+  /** What an entry matches, by the ids of its keys and in their order. */
+  matches({ tableId, match }: TableEntry): ReadonlyMap<number, string> {
+    const { fields } = this.#names.table(tableId);
+    return new Map(inOrder(match).map((one) => [one.fieldId, formatMatch(fields.get(one.fieldId), one)]));
+  }
+
+  actionParts(action: Action): {
+    readonly name: string;
+    readonly params: readonly { readonly name: string; readonly value: string }[];
+  } {
     const names = this.#names.action(action.actionId);
     const params = action.params.map(({ paramId, value }) => {
       const param = names.params.get(paramId);
-      return `${param?.name ?? paramId}=${text(param, value)}`;
+      return { name: param?.name ?? String(paramId), value: text(param, value) };
     });
-    return `${names.name}(${params.join(', ')})`;
+    return { name: names.name, params };
+  }
+
+  #action(action: Action): string {
+    const { name, params } = this.actionParts(action);
+    return `${name}(${params.map((param) => `${param.name}=${param.value}`).join(', ')})`;
   }
 }
 
 function formatMatch(field: ValueNames | undefined, match: FieldMatch): string {
-  const name = field?.name ?? String(match.fieldId);
   const type = match.fieldMatchType;
   switch (type?.$case) {
     case 'exact':
     case 'optional':
-      return `${name}=${text(field, type.value.value)}`;
+      return text(field, type.value.value);
     case 'lpm':
-      return `${name}=${text(field, type.value.value)}/${type.value.prefixLen}`;
+      return `${text(field, type.value.value)}/${type.value.prefixLen}`;
     case 'ternary':
       if (field !== undefined && isAllOnes(type.value.mask, field.bitwidth)) {
-        return `${name}=${text(field, type.value.value)}`;
+        return text(field, type.value.value);
       }
-      return `${name}=${formatValue(64, type.value.value)}&&&${formatValue(64, type.value.mask)}`;
+      return `${formatValue(64, type.value.value)}&&&${formatValue(64, type.value.mask)}`;
     case 'range':
-      return `${name}=${text(field, type.value.low)}..${text(field, type.value.high)}`;
+      return `${text(field, type.value.low)}..${text(field, type.value.high)}`;
     case 'other':
-      return `${name}=${type.value.typeUrl}`;
+      return type.value.typeUrl;
     case undefined:
-      return `${name}=?`;
+      return '?';
     default:
       return type satisfies never;
   }

@@ -24,6 +24,7 @@ export {
   type WriteFailure,
 } from './errors.js';
 export { formatEntity, formatUpdate, type ProgramLike } from './format.js';
+export { formatEntry, formatTable } from './format-table.js';
 export {
   GnmiClient,
   type GnmiEvent,

@@ -1,7 +1,7 @@
 import type { X509Certificate } from 'node:crypto';
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
-import { messageOf } from '@infra-offload/base';
+import { formatColumns, messageOf } from '@infra-offload/base';
 import { TlsCertsError } from './errors.js';
 import { readPem } from './files.js';
 import { AUTHORITY_FILE } from './layout.js';
@@ -147,13 +147,7 @@ export function formatReports(reports: readonly Report[]): string {
     names.join(' ') || '-',
   ]);
   const table = [['file', 'subject', 'role', 'ends', 'check', 'names'], ...rows];
-  const widths = [0, 1, 2, 3, 4].map((column) => Math.max(...table.map((row) => row[column]?.length ?? 0)));
-  const lines = table.map((row) =>
-    row
-      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-      .join('  ')
-      .trimEnd(),
-  );
+  const lines = formatColumns(table);
   const faults = reports.flatMap(({ file, problems }) => problems.map((problem) => `${file}: ${problem}`));
-  return [...lines, ...(faults.length === 0 ? [] : ['', ...faults])].join('\n');
+  return [lines, ...(faults.length === 0 ? [] : ['', ...faults])].join('\n');
 }

@@ -1,3 +1,4 @@
+import { formatColumns } from '@infra-offload/base';
 import type { Summary } from './scenario.js';
 
 /** The summary for people. */
@@ -5,13 +6,13 @@ export function formatSummary(summary: Summary, totalMs: number): string {
   const endpoints = [...new Set(summary.spreads.flatMap((row) => Object.keys(row.servers)))].sort();
   const lines = [
     'Pods',
-    ...columns([
+    formatColumns([
       ['', 'name', 'address', 'CNI ADD'],
       ...summary.pods.map(({ name, ip, addMs }) => ['', name, ip, `${addMs.toFixed(0)} ms`]),
     ]),
     '',
     `Service default/${summary.service.name} at ${summary.service.clusterIp}`,
-    ...columns([
+    formatColumns([
       ['', 'port', 'protocol', 'target port'],
       ...summary.service.ports.map((port) => [
         '',
@@ -22,7 +23,7 @@ export function formatSummary(summary: Summary, totalMs: number): string {
     ]),
     '',
     'New connections by endpoint',
-    ...columns([
+    formatColumns([
       ['', 'endpoints', 'protocol', ...endpoints, 'failed'],
       ...summary.spreads.map(({ phase, protocol, servers, failed }) => [
         '',
@@ -34,7 +35,7 @@ export function formatSummary(summary: Summary, totalMs: number): string {
     ]),
     '',
     'Tables in use',
-    ...columns([
+    formatColumns([
       ['', 'table', 'entries', 'size'],
       ...[...summary.tables]
         .filter(([, { entries }]) => entries > 0)
@@ -42,7 +43,7 @@ export function formatSummary(summary: Summary, totalMs: number): string {
     ]),
     '',
     'Timings',
-    ...columns([
+    formatColumns([
       ...summary.timings.map(({ what, ms }) => ['', what, `${ms.toFixed(0)} ms`]),
       ['', 'everything', `${(totalMs / 1000).toFixed(1)} s`],
     ]),
@@ -52,19 +53,4 @@ export function formatSummary(summary: Summary, totalMs: number): string {
       : ['NOT as it should:', ...summary.failures.map((failure) => `  ${failure}`)].join('\n'),
   ];
   return lines.join('\n');
-}
-
-function columns(rows: readonly (readonly string[])[]): string[] {
-  const widths: number[] = [];
-  for (const row of rows) {
-    row.forEach((cell, index) => {
-      widths[index] = Math.max(widths[index] ?? 0, cell.length);
-    });
-  }
-  return rows.map((row) =>
-    row
-      .map((cell, index) => cell.padEnd(widths[index] ?? 0))
-      .join('  ')
-      .trimEnd(),
-  );
 }

@@ -1,8 +1,9 @@
+import { formatColumns } from '@infra-offload/base';
 import type { Flow, FlowAddress, FlowFilter } from '@infra-offload/infra-api';
 import { parseProtocol, protocolName } from '@infra-offload/net';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { ManagerClient } from './client.js';
-import { formatColumns, toJson } from './format.js';
+import { toJson } from './format.js';
 
 interface FlowOptions {
   readonly pod: string;

@@ -1,6 +1,6 @@
 import { ObjectKind, ObjectState, StatusResponse } from '@infra-offload/infra-api';
 import { describe, expect, it } from 'vitest';
-import { formatColumns, formatEntry, formatStatus, parseReference, toJson } from './format.js';
+import { formatEntry, formatStatus, parseReference, toJson } from './format.js';
 
 const response = StatusResponse.fromPartial({
   target: {
@@ -101,15 +101,6 @@ describe('parseReference', () => {
 });
 
 describe('output', () => {
-  it('aligns columns', () => {
-    expect(
-      formatColumns([
-        ['a', 'bb', 'c'],
-        ['aaa', 'b', 'c'],
-      ]),
-    ).toBe('a    bb  c\naaa  b   c');
-  });
-
   it('marks an entry that the device refused', () => {
     const entry = {
       table: 'service',

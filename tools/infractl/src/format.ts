@@ -1,3 +1,4 @@
+import { formatColumns } from '@infra-offload/base';
 import {
   type DeviceEntry,
   OBJECT_KINDS,
@@ -40,22 +41,6 @@ export function parseReference(text: string): ObjectReference | undefined {
   const word = text.slice(0, Math.max(0, slash));
   const kind = Object.hasOwn(COMMAND_KINDS, word) ? COMMAND_KINDS[word] : undefined;
   return kind === undefined || slash + 1 >= text.length ? undefined : { kind, name: text.slice(slash + 1) };
-}
-
-/** Rows as aligned columns; the last column is not padded. */
-export function formatColumns(rows: readonly (readonly string[])[]): string {
-  const widths: number[] = [];
-  for (const row of rows) {
-    row.forEach((cell, column) => {
-      widths[column] = Math.max(widths[column] ?? 0, cell.length);
-    });
-  }
-  return rows
-    .map((row) =>
-      row.map((cell, column) => (column === row.length - 1 ? cell : cell.padEnd(widths[column] ?? 0))),
-    )
-    .map((row) => row.join('  ').trimEnd())
-    .join('\n');
 }
 
 /** The status for people: target, agent, what keeps the manager from being ready, warnings, objects that need attention, tables in use, counters. */
