@@ -32,8 +32,8 @@ export type {
   P4ValueSet,
   SelectorSize,
 } from './model/objects.js';
-export { parseP4Info } from './parse.js';
 export { type P4Key, P4Program, type ParseOptions } from './model/program.js';
+export { parseP4Info } from './parse.js';
 export { canonical, decodeBigint, decodeNumber, decodeString } from './values/decode.js';
 export { encode, type P4Value } from './values/encode.js';
 export { formatValue, guessFormat, type ValueFormat } from './values/format.js';

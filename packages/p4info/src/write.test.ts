@@ -52,17 +52,20 @@ describe('writeP4Info', () => {
     const warnings: P4InfoWarning[] = [];
     expect(parseP4Info(text, { onWarning: (warning) => warnings.push(warning) })).toEqual(p4info);
     expect(warnings).toHaveLength(10);
-    expect(warnings[0]?.message).toBe(
-      'field 900 of p4.config.v1.PkgInfo is not known; it is kept as it is',
-    );
+    expect(warnings[0]?.message).toBe('field 900 of p4.config.v1.PkgInfo is not known; it is kept as it is');
   });
 
   it('expands an Any only if it reads back as the same bytes', () => {
     const any = (typeUrl: string, value: Uint8Array) =>
-      P4Info.fromPartial({ externs: [{ instances: [{ preamble: { id: 1, name: 'e' }, info: { typeUrl, value } }] }] });
+      P4Info.fromPartial({
+        externs: [{ instances: [{ preamble: { id: 1, name: 'e' }, info: { typeUrl, value } }] }],
+      });
     const known = 'type.googleapis.com/p4.config.v1.P4NamedType';
     for (const [info, text] of [
-      [any(known, Uint8Array.of(0x0a, 1, 0x61)), `info {\n      [${known}] {\n        name: "a"\n      }\n    }`],
+      [
+        any(known, Uint8Array.of(0x0a, 1, 0x61)),
+        `info {\n      [${known}] {\n        name: "a"\n      }\n    }`,
+      ],
       // A length in two bytes is not how it would be written.
       [any(known, Uint8Array.of(0x0a, 0x81, 0, 0x61)), String.raw`value: "\n\201\000a"`],
       [any(known, Uint8Array.of(0x0a)), String.raw`value: "\n"`],

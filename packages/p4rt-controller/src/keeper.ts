@@ -1,7 +1,6 @@
-import { Backoff } from '@infra-offload/base';
+import { Backoff, type BackoffOptions } from '@infra-offload/base';
 import { Guard } from '@infra-offload/guard';
-import { insert, modify, P4rtError, remove, type WriteFailure } from '@infra-offload/p4rt';
-import { entityOfKey } from '@infra-offload/p4rt';
+import { entityOfKey, insert, modify, P4rtError, remove, type WriteFailure } from '@infra-offload/p4rt';
 import type { Entity, Update } from '@infra-offload/p4rt/proto';
 import { type Cell, type Operation, type Outcome, Owner, Planner } from '@infra-offload/reconciler';
 import { type Contents, type Row, rowModel } from './contents.js';
@@ -20,7 +19,6 @@ export interface KeeperEvents {
 }
 
 const BATCH = { updates: 1_024, bytes: Number.POSITIVE_INFINITY };
-const RETRY = { initialMs: 100, maxMs: 5_000 };
 
 /** Writes to one device what the planner says, and reads back what it holds. Without a device, it knows what is wanted. */
 export class Keeper {
@@ -34,7 +32,7 @@ export class Keeper {
   #writing = false;
   #isInSync = false;
   readonly #refused: Cell<Row>[] = [];
-  readonly #retry = new Backoff(RETRY);
+  readonly #retry: Backoff;
   #retryTimer: NodeJS.Timeout | undefined;
   #audit: Promise<number> | undefined;
   readonly #guard = new Guard((error) => {
@@ -43,7 +41,9 @@ export class Keeper {
   });
   readonly #pumpSoon = this.#guard.soon(() => this.#pump());
 
-  constructor(contents: Contents, events: KeeperEvents) {
+  /** @param retry waits before what was refused is tried again */
+  constructor(contents: Contents, retry: BackoffOptions, events: KeeperEvents) {
+    this.#retry = new Backoff(retry);
     this.#contents = contents;
     this.#events = events;
   }

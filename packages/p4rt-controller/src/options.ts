@@ -29,6 +29,6 @@ export interface SwitchOptions
   readonly wanted?: readonly Entity[];
   /** How often what the switch holds is read and compared, in ms. Default 60,000. */
   readonly auditMs?: number;
-  /** How to connect again. Default: from 100 ms, doubling up to 5 s. */
+  /** Waits before connecting again, and before trying again what failed or was refused. Default: 100 ms, doubling up to 5 s. */
   readonly reconnect?: ReconnectOptions;
 }

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Backoff } from '@infra-offload/base';
+import { Backoff, type BackoffOptions } from '@infra-offload/base';
 import { Guard } from '@infra-offload/guard';
 import { formatEntity, P4RuntimeSession, P4rtError, type SessionOptions } from '@infra-offload/p4rt';
 import type { Entity } from '@infra-offload/p4rt/proto';
@@ -24,7 +24,7 @@ export class ControlledSwitch {
   readonly #auditMs: number;
   readonly #stop = new AbortController();
   readonly #guard = new Guard();
-  readonly #reconnect: Backoff;
+  readonly #waits: BackoffOptions;
   #session: P4RuntimeSession | undefined;
 
   /** @internal */
@@ -42,9 +42,9 @@ export class ControlledSwitch {
     this.#auditMs = options.auditMs ?? DEFAULT_AUDIT_MS;
     if (!(this.#auditMs >= 1 && this.#auditMs <= MAX_TIMER_MS))
       throw invalid(`auditMs of switch '${name}' is ${this.#auditMs}, not 1 to ${MAX_TIMER_MS}`);
-    this.#reconnect = new Backoff({ initialMs: initialDelayMs, maxMs: maxDelayMs });
+    this.#waits = { initialMs: initialDelayMs, maxMs: maxDelayMs };
     this.#contents = new Contents(options.program, options.tables);
-    this.#keeper = new Keeper(this.#contents, {
+    this.#keeper = new Keeper(this.#contents, this.#waits, {
       inSync: () => tell('inSync', this),
       refused: (refusal) => tell('refused', this, refusal),
     });
@@ -120,6 +120,7 @@ export class ControlledSwitch {
 
   async #open(): Promise<P4RuntimeSession | undefined> {
     const { signal } = this.#stop;
+    const backoff = new Backoff(this.#waits);
     while (!signal.aborted) {
       try {
         const session = await P4RuntimeSession.open({
@@ -133,25 +134,43 @@ export class ControlledSwitch {
         if (!P4rtError.is(error)) throw error;
         if (!signal.aborted) this.#tell('disconnected', this, error);
       }
-      await this.#reconnect.wait(signal);
+      await backoff.wait(signal);
     }
     return undefined;
   }
 
   #listen(session: P4RuntimeSession): void {
-    session.on('connected', this.#guard.handler(() => this.#tell('connected', this)));
-    session.on('backup', this.#guard.handler((state) => this.#tell('standby', this, state)));
-    session.on('disconnected', this.#guard.handler((error) => this.#tell('disconnected', this, error)));
-    session.on('packetIn', this.#guard.handler((packet) => this.#tell('packetIn', this, packet)));
-    session.on('digest', this.#guard.handler((digest, acknowledge) => this.#tell('digest', this, digest, acknowledge)));
-    session.on('idleTimeout', this.#guard.handler((notification) => this.#tell('idleTimeout', this, notification)));
+    session.on(
+      'connected',
+      this.#guard.handler(() => this.#tell('connected', this)),
+    );
+    session.on(
+      'backup',
+      this.#guard.handler((state) => this.#tell('standby', this, state)),
+    );
+    session.on(
+      'disconnected',
+      this.#guard.handler((error) => this.#tell('disconnected', this, error)),
+    );
+    session.on(
+      'packetIn',
+      this.#guard.handler((packet) => this.#tell('packetIn', this, packet)),
+    );
+    session.on(
+      'digest',
+      this.#guard.handler((digest, acknowledge) => this.#tell('digest', this, digest, acknowledge)),
+    );
+    session.on(
+      'idleTimeout',
+      this.#guard.handler((notification) => this.#tell('idleTimeout', this, notification)),
+    );
     this.#tell('connected', this);
     if (session.state.kind === 'backup') this.#tell('standby', this, session.state);
   }
 
   /** Keeps the switch in the wanted state until the term as its primary is over. */
   async #keep(session: P4RuntimeSession, term: AbortSignal): Promise<void> {
-    const retry = new Backoff({ initialMs: 100, maxMs: 5_000 });
+    const retry = new Backoff(this.#waits);
     while (!term.aborted) {
       try {
         const { pipeline } = this.#options;

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { formatEntry, formatTable } from './format-table.js';
+import type { Entity } from './gen/p4/v1/p4runtime.js';
 import { fixture } from './testing/fixture.js';
 import { typedProgram } from './typed/program.js';
-import type { Entity } from './gen/p4/v1/p4runtime.js';
 
 const program = typedProgram(fixture);
 const { service, acl, endpoint_group: group } = program.tables;
@@ -29,7 +29,13 @@ function counted(entity: Entity): Entity {
 
 describe('formatTable', () => {
   it('aligns the entries of each table, in the order given', () => {
-    const entities = [web, allowed, selector.member(4, selector.actions.select({ endpoint_id: 3 })), fallback, dropped];
+    const entities = [
+      web,
+      allowed,
+      selector.member(4, selector.actions.select({ endpoint_id: 3 })),
+      fallback,
+      dropped,
+    ];
     expect(formatTable(program, entities)).toBe(`service: 2 entries
 dst_ip      protocol  dst_port  action
 10.96.0.10  6         80        set_service(group_id=7, flags=0)
@@ -52,7 +58,9 @@ dst_ip      protocol  dst_port  packets  bytes  action
   });
 
   it('has ids without a program', () => {
-    expect(formatTable(undefined, [group.entry({ group_id: 1 }, group.group(2))])).toBe(`table 33554435: 1 entry
+    expect(
+      formatTable(undefined, [group.entry({ group_id: 1 }, group.group(2))]),
+    ).toBe(`table 33554435: 1 entry
 1    action
 0x1  group 2`);
   });

@@ -48,7 +48,9 @@ export function formatEntry(program: ProgramLike | undefined, entity: Entity): s
     ...(entry.priority === 0 ? [] : [['priority', `${entry.priority}`]]),
     ...(entry.action === undefined ? [] : actionRows(formatter, entry)),
     ...(entry.idleTimeoutNs === 0n ? [] : [['idle timeout', `${entry.idleTimeoutNs} ns`]]),
-    ...(entry.metadata.length === 0 ? [] : [['metadata', `0x${Buffer.from(entry.metadata).toString('hex')}`]]),
+    ...(entry.metadata.length === 0
+      ? []
+      : [['metadata', `0x${Buffer.from(entry.metadata).toString('hex')}`]]),
     ...(count === undefined
       ? []
       : [
@@ -59,7 +61,8 @@ export function formatEntry(program: ProgramLike | undefined, entity: Entity): s
 }
 
 function actionRows(formatter: EntityFormatter, { action }: TableEntry): string[][] {
-  if (action?.type?.$case !== 'action') return [['action', formatter.tableAction(action ?? { type: undefined })]];
+  if (action?.type?.$case !== 'action')
+    return [['action', formatter.tableAction(action ?? { type: undefined })]];
   const { name, params } = formatter.actionParts(action.type.value);
   return [['action', name], ...params.map(({ name: param, value }) => [`  ${param}`, value])];
 }
@@ -78,9 +81,7 @@ function keyCells(names: ProgramNames, entry: TableEntry): string[][] {
 function tableText(names: ProgramNames, id: number, entries: readonly TableEntry[]): string {
   const formatter = new EntityFormatter(names);
   const rows = entries.map((entry) => ({
-    keys: new Map(
-      keyCells(names, entry).map(([name = '', value = '']) => [name, value] as const),
-    ),
+    keys: new Map(keyCells(names, entry).map(([name = '', value = '']) => [name, value] as const)),
     rest: [
       entry.priority === 0 ? '' : `${entry.priority}`,
       `${entry.counterData?.packetCount ?? ''}`,

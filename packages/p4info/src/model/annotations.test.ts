@@ -40,7 +40,14 @@ describe('the model', () => {
   it('has annotations, structured ones as values', () => {
     expect(table.annotations).toEqual(['@sai_acl(INGRESS)']);
     expect(table.structuredAnnotations).toEqual([
-      { name: 'limits', values: [], pairs: new Map<string, unknown>([['max', -(2n ** 63n)], ['soft', true]]) },
+      {
+        name: 'limits',
+        values: [],
+        pairs: new Map<string, unknown>([
+          ['max', -(2n ** 63n)],
+          ['soft', true],
+        ]),
+      },
       { name: 'list', values: ['a', ''], pairs: new Map() },
       { name: 'empty', values: [], pairs: new Map() },
     ]);

@@ -18,13 +18,13 @@ export function annotationsOf({ annotations, structuredAnnotations, doc }: Annot
 }
 
 function annotationOf({ name, body }: StructuredAnnotation): P4Annotation {
-  const values = body?.$case === 'expressionList' ? body.value.expressions.map(valueOf) : [];
+  const values = body?.$case === 'expressionList' ? body.value.expressions.map(annotationValue) : [];
   const pairs = body?.$case === 'kvPairList' ? body.value.kvPairs : [];
-  return { name, values, pairs: new Map(pairs.map(({ key, value }) => [key, valueOf(value)])) };
+  return { name, values, pairs: new Map(pairs.map(({ key, value }) => [key, annotationValue(value)])) };
 }
 
 /** An expression without a value is an empty string, as protobuf has it. */
-function valueOf(expression: Expression | undefined): P4AnnotationValue {
+function annotationValue(expression: Expression | undefined): P4AnnotationValue {
   return expression?.value?.value ?? '';
 }
 

@@ -206,11 +206,7 @@ class TextReader {
     return value.finish();
   }
 
-  #unknown(
-    type: MessageType,
-    token: Token & { readonly bracketed: boolean },
-    writer: BinaryWriter,
-  ): void {
+  #unknown(type: MessageType, token: Token & { readonly bracketed: boolean }, writer: BinaryWriter): void {
     if (token.bracketed && type.name === ANY_NAME) {
       throw this.#lexer.error('SYNTAX', `[${token.text}]: an expanded Any holds nothing else`, token);
     }

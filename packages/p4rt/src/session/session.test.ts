@@ -127,9 +127,13 @@ describe('a standby', () => {
 
   it('is the only one: of several, that with the highest id stays', async () => {
     const primary = await open({ electionId: 100n });
-    const standbys = await Promise.all([1n, 2n, 3n].map((electionId) => open({ electionId, takeover: true })));
+    const standbys = await Promise.all(
+      [1n, 2n, 3n].map((electionId) => open({ electionId, takeover: true })),
+    );
     primary.close();
-    await expect.poll(() => standbys.map((session) => session.state.kind)).toEqual(['backup', 'backup', 'primary']);
+    await expect
+      .poll(() => standbys.map((session) => session.state.kind))
+      .toEqual(['backup', 'backup', 'primary']);
     await expect.poll(() => standbys[0]?.state).toMatchObject({ primaryElectionId: 103n });
   });
 

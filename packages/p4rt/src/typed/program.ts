@@ -20,7 +20,9 @@ export interface TypedProgram<D extends ProgramDescriptor = ProgramDescriptor> {
   readonly meters: { readonly [M in keyof D['meters'] as M & string]: Meter };
   readonly registers: { readonly [R in keyof D['registers'] as R & string]: Register };
   readonly digests: { readonly [R in keyof D['digests'] as R & string]: Digest };
-  readonly valueSets: { readonly [V in keyof D['valueSets'] as V & string]: TypedValueSet<D['valueSets'][V]> };
+  readonly valueSets: {
+    readonly [V in keyof D['valueSets'] as V & string]: TypedValueSet<D['valueSets'][V]>;
+  };
   readonly packetMetadata: {
     readonly [H in keyof D['packetMetadata'] as H & string]: TypedPacketMetadata<D['packetMetadata'][H]>;
   };

@@ -125,7 +125,10 @@ type NamesWithout<A extends Actions, Scope extends string> = {
 }[keyof A & string];
 /** Over all keys, with `as`, so that the docstrings of the descriptor are those of the builders. */
 type Builders<A extends Actions, Scope extends string> = {
-  readonly [N in keyof A as A[N]['scope'] extends Scope ? never : N & string]: ActionBuilder<N & string, A[N]>;
+  readonly [N in keyof A as A[N]['scope'] extends Scope ? never : N & string]: ActionBuilder<
+    N & string,
+    A[N]
+  >;
 };
 
 /** What an entry of the table may do: an action, or for tables with an action profile a member, group or action set. */
