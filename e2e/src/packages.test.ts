@@ -22,7 +22,7 @@ const PACKAGES = [...readdirSync(join(repository, 'packages')).map((name) => `pa
 const NOT_RUN = new Set([
   'k8s-watch-2',
   'p4rt-1',
-  'p4rt-2',
+  'p4rt-5',
   'softswitch-2',
   'tls-certs-2',
   'service-1',
@@ -75,6 +75,8 @@ beforeAll(async () => {
     '@types/node': '20',
     '@grpc/grpc-js': '^1.14.7',
     zod: '^4.6.7',
+    'dns-packet': '^5.6.1',
+    '@types/dns-packet': '^5.6.5',
     publint: '^0.3.0',
     '@arethetypeswrong/cli': '^0.18.0',
   };

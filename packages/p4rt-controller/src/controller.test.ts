@@ -33,7 +33,6 @@ afterEach(() => {
 function newController(electionId = 1n): P4RuntimeController {
   const made = new P4RuntimeController({ electionId });
   told = [];
-  const tell = (event: string) => (of: ControlledSwitch) => told.push(`${of.name} ${event}`);
   for (const event of [
     'connected',
     'primary',
@@ -45,7 +44,7 @@ function newController(electionId = 1n): P4RuntimeController {
     'failed',
     'disconnected',
   ] as const)
-    made.on(event, tell(event));
+    made.on(event, (...args) => told.push(`${args[0].name} ${event}`));
   return made;
 }
 

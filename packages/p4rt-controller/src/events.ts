@@ -25,7 +25,7 @@ export type ControllerEvents = {
   /** So many entities differed from what was written, as another controller changed them; they are being written again. */
   readonly repaired: [of: ControlledSwitch, entities: number];
   readonly refused: [of: ControlledSwitch, refusal: Refusal];
-  /** The switch is connected, but its pipeline cannot be set, or its entries cannot be read; it is tried again. */
+  /** The switch is connected, but its pipeline cannot be set, its entries cannot be read, or writing as such fails; it is tried again. */
   readonly failed: [of: ControlledSwitch, error: unknown];
   /** The connection broke, or could not be made; it is tried again. */
   readonly disconnected: [of: ControlledSwitch, error: P4rtError];

@@ -27,7 +27,7 @@ export class Keeper {
   readonly #planner = new Planner(rowModel);
   readonly #owner = new Owner<Row>('wanted');
   #wanted: readonly Row[] = [];
-  /** Aborted when what is known of the device is in doubt. */
+  /** `doubt` is aborted, with why, when what is known of the device is in doubt. */
   #attachment: { readonly device: Device; readonly doubt: AbortController } | undefined;
   #writing = false;
   #isInSync = false;
@@ -36,7 +36,7 @@ export class Keeper {
   #retryTimer: NodeJS.Timeout | undefined;
   #audit: Promise<number> | undefined;
   readonly #guard = new Guard((error) => {
-    this.#attachment?.doubt.abort();
+    this.#attachment?.doubt.abort(error);
     throw error;
   });
   readonly #pumpSoon = this.#guard.soon(() => this.#pump());
@@ -61,7 +61,7 @@ export class Keeper {
 
   /**
    * Reads what the device holds, and makes it what is wanted from then on, until {@link detach}.
-   * @returns a signal that is aborted when what the device holds is in doubt, and has to be read anew
+   * @returns a signal that is aborted, with why, when what the device holds is in doubt, and has to be read anew
    * @throws P4rtError if the device cannot be read
    */
   async attach(device: Device): Promise<AbortSignal> {
@@ -138,6 +138,7 @@ export class Keeper {
     batch: readonly Operation<Row>[],
   ): Promise<void> {
     let failures: readonly WriteFailure[] = [];
+    let cause: unknown;
     try {
       await attachment.device.write(batch.map(updateOf));
     } catch (error) {
@@ -146,6 +147,7 @@ export class Keeper {
         attachment.doubt.abort(error);
         return;
       }
+      cause = error;
       failures = error.details.failures;
     }
     if (attachment !== this.#attachment) return;
@@ -153,7 +155,7 @@ export class Keeper {
     for (const [index, operation] of batch.entries()) {
       const failure = outcomes.get(index);
       const outcome = failure === undefined ? DONE : outcomeOf(failure, operation.kind);
-      if (outcome === undefined) attachment.doubt.abort();
+      if (outcome === undefined) attachment.doubt.abort(cause);
       this.#planner.report(operation, outcome ?? UNSENT);
       const isNews = operation.cell.failure?.attempts === 1 && operation.cell.state === 'failed';
       if (isNews) this.#events.refused(refusalOf(operation, operation.cell));

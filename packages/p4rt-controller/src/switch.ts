@@ -177,8 +177,12 @@ export class ControlledSwitch {
         const action = pipeline && (await ensurePipeline(session, pipeline));
         if (term.aborted) return;
         if (action !== undefined) this.#tell('pipelineSet', this, action);
-        const ended = AbortSignal.any([term, await this.#keeper.attach(session)]);
-        await this.#auditUntil(ended);
+        const doubt = await this.#keeper.attach(session);
+        const since = performance.now();
+        await this.#auditUntil(AbortSignal.any([term, doubt]));
+        // Only what held for a while counts as a success: else the waits grow.
+        if (performance.now() - since > this.#waits.maxMs) retry.reset();
+        doubt.throwIfAborted();
       } catch (error) {
         if (!term.aborted) this.#tell('failed', this, error);
       } finally {
