@@ -5,11 +5,11 @@ import type { Entity } from '@infra-offload/p4rt/proto';
 import { k8sDp, k8sDpDeviceConfig, k8sDpP4Info } from '@infra-offload/p4src';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { ControlledSwitch } from './controlled-switch.js';
 import { P4RuntimeController } from './controller.js';
 import { ControllerError } from './errors.js';
 import type { ControllerEvents } from './events.js';
 import type { SwitchOptions } from './options.js';
-import type { ControlledSwitch } from './switch.js';
 import { TestDevice } from './testing/device.js';
 import { byKey, groupEntry, groupOf, member, serviceEntry, TABLES, wantedState } from './testing/wanted.js';
 

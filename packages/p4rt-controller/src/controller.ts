@@ -1,9 +1,10 @@
 import { Events, warnOfListener } from '@infra-offload/base';
 import type { SessionOptions } from '@infra-offload/p4rt';
+import type { ControlledSwitch } from './controlled-switch.js';
 import { invalid } from './errors.js';
 import type { ControllerEvents } from './events.js';
+import { ManagedSwitch } from './managed-switch.js';
 import type { SwitchOptions } from './options.js';
-import { ControlledSwitch } from './switch.js';
 
 /** Who the controller is to its switches. */
 export interface ControllerOptions extends Pick<SessionOptions, 'role'> {
@@ -21,7 +22,7 @@ export interface ControllerOptions extends Pick<SessionOptions, 'role'> {
  */
 export class P4RuntimeController {
   readonly #options: ControllerOptions;
-  readonly #switches = new Map<string, ControlledSwitch>();
+  readonly #switches = new Map<string, ManagedSwitch>();
   readonly #events = new Events<ControllerEvents>((error, event) =>
     this.#listenerFailed(error, String(event)),
   );
@@ -44,7 +45,7 @@ export class P4RuntimeController {
   add(name: string, options: SwitchOptions): ControlledSwitch {
     if (this.#isClosed) throw invalid('the controller is closed');
     if (this.#switches.has(name)) throw invalid(`there is a switch '${name}' already: remove it first`);
-    const added: ControlledSwitch = new ControlledSwitch(name, options, this.#options, (event, ...args) => {
+    const added: ManagedSwitch = new ManagedSwitch(name, options, this.#options, (event, ...args) => {
       if (this.#switches.get(name) === added) this.#events.emit(event, ...args);
     });
     this.#switches.set(name, added);

@@ -1,6 +1,6 @@
 import type { P4rtError, SessionState } from '@infra-offload/p4rt';
 import type { DigestList, Entity, IdleTimeoutNotification, PacketIn } from '@infra-offload/p4rt/proto';
-import type { ControlledSwitch } from './switch.js';
+import type { ControlledSwitch } from './controlled-switch.js';
 
 /** An entity that a switch does not take. It is tried again, after 100 ms at first and 5 s at last. */
 export interface Refusal {

@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import ts from 'typescript';
 import { describe, expect, it } from 'vitest';
+import { SNIPPET_OPTIONS } from './testing/snippet-options.js';
 
 // What must not compile, checked with the compiler itself: a type alone does not show that a literal with a misspelt key
 // is refused.
@@ -25,29 +26,16 @@ const PRELUDE = `
   const key = { dst_ip: 1, protocol: 6, dst_port: 80 };
 `;
 
-const options: ts.CompilerOptions = {
-  strict: true,
-  exactOptionalPropertyTypes: true,
-  noUncheckedIndexedAccess: true,
-  target: ts.ScriptTarget.ES2022,
-  module: ts.ModuleKind.ESNext,
-  moduleResolution: ts.ModuleResolutionKind.Bundler,
-  customConditions: ['@infra-offload/source'],
-  types: ['node'],
-  skipLibCheck: true,
-  noEmit: true,
-};
-
 /** The errors of many snippets, each a statement, by one run of the compiler. */
 function errorsOf(snippets: readonly string[]): string[][] {
   const lines = PRELUDE.split('\n').length;
   const source = `${PRELUDE}\n${snippets.join('\n')}\n`;
-  const host = ts.createCompilerHost(options);
+  const host = ts.createCompilerHost(SNIPPET_OPTIONS);
   const { getSourceFile, fileExists } = host;
   host.fileExists = (name) => name === FILE || fileExists(name);
   host.getSourceFile = (name, version, ...rest) =>
     name === FILE ? ts.createSourceFile(name, source, version) : getSourceFile(name, version, ...rest);
-  const program = ts.createProgram([FILE], options, host);
+  const program = ts.createProgram([FILE], SNIPPET_OPTIONS, host);
   const errors: string[][] = snippets.map(() => []);
   for (const diagnostic of program.getSemanticDiagnostics(program.getSourceFile(FILE))) {
     const { line } = ts.getLineAndCharacterOfPosition(

@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import ts from 'typescript';
 import { expect, it } from 'vitest';
+import { SNIPPET_OPTIONS } from './testing/snippet-options.js';
 
 const FILE = fileURLToPath(new URL('snippet.ts', import.meta.url));
 const SOURCE = `
@@ -35,18 +36,8 @@ const SOURCE = `
 `;
 
 it('the docstrings of a descriptor are those of what is made from it', () => {
-  const options: ts.CompilerOptions = {
-    strict: true,
-    target: ts.ScriptTarget.ES2022,
-    module: ts.ModuleKind.ESNext,
-    moduleResolution: ts.ModuleResolutionKind.Bundler,
-    customConditions: ['@infra-offload/source'],
-    types: ['node'],
-    skipLibCheck: true,
-    noEmit: true,
-  };
   const service = ts.createLanguageService({
-    getCompilationSettings: () => options,
+    getCompilationSettings: () => SNIPPET_OPTIONS,
     getScriptFileNames: () => [FILE],
     getScriptVersion: () => '1',
     getScriptSnapshot: (name) => {

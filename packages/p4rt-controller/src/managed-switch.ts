@@ -4,6 +4,7 @@ import { Guard } from '@infra-offload/guard';
 import { formatEntity, P4RuntimeSession, P4rtError, type SessionOptions } from '@infra-offload/p4rt';
 import type { Entity } from '@infra-offload/p4rt/proto';
 import { Contents } from './contents.js';
+import type { ControlledSwitch } from './controlled-switch.js';
 import { invalid } from './errors.js';
 import type { Tell } from './events.js';
 import { Keeper } from './keeper.js';
@@ -13,8 +14,8 @@ import { ensurePipeline } from './pipeline.js';
 const DEFAULT_AUDIT_MS = 60_000;
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
-/** A switch of a controller: its session, and what is wanted of it. Made by `P4RuntimeController.add`. */
-export class ControlledSwitch {
+/** Connects to a switch, and keeps it in the wanted state whenever this controller is its primary. */
+export class ManagedSwitch implements ControlledSwitch {
   readonly name: string;
   readonly #options: SwitchOptions;
   readonly #identity: Pick<SessionOptions, 'electionId' | 'role'>;
@@ -27,7 +28,6 @@ export class ControlledSwitch {
   readonly #waits: BackoffOptions;
   #session: P4RuntimeSession | undefined;
 
-  /** @internal */
   constructor(
     name: string,
     options: SwitchOptions,
@@ -51,10 +51,6 @@ export class ControlledSwitch {
     this.setWanted(options.wanted ?? []);
   }
 
-  /**
-   * The session, to read counters, send packets and write what the controller does not keep; undefined until the switch has
-   * answered for the first time. Whoever closes it ends the switch's part in the controller: use `remove` instead.
-   */
   get session(): P4RuntimeSession | undefined {
     return this.#session;
   }
@@ -63,41 +59,27 @@ export class ControlledSwitch {
     return this.#session?.isPrimary ?? false;
   }
 
-  /** Whether the switch holds what is wanted, as far as it is known. */
   get isInSync(): boolean {
     return this.#keeper.isInSync;
   }
 
-  /**
-   * Replaces what is wanted: table entries, default entries, members and groups, made with a typed program. The difference is
-   * written at once if this controller is the primary of the switch, else when it is. Members are written before groups, groups before
-   * entries, and all are deleted in the opposite order; what is no longer wanted goes after what is wanted instead has come.
-   * Default entries that are no longer wanted are reset to the program's own.
-   * @throws ControllerError INVALID for an entity of another kind or of a table that is not kept, one that comes twice, or one that
-   *   names a member or group that is not among them; what was wanted before is still wanted then
-   */
   setWanted(entities: readonly Entity[]): void {
     const describe = (entity: Entity) => formatEntity(this.#options.program, entity);
     this.#keeper.setWanted(this.#contents.wanted(entities, describe));
   }
 
-  /**
-   * Reads what the switch holds now instead of at the next `auditMs`, and repairs what differs.
-   * @returns how many entities differed; 0 if this controller is not the primary of the switch
-   * @throws P4rtError if the switch cannot be read
-   */
   async audit(): Promise<number> {
     const differing = await this.#keeper.audit();
     if (differing > 0) this.#tell('repaired', this, differing);
     return differing;
   }
 
-  /** @internal */
+  /** Begins to connect. */
   start(): void {
     this.#guard.run(() => this.#run());
   }
 
-  /** @internal */
+  /** Ends the connection, for good. */
   stop(): void {
     this.#stop.abort();
     this.#keeper.detach();
