@@ -20,7 +20,7 @@ export const SERVICE_REASONS = {
   GatewayPortsExhausted: {
     severity: 'degraded',
     meaning:
-      'more than 32,536 service ports have external addresses and no node port: this one is not served outside the cluster',
+      'more than 32,536 service ports have external addresses without a node port, or `externalTrafficPolicy` Local: this one is not served outside the cluster or, if Local, not from the node itself at endpoints of other nodes',
     remedy: 'give it a node port',
   },
   AddressInPodRange: {
