@@ -4,6 +4,9 @@ import type { LoadResult } from './load.js';
 import { SCENARIOS, scenariosFor } from './scenarios.js';
 import type { Stage } from './stage.js';
 
+/** Of commands with many words, the first are enough. */
+const PROBLEM_LENGTH = 200;
+
 export interface ScenarioResult {
   readonly name: string;
   /** What became of the requests that were sent meanwhile, if any were. */
@@ -26,7 +29,7 @@ export async function runScenarios(
     const load = isQuiet ? undefined : stage.load();
     const outcome = await run(stage).then(
       (remark) => (remark === undefined ? {} : { remark }),
-      (error: unknown) => ({ problem: messageOf(error) }),
+      (error: unknown) => ({ problem: messageOf(error).slice(0, PROBLEM_LENGTH) }),
     );
     const result = { name, ...(load && { load: await load.stop() }), ...outcome };
     told(`${name}: ${textOf(result)}`);

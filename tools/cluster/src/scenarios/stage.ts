@@ -15,6 +15,12 @@ export type Network =
   | { readonly kind: 'infra-offload' }
   | { readonly kind: 'kube-proxy'; readonly proxies: ReadonlyMap<string, ServiceProcess> };
 
+interface ServiceChoices {
+  readonly clusterIP?: string;
+  readonly app?: string;
+  readonly labels?: Readonly<Record<string, string>>;
+}
+
 /** A cluster with a service that pods of a Deployment serve, and a pod from which requests go to it. */
 export class Stage {
   #client: Pick<Place, 'wrap'> | undefined;
@@ -41,7 +47,7 @@ export class Stage {
         terminationGracePeriodSeconds: 0,
       },
     });
-    await this.apply(this.deployment('web', REPLICAS), this.service('web', ADDRESS));
+    await this.apply(this.deployment('web', REPLICAS), this.service('web', { clusterIP: ADDRESS }));
     await this.rolledOut('web');
     await this.inNamespace(['wait', '--for=condition=Ready', 'pod/client', '--timeout=110s']);
     this.#client = await podPlace(first, 'client');
@@ -93,16 +99,13 @@ export class Stage {
     };
   }
 
-  service(name: string, clusterIP?: string, app = name): object {
+  /** @param app whose pods serve it: those of its name if left out */
+  service(name: string, { clusterIP, app = name, labels = {} }: ServiceChoices = {}): object {
     return {
       apiVersion: 'v1',
       kind: 'Service',
-      metadata: { name, namespace: NAMESPACE },
-      spec: {
-        ...(clusterIP === undefined ? {} : { clusterIP }),
-        selector: { app },
-        ports: [{ port: 80, targetPort: 8080 }],
-      },
+      metadata: { name, namespace: NAMESPACE, labels },
+      spec: { ...(clusterIP && { clusterIP }), selector: { app }, ports: [{ port: 80, targetPort: 8080 }] },
     };
   }
 
