@@ -19,6 +19,8 @@ describe('constants', () => {
     ['HOST_PORT', constants.HOST_PORT],
     ['GATEWAY_IP', POD_GATEWAY],
     ['NO_ENDPOINT', constants.NO_ENDPOINT],
+    ['POLICY_CLASS_BITS', Math.log2(constants.POLICY_CLASSES)],
+    ['LAST_DENIAL_PLACE', constants.DENIAL_PLACES - 1],
     ['DROP_UNKNOWN_PORT', DropReason.unknownPort],
     ['DROP_SPOOF', DropReason.spoofedSource],
     ['DROP_NOT_IP', DropReason.notIp],

@@ -6,6 +6,12 @@
 /** The port of the node itself. It needs a `port_table` entry (`set_host_port`) like any other. */
 export const HOST_PORT = 0;
 
+/** Classes that a policy can have: class c of policy p is cell p * `POLICY_CLASSES` + c of `policy_allowed`. */
+export const POLICY_CLASSES = 64;
+
+/** Cells of `denied_ends` and `denied_what`. Denied packet n is in cell n % `DENIAL_PLACES`. */
+export const DENIAL_PLACES = 256;
+
 /** Why a packet did not go on: the index into `reject_counter`, if it was answered, else into `drop_counter`. */
 export const DropReason = {
   /** The input port has no `port_table` entry. */

@@ -12,10 +12,12 @@ import { createMetrics } from './metrics.js';
 import { Readiness } from './readiness.js';
 import type { Reconciler } from './reconciler/reconciler.js';
 import { openSecurity, type Security } from './security.js';
+import type { ReadEntities } from './server/cells.js';
 import { Flows } from './server/flows.js';
 import { Inspector } from './server/inspect.js';
 import { startMonitoring } from './server/monitoring.js';
 import { Pods } from './server/pods.js';
+import { PolicyCounts } from './server/policy-counts.js';
 import { Health, startServers } from './server/servers.js';
 import { OffloadService } from './server/service.js';
 import { Warnings } from './warnings.js';
@@ -86,6 +88,10 @@ export class Manager {
     );
     lifecycle.add(() => readiness.stop());
 
+    const read = (): ReadEntities | undefined => {
+      const { session } = connection;
+      return session && ((entities) => session.read(entities));
+    };
     const warnings: Warnings = new Warnings({
       drops: () => inspector.packetsBy('drops'),
       logger: loggers.manager,
@@ -98,13 +104,23 @@ export class Manager {
       logger: loggers.server,
       targetAddress: target.p4runtimeAddress,
       targetState: () => connection.state,
-      read: () => {
-        const { session } = connection;
-        return session && ((entities) => session.read(entities));
-      },
+      read,
       agent: () => service.agent(),
       problems: () => readiness.problems(),
       warnings: () => warnings.current(),
+    });
+    const policyCounts = new PolicyCounts({
+      counters: driver.policyCounters,
+      inForce: () => controller.profilesInForce(),
+      read,
+      logger: loggers.server,
+    });
+    const countAnew = new Guard((error) => {
+      loggers.server.warn({ reason: messageOf(error) }, 'counters of policies cannot be read');
+    }).soon(() => policyCounts.begin());
+    controller.onProfileId((id) => {
+      policyCounts.taken(id);
+      countAnew();
     });
     const pods = new Pods({
       controller,
@@ -116,6 +132,7 @@ export class Manager {
       controller,
       inspector,
       flows: new Flows({ driver, controller, session: () => connection.session }),
+      policyCounts,
       pods,
       stored: () => store.stored(),
       backlog: () => reconciler.backlog,
@@ -143,6 +160,7 @@ export class Manager {
       reconciler,
       controller,
       inspector,
+      policyCounts,
       targetState: () => connection.state,
       agentConnected: () => service.agent().connected,
       peers: () => listener.peers,

@@ -7,6 +7,7 @@ import type { Problem } from './readiness.js';
 import type { Reconciler } from './reconciler/reconciler.js';
 import type { Security } from './security.js';
 import type { Inspector } from './server/inspect.js';
+import type { PolicyCounts } from './server/policy-counts.js';
 import type { TargetState } from './target/connection.js';
 import type { Warning } from './warnings.js';
 
@@ -15,6 +16,7 @@ export interface MetricsSources<Row> {
   readonly reconciler: Reconciler<Row>;
   readonly controller: Controller<Row>;
   readonly inspector: Inspector<Row>;
+  readonly policyCounts: Pick<PolicyCounts, 'totals'>;
   readonly targetState: () => TargetState;
   readonly agentConnected: () => boolean;
   readonly peers: () => PeerCounts;
@@ -28,7 +30,7 @@ export function createMetrics<Row>(sources: MetricsSources<Row>): Registry {
   const registry = new Registry();
   const registers = [registry];
   const { reconciler, controller, inspector, targetState, agentConnected, peers, certificates } = sources;
-  const { problems, warnings } = sources;
+  const { problems, warnings, policyCounts } = sources;
   collectDefaultMetrics({ register: registry });
 
   const gauge = (name: string, help: string, read: () => number) =>
@@ -178,6 +180,21 @@ export function createMetrics<Row>(sources: MetricsSources<Row>): Registry {
       if (flows !== undefined) this.inc(flows);
     },
   });
+
+  const policyCounter = (name: string, help: string, which: 'allowedFlows' | 'deniedPackets') =>
+    new Counter({
+      name: `infra_manager_policy_${name}_total`,
+      help,
+      labelNames: ['direction', 'policies'],
+      registers,
+      async collect() {
+        const totals = await policyCounts.totals();
+        this.reset();
+        for (const { direction, policies, count } of totals[which]) this.inc({ direction, policies }, count);
+      },
+    });
+  policyCounter('allowed_flows', 'New flows that policies have allowed.', 'allowedFlows');
+  policyCounter('denied_packets', 'Packets that policies have denied.', 'deniedPackets');
 
   const tableGauge = (name: string, help: string, field: 'entries' | 'size') =>
     new Gauge({

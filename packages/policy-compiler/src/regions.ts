@@ -25,6 +25,8 @@ export interface PolicyRegions {
   readonly portZeroDenied: boolean;
   /** Policies that allow some of `lost(region)` to an address that has `region`; ascending. */
   policiesOf(lost: (region: Region) => Region): readonly string[];
+  /** For each part, the policies that allow some of it to some address; ascending. */
+  policiesOfParts(parts: readonly Region[]): readonly (readonly string[])[];
 }
 
 /** A CIDR, without what is in `children` and what {@link PolicyRegions.peers} name. */
@@ -60,6 +62,7 @@ export function evaluateProfile(profile: PolicyProfile): PolicyRegions {
     parts: evaluator.parts(),
     portZeroDenied: evaluator.portZeroDenied,
     policiesOf: (lost) => evaluator.policiesOf(lost),
+    policiesOfParts: (parts) => evaluator.policiesOfParts(parts),
   };
 }
 
@@ -147,6 +150,18 @@ class Evaluator {
       });
     }
     return [...policies].sort();
+  }
+
+  policiesOfParts(parts: readonly Region[]): readonly (readonly string[])[] {
+    const policies = parts.map(() => new Set<string>());
+    for (const sources of this.#regions.keys()) {
+      this.#evaluate(sources, (rule, allowed) => {
+        parts.forEach((part, i) => {
+          if ((allowed & part) !== 0n) policies[i]?.add(rule.policy);
+        });
+      });
+    }
+    return policies.map((names) => [...names].sort());
   }
 
   #evaluate(sources: Sources, onAllow: (rule: Rule, allowed: Region) => void): Region {

@@ -47,6 +47,44 @@ describe('policies', () => {
     expect(node.send(client.port, syn(444))).toEqual([]);
   });
 
+  const allowed = (policy: number, ruleClass: number) =>
+    node.pipeline.registerRead('policy_allowed_0', policy * 64 + ruleClass);
+  const denied = (policy: number) => node.pipeline.registerRead('policy_denied_0', policy);
+
+  it('count the flows that they allow by the first class that does, and the packets that they deny', () => {
+    node.isolate('ingress', server, 9);
+    node.isolate('egress', client, 10);
+    for (const policy of [9, 10]) {
+      node.pipeline.tableSet('policy_cidr', {
+        key: [{ value: policy }, { value: 0, mask: 0 }],
+        action: 'add_cidr_classes',
+        args: [2n ** 64n - 1n],
+      });
+      for (let i = 0; i < 64; i++) port(policy, 1000 + i, (2n ** 64n - 1n) ^ ((1n << BigInt(i)) - 1n));
+    }
+    const send = (source: number, to: number) =>
+      node.send(client.port, tcp(client.ip, server.ip, source, to, TCP.syn)).length;
+    for (let i = 0; i < 64; i++) expect(send(2000, 1000 + i)).toBe(1);
+    for (let i = 0; i < 64; i++) expect([allowed(9, i), allowed(10, i)]).toEqual([1n, 1n]);
+    // The same flow again, and one that is denied.
+    expect([send(2000, 1000), send(2000, 2000), send(2000, 2000)]).toEqual([1, 0, 0]);
+    expect([allowed(9, 0), allowed(10, 0)]).toEqual([1n, 1n]);
+    expect([denied(9), denied(10)]).toEqual([0n, 2n]);
+  });
+
+  it('remember the last packets that they deny', () => {
+    node.isolate('ingress', server, 9);
+    const send = (to: number) => node.send(client.port, tcp(client.ip, server.ip, 2000, to, TCP.syn));
+    for (let to = 1; to <= 300; to++) expect(send(to)).toEqual([]);
+    const cell = (array: string, i: number) => node.pipeline.registerRead(array, i);
+    expect(cell('denials_0', 0)).toBe(300n);
+    for (let number = 300 - 256; number < 300; number++) {
+      const place = number % 256;
+      expect(cell('denied_ends_0', place)).toBe((BigInt(ip(server.ip)) << 32n) | BigInt(ip(client.ip)));
+      expect(cell('denied_what_0', place)).toBe((BigInt(number + 1) << 24n) | (6n << 16n) | 9n);
+    }
+  });
+
   it('let the replies of an allowed connection through', () => {
     node.isolate('egress', client, 3);
     node.isolate('ingress', client, 4);

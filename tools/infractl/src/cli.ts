@@ -4,6 +4,7 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import { InfractlError, ManagerClient } from './client.js';
 import { addFlowsCommand } from './flows.js';
 import { formatEntry, formatStatus, parseReference, toJson } from './format.js';
+import { addPoliciesCommand } from './policies.js';
 import { addSetupCommand } from './setup/command.js';
 import { SetupError } from './setup/setup-error.js';
 
@@ -104,6 +105,7 @@ program
   );
 
 addFlowsCommand(program, withManager);
+addPoliciesCommand(program, withManager);
 addSetupCommand(program);
 
 try {

@@ -7,6 +7,7 @@ import {
   type ListEntriesRequest,
   type ListFlowsRequest,
   type ListFlowsResponse,
+  type ListPoliciesResponse,
   OffloadClient,
   type StatusRequest,
   type StatusResponse,
@@ -23,6 +24,11 @@ const END_FLOWS_MS = 300_000;
 
 /** What the operator is told when a call fails: one line that names the manager and the cause. */
 export class InfractlError extends typedError<keyof typeof status>('InfractlError') {}
+
+/** Runs a command with the manager that the options name. */
+export type WithManager = (
+  use: (manager: ManagerClient, options: { readonly output: 'text' | 'json' }) => Promise<void>,
+) => Promise<void>;
 
 /** The manager's calls that infractl needs, as promises with a deadline. */
 export class ManagerClient {
@@ -111,6 +117,21 @@ export class ManagerClient {
         (error, response) => {
           if (error) reject(this.#explain('EndFlows', error));
           else resolve(response.ended);
+        },
+      );
+    });
+  }
+
+  /** @throws InfractlError when the manager does not answer in time or refuses */
+  policies(): Promise<ListPoliciesResponse> {
+    return new Promise((resolve, reject) => {
+      this.#manager.client.listPolicies(
+        {},
+        new Metadata(),
+        { deadline: Date.now() + this.deadlineMs },
+        (error, response) => {
+          if (error) reject(this.#explain('ListPolicies', error));
+          else resolve(response);
         },
       );
     });

@@ -2,7 +2,7 @@ import { formatColumns } from '@infra-offload/base';
 import type { Flow, FlowAddress, FlowFilter } from '@infra-offload/infra-api';
 import { parseProtocol, protocolName } from '@infra-offload/net';
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import type { ManagerClient } from './client.js';
+import type { ManagerClient, WithManager } from './client.js';
 import { toJson } from './format.js';
 
 interface FlowOptions {
@@ -29,10 +29,6 @@ const STATES = [
 ];
 /** Lines whose columns are aligned together. */
 const ALIGNED = 1000;
-
-type WithManager = (
-  use: (manager: ManagerClient, options: { readonly output: 'text' | 'json' }) => Promise<void>,
-) => Promise<void>;
 
 /** `infractl flows`. */
 export function addFlowsCommand(program: Command, withManager: WithManager): void {

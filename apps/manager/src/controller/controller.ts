@@ -14,7 +14,7 @@ import {
   type PodObject,
   type WantedState,
 } from '../model/objects.js';
-import type { Consequences } from '../policy/keeper.js';
+import type { Consequences, ProfileInForce } from '../policy/keeper.js';
 import type { Reconciler } from '../reconciler/reconciler.js';
 import { Claims } from '../state/claims.js';
 import { isUnchanged } from '../state/same.js';
@@ -229,6 +229,16 @@ export class Controller<Row> {
   /** Services by id. */
   *serviceIds(): Generator<readonly [number, ObjectKey]> {
     for (const { id, key } of this.#entries.values()) if (id !== undefined) yield [id, key];
+  }
+
+  /** See {@link Policies.onProfileId}. */
+  onProfileId(listener: (id: number) => void): () => void {
+    return this.#policies.onProfileId(listener);
+  }
+
+  /** See {@link Policies.inForce}. */
+  profilesInForce(): readonly ProfileInForce[] {
+    return this.#policies.inForce();
   }
 
   onStatus(listener: StatusListener): () => void {

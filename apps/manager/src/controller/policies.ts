@@ -4,7 +4,13 @@ import type { Owner } from '@infra-offload/reconciler';
 import { NODE_CLAIM_KEY } from '../drivers/common.js';
 import type { Remark } from '../model/condition.js';
 import { kindOf, type ObjectKey } from '../model/objects.js';
-import { type Consequences, type KeeperOptions, type PodPolicy, PolicyKeeper } from '../policy/keeper.js';
+import {
+  type Consequences,
+  type KeeperOptions,
+  type PodPolicy,
+  PolicyKeeper,
+  type ProfileInForce,
+} from '../policy/keeper.js';
 import type { StoredProfiles } from '../policy/profiles.js';
 import type { Entry } from './entry.js';
 
@@ -68,6 +74,16 @@ export class Policies<Row> {
   /** See {@link PolicyKeeper.policiesOf}. */
   policiesOf(owner: Owner<Row>): readonly ObjectKey[] {
     return this.#keeper.policiesOf(owner);
+  }
+
+  /** See {@link PolicyKeeper.onProfileId}. */
+  onProfileId(listener: (id: number) => void): () => void {
+    return this.#keeper.onProfileId(listener);
+  }
+
+  /** See {@link PolicyKeeper.profilesInForce}. */
+  inForce(): readonly ProfileInForce[] {
+    return this.#keeper.profilesInForce();
   }
 
   #note(entry: Entry<Row>): void {

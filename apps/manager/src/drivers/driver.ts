@@ -131,6 +131,28 @@ export interface CompiledProfile<Row> {
   rows(id: number): readonly Row[];
   /** What of it could not be expressed; it is denied. */
   readonly conditions: readonly Condition[];
+  /** What is counted separately, in the order of the counters. */
+  readonly classes: readonly RuleClass[];
+}
+
+/** Ports that rules of a profile allow to some peers. */
+export interface RuleClass {
+  /** For people: "tcp 80, tcp 443". */
+  readonly ports: string;
+  /** Policies with rules that allow some of them. */
+  readonly policies: readonly string[];
+}
+
+/** How a device counts what profiles allow and deny. */
+export interface PolicyCounters {
+  /** New flows, and packets that belong to no flow, by {@link cellOf}. */
+  readonly allowed: CounterFace;
+  /** Classes that a profile can have. */
+  readonly classes: number;
+  /** The cell of a class of a profile. */
+  cellOf(profile: number, ruleClass: number): number;
+  /** Packets, by profile. */
+  readonly denied: CounterFace;
 }
 
 /** Network policy on one kind of target. */
@@ -277,6 +299,8 @@ export interface Driver<Row> extends RowModel<Row> {
   readonly drops: DropCounter | undefined;
   /** Counts those that were answered (TCP reset, ICMP error). Absent: the target answers none. */
   readonly rejects?: DropCounter;
+  /** Absent: the target does not count it. */
+  readonly policyCounters?: PolicyCounters;
   /** Counts new flows by service id. */
   readonly serviceFlows: CounterFace | undefined;
 }

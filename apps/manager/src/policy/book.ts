@@ -56,6 +56,10 @@ export class PolicyBook<Row> implements Names {
     return this.#subjects.get(pod);
   }
 
+  subjects(): Iterable<Subject<Row>> {
+    return this.#subjects.values();
+  }
+
   /** The pods that an isolation is for. */
   subjectsOf(isolation: ObjectKey): ReadonlySet<Subject<Row>> {
     return this.#subjectsOf.get(isolation);

@@ -1,7 +1,7 @@
 import type { IPv4 } from '@infra-offload/net';
 import type { Direction } from '@infra-offload/policy-compiler';
 import type { Owner, RowKey, RowModel } from '@infra-offload/reconciler';
-import type { PolicyDriver } from '../drivers/driver.js';
+import type { PolicyDriver, RuleClass } from '../drivers/driver.js';
 import { isolationKey, type ObjectKey, type PodObject } from '../model/objects.js';
 import type { AddressSetObject, IsolationObject, PolicyObject } from '../model/policy-objects.js';
 import type { Reconciler } from '../reconciler/reconciler.js';
@@ -36,6 +36,17 @@ export interface PodPolicy {
   readonly ids: ProfileIds;
   /** Nothing may let packets of the pod through. */
   readonly isCutOff: boolean;
+}
+
+/** A profile that pods are under. */
+export interface ProfileInForce {
+  readonly id: number;
+  readonly direction: Direction;
+  /** Names of all policies that have a part in it. */
+  readonly policies: Set<string>;
+  readonly pods: PodObject[];
+  /** Those of one of the stacks that come to it: the ports are the same for all. */
+  readonly classes: readonly RuleClass[];
 }
 
 const OPEN: PodPolicy = { ids: { ingress: undefined, egress: undefined }, isCutOff: false };
@@ -203,6 +214,34 @@ export class PolicyKeeper<Row> {
     for (const { stack } of this.#profiles.of(owner)?.users ?? [])
       for (const name of stack.dependencies.policies) policies.add(`policy/${name}`);
     return [...policies];
+  }
+
+  /** Tells ids that stand for a new profile from now on, before any pod is under it. */
+  onProfileId(listener: (id: number) => void): () => void {
+    return this.#profiles.taken.add(listener);
+  }
+
+  /** The profiles that pods are under in the device, or are about to be. */
+  profilesInForce(): readonly ProfileInForce[] {
+    const found = new Map<number, ProfileInForce>();
+    for (const { pod, ids, ...placements } of this.#book.subjects()) {
+      for (const direction of DIRECTIONS) {
+        const id = ids[direction];
+        const placement = placements[direction];
+        if (id === undefined || placement === undefined) continue;
+        const { stack, variant } = placement;
+        let profile = found.get(id);
+        if (profile === undefined) {
+          // Under what is closed in its place, a pod has none of its own rules.
+          const classes = variant?.profile?.id === id ? variant.classes : [];
+          profile = { id, direction, policies: new Set(), pods: [], classes };
+          found.set(id, profile);
+        }
+        profile.pods.push(pod);
+        for (const name of stack.dependencies.policies) profile.policies.add(name);
+      }
+    }
+    return [...found.values()];
   }
 
   /** Sorts the pods of a stack into variants, and notes what each of those wants. */

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { Listeners } from '@infra-offload/base';
 import { IdPool } from '@infra-offload/lb-model';
 import type { Direction } from '@infra-offload/policy-compiler';
 import type { Owner, RowKey } from '@infra-offload/reconciler';
@@ -49,6 +50,8 @@ export class Profiles<Row> {
   /** Never seen in the device, so that their ids may stand for something else there. */
   readonly #unconfirmed = new Set<Profile<Row>>();
   readonly #closed: Record<Direction, Profile<Row> | undefined> = { ingress: undefined, egress: undefined };
+  /** Told ids that stand for something new from now on. */
+  readonly taken = new Listeners<[id: number]>();
   /** Ids of the last run, by what they stood for; those that nobody claims are released. */
   #remembered = new Map<string, number>();
   #ids: IdPool;
@@ -105,6 +108,7 @@ export class Profiles<Row> {
     const left = new Set<Profile<Row>>();
     for (const wish of wishes) {
       const { user, compiled } = wish;
+      user.classes = compiled.classes;
       const before = user.profile;
       if (before !== undefined && before.digest === digests.get(wish)) {
         before.conditions = compiled.conditions;
@@ -198,6 +202,7 @@ export class Profiles<Row> {
     if (id === undefined) return undefined;
     this.#remembered.delete(digest);
     const profile = new Profile<Row>(id, digest, this.#options.driver.bundle(id));
+    if (remembered === undefined) this.taken.emit(id);
     if (remembered === undefined && !this.#options.reconciler.attached) this.#unconfirmed.add(profile);
     this.#byOwner.set(profile.owner, profile);
     this.#enter(profile, compiled, compiled.rows(id));

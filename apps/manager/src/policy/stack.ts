@@ -1,5 +1,6 @@
 import type { Direction } from '@infra-offload/policy-compiler';
 import { Owner, type RowKey } from '@infra-offload/reconciler';
+import type { RuleClass } from '../drivers/driver.js';
 import type { Condition } from '../model/condition.js';
 import type { ObjectKey, PodObject } from '../model/objects.js';
 import type { PolicyTier } from '../model/policy-objects.js';
@@ -55,6 +56,8 @@ export const NO_DEPENDENCIES: Dependencies = {
 /** A stack as it is for pods with the same ports. */
 export class Variant<Row> {
   profile: Profile<Row> | undefined = undefined;
+  /** What is counted separately of it. */
+  classes: readonly RuleClass[] = [];
 
   constructor(readonly stack: Stack<Row>) {}
 }

@@ -22,6 +22,13 @@ export function toServiceError(error: unknown): ServiceError {
   return Object.assign(new Error(details), { code: codeOf(error), details, metadata: new Metadata() });
 }
 
+/** Other targets than the softswitch do not read or delete everything: for them, a ManagerError UNSUPPORTED in place of `error`. */
+export function refusedByTarget(error: unknown, what: string): unknown {
+  if (!P4rtError.is(error, 'UNIMPLEMENTED', 'INVALID_ARGUMENT', 'PERMISSION_DENIED', 'WRITE_FAILED'))
+    return error;
+  return new ManagerError('UNSUPPORTED', `${what}: ${error.message}`, { cause: error });
+}
+
 function codeOf(error: unknown): status {
   if (ManagerError.is(error)) return CODES[error.code];
   if (P4rtError.is(error, 'UNAVAILABLE', 'CANCELLED', 'DEADLINE_EXCEEDED')) return status.UNAVAILABLE;

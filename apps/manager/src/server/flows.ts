@@ -4,6 +4,7 @@ import { P4rtError, remove } from '@infra-offload/p4rt';
 import type { Entity, Update } from '@infra-offload/p4rt/proto';
 import type { FlowEntry, FlowSelection, FlowSocket, FlowTable, FlowTuple } from '../drivers/driver.js';
 import { ManagerError } from '../errors.js';
+import { refusedByTarget } from './errors.js';
 import { type FlowMatch, matchOfFilter, type WantedObjects } from './flow-filter.js';
 
 /** The calls of a session with the target. */
@@ -181,15 +182,8 @@ function joined(entry: FlowEntry, other: FlowEntry | undefined): Joined {
   return { entry, other, state: entry.state ?? other?.state };
 }
 
-/** Other targets than the softswitch do not let entries be read that they have learned themselves, or not be deleted. */
 function explained(error: unknown): unknown {
-  if (!P4rtError.is(error, 'UNIMPLEMENTED', 'INVALID_ARGUMENT', 'PERMISSION_DENIED', 'WRITE_FAILED'))
-    return error;
-  return new ManagerError(
-    'UNSUPPORTED',
-    `the target does not let its flows be read or ended: ${error.message}`,
-    { cause: error },
-  );
+  return refusedByTarget(error, 'the target does not let its flows be read or ended');
 }
 
 function nameOf({ protocol, source, destination }: FlowTuple): string {

@@ -10,7 +10,6 @@ import type {
 } from '@infra-offload/infra-api';
 import { P4InfoError } from '@infra-offload/p4info';
 import { formatEntity } from '@infra-offload/p4rt';
-import type { Entity } from '@infra-offload/p4rt/proto';
 import type { Cell, Owner } from '@infra-offload/reconciler';
 import type { Controller } from '../controller/controller.js';
 import type { CounterFace, Driver, DropCounter, ReasonCount } from '../drivers/driver.js';
@@ -21,6 +20,7 @@ import type { Problem } from '../readiness.js';
 import type { Reconciler } from '../reconciler/reconciler.js';
 import type { TargetState } from '../target/connection.js';
 import type { Warning } from '../warnings.js';
+import { type CounterCell, type ReadEntities, readCells } from './cells.js';
 import { RunningTotal } from './running-total.js';
 import { toObjectStatus } from './sync.js';
 
@@ -32,7 +32,7 @@ export interface InspectContext<Row> {
   readonly targetAddress: string;
   readonly targetState: () => TargetState;
   /** Reads from the device; undefined when it is away. */
-  readonly read: () => ((entities: readonly Entity[]) => AsyncIterable<Entity>) | undefined;
+  readonly read: () => ReadEntities | undefined;
   readonly agent: () => {
     readonly connected: boolean;
     readonly nodeName: string;
@@ -42,9 +42,6 @@ export interface InspectContext<Row> {
   readonly problems: () => readonly Problem[];
   readonly warnings: () => readonly Warning[];
 }
-
-/** Counter cells of one Read. */
-const CELLS_PER_READ = 1000;
 
 /** Status and ListEntries: what operators look at. */
 export class Inspector<Row> {
@@ -265,16 +262,8 @@ export class Inspector<Row> {
     return found;
   }
 
-  /** Cells of a counter; none while the device is away. */
-  async *#read(
-    counter: CounterFace,
-    indexes: readonly number[],
-  ): AsyncGenerator<ReturnType<CounterFace['decode']>> {
-    const read = this.#context.read();
-    for (let i = 0; read !== undefined && i < indexes.length; i += CELLS_PER_READ) {
-      const cells = indexes.slice(i, i + CELLS_PER_READ).map((index) => counter.cell(index));
-      for await (const entity of read(cells)) yield counter.decode(entity);
-    }
+  #read(counter: CounterFace, indexes: readonly number[]): AsyncIterable<CounterCell> {
+    return readCells(this.#context.read(), counter, indexes);
   }
 }
 

@@ -16,6 +16,7 @@ import { toServiceError } from './errors.js';
 import type { Flows } from './flows.js';
 import type { Inspector } from './inspect.js';
 import type { Pods } from './pods.js';
+import type { PolicyCounts } from './policy-counts.js';
 import { type SyncCall, type SyncContext, SyncStream } from './sync.js';
 
 /** Entries of one ListEntries response. */
@@ -25,6 +26,7 @@ export interface OffloadContext<Row> extends SyncContext<Row> {
   readonly pods: Pods<Row>;
   readonly inspector: Inspector<Row>;
   readonly flows: Flows;
+  readonly policyCounts: PolicyCounts;
   readonly logger: Logger;
 }
 
@@ -70,6 +72,9 @@ export class OffloadService<Row> {
       listFlows: (call) =>
         new Guard((error) => call.emit('error', toServiceError(error))).run(() => this.#listFlows(call)),
       endFlows: this.#unary('EndFlows', (request) => this.#endFlows(request)),
+      listPolicies: this.#unary('ListPolicies', async () => ({
+        counts: [...(await this.#context.policyCounts.read())],
+      })),
     };
   }
 

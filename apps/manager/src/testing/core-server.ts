@@ -3,9 +3,11 @@ import { OffloadService as OffloadDefinition } from '@infra-offload/infra-api';
 import type { FlowTable } from '../drivers/driver.js';
 import { createLoggers } from '../log.js';
 import type { Problem } from '../readiness.js';
+import type { ReadEntities } from '../server/cells.js';
 import { type FlowSession, Flows } from '../server/flows.js';
 import { Inspector } from '../server/inspect.js';
 import { Pods } from '../server/pods.js';
+import { PolicyCounts } from '../server/policy-counts.js';
 import { OffloadService } from '../server/service.js';
 import type { TargetState } from '../target/connection.js';
 import type { Warning } from '../warnings.js';
@@ -45,6 +47,8 @@ export class CoreServer {
       isReady: () => reconciler.attached,
       lookupPort: (name, mac) => this.lookupPort(name, mac),
     });
+    const readDevice = (): ReadEntities | undefined =>
+      reconciler.attached ? (entities) => core.device.read(entities) : undefined;
     this.inspector = new Inspector({
       driver: coreDriver,
       controller,
@@ -52,7 +56,7 @@ export class CoreServer {
       logger,
       targetAddress: '192.0.2.1:9559',
       targetState: () => this.targetState,
-      read: () => (reconciler.attached ? (entities) => core.device.read(entities) : undefined),
+      read: readDevice,
       agent: () => this.service.agent(),
       problems: () => this.problems,
       warnings: () => this.warnings,
@@ -64,6 +68,12 @@ export class CoreServer {
         driver: flowTable === undefined ? {} : { flowTable },
         controller,
         session: () => this.flowSession,
+      }),
+      policyCounts: new PolicyCounts({
+        counters: coreDriver.policyCounters,
+        inForce: () => controller.profilesInForce(),
+        read: readDevice,
+        logger,
       }),
       pods: this.pods,
       stored: () => this.stored(),

@@ -9,6 +9,7 @@ import {
   k8sDpDeviceConfig,
   k8sDpP4Info,
   MAX_SERVICE_ID,
+  POLICY_CLASSES,
 } from '@infra-offload/p4src';
 import { unreachable } from '../../errors.js';
 import { frontendClaims, podClaims } from '../common.js';
@@ -105,6 +106,12 @@ export function dpdkDriver(options: DpdkOptions): Driver<DpdkRow> {
       reasons: dropReasons.map(({ reason, name, text }) => ({ reason, text, warning: WARNINGS[name] })),
     },
     rejects: { ...counterFace(k8sDp.counters.reject_counter), reasons: dropReasons },
+    policyCounters: {
+      allowed: counterFace(k8sDp.counters.policy_allowed),
+      classes: POLICY_CLASSES,
+      cellOf: (profile, ruleClass) => profile * POLICY_CLASSES + ruleClass,
+      denied: counterFace(k8sDp.counters.policy_denied),
+    },
     serviceFlows: counterFace(k8sDp.counters.service_counter),
   };
 }

@@ -1,7 +1,5 @@
+import { POLICY_CLASSES } from '@infra-offload/p4src';
 import type { PolicyRegions, Region } from '@infra-offload/policy-compiler';
-
-/** Bits of a mask. */
-export const MAX_CLASSES = 64;
 
 /**
  * Classes of a policy: class i, bit i of every mask, stands for `regions[i]`. An address gets the classes that are part
@@ -30,7 +28,7 @@ export function planClasses(regions: PolicyRegions): ClassPlan {
   ];
   for (const family of families) {
     const classes = family();
-    if (classes.length > MAX_CLASSES) continue;
+    if (classes.length > POLICY_CLASSES) continue;
     const plan = planOf(classes);
     if (needed.every((region) => plan.lost(region) === 0n)) return plan;
   }
@@ -38,7 +36,7 @@ export function planClasses(regions: PolicyRegions): ClassPlan {
     ...needed.filter((region) => region === space.all),
     ...needed.filter((region) => region !== space.all),
   ];
-  return planOf(best.slice(0, MAX_CLASSES));
+  return planOf(best.slice(0, POLICY_CLASSES));
 }
 
 /** All regions that some address has, those of ranges first; not the empty one. */
@@ -59,7 +57,7 @@ function irreducible(needed: readonly Region[]): readonly Region[] {
   const found: Region[] = [];
   // A part is a smaller number than the whole.
   for (const region of [...needed].sort((a, b) => (a < b ? -1 : 1))) {
-    if (found.length > MAX_CLASSES) break;
+    if (found.length > POLICY_CLASSES) break;
     if (planOf(found).lost(region) !== 0n) found.push(region);
   }
   return found;
@@ -69,7 +67,7 @@ function irreducible(needed: readonly Region[]): readonly Region[] {
 function partition(needed: readonly Region[]): readonly Region[] {
   let groups: Region[] = [needed.reduce((union, region) => union | region, 0n)];
   for (const region of needed) {
-    if (groups.length > MAX_CLASSES) break;
+    if (groups.length > POLICY_CLASSES) break;
     groups = groups.flatMap((group) => [group & region, group & ~region]).filter((group) => group !== 0n);
   }
   return groups;

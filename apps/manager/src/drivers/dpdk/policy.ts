@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
-import { type IPv4, ipv4 } from '@infra-offload/net';
+import { type IPv4, ipv4, protocolName } from '@infra-offload/net';
+import { POLICY_CLASSES } from '@infra-offload/p4src';
 import {
   type Direction,
   type ExactPeer,
@@ -12,14 +13,18 @@ import {
 } from '@infra-offload/policy-compiler';
 import { type Condition, condition } from '../../model/condition.js';
 import type { PodObject } from '../../model/objects.js';
-import type { CompiledProfile, PolicyDriver } from '../driver.js';
-import { type ClassPlan, MAX_CLASSES, planClasses } from './policy-classes.js';
+import type { CompiledProfile, PolicyDriver, RuleClass } from '../driver.js';
+import { type ClassPlan, planClasses } from './policy-classes.js';
 import { fewestPrefixes, narrowing, type Prefix, type Step } from './policy-prefixes.js';
 import type { DpdkRow } from './rows.js';
 import { type PolicyRow, policyBundle, policyCidrKey, policyPortKey } from './tables/policies.js';
 
 /** Policy ids have 16 bits; 0 is left out. */
 const MAX_POLICY_ID = 65_535;
+
+const MAX_PORT = 65_535;
+/** Ranges of ports that are spelled out. */
+const SHOWN_PORTS = 8;
 
 const DIRECTIONS = [
   ['policy_ingress', 'ingress'],
@@ -71,7 +76,8 @@ export function compilePolicy(profile: PolicyProfile): CompiledProfile<PolicyRow
   const frame = frameOf(tables);
   return {
     frame,
-    content: contentOf(frame, peers),
+    content: contentOf(profile.direction, frame, peers),
+    classes: classesOf(regions, plan),
     rows: (id) => rowsOf(id, tables),
     conditions: conditionsOf(regions, plan),
   };
@@ -196,12 +202,34 @@ function frameOf({ cidrs, ports }: Tables): string {
   return hash.digest('base64');
 }
 
-function contentOf(frame: string, peers: Tables['peers']): string {
+/** With the direction: what is counted for a policy id is so for one. */
+function contentOf(direction: Direction, frame: string, peers: Tables['peers']): string {
   return createHash('sha256')
+    .update(direction)
     .update(frame)
     .update(Uint32Array.from(peers, ({ address }) => address))
     .update(BigUint64Array.from(peers, ({ mask }) => mask))
     .digest('base64');
+}
+
+function classesOf(regions: PolicyRegions, plan: ClassPlan): readonly RuleClass[] {
+  const policies = regions.policiesOfParts(plan.regions);
+  return plan.regions.map((region, i) => ({
+    ports: portsText(regions.space, region),
+    policies: policies[i] ?? [],
+  }));
+}
+
+function portsText(space: PortSpace, region: Region): string {
+  if (region === space.all) return 'any';
+  const pieces = space.pieces(region);
+  const texts = pieces.slice(0, SHOWN_PORTS).map(({ protocol, first, last }) => {
+    if (protocol === undefined) return 'other protocols';
+    const name = protocolName(protocol)?.toLowerCase() ?? `protocol ${protocol}`;
+    if (first === 0 && last === MAX_PORT) return name;
+    return first === last ? `${name} ${first}` : `${name} ${first}-${last}`;
+  });
+  return [...texts, ...(pieces.length > SHOWN_PORTS ? ['…'] : [])].join(', ');
 }
 
 function conditionsOf(regions: PolicyRegions, plan: ClassPlan): readonly Condition[] {
@@ -210,7 +238,7 @@ function conditionsOf(regions: PolicyRegions, plan: ClassPlan): readonly Conditi
   const policies = regions.policiesOf(lost);
   if (policies.length > 0) {
     const message =
-      `more than ${MAX_CLASSES} combinations of ports; what did not fit is denied, though it is allowed by ` +
+      `more than ${POLICY_CLASSES} combinations of ports; what did not fit is denied, though it is allowed by ` +
       `${policies.join(', ')}; use fewer different ports for these pods`;
     conditions.push({ ...condition('TooManyRuleClasses', message), policies });
   }

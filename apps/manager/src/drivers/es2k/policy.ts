@@ -95,6 +95,7 @@ function compilePolicy(rows: Es2kRows, profile: PolicyProfile): CompiledProfile<
     content: hashOf(groups, ({ addresses }) => [frame, plain(addresses)]),
     rows: (id) => groups.flatMap((group) => groupRows(rows, profile.direction, id, group)),
     conditions: conditionsOf(regions, groups),
+    classes: [],
   };
 }
 
@@ -234,6 +235,7 @@ function withoutPolicy(limits: Profiles): PolicyDriver<Es2kRow> {
       content: '',
       frame: '',
       rows: () => [],
+      classes: [],
       conditions: [
         condition(
           'PolicyNotInPackage',

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { formatIPv4, ipv4 } from '@infra-offload/net';
 import { insert, modify, remove } from '@infra-offload/p4rt';
 import type { Entity, Update } from '@infra-offload/p4rt/proto';
-import { k8sDp, k8sDpArtifacts, k8sDpDeviceConfig, k8sDpP4Info } from '@infra-offload/p4src';
+import { k8sDp, k8sDpArtifacts, k8sDpDeviceConfig, k8sDpP4Info, POLICY_CLASSES } from '@infra-offload/p4src';
 import { arpRequest, packet } from '@infra-offload/swx/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Forwarding } from '../../entities/forwarding.js';
@@ -130,6 +130,15 @@ describe.skipIf(!dpdkInstalled).each(variants)('the engine and DPDK, running %s,
       k8sDp.counters.service_counter.cell(1),
       k8sDp.counters.service_counter.cell(2),
       k8sDp.counters.service_counter.cell(3),
+      ...[5, 6].flatMap((policy) => [
+        k8sDp.counters.policy_denied.cell(policy),
+        ...Array.from({ length: POLICY_CLASSES }, (_, i) =>
+          k8sDp.counters.policy_allowed.cell(policy * POLICY_CLASSES + i),
+        ),
+      ]),
+      k8sDp.registers.denials.all(),
+      k8sDp.registers.denied_ends.all(),
+      k8sDp.registers.denied_what.all(),
     ]) {
       const counts = readAll(ours, request);
       expect(readAll(theirs, request)).toEqual(counts);
