@@ -1,5 +1,6 @@
-import { addServers, programs, run, scaleService, Testbed, type TestPod } from '@infra-offload/testbed';
+import { addServers, scaleService, Testbed, type TestPod } from '@infra-offload/testbed';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { infractlAs } from './infractl.js';
 import { HTTP, WEB_ADMIN_DNS as WEB } from './web.js';
 
 /** Time in which an answer comes, if one does. */
@@ -30,21 +31,7 @@ afterAll(() => bed?.stop());
 
 /** Runs infractl, as an operator unless it is to change something. */
 async function infractl(...args: string[]): Promise<string> {
-  return infractlAs(args.includes('--end') ? 'agent' : 'operator', ...args);
-}
-
-async function infractlAs(role: 'agent' | 'operator', ...args: string[]): Promise<string> {
-  const { cert, key, ca } = bed.layout.identity(role);
-  const connection = ['--manager', `unix:${bed.layout.managerSocket}`];
-  const identity = ['--cert', cert, '--key', key, '--ca', ca];
-  const { code, stdout, stderr } = await run(process.execPath, [
-    programs.infractl,
-    ...connection,
-    ...identity,
-    ...args,
-  ]);
-  if (code !== 0) throw new Error(stderr);
-  return stdout;
+  return infractlAs(bed, args.includes('--end') ? 'agent' : 'operator', ...args);
 }
 
 const list = async (...filter: string[]): Promise<ListedFlow[]> =>
@@ -161,7 +148,7 @@ describe('infractl flows', () => {
   });
 
   it('refuses what makes no sense, or is too much', async () => {
-    await expect(infractlAs('operator', 'flows', '--end', '--port', '1')).rejects.toThrow(
+    await expect(infractlAs(bed, 'operator', 'flows', '--end', '--port', '1')).rejects.toThrow(
       'PERMISSION_DENIED',
     );
     await expect(infractl('flows', '--end')).rejects.toThrow('INVALID_ARGUMENT');

@@ -13,6 +13,7 @@ import { Readiness } from './readiness.js';
 import type { Reconciler } from './reconciler/reconciler.js';
 import { openSecurity, type Security } from './security.js';
 import type { ReadEntities } from './server/cells.js';
+import { FlowShares, type FlowSharesContext } from './server/flow-shares.js';
 import { Flows } from './server/flows.js';
 import { Inspector } from './server/inspect.js';
 import { startMonitoring } from './server/monitoring.js';
@@ -21,6 +22,9 @@ import { PolicyCounts } from './server/policy-counts.js';
 import { Health, startServers } from './server/servers.js';
 import { OffloadService } from './server/service.js';
 import { Warnings } from './warnings.js';
+
+/** How often the flows of pods are looked at. */
+const FLOW_SHARES_MS = 5_000;
 
 /** A running manager. */
 export class Manager {
@@ -97,6 +101,14 @@ export class Manager {
       logger: loggers.manager,
     });
     lifecycle.add(() => warnings.stop());
+    const flowShares = startFlowShares(lifecycle, {
+      driver,
+      share: config.dataPlane.podShare.flows,
+      pods: () => controller.pods(),
+      session: () => connection.session,
+      warnings,
+      logger: loggers.manager,
+    });
     const inspector = new Inspector({
       driver,
       controller,
@@ -167,6 +179,7 @@ export class Manager {
       certificates: security.certificates,
       problems: () => readiness.problems(),
       warnings: () => warnings.current(),
+      endedFlows: () => flowShares.ended,
     });
     const monitoring = await startMonitoring(lifecycle, {
       address: config.monitoring.listen,
@@ -192,6 +205,20 @@ export class Manager {
   stop(): Promise<void> {
     return this.#lifecycle.stop();
   }
+}
+
+/** Looks at the flows of pods at intervals, if there is a share and the target tells its flows. */
+function startFlowShares(lifecycle: Lifecycle, context: FlowSharesContext): FlowShares {
+  const shares = new FlowShares(context);
+  const { driver, share, logger } = context;
+  if (share === 0 || driver.flowTable === undefined) return shares;
+  const guard = new Guard((error) => logger.error({ err: error }, 'internal error'));
+  const timer = setInterval(
+    guard.handler(() => shares.look()),
+    FLOW_SHARES_MS,
+  );
+  lifecycle.add(() => clearInterval(timer));
+  return shares;
 }
 
 /** Audits the device at intervals, unless `seconds` is 0. */

@@ -23,6 +23,7 @@ export interface MetricsSources<Row> {
   readonly certificates: Security['certificates'];
   readonly problems: () => readonly Problem[];
   readonly warnings: () => readonly Warning[];
+  readonly endedFlows: () => number;
 }
 
 /** The manager's metrics, all read when they are asked for; see docs/monitoring.md. */
@@ -30,7 +31,7 @@ export function createMetrics<Row>(sources: MetricsSources<Row>): Registry {
   const registry = new Registry();
   const registers = [registry];
   const { reconciler, controller, inspector, targetState, agentConnected, peers, certificates } = sources;
-  const { problems, warnings, policyCounts } = sources;
+  const { problems, warnings, policyCounts, endedFlows } = sources;
   collectDefaultMetrics({ register: registry });
 
   const gauge = (name: string, help: string, read: () => number) =>
@@ -88,6 +89,11 @@ export function createMetrics<Row>(sources: MetricsSources<Row>): Registry {
     'Since when the state has been kept only in memory; 0 if it is stored.',
     () => sinceOf('StateNotStorable') / 1000,
   );
+  counter(
+    'pod_share_ended_flows',
+    'Flows that were ended because their pods had more at once than their share.',
+    endedFlows,
+  );
   new Gauge({
     name: 'infra_manager_warning_timestamp_seconds',
     help: 'Since when connections have suffered from something; 0 if they do not.',
@@ -95,7 +101,9 @@ export function createMetrics<Row>(sources: MetricsSources<Row>): Registry {
     registers,
     collect() {
       for (const reason of Object.keys(WARNING_REASONS)) this.set({ reason }, 0);
-      for (const { reason, since } of warnings()) this.set({ reason }, since / 1000);
+      // Of several for one reason, the first.
+      const first = [...warnings()].sort((a, b) => b.since - a.since);
+      for (const { reason, since } of first) this.set({ reason }, since / 1000);
     },
   });
   const certificateGauge = (name: string, help: string, read: (source: CertificateSource) => number) =>

@@ -81,3 +81,23 @@ it('counts on when the program was begun anew, and waits for a target that is aw
   await pass(5_000);
   expect(warnings.current()).toEqual([]);
 });
+
+it('is also what others tell, until they have not told it for a minute', async () => {
+  const info = vi.spyOn(logger, 'info');
+  const tell = (pod: string, message: string) =>
+    warnings.tell('PodFlowsExceeded', pod, 'too many flows', message);
+  tell('pod a', '5 flows');
+  tell('pod b', '6 flows');
+  await pass(30_000);
+  tell('pod a', '7 flows');
+  const of = { reason: 'PodFlowsExceeded', since: NOW };
+  expect(warnings.current()).toEqual([
+    { ...of, message: '7 flows' },
+    { ...of, message: '6 flows' },
+  ]);
+  await pass(30_000);
+  expect(warnings.current()).toEqual([{ ...of, message: '7 flows' }]);
+  expect(info.mock.calls).toEqual([[{ reason: 'PodFlowsExceeded' }, 'no longer: pod b: too many flows']]);
+  await pass(30_000);
+  expect(warnings.current()).toEqual([]);
+});

@@ -16,11 +16,15 @@ export interface Warning {
   readonly since: number;
 }
 
-/** What packets are dropped for at the moment. */
-interface Trouble {
-  readonly since: number;
+interface Trouble extends Warning {
+  /** What it is called when it is over. */
   readonly text: string;
   last: number;
+  message: string;
+}
+
+/** Packets that are dropped for a reason at the moment. */
+interface Drops extends Trouble {
   packets: number;
 }
 
@@ -30,14 +34,19 @@ export interface WarningSources {
   readonly logger: Logger;
 }
 
-/** Warnings of what the counters of dropped packets tell, from the first packet until there has been none for a while. */
+/**
+ * Warnings of what the counters of dropped packets tell, from the first packet until there has been none for a while, and
+ * of what others tell, until they have not told it for as long.
+ */
 export class Warnings {
   readonly #sources: WarningSources;
   readonly #guard: Guard;
   readonly #timer: NodeJS.Timeout;
   /** Packets by reason, when they were read last. */
   readonly #counts = new Map<WarningReason, number>();
-  readonly #troubles = new Map<WarningReason, Trouble>();
+  readonly #drops = new Map<WarningReason, Drops>();
+  /** What others have told, by whom it is about. */
+  readonly #told = new Map<string, Trouble>();
   #isPolling = false;
 
   constructor(sources: WarningSources) {
@@ -51,11 +60,25 @@ export class Warnings {
   }
 
   current(): readonly Warning[] {
-    return [...this.#troubles].map(([reason, { since, text, packets }]) => ({
+    return [...this.#drops.values(), ...this.#told.values()].map(({ reason, message, since }) => ({
       reason,
-      message: `${text}: ${packets} packets dropped`,
+      message,
       since,
     }));
+  }
+
+  /** Tells of something that goes on at the moment. Whoever it is `about` may have one such trouble. */
+  tell(reason: WarningReason, about: string, text: string, message: string): void {
+    const key = `${reason} ${about}`;
+    const now = Date.now();
+    const trouble = this.#told.get(key);
+    if (trouble === undefined) {
+      this.#told.set(key, { reason, text: `${about}: ${text}`, message, since: now, last: now });
+      this.#sources.logger.warn({ reason }, message);
+    } else {
+      trouble.last = now;
+      trouble.message = message;
+    }
   }
 
   stop(): void {
@@ -72,6 +95,11 @@ export class Warnings {
     this.#isPolling = true;
     try {
       for (const count of await this.#sources.drops()) this.#see(count);
+      for (const [key, { reason, text, last }] of this.#told) {
+        if (Date.now() - last < QUIET_MS) continue;
+        this.#told.delete(key);
+        this.#sources.logger.info({ reason }, `no longer: ${text}`);
+      }
     } finally {
       this.#isPolling = false;
     }
@@ -85,17 +113,23 @@ export class Warnings {
     this.#counts.set(reason, packets);
     const { logger } = this.#sources;
     const now = Date.now();
-    const trouble = this.#troubles.get(reason);
+    const trouble = this.#drops.get(reason);
     if (trouble === undefined) {
       if (more === 0) return;
-      this.#troubles.set(reason, { since: now, text, last: now, packets: more });
+      const message = messageOfDrops(text, more);
+      this.#drops.set(reason, { reason, message, since: now, text, last: now, packets: more });
       logger.warn({ reason, packets: more }, `packets are dropped: ${text}`);
     } else if (more > 0) {
       trouble.last = now;
       trouble.packets += more;
+      trouble.message = messageOfDrops(text, trouble.packets);
     } else if (now - trouble.last >= QUIET_MS) {
-      this.#troubles.delete(reason);
+      this.#drops.delete(reason);
       logger.info({ reason, packets: trouble.packets }, `packets are no longer dropped: ${text}`);
     }
   }
+}
+
+function messageOfDrops(text: string, packets: number): string {
+  return `${text}: ${packets} packets dropped`;
 }

@@ -93,6 +93,8 @@ export const configSchema = z.strictObject({
           newFlowsPerSecond: z.int().min(0).max(10_000_000).default(20_000),
           /** Beyond these, flows are forgotten after 5 s unless they are answered. */
           unansweredFlowsPerSecond: z.int().min(1).max(10_000_000).default(500),
+          /** Flows at once that a pod has begun; beyond these, those end that are missed least. 0: no limit. */
+          flows: z.int().min(0).max(10_000_000).default(262_144),
         })
         .prefault({}),
     })

@@ -231,6 +231,15 @@ export class Controller<Row> {
     for (const { id, key } of this.#entries.values()) if (id !== undefined) yield [id, key];
   }
 
+  /** Pods whose ports are known. */
+  *pods(): Generator<{ readonly pod: PodObject; readonly port: number }> {
+    for (const { object } of this.#entries.values()) {
+      if (object?.kind !== 'pod') continue;
+      const found = this.#ports.lookup(object.interfaceName);
+      if (found.kind === 'known') yield { pod: object, port: found.port };
+    }
+  }
+
   /** See {@link Policies.onProfileId}. */
   onProfileId(listener: (id: number) => void): () => void {
     return this.#policies.onProfileId(listener);

@@ -209,6 +209,8 @@ export interface FlowEntry {
   readonly timeoutMs: number;
   /** The state of the flow, as far as this tells it. */
   readonly state: string | undefined;
+  /** It was never answered, or is over: nobody misses it. */
+  readonly isDispensable: boolean;
   /** Where the device has the state. */
   readonly cell: { readonly read: Entity; readonly serial: number } | undefined;
 }
@@ -225,6 +227,14 @@ export interface FlowSelection {
 /** How flows are read from a device, and ended there. */
 export interface FlowTable {
   read(selection: FlowSelection): Entity;
+  /** Has the device count entries. */
+  count(selection: FlowSelection): Entity;
+  /** How many entries an answer to {@link count} stands for. Devices that do not count answer with the entries. */
+  countOf(entity: Entity): number;
+  /** Has the device tell how many flows have begun at a port. */
+  begun(port: number): Entity;
+  /** What an answer to {@link begun} tells: all since the program of the device was started, or more. */
+  begunOf(entity: Entity): bigint;
   /** The entry of one direction, to be read. */
   entry(tuple: FlowTuple): Entity;
   /** All that a device may have of one direction, to be deleted in this order. */

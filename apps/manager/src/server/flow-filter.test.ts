@@ -36,6 +36,7 @@ const flow: FlowEntry = {
   idleMs: 0,
   timeoutMs: 1,
   state: undefined,
+  isDispensable: false,
   cell: undefined,
 };
 

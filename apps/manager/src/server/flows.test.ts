@@ -24,12 +24,17 @@ const ENTRIES: readonly FlowEntry[] = [false, true].map((isReply) => ({
   idleMs: isReply ? 3000 : 5000,
   timeoutMs: 60_000,
   state: undefined,
+  isDispensable: false,
   cell: isReply ? { read: entityOf(9), serial: 1 } : undefined,
 }));
 
 /** A device with one flow, whose entries are the entities 0 and 1; its selections are 7, its state is in 9. */
 const table: FlowTable = {
   read: () => entityOf(7),
+  count: () => entityOf(7),
+  countOf: () => 1,
+  begun: () => entityOf(8),
+  begunOf: () => 0n,
   entry: (tuple) => entityOf(tuple === original ? 0 : 1),
   remembered: (tuple) => (tuple === original ? [0, 10] : [1, 11]).map(entityOf),
   decode: (entity) => ENTRIES[idOf(entity)],

@@ -51,7 +51,9 @@ export class Flows {
   async count(filter: FlowFilter | undefined): Promise<number> {
     const { table, match } = this.#prepare(filter);
     let count = 0;
-    if (match.isWhole) for await (const _ of this.#read([table.read({ isReply: false })])) count++;
+    if (match.isWhole)
+      for await (const entity of this.#read([table.count({ isReply: false })]))
+        count += table.countOf(entity);
     else for await (const flows of this.#matching(filter)) count += flows.length;
     return count;
   }
@@ -148,14 +150,8 @@ export class Flows {
 
   async #delete(entities: readonly Entity[]): Promise<void> {
     try {
-      await this.#session().write(entities.map(remove));
+      await endEntries(this.#session(), entities);
     } catch (error) {
-      // What has ended by itself meanwhile is as wanted.
-      if (
-        P4rtError.is(error, 'WRITE_FAILED') &&
-        error.details.failures.every(({ code }) => code === 'NOT_FOUND')
-      )
-        return;
       throw explained(error);
     }
   }
@@ -175,6 +171,17 @@ export class Flows {
       'TARGET_UNAVAILABLE',
       'the target is not connected, or this manager is not its primary',
     );
+  }
+}
+
+/** Deletes entries of flows. Those that have ended by themselves meanwhile are as wanted. */
+export async function endEntries(session: FlowSession, entities: readonly Entity[]): Promise<void> {
+  try {
+    await session.write(entities.map(remove));
+  } catch (error) {
+    const isWanted =
+      P4rtError.is(error, 'WRITE_FAILED') && error.details.failures.every(({ code }) => code === 'NOT_FOUND');
+    if (!isWanted) throw error;
   }
 }
 

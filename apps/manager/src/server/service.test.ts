@@ -14,6 +14,10 @@ const entity = (id: number): Entity => ({
 /** A device with flows: each entity is one direction of one, even ones the original. */
 const flowTable: FlowTable = {
   read: () => entity(-1),
+  count: () => entity(-1),
+  countOf: () => 1,
+  begun: () => entity(-3),
+  begunOf: () => 0n,
   entry: () => entity(-2),
   remembered: ({ source }) => [entity(source.port)],
   decode: ({ entity: one }) => {
@@ -28,6 +32,7 @@ const flowTable: FlowTable = {
       idleMs: id % 2 === 1 ? 5_000 : 7_000,
       timeoutMs: 60_000,
       state: 'established',
+      isDispensable: false,
       cell: undefined,
     };
   },

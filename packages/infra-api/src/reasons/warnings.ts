@@ -16,6 +16,12 @@ export const WARNING_REASONS = {
     meaning: 'a pod begins more flows than its share, and some of them are refused (drop counter 15)',
     remedy: 'see what the pod does; raise `dataPlane.podShare` if it should',
   },
+  PodFlowsExceeded: {
+    meaning:
+      'a pod, which the message names, has begun more flows that are still there than its share; those that are missed least are ended',
+    remedy:
+      'see what the pod does (`infractl flows --pod`); raise `dataPlane.podShare.flows` if it should, or have it close connections',
+  },
 } as const satisfies Readonly<Record<string, Explanation>>;
 
 export type WarningReason = keyof typeof WARNING_REASONS;

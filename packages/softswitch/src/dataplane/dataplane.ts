@@ -135,6 +135,8 @@ export interface Pipeline {
   learnedLayout(learner: string): LearnedLayout;
   /** What the data plane has learned, while packets go on: what comes or goes meanwhile may be in it or not. */
   learnedPieces(learner: string, filter: LearnedFilter): AsyncIterable<LearnedPiece>;
+  /** How many there are, counted by the data plane while packets go on. */
+  learnedCount(learner: string, filter: LearnedFilter): Promise<number>;
   /** The entry of a key, or none. */
   learnedFind(learner: string, key: readonly Value[]): LearnedPiece;
   /** Ends an entry with the next commit, if it is still there; the result takes that back before. */

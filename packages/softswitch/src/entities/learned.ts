@@ -1,27 +1,33 @@
-import type { Entity, TableEntry } from '@infra-offload/p4rt/proto';
+import type { Entity, ReadResponse, TableEntry } from '@infra-offload/p4rt/proto';
 import type { LearnedFilter } from '../dataplane/dataplane.js';
 import { fail } from '../errors.js';
 import type { Forwarding } from './forwarding.js';
 import { parseFields } from './keys.js';
-import { type EncodedEntities, LearnedEncoder } from './learned-encoder.js';
+import { LearnedEncoder } from './learned-encoder.js';
 import type { TableStore } from './tables.js';
 
 /** A read of what the data plane itself has learned (add on miss). */
 export class LearnedReading {
   readonly #store: TableStore;
   readonly #filter: LearnedFilter;
-  readonly #withTimes: boolean;
+  readonly #request: TableEntry;
 
-  constructor(store: TableStore, filter: LearnedFilter, withTimes: boolean) {
+  constructor(store: TableStore, filter: LearnedFilter, request: TableEntry) {
     this.#store = store;
     this.#filter = filter;
-    this.#withTimes = withTimes;
+    this.#request = request;
   }
 
-  /** The entries as messages, from a data plane that runs on meanwhile. */
-  async *messages(): AsyncGenerator<EncodedEntities> {
+  /** The entries as messages, from a data plane that runs on meanwhile; or only how many there are. */
+  async *messages(): AsyncGenerator<ReadResponse> {
     const { table, pipeline } = this.#store;
-    const encoder = new LearnedEncoder(table, pipeline.learnedLayout(table.target), this.#withTimes);
+    if (this.#request.counterData !== undefined) {
+      const count = await pipeline.learnedCount(table.target, this.#filter);
+      yield { entities: [countEntity(this.#request, count)] };
+      return;
+    }
+    const withTimes = this.#request.timeSinceLastHit !== undefined;
+    const encoder = new LearnedEncoder(table, pipeline.learnedLayout(table.target), withTimes);
     const { key } = this.#filter;
     if (key?.every((value) => value !== undefined)) {
       yield* encoder.encode(pipeline.learnedFind(table.target, key));
@@ -48,11 +54,13 @@ export function readLearned(forwarding: Forwarding, { entity }: Entity): Learned
       'INVALID_ARGUMENT',
       `table ${table.p4.alias} is filled by the data plane: its entries have no priority and no metadata`,
     );
-  return new LearnedReading(
-    store,
-    { ...actionFilter(store, filter), ...keyFilter(store, filter) },
-    filter.timeSinceLastHit !== undefined,
-  );
+  return new LearnedReading(store, { ...actionFilter(store, filter), ...keyFilter(store, filter) }, filter);
+}
+
+/** The answer to a request that asks how many entries there are: the request, with their number. */
+function countEntity(request: TableEntry, count: number): Entity {
+  const counterData = { byteCount: 0n, packetCount: BigInt(count) };
+  return { entity: { $case: 'tableEntry', value: { ...request, counterData } } };
 }
 
 function actionFilter({ table }: TableStore, { action }: TableEntry): LearnedFilter {

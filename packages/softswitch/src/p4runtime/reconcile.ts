@@ -6,8 +6,8 @@ import { readEntity } from '../entities/read.js';
 import { SoftswitchError } from '../errors.js';
 
 /**
- * Registers with more cells begin anew: they are what a program keeps of its learned flows, which are lost as well, and
- * to copy them would take seconds.
+ * Registers and counters with more cells begin anew: to copy them would take seconds. Registers of that size are what a
+ * program keeps of its learned flows, which are lost as well.
  */
 const MOST_CELLS = 1 << 20;
 
@@ -84,7 +84,7 @@ function copyCells(from: Forwarding, to: Forwarding): void {
   };
   for (const counter of from.program.counters.values()) {
     const target = to.program.counters.get(counter.p4.id);
-    if (target === undefined || target.size !== counter.size) continue;
+    if (target === undefined || target.size !== counter.size || counter.size > MOST_CELLS) continue;
     copy(counter.packets, target.packets, counter.size);
     copy(counter.bytes, target.bytes, counter.size);
   }

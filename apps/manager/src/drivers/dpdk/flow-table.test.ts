@@ -10,6 +10,9 @@ const { conntrack, established } = k8sDp.tables;
 const SERIAL = 7;
 const table = dpdkFlowTable(CONNTRACK_TIMEOUTS);
 
+const ADDRESSES = { nat_ip: 0, nat_port: 0, client_ip: 0, client_port: 0 };
+const ZEROS = { kind: 0, serial: 0, ...ADDRESSES, endpoint_id: 0 };
+
 const socket = fc.record({
   address: fc.integer({ min: 1, max: 0xffff_ffff }).map(ipv4),
   port: fc.integer({ min: 1, max: 0xffff }),
@@ -155,4 +158,40 @@ it('a selection names the fields that it sets, and the direction', () => {
     }).actionId,
   );
   expect(entryOf(table.read({})).match).toEqual([]);
+});
+
+it('a device that counts answers with a number, another one with the entries', () => {
+  const asked = table.count({ source: { address: ipv4('10.244.0.1') }, isReply: false });
+  expect(entryOf(asked)).toMatchObject({
+    match: [{ fieldId: 1 }],
+    counterData: { packetCount: 0n },
+    action: { type: { value: { actionId: conntrack.actions.ct_original(ZEROS).actionId } } },
+  });
+  const answer = { ...entryOf(asked), counterData: { byteCount: 0n, packetCount: 7n } };
+  expect(table.countOf({ entity: { $case: 'tableEntry', value: answer } })).toBe(7);
+  expect(table.countOf(conntrack.all())).toBe(1);
+});
+
+it('the flows that have begun at a port are those that its meter has let through', () => {
+  const { entity } = table.begun(1025);
+  if (entity?.$case !== 'meterEntry') expect.unreachable('no meter');
+  expect(entity.value.index).toEqual({ index: 1n });
+  const packets = (count: number) => ({ byteCount: 0n, packetCount: BigInt(count) });
+  const counterData = { green: packets(3), yellow: packets(4), red: packets(5) };
+  expect(table.begunOf({ entity: { $case: 'meterEntry', value: { ...entity.value, counterData } } })).toBe(
+    7n,
+  );
+});
+
+it('flows are dispensable if all states with their timeout are of flows that are over or not answered', () => {
+  const entryWith = (protocol: number, seconds: number) => {
+    const key = { src_ip: 1, src_port: 1, dst_ip: 2, protocol, dst_port: 2 };
+    return table.decode(told(conntrack.entry(key, conntrack.actions.ct_original(ZEROS)), seconds))
+      ?.isDispensable;
+  };
+  expect([5, 10, 30, 60, 120, 3600, 86_400].map((seconds) => entryWith(6, seconds))).toEqual([
+    ...[true, true, false, false, true, false, false],
+  ]);
+  expect([30, 120].map((seconds) => entryWith(17, seconds))).toEqual([true, false]);
+  expect(entryWith(1, 30)).toBe(false);
 });

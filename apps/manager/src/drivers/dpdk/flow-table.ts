@@ -1,5 +1,5 @@
 import { ipv4, PROTOCOL_NUMBERS } from '@infra-offload/net';
-import type { Entity, FieldMatch } from '@infra-offload/p4rt/proto';
+import type { Entity, FieldMatch, TableEntry } from '@infra-offload/p4rt/proto';
 import { ConntrackTimeout, type ConntrackTimeouts, FlowState, k8sDp } from '@infra-offload/p4src';
 import type { FlowSelection, FlowTable, FlowTuple } from '../driver.js';
 
@@ -8,6 +8,10 @@ import type { FlowSelection, FlowTable, FlowTuple } from '../driver.js';
  */
 const { conntrack, established } = k8sDp.tables;
 const { flows } = k8sDp.registers;
+const { new_flows: newFlows } = k8sDp.meters;
+/** Ports with the same number modulo this share one meter. */
+const METERS = 1024;
+const NO_COUNTS = { green: undefined, yellow: undefined, red: undefined };
 
 /** Bits of `kind`. */
 const Kind = {
@@ -39,26 +43,26 @@ const ANY: FlowTuple = {
 };
 
 export const dpdkFlowTable = (timeouts: ConntrackTimeouts): FlowTable => ({
-  read({ protocol, source, destination, isReply }: FlowSelection): Entity {
-    // In the order of the key.
-    const given = [source?.address, source?.port, destination?.address, protocol, destination?.port];
-    const whole = matchOf({
-      protocol: protocol ?? 0,
-      source: { ...ANY.source, ...source },
-      destination: { ...ANY.destination, ...destination },
-    });
-    const entity = withTimes(
-      conntrack.all(),
-      whole.filter((_, i) => given[i] !== undefined),
-    );
-    if (isReply !== undefined && entity.entity?.$case === 'tableEntry') {
-      const { actionId } = isReply ? REPLY : ORIGINAL;
-      entity.entity.value.action = { type: { $case: 'action', value: { actionId, params: [] } } };
-    }
-    return entity;
+  read: (selection) => withTimes(selected(selection)),
+
+  count: (selection) => withEntry(selected(selection), { counterData: { byteCount: 0n, packetCount: 0n } }),
+
+  countOf({ entity }) {
+    return entity?.$case === 'tableEntry' ? Number(entity.value.counterData?.packetCount ?? 1n) : 0;
   },
 
-  entry: (tuple) => withTimes(conntrack.all(), matchOf(tuple)),
+  begun: (port) => {
+    const { entity } = newFlows.cell(port % METERS);
+    if (entity?.$case !== 'meterEntry') return { entity };
+    return { entity: { $case: 'meterEntry', value: { ...entity.value, counterData: NO_COUNTS } } };
+  },
+
+  begunOf({ entity }) {
+    const counts = entity?.$case === 'meterEntry' ? entity.value.counterData : undefined;
+    return (counts?.green?.packetCount ?? 0n) + (counts?.yellow?.packetCount ?? 0n);
+  },
+
+  entry: (tuple) => withTimes(withEntry(conntrack.all(), { match: matchOf(tuple) })),
 
   // In this order: what is established is remembered again as long as there is the other one.
   remembered: (tuple) => [conntrack.key(keyOf(tuple)), established.key(keyOf(tuple))],
@@ -73,10 +77,13 @@ export const dpdkFlowTable = (timeouts: ConntrackTimeouts): FlowTable => ({
       destination: { address: ipv4(match.dst_ip), port: match.dst_port },
     };
     const timeoutMs = Number(idleTimeoutNs / NS_PER_MS);
+    const states = statesWith(tuple.protocol, timeoutMs / 1000, timeouts);
+    const [only] = states;
     const times = {
       idleMs: Number(idleNs / NS_PER_MS),
       timeoutMs,
-      state: stateOfTimeout(tuple.protocol, timeoutMs / 1000, timeouts),
+      state: states.length === 1 && only !== undefined ? STATES.get(only) : undefined,
+      isDispensable: states.length > 0 && states.every((state) => DISPENSABLE.has(state)),
     };
     // Both ports of an echo are its identifier, and translated alike.
     const isEcho = tuple.protocol === ICMP;
@@ -132,17 +139,41 @@ function matchOf(tuple: FlowTuple): FieldMatch[] {
   return entity?.$case === 'tableEntry' ? entity.value.match : [];
 }
 
-function withTimes({ entity }: Entity, match: FieldMatch[]): Entity {
-  if (entity?.$case !== 'tableEntry') return { entity };
-  const value = { ...entity.value, match, timeSinceLastHit: { elapsedNs: 0n } };
-  return { entity: { $case: 'tableEntry', value } };
+function selected({ protocol, source, destination, isReply }: FlowSelection): Entity {
+  // In the order of the key.
+  const given = [source?.address, source?.port, destination?.address, protocol, destination?.port];
+  const whole = matchOf({
+    protocol: protocol ?? 0,
+    source: { ...ANY.source, ...source },
+    destination: { ...ANY.destination, ...destination },
+  });
+  const match = whole.filter((_, i) => given[i] !== undefined);
+  if (isReply === undefined) return withEntry(conntrack.all(), { match });
+  const { actionId } = isReply ? REPLY : ORIGINAL;
+  const action = { type: { $case: 'action' as const, value: { actionId, params: [] } } };
+  return withEntry(conntrack.all(), { match, action });
 }
 
-/** The state that alone has this timeout, in seconds. */
-function stateOfTimeout(protocol: number, seconds: number, timeouts: ConntrackTimeouts): string | undefined {
-  const states = statesOf(protocol).filter(([, index]) => timeouts[index] === seconds);
-  const [only] = states;
-  return states.length === 1 && only !== undefined ? STATES.get(only[0]) : undefined;
+function withTimes(entity: Entity): Entity {
+  return withEntry(entity, { timeSinceLastHit: { elapsedNs: 0n } });
+}
+
+function withEntry({ entity }: Entity, more: Partial<TableEntry>): Entity {
+  if (entity?.$case !== 'tableEntry') return { entity };
+  return { entity: { $case: 'tableEntry', value: { ...entity.value, ...more } } };
+}
+
+/** States of flows that were never answered, or are over. */
+const DISPENSABLE: ReadonlySet<number> = new Set([
+  FlowState.new,
+  FlowState.newBrief,
+  FlowState.closing,
+  FlowState.closed,
+]);
+
+/** The states that have this timeout, in seconds. */
+function statesWith(protocol: number, seconds: number, timeouts: ConntrackTimeouts): readonly number[] {
+  return statesOf(protocol).flatMap(([state, index]) => (timeouts[index] === seconds ? [state] : []));
 }
 
 /** The states of a protocol, each with the index of its timeout. */

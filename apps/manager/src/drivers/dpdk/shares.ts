@@ -5,7 +5,7 @@ import type { DeviceSetting } from '../driver.js';
 const { new_flows: newFlows } = k8sDp.meters;
 
 /** How many flows a pod may begin; each counts as one token of its meter. */
-export type PodShare = Config['dataPlane']['podShare'];
+export type PodShare = Omit<Config['dataPlane']['podShare'], 'flows'>;
 
 /** Seconds' worth of flows that a pod may begin at once, after it has begun none for as long. */
 const BURST_SECONDS = 32;

@@ -17,7 +17,7 @@ import { Changes } from './changes.js';
 import { cellNote, readContents } from './contents.js';
 import type { Host } from './host.js';
 import { Layout, type TableLayout } from './layout.js';
-import { learnedFind, learnedLayout, learnedPieces } from './learned.js';
+import { learnedCount, learnedFind, learnedLayout, learnedPieces } from './learned.js';
 import { MeterChanges, readMeterStats, writeMeter } from './meter-changes.js';
 import { type GroupMember, inner, Mirror, type Slot } from './mirror.js';
 import { Change, Operation } from './protocol.js';
@@ -120,6 +120,12 @@ export class HostPipeline implements Pipeline {
     const { host, active } = this.#host();
     if (host !== undefined) yield* learnedPieces(host, this.layout, this.layout.table(name), filter);
     else if (active) this.#restarting();
+  }
+
+  async learnedCount(name: string, filter: LearnedFilter): Promise<number> {
+    const { host, active } = this.#host();
+    if (host !== undefined) return learnedCount(host, this.layout, this.layout.table(name), filter);
+    return active ? this.#restarting() : 0;
   }
 
   learnedFind(name: string, key: readonly Value[]): LearnedPiece {

@@ -104,6 +104,17 @@ describe.each(HOSTS)('what %s has learned', (_, open) => {
     );
   }
 
+  it('is counted in the data plane', async () => {
+    const counterData = { byteCount: 0n, packetCount: 0n };
+    const count = async (key: { source?: number; type?: number }) =>
+      (await read(key, { counterData })).map((entry) => entry.counterData?.packetCount);
+    expect(await count({})).toEqual([BigInt(SOURCES * TYPES.length)]);
+    expect(await count({ type: 0x88b5 })).toEqual([BigInt(SOURCES)]);
+    expect(await count({ source: 7 })).toEqual([2n]);
+    expect(await count({ source: SOURCES })).toEqual([0n]);
+    expect(await count({ source: 7, type: 0x88b5 })).toEqual([1n]);
+  });
+
   const numberOf = (value: Uint8Array): number => Number(`0x${Buffer.from(value).toString('hex')}`);
 
   function keyOf({ match }: TableEntry): string {

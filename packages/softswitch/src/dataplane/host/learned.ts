@@ -42,6 +42,24 @@ export async function* learnedPieces(
   }
 }
 
+/** How many entries there are. */
+export async function learnedCount(
+  host: Host,
+  layout: Layout,
+  learner: TableLayout,
+  filter: LearnedFilter,
+): Promise<number> {
+  let count = 0;
+  for (let cursor = 0; cursor !== LIST_END; ) {
+    const body = new ByteWriter().u16(learner.id).u32(cursor);
+    writeFilter(body, layout, learner, filter);
+    const reader = await host.request(Operation.COUNT_LEARNED, body.view());
+    cursor = reader.u32();
+    count += reader.u32();
+  }
+  return count;
+}
+
 /** The entry of a key, if there is one. */
 export function learnedFind(
   host: Host,
