@@ -13,7 +13,8 @@ import { Readiness } from './readiness.js';
 import type { Reconciler } from './reconciler/reconciler.js';
 import { openSecurity, type Security } from './security.js';
 import type { ReadEntities } from './server/cells.js';
-import { FlowShares, type FlowSharesContext } from './server/flow-shares.js';
+import { Denials } from './server/denials.js';
+import { FlowShares } from './server/flow-shares.js';
 import { Flows } from './server/flows.js';
 import { Inspector } from './server/inspect.js';
 import { startMonitoring } from './server/monitoring.js';
@@ -25,6 +26,8 @@ import { Warnings } from './warnings.js';
 
 /** How often the flows of pods are looked at. */
 const FLOW_SHARES_MS = 5_000;
+/** How often the packets are read that were denied. */
+const DENIALS_MS = 1_000;
 
 /** A running manager. */
 export class Manager {
@@ -101,14 +104,16 @@ export class Manager {
       logger: loggers.manager,
     });
     lifecycle.add(() => warnings.stop());
-    const flowShares = startFlowShares(lifecycle, {
+    const { flows: share } = config.dataPlane.podShare;
+    const flowShares = new FlowShares({
       driver,
-      share: config.dataPlane.podShare.flows,
+      share,
       pods: () => controller.pods(),
       session: () => connection.session,
       warnings,
       logger: loggers.manager,
     });
+    if (share > 0) repeat(lifecycle, FLOW_SHARES_MS, loggers, () => flowShares.look());
     const inspector = new Inspector({
       driver,
       controller,
@@ -134,6 +139,14 @@ export class Manager {
       policyCounts.taken(id);
       countAnew();
     });
+    const denials = new Denials({
+      ring: driver.denials,
+      read,
+      inForce: () => controller.profilesInForce(),
+      pods: () => controller.pods(),
+      logger: loggers.server,
+    });
+    repeat(lifecycle, DENIALS_MS, loggers, () => denials.look());
     const pods = new Pods({
       controller,
       stored: () => store.stored(),
@@ -145,6 +158,7 @@ export class Manager {
       inspector,
       flows: new Flows({ driver, controller, session: () => connection.session }),
       policyCounts,
+      denials,
       pods,
       stored: () => store.stored(),
       backlog: () => reconciler.backlog,
@@ -207,18 +221,11 @@ export class Manager {
   }
 }
 
-/** Looks at the flows of pods at intervals, if there is a share and the target tells its flows. */
-function startFlowShares(lifecycle: Lifecycle, context: FlowSharesContext): FlowShares {
-  const shares = new FlowShares(context);
-  const { driver, share, logger } = context;
-  if (share === 0 || driver.flowTable === undefined) return shares;
-  const guard = new Guard((error) => logger.error({ err: error }, 'internal error'));
-  const timer = setInterval(
-    guard.handler(() => shares.look()),
-    FLOW_SHARES_MS,
-  );
+/** Does something at intervals until the manager stops. */
+function repeat(lifecycle: Lifecycle, ms: number, { manager }: Loggers, work: () => Promise<void>): void {
+  const guard = new Guard((error) => manager.error({ err: error }, 'internal error'));
+  const timer = setInterval(guard.handler(work), ms);
   lifecycle.add(() => clearInterval(timer));
-  return shares;
 }
 
 /** Audits the device at intervals, unless `seconds` is 0. */

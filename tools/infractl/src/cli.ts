@@ -2,6 +2,7 @@
 import type { DeviceEntry } from '@infra-offload/infra-api';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { InfractlError, ManagerClient } from './client.js';
+import { addDropsCommand } from './drops.js';
 import { addFlowsCommand } from './flows.js';
 import { formatEntry, formatStatus, parseReference, toJson } from './format.js';
 import { addPoliciesCommand } from './policies.js';
@@ -106,6 +107,7 @@ program
 
 addFlowsCommand(program, withManager);
 addPoliciesCommand(program, withManager);
+addDropsCommand(program, withManager);
 addSetupCommand(program);
 
 try {

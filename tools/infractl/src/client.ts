@@ -4,6 +4,8 @@ import { type Connected, connectClient, failureText } from '@infra-offload/grpc'
 import {
   type DeviceEntry,
   type EndFlowsRequest,
+  type ListDenialsRequest,
+  type ListDenialsResponse,
   type ListEntriesRequest,
   type ListFlowsRequest,
   type ListFlowsResponse,
@@ -120,6 +122,27 @@ export class ManagerClient {
         },
       );
     });
+  }
+
+  /**
+   * What policies have denied lately, and with `follow` what they deny from now on, without end.
+   *
+   * @throws InfractlError when the manager does not answer or refuses
+   */
+  async *denials(request: ListDenialsRequest): AsyncIterable<ListDenialsResponse> {
+    const stream = this.#manager.client.listDenials(request, new Metadata());
+    const timer = setTimeout(() => stream.cancel(), this.deadlineMs);
+    try {
+      for await (const response of stream) {
+        clearTimeout(timer);
+        yield response;
+      }
+    } catch (error) {
+      throw this.#explain('ListDenials', error);
+    } finally {
+      clearTimeout(timer);
+      stream.cancel();
+    }
   }
 
   /** @throws InfractlError when the manager does not answer in time or refuses */

@@ -7,6 +7,10 @@ import {
   ObjectState,
   type StatusResponse,
 } from '@infra-offload/infra-api';
+import { InvalidArgumentError } from 'commander';
+
+/** Names that are spelled out in one column. */
+const SPELLED_OUT = 3;
 
 const KINDS: Record<ObjectKind, string> = {
   [ObjectKind.OBJECT_KIND_UNSPECIFIED]: 'object',
@@ -119,6 +123,19 @@ export function formatStatus(response: StatusResponse): string {
   return `${sections.join('\n\n')}\n`;
 }
 
+/** Names in a column; of many, the first. */
+export function shortened(names: readonly string[]): string {
+  const more = names.length - SPELLED_OUT;
+  const some = names.slice(0, SPELLED_OUT).join(', ');
+  return more > 0 ? `${some} and ${more} more` : some || '-';
+}
+
+/** The name of a pod as options take it. */
+export function named(text: string): string {
+  if (/^[^/]+\/[^/]+$/.test(text)) return text;
+  throw new InvalidArgumentError('expected NAMESPACE/NAME');
+}
+
 /** One line an entry: what it is, and the device's error if it is not installed. */
 export function formatEntry(entry: DeviceEntry): string {
   const state = entry.installed ? '' : `  [not installed${entry.error ? `: ${entry.error}` : ''}]`;
@@ -126,7 +143,7 @@ export function formatEntry(entry: DeviceEntry): string {
 }
 
 /** JSON with 64-bit numbers as decimal strings, as protobuf's JSON mapping has them, and enum names. */
-export function toJson(value: unknown): string {
+export function toJson(value: unknown, indent = 2): string {
   return JSON.stringify(
     value,
     (key, field: unknown) => {
@@ -135,6 +152,6 @@ export function toJson(value: unknown): string {
       if (key === 'kind' && typeof field === 'number') return KINDS[field as ObjectKind] ?? field;
       return field;
     },
-    2,
+    indent,
   );
 }

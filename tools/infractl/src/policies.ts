@@ -1,16 +1,13 @@
 import { formatColumns } from '@infra-offload/base';
 import type { PolicyCount } from '@infra-offload/infra-api';
-import { type Command, InvalidArgumentError } from 'commander';
+import type { Command } from 'commander';
 import type { WithManager } from './client.js';
-import { toJson } from './format.js';
+import { named, shortened, toJson } from './format.js';
 
 interface PolicyOptions {
   readonly pod: string;
   readonly policy: string;
 }
-
-/** Names that are spelled out in one column. */
-const SPELLED_OUT = 3;
 
 /** `infractl policies`. */
 export function addPoliciesCommand(program: Command, withManager: WithManager): void {
@@ -43,15 +40,4 @@ export function formatPolicies(counts: readonly PolicyCount[]): string {
     ['POD', 'DIRECTION', 'POLICIES', 'PORTS', 'FLOWS ALLOWED', 'PACKETS DENIED'],
     ...rows,
   ]);
-}
-
-function shortened(names: readonly string[]): string {
-  const more = names.length - SPELLED_OUT;
-  const some = names.slice(0, SPELLED_OUT).join(', ');
-  return more > 0 ? `${some} and ${more} more` : some || '-';
-}
-
-function named(text: string): string {
-  if (/^[^/]+\/[^/]+$/.test(text)) return text;
-  throw new InvalidArgumentError('expected NAMESPACE/NAME');
 }

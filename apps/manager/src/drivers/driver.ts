@@ -173,6 +173,32 @@ export interface PolicyDriver<Row> {
   ): readonly Row[];
 }
 
+/** A packet that a policy has denied. */
+export interface DeniedPacket {
+  /** The profile that denied it, which is that of `pod`. */
+  readonly profile: number;
+  readonly pod: IPv4;
+  readonly peer: IPv4;
+  /** The number in IPv4 headers. */
+  readonly protocol: number;
+  /** Of the destination; 0 for protocols without ports. */
+  readonly port: number;
+}
+
+/**
+ * Where a device remembers the last packets that policies have denied. They have numbers from 0 on; packet n is at place n
+ * modulo `places`, and written before it is counted. A place may be written while it is read.
+ */
+export interface DenialRing {
+  readonly places: number;
+  /** Has the device tell how many packets there were. */
+  readonly count: Entity;
+  countOf(entity: Entity): bigint;
+  /** The cells of a place. */
+  cells(place: number): readonly Entity[];
+  decode(cells: readonly Entity[]): DeniedPacket | undefined;
+}
+
 /** How much of a service a target takes. */
 export interface DriverLimits {
   /** Service ids are 1 to this. */
@@ -311,6 +337,8 @@ export interface Driver<Row> extends RowModel<Row> {
   readonly rejects?: DropCounter;
   /** Absent: the target does not count it. */
   readonly policyCounters?: PolicyCounters;
+  /** Absent: the target does not tell what it has denied. */
+  readonly denials?: DenialRing;
   /** Counts new flows by service id. */
   readonly serviceFlows: CounterFace | undefined;
 }

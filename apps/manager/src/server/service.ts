@@ -4,6 +4,8 @@ import {
   type EndFlowsRequest,
   type EndFlowsResponse,
   FlowFilter,
+  type ListDenialsRequest,
+  type ListDenialsResponse,
   type ListEntriesRequest,
   type ListEntriesResponse,
   type ListFlowsRequest,
@@ -12,6 +14,7 @@ import {
 } from '@infra-offload/infra-api';
 import { ManagerError } from '../errors.js';
 import type { Logger } from '../log.js';
+import type { Denials } from './denials.js';
 import { toServiceError } from './errors.js';
 import type { Flows } from './flows.js';
 import type { Inspector } from './inspect.js';
@@ -27,6 +30,7 @@ export interface OffloadContext<Row> extends SyncContext<Row> {
   readonly inspector: Inspector<Row>;
   readonly flows: Flows;
   readonly policyCounts: PolicyCounts;
+  readonly denials: Denials;
   readonly logger: Logger;
 }
 
@@ -37,6 +41,9 @@ export class OffloadService<Row> {
   #stream: SyncStream<Row> | undefined;
   /** All that have not ended, as far as known. */
   readonly #streams = new Set<SyncStream<Row>>();
+
+  /** ListDenials calls that go on. */
+  readonly #followers = new Set<ServerWritableStream<ListDenialsRequest, ListDenialsResponse>>();
 
   constructor(context: OffloadContext<Row>) {
     this.#context = context;
@@ -52,9 +59,11 @@ export class OffloadService<Row> {
     };
   }
 
-  /** Ends all Sync streams, because the manager stops. */
+  /** Ends all streams that would go on, because the manager stops. */
   stop(): void {
-    for (const stream of this.#streams) stream.abort(ending(status.UNAVAILABLE, 'the manager is stopping'));
+    const error = ending(status.UNAVAILABLE, 'the manager is stopping');
+    for (const stream of this.#streams) stream.abort(error);
+    for (const call of this.#followers) call.emit('error', error);
   }
 
   implementation(): OffloadServer {
@@ -72,6 +81,8 @@ export class OffloadService<Row> {
       listFlows: (call) =>
         new Guard((error) => call.emit('error', toServiceError(error))).run(() => this.#listFlows(call)),
       endFlows: this.#unary('EndFlows', (request) => this.#endFlows(request)),
+      listDenials: (call) =>
+        new Guard((error) => call.emit('error', toServiceError(error))).run(() => this.#listDenials(call)),
       listPolicies: this.#unary('ListPolicies', async () => ({
         counts: [...(await this.#context.policyCounts.read())],
       })),
@@ -161,6 +172,33 @@ export class OffloadService<Row> {
     }
     call.write({ flows: [], count: BigInt(count) });
     call.end();
+  }
+
+  /** Those who follow get what is denied each second; what they do not take in time is untold. */
+  async #listDenials(call: ServerWritableStream<ListDenialsRequest, ListDenialsResponse>): Promise<void> {
+    const { denials } = this.#context;
+    const { denials: recent, untold } = denials.recent();
+    let ready = call.write({ denials: [...recent], untoldPackets: untold });
+    if (!call.request.follow) {
+      call.end();
+      return;
+    }
+    let missed = untold;
+    const stop = denials.onNews((news) => {
+      missed += news.untold;
+      if (ready) ready = call.write({ denials: [...news.denials], untoldPackets: missed });
+      else missed += news.denials.reduce((sum, { packets }) => sum + packets, 0n);
+    });
+    call.on('drain', () => {
+      ready = true;
+    });
+    this.#followers.add(call);
+    await new Promise((resolve) => {
+      call.once('cancelled', resolve);
+      call.once('close', resolve);
+    });
+    stop();
+    this.#followers.delete(call);
   }
 
   async #endFlows({ filter, all }: EndFlowsRequest): Promise<EndFlowsResponse> {

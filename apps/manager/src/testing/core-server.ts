@@ -4,6 +4,7 @@ import type { FlowTable } from '../drivers/driver.js';
 import { createLoggers } from '../log.js';
 import type { Problem } from '../readiness.js';
 import type { ReadEntities } from '../server/cells.js';
+import { Denials } from '../server/denials.js';
 import { type FlowSession, Flows } from '../server/flows.js';
 import { Inspector } from '../server/inspect.js';
 import { Pods } from '../server/pods.js';
@@ -21,6 +22,7 @@ export class CoreServer {
   readonly core: Core;
   readonly inspector: Inspector<ReturnType<typeof coreDriver.base>[number]>;
   readonly service: OffloadService<ReturnType<typeof coreDriver.base>[number]>;
+  readonly denials: Denials;
   readonly pods: Pods<ReturnType<typeof coreDriver.base>[number]>;
   targetState: TargetState = { kind: 'ready', lacks: [] };
   problems: readonly Problem[] = [];
@@ -61,6 +63,13 @@ export class CoreServer {
       problems: () => this.problems,
       warnings: () => this.warnings,
     });
+    this.denials = new Denials({
+      ring: coreDriver.denials,
+      read: readDevice,
+      inForce: () => controller.profilesInForce(),
+      pods: () => controller.pods(),
+      logger,
+    });
     this.service = new OffloadService({
       controller,
       inspector: this.inspector,
@@ -75,6 +84,7 @@ export class CoreServer {
         read: readDevice,
         logger,
       }),
+      denials: this.denials,
       pods: this.pods,
       stored: () => this.stored(),
       backlog: () => this.backlog,

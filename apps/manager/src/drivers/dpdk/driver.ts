@@ -14,6 +14,7 @@ import {
 import { unreachable } from '../../errors.js';
 import { frontendClaims, podClaims } from '../common.js';
 import type { CounterFace, Driver } from '../driver.js';
+import { dpdkDenials } from './denials.js';
 import { dpdkFlowTable } from './flow-table.js';
 import { dpdkFlows } from './flows.js';
 import { foundPods, foundServices } from './found.js';
@@ -106,6 +107,7 @@ export function dpdkDriver(options: DpdkOptions): Driver<DpdkRow> {
       reasons: dropReasons.map(({ reason, name, text }) => ({ reason, text, warning: WARNINGS[name] })),
     },
     rejects: { ...counterFace(k8sDp.counters.reject_counter), reasons: dropReasons },
+    denials: dpdkDenials,
     policyCounters: {
       allowed: counterFace(k8sDp.counters.policy_allowed),
       classes: POLICY_CLASSES,
