@@ -71,7 +71,7 @@ describe('the share of pods', () => {
     'is missing, and that is told, where the target says %s',
     async (code) => {
       expect(await ensureSettings(device(code).session, settingsOf(SHARE), logger)).toEqual([
-        expect.stringMatching(/^no shares of new flows: /),
+        expect.stringMatching(/^no shares of flows: /),
       ]);
       expect(await ensureSettings(device(code).session, settingsOf(), logger)).toEqual([]);
     },

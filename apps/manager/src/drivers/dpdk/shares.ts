@@ -36,6 +36,6 @@ export function podShares({ newFlowsPerSecond, unansweredFlowsPerSecond }: PodSh
     },
     entity: newFlows.all(config),
     isRequired: config !== undefined,
-    without: 'no shares of new flows: one pod can fill the flow table for all',
+    without: 'no shares of flows: one pod can fill the flow table for all',
   };
 }
