@@ -22,6 +22,7 @@ import { Pods } from './server/pods.js';
 import { PolicyCounts } from './server/policy-counts.js';
 import { Health, startServers } from './server/servers.js';
 import { OffloadService } from './server/service.js';
+import { Tracer } from './server/trace/tracer.js';
 import { Warnings } from './warnings.js';
 
 /** How often the flows of pods are looked at. */
@@ -153,12 +154,14 @@ export class Manager {
       isReady: () => reconciler.attached,
       lookupPort: (name, mac) => resolver.lookup(name, mac),
     });
+    const flows = new Flows({ driver, controller, session: () => connection.session });
     const service: OffloadService<Row> = new OffloadService({
       controller,
       inspector,
-      flows: new Flows({ driver, controller, session: () => connection.session }),
+      flows,
       policyCounts,
       denials,
+      tracer: new Tracer({ driver, controller, reconciler, flows, session: () => connection.session }),
       pods,
       stored: () => store.stored(),
       backlog: () => reconciler.backlog,

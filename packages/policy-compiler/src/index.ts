@@ -1,3 +1,4 @@
+export { hasPorts, type PolicyPacket, ruleMatches } from './match.js';
 export { type PortPiece, PortSpace, type Region } from './port-space.js';
 export type {
   AddressPort,

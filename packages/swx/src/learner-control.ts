@@ -94,6 +94,19 @@ export class LearnerControl {
     return row === 0 ? undefined : this.entry(row);
   }
 
+  /** Puts an entry in the place of the one with its key, if there is one, and starts its time; gives its row, 0 when there is none. */
+  set(key: readonly SwxValue[], call: ActionCall, timeoutIndex: number): number {
+    const { table } = this;
+    const { id, words } = this.#actions.encode(call, 'entry');
+    this.forget(key);
+    const row = table.add(this.#pack(key));
+    if (row === 0) return row;
+    this.#undo.push(() => void table.end(row));
+    table.store.setAction(row, id, words);
+    table.arm(row, timeoutIndex);
+    return row;
+  }
+
   /** Ends an entry; false when there is none. */
   forget(key: readonly SwxValue[]): boolean {
     const row = this.#find(key);

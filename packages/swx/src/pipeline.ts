@@ -282,6 +282,15 @@ export class SwxPipeline {
     return this.#learner(learner).get(key);
   }
 
+  /**
+   * Has a learner know an entry as if it had learned it now, such as one that another data plane has learned. Gives what
+   * `entryid` is for it; 0 when the learner is full.
+   */
+  learnerSet(learner: string, { key, timeoutIndex, ...call }: Omit<LearnedEntry, 'expiresInMs'>): number {
+    this.#machine.forgetTime();
+    return this.#learner(learner).set(key, call, timeoutIndex);
+  }
+
   /** Ends an entry, as its timeout would; false when there is none. */
   learnerForget(learner: string, key: readonly LearnedEntry['key'][number][]): boolean {
     this.#machine.forgetTime();

@@ -1,8 +1,10 @@
 import { Listeners } from '@infra-offload/base';
 import { Guard } from '@infra-offload/guard';
 import type { IPv4, Mac } from '@infra-offload/net';
+import type { Direction, PolicyPacket } from '@infra-offload/policy-compiler';
 import { Owner, type RowFailure, type RowKey } from '@infra-offload/reconciler';
 import type { Driver, PortLookup } from '../drivers/driver.js';
+import type { Judgement } from '../drivers/tracing.js';
 import { type Condition, condition } from '../model/condition.js';
 import {
   belongsToSync,
@@ -248,6 +250,11 @@ export class Controller<Row> {
   /** See {@link Policies.inForce}. */
   profilesInForce(): readonly ProfileInForce[] {
     return this.#policies.inForce();
+  }
+
+  /** What the policies of a pod say of a packet; undefined: none isolates it in that direction. */
+  judge(pod: ObjectKey, direction: Direction, packet: PolicyPacket): Judgement | undefined {
+    return this.#policies.judge(pod, direction, packet);
   }
 
   onStatus(listener: StatusListener): () => void {

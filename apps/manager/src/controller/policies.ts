@@ -1,7 +1,9 @@
 import type { Guard } from '@infra-offload/guard';
 import { POD_GATEWAY } from '@infra-offload/net';
+import type { Direction, PolicyPacket } from '@infra-offload/policy-compiler';
 import type { Owner } from '@infra-offload/reconciler';
 import { NODE_CLAIM_KEY } from '../drivers/common.js';
+import type { Judgement } from '../drivers/tracing.js';
 import type { Remark } from '../model/condition.js';
 import { kindOf, type ObjectKey } from '../model/objects.js';
 import {
@@ -59,6 +61,12 @@ export class Policies<Row> {
   /** What holds for a pod, after {@link flush}. */
   of(pod: ObjectKey): PodPolicy {
     return this.#keeper.policyOf(pod);
+  }
+
+  /** See {@link PolicyKeeper.judge}. */
+  judge(pod: ObjectKey, direction: Direction, packet: PolicyPacket): Judgement | undefined {
+    this.flush();
+    return this.#keeper.judge(pod, direction, packet);
   }
 
   /** What is to be said of a set, a policy or an isolation. */

@@ -1,11 +1,13 @@
 import type { IPv4 } from '@infra-offload/net';
-import type { Direction } from '@infra-offload/policy-compiler';
+import type { AddressPort, Direction, PolicyPacket } from '@infra-offload/policy-compiler';
 import type { Owner, RowKey, RowModel } from '@infra-offload/reconciler';
 import type { PolicyDriver, RuleClass } from '../drivers/driver.js';
+import type { Judgement } from '../drivers/tracing.js';
 import { isolationKey, type ObjectKey, type PodObject } from '../model/objects.js';
 import type { AddressSetObject, IsolationObject, PolicyObject } from '../model/policy-objects.js';
 import type { Reconciler } from '../reconciler/reconciler.js';
 import { PolicyBook } from './book.js';
+import { judge } from './judge.js';
 import { type ProfileStore, Profiles, type StoredProfiles, type Wish } from './profiles.js';
 import { portsOf, resolveTiers } from './resolve.js';
 import { type ProfileIds, type Stack, type Subject, Variant } from './stack.js';
@@ -131,6 +133,20 @@ export class PolicyKeeper<Row> {
   /** What holds for a pod, after {@link flush}. */
   policyOf(pod: ObjectKey): PodPolicy {
     return this.#book.subject(pod) ?? OPEN;
+  }
+
+  /** What the policies of a pod say of a packet, after {@link flush}; undefined: none isolates it in that direction. */
+  judge(pod: ObjectKey, direction: Direction, packet: PolicyPacket): Judgement | undefined {
+    const subject = this.#book.subject(pod);
+    const stack = subject?.[direction]?.stack;
+    if (subject === undefined || stack === undefined) return undefined;
+    const judgement = judge(direction, stack.tiers, this.#ownPorts(stack, subject), this.#book, packet);
+    if (direction === 'egress' || !this.#book.nodeAddresses.includes(packet.peer)) return judgement;
+    return {
+      ...judgement,
+      isAllowed: true,
+      rule: { policy: undefined, text: 'the node itself is always let in' },
+    };
   }
 
   /** To be called when the rows of these owners have come on. */
@@ -264,11 +280,16 @@ export class PolicyKeeper<Row> {
     stack.isStale = false;
   }
 
-  #wish(stack: Stack<Row>, { pod }: Subject<Row>, user: Variant<Row>): Wish<Row> {
-    const { direction, tiers, dependencies } = stack;
-    const ownPorts = new Map(
-      dependencies.ownPortSets.map((name) => [name, portsOf(this.#book.set(name), pod.ip)]),
-    );
+  #ownPorts(
+    { dependencies }: Stack<Row>,
+    { pod }: Subject<Row>,
+  ): ReadonlyMap<string, readonly AddressPort[]> {
+    return new Map(dependencies.ownPortSets.map((name) => [name, portsOf(this.#book.set(name), pod.ip)]));
+  }
+
+  #wish(stack: Stack<Row>, subject: Subject<Row>, user: Variant<Row>): Wish<Row> {
+    const { direction, tiers } = stack;
+    const ownPorts = this.#ownPorts(stack, subject);
     const compiled = this.#options.driver.compile({
       direction,
       tiers: resolveTiers(direction, tiers, ownPorts, this.#book),

@@ -1,6 +1,5 @@
 import { type IPv4, ipv4, ipv4Prefix, mac } from '@infra-offload/net';
-import type { Direction } from '@infra-offload/policy-compiler';
-import type { PolicyPacket } from '@infra-offload/policy-compiler/testing';
+import type { Direction, PolicyPacket } from '@infra-offload/policy-compiler';
 import fc from 'fast-check';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { isolationKey, type ObjectKey, objectKey, type PodObject } from '../model/objects.js';

@@ -92,7 +92,8 @@ export function portsOf(set: ResolvedSet | undefined, address: IPv4): readonly A
   return ports.slice(low, end);
 }
 
-function resolveRule(
+/** What a rule comes to: nothing if it can match no packet. */
+export function resolveRule(
   policy: string,
   rule: PolicyRule,
   direction: Direction,

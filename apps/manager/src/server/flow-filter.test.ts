@@ -1,7 +1,7 @@
 import type { FlowFilter } from '@infra-offload/infra-api';
 import { ipv4 } from '@infra-offload/net';
 import { describe, expect, it } from 'vitest';
-import type { FlowEntry } from '../drivers/driver.js';
+import type { FlowEntry } from '../drivers/flow-table.js';
 import { objectKey, type WantedState } from '../model/objects.js';
 import { aPod, aService } from '../testing/core.js';
 import { matchOfFilter } from './flow-filter.js';

@@ -1,6 +1,6 @@
 import type { FlowFilter } from '@infra-offload/infra-api';
 import { type IPv4, PROTOCOL_NUMBERS, parseIPv4 } from '@infra-offload/net';
-import type { FlowEntry, FlowSelection, FlowSocket } from '../drivers/driver.js';
+import type { FlowEntry, FlowSelection, FlowSocket } from '../drivers/flow-table.js';
 import { ManagerError } from '../errors.js';
 import type { ObjectKey, WantedState } from '../model/objects.js';
 

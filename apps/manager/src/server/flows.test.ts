@@ -2,7 +2,7 @@ import { ipv4 } from '@infra-offload/net';
 import { P4rtError } from '@infra-offload/p4rt';
 import type { Entity } from '@infra-offload/p4rt/proto';
 import { describe, expect, it } from 'vitest';
-import type { FlowEntry, FlowTable, FlowTuple } from '../drivers/driver.js';
+import type { FlowEntry, FlowTable, FlowTuple } from '../drivers/flow-table.js';
 import { type FlowSession, Flows } from './flows.js';
 
 const CLIENT = { address: ipv4('10.244.0.2'), port: 4000 };

@@ -2,7 +2,8 @@ import type { Flow, FlowFilter } from '@infra-offload/infra-api';
 import { formatIPv4 } from '@infra-offload/net';
 import { P4rtError, remove } from '@infra-offload/p4rt';
 import type { Entity, Update } from '@infra-offload/p4rt/proto';
-import type { FlowEntry, FlowSelection, FlowSocket, FlowTable, FlowTuple } from '../drivers/driver.js';
+import type { FlowEntry, FlowSelection, FlowSocket, FlowTable, FlowTuple } from '../drivers/flow-table.js';
+import type { LearnedFlow } from '../drivers/tracing.js';
 import { ManagerError } from '../errors.js';
 import { refusedByTarget } from './errors.js';
 import { type FlowMatch, matchOfFilter, type WantedObjects } from './flow-filter.js';
@@ -25,6 +26,14 @@ interface Joined {
   readonly entry: FlowEntry;
   readonly other: FlowEntry | undefined;
   state: string | undefined;
+}
+
+/** A flow, and what the device has of it. */
+export interface FoundFlow {
+  readonly flow: Flow;
+  /** The tuple that was asked for is that of its answers. */
+  readonly isReply: boolean;
+  readonly learned: LearnedFlow;
 }
 
 /** Flows whose other entries, or cells, are read together. */
@@ -69,6 +78,32 @@ export class Flows {
       count += flows.length;
     }
     return count;
+  }
+
+  /** The flow of which a tuple is one direction, as the device has it; undefined if there is none, or half of one. */
+  async find(tuple: FlowTuple): Promise<FoundFlow | undefined> {
+    const { table } = this.#prepare(undefined);
+    const first = await this.#one(table.entry(tuple));
+    const entry = first && table.decode(first);
+    if (first === undefined || entry === undefined) return undefined;
+    const second = await this.#one(table.entry(entry.isReply ? entry.original : entry.reply));
+    const other = second && table.decode(second);
+    const cell = (entry.cell ?? other?.cell)?.read;
+    const value = cell && (await this.#one(cell));
+    if (second === undefined || other === undefined || other.isReply === entry.isReply || value === undefined)
+      return undefined;
+    const [original, reply] = entry.isReply ? [second, first] : [first, second];
+    const state = table.state(value, entry.isReply ? entry : other);
+    return {
+      flow: toFlow({ entry, other, state }),
+      isReply: entry.isReply,
+      learned: { original, reply, cell: value },
+    };
+  }
+
+  async #one(wanted: Entity): Promise<Entity | undefined> {
+    for await (const entity of this.#read([wanted])) return entity;
+    return undefined;
   }
 
   #prepare(filter: FlowFilter | undefined): { readonly table: FlowTable; readonly match: FlowMatch } {
@@ -215,6 +250,6 @@ function toFlow({ entry, other = entry, state = '' }: Joined): Flow {
   };
 }
 
-function toAddress({ address, port }: FlowSocket): { address: string; port: number } {
+export function toAddress({ address, port }: FlowSocket): { address: string; port: number } {
   return { address: formatIPv4(address), port };
 }

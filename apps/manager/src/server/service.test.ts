@@ -3,7 +3,7 @@ import { type EndFlowsRequest, type Flow, ObjectKind } from '@infra-offload/infr
 import { ipv4 } from '@infra-offload/net';
 import type { Entity } from '@infra-offload/p4rt/proto';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { FlowTable } from '../drivers/driver.js';
+import type { FlowTable } from '../drivers/flow-table.js';
 import { node, pod, podObject, type TestAgent, web } from '../testing/agent.js';
 import { aPod, aService, Core, coreDriver, InstantDevice } from '../testing/core.js';
 import { CoreServer } from '../testing/core-server.js';

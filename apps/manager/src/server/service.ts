@@ -21,6 +21,7 @@ import type { Inspector } from './inspect.js';
 import type { Pods } from './pods.js';
 import type { PolicyCounts } from './policy-counts.js';
 import { type SyncCall, type SyncContext, SyncStream } from './sync.js';
+import type { Tracer } from './trace/tracer.js';
 
 /** Entries of one ListEntries response. */
 const ENTRIES_PER_RESPONSE = 256;
@@ -31,6 +32,7 @@ export interface OffloadContext<Row> extends SyncContext<Row> {
   readonly flows: Flows;
   readonly policyCounts: PolicyCounts;
   readonly denials: Denials;
+  readonly tracer: Tracer<Row>;
   readonly logger: Logger;
 }
 
@@ -67,7 +69,7 @@ export class OffloadService<Row> {
   }
 
   implementation(): OffloadServer {
-    const { pods, inspector } = this.#context;
+    const { pods, inspector, tracer } = this.#context;
     return {
       sync: (call) => this.#sync(call),
       addPod: this.#unary('AddPod', (request, cancelled) => pods.add(request, cancelled)),
@@ -86,6 +88,7 @@ export class OffloadService<Row> {
       listPolicies: this.#unary('ListPolicies', async () => ({
         counts: [...(await this.#context.policyCounts.read())],
       })),
+      trace: this.#unary('Trace', (request) => tracer.trace(request)),
     };
   }
 

@@ -1,6 +1,6 @@
 import { Server, ServerCredentials, type ServiceDefinition } from '@grpc/grpc-js';
 import { OffloadService as OffloadDefinition } from '@infra-offload/infra-api';
-import type { FlowTable } from '../drivers/driver.js';
+import type { FlowTable } from '../drivers/flow-table.js';
 import { createLoggers } from '../log.js';
 import type { Problem } from '../readiness.js';
 import type { ReadEntities } from '../server/cells.js';
@@ -10,6 +10,7 @@ import { Inspector } from '../server/inspect.js';
 import { Pods } from '../server/pods.js';
 import { PolicyCounts } from '../server/policy-counts.js';
 import { OffloadService } from '../server/service.js';
+import { Tracer } from '../server/trace/tracer.js';
 import type { TargetState } from '../target/connection.js';
 import type { Warning } from '../warnings.js';
 import { TestAgent } from './agent.js';
@@ -70,14 +71,16 @@ export class CoreServer {
       pods: () => controller.pods(),
       logger,
     });
+    const session = () => this.flowSession;
+    const flows = new Flows({
+      driver: flowTable === undefined ? {} : { flowTable },
+      controller,
+      session,
+    });
     this.service = new OffloadService({
       controller,
       inspector: this.inspector,
-      flows: new Flows({
-        driver: flowTable === undefined ? {} : { flowTable },
-        controller,
-        session: () => this.flowSession,
-      }),
+      flows,
       policyCounts: new PolicyCounts({
         counters: coreDriver.policyCounters,
         inForce: () => controller.profilesInForce(),
@@ -85,6 +88,7 @@ export class CoreServer {
         logger,
       }),
       denials: this.denials,
+      tracer: new Tracer({ driver: coreDriver, controller, reconciler, flows, session }),
       pods: this.pods,
       stored: () => this.stored(),
       backlog: () => this.backlog,

@@ -1,7 +1,7 @@
 import { type IPv4, ipv4 } from '@infra-offload/net';
 import type { Entity } from '@infra-offload/p4rt/proto';
 import { k8sDp } from '@infra-offload/p4src';
-import type { PolicyPacket } from '@infra-offload/policy-compiler/testing';
+import type { PolicyPacket } from '@infra-offload/policy-compiler';
 
 const { policy_cidr: cidrs, policy_peer: peers, policy_port: ports } = k8sDp.tables;
 

@@ -1,7 +1,7 @@
 import { type IPv4, POD_GATEWAY_MAC } from '@infra-offload/net';
 import { P4rtError, type WriteFailure } from '@infra-offload/p4rt';
 import { type Entity, type Update, Update_Type } from '@infra-offload/p4rt/proto';
-import type { PolicyPacket } from '@infra-offload/policy-compiler/testing';
+import type { PolicyPacket } from '@infra-offload/policy-compiler';
 import type { RowKey } from '@infra-offload/reconciler';
 import { Controller } from '../controller/controller.js';
 import { dpdkDriver } from '../drivers/dpdk/driver.js';

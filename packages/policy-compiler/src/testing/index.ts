@@ -1,5 +1,6 @@
-import { type IPv4, type IPv4Prefix, ipv4, ipv4Prefix } from '@infra-offload/net';
+import { type IPv4Prefix, ipv4, ipv4Prefix } from '@infra-offload/net';
 import fc from 'fast-check';
+import type { PolicyPacket } from '../match.js';
 import type {
   AddressPort,
   PolicyProfile,
@@ -8,14 +9,6 @@ import type {
   ProfileRule,
   ResolvedSet,
 } from '../profile.js';
-
-/** A packet without a flow, as the policy tables are asked for it. */
-export interface PolicyPacket {
-  readonly peer: IPv4;
-  readonly protocol: number;
-  /** Undefined: a fragment, or a protocol without ports. */
-  readonly port: number | undefined;
-}
 
 const PROTOCOLS = [6, 17, 132, 1, 47] as const;
 

@@ -26,7 +26,10 @@ export interface LoadedConfig {
  * Takes a ForwardingPipelineConfig apart and prepares it, without touching what runs now: the device config is
  * infrap4d's, with one profile of context.json and the SWX specification. INVALID_ARGUMENT if it cannot be realised.
  */
-export function loadConfig(dataplane: Dataplane, config: ForwardingPipelineConfig | undefined): LoadedConfig {
+export function loadConfig(
+  dataplane: Pick<Dataplane, 'load'>,
+  config: ForwardingPipelineConfig | undefined,
+): LoadedConfig {
   if (config === undefined) fail('INVALID_ARGUMENT', 'the request has no config');
   if (config.p4info === undefined) fail('INVALID_ARGUMENT', 'the config has no p4info');
   if (config.p4DeviceConfig.length === 0) fail('INVALID_ARGUMENT', 'the config has no p4_device_config');

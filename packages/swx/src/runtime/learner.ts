@@ -69,6 +69,14 @@ export class LearnerTable {
     return row;
   }
 
+  /** The row of a key that has none yet, for what another data plane has learned; 0 when the table is full. */
+  add(key: Int32Array): number {
+    this.key.set(key);
+    const row = this.#take();
+    this.last = 0;
+    return row;
+  }
+
   #take(): number {
     this.#sweep(SWEEP_STEP);
     const known = this.index.find(this.key);

@@ -26,6 +26,7 @@ import { compileService } from './service.js';
 import { type PodShare, podShares } from './shares.js';
 import { GROUP_SLOTS } from './tables/services.js';
 import { memoryOf } from './timeouts.js';
+import { dpdkTracing } from './tracing/tracing.js';
 
 /** What a deployment chooses. */
 export interface DpdkOptions {
@@ -51,9 +52,10 @@ const NO_SHARE: PodShare = { newFlowsPerSecond: 0, unansweredFlowsPerSecond: 0 }
 export function dpdkDriver(options: DpdkOptions): Driver<DpdkRow> {
   const { gatewayMac, endsDeniedFlows, timeouts = CONNTRACK_TIMEOUTS, podShare = NO_SHARE } = options;
   const memory = memoryOf(timeouts);
+  const program = k8sDpP4Info();
   return {
     ...dpdkRows,
-    program: k8sDpP4Info(),
+    program,
     deviceConfig: k8sDpDeviceConfig(timeouts),
     tables: [...READ_ALL.keys()],
     limits: { serviceIds: MAX_SERVICE_ID, slots: GROUP_SLOTS, endpointsPerService: GROUP_SLOTS, buckets: 0 },
@@ -69,6 +71,7 @@ export function dpdkDriver(options: DpdkOptions): Driver<DpdkRow> {
     policy: dpdkPolicy,
     flows: dpdkFlows(endsDeniedFlows),
     flowTable: dpdkFlowTable(timeouts),
+    tracing: dpdkTracing(program),
     refusal: () => undefined,
     memorySeconds: ({ protocol }) => memory[protocol],
     reachable: (service) => service.endpoints,

@@ -3,7 +3,7 @@ import type { Entity, TableEntry } from '@infra-offload/p4rt/proto';
 import { CONNTRACK_TIMEOUTS, FlowState, k8sDp } from '@infra-offload/p4src';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { FlowSocket, FlowTuple } from '../driver.js';
+import type { FlowSocket, FlowTuple } from '../flow-table.js';
 import { dpdkFlowTable } from './flow-table.js';
 
 const { conntrack, established } = k8sDp.tables;

@@ -1,7 +1,7 @@
 import { ipv4, PROTOCOL_NUMBERS } from '@infra-offload/net';
 import type { Entity, FieldMatch, TableEntry } from '@infra-offload/p4rt/proto';
 import { ConntrackTimeout, type ConntrackTimeouts, FlowState, k8sDp } from '@infra-offload/p4src';
-import type { FlowSelection, FlowTable, FlowTuple } from '../driver.js';
+import type { FlowSelection, FlowTable, FlowTuple } from '../flow-table.js';
 
 /**
  * All that is known here of the entries and cells of flows; see "Connection tracking" in p4src/dpdk/README.md.

@@ -1,7 +1,6 @@
 import { formatIPv4, ipv4, ipv4Prefix, mac } from '@infra-offload/net';
 import { es2kDpDeviceConfig, es2kDpP4Info } from '@infra-offload/p4src';
-import type { PolicyProfile, PortMatch, ProfileRule } from '@infra-offload/policy-compiler';
-import type { PolicyPacket } from '@infra-offload/policy-compiler/testing';
+import type { PolicyPacket, PolicyProfile, PortMatch, ProfileRule } from '@infra-offload/policy-compiler';
 import { anyProfile, telltalePackets } from '@infra-offload/policy-compiler/testing';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';

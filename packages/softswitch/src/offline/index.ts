@@ -1,0 +1,2 @@
+export { SoftswitchError } from '../errors.js';
+export { OfflineTarget } from './offline-target.js';
