@@ -1,13 +1,9 @@
-import { DropReason } from '@infra-offload/p4src';
 import type { Direction } from '@infra-offload/policy-compiler';
 import type { Facts } from './facts.js';
 
-/** Whether the policies of a direction have stopped a packet. */
+/** Whether the policies of a direction stop a packet: nothing that they allow to its peer is allowed at its port. */
 export function isDenied(direction: Direction, facts: Facts): boolean {
-  if (facts.of(direction)[0]?.hit !== true || facts.outcome.kind === 'sent') return false;
-  const { reason } = facts.outcome;
-  const isPolicy = reason === DropReason.egressPolicy || reason === DropReason.ingressPolicy;
-  // What policies have denied may be refused as a port that no service has.
-  if (!isPolicy && reason !== DropReason.unusedPort) return false;
-  return !facts.has('route') && (direction === 'ingress' || !facts.has('ingress'));
+  if (facts.of(direction)[0]?.hit !== true) return false;
+  const maskOf = (table: string) => facts.first(direction, table)?.mask ?? 0n;
+  return ((maskOf('policy_peer') | maskOf('policy_cidr')) & maskOf('policy_port')) === 0n;
 }

@@ -25,6 +25,8 @@ export interface Lookup {
   /** In the order of the program. */
   readonly key: readonly number[];
   readonly args: Readonly<Record<string, number>>;
+  /** Of classes, which a policy's tables give; 0 for others. */
+  readonly mask: bigint;
   readonly shown: TableLookup;
 }
 
@@ -50,7 +52,8 @@ export function lookupsOf({ steps }: Trace, program: P4Program): ReadonlyMap<Sta
   let last: Stage = 'port';
   for (const step of steps) {
     const lookup = lookupOf(step, program);
-    if (lookup === undefined) continue;
+    // A table without a key is a variable, and not asked.
+    if (lookup === undefined || lookup.key.length === 0) continue;
     last = STAGE_OF[lookup.table] ?? sharedStage(lookup.table, last);
     const others = stages.get(last);
     if (others === undefined) stages.set(last, [lookup]);
@@ -68,8 +71,6 @@ function sharedStage(table: string, last: Stage): Stage {
       return last;
     case 'route_table':
       return last === 'refusal' ? last : 'route';
-    case 'flow_epoch':
-      return 'flow';
     default:
       return last === 'port' || last === 'flow' ? 'flow' : 'memory';
   }
@@ -78,52 +79,46 @@ function sharedStage(table: string, last: Stage): Stage {
 function lookupOf(step: TraceStep, program: P4Program): Lookup | undefined {
   switch (step.kind) {
     case 'table': {
-      const { table, hit, action, args } = step;
-      return lookup(program, table, step.key, hit, action, args, callText(action, args));
+      const { table, key, hit, action, args } = step;
+      const call = `${action}(${args.map(valueText).join(', ')})`;
+      const shown = { table, key: keyText(table, key, program), hit, action: call, learned: false };
+      return { table, hit, action, key: numbers(key), args: record(args), mask: maskOf(args), shown };
     }
     case 'learn': {
-      const { learner, action, args } = step;
-      return lookup(program, learner, step.key, false, action, args, `learned: ${callText(action, args)}`);
+      const { learner: table, key, action, args } = step;
+      const call = `${action}(${args.map(valueText).join(', ')})`;
+      const shown = { table, key: keyText(table, key, program), hit: false, action: call, learned: true };
+      return { table, hit: false, action, key: numbers(key), args: record(args), mask: 0n, shown };
     }
     case 'select': {
-      const { selector, group, member } = step;
-      const key = [{ name: 'group', bits: 32, value: group }];
-      return lookup(program, selector, key, true, 'select', [], `member ${member}`);
+      const { selector: table, group, member } = step;
+      const action = `member ${member}`;
+      const shown = { table, key: `group=${group}`, hit: true, action, learned: false };
+      return { table, hit: true, action, key: [group], args: {}, mask: 0n, shown };
     }
     default:
       return undefined;
   }
 }
 
-function lookup(
-  program: P4Program,
-  table: string,
-  key: readonly TraceValue[],
-  hit: boolean,
-  action: string,
-  args: readonly TraceValue[],
-  text: string,
-): Lookup {
-  const fields = program.findTable(table)?.matchFields;
-  const named = key.map((field, i) => ({ ...field, name: fields?.[i]?.name ?? lastPart(field.name) }));
-  return {
-    table,
-    hit,
-    action,
-    key: key.map(({ value }) => Number(value)),
-    args: Object.fromEntries(args.map(({ name, value }) => [name, Number(value)])),
-    shown: { table, key: named.map(valueText).join(' '), hit, action: text },
-  };
+function numbers(values: readonly TraceValue[]): number[] {
+  return values.map(({ value }) => Number(value));
 }
 
-function callText(action: string, args: readonly TraceValue[]): string {
-  return `${action}(${args.map(valueText).join(', ')})`;
+function record(values: readonly TraceValue[]): Record<string, number> {
+  return Object.fromEntries(values.map(({ name, value }) => [name, Number(value)]));
+}
+
+function maskOf(args: readonly TraceValue[]): bigint {
+  return BigInt(args.find(({ name }) => name === 'mask')?.value ?? 0);
+}
+
+/** The key with the names of P4Info, which the table of an action profile's members does not have. */
+function keyText(table: string, key: readonly TraceValue[], program: P4Program): string {
+  const fields = program.findTable(table)?.matchFields;
+  return key.map((field, i) => valueText({ ...field, name: fields?.[i]?.name ?? 'member' })).join(' ');
 }
 
 function valueText({ name, bits, value }: TraceValue): string {
   return `${name}=${formatValue(bits, encode(bits, value), guessFormat({ name, bitwidth: bits }))}`;
-}
-
-function lastPart(name: string): string {
-  return name.slice(name.lastIndexOf('.') + 1);
 }

@@ -1,4 +1,4 @@
-import type { ObjectReference, TraceStep } from '@infra-offload/infra-api';
+import type { ObjectReference, TableLookup, TraceStep } from '@infra-offload/infra-api';
 import { formatIPv4, ipv4, POD_GATEWAY } from '@infra-offload/net';
 import { ServiceFlag } from '@infra-offload/p4src';
 import type { Facts } from './facts.js';
@@ -14,7 +14,10 @@ interface Described {
 /** The steps of a packet in the words of Kubernetes, each with what was looked up for it. */
 export function stepsOf(facts: Facts): TraceStep[] {
   return STAGES.flatMap((stage) => {
-    const lookups = facts.of(stage).map(({ shown }) => shown);
+    const lookups = shownOf(
+      stage,
+      facts.of(stage).map(({ shown }) => shown),
+    );
     const steps: TraceStep[] = [];
     if (lookups.length > 0) {
       const { text, objects = [] } = texts[stage](facts);
@@ -24,6 +27,12 @@ export function stepsOf(facts: Facts): TraceStep[] {
     if (changed !== undefined) steps.push({ text: changed, objects: [], lookups: [] });
     return steps;
   });
+}
+
+/** What is learned is looked up before and after; only the outcome is of interest. */
+function shownOf(stage: Stage, lookups: readonly TableLookup[]): TableLookup[] {
+  const learned = stage === 'memory' ? lookups.filter((lookup) => lookup.learned) : [];
+  return [...(learned.length > 0 ? learned : lookups)];
 }
 
 const texts: { readonly [stage in Stage]: (facts: Facts) => Described } = {
@@ -58,14 +67,16 @@ const texts: { readonly [stage in Stage]: (facts: Facts) => Described } = {
 
   endpoint(facts) {
     const { protocol } = facts.question.tuple;
-    const found = facts.of('endpoint').findLast((lookup) => lookup.table === 'endpoint');
+    const asked = facts.of('endpoint').filter(({ table }) => table === 'endpoint');
+    const found = asked.at(-1);
     if (found?.hit !== true) return { text: 'no endpoint takes new connections' };
     const address = ipv4(found.args.ip ?? 0);
     const pod = facts.world.pod(address);
     const chosen = socketText({ address, port: found.args.port ?? 0 }, protocol);
     const others = facts.service?.endpoints.map((one) => socketText(one, protocol)) ?? [];
+    // The endpoint of a client that is known is looked up first, and is the only one that is if it is still there.
     const how =
-      facts.hit('endpoint', 'endpoint_group') === undefined
+      facts.hit('endpoint', 'affinity') !== undefined && asked.length === 1
         ? 'which keeps this client (ClientIP affinity)'
         : `chosen among ${others.length}: ${listed(others)}`;
     return {
