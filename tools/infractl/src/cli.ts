@@ -8,6 +8,7 @@ import { formatEntry, formatStatus, parseReference, toJson } from './format.js';
 import { addPoliciesCommand } from './policies.js';
 import { addSetupCommand } from './setup/command.js';
 import { SetupError } from './setup/setup-error.js';
+import { addTraceCommand } from './trace.js';
 
 interface GlobalOptions {
   readonly manager: string;
@@ -108,6 +109,7 @@ program
 addFlowsCommand(program, withManager);
 addPoliciesCommand(program, withManager);
 addDropsCommand(program, withManager);
+addTraceCommand(program, withManager);
 addSetupCommand(program);
 
 try {

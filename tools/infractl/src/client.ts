@@ -13,6 +13,8 @@ import {
   OffloadClient,
   type StatusRequest,
   type StatusResponse,
+  type TraceRequest,
+  type TraceResponse,
 } from '@infra-offload/infra-api';
 import {
   type ClientSecurity,
@@ -154,6 +156,25 @@ export class ManagerClient {
         { deadline: Date.now() + this.deadlineMs },
         (error, response) => {
           if (error) reject(this.#explain('ListPolicies', error));
+          else resolve(response);
+        },
+      );
+    });
+  }
+
+  /**
+   * What would happen to a packet.
+   *
+   * @throws InfractlError when the manager does not answer in time or refuses
+   */
+  trace(request: TraceRequest): Promise<TraceResponse> {
+    return new Promise((resolve, reject) => {
+      this.#manager.client.trace(
+        request,
+        new Metadata(),
+        { deadline: Date.now() + this.deadlineMs },
+        (error, response) => {
+          if (error) reject(this.#explain('Trace', error));
           else resolve(response);
         },
       );

@@ -105,19 +105,19 @@ export function formatFlows(flows: readonly Flow[], withHead: boolean): string {
   ]);
 }
 
-function formatAddress(address: FlowAddress | undefined): string {
+export function formatAddress(address: FlowAddress | undefined): string {
   return address === undefined ? '-' : `${address.address}:${address.port}`;
 }
 
 /** `5s`, `3m20s`, `23h59m` */
-function formatSeconds(milliseconds: bigint): string {
+export function formatSeconds(milliseconds: bigint): string {
   const seconds = Number(milliseconds / 1000n);
   if (seconds < 60) return `${seconds}s`;
   if (seconds < 3600) return `${Math.floor(seconds / 60)}m${seconds % 60}s`;
   return `${Math.floor(seconds / 3600)}h${Math.floor((seconds % 3600) / 60)}m`;
 }
 
-function parsePort(text: string): number {
+export function parsePort(text: string): number {
   const port = Number(text);
   if (Number.isInteger(port) && port >= 1 && port <= 0xffff) return port;
   throw new InvalidArgumentError('expected a number from 1 to 65535');

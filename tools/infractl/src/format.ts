@@ -6,6 +6,7 @@ import {
   type ObjectReference,
   ObjectState,
   type StatusResponse,
+  TraceVerdict,
 } from '@infra-offload/infra-api';
 import { InvalidArgumentError } from 'commander';
 
@@ -27,6 +28,13 @@ const STATES: Record<ObjectState, string> = {
   [ObjectState.OBJECT_STATE_PENDING]: 'PENDING',
   [ObjectState.OBJECT_STATE_PROGRAMMED]: 'PROGRAMMED',
   [ObjectState.OBJECT_STATE_DEGRADED]: 'DEGRADED',
+};
+
+const VERDICTS: Record<TraceVerdict, string> = {
+  [TraceVerdict.TRACE_VERDICT_UNSPECIFIED]: 'UNKNOWN',
+  [TraceVerdict.TRACE_VERDICT_DELIVERED]: 'DELIVERED',
+  [TraceVerdict.TRACE_VERDICT_DROPPED]: 'DROPPED',
+  [TraceVerdict.TRACE_VERDICT_REJECTED]: 'REJECTED',
 };
 
 /** `service default/web:http/TCP` */
@@ -149,6 +157,7 @@ export function toJson(value: unknown, indent = 2): string {
     (key, field: unknown) => {
       if (typeof field === 'bigint') return field.toString();
       if (key === 'state' && typeof field === 'number') return STATES[field as ObjectState] ?? field;
+      if (key === 'verdict' && typeof field === 'number') return VERDICTS[field as TraceVerdict] ?? field;
       if (key === 'kind' && typeof field === 'number') return KINDS[field as ObjectKind] ?? field;
       return field;
     },

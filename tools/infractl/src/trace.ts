@@ -1,9 +1,9 @@
-import { type Flow, type TracedPacket, type TraceResponse, TraceVerdict } from '@infra-offload/infra-api';
+import type { Flow, TracedPacket, TraceResponse, TraceStep } from '@infra-offload/infra-api';
 import { parseProtocol, protocolName } from '@infra-offload/net';
-import { type Command, InvalidArgumentError, Option } from 'commander';
+import { type Command, Option } from 'commander';
 import type { WithManager } from './client.js';
-import { formatAddress } from './flows.js';
-import { formatColumns, parsePort, toJson } from './format.js';
+import { formatAddress, formatSeconds, parsePort } from './flows.js';
+import { formatColumns, toJson } from './format.js';
 
 interface TraceOptions {
   readonly from: string;
@@ -47,28 +47,38 @@ export function addTraceCommand(program: Command, withManager: WithManager): voi
 /** What a packet meets, and at the end what becomes of it. */
 export function formatTrace(response: TraceResponse): string {
   const { sent, received, flow, steps, summary, remedy, notes } = response;
-  const columns = (steps: TraceResponse['steps']) =>
-    steps.flatMap(({ lookups }) =>
-      lookups.map(({ table, key, hit, action, learned }) => [
-        table,
-        key,
-        learned ? 'learned' : hit ? 'hit' : 'miss',
-        action,
-      ]),
-    );
-  const lines = steps.flatMap((step, i) => {
-    const lookups = formatColumns(columns([step])).split('\n');
-    return [`${i + 1}. ${step.text}`, ...lookups.filter((line) => line !== '').map((line) => `     ${line}`)];
-  });
-  const head = [
-    ['Packet', formatPacket(sent)],
-    ...(flow === undefined ? [] : [['Flow', formatFlow(flow)]]),
-  ];
+  const head = [['Packet', formatPacket(sent)], ...(flow === undefined ? [] : [['Flow', formatFlow(flow)]])];
   const end = [
-    [VERDICTS[response.verdict], summary],
+    ['Verdict', summary],
     ...(received === undefined ? [] : [['Arrives', `as ${formatPacket(received)}`]]),
     ...(remedy === '' ? [] : [['Remedy', remedy]]),
     ...notes.map((note) => ['Note', note]),
   ];
-  return [formatColumns(head), '', ...lines, '', formatColumns(end)].join('\n');
+  return [formatColumns(head), '', ...steps.map(formatStep), '', formatColumns(end)].join('\n');
+}
+
+function formatStep({ text, lookups }: TraceStep): string {
+  const rows = lookups.map(({ table, key, hit, action, learned }) => [
+    `  ${table}`,
+    key,
+    learned ? 'learned' : hit ? 'hit' : 'miss',
+    action,
+  ]);
+  return rows.length === 0 ? `- ${text}` : `- ${text}\n${formatColumns(rows)}`;
+}
+
+function formatPacket(packet: TracedPacket | undefined): string {
+  if (packet === undefined) return '-';
+  const name = protocolName(packet.protocol)?.toLowerCase() ?? `${packet.protocol}`;
+  return `${name} ${formatAddress(packet.source)} -> ${formatAddress(packet.destination)}`;
+}
+
+function formatFlow({ client, service, endpoint, state, idleMs }: Flow): string {
+  const path = [client, service, endpoint].filter((address) => address !== undefined).map(formatAddress);
+  return `${path.join(' -> ')}, ${state || 'state not told'}, idle for ${formatSeconds(idleMs)}`;
+}
+
+function parseDestination(text: string): TraceOptions['to'] {
+  const [, to = text, port = '0'] = /^(.*):(\d+)$/.exec(text) ?? [];
+  return { to, port: port === '0' ? 0 : parsePort(port) };
 }

@@ -25,10 +25,7 @@ beforeEach(async () => {
   core.controller.upsert(
     aNode({
       uplinkInterface: 'mem9',
-      routes: [
-        route('10.244.2.0', 24, false),
-        { ...route('0.0.0.0', 0, true), source: ipv4('192.0.2.1') },
-      ],
+      routes: [route('10.244.2.0', 24, false), { ...route('0.0.0.0', 0, true), source: ipv4('192.0.2.1') }],
     }),
   );
   for (const i of [1, 2, 3]) core.controller.upsert(aPod(i));
@@ -168,7 +165,7 @@ describe('without policies', () => {
     const there = await ask('10.244.2.7', { port: 80 });
     expect(there).toMatchObject({
       verdict: DELIVERED,
-      summary: 'leaves the node for 10.244.2.7:80 by the route 10.244.2.0/24 (mem9)',
+      summary: 'delivered: leaves the node for 10.244.2.7:80 by the route 10.244.2.0/24 (mem9)',
       receiver: undefined,
       received: { source: { address: '10.244.1.1' } },
     });
@@ -183,13 +180,13 @@ describe('without policies', () => {
   it('to the node, and to what neither a pod nor a route has', async () => {
     expect(await ask('10.244.1.254', { protocol: ICMP })).toMatchObject({
       verdict: DELIVERED,
-      summary: "goes to the node's kernel, for 10.244.1.254",
+      summary: "delivered to the node's kernel, for 10.244.1.254",
     });
     await want(aNode());
     const answer = await ask('10.244.1.99', { port: 80 });
     expect(answer).toMatchObject({
       verdict: DELIVERED,
-      summary: "goes to the node's kernel, for 10.244.1.99:80",
+      summary: "delivered to the node's kernel, for 10.244.1.99:80",
     });
     expect(texts(answer)).toContain(
       'no pod of this node and no route has 10.244.1.99: it is left to the node',
@@ -241,8 +238,7 @@ describe('with policies', () => {
     expect(answer).toMatchObject({
       verdict: DROPPED,
       summary: `dropped: ${said}`,
-      remedy:
-        'a policy that selects pod default/pod-2 must allow ingress from pod default/pod-1 with tcp 80',
+      remedy: 'a policy that selects pod default/pod-2 must allow ingress from pod default/pod-1 with tcp 80',
     });
     const step = answer.steps.find(({ text }) => text === said);
     expect(step?.objects).toMatchObject([{ name: 'c2/eth0' }, { name: 'default/deny-all' }]);
@@ -298,8 +294,7 @@ describe('with policies', () => {
       isolate(2, { ingress: ['~felix/no'] }),
     );
     expect(await ask('default/pod-2', { port: 80 })).toMatchObject({
-      summary:
-        'dropped: ingress of pod default/pod-2: denied by policy ~felix/no (deny from 10.244.1.1/32)',
+      summary: 'dropped: ingress of pod default/pod-2: denied by policy ~felix/no (deny from 10.244.1.1/32)',
       remedy: 'policy ~felix/no must not deny ingress from pod default/pod-1 with tcp 80',
     });
   });
@@ -347,7 +342,13 @@ describe('a flow that exists', () => {
         }),
       ),
       conntrack.entry(
-        { src_ip: ipv4('10.244.1.3'), src_port: 8080, dst_ip: client.src_ip, protocol: TCP, dst_port: 40_000 },
+        {
+          src_ip: ipv4('10.244.1.3'),
+          src_port: 8080,
+          dst_ip: client.src_ip,
+          protocol: TCP,
+          dst_port: 40_000,
+        },
         conntrack.actions.ct_reply({
           ...{ kind: 0xc2, serial: 7, nat_ip: ipv4('10.96.0.10'), nat_port: 80 },
           ...{ client_ip: client.src_ip, client_port: client.src_port, flow_id: 77 },
@@ -473,7 +474,11 @@ describe('a question that makes no sense', () => {
   });
 
   it.each([
-    ['default/pod-9', 'default/pod-1', /to: there is no service, and no pod of this node, "default\/pod-9"; did you mean/],
+    [
+      'default/pod-9',
+      'default/pod-1',
+      /to: there is no service, and no pod of this node, "default\/pod-9"; did you mean/,
+    ],
     ['pod/default/pod-9', 'default/pod-1', /to: there is no pod "default\/pod-9" on this node/],
     ['not an address', 'default/pod-1', /to: there is no service/],
     ['default/pod-2', 'default/pod-9', /from: there is no pod "default\/pod-9" on this node; did you mean/],
@@ -486,8 +491,12 @@ describe('a question that makes no sense', () => {
 
   it('a kind tells a pod from a service of the same name', async () => {
     await want(aService('pod-3', 11, [2]));
-    expect(await ask('pod/default/pod-3', { port: 80 })).toMatchObject({ sent: { destination: { address: '10.244.1.3' } } });
-    expect(await ask('service/default/pod-3')).toMatchObject({ sent: { destination: { address: '10.96.0.11' } } });
+    expect(await ask('pod/default/pod-3', { port: 80 })).toMatchObject({
+      sent: { destination: { address: '10.244.1.3' } },
+    });
+    expect(await ask('service/default/pod-3')).toMatchObject({
+      sent: { destination: { address: '10.96.0.11' } },
+    });
   });
 });
 

@@ -29,9 +29,9 @@ function arrival({ port, tuple }: Extract<Outcome, { kind: 'sent' }>, { world }:
   const pod = world.pod(destination.address);
   const text =
     port === HOST_PORT
-      ? `goes to the node's kernel, for ${socket}`
+      ? `delivered to the node's kernel, for ${socket}`
       : pod === undefined
-        ? `leaves the node for ${socket} by ${routeName(destination.address, world)}`
+        ? `delivered: leaves the node for ${socket} by ${routeName(destination.address, world)}`
         : `delivered to pod ${pod.namespace}/${pod.name}, ${socket}`;
   return {
     verdict: TraceVerdict.TRACE_VERDICT_DELIVERED,
