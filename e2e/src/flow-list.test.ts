@@ -1,6 +1,11 @@
-import { addServers, scaleService, Testbed, type TestPod } from '@infra-offload/testbed';
+import {
+  addServers,
+  infractl as runInfractl,
+  scaleService,
+  Testbed,
+  type TestPod,
+} from '@infra-offload/testbed';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { infractlAs } from './infractl.js';
 import { HTTP, WEB_ADMIN_DNS as WEB } from './web.js';
 
 /** Time in which an answer comes, if one does. */
@@ -31,7 +36,7 @@ afterAll(() => bed?.stop());
 
 /** Runs infractl, as an operator unless it is to change something. */
 async function infractl(...args: string[]): Promise<string> {
-  return infractlAs(bed, args.includes('--end') ? 'agent' : 'operator', ...args);
+  return runInfractl(bed, args.includes('--end') ? 'agent' : 'operator', ...args);
 }
 
 const list = async (...filter: string[]): Promise<ListedFlow[]> =>
@@ -148,7 +153,7 @@ describe('infractl flows', () => {
   });
 
   it('refuses what makes no sense, or is too much', async () => {
-    await expect(infractlAs(bed, 'operator', 'flows', '--end', '--port', '1')).rejects.toThrow(
+    await expect(runInfractl(bed, 'operator', 'flows', '--end', '--port', '1')).rejects.toThrow(
       'PERMISSION_DENIED',
     );
     await expect(infractl('flows', '--end')).rejects.toThrow('INVALID_ARGUMENT');

@@ -1,6 +1,5 @@
-import { ADDRESSES, addServers, scaleService, Testbed, type TestPod } from '@infra-offload/testbed';
+import { ADDRESSES, addServers, infractl, scaleService, Testbed, type TestPod } from '@infra-offload/testbed';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { infractlAs } from './infractl.js';
 import { HTTP, WEB } from './web.js';
 
 const SHARE = 100;
@@ -24,7 +23,7 @@ afterAll(() => bed?.stop());
 
 const names = Array.from({ length: HELD }, (_, i) => `held-${i}`);
 const flowsOf = async (pod: string) =>
-  Number(await infractlAs(bed, 'operator', 'flows', '--count', '--pod', pod));
+  Number(await infractl(bed, 'operator', 'flows', '--count', '--pod', pod));
 
 it('a pod holds no more flows than its share, and takes none of another', async () => {
   for (const name of names) await client.process.open(name, HTTP, PATIENCE_MS);

@@ -1,9 +1,14 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
-import { ADDRESSES, eventually, programs, type TestPod } from '@infra-offload/testbed';
+import {
+  ADDRESSES,
+  eventually,
+  programs,
+  infractl as runInfractl,
+  type TestPod,
+} from '@infra-offload/testbed';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { infractlAs } from './infractl.js';
 import { PolicyCluster } from './policies/cluster.js';
 import { pods, tcp } from './policies/objects.js';
 
@@ -58,7 +63,7 @@ beforeAll(async () => {
 
 afterAll(() => cluster?.stop());
 
-const infractl = (...args: string[]) => infractlAs(cluster.bed, 'operator', ...args);
+const infractl = (...args: string[]) => runInfractl(cluster.bed, 'operator', ...args);
 
 async function counts(): Promise<Record<string, number>> {
   const [count, ...others]: Count[] = JSON.parse(

@@ -161,7 +161,7 @@ export class Manager {
       flows,
       policyCounts,
       denials,
-      tracer: new Tracer({ driver, controller, reconciler, flows, session: () => connection.session }),
+      tracer: new Tracer({ driver, controller, reconciler, flows }),
       pods,
       stored: () => store.stored(),
       backlog: () => reconciler.backlog,

@@ -121,6 +121,27 @@ describe('learners', () => {
     expect(send(b, 1)).toBe(0n);
   });
 
+  it('know what they are told as if they had learned it, until that expires', () => {
+    const b = bench();
+    const told = { key: [1n], action: 'hit', args: [9n, 0n], timeoutIndex: 1 };
+    const row = b.pipeline.learnerSet('l', told);
+    expect(b.pipeline.learnerGet('l', [1n])).toMatchObject(told);
+    expect(send(b, 1)).toBe(9n);
+    expect(b.pipeline.learnerSet('l', { ...told, args: [8n, 0n] })).toBe(row);
+    expect(send(b, 1)).toBe(8n);
+    expect(() =>
+      b.pipeline.atomically(() => {
+        b.pipeline.learnerSet('l', { ...told, key: [2n] });
+        b.pipeline.learnerSet('l', { ...told, args: [7n, 0n] });
+        throw new Error('taken back');
+      }),
+    ).toThrow('taken back');
+    expect([...b.pipeline.learnerEntries('l')]).toMatchObject([{ key: [1n], args: [8n, 0n] }]);
+    b.now = 20_000;
+    expect(send(b, 1)).toBe(0n);
+    expect(() => b.pipeline.learnerSet('l', { ...told, action: 'nothing' })).toThrow(/nothing/);
+  });
+
   it('change timeouts for what is learned afterwards', () => {
     const b = bench();
     send(b, 1);

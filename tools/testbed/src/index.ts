@@ -7,6 +7,7 @@ export {
   containerCommand,
 } from './container.js';
 export { type AuditEvent, ControlPlane, type ControlPlaneOptions } from './control-plane.js';
+export { infractl } from './infractl.js';
 export { ADDRESSES, HOST_ADDRESS, Layout, POD_CIDR, programs, SERVICE_CIDR, TAP_PREFIX } from './layout.js';
 export { ManagerClient } from './manager-client.js';
 export {

@@ -61,8 +61,7 @@ export class Flows {
     const { table, match } = this.#prepare(filter);
     let count = 0;
     if (match.isWhole)
-      for await (const entity of this.#read([table.count({ isReply: false })]))
-        count += table.countOf(entity);
+      for await (const entity of this.read([table.count({ isReply: false })])) count += table.countOf(entity);
     else for await (const flows of this.#matching(filter)) count += flows.length;
     return count;
   }
@@ -102,7 +101,7 @@ export class Flows {
   }
 
   async #one(wanted: Entity): Promise<Entity | undefined> {
-    for await (const entity of this.#read([wanted])) return entity;
+    for await (const entity of this.read([wanted])) return entity;
     return undefined;
   }
 
@@ -135,7 +134,7 @@ export class Flows {
     const halves = new Map<string, FlowEntry>();
     // What more than one selection has comes more than once.
     const told = selections.length > 1 ? new Set<string>() : undefined;
-    for await (const entity of this.#read(selections.map((one) => table.read(one)))) {
+    for await (const entity of this.read(selections.map((one) => table.read(one)))) {
       const entry = table.decode(entity);
       if (entry === undefined) continue;
       const name = nameOf(entry.original);
@@ -156,7 +155,7 @@ export class Flows {
   async *#otherHalves(table: FlowTable, halves: readonly FlowEntry[]): AsyncGenerator<Joined> {
     const others = new Map<string, FlowEntry>();
     const wanted = halves.map(({ isReply, original, reply }) => table.entry(isReply ? original : reply));
-    for await (const entity of this.#read(wanted)) {
+    for await (const entity of this.read(wanted)) {
       const entry = table.decode(entity);
       if (entry !== undefined) others.set(nameOf(entry.original), entry);
     }
@@ -177,7 +176,7 @@ export class Flows {
     if (open.length === 0) return;
     let next = 0;
     // A cell comes for each that was asked for, in that order.
-    for await (const cell of this.#read(open.map(({ read }) => read))) {
+    for await (const cell of this.read(open.map(({ read }) => read))) {
       const asked = open[next++];
       if (asked !== undefined) asked.flow.state = table.state(cell, asked.entry);
     }
@@ -191,7 +190,13 @@ export class Flows {
     }
   }
 
-  async *#read(entities: readonly Entity[]): AsyncGenerator<Entity> {
+  /**
+   * What the device has of entities that it has learned, and what goes with them.
+   *
+   * @throws ManagerError UNSUPPORTED, TARGET_UNAVAILABLE
+   */
+  async *read(entities: readonly Entity[]): AsyncGenerator<Entity> {
+    if (entities.length === 0) return;
     try {
       yield* this.#session().read(entities);
     } catch (error) {

@@ -111,6 +111,11 @@ describe('the calls of an operator', () => {
     expect(await operator.managerStatus()).toMatchObject({ programmed: 0 });
     expect(await operator.entries('pod_forward')).toEqual([]);
     expect((await listFlows(false, operator)).count).toBe(1n);
+    const question = { from: 'default/pod-1', to: '10.0.0.1', port: 80, protocol: 0, sourcePort: 0 };
+    const traced = new Promise((resolve, reject) =>
+      operator.client.trace(question, (error, answer) => (error ? reject(error) : resolve(answer))),
+    );
+    expect(await code(traced)).toBe(status.NOT_FOUND);
     const denied = status.PERMISSION_DENIED;
     expect(await code(operator.addPod(pod(1)))).toBe(denied);
     expect(await code(operator.deletePod('c1/eth0'))).toBe(denied);

@@ -88,7 +88,7 @@ export class CoreServer {
         logger,
       }),
       denials: this.denials,
-      tracer: new Tracer({ driver: coreDriver, controller, reconciler, flows, session }),
+      tracer: new Tracer({ driver: coreDriver, controller, reconciler, flows }),
       pods: this.pods,
       stored: () => this.stored(),
       backlog: () => this.backlog,

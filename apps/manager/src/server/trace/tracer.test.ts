@@ -1,5 +1,6 @@
 import { type TraceRequest, type TraceResponse, TraceVerdict } from '@infra-offload/infra-api';
 import { ipv4, ipv4Prefix, mac } from '@infra-offload/net';
+import { P4rtError } from '@infra-offload/p4rt';
 import type { Entity } from '@infra-offload/p4rt/proto';
 import { CONNTRACK_TIMEOUTS, FlowState, k8sDp } from '@infra-offload/p4src';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -45,7 +46,7 @@ const route = (cidr: string, length: number, masquerade: boolean) => ({
 function tracerOf(driver: Driver<ReturnType<typeof coreDriver.base>[number]> = coreDriver) {
   const { controller, reconciler } = core;
   const flows = new Flows({ driver, controller, session: () => session });
-  return new Tracer({ driver, controller, reconciler, flows, session: () => session });
+  return new Tracer({ driver, controller, reconciler, flows });
 }
 
 function ask(to: string, more: Partial<TraceRequest> = {}): Promise<TraceResponse> {
@@ -511,6 +512,19 @@ describe('what cannot be told', () => {
     });
     core.detach();
     await expect(ask('default/pod-2', { port: 80 })).rejects.toMatchObject({ code: 'TARGET_UNAVAILABLE' });
+  });
+
+  it('without what the target has learned: that is noted, and a new flow is traced', async () => {
+    session = {
+      write: () => Promise.resolve(),
+      // biome-ignore lint/correctness/useYield: it fails before there is anything
+      async *read() {
+        throw new P4rtError('UNIMPLEMENTED', 'no learned entries', { details: { address: 'x' } });
+      },
+    };
+    const answer = await ask('default/pod-2', { port: 80, sourcePort: 40_000 });
+    expect(answer).toMatchObject({ verdict: DELIVERED, flow: undefined });
+    expect(answer.notes).toEqual([expect.stringContaining('flows that exist are left out of account')]);
   });
 
   it('with a pipeline that nothing is known of', async () => {

@@ -1,7 +1,7 @@
+import { messageOf } from '@infra-offload/base';
 import type { TracedPacket, TraceRequest, TraceResponse } from '@infra-offload/infra-api';
 import { mac } from '@infra-offload/net';
 import { modify } from '@infra-offload/p4rt';
-import type { Entity } from '@infra-offload/p4rt/proto';
 import type { OfflineTarget } from '@infra-offload/softswitch/offline';
 import type { Controller } from '../../controller/controller.js';
 import type { Driver } from '../../drivers/driver.js';
@@ -11,7 +11,7 @@ import type { Explanation, Tracing } from '../../drivers/tracing.js';
 import { ManagerError } from '../../errors.js';
 import { describeKey, keyOfReference, type ObjectKey } from '../../model/objects.js';
 import type { Reconciler } from '../../reconciler/reconciler.js';
-import { type FlowSession, type Flows, type FoundFlow, toAddress } from '../flows.js';
+import { type Flows, type FoundFlow, toAddress } from '../flows.js';
 import { type Question, questionOf } from './question.js';
 import { shadowOf } from './shadow.js';
 import { WantedWorld } from './world.js';
@@ -21,8 +21,6 @@ export interface TracerContext<Row> {
   readonly controller: Controller<Row>;
   readonly reconciler: Reconciler<Row>;
   readonly flows: Flows;
-  /** Undefined while the target is away. */
-  readonly session: () => FlowSession | undefined;
 }
 
 /** Whoever a packet of a pod is for, the program does not look at its destination MAC address. */
@@ -46,7 +44,7 @@ export class Tracer<Row> {
   }
 
   async #trace(request: TraceRequest): Promise<TraceResponse> {
-    const { driver, controller, reconciler } = this.#context;
+    const { driver, controller, reconciler, flows } = this.#context;
     const { tracing } = driver;
     if (tracing === undefined)
       throw new ManagerError('UNSUPPORTED', 'the pipeline of this target cannot be traced');
@@ -63,10 +61,14 @@ export class Tracer<Row> {
     const port = tracing.port(pod, rows);
     if (port === undefined) throw this.#notThere(question);
     const isAnyPort = request.sourcePort === 0;
-    const found = isAnyPort ? undefined : await this.#context.flows.find(tuple);
     const shadow = await shadowOf(driver, rows);
-    if (found !== undefined) await this.#adopt(shadow, tracing, found);
-    await this.#learn(shadow, tracing.learned(tuple, rows));
+    const notes: string[] = [];
+    const found = await noting(notes, async () => {
+      for await (const entity of flows.read(tracing.learned(tuple, rows))) shadow.learn(entity);
+      const flow = isAnyPort ? undefined : await flows.find(tuple);
+      if (flow !== undefined) await this.#adopt(shadow, tracing, flow);
+      return flow;
+    });
     const packet = encodePacket(tuple, { source: pod.mac, destination: ANY_MAC, flow: found });
     const explanation = tracing.explain(
       shadow.trace(port, packet),
@@ -75,7 +77,7 @@ export class Tracer<Row> {
     );
     return {
       ...explanation,
-      notes: [...explanation.notes, ...this.#troubles(explanation)],
+      notes: [...notes, ...explanation.notes, ...this.#troubles(explanation)],
       sent: toPacket(tuple),
       received: explanation.received && toPacket(explanation.received),
       flow: found?.flow,
@@ -85,20 +87,9 @@ export class Tracer<Row> {
   /** Has the shadow know a flow, and the epoch, which says whether the flow is to be checked. */
   async #adopt(shadow: OfflineTarget, tracing: Tracing<Row>, found: FoundFlow): Promise<void> {
     tracing.adopt(shadow, found.learned);
-    const { flows } = this.#context.driver;
-    if (flows === undefined) return;
-    for await (const entity of this.#read([flows.read])) shadow.write(modify(entity));
-  }
-
-  async #learn(shadow: OfflineTarget, wanted: readonly Entity[]): Promise<void> {
-    if (wanted.length === 0) return;
-    for await (const entity of this.#read(wanted)) shadow.learn(entity);
-  }
-
-  #read(entities: readonly Entity[]): AsyncIterable<Entity> {
-    const session = this.#context.session();
-    if (session === undefined) throw new ManagerError('TARGET_UNAVAILABLE', 'the target is not connected');
-    return session.read(entities);
+    const { driver, flows } = this.#context;
+    if (driver.flows === undefined) return;
+    for await (const entity of flows.read([driver.flows.read])) shadow.write(modify(entity));
   }
 
   #notThere({ pod }: Question): ManagerError {
@@ -126,4 +117,15 @@ export class Tracer<Row> {
 
 function toPacket({ protocol, source, destination }: FlowTuple): TracedPacket {
   return { protocol, source: toAddress(source), destination: toAddress(destination) };
+}
+
+/** Notes that a target does not tell what it has learned, instead of giving up. */
+async function noting<T>(notes: string[], action: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await action();
+  } catch (error) {
+    if (!ManagerError.is(error, 'UNSUPPORTED')) throw error;
+    notes.push(`${messageOf(error)}: flows that exist are left out of account`);
+    return undefined;
+  }
 }
