@@ -67,7 +67,7 @@ const nameAt = (address: string | undefined) => webs.find(({ ip }) => ip === add
 
 it('a service: the endpoint that is told is the one that answers, and then its flow is told', async () => {
   const chosen = new Set<string>();
-  for (let i = 0; i < 12; i++) {
+  for (let i = 0; i < 8; i++) {
     const { told, seen, localPort, close } = await both('default/web', WEB.clusterIp, 80);
     expect(told).toMatchObject({ verdict: 'DELIVERED', remedy: '' });
     expect(nameAt(told.received?.destination.address)).toBe(seen);

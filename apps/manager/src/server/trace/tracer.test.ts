@@ -17,6 +17,9 @@ const TCP = 6;
 const UDP = 17;
 const ICMP = 1;
 
+/** Of a call that a target has refused. */
+const RPC = { address: 'x', method: 'Read', grpcCode: 12, serverMessage: '' };
+
 let core: Core;
 let session: FlowSession | undefined;
 
@@ -519,7 +522,7 @@ describe('what cannot be told', () => {
       write: () => Promise.resolve(),
       // biome-ignore lint/correctness/useYield: it fails before there is anything
       async *read() {
-        throw new P4rtError('UNIMPLEMENTED', 'no learned entries', { details: { address: 'x' } });
+        throw new P4rtError('UNIMPLEMENTED', 'no learned entries', { details: RPC });
       },
     };
     const answer = await ask('default/pod-2', { port: 80, sourcePort: 40_000 });
