@@ -12,6 +12,7 @@ export async function shadowOf<Row>(
   rows: readonly Row[],
 ): Promise<OfflineTarget> {
   const shadow = new OfflineTarget(driver.program.p4info, driver.deviceConfig);
+  await nextTurn();
   // Rows name only rows of lower phases.
   const ordered = [...rows].sort((a, b) => driver.phase(a) - driver.phase(b));
   for (const [i, row] of ordered.entries()) {

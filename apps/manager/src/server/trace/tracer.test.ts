@@ -151,7 +151,7 @@ describe('without policies', () => {
       remedy: 'a service with the address 10.96.0.10 needs a port tcp 81; there is tcp 80',
     });
     expect(texts(answer)).toContain(
-      '10.96.0.10 is the address of service default/web:/TCP, and not with tcp 81',
+      '10.96.0.10 is the address of service default/web:/TCP, and none has tcp 81',
     );
   });
 

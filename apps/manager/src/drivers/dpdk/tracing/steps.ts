@@ -1,6 +1,6 @@
 import type { ObjectReference, TableLookup, TraceStep } from '@infra-offload/infra-api';
 import { formatIPv4, ipv4, POD_GATEWAY } from '@infra-offload/net';
-import { ServiceFlag } from '@infra-offload/p4src';
+import { DropReason, ServiceFlag } from '@infra-offload/p4src';
 import type { Facts } from './facts.js';
 import { STAGES, type Stage } from './lookups.js';
 import { listed, portText, referenceTo, routeName, serviceName, socketText, whoHas } from './names.js';
@@ -118,8 +118,11 @@ const texts: { readonly [stage in Stage]: (facts: Facts) => Described } = {
     if (facts.hit('refusal', 'service_address') === undefined)
       return { text: `no service has the address ${address}` };
     const services = facts.world.servicesAt(destination.address);
+    const { outcome } = facts;
+    const isUnused = outcome.kind !== 'sent' && outcome.reason === DropReason.unusedPort;
+    const which = isUnused ? `, and none has ${portText(destination.port, protocol)}` : '';
     return {
-      text: `${address} is the address of ${listed(services.map(serviceName))}, and not with ${portText(destination.port, protocol)}`,
+      text: `${address} is the address of ${listed(services.map(serviceName))}${which}`,
       objects: services.map(referenceTo),
     };
   },
