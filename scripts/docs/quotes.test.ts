@@ -30,7 +30,7 @@ describe('docs/troubleshooting.md', () => {
   });
 
   it('gives commands that exist', () => {
-    expect(commands(page)).toHaveLength(5);
+    expect(commands(page)).toHaveLength(11);
     expect(problems(commands(page))).toEqual([]);
   });
 

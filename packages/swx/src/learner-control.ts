@@ -101,7 +101,7 @@ export class LearnerControl {
     this.forget(key);
     const row = table.add(this.#pack(key));
     if (row === 0) return row;
-    this.#undo.push(() => void table.end(row));
+    this.#undo.push(() => table.end(row));
     table.store.setAction(row, id, words);
     table.arm(row, timeoutIndex);
     return row;

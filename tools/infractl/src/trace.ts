@@ -1,9 +1,10 @@
+import { formatColumns } from '@infra-offload/base';
 import type { Flow, TracedPacket, TraceResponse, TraceStep } from '@infra-offload/infra-api';
 import { parseProtocol, protocolName } from '@infra-offload/net';
 import { type Command, Option } from 'commander';
 import type { WithManager } from './client.js';
 import { formatAddress, formatSeconds, parsePort } from './flows.js';
-import { formatColumns, toJson } from './format.js';
+import { toJson } from './format.js';
 
 interface TraceOptions {
   readonly from: string;

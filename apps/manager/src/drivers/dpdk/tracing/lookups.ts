@@ -1,5 +1,6 @@
 import type { TableLookup } from '@infra-offload/infra-api';
 import { encode, formatValue, guessFormat, type P4Program } from '@infra-offload/p4info';
+import type { k8sDp } from '@infra-offload/p4src';
 import type { Trace, TraceStep, TraceValue } from '@infra-offload/swx';
 
 /** What a packet is asked about, one after the other. */
@@ -30,9 +31,17 @@ export interface Lookup {
   readonly shown: TableLookup;
 }
 
-/** The stages of tables that are asked in one only. */
-const STAGE_OF: Readonly<Record<string, Stage>> = {
+type Table = keyof typeof k8sDp.tables | 'endpoint_selector_sel' | 'endpoint_selector';
+
+/** The stages of tables. Those of `shared` ones depend on the stage before; `none` are not asked about IPv4 packets. */
+const STAGE_OF: Readonly<Record<string, Stage | 'shared' | 'none'>> = {
   port_table: 'port',
+  arp_table: 'none',
+  // Without a key: a variable.
+  flow_epoch: 'none',
+  established: 'shared',
+  conntrack: 'shared',
+  fragments: 'shared',
   service: 'service',
   affinity: 'endpoint',
   endpoint_group: 'endpoint',
@@ -41,10 +50,14 @@ const STAGE_OF: Readonly<Record<string, Stage>> = {
   endpoint: 'endpoint',
   policy_egress: 'egress',
   policy_ingress: 'ingress',
+  policy_peer: 'shared',
+  policy_cidr: 'shared',
+  policy_port: 'shared',
   pod_forward: 'route',
+  route_table: 'shared',
   service_address: 'refusal',
   answer_source: 'answer',
-};
+} satisfies Record<Table, Stage | 'shared' | 'none'>;
 
 /** The look-ups of a trace by stage, in their order. */
 export function lookupsOf({ steps }: Trace, program: P4Program): ReadonlyMap<Stage, readonly Lookup[]> {
@@ -52,9 +65,10 @@ export function lookupsOf({ steps }: Trace, program: P4Program): ReadonlyMap<Sta
   let last: Stage = 'port';
   for (const step of steps) {
     const lookup = lookupOf(step, program);
-    // A table without a key is a variable, and not asked.
-    if (lookup === undefined || lookup.key.length === 0) continue;
-    last = STAGE_OF[lookup.table] ?? sharedStage(lookup.table, last);
+    if (lookup === undefined) continue;
+    const stage = STAGE_OF[lookup.table] ?? 'none';
+    if (stage === 'none') continue;
+    last = stage === 'shared' ? sharedStage(lookup.table, last) : stage;
     const others = stages.get(last);
     if (others === undefined) stages.set(last, [lookup]);
     else others.push(lookup);
