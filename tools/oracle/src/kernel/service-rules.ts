@@ -25,11 +25,14 @@ export function serviceRules(lane: LaneFacts, service: ServiceState): string {
       ),
       ...Object.entries(chainsOf(lane, service, nameOf)),
     ]);
-    return [...chains].flatMap(([part, rules]) => [
+    const made = [...chains.keys()].flatMap((part) => [
       `add chain ip node ${nameOf(part)}`,
       `flush chain ip node ${nameOf(part)}`,
-      ...rules.map((rule) => `add rule ip node ${nameOf(part)} ${rule}`),
     ]);
+    const filled = [...chains].flatMap(([part, rules]) =>
+      rules.map((rule) => `add rule ip node ${nameOf(part)} ${rule}`),
+    );
+    return [...made, ...filled];
   }).join('\n');
 }
 
