@@ -61,13 +61,18 @@ export function laneObjects({
         targetPort: SERVED.udp,
         nodePort: nodePorts.udp,
       },
-      {
-        name: 'sctp',
-        protocol: 'SCTP',
-        port: SERVICE_PORT.sctp,
-        targetPort: SERVED.sctp,
-        nodePort: nodePorts.sctp,
-      },
+      // Of services with external addresses and the same port of SCTP, only one is reached from outside.
+      ...(lane > 0
+        ? []
+        : [
+            {
+              name: 'sctp',
+              protocol: 'SCTP',
+              port: SERVICE_PORT.sctp,
+              targetPort: SERVED.sctp,
+              nodePort: nodePorts.sctp,
+            } as const,
+          ]),
     ] as const,
     spec: {
       type: 'LoadBalancer',
