@@ -305,6 +305,17 @@ const NETWORK_POLICIES: readonly Scenario[] = STREAMS.flatMap((protocol): Scenar
   },
 ]);
 
+/** Flows of pods that go through the kernel of their node, which has translated them. */
+const BY_THE_KERNEL: readonly Scenario[] = (['web-1', 'client'] as const).map((endpoint) => ({
+  name: `answers of ${endpoint} to a pod by way of the kernel come when policies have changed`,
+  endpoints: [endpoint],
+  steps: [
+    ...STREAMS.map((protocol, port) => open(protocol, protocol, 'client', 'outerNodePort', port)),
+    { do: 'policies', policies: [{ pod: 'web-2', direction: 'ingress', allow: [] }] },
+    ...STREAMS.flatMap((protocol) => sends(protocol, 'server', 'client', 'server')),
+  ],
+}));
+
 const SCTP: Scenario = {
   name: 'SCTP goes through external addresses',
   endpoints: ['web-1'],
@@ -324,5 +335,6 @@ export const EXTERNAL: readonly Scenario[] = [
   ...ENDPOINTS,
   ...takenPorts(),
   ...NETWORK_POLICIES,
+  ...BY_THE_KERNEL,
   SCTP,
 ];
