@@ -1,7 +1,7 @@
 import { formatIPv4, type IPv4, ipv4 } from '@infra-offload/net';
 import type { Entity, Update } from '@infra-offload/p4rt/proto';
 import { beforeEach, expect, it, vi } from 'vitest';
-import type { FlowEntry, FlowTable, FlowTuple } from '../drivers/driver.js';
+import type { FlowEntry, FlowTable, FlowTuple } from '../drivers/flow-table.js';
 import { createLoggers } from '../log.js';
 import { aPod } from '../testing/core.js';
 import { FlowShares } from './flow-shares.js';

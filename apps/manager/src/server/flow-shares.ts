@@ -1,5 +1,5 @@
 import { messageOf } from '@infra-offload/base';
-import type { FlowEntry, FlowTable } from '../drivers/driver.js';
+import type { FlowEntry, FlowTable } from '../drivers/flow-table.js';
 import type { Logger } from '../log.js';
 import type { PodObject } from '../model/objects.js';
 import type { Warnings } from '../warnings.js';

@@ -97,6 +97,10 @@ export class OfflinePipeline implements Pipeline {
     return this.#absent();
   }
 
+  learnedCount(): Promise<number> {
+    return this.#absent();
+  }
+
   learnedForget(): () => void {
     return this.#absent();
   }
