@@ -16,7 +16,7 @@ NODES ?= 1
 E2E ?=
 # Which scenarios it plays, a regular expression; . for all.
 PLAY ?=
-# Where it writes what became of them, such as docs/conformance.md or docs/scenarios.md.
+# Where it writes what became of them, such as docs/conformance.md.
 DOCUMENT ?=
 
 .PHONY: help setup build test faults mutants oracle cluster demo lint bench docs clean swx-host p4 images manifests chart deploy deploy-split undeploy tls-certs gen-certs tls-secrets

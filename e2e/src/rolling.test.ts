@@ -1,6 +1,6 @@
 /**
  * Connections to a service whose pods are replaced all the time. CONNECTIONS=1000000 opens that many, RATE=200 no more than that in a
- * second.
+ * second; such a run needs vitest's --testTimeout.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { addServers, scaleService, Testbed, type TestPod } from '@infra-offload/testbed';

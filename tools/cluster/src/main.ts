@@ -24,7 +24,7 @@ Runs a Kubernetes cluster on this machine, with infra-offload as its only networ
                      the kernel, with kube-proxy and the CNI project's bridge instead of infra-offload
   --e2e REGEXP       runs Kubernetes' own tests whose names match, and exits
   --scenarios REGEXP plays the scenarios whose names match, counts requests that fail meanwhile, and exits
-  --document FILE    writes the results into FILE, such as docs/conformance.md or docs/scenarios.md
+  --document FILE    writes the results into FILE, such as docs/conformance.md
 KUBE_BIN is the directory with Kubernetes' programs, etcd and containerd.`;
 
 async function main(): Promise<number> {
