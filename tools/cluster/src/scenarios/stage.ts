@@ -134,9 +134,8 @@ export class Stage {
     return this.kubectl(['--namespace', NAMESPACE, ...args]);
   }
 
-  async apply(...items: readonly object[]): Promise<void> {
-    const list = { apiVersion: 'v1', kind: 'List', items };
-    await this.cluster.must(['apply', '--server-side', '--filename', '-'], JSON.stringify(list));
+  apply(...objects: readonly object[]): Promise<void> {
+    return this.cluster.controlPlane.apply(objects);
   }
 
   /** As it was set up. */
