@@ -65,10 +65,13 @@ export async function must(
   return stdout;
 }
 
-/** Waits until `probe` gives something other than undefined; the last error or `what` is told when it does not. */
+/** Not yet. */
+type Absent = undefined | false;
+
+/** Waits until `probe` gives something other than undefined or false; the last error or `what` is told when it does not. */
 export async function eventually<T>(
   what: string,
-  probe: () => T | undefined | Promise<T | undefined>,
+  probe: () => T | Absent | Promise<T | Absent>,
   { timeoutMs = 120_000, everyMs = 20 }: { timeoutMs?: number; everyMs?: number } = {},
 ): Promise<T> {
   const deadline = Date.now() + timeoutMs;
@@ -76,7 +79,7 @@ export async function eventually<T>(
   for (;;) {
     try {
       const value = await probe();
-      if (value !== undefined) return value;
+      if (value !== undefined && value !== false) return value;
     } catch (error) {
       lastError = error;
     }
