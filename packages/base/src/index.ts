@@ -2,6 +2,7 @@ export { Backoff, type BackoffOptions, longestDelayMs, type WaitOptions } from '
 export { formatColumns } from './columns.js';
 export { Events, warnOfListener } from './events.js';
 export { Listeners, type Unsubscribe } from './listeners.js';
+export { listenWhenFree } from './listening.js';
 export { MultiMap } from './multi-map.js';
 export { Queue } from './queue.js';
 export { didYouMean, listNames, nearestNames, suggestion } from './suggestions.js';

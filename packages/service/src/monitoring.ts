@@ -1,5 +1,5 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { messageOf } from '@infra-offload/base';
+import { listenWhenFree, messageOf } from '@infra-offload/base';
 import { Guard } from '@infra-offload/guard';
 import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
@@ -67,13 +67,14 @@ export class MonitoringServer {
     };
     const server = createServer(LIMITS, new Guard().handler(serve));
     server.maxConnections = MAX_CONNECTIONS;
-    await new Promise<void>((resolve, reject) => {
-      server.once('error', (cause) => {
-        const message = `${setting}: cannot listen on ${address}: ${messageOf(cause)}`;
-        reject(new ServiceError('CONFIG', message, { cause }));
-      });
-      server.listen(splitAddress(address), resolve);
-    });
+    try {
+      await listenWhenFree(server, splitAddress(address), (error) =>
+        logger.warn({ setting, reason: messageOf(error) }, 'waiting for a port that a connection has'),
+      );
+    } catch (cause) {
+      const message = `${setting}: cannot listen on ${address}: ${messageOf(cause)}`;
+      throw new ServiceError('CONFIG', message, { cause });
+    }
     return new MonitoringServer(server);
   }
 

@@ -102,6 +102,8 @@ export class Testbed {
       throw new Error('network namespaces and TAP devices need root; run as root or with sudo');
     const id = randomBytes(3).toString('hex');
     const node = await NetworkNamespace.create(`iof-${id}-node`);
+    // Otherwise the relay may be given the manager's port to call it from.
+    await node.must('sysctl', ['-q', `net.ipv4.ip_local_reserved_ports=${reservedPorts()}`]);
     const directory = mkdtempSync(join(tmpdir(), 'infra-offload-'));
     // Small keys: they are not needed for longer than a test takes.
     const { certificateNames: names = [] } = options;
@@ -426,4 +428,10 @@ function podArgs(name: string, namespace: string): Record<string, string> {
 
 function podFile(namespace: string, name: string): string {
   return `0-pod-${namespace}-${name}.yaml`;
+}
+
+function reservedPorts(): string {
+  return Object.values(ADDRESSES)
+    .map((address) => address.split(':')[1])
+    .join(',');
 }

@@ -1,7 +1,7 @@
 import { createServer, type Server as NetServer, type Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import { type ConnectionInjector, type Server, ServerCredentials, status } from '@grpc/grpc-js';
-import { messageOf } from '@infra-offload/base';
+import { listenWhenFree, messageOf } from '@infra-offload/base';
 import { Guard } from '@infra-offload/guard';
 import { nameOf } from '../material.js';
 import { printable } from '../printable.js';
@@ -165,20 +165,16 @@ class Gate {
       const server = createServer({ noDelay: true, keepAlive: true }, accept);
       this.#servers.push(server);
       const options = place.path === undefined ? { ...place, ...(port !== undefined && { port }) } : place;
-      await new Promise<void>((resolve, reject) => {
-        server.once('error', reject);
-        listenForOwner(server, options, () => {
-          server.off('error', reject);
-          // Out of descriptors, for example: those that are there go on.
-          server.on(
-            'error',
-            this.#guard.handler((error) =>
-              this.#limited('', `no connection can be accepted: ${messageOf(error)}`),
-            ),
-          );
-          resolve();
-        });
-      });
+      await listenForOwner(server, options, (error) =>
+        this.#log.warn('', undefined, messageOf(error), 'waiting for a port that a connection has'),
+      );
+      // Out of descriptors, for example: those that are there go on.
+      server.on(
+        'error',
+        this.#guard.handler((error) =>
+          this.#limited('', `no connection can be accepted: ${messageOf(error)}`),
+        ),
+      );
       const bound = server.address();
       if (isAddressInfo(bound)) port = bound.port;
     }
@@ -425,10 +421,14 @@ class Gate {
 }
 
 /** Makes a unix socket, if it is one, for this user only: the mask is that of the process, and holds within this call. */
-function listenForOwner(server: NetServer, place: Place, onListening: () => void): void {
+function listenForOwner(
+  server: NetServer,
+  place: Place,
+  onWait: (error: NodeJS.ErrnoException) => void,
+): Promise<void> {
   const umask = process.umask(place.path === undefined ? process.umask() : 0o177);
   try {
-    server.listen(place, onListening);
+    return listenWhenFree(server, place, onWait);
   } finally {
     process.umask(umask);
   }
