@@ -31,11 +31,11 @@ describe('managerCheck', () => {
     const check = managerCheck(
       configSchema.parse({ managerAddress: manager.address, tls: { mode: 'insecure' } }),
     );
-    expect(await check()).toBeUndefined();
+    await expect.poll(check).toBeUndefined();
     manager.health.setStatus('', 'NOT_SERVING');
-    expect(await check()).toMatch(/is not serving: it says NOT_SERVING/);
+    await expect.poll(check).toMatch(/is not serving: it says NOT_SERVING/);
     manager.kill();
-    expect(await check()).toMatch(/is not serving: .*ECONNREFUSED/);
+    await expect.poll(check).toMatch(/is not serving: .*ECONNREFUSED/);
   });
 });
 
